@@ -1,0 +1,136 @@
+//! The configuration files of server and UI. They are JSON in files named `.yaml`: every JSON text is YAML,
+//! and a serializer escapes paths right. Not for defaults that callers choose: see `options`.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::error::DevserverError;
+use crate::options::TemporalOptions;
+use crate::ports::PortPlan;
+
+/// The folder of the files, under the Temporal folder: the `-c` argument of the UI.
+pub(crate) const FOLDER: &str = "config";
+/// The `-e` argument of the UI: the name of its configuration file without `.yaml`.
+pub(crate) const UI_ENVIRONMENT: &str = "ui";
+
+/// Writes all files, over those of an earlier run, and returns the path of the server's.
+pub(crate) fn write(
+    temporal_dir: &Path,
+    options: &TemporalOptions,
+    ports: &PortPlan,
+) -> Result<PathBuf, DevserverError> {
+    let folder = temporal_dir.join(FOLDER);
+    fs::create_dir_all(&folder).map_err(DevserverError::io("create", &folder))?;
+    let server = folder.join("server.yaml");
+    let dynamic = folder.join("dynamic.yaml");
+    let database = sqlite_uri_path(utf8(&temporal_dir.join("temporal.db"))?);
+    for (path, content) in [
+        (&server, server_config(&database, utf8(&dynamic)?, options.history_shards, ports)),
+        (&dynamic, dynamic_config(options)),
+        (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(&options.namespace, ports)),
+    ] {
+        fs::write(path, format!("{content:#}\n")).map_err(DevserverError::io("write", path))?;
+    }
+    Ok(server)
+}
+
+fn utf8(path: &Path) -> Result<&str, DevserverError> {
+    let error = || {
+        DevserverError::io("name in a configuration file, since it is not UTF-8,", path)(ErrorKind::InvalidInput.into())
+    };
+    path.to_str().ok_or_else(error)
+}
+
+/// The server puts the path into a URI unescaped, so what has a meaning there is escaped here.
+fn sqlite_uri_path(path: &str) -> String {
+    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
+
+fn server_config(database: &str, dynamic: &str, shards: u16, ports: &PortPlan) -> Value {
+    let service = |grpc: u16, membership: u16| json!({ "rpc": { "grpcPort": grpc, "membershipPort": membership, "bindOnLocalHost": true } });
+    let mut frontend = service(ports.frontend, ports.frontend_membership);
+    if let Some(rpc) = frontend.get_mut("rpc").and_then(Value::as_object_mut) {
+        rpc.insert("httpPort".to_owned(), json!(ports.frontend_http));
+    }
+    json!({
+        "log": { "stdout": true, "level": "warn" },
+        "persistence": {
+            "defaultStore": "sqlite",
+            "visibilityStore": "sqlite",
+            "numHistoryShards": shards,
+            "datastores": { "sqlite": { "sql": {
+                "pluginName": "sqlite",
+                "databaseName": database,
+                "connectAddr": "localhost",
+                "connectProtocol": "tcp",
+                // synchronous 1 survives the kill of any process; a power cut may cost the last moments,
+                // which our reconcile repairs. 2 is safe against that too, at half the speed.
+                "connectAttributes": { "cache": "private", "setup": "true", "journal_mode": "wal", "synchronous": "1" },
+                "maxConns": 1,
+                "maxIdleConns": 1,
+            } } },
+        },
+        "global": { "membership": { "maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1" } },
+        "services": {
+            "frontend": frontend,
+            "history": service(ports.history, ports.history_membership),
+            "matching": service(ports.matching, ports.matching_membership),
+            "worker": service(ports.worker, ports.worker_membership),
+        },
+        "clusterMetadata": {
+            "enableGlobalNamespace": false,
+            "failoverVersionIncrement": 10,
+            "masterClusterName": "active",
+            "currentClusterName": "active",
+            "clusterInformation": { "active": {
+                "enabled": true,
+                "initialFailoverVersion": 1,
+                "rpcName": "frontend",
+                "rpcAddress": format!("127.0.0.1:{}", ports.frontend),
+                "httpAddress": format!("127.0.0.1:{}", ports.frontend_http),
+            } },
+        },
+        "dcRedirectionPolicy": { "policy": "noop" },
+        "dynamicConfigClient": { "filepath": dynamic, "pollInterval": "10s" },
+    })
+}
+
+fn dynamic_config(options: &TemporalOptions) -> Value {
+    let mut settings = vec![
+        // Fairness keys have no effect without it.
+        ("matching.enableFairness", json!(true)),
+        // Each service reads namespaces, and with them new search attributes, this often (its own: 2 s).
+        ("system.namespaceCacheRefreshInterval", json!("500ms")),
+    ];
+    if options.time_skipping {
+        settings.extend([
+            ("frontend.WorkflowTimeSkippingEnabled", json!(true)),
+            // At its default of 1 s each skipped timer costs about a second.
+            ("history.timerProcessorMaxTimeShift", json!("1ms")),
+            // Else 1.32.0 counts skipped time twice after continue-as-new.
+            ("history.workflowIdReuseMinimalInterval", json!("0s")),
+        ]);
+    }
+    if let Some(limits) = options.rate_limits {
+        settings.extend([
+            ("frontend.namespaceRPS", json!(limits.namespace_requests_per_s)),
+            ("history.persistenceMaxQPS", json!(limits.history_persistence_calls_per_s)),
+        ]);
+    }
+    settings.into_iter().map(|(key, value)| (key.to_owned(), json!([{ "value": value }]))).collect::<Map<_, _>>().into()
+}
+
+fn ui_config(namespace: &str, ports: &PortPlan) -> Value {
+    json!({
+        "temporalGrpcAddress": format!("127.0.0.1:{}", ports.frontend),
+        "host": "127.0.0.1",
+        "port": ports.ui,
+        "enableUi": true,
+        "defaultNamespace": namespace,
+        "disableNewsFetch": true,
+        "cors": { "cookieInsecure": true },
+    })
+}

@@ -1,0 +1,32 @@
+//! The real Temporal server (and its UI) on one machine, as child processes of the caller.
+//!
+//! [`TemporalServer::start`] finds a cached build of the pinned Go modules or makes one, writes the
+//! configuration into the data folder, starts server and UI on loopback, registers the namespace and its
+//! search attributes, restarts what dies and stops everything at the end. With
+//! [`TemporalOptions::address_override`] it starts nothing and only prepares the namespace.
+//!
+//! [`supervise`] is the part that any parent of long-lived children can use: start, wait until ready, log
+//! to a file, restart with backoff, stop in order, and leave no child behind even after `kill -9`.
+//!
+//! Not for production clusters: there the operator runs Temporal, and this crate is not linked in a role
+//! that serves traffic. It reads no environment; binaries pass paths and addresses in.
+
+mod binaries;
+mod config;
+mod error;
+mod lifeline;
+mod log_file;
+mod namespace;
+mod options;
+mod ports;
+mod progress;
+mod server;
+pub mod supervise;
+
+pub use error::DevserverError;
+pub use namespace::{connect, ensure_namespace};
+pub use options::{
+    DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, RateLimits, TemporalOptions, cache_dir,
+};
+pub use ports::Ports;
+pub use server::TemporalServer;

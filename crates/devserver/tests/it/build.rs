@@ -1,0 +1,70 @@
+//! Finding and building the programs, with small scripts in the place of Go.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use evercal_devserver::{DevserverError, TemporalOptions, TemporalServer};
+
+use crate::support::options;
+
+/// Options with empty data and cache folders and a `PATH` that holds only the script `go`, if any.
+fn options_with_go(folder: &Path, go: Option<&str>) -> TemporalOptions {
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    if let Some(script) = go {
+        let path = bin.join("go");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut options = options(&folder.join("data"));
+    options.cache_dir = folder.join("cache");
+    options.search_path = bin.into();
+    options
+}
+
+fn assert_names_the_ways_out(error: &DevserverError) {
+    let text = error.to_string();
+    for way in ["TEMPORAL_ADDRESS=127.0.0.1:7233", "install Go 1.", "copy the folder"] {
+        assert!(text.contains(way), "{way} is missing in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn without_go_the_error_names_the_ways_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = TemporalServer::start(options_with_go(folder.path(), None)).await.unwrap_err();
+    assert_names_the_ways_out(&error);
+    assert!(error.to_string().contains("Go is not on PATH"), "{error}");
+}
+
+#[tokio::test]
+async fn when_go_fails_the_error_shows_what_it_said_and_names_the_ways_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let too_old = "echo 'go: go.mod requires go >= 1.26.8 (running go 1.25.0; GOTOOLCHAIN=local)' >&2; exit 1";
+    let error = TemporalServer::start(options_with_go(folder.path(), Some(too_old))).await.unwrap_err();
+    assert_names_the_ways_out(&error);
+    assert!(error.to_string().contains("running go 1.25.0"), "{error}");
+}
+
+/// The built programs only complain, so both starts fail; what counts is who built.
+#[tokio::test]
+async fn two_builders_at_once_build_each_program_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let go =
+        r#"echo "$5" >>"$(dirname "$0")/../builds"; printf '#!/bin/sh\necho built; exit 1\n' >"$4"; chmod +x "$4""#;
+    let path = std::env::var_os("PATH").unwrap();
+    let start = |data_dir: &str| {
+        let mut options = options_with_go(folder.path(), Some(go));
+        options.data_dir = folder.path().join(data_dir);
+        let search_path = std::env::split_paths(&options.search_path).chain(std::env::split_paths(&path));
+        options.search_path = std::env::join_paths(search_path).unwrap();
+        TemporalServer::start(options)
+    };
+    let (first, second) = tokio::join!(start("first"), start("second"));
+    for error in [first.unwrap_err(), second.unwrap_err()] {
+        assert!(error.to_string().contains("built"), "{error}");
+    }
+    let builds = fs::read_to_string(folder.path().join("builds")).unwrap();
+    assert_eq!(builds, "go.temporal.io/server/cmd/server\ngithub.com/temporalio/ui-server/v2/cmd/server\n");
+}

@@ -1,0 +1,12 @@
+//! The crate against real processes: the real Temporal server and UI, and small shell programs.
+//! The first run builds the server into the user's cache folder.
+
+// The `cfg` is always true here; it tells clippy that helper functions are test code too.
+#[cfg(test)]
+mod build;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod supervise;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,164 @@
+//! A mirrored calendar and the states of its subscription.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, CalendarId, ProviderCalendarId, TenantId};
+use crate::sync::Via;
+
+/// Where a calendar's subscription is: `creating → live ⇄ renewing → polling → live`, and the states beside that road.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarState {
+    /// The first channel is being made.
+    Creating,
+    /// A channel is live.
+    Live,
+    /// A channel is live and its successor is being made.
+    Renewing,
+    /// No channel could be had: a poller looks for changes while we keep trying.
+    Polling,
+    /// The provider cannot watch this calendar; it is polled. A state, not an error.
+    PollOnly,
+    /// An operator paused it: the channel is kept, syncs are skipped.
+    Paused,
+    /// The account's grant is dead.
+    NeedsReauth,
+    /// Not shared any more, or forbidden: somebody has to act.
+    ActionRequired,
+    /// Ended.
+    Closed,
+}
+
+impl CalendarState {
+    /// All states, in the order of the table above.
+    pub const ALL: [Self; 9] = [
+        Self::Creating,
+        Self::Live,
+        Self::Renewing,
+        Self::Polling,
+        Self::PollOnly,
+        Self::Paused,
+        Self::NeedsReauth,
+        Self::ActionRequired,
+        Self::Closed,
+    ];
+
+    /// The name in rows, answers and search attributes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Live => "live",
+            Self::Renewing => "renewing",
+            Self::Polling => "polling",
+            Self::PollOnly => "poll_only",
+            Self::Paused => "paused",
+            Self::NeedsReauth => "needs_reauth",
+            Self::ActionRequired => "action_required",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// What the account may do with a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessRole {
+    /// Sees only when it is busy.
+    FreeBusyReader,
+    /// Reads events.
+    Reader,
+    /// Reads and writes events.
+    Writer,
+    /// Owns it.
+    Owner,
+}
+
+impl AccessRole {
+    /// The name in rows and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FreeBusyReader => "free_busy_reader",
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::FreeBusyReader, Self::Reader, Self::Writer, Self::Owner].into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// A calendar as the provider lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteCalendar {
+    /// Its id there.
+    pub provider_id: ProviderCalendarId,
+    /// Its title.
+    pub title: String,
+    /// Its IANA time zone, where known.
+    pub time_zone: Option<String>,
+    /// What we may do with it.
+    pub access_role: AccessRole,
+    /// Whether it is the account's main calendar.
+    pub primary: bool,
+}
+
+/// A mirrored calendar as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calendar {
+    /// Our id.
+    pub id: CalendarId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// The account through which we read it.
+    pub account_id: AccountId,
+    /// What the provider last said about it.
+    pub remote: RemoteCalendar,
+    /// Where its subscription is.
+    pub state: CalendarState,
+    /// One sentence about the state, for people.
+    pub detail: Option<String>,
+    /// When the state last changed.
+    pub state_changed_at: DateTime<Utc>,
+    /// When the live channel ends, if there is one.
+    pub channel_expires_at: Option<DateTime<Utc>>,
+    /// When we last *knew* the mirror to be complete.
+    pub confirmed_at: Option<DateTime<Utc>>,
+    /// What started the pass that confirmed it.
+    pub confirmed_via: Option<Via>,
+    /// The last good sync, in numbers.
+    pub last_sync: Option<LastSync>,
+    /// How many events (masters, single events and exceptions) the mirror holds.
+    pub event_count: i64,
+}
+
+/// The last finished sync of a calendar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastSync {
+    /// When its last page was committed.
+    pub finished_at: DateTime<Utc>,
+    /// How many changes it found.
+    pub changes: i64,
+    /// Milliseconds from the notice's arrival at the gateway to the commit, when a notice started it.
+    pub notice_to_stored_ms: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_calendar_state_reads_back_its_name() {
+        for state in CalendarState::ALL {
+            assert_eq!(CalendarState::from_name(state.as_str()), Some(state));
+        }
+    }
+}

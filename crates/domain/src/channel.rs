@@ -1,0 +1,55 @@
+//! The register of push channels. No provider lists them, so this is the only place that knows them all
+//! (`reference/lessons.md` L17–L19).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CalendarId, ChannelId};
+
+/// Where a channel is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// Written before the provider is called: it may or may not exist there.
+    Pending,
+    /// The provider answered; notices may come.
+    Live,
+    /// Stopped by us, or known never to have existed. Kept until its expiry, since notices still arrive (L19).
+    Stopped,
+    /// Ran out by itself.
+    Expired,
+}
+
+impl ChannelState {
+    /// The name in rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Live => "live",
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Live, Self::Stopped, Self::Expired].into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A push channel in the register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Our id, which is also the provider's for Google.
+    pub id: ChannelId,
+    /// The calendar that it watches.
+    pub calendar_id: CalendarId,
+    /// The provider's id of the watched thing; needed to stop the channel. Known from the answer or from a notice.
+    pub resource_id: Option<String>,
+    /// Where it is in its life.
+    pub state: ChannelState,
+    /// When the row was written.
+    pub created_at: DateTime<Utc>,
+    /// When the provider ends it: asked for while pending, the provider's own answer once live.
+    pub expires_at: DateTime<Utc>,
+}

@@ -1,0 +1,185 @@
+//! The channel token: proof, without any look-up, that a notice belongs to a channel of ours.
+//!
+//! `v1.<key id>.<calendar id>.<channel id>.<HMAC-SHA256>`, made before the provider is called, so that a `sync` notice
+//! which overtakes the watch response verifies too. At most 128 characters (Graph's limit for `clientState`; Google
+//! allows 256). Several keys may verify; the first one signs, which is how keys rotate.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+
+use crate::account::Secret;
+use crate::ids::{CalendarId, ChannelId};
+
+/// Longest token that any provider takes back to us, in characters.
+pub const TOKEN_CHARS_MAX: usize = 128;
+/// Shortest key that may sign, in bytes.
+pub const KEY_BYTES_MIN: usize = 16;
+const VERSION: &str = "v1";
+const KEY_ID_CHARS: usize = 6;
+
+/// The keys of an installation; the first signs, all verify.
+#[derive(Debug, Clone)]
+pub struct ChannelTokenKeys(Vec<Key>);
+
+#[derive(Debug, Clone)]
+struct Key {
+    id: String,
+    secret: Secret,
+}
+
+/// The keys that were configured cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeys {
+    /// There is none.
+    #[error("no key is given")]
+    Empty,
+    /// One is too short to be safe.
+    #[error("a key is shorter than {KEY_BYTES_MIN} characters")]
+    TooShort,
+}
+
+/// What a verified token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelClaim {
+    /// The calendar of the channel.
+    pub calendar_id: CalendarId,
+    /// The channel.
+    pub channel_id: ChannelId,
+}
+
+/// Why a token is not believed. The answer to the sender is the same for all; the security log tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// Not of our form.
+    #[error("the token is malformed")]
+    Malformed,
+    /// Signed by a key that we do not have (any more).
+    #[error("the token names an unknown key")]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("the token's signature is wrong")]
+    BadSignature,
+}
+
+impl ChannelTokenKeys {
+    /// Takes the keys in order; the first signs.
+    pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Result<Self, InvalidKeys> {
+        let keys: Vec<Key> = secrets.into_iter().map(|secret| Key { id: key_id(&secret), secret }).collect();
+        if keys.is_empty() {
+            return Err(InvalidKeys::Empty);
+        }
+        if keys.iter().any(|key| key.secret.expose().len() < KEY_BYTES_MIN) {
+            return Err(InvalidKeys::TooShort);
+        }
+        Ok(Self(keys))
+    }
+
+    /// Reads the form of the configuration: keys separated by commas.
+    pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
+        Self::new(text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Secret::new))
+    }
+
+    /// Makes the token of a channel.
+    pub fn sign(&self, claim: ChannelClaim) -> String {
+        // `new` refuses an empty list, so there is always a first key.
+        let Some(key) = self.0.first() else {
+            return String::new();
+        };
+        let signed = format!("{VERSION}.{}.{}.{}", key.id, claim.calendar_id, claim.channel_id);
+        let signature = URL_SAFE_NO_PAD.encode(mac(&key.secret, &signed).finalize().into_bytes());
+        format!("{signed}.{signature}")
+    }
+
+    /// Believes a token or says why not. The signature is compared in constant time.
+    pub fn verify(&self, token: &str) -> Result<ChannelClaim, TokenRefused> {
+        if token.len() > TOKEN_CHARS_MAX {
+            return Err(TokenRefused::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
+        let parts: Vec<&str> = signed.split('.').collect();
+        let [version, key_id, calendar_id, channel_id] = parts.as_slice() else {
+            return Err(TokenRefused::Malformed);
+        };
+        if *version != VERSION {
+            return Err(TokenRefused::Malformed);
+        }
+        let key = self.0.iter().find(|key| key.id == *key_id).ok_or(TokenRefused::UnknownKey)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenRefused::Malformed)?;
+        mac(&key.secret, signed).verify_slice(&signature).map_err(|_| TokenRefused::BadSignature)?;
+        Ok(ChannelClaim {
+            calendar_id: calendar_id.parse().map_err(|_| TokenRefused::Malformed)?,
+            channel_id: channel_id.parse().map_err(|_| TokenRefused::Malformed)?,
+        })
+    }
+}
+
+fn mac(secret: &Secret, signed: &str) -> Hmac<Sha256> {
+    // Hashing first gives a key of exactly one block, for which making the MAC cannot fail.
+    let key: [u8; 64] = Sha512::digest(secret.expose().as_bytes()).into();
+    let mut mac = Hmac::<Sha256>::new(&key.into());
+    mac.update(signed.as_bytes());
+    mac
+}
+
+fn key_id(secret: &Secret) -> String {
+    let digest = Sha256::digest([b"evercal key id:".as_slice(), secret.expose().as_bytes()].concat());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(KEY_ID_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> ChannelTokenKeys {
+        ChannelTokenKeys::parse(text).unwrap()
+    }
+
+    fn claim() -> ChannelClaim {
+        ChannelClaim { calendar_id: CalendarId::generate(), channel_id: ChannelId::generate() }
+    }
+
+    #[test]
+    fn a_signed_token_verifies_and_fits_every_provider() {
+        let (keys, claim) = (keys("a-key-of-sixteen-chars"), claim());
+        let token = keys.sign(claim);
+        assert!(token.len() <= TOKEN_CHARS_MAX, "{} characters", token.len());
+        assert_eq!(keys.verify(&token), Ok(claim));
+    }
+
+    #[test]
+    fn a_token_signed_before_the_rotation_still_verifies() {
+        let claim = claim();
+        let token = keys("the-old-key-of-2025").sign(claim);
+        assert_eq!(keys("the-new-key-of-2026,the-old-key-of-2025").verify(&token), Ok(claim));
+        assert_eq!(keys("the-new-key-of-2026").verify(&token), Err(TokenRefused::UnknownKey));
+    }
+
+    #[test]
+    fn changing_any_part_of_a_token_makes_it_refused() {
+        let keys = keys("a-key-of-sixteen-chars");
+        let token = keys.sign(claim());
+        for position in 0..token.len() {
+            let mut forged = token.clone().into_bytes();
+            forged[position] = if forged[position] == b'a' { b'b' } else { b'a' };
+            let forged = String::from_utf8(forged).unwrap();
+            // The last base64 character carries two unused bits; decoding refuses those forms as well.
+            assert!(keys.verify(&forged).is_err(), "position {position} is not covered");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_without_a_panic() {
+        let keys = keys("a-key-of-sixteen-chars");
+        for token in ["", ".", "....", "v1.a.b.c.d", "v2.x.y.z.w", &"x".repeat(10_000)] {
+            assert!(keys.verify(token).is_err(), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn short_or_missing_keys_are_refused() {
+        assert_eq!(ChannelTokenKeys::parse(" , ").unwrap_err(), InvalidKeys::Empty);
+        assert_eq!(ChannelTokenKeys::parse("short").unwrap_err(), InvalidKeys::TooShort);
+    }
+}

@@ -1,0 +1,194 @@
+//! What can go wrong with a provider: a kind, and from the kind alone whether it is worth another try.
+//!
+//! Carries no URL and no text from the provider beyond its reason code: calendar ids are often e-mail addresses, and
+//! these errors end up in Temporal's histories and in logs.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Whether the same call may succeed later without anybody doing anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryClass {
+    /// Try again after a backoff.
+    Retryable,
+    /// Trying again is useless.
+    Permanent,
+}
+
+/// The kinds of provider errors; their names are wire names (failure types in Temporal) and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderErrorKind {
+    /// The connection was reset, or ended inside an answer.
+    ConnectionReset,
+    /// Nobody listened, or the name did not resolve.
+    ConnectionRefused,
+    /// No answer in time.
+    TimedOut,
+    /// Over a rate or quota: 429, or Google's 403 forms of it.
+    RateLimited,
+    /// The provider had a problem of its own: 5xx, or an answer that is not what it should be.
+    TemporaryFailure,
+    /// The access token was refused (401); the next attempt brings a fresh one.
+    TokenRefreshNeeded,
+    /// The grant is dead (`invalid_grant`): somebody has to consent again (L13).
+    GrantRevoked,
+    /// The sync token is not valid any more (410): a full pass is due, the grant is fine.
+    SyncTokenExpired,
+    /// No such calendar, event or channel, or not for us any more (404).
+    NotFound,
+    /// Not allowed (403 other than a rate).
+    Forbidden,
+    /// This calendar cannot be watched (400 `pushNotSupportedForRequestedResource`).
+    WatchUnsupported,
+    /// The request itself was wrong: a defect of ours or of the configuration.
+    InvalidRequest,
+}
+
+impl ProviderErrorKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::ConnectionReset,
+        Self::ConnectionRefused,
+        Self::TimedOut,
+        Self::RateLimited,
+        Self::TemporaryFailure,
+        Self::TokenRefreshNeeded,
+        Self::GrantRevoked,
+        Self::SyncTokenExpired,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::WatchUnsupported,
+        Self::InvalidRequest,
+    ];
+
+    /// The name in failures, rows and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectionReset => "connection_reset",
+            Self::ConnectionRefused => "connection_refused",
+            Self::TimedOut => "timed_out",
+            Self::RateLimited => "rate_limited",
+            Self::TemporaryFailure => "temporary_failure",
+            Self::TokenRefreshNeeded => "token_refresh_needed",
+            Self::GrantRevoked => "grant_revoked",
+            Self::SyncTokenExpired => "sync_token_expired",
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::WatchUnsupported => "watch_unsupported",
+            Self::InvalidRequest => "invalid_request",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether another try makes sense.
+    pub fn retry_class(self) -> RetryClass {
+        match self {
+            Self::ConnectionReset
+            | Self::ConnectionRefused
+            | Self::TimedOut
+            | Self::RateLimited
+            | Self::TemporaryFailure
+            | Self::TokenRefreshNeeded => RetryClass::Retryable,
+            Self::GrantRevoked
+            | Self::SyncTokenExpired
+            | Self::NotFound
+            | Self::Forbidden
+            | Self::WatchUnsupported
+            | Self::InvalidRequest => RetryClass::Permanent,
+        }
+    }
+}
+
+impl fmt::Display for ProviderErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed provider call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{call} failed: {kind}{}{}", self.status_text(), self.reason_text())]
+pub struct ProviderError {
+    /// What went wrong.
+    pub kind: ProviderErrorKind,
+    /// Which call, by the provider's own method name, such as `calendar.events.list`.
+    pub call: &'static str,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// The provider's reason code, such as `rateLimitExceeded`; only letters, digits, `_` and `-`.
+    pub reason: Option<String>,
+    /// How long the provider asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl ProviderError {
+    /// An error without an answer from the provider.
+    pub fn without_answer(kind: ProviderErrorKind, call: &'static str) -> Self {
+        Self { kind, call, status: None, reason: None, retry_after: None }
+    }
+
+    /// Sets the reason, cut down to the characters and the length of a reason code so that nothing personal gets in.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &str) -> Self {
+        const REASON_CHARS_MAX: usize = 64;
+        let code: String = reason
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+            .take(REASON_CHARS_MAX)
+            .collect();
+        self.reason = (!code.is_empty()).then_some(code);
+        self
+    }
+
+    fn status_text(&self) -> String {
+        self.status.map(|status| format!(" (HTTP {status})")).unwrap_or_default()
+    }
+
+    fn reason_text(&self) -> String {
+        self.reason.as_ref().map(|reason| format!(", reason {reason}")).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_the_kinds_of_the_design_are_retried() {
+        let retried: Vec<_> = ProviderErrorKind::ALL
+            .into_iter()
+            .filter(|kind| kind.retry_class() == RetryClass::Retryable)
+            .map(ProviderErrorKind::as_str)
+            .collect();
+        let design = [
+            "connection_reset",
+            "connection_refused",
+            "timed_out",
+            "rate_limited",
+            "temporary_failure",
+            "token_refresh_needed",
+        ];
+        assert_eq!(retried, design);
+    }
+
+    #[test]
+    fn every_kind_reads_back_its_name() {
+        for kind in ProviderErrorKind::ALL {
+            assert_eq!(ProviderErrorKind::from_name(kind.as_str()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn a_reason_cannot_smuggle_an_address() {
+        let error = ProviderError::without_answer(ProviderErrorKind::NotFound, "calendar.events.list")
+            .with_reason("notFound: ada@example.com/…");
+        assert!(!error.to_string().contains('@'));
+    }
+}

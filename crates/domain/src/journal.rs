@@ -1,0 +1,134 @@
+//! What is written down for people who ask later: the audit log and the security log. Never event content, tokens or
+//! addresses.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, CalendarId, TenantId};
+
+/// A kind of entry of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditKind {
+    /// A subscription changed its state.
+    StateChanged,
+    /// An alert was raised: somebody should look.
+    AlertRaised,
+    /// An alert is over.
+    AlertCleared,
+    /// An account was connected.
+    AccountConnected,
+    /// An account was taken down.
+    AccountDisconnected,
+    /// A stray channel was stopped (L18).
+    OrphanStopped,
+    /// Notices may have been refused for a while; all live subscriptions were told to catch up.
+    CatchUp,
+}
+
+impl AuditKind {
+    const ALL: [Self; 7] = [
+        Self::StateChanged,
+        Self::AlertRaised,
+        Self::AlertCleared,
+        Self::AccountConnected,
+        Self::AccountDisconnected,
+        Self::OrphanStopped,
+        Self::CatchUp,
+    ];
+
+    /// The name in rows and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StateChanged => "state_changed",
+            Self::AlertRaised => "alert_raised",
+            Self::AlertCleared => "alert_cleared",
+            Self::AccountConnected => "account_connected",
+            Self::AccountDisconnected => "account_disconnected",
+            Self::OrphanStopped => "orphan_stopped",
+            Self::CatchUp => "catch_up",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// An entry of the audit log. `dedup_key` makes writing it twice (an activity may run twice) one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Unique per fact.
+    pub dedup_key: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub kind: AuditKind,
+    /// Whose it is.
+    pub tenant_id: Option<TenantId>,
+    /// The account that it is about.
+    pub account_id: Option<AccountId>,
+    /// The calendar that it is about.
+    pub calendar_id: Option<CalendarId>,
+    /// One sentence for people.
+    pub message: String,
+}
+
+/// A kind of security event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecurityKind {
+    /// A notice whose token is missing, malformed or badly signed.
+    NoticeRefused,
+    /// A notice with a valid token for a calendar or channel that we do not know.
+    NoticeForUnknownChannel,
+    /// A notice whose headers contradict its token.
+    NoticeContradicts,
+    /// An API call without a valid key.
+    ApiKeyRefused,
+    /// An OAuth callback whose state we did not make, or that was used before.
+    OAuthStateRefused,
+}
+
+impl SecurityKind {
+    const ALL: [Self; 5] = [
+        Self::NoticeRefused,
+        Self::NoticeForUnknownChannel,
+        Self::NoticeContradicts,
+        Self::ApiKeyRefused,
+        Self::OAuthStateRefused,
+    ];
+
+    /// The name in rows and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoticeRefused => "notice_refused",
+            Self::NoticeForUnknownChannel => "notice_for_unknown_channel",
+            Self::NoticeContradicts => "notice_contradicts",
+            Self::ApiKeyRefused => "api_key_refused",
+            Self::OAuthStateRefused => "oauth_state_refused",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// An entry of the security log. The same kind from the same source within a minute is counted, not repeated, so that a
+/// flood cannot fill the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityEvent {
+    /// When it was first seen.
+    pub at: DateTime<Utc>,
+    /// What was seen.
+    pub kind: SecurityKind,
+    /// The peer's address, as the gateway saw it.
+    pub source: String,
+    /// What exactly was wrong; nothing from the request itself.
+    pub message: String,
+    /// How often within the minute.
+    pub count: i64,
+}

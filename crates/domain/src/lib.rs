@@ -1,0 +1,28 @@
+//! The words of evercal: ids, accounts, calendars, events, channels, errors, limits and the clock.
+//!
+//! Every other crate speaks in these types. Not for: wire formats of providers (`crates/providers`), SQL
+//! (`crates/storage`), Temporal payloads (`workflows`), or anything asynchronous.
+
+pub mod account;
+pub mod calendar;
+pub mod change;
+pub mod channel;
+pub mod channel_token;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod journal;
+pub mod limits;
+pub mod random;
+pub mod sync;
+pub mod tenant;
+
+pub use account::{Account, AccountState, Provider};
+pub use calendar::{AccessRole, Calendar, CalendarState, RemoteCalendar};
+pub use channel::{Channel, ChannelState};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{ProviderError, ProviderErrorKind, RetryClass};
+pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
+pub use ids::{AccountId, ApiKeyId, CalendarId, ChannelId, ProviderCalendarId, ProviderEventId, TenantId};
+pub use sync::{JobType, Priority, SyncReason, Via};

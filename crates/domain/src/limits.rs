@@ -1,0 +1,30 @@
+//! Limits on everything that comes from outside, each with its unit and its reason.
+
+/// A webhook body in bytes. Google sends none; the rest is room for other providers' batches.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
+/// An API request body in bytes. The largest one today is an account label.
+pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A provider's answer in bytes: 2,500 events of the largest size seen (about 8 KiB) fit.
+pub const PROVIDER_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// One event's JSON in bytes; a larger one is quarantined and the rest goes on.
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// Events asked for in one page. Google's maximum; fewer round trips beat smaller transactions here.
+pub const EVENTS_PER_PAGE: u32 = 2_500;
+/// Pages in one pass; beyond it the provider is looping and the pass fails instead of running for ever.
+pub const PAGES_PER_PASS_MAX: u32 = 10_000;
+/// Calendars in one account.
+pub const CALENDARS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Rows in one page of an API list.
+pub const API_PAGE_ROWS_MAX: u32 = 500;
+/// Rows in one page of an API list when the caller names none.
+pub const API_PAGE_ROWS_DEFAULT: u32 = 100;
+/// Days between `from` and `to` in one read of events.
+pub const READ_WINDOW_DAYS_MAX: i64 = 400;
+/// Occurrences of one series inside the window; beyond it the series is quarantined as unreadable.
+pub const OCCURRENCES_PER_SERIES_MAX: usize = 20_000;
+/// Days before today for which occurrences are kept.
+pub const WINDOW_PAST_DAYS: i64 = 30;
+/// Days after today for which occurrences are kept.
+pub const WINDOW_FUTURE_DAYS: i64 = 365;
+/// Characters of an account label.
+pub const LABEL_CHARS_MAX: usize = 200;

@@ -1,0 +1,187 @@
+//! Why a sync runs, what kind of job that makes it, and how urgent it is (design section 3).
+
+use serde::{Deserialize, Serialize};
+
+/// What asked for a sync. Unknown names read as [`Self::Reconcile`], so that an older worker can still act on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncReason {
+    /// An operator or a user asked and may be waiting.
+    Operator,
+    /// The provider sent a notice.
+    Notice,
+    /// The gateway or Temporal was away and notices may have been refused.
+    CatchUp,
+    /// A poller saw a change, or polls blindly.
+    Poll,
+    /// A new channel is live: whatever happened before it was is read now.
+    NewChannel,
+    /// The first read after connecting.
+    Connect,
+    /// The timer: everything looks healthy, and we look all the same.
+    #[serde(other)]
+    Reconcile,
+}
+
+/// How urgent an activity is: Temporal's priority key, lower first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody is waiting.
+    Critical,
+    /// The provider said that something changed.
+    High,
+    /// Routine.
+    Medium,
+    /// Imports.
+    Low,
+}
+
+impl Priority {
+    /// Temporal's priority key, 1 to 5.
+    pub fn key(self) -> u32 {
+        match self {
+            Self::Critical => 1,
+            Self::High => 2,
+            Self::Medium => 3,
+            Self::Low => 4,
+        }
+    }
+}
+
+/// The job types of the design, which decide how often an attempt is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobType {
+    /// Reads everything.
+    FullSync,
+    /// Reads what changed, for a reason of our own.
+    IncrementalSync,
+    /// Reads what changed, because of a notice.
+    WebhookSync,
+    /// Reads what changed, because a poller said so.
+    PollingSync,
+}
+
+impl JobType {
+    /// Attempts after the first one.
+    pub fn retries(self) -> u32 {
+        match self {
+            Self::FullSync => 3,
+            Self::IncrementalSync => 5,
+            Self::WebhookSync => 7,
+            Self::PollingSync => 2,
+        }
+    }
+}
+
+impl SyncReason {
+    /// The job type that this reason makes.
+    pub fn job_type(self) -> JobType {
+        match self {
+            Self::Connect => JobType::FullSync,
+            Self::Notice => JobType::WebhookSync,
+            Self::Poll => JobType::PollingSync,
+            Self::Operator | Self::CatchUp | Self::NewChannel | Self::Reconcile => JobType::IncrementalSync,
+        }
+    }
+
+    /// How urgent it is.
+    pub fn priority(self) -> Priority {
+        match self {
+            Self::Operator => Priority::Critical,
+            Self::Notice => Priority::High,
+            Self::CatchUp | Self::Poll | Self::NewChannel | Self::Reconcile => Priority::Medium,
+            Self::Connect => Priority::Low,
+        }
+    }
+
+    /// How a reader is told that the mirror was confirmed.
+    pub fn via(self) -> Via {
+        match self {
+            Self::Notice => Via::Push,
+            Self::Poll => Via::Poll,
+            Self::Operator | Self::CatchUp | Self::NewChannel | Self::Connect | Self::Reconcile => Via::Reconcile,
+        }
+    }
+
+    /// The name in rows and summaries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Notice => "notice",
+            Self::CatchUp => "catch_up",
+            Self::Poll => "poll",
+            Self::NewChannel => "new_channel",
+            Self::Connect => "connect",
+            Self::Reconcile => "reconcile",
+        }
+    }
+
+    /// Of two reasons that one sync serves, the one that it is reported under: the more urgent.
+    #[must_use]
+    pub fn most_urgent(self, other: Self) -> Self {
+        if other.priority() < self.priority() { other } else { self }
+    }
+}
+
+/// What confirmed a mirror, as readers see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// A notice.
+    Push,
+    /// A poller.
+    Poll,
+    /// The timer, a new channel, an operator or the first read.
+    Reconcile,
+}
+
+impl Via {
+    /// The name in rows and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Poll => "poll",
+            Self::Reconcile => "reconcile",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Push, Self::Poll, Self::Reconcile].into_iter().find(|via| via.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_urgent_reason_gives_the_sync_its_name() {
+        assert_eq!(SyncReason::Connect.most_urgent(SyncReason::Notice), SyncReason::Notice);
+        assert_eq!(SyncReason::Operator.most_urgent(SyncReason::Notice), SyncReason::Operator);
+        assert_eq!(SyncReason::Poll.most_urgent(SyncReason::Reconcile), SyncReason::Poll);
+    }
+
+    #[test]
+    fn a_reason_from_a_newer_version_reads_as_reconcile() {
+        let reason: SyncReason = serde_json::from_str("\"from_the_future\"").unwrap();
+        assert_eq!(reason, SyncReason::Reconcile);
+    }
+
+    #[test]
+    fn the_table_of_the_design_holds() {
+        let rows = [
+            (SyncReason::Connect, 4, 3),
+            (SyncReason::Operator, 1, 5),
+            (SyncReason::NewChannel, 3, 5),
+            (SyncReason::Reconcile, 3, 5),
+            (SyncReason::Notice, 2, 7),
+            (SyncReason::Poll, 3, 2),
+        ];
+        for (reason, key, retries) in rows {
+            assert_eq!((reason.priority().key(), reason.job_type().retries()), (key, retries), "{reason:?}");
+        }
+    }
+}

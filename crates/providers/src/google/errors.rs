@@ -1,0 +1,102 @@
+//! What an error answer of Google's means: the only place that decides on kinds (`providers.md` 1.8, 1.11).
+
+use evercal_domain::{ProviderError, ProviderErrorKind};
+use evercal_http::HttpResponse;
+use serde_json::Value;
+
+use super::oauth::{REVOKE, TOKEN};
+use super::requests::LIST_EVENTS;
+
+/// Reasons of a 403 that are a rate or a quota: a pause, never a permanent failure (L20).
+const RATE_REASONS: [&str; 5] = [
+    "rateLimitExceeded",
+    "userRateLimitExceeded",
+    "quotaExceeded",
+    "dailyLimitExceeded",
+    "subscriptionRateLimitExceeded",
+];
+/// OAuth errors that say that the grant is dead, wherever they come from (L13).
+const DEAD_GRANT_REASONS: [&str; 2] = ["invalid_grant", "admin_policy_enforced"];
+/// OAuth errors that pass.
+const TRANSIENT_OAUTH_REASONS: [&str; 3] = ["internal_failure", "server_error", "temporarily_unavailable"];
+
+/// The error that an answer other than 2xx to `call` is.
+pub(super) fn parse_error(call: &'static str, answer: &HttpResponse) -> ProviderError {
+    let body = ErrorBody::parse(&answer.body);
+    let error = ProviderError {
+        kind: kind_of(call, answer.status, &body),
+        call,
+        status: Some(answer.status),
+        reason: None,
+        retry_after: answer.retry_after(),
+    };
+    match body.reasons.first() {
+        Some(reason) => error.with_reason(reason),
+        None => error,
+    }
+}
+
+/// The error that an answer with status 2xx is when its body is not what it should be.
+pub(super) fn unreadable_answer(call: &'static str, answer: &HttpResponse) -> ProviderError {
+    let error = ProviderError::without_answer(ProviderErrorKind::TemporaryFailure, call);
+    ProviderError { status: Some(answer.status), ..error }.with_reason("unreadableAnswer")
+}
+
+fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
+    use ProviderErrorKind as Kind;
+
+    if body.has_any(&DEAD_GRANT_REASONS) {
+        return Kind::GrantRevoked;
+    }
+    match status {
+        // At the token endpoint nobody's access token is refused: it is our client's id or secret.
+        401 if call == TOKEN || call == REVOKE => Kind::InvalidRequest,
+        401 => Kind::TokenRefreshNeeded,
+        403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
+        403 => Kind::Forbidden,
+        404 => Kind::NotFound,
+        429 => Kind::RateLimited,
+        // Whatever the reason: an expired token, a changed ACL. Never a success (L2).
+        410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
+        410 => Kind::NotFound,
+        // A sync token that Google calls invalid is as useless as one that it calls expired.
+        400 if call == LIST_EVENTS && body.location.as_deref() == Some("syncToken") => Kind::SyncTokenExpired,
+        400 if body.has_any(&["pushNotSupportedForRequestedResource"]) => Kind::WatchUnsupported,
+        // The request went through once already; the next attempt brings a new id and will succeed.
+        400 if body.has_any(&["channelIdNotUnique"]) => Kind::TemporaryFailure,
+        400..=499 if status == 408 || body.has_any(&TRANSIENT_OAUTH_REASONS) => Kind::TemporaryFailure,
+        400..=499 => Kind::InvalidRequest,
+        // 5xx, and redirects, which the API never sends but a captive portal does.
+        _ => Kind::TemporaryFailure,
+    }
+}
+
+/// What can be read from an error body, of the API's form or of OAuth's; both may be missing.
+#[derive(Default)]
+struct ErrorBody {
+    reasons: Vec<String>,
+    location: Option<String>,
+}
+
+impl ErrorBody {
+    fn parse(body: &[u8]) -> Self {
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let text_at = |path: &str| body.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        if let Some(oauth_code) = text_at("/error") {
+            return Self { reasons: vec![oauth_code], location: None };
+        }
+        let entries = body.pointer("/error/errors").and_then(Value::as_array);
+        let mut reasons: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.get("reason").and_then(Value::as_str).map(str::to_owned))
+            .collect();
+        // Such as `PERMISSION_DENIED`; for people, when there is nothing more exact.
+        reasons.extend(text_at("/error/status"));
+        Self { reasons, location: text_at("/error/errors/0/location") }
+    }
+
+    fn has_any(&self, wanted: &[&str]) -> bool {
+        self.reasons.iter().any(|reason| wanted.contains(&reason.as_str()))
+    }
+}

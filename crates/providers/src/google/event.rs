@@ -1,0 +1,246 @@
+//! One event of Google's as the domain sees it (`providers.md` 1.6). Pure, and alone: whatever is wrong with it stays
+//! with it (L34).
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use evercal_domain::event::{Attendee, Person, Response};
+use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
+use serde::Deserialize;
+
+/// Guests of one event; more are beyond what Google allows and beyond what we keep in memory.
+const ATTENDEES_MAX: usize = 2_000;
+
+/// Understands one entry of a page, given as its own JSON text.
+pub(super) fn remote_item(raw: &str) -> RemoteItem {
+    if raw.len() > EVENT_BYTES_MAX {
+        return unreadable(raw, format!("the event is larger than {EVENT_BYTES_MAX} bytes"));
+    }
+    match serde_json::from_str::<WireEvent>(raw) {
+        Ok(wire) => understand(wire).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
+        // Only the place: the parser's own words can repeat what somebody wrote into the event.
+        Err(error) => unreadable(
+            raw,
+            format!("a field is missing or of the wrong type near line {}, column {}", error.line(), error.column()),
+        ),
+    }
+}
+
+fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
+    if wire.id.is_empty() {
+        return Err("the event has no id");
+    }
+    let provider_id = ProviderEventId::new(wire.id);
+    let series = match (wire.recurring_event_id, wire.original_start_time) {
+        (Some(master_id), Some(original_start)) => Some(SeriesPosition {
+            master_id: ProviderEventId::new(master_id),
+            original_start: original_start.understand()?,
+        }),
+        (Some(_), None) if wire.status != WireStatus::Cancelled => {
+            return Err("the exception does not say which occurrence it replaces");
+        }
+        _ => None,
+    };
+    let status = match wire.status {
+        WireStatus::Confirmed => EventStatus::Confirmed,
+        WireStatus::Tentative => EventStatus::Tentative,
+        WireStatus::Cancelled => {
+            return Ok(match series {
+                Some(position) => RemoteItem::CancelledOccurrence { provider_id, position },
+                None => RemoteItem::Deleted { provider_id },
+            });
+        }
+    };
+    if series.is_some() && !wire.recurrence.is_empty() {
+        return Err("the event is both a series and an exception to one");
+    }
+    if wire.attendees.len() > ATTENDEES_MAX {
+        return Err("the event has too many guests");
+    }
+    let start = wire.start.ok_or("the event has no start")?.understand()?;
+    let end = match wire.end {
+        Some(end) => end.understand()?,
+        None => end_without_an_end(start)?,
+    };
+    check_order(start, end)?;
+
+    Ok(RemoteItem::Event(Box::new(Event {
+        provider_id,
+        ical_uid: wire.ical_uid,
+        etag: wire.etag,
+        status,
+        title: wire.summary,
+        description: wire.description,
+        location: wire.location,
+        start,
+        end,
+        recurrence: wire.recurrence,
+        series,
+        busy: wire.transparency.as_deref() != Some("transparent"),
+        private: matches!(wire.visibility.as_deref(), Some("private" | "confidential")),
+        event_type: wire.event_type.filter(|kind| kind != "default"),
+        organizer: wire.organizer.map(WirePerson::into_domain),
+        attendees: wire.attendees.into_iter().map(WireAttendee::into_domain).collect(),
+        link: wire.html_link,
+        created_at: informational(wire.created.as_deref()),
+        updated_at: informational(wire.updated.as_deref()),
+    })))
+}
+
+/// RFC 5545 section 3.6.1: a date alone lasts that day, an instant alone takes no time.
+fn end_without_an_end(start: EventTime) -> Result<EventTime, &'static str> {
+    match start {
+        EventTime::Date { date } => {
+            let date = date.checked_add_days(Days::new(1)).ok_or("the start is out of range")?;
+            Ok(EventTime::Date { date })
+        }
+        EventTime::Instant { .. } => Ok(start),
+    }
+}
+
+fn check_order(start: EventTime, end: EventTime) -> Result<(), &'static str> {
+    let in_order = match (start, end) {
+        (EventTime::Date { date: start }, EventTime::Date { date: end }) => start <= end,
+        (EventTime::Instant { at: start, .. }, EventTime::Instant { at: end, .. }) => start <= end,
+        _ => return Err("one of start and end is a date, the other one a time"),
+    };
+    if in_order { Ok(()) } else { Err("the event ends before it starts") }
+}
+
+/// When something was made or changed is good to know, but an event is not lost over it.
+fn informational(instant: Option<&str>) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(instant?).ok().map(|instant| instant.to_utc())
+}
+
+fn unreadable(raw: &str, reason: String) -> RemoteItem {
+    #[derive(Deserialize)]
+    struct OnlyId {
+        id: String,
+    }
+    let provider_id = serde_json::from_str::<OnlyId>(raw).ok().filter(|only| !only.id.is_empty());
+    RemoteItem::Unreadable {
+        provider_id: provider_id.map(|only| ProviderEventId::new(only.id)),
+        reason,
+        raw: raw.get(..raw.floor_char_boundary(EVENT_BYTES_MAX)).unwrap_or_default().to_owned(),
+    }
+}
+
+/// The fields that we read; any others are ignored.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireEvent {
+    id: String,
+    #[serde(default)]
+    status: WireStatus,
+    etag: Option<String>,
+    #[serde(rename = "iCalUID")]
+    ical_uid: Option<String>,
+    html_link: Option<String>,
+    created: Option<String>,
+    updated: Option<String>,
+    summary: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+    start: Option<WireTime>,
+    end: Option<WireTime>,
+    #[serde(default)]
+    recurrence: Vec<String>,
+    recurring_event_id: Option<String>,
+    original_start_time: Option<WireTime>,
+    transparency: Option<String>,
+    visibility: Option<String>,
+    event_type: Option<String>,
+    organizer: Option<WirePerson>,
+    #[serde(default)]
+    attendees: Vec<WireAttendee>,
+}
+
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+enum WireStatus {
+    #[default]
+    Confirmed,
+    Tentative,
+    Cancelled,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireTime {
+    date: Option<String>,
+    date_time: Option<String>,
+    time_zone: Option<String>,
+}
+
+impl WireTime {
+    fn understand(self) -> Result<EventTime, &'static str> {
+        match (self.date, self.date_time) {
+            (Some(date), None) => date
+                .parse::<NaiveDate>()
+                .ok()
+                .filter(|date| (0..=9999).contains(&date.year()))
+                .map(|date| EventTime::Date { date })
+                .ok_or("a date cannot be read"),
+            (None, Some(date_time)) => {
+                // A name that we do not know (yet) costs the wall clock, not the instant.
+                let zone = self.time_zone.and_then(|name| name.parse::<Tz>().ok());
+                let at = instant(&date_time, zone).ok_or("a time cannot be read")?;
+                Ok(EventTime::Instant { at, zone })
+            }
+            _ => Err("a start or end is not exactly one of date and time"),
+        }
+    }
+}
+
+/// An instant with an offset, or a wall clock time in its zone; of two such instants the earlier one.
+fn instant(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Some(instant.to_utc());
+    }
+    let wall_clock = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
+    wall_clock.and_local_timezone(zone?).earliest().map(|instant| instant.to_utc())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WirePerson {
+    email: Option<String>,
+    display_name: Option<String>,
+    #[serde(default, rename = "self")]
+    is_self: bool,
+}
+
+impl WirePerson {
+    fn into_domain(self) -> Person {
+        Person { email: self.email, name: self.display_name, is_self: self.is_self }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAttendee {
+    #[serde(flatten)]
+    person: WirePerson,
+    response_status: Option<String>,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default)]
+    resource: bool,
+}
+
+impl WireAttendee {
+    fn into_domain(self) -> Attendee {
+        Attendee {
+            person: self.person.into_domain(),
+            response: match self.response_status.as_deref() {
+                Some("accepted") => Response::Accepted,
+                Some("tentative") => Response::Tentative,
+                Some("declined") => Response::Declined,
+                // `needsAction`, and anything that is no answer that we understand.
+                _ => Response::NeedsAction,
+            },
+            optional: self.optional,
+            resource: self.resource,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Google Calendar API v3 (`reference/providers.md` section 1). This file sends; what is sent is built in [`requests`],
+//! what comes back is read in [`parse`] and [`event`], what failed is judged in [`errors`].
+
+mod errors;
+mod event;
+mod oauth;
+mod parse;
+mod requests;
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evercal_domain::{ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind};
+use evercal_http::{HttpRequest, HttpResponse, Transport};
+
+pub use settings::{DEFAULT_SCOPES, GoogleSettings};
+
+use crate::provider::{
+    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PageToken, ReadPosition,
+    error_without_answer,
+};
+
+/// Google, or the simulator that stands in for it.
+pub struct GoogleProvider {
+    settings: GoogleSettings,
+    transport: Arc<dyn Transport>,
+}
+
+impl GoogleProvider {
+    /// Calls go out through `transport`.
+    pub fn new(settings: GoogleSettings, transport: Arc<dyn Transport>) -> Self {
+        Self { settings, transport }
+    }
+
+    /// Sends a request; a status other than 2xx is an error.
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+        let call = request.call;
+        let answer = self.transport.send(request).await.map_err(|error| error_without_answer(&error))?;
+        tracing::debug!(call, status = answer.status, body_bytes = answer.body.len(), "google answered");
+        if answer.is_success() { Ok(answer) } else { Err(errors::parse_error(call, &answer)) }
+    }
+}
+
+#[async_trait]
+impl CalendarProvider for GoogleProvider {
+    async fn list_calendars(
+        &self,
+        context: &CallContext,
+        page: Option<&PageToken>,
+    ) -> Result<CalendarsPage, ProviderError> {
+        let answer = self.send(requests::list_calendars(&self.settings, context, page)).await?;
+        parse::calendars_page(&answer)
+    }
+
+    async fn read_events(
+        &self,
+        context: &CallContext,
+        calendar: &ProviderCalendarId,
+        position: &ReadPosition,
+    ) -> Result<EventsPage, ProviderError> {
+        let answer = self.send(requests::list_events(&self.settings, context, calendar, position)).await?;
+        parse::events_page(&answer)
+    }
+
+    async fn open_channel(
+        &self,
+        context: &CallContext,
+        calendar: &ProviderCalendarId,
+        request: &ChannelRequest,
+    ) -> Result<ChannelGrant, ProviderError> {
+        let answer = self.send(requests::watch_events(&self.settings, context, calendar, request)).await?;
+        parse::channel_grant(&answer)
+    }
+
+    async fn close_channel(
+        &self,
+        context: &CallContext,
+        id: ChannelId,
+        resource_id: &str,
+    ) -> Result<(), ProviderError> {
+        match self.send(requests::stop_channel(&self.settings, context, id, resource_id)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

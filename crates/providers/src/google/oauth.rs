@@ -1,0 +1,136 @@
+//! Google's OAuth endpoints (`providers.md` 1.11).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercal_domain::account::Secret;
+use evercal_domain::{ProviderError, ProviderErrorKind};
+use evercal_http::{Body, HttpRequest, HttpResponse};
+use serde::Deserialize;
+use url::Url;
+
+use super::errors::unreadable_answer;
+use super::{GoogleProvider, GoogleSettings};
+use crate::oauth::{AuthorizationRequest, OAuthProvider, TokenGrant};
+
+/// The token endpoint, in errors.
+pub(super) const TOKEN: &str = "oauth.token";
+/// The revocation endpoint, in errors.
+pub(super) const REVOKE: &str = "oauth.revoke";
+
+impl GoogleSettings {
+    /// The consent page to send a browser to. Pure: nothing is called.
+    pub fn authorization_url(&self, request: &AuthorizationRequest) -> Url {
+        let mut url = self.auth_url.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query
+                .append_pair("response_type", "code")
+                .append_pair("client_id", &self.client_id)
+                .append_pair("redirect_uri", &request.redirect_uri)
+                .append_pair("scope", &self.scopes.join(" "))
+                .append_pair("state", &request.state)
+                .append_pair("code_challenge", &request.code_challenge)
+                .append_pair("code_challenge_method", "S256")
+                // Google gives a refresh token for offline access only, and to somebody who has consented before only
+                // when the consent page is shown again.
+                .append_pair("access_type", "offline")
+                .append_pair("prompt", "consent");
+            if let Some(login_hint) = &request.login_hint {
+                query.append_pair("login_hint", login_hint);
+            }
+        }
+        url
+    }
+}
+
+#[async_trait]
+impl OAuthProvider for GoogleProvider {
+    async fn redeem_code(
+        &self,
+        code: &Secret,
+        code_verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenGrant, ProviderError> {
+        let answer = self.send(redeem_code_request(&self.settings, code, code_verifier, redirect_uri)).await?;
+        let grant = token_grant(&answer)?;
+        require_scopes(&self.settings, grant)
+    }
+
+    async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError> {
+        let answer = self.send(refresh_request(&self.settings, refresh_token)).await?;
+        token_grant(&answer)
+    }
+
+    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
+        match self.send(revoke_request(&self.settings, token)).await {
+            Ok(_) => Ok(()),
+            // The token endpoint knows nothing to end: the grant is dead already.
+            Err(error) if error.reason.as_deref() == Some("invalid_token") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn redeem_code_request(
+    settings: &GoogleSettings,
+    code: &Secret,
+    code_verifier: &Secret,
+    redirect_uri: &str,
+) -> HttpRequest {
+    let fields = vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code.expose().to_owned()),
+        ("code_verifier", code_verifier.expose().to_owned()),
+        ("redirect_uri", redirect_uri.to_owned()),
+        ("client_id", settings.client_id.clone()),
+        ("client_secret", settings.client_secret.expose().to_owned()),
+    ];
+    HttpRequest::post(TOKEN, settings.token_url.clone(), Body::Form(fields))
+}
+
+fn refresh_request(settings: &GoogleSettings, refresh_token: &Secret) -> HttpRequest {
+    let fields = vec![
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", refresh_token.expose().to_owned()),
+        ("client_id", settings.client_id.clone()),
+        ("client_secret", settings.client_secret.expose().to_owned()),
+    ];
+    HttpRequest::post(TOKEN, settings.token_url.clone(), Body::Form(fields))
+}
+
+fn revoke_request(settings: &GoogleSettings, token: &Secret) -> HttpRequest {
+    let fields = vec![("token", token.expose().to_owned())];
+    HttpRequest::post(REVOKE, settings.revoke_url.clone(), Body::Form(fields))
+}
+
+#[derive(Deserialize)]
+struct WireGrant {
+    access_token: Secret,
+    /// Seconds.
+    expires_in: u64,
+    refresh_token: Option<Secret>,
+    scope: Option<String>,
+}
+
+fn token_grant(answer: &HttpResponse) -> Result<TokenGrant, ProviderError> {
+    let wire: WireGrant = serde_json::from_slice(&answer.body).map_err(|_| unreadable_answer(TOKEN, answer))?;
+    Ok(TokenGrant {
+        access_token: wire.access_token,
+        expires_in: Duration::from_secs(wire.expires_in),
+        refresh_token: wire.refresh_token,
+        scope: wire.scope,
+    })
+}
+
+/// Users can untick single scopes on the consent page. No `scope` in the answer means all that was asked for (RFC 6749
+/// section 5.1).
+fn require_scopes(settings: &GoogleSettings, mut grant: TokenGrant) -> Result<TokenGrant, ProviderError> {
+    let granted = grant.scope.get_or_insert_with(|| settings.scopes.join(" "));
+    let granted: Vec<&str> = granted.split_whitespace().collect();
+    if settings.scopes.iter().all(|needed| granted.contains(&needed.as_str())) {
+        Ok(grant)
+    } else {
+        Err(ProviderError::without_answer(ProviderErrorKind::Forbidden, TOKEN).with_reason("insufficientScope"))
+    }
+}

@@ -1,0 +1,137 @@
+//! Bodies of the Calendar API as domain values. Pure. One entry that cannot be read never takes the others with it.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use evercal_domain::limits::EVENTS_PER_PAGE;
+use evercal_domain::{AccessRole, ProviderCalendarId, ProviderError, RemoteCalendar};
+use evercal_http::HttpResponse;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::errors::unreadable_answer;
+use super::event::remote_item;
+use super::requests::{LIST_CALENDARS, LIST_EVENTS, WATCH_EVENTS};
+use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
+
+/// A page of any list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WirePage<'body> {
+    #[serde(borrow, default)]
+    items: Vec<&'body RawValue>,
+    next_page_token: Option<String>,
+    next_sync_token: Option<String>,
+}
+
+/// A page of `events.list`.
+pub(super) fn events_page(answer: &HttpResponse) -> Result<EventsPage, ProviderError> {
+    let text = text_of(answer);
+    let unreadable = || unreadable_answer(LIST_EVENTS, answer);
+    let page: WirePage = serde_json::from_str(&text).map_err(|_| unreadable())?;
+    if page.items.len() > EVENTS_PER_PAGE as usize {
+        return Err(unreadable().with_reason("pageTooLong"));
+    }
+    let next = match (page.next_page_token, page.next_sync_token) {
+        (Some(token), _) => Next::Page(PageToken::new(token)),
+        (None, Some(token)) => Next::Done(SyncToken::new(token)),
+        (None, None) => return Err(unreadable().with_reason("noNextToken")),
+    };
+    Ok(EventsPage { items: page.items.into_iter().map(|raw| remote_item(raw.get())).collect(), next })
+}
+
+/// A page of `calendarList.list`.
+pub(super) fn calendars_page(answer: &HttpResponse) -> Result<CalendarsPage, ProviderError> {
+    let text = text_of(answer);
+    let page: WirePage = serde_json::from_str(&text).map_err(|_| unreadable_answer(LIST_CALENDARS, answer))?;
+    let mut calendars = Vec::with_capacity(page.items.len());
+    let mut unreadable = 0;
+    for raw in page.items {
+        match serde_json::from_str::<WireCalendar>(raw.get()) {
+            Ok(wire) if wire.deleted => {}
+            Ok(wire) => calendars.push(wire.into_domain()),
+            Err(_) => unreadable += 1,
+        }
+    }
+    Ok(CalendarsPage { calendars, unreadable, next: page.next_page_token.map(PageToken::new) })
+}
+
+/// The answer of `events.watch`.
+pub(super) fn channel_grant(answer: &HttpResponse) -> Result<ChannelGrant, ProviderError> {
+    let unreadable = || unreadable_answer(WATCH_EVENTS, answer);
+    let wire: WireChannel = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
+    let expires_at = wire.expiration.instant().ok_or_else(unreadable)?;
+    Ok(ChannelGrant { resource_id: wire.resource_id, expires_at })
+}
+
+/// The body as text. Bytes that are no UTF-8 are replaced, so that they spoil one entry and not the page.
+fn text_of(answer: &HttpResponse) -> Cow<'_, str> {
+    String::from_utf8_lossy(&answer.body)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireCalendar {
+    id: String,
+    summary: Option<String>,
+    /// The user's own name for a calendar of somebody else.
+    summary_override: Option<String>,
+    time_zone: Option<String>,
+    access_role: WireAccessRole,
+    #[serde(default)]
+    primary: bool,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum WireAccessRole {
+    FreeBusyReader,
+    Reader,
+    // Writes, but sees private events as busy only.
+    WriterWithoutPrivateAccess,
+    Writer,
+    Owner,
+}
+
+impl WireCalendar {
+    fn into_domain(self) -> RemoteCalendar {
+        RemoteCalendar {
+            provider_id: ProviderCalendarId::new(self.id),
+            title: self.summary_override.or(self.summary).unwrap_or_default(),
+            time_zone: self.time_zone,
+            access_role: match self.access_role {
+                WireAccessRole::FreeBusyReader => AccessRole::FreeBusyReader,
+                WireAccessRole::Reader => AccessRole::Reader,
+                WireAccessRole::Writer | WireAccessRole::WriterWithoutPrivateAccess => AccessRole::Writer,
+                WireAccessRole::Owner => AccessRole::Owner,
+            },
+            primary: self.primary,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireChannel {
+    resource_id: String,
+    expiration: UnixMilliseconds,
+}
+
+/// The discovery document says string, the guide shows a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum UnixMilliseconds {
+    Number(i64),
+    Text(String),
+}
+
+impl UnixMilliseconds {
+    fn instant(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Number(milliseconds) => DateTime::from_timestamp_millis(*milliseconds),
+            Self::Text(text) => DateTime::from_timestamp_millis(text.parse().ok()?),
+        }
+    }
+}

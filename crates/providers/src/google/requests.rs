@@ -1,0 +1,118 @@
+//! The Calendar API's requests as values (`providers.md` 1.1, 1.2, 1.5).
+
+use evercal_domain::limits::EVENTS_PER_PAGE;
+use evercal_domain::{ChannelId, ProviderCalendarId};
+use evercal_http::{Body, HttpRequest};
+use serde_json::json;
+use url::Url;
+
+use super::settings::GoogleSettings;
+use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER};
+
+/// `calendarList.list`, by Google's own name of the method.
+pub(super) const LIST_CALENDARS: &str = "calendar.calendarList.list";
+/// `events.list`.
+pub(super) const LIST_EVENTS: &str = "calendar.events.list";
+/// `events.watch`.
+pub(super) const WATCH_EVENTS: &str = "calendar.events.watch";
+/// `channels.stop`.
+pub(super) const STOP_CHANNEL: &str = "calendar.channels.stop";
+
+/// Calendars in one page: Google's maximum.
+const CALENDARS_PER_PAGE: u32 = 250;
+
+/// One page of the user's calendar list, without calendars that the user has hidden.
+pub(super) fn list_calendars(
+    settings: &GoogleSettings,
+    context: &CallContext,
+    page: Option<&PageToken>,
+) -> HttpRequest {
+    let mut url = endpoint(settings, &["users", "me", "calendarList"]);
+    {
+        let mut query = url.query_pairs_mut();
+        query.append_pair("maxResults", &CALENDARS_PER_PAGE.to_string());
+        if let Some(page) = page {
+            query.append_pair("pageToken", page.as_str());
+        }
+    }
+    authorized(HttpRequest::get(LIST_CALENDARS, url), context)
+}
+
+/// One page of events: masters and exceptions.
+///
+/// Google wants the same parameters in a full and in an incremental pass. `showDeleted` is therefore left out in both:
+/// `false` is refused beside a sync token, and without it a full pass still brings the cancelled occurrences of living
+/// series (and no other tombstones), an incremental one every deletion.
+pub(super) fn list_events(
+    settings: &GoogleSettings,
+    context: &CallContext,
+    calendar: &ProviderCalendarId,
+    position: &ReadPosition,
+) -> HttpRequest {
+    let (sync_token, page) = match position {
+        ReadPosition::Full { page } => (None, page),
+        ReadPosition::Incremental { sync_token, page } => (Some(sync_token), page),
+    };
+    let mut url = endpoint(settings, &["calendars", calendar.as_str(), "events"]);
+    {
+        let mut query = url.query_pairs_mut();
+        query.append_pair("maxResults", &EVENTS_PER_PAGE.to_string());
+        query.append_pair("singleEvents", "false");
+        if let Some(sync_token) = sync_token {
+            query.append_pair("syncToken", sync_token.as_str());
+        }
+        if let Some(page) = page {
+            query.append_pair("pageToken", page.as_str());
+        }
+    }
+    authorized(HttpRequest::get(LIST_EVENTS, url), context)
+}
+
+/// Opens a channel on a calendar's events. An expiry is always asked for (L7).
+pub(super) fn watch_events(
+    settings: &GoogleSettings,
+    context: &CallContext,
+    calendar: &ProviderCalendarId,
+    request: &ChannelRequest,
+) -> HttpRequest {
+    let body = json!({
+        "id": request.id.to_string(),
+        "type": "web_hook",
+        "address": request.address.as_str(),
+        "token": request.token.expose(),
+        // The discovery document types it as a string that holds Unix milliseconds.
+        "expiration": request.expires_at.timestamp_millis().to_string(),
+    });
+    let url = endpoint(settings, &["calendars", calendar.as_str(), "events", "watch"]);
+    authorized(HttpRequest::post(WATCH_EVENTS, url, Body::Json(body)), context)
+}
+
+/// Closes a channel.
+pub(super) fn stop_channel(
+    settings: &GoogleSettings,
+    context: &CallContext,
+    id: ChannelId,
+    resource_id: &str,
+) -> HttpRequest {
+    let body = json!({ "id": id.to_string(), "resourceId": resource_id });
+    let url = endpoint(settings, &["channels", "stop"]);
+    authorized(HttpRequest::post(STOP_CHANNEL, url, Body::Json(body)), context)
+}
+
+/// The URL of a method; each segment is percent-encoded.
+fn endpoint(settings: &GoogleSettings, segments: &[&str]) -> Url {
+    let mut url = settings.api_base.clone();
+    // Only a URL without a host (`mailto:`) has no path; the client refuses to send to such a one.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+fn authorized(mut request: HttpRequest, context: &CallContext) -> HttpRequest {
+    request.bearer = Some(context.access.clone());
+    if let Some(now) = context.simulated_now {
+        request.headers.push((SIMULATED_NOW_HEADER, now.timestamp_millis().to_string()));
+    }
+    request
+}

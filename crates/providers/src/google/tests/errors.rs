@@ -1,0 +1,155 @@
+//! Each row of `providers.md` 1.8 and 1.11, and the kind that it is.
+
+use std::time::Duration;
+
+use evercal_domain::{ProviderCalendarId, ProviderErrorKind};
+use evercal_http::TransportErrorKind;
+use serde_json::json;
+
+use super::super::errors::parse_error;
+use super::super::oauth::{REVOKE, TOKEN};
+use super::super::requests::{LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_EVENTS};
+use super::{answer, context, provider};
+use crate::provider::{CalendarProvider, ReadPosition};
+
+fn api(reason: &str) -> String {
+    let entry = json!({"domain": "global", "reason": reason, "message": "marker ada@example.com"});
+    json!({"error": {"code": 0, "message": "marker ada@example.com", "errors": [entry]}}).to_string()
+}
+
+fn oauth(error: &str) -> String {
+    json!({"error": error, "error_description": "marker"}).to_string()
+}
+
+#[test]
+fn each_documented_error_has_its_kind() {
+    use ProviderErrorKind as Kind;
+    let table = [
+        (LIST_EVENTS, 400, "timeRangeEmpty", Kind::InvalidRequest),
+        (LIST_EVENTS, 401, "authError", Kind::TokenRefreshNeeded),
+        (LIST_EVENTS, 403, "userRateLimitExceeded", Kind::RateLimited),
+        (LIST_EVENTS, 403, "rateLimitExceeded", Kind::RateLimited),
+        (LIST_EVENTS, 429, "rateLimitExceeded", Kind::RateLimited),
+        (LIST_EVENTS, 403, "quotaExceeded", Kind::RateLimited),
+        (LIST_EVENTS, 403, "dailyLimitExceeded", Kind::RateLimited),
+        (WATCH_EVENTS, 403, "subscriptionRateLimitExceeded", Kind::RateLimited),
+        (LIST_EVENTS, 403, "insufficientPermissions", Kind::Forbidden),
+        (LIST_EVENTS, 403, "accessNotConfigured", Kind::Forbidden),
+        (LIST_EVENTS, 404, "notFound", Kind::NotFound),
+        (WATCH_EVENTS, 404, "notFound", Kind::NotFound),
+        (LIST_CALENDARS, 409, "conflict", Kind::InvalidRequest),
+        (LIST_EVENTS, 410, "fullSyncRequired", Kind::SyncTokenExpired),
+        (LIST_EVENTS, 410, "updatedMinTooLongAgo", Kind::SyncTokenExpired),
+        (STOP_CHANNEL, 410, "deleted", Kind::NotFound),
+        (LIST_EVENTS, 412, "conditionNotMet", Kind::InvalidRequest),
+        (WATCH_EVENTS, 400, "pushNotSupportedForRequestedResource", Kind::WatchUnsupported),
+        (WATCH_EVENTS, 400, "channelIdNotUnique", Kind::TemporaryFailure),
+        (WATCH_EVENTS, 400, "push.webhookUrlNotHttps", Kind::InvalidRequest),
+        (LIST_EVENTS, 500, "backendError", Kind::TemporaryFailure),
+        (LIST_EVENTS, 502, "", Kind::TemporaryFailure),
+        (LIST_EVENTS, 503, "backendError", Kind::TemporaryFailure),
+        (LIST_EVENTS, 504, "", Kind::TemporaryFailure),
+        (LIST_EVENTS, 408, "", Kind::TemporaryFailure),
+        (LIST_EVENTS, 302, "", Kind::TemporaryFailure),
+    ];
+    for (call, status, reason, kind) in table {
+        let error = parse_error(call, &answer(status, api(reason)));
+        assert_eq!((error.kind, error.status, error.call), (kind, Some(status), call), "{status} {reason}");
+        assert!(!format!("{error} {error:?}").contains("marker"), "{error:?}");
+    }
+}
+
+#[test]
+fn each_oauth_error_has_its_kind() {
+    use ProviderErrorKind as Kind;
+    let table = [
+        (TOKEN, 400, "invalid_grant", Kind::GrantRevoked),
+        (TOKEN, 400, "admin_policy_enforced", Kind::GrantRevoked),
+        (TOKEN, 401, "invalid_client", Kind::InvalidRequest),
+        (REVOKE, 401, "invalid_client", Kind::InvalidRequest),
+        (TOKEN, 400, "invalid_request", Kind::InvalidRequest),
+        (TOKEN, 400, "unauthorized_client", Kind::InvalidRequest),
+        (TOKEN, 400, "internal_failure", Kind::TemporaryFailure),
+        (TOKEN, 400, "server_error", Kind::TemporaryFailure),
+        (TOKEN, 400, "temporarily_unavailable", Kind::TemporaryFailure),
+        (TOKEN, 408, "", Kind::TemporaryFailure),
+        (TOKEN, 429, "", Kind::RateLimited),
+        (TOKEN, 500, "internal_failure", Kind::TemporaryFailure),
+        (TOKEN, 503, "", Kind::TemporaryFailure),
+    ];
+    for (call, status, reason, kind) in table {
+        let error = parse_error(call, &answer(status, oauth(reason)));
+        assert_eq!(error.kind, kind, "{status} {reason}");
+        assert!(!format!("{error} {error:?}").contains("marker"), "{error:?}");
+    }
+}
+
+/// L13. Elsewhere a revoked grant came back from a list call with 410 and was taken for an old sync token.
+#[test]
+fn invalid_grant_is_not_a_stale_sync_token() {
+    for status in [400, 401, 403, 410] {
+        let error = parse_error(LIST_EVENTS, &answer(status, oauth("invalid_grant")));
+        assert_eq!(error.kind, ProviderErrorKind::GrantRevoked, "{status}");
+    }
+}
+
+#[test]
+fn a_410_of_the_events_list_without_a_reason_is_still_an_expired_token() {
+    let error = parse_error(LIST_EVENTS, &answer(410, "Gone"));
+    assert_eq!((error.kind, error.reason), (ProviderErrorKind::SyncTokenExpired, None));
+}
+
+#[test]
+fn a_sync_token_that_is_called_invalid_leads_to_a_full_pass_too() {
+    let body = |location: &str| {
+        json!({"error": {"errors": [{"reason": "invalid", "locationType": "parameter", "location": location}]}})
+            .to_string()
+    };
+    let kind = |location: &str| parse_error(LIST_EVENTS, &answer(400, body(location))).kind;
+    assert_eq!(kind("syncToken"), ProviderErrorKind::SyncTokenExpired);
+    assert_eq!(kind("pageToken"), ProviderErrorKind::InvalidRequest);
+}
+
+#[test]
+fn the_reason_is_kept_and_the_newer_form_is_understood() {
+    let error = parse_error(LIST_EVENTS, &answer(404, api("notFound")));
+    assert_eq!(error.reason.as_deref(), Some("notFound"));
+    let newer = json!({"error": {"code": 403, "message": "m", "status": "PERMISSION_DENIED"}}).to_string();
+    assert_eq!(parse_error(LIST_EVENTS, &answer(403, newer)).reason.as_deref(), Some("PERMISSION_DENIED"));
+}
+
+#[test]
+fn an_error_without_a_readable_body_is_judged_by_its_status() {
+    for body in ["", "<html>", "null", "[]", r#"{"error":7}"#, r#"{"error":{"errors":[7,{"reason":8}]}}"#] {
+        let error = parse_error(LIST_EVENTS, &answer(403, body));
+        assert_eq!((error.kind, error.reason), (ProviderErrorKind::Forbidden, None), "{body}");
+    }
+}
+
+#[test]
+fn retry_after_is_passed_on() {
+    let mut limited = answer(429, api("rateLimitExceeded"));
+    limited.headers.push(("retry-after".into(), "17".into()));
+    assert_eq!(parse_error(LIST_EVENTS, &limited).retry_after, Some(Duration::from_secs(17)));
+}
+
+#[tokio::test]
+async fn no_answer_at_all_is_told_apart_by_what_happened() {
+    use ProviderErrorKind as Kind;
+    let table = [
+        (TransportErrorKind::Refused, Kind::ConnectionRefused, None),
+        (TransportErrorKind::Reset, Kind::ConnectionReset, None),
+        (TransportErrorKind::TimedOut, Kind::TimedOut, None),
+        (TransportErrorKind::Tls, Kind::ConnectionRefused, Some("tls")),
+        (TransportErrorKind::TooLarge, Kind::TemporaryFailure, Some("answerTooLarge")),
+        (TransportErrorKind::InvalidRequest, Kind::InvalidRequest, None),
+    ];
+    for (transport, kind, reason) in table {
+        let (google, _) = provider(Err(transport));
+        let calendar = ProviderCalendarId::new("ada@example.com");
+        let outcome = google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }).await;
+        let error = outcome.unwrap_err();
+        assert_eq!((error.kind, error.reason.as_deref()), (kind, reason));
+        assert_eq!((error.call, error.status), (LIST_EVENTS, None));
+    }
+}

@@ -1,0 +1,289 @@
+//! Single entries: what each becomes, and that nothing spoils anything else.
+
+use chrono_tz::Tz;
+use evercal_domain::event::{Attendee, Person, Response};
+use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::super::event::remote_item;
+use super::super::parse::events_page;
+use super::answer;
+use crate::provider::{Next, SyncToken};
+
+/// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
+const PAGE: &str = include_str!("events_page.json");
+
+fn item(event: &Value) -> RemoteItem {
+    remote_item(&event.to_string())
+}
+
+/// An event with the least that it needs, changed by `fields`.
+fn event_with(fields: Value) -> Value {
+    let mut event = json!({
+        "id": "e1",
+        "start": {"dateTime": "2026-06-01T10:00:00+02:00"},
+        "end": {"dateTime": "2026-06-01T11:00:00+02:00"},
+    });
+    let Value::Object(fields) = fields else { panic!("not an object") };
+    event.as_object_mut().unwrap().extend(fields);
+    event
+}
+
+fn understood(event: &Value) -> Event {
+    match item(event) {
+        RemoteItem::Event(event) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn at(instant: &str, zone: Option<Tz>) -> EventTime {
+    EventTime::Instant { at: instant.parse().unwrap(), zone }
+}
+
+fn date(date: &str) -> EventTime {
+    EventTime::Date { date: date.parse().unwrap() }
+}
+
+#[test]
+fn a_whole_page_is_understood_without_loss() {
+    let page = events_page(&answer(200, PAGE)).unwrap();
+    assert_eq!(page.next, Next::Done(SyncToken::new("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
+    let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
+        panic!("{} items", page.items.len());
+    };
+
+    let zurich = Some(Tz::Europe__Zurich);
+    let ada = Person { email: Some("ada@example.com".into()), name: Some("Ada".into()), is_self: true };
+    let expected = Event {
+        provider_id: ProviderEventId::new("7kl2m0stand"),
+        ical_uid: Some("7kl2m0stand@google.com".into()),
+        etag: Some("\"3573712894000000\"".into()),
+        status: EventStatus::Confirmed,
+        title: Some("Stand-up – “daily” 🎉".into()),
+        description: Some("<b>Agenda</b>\nline two".into()),
+        location: Some("Room 4".into()),
+        start: at("2026-03-02T08:00:00Z", zurich),
+        end: at("2026-03-02T08:15:00Z", zurich),
+        recurrence: vec!["EXDATE;TZID=Europe/Zurich:20260304T090000".into(), "RRULE:FREQ=DAILY;COUNT=200".into()],
+        series: None,
+        busy: true,
+        private: false,
+        event_type: None,
+        organizer: Some(ada.clone()),
+        attendees: vec![
+            Attendee { person: ada, response: Response::Accepted, optional: false, resource: false },
+            Attendee {
+                person: Person { email: Some("bob@example.com".into()), name: None, is_self: false },
+                response: Response::Declined,
+                optional: true,
+                resource: false,
+            },
+            Attendee {
+                person: Person { email: Some("room4@example.com".into()), name: Some("Room 4".into()), is_self: false },
+                response: Response::NeedsAction,
+                optional: false,
+                resource: true,
+            },
+        ],
+        link: Some("https://www.google.com/calendar/event?eid=N2tsMm0wc3RhbmQ".into()),
+        created_at: Some("2026-02-20T12:00:00Z".parse().unwrap()),
+        updated_at: Some("2026-02-21T12:00:47.123Z".parse().unwrap()),
+    };
+    assert_eq!(master, &RemoteItem::Event(Box::new(expected)));
+
+    let RemoteItem::Event(exception) = exception else { panic!("{exception:?}") };
+    let original_start = at("2026-03-05T08:00:00Z", zurich);
+    let master_id = ProviderEventId::new("7kl2m0stand");
+    assert_eq!(exception.series, Some(SeriesPosition { master_id: master_id.clone(), original_start }));
+    assert_eq!((exception.start, exception.status), (at("2026-03-05T13:30:00Z", zurich), EventStatus::Tentative));
+
+    let position = SeriesPosition { master_id, original_start: at("2026-03-06T08:00:00Z", zurich) };
+    let provider_id = ProviderEventId::new("7kl2m0stand_20260306T080000Z");
+    assert_eq!(cancelled, &RemoteItem::CancelledOccurrence { provider_id, position });
+
+    let RemoteItem::Event(all_day) = all_day else { panic!("{all_day:?}") };
+    assert_eq!((all_day.start, all_day.end), (date("2026-04-01"), date("2026-04-04")));
+    assert_eq!((all_day.event_type.as_deref(), all_day.busy), (Some("outOfOffice"), false));
+
+    assert_eq!(deleted, &RemoteItem::Deleted { provider_id: ProviderEventId::new("gone1") });
+    assert_eq!(stub, &RemoteItem::Deleted { provider_id: ProviderEventId::new("stub1") });
+
+    let RemoteItem::Event(private) = private else { panic!("{private:?}") };
+    assert_eq!((private.title.as_deref(), private.private), (None, true));
+}
+
+#[test]
+fn starts_and_ends_are_read_in_each_form() {
+    let utc = |zone| at("2026-06-01T08:00:00Z", zone);
+    let table = [
+        (json!({"dateTime": "2026-06-01T10:00:00+02:00"}), utc(None)),
+        (json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Europe/Berlin"}), utc(Some(Tz::Europe__Berlin))),
+        (json!({"dateTime": "2026-06-01T08:00:00.000Z", "timeZone": "Mars/Olympus"}), utc(None)),
+        (json!({"dateTime": "2026-06-01T10:00:00", "timeZone": "Europe/Berlin"}), utc(Some(Tz::Europe__Berlin))),
+        (json!({"date": "2026-06-01"}), date("2026-06-01")),
+        (json!({"date": "2026-06-01", "dateTime": null}), date("2026-06-01")),
+    ];
+    for (time, expected) in table {
+        let event = event_with(json!({"start": time, "end": time}));
+        let event = understood(&event);
+        assert_eq!((event.start, event.end), (expected, expected), "{time}");
+    }
+}
+
+#[test]
+fn a_wall_clock_time_that_happens_twice_is_the_earlier_one() {
+    let time = json!({"dateTime": "2026-10-25T02:30:00", "timeZone": "Europe/Berlin"});
+    let event = understood(&event_with(json!({"start": time, "end": time})));
+    assert_eq!(event.start, at("2026-10-25T00:30:00Z", Some(Tz::Europe__Berlin)));
+}
+
+#[test]
+fn a_missing_end_is_what_rfc_5545_says() {
+    let instant = understood(&json!({"id": "a", "start": {"dateTime": "2026-06-01T08:00:00Z"}}));
+    assert_eq!(instant.end, instant.start);
+    let day = understood(&json!({"id": "a", "start": {"date": "2026-12-31"}}));
+    assert_eq!(day.end, date("2027-01-01"));
+}
+
+#[test]
+fn defaults_are_those_of_the_discovery_document() {
+    let event = understood(&event_with(json!({})));
+    assert_eq!((event.status, event.busy, event.private), (EventStatus::Confirmed, true, false));
+    assert_eq!((event.title, event.event_type, event.organizer), (None, None, None));
+}
+
+#[test]
+fn visibility_transparency_and_type_are_understood() {
+    for (visibility, private) in [("default", false), ("public", false), ("private", true), ("confidential", true)] {
+        assert_eq!(understood(&event_with(json!({"visibility": visibility}))).private, private, "{visibility}");
+    }
+    for (transparency, busy) in [("opaque", true), ("transparent", false)] {
+        assert_eq!(understood(&event_with(json!({"transparency": transparency}))).busy, busy, "{transparency}");
+    }
+    for (kind, expected) in [("default", None), ("focusTime", Some("focusTime")), ("aNewKind", Some("aNewKind"))] {
+        assert_eq!(understood(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
+    }
+}
+
+#[test]
+fn an_event_is_not_lost_over_when_it_was_made() {
+    let event = understood(&event_with(json!({"created": "0000-99-31T00:00:00.000Z", "updated": "yesterday"})));
+    assert_eq!((event.created_at, event.updated_at), (None, None));
+}
+
+#[test]
+fn a_cancelled_entry_without_its_place_in_a_series_is_a_deletion() {
+    for event in [
+        json!({"id": "e1", "status": "cancelled"}),
+        json!({"id": "e1", "status": "cancelled", "recurringEventId": "m"}),
+        json!({"id": "e1", "status": "cancelled", "originalStartTime": {"date": "2026-01-01"}}),
+        event_with(json!({"status": "cancelled"})),
+    ] {
+        assert_eq!(item(&event), RemoteItem::Deleted { provider_id: ProviderEventId::new("e1") }, "{event}");
+    }
+}
+
+/// L34, this crate's half: each entry that cannot be understood is kept with its text, and only that one.
+#[test]
+fn an_odd_event_is_quarantined_with_its_raw_text() {
+    let table = [
+        (event_with(json!({"start": null})), "no start"),
+        (event_with(json!({"start": {}})), "exactly one"),
+        (event_with(json!({"start": {"date": "2026-06-01", "dateTime": "2026-06-01T08:00:00Z"}})), "exactly one"),
+        (event_with(json!({"start": {"date": "2026-06-31"}})), "a date cannot be read"),
+        (event_with(json!({"start": {"date": "+12026-06-01"}})), "a date cannot be read"),
+        (event_with(json!({"start": {"dateTime": "10 o'clock"}})), "a time cannot be read"),
+        (event_with(json!({"start": {"dateTime": "2026-06-01T10:00:00"}})), "a time cannot be read"),
+        (event_with(json!({"start": {"date": "2026-06-01"}})), "one of start and end"),
+        (event_with(json!({"start": {"dateTime": "2026-06-01T12:00:00Z"}})), "ends before"),
+        (event_with(json!({"status": "marker"})), "wrong type"),
+        (event_with(json!({"summary": {"marker": 1}})), "wrong type"),
+        (event_with(json!({"recurrence": "RRULE:FREQ=DAILY"})), "wrong type"),
+        (event_with(json!({"attendees": [{"email": 7}]})), "wrong type"),
+        (event_with(json!({"attendees": vec![json!({}); 2_001]})), "too many guests"),
+        (event_with(json!({"recurringEventId": "m"})), "which occurrence"),
+        (
+            event_with(json!({
+                "recurringEventId": "m", "originalStartTime": {"date": "2026-06-01"}, "recurrence": ["RRULE:FREQ=DAILY"]
+            })),
+            "both a series and an exception",
+        ),
+    ];
+    for (event, expected) in table {
+        let text = event.to_string();
+        let RemoteItem::Unreadable { provider_id, reason, raw } = remote_item(&text) else { panic!("{text}") };
+        assert_eq!((provider_id.unwrap().as_str(), raw), ("e1", text));
+        assert!(reason.contains(expected) && !reason.contains("marker"), "{reason:?} instead of {expected:?}");
+    }
+}
+
+#[test]
+fn an_entry_without_an_id_is_quarantined_too() {
+    for event in [json!({}), json!({"id": ""}), json!({"id": 7}), json!("text"), json!(null), json!([1])] {
+        let RemoteItem::Unreadable { provider_id, raw, .. } = item(&event) else { panic!("{event}") };
+        assert_eq!((provider_id, raw), (None, event.to_string()));
+    }
+}
+
+#[test]
+fn an_event_over_the_limit_is_quarantined_and_its_text_is_cut() {
+    let event = event_with(json!({"description": "é".repeat(EVENT_BYTES_MAX)}));
+    let RemoteItem::Unreadable { provider_id, raw, reason } = item(&event) else { panic!("understood") };
+    assert_eq!(provider_id, Some(ProviderEventId::new("e1")));
+    assert!(raw.len() <= EVENT_BYTES_MAX && raw.len() > EVENT_BYTES_MAX - 4, "{}", raw.len());
+    assert!(reason.contains("larger"), "{reason}");
+}
+
+/// Any JSON at all, with the names of our fields among its keys so that it gets past the first check.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        prop::sample::select(vec!["cancelled", "2026-06-01", "+262142-12-31", "2026-06-01T08:00:00Z", "Europe/Berlin"])
+            .prop_map(Value::from),
+    ];
+    let key = prop::sample::select(vec![
+        "id",
+        "status",
+        "start",
+        "end",
+        "date",
+        "dateTime",
+        "timeZone",
+        "recurrence",
+        "recurringEventId",
+        "originalStartTime",
+        "attendees",
+        "organizer",
+        "email",
+        "self",
+        "summary",
+    ]);
+    leaf.prop_recursive(4, 48, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(key.clone(), inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn each_entry_of_any_page_becomes_exactly_one_item(entries in prop::collection::vec(any_json(), 0..6)) {
+        let good = event_with(json!({}));
+        let items: Vec<&Value> = entries.iter().chain([&good]).collect();
+        let page = events_page(&answer(200, json!({"items": items, "nextSyncToken": "s"}).to_string())).unwrap();
+        prop_assert_eq!(page.items.len(), entries.len() + 1);
+        prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
+        drop(events_page(&answer(200, body)));
+    }
+}

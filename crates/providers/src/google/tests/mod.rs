@@ -1,0 +1,57 @@
+//! Literal answers in, literal requests and domain values out.
+
+mod errors;
+mod events;
+mod lists;
+mod oauth;
+mod requests;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use evercal_domain::account::Secret;
+use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
+
+use super::{GoogleProvider, GoogleSettings};
+use crate::provider::CallContext;
+
+/// Gives prepared answers in order and keeps the requests.
+#[derive(Default)]
+struct LiteralTransport {
+    answers: Mutex<VecDeque<Result<HttpResponse, TransportErrorKind>>>,
+    requests: Mutex<Vec<HttpRequest>>,
+}
+
+#[async_trait]
+impl Transport for LiteralTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+        let call = request.call;
+        self.requests.lock().unwrap().push(request);
+        let answer = self.answers.lock().unwrap().pop_front().expect("a request too many");
+        answer.map_err(|kind| TransportError { kind, call })
+    }
+}
+
+/// A provider that gets this one answer, and the transport that tells what was asked.
+fn provider(answer: Result<HttpResponse, TransportErrorKind>) -> (GoogleProvider, Arc<LiteralTransport>) {
+    let transport = Arc::new(LiteralTransport::default());
+    transport.answers.lock().unwrap().push_back(answer);
+    (GoogleProvider::new(settings(), transport.clone()), transport)
+}
+
+fn settings() -> GoogleSettings {
+    GoogleSettings::google("our-client", Secret::new("our-secret")).unwrap()
+}
+
+fn context() -> CallContext {
+    CallContext { access: Secret::new("ya29.access"), simulated_now: None }
+}
+
+fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {
+    HttpResponse { status, headers: Vec::new(), body: body.into() }
+}
+
+fn ok(body: impl Into<Vec<u8>>) -> Result<HttpResponse, TransportErrorKind> {
+    Ok(answer(200, body))
+}

@@ -1,0 +1,73 @@
+//! OAuth 2.0 in the words that all providers share: the code flow with PKCE (RFC 6749 section 4.1, RFC 7636).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evercal_domain::ProviderError;
+use evercal_domain::account::Secret;
+use sha2::{Digest, Sha256};
+
+/// A provider whose accounts are connected by OAuth. Calls run on real time, whatever time a calendar lives in.
+#[async_trait]
+pub trait OAuthProvider: Send + Sync {
+    /// Turns the one-time code of a consent into tokens.
+    ///
+    /// Consent that leaves out a scope that evercal needs is `Forbidden` with the reason `insufficientScope`.
+    async fn redeem_code(
+        &self,
+        code: &Secret,
+        code_verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<TokenGrant, ProviderError>;
+
+    /// Gets a new access token.
+    async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError>;
+
+    /// Ends a grant by one of its tokens; a grant that is already dead is ended. At Google this ends the grants of
+    /// *every* client of the project for that user.
+    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError>;
+}
+
+/// What the consent page is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationRequest {
+    /// Where the browser comes back to, exactly as registered at the provider.
+    pub redirect_uri: String,
+    /// The unguessable text that ties the answer to the browser that asked.
+    pub state: String,
+    /// [`pkce_challenge`] of the verifier that redeems the code.
+    pub code_challenge: String,
+    /// The address of the user, where it is known, to preselect the account.
+    pub login_hint: Option<String>,
+}
+
+/// Tokens, as a provider's token endpoint gives them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenGrant {
+    /// The bearer token for calls.
+    pub access_token: Secret,
+    /// How long it lives from now on.
+    pub expires_in: Duration,
+    /// The long-lived token, when a new one was given.
+    pub refresh_token: Option<Secret>,
+    /// What was granted, space-separated, when the provider says so.
+    pub scope: Option<String>,
+}
+
+/// The `S256` challenge of a verifier (RFC 7636 section 4.2).
+pub fn pkce_challenge(code_verifier: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(code_verifier.expose().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_that_of_rfc_7636_appendix_b() {
+        let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(pkce_challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+}

@@ -1,0 +1,296 @@
+//! Access tokens: one refresh at a time per account, kept until shortly before they end, and never used again once the
+//! provider has refused them.
+//!
+//! Not for storing: [`CredentialStore`] does that, and its compare-and-swap decides between processes.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
+
+use crate::oauth::{OAuthProvider, TokenGrant};
+use crate::provider::CallContext;
+
+/// How long before its end a token is not used any more: longer than one call may take.
+const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
+/// Longest lifetime that is believed.
+const LIFETIME_MAX: TimeDelta = TimeDelta::days(30);
+/// Accounts whose token is kept in memory; beyond it the idle ones are forgotten and read from the store again.
+const CACHED_ACCOUNTS_MAX: usize = 10_000;
+/// How often somebody else may be faster before we give up.
+const SWAP_ROUNDS_MAX: u32 = 3;
+
+/// Where credentials are kept.
+#[async_trait]
+pub trait CredentialStore: Send + Sync {
+    /// The credentials of an account; `None` when it does not exist or they were erased.
+    async fn read(&self, account: AccountId) -> Result<Option<StoredCredentials>, CredentialStoreError>;
+
+    /// Replaces the credentials if they still have the expected version.
+    async fn swap(
+        &self,
+        account: AccountId,
+        expected_version: i64,
+        credentials: &Credentials,
+    ) -> Result<SwapOutcome, CredentialStoreError>;
+}
+
+/// Credentials and the version that names them.
+#[derive(Debug, Clone)]
+pub struct StoredCredentials {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Another one after each change.
+    pub version: i64,
+}
+
+/// What came of a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwapOutcome {
+    /// Ours are stored.
+    Stored,
+    /// Somebody else's are stored: read them.
+    Lost,
+}
+
+/// The store failed; trying again may help.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the credentials could not be read or written: {0}")]
+pub struct CredentialStoreError(Arc<dyn Error + Send + Sync>);
+
+impl CredentialStoreError {
+    /// Wraps the store's own error.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+/// Why there is no token, or why the call made with one failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// The provider refused or failed; `GrantRevoked` means that somebody has to consent again.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] CredentialStoreError),
+    /// The account has no credentials (any more).
+    #[error("the account is not connected")]
+    NotConnected,
+}
+
+/// The access tokens of a provider's accounts.
+pub struct TokenSource {
+    oauth: Arc<dyn OAuthProvider>,
+    store: Arc<dyn CredentialStore>,
+    clock: Arc<dyn Clock>,
+    slots: Mutex<HashMap<AccountId, Arc<Slot>>>,
+}
+
+/// What is known of one account's token. Whoever fetches one holds the lock, so that the others wait for that outcome.
+#[derive(Default)]
+struct Slot {
+    /// How many fetches have ended; tells those who waited that one ended meanwhile.
+    fetches: AtomicU64,
+    state: tokio::sync::Mutex<SlotState>,
+}
+
+#[derive(Default)]
+struct SlotState {
+    token: Option<AccessToken>,
+    /// The last token that the provider refused. The store may still hold it.
+    refused: Option<Secret>,
+    /// What came of the last fetch, if it failed.
+    failure: Option<TokenError>,
+}
+
+#[derive(Clone)]
+struct AccessToken {
+    secret: Secret,
+    expires_at: DateTime<Utc>,
+}
+
+impl TokenSource {
+    /// A source that has nothing cached. `clock` must show real time: tokens never live in virtual time.
+    pub fn new(oauth: Arc<dyn OAuthProvider>, store: Arc<dyn CredentialStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { oauth, store, clock, slots: Mutex::default() }
+    }
+
+    /// Makes a call with a valid token. When the provider refuses the token (401), that token is dropped, another one is
+    /// fetched, and the call is made once more; when that one is refused too, the grant is dead (`GrantRevoked`).
+    pub async fn with_token<T, F, Fut>(
+        &self,
+        account: AccountId,
+        simulated_now: Option<DateTime<Utc>>,
+        call: F,
+    ) -> Result<T, TokenError>
+    where
+        F: Fn(CallContext) -> Fut,
+        Fut: Future<Output = Result<T, ProviderError>>,
+    {
+        let call_with = |token: &Secret| call(CallContext { access: token.clone(), simulated_now });
+
+        let first = self.access_token(account).await?;
+        let refusal = match call_with(&first).await {
+            Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
+            outcome => return outcome.map_err(TokenError::from),
+        };
+        self.invalidate(account, &first).await;
+
+        let second = self.access_token(account).await?;
+        if second == first {
+            return Err(dead_grant(refusal));
+        }
+        match call_with(&second).await {
+            Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => {
+                self.invalidate(account, &second).await;
+                Err(dead_grant(error))
+            }
+            outcome => outcome.map_err(TokenError::from),
+        }
+    }
+
+    /// Reads the account's credentials anew; a waiting authorization code is redeemed now. For a connect or reconnect:
+    /// codes live for minutes only, and a cached token would hide a new one.
+    pub async fn reload(&self, account: AccountId) -> Result<(), TokenError> {
+        *self.slot(account).state.lock().await = SlotState::default();
+        self.access_token(account).await.map(drop)
+    }
+
+    async fn access_token(&self, account: AccountId) -> Result<Secret, TokenError> {
+        let slot = self.slot(account);
+        let fetches_before = slot.fetches.load(Ordering::Acquire);
+        let mut state = slot.state.lock().await;
+
+        let waited_for_a_fetch = slot.fetches.load(Ordering::Acquire) != fetches_before;
+        if let Some(token) = &state.token
+            && (waited_for_a_fetch || self.is_fresh(token.expires_at))
+        {
+            return Ok(token.secret.clone());
+        }
+        if waited_for_a_fetch && let Some(failure) = &state.failure {
+            return Err(failure.clone());
+        }
+
+        let fetched = self.fetch(account, state.refused.as_ref()).await;
+        slot.fetches.fetch_add(1, Ordering::Release);
+        match fetched {
+            Ok(token) => {
+                *state = SlotState { token: Some(token.clone()), ..SlotState::default() };
+                Ok(token.secret)
+            }
+            Err(error) => {
+                state.token = None;
+                state.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops exactly this token; one that has replaced it meanwhile stays.
+    async fn invalidate(&self, account: AccountId, token: &Secret) {
+        let slot = self.slot(account);
+        let mut state = slot.state.lock().await;
+        if state.token.as_ref().is_none_or(|current| current.secret == *token) {
+            state.token = None;
+            state.refused = Some(token.clone());
+        }
+    }
+
+    /// Gets a token from the store or, where that one is spent, from the provider.
+    async fn fetch(&self, account: AccountId, refused: Option<&Secret>) -> Result<AccessToken, TokenError> {
+        for _ in 0..SWAP_ROUNDS_MAX {
+            let stored = self.store.read(account).await?.ok_or(TokenError::NotConnected)?;
+            if let Credentials::Tokens { access_token, access_token_expires_at, .. } = &stored.credentials
+                && self.is_fresh(*access_token_expires_at)
+                && refused != Some(access_token)
+            {
+                return Ok(AccessToken { secret: access_token.clone(), expires_at: *access_token_expires_at });
+            }
+            let renewed = match self.renew(&stored.credentials).await {
+                Ok(renewed) => renewed,
+                Err(error) => {
+                    // What we tried with may have been replaced meanwhile, by another process or by a new consent.
+                    if error.kind == ProviderErrorKind::GrantRevoked && self.was_replaced(account, &stored).await? {
+                        continue;
+                    }
+                    return Err(error.into());
+                }
+            };
+            if self.store.swap(account, stored.version, &renewed.credentials).await? == SwapOutcome::Stored {
+                return Ok(renewed.token);
+            }
+        }
+        Err(CredentialStoreError::new("they are being replaced faster than they can be used").into())
+    }
+
+    async fn was_replaced(&self, account: AccountId, tried: &StoredCredentials) -> Result<bool, TokenError> {
+        let current = self.store.read(account).await?.ok_or(TokenError::NotConnected)?;
+        Ok(current.version != tried.version)
+    }
+
+    async fn renew(&self, credentials: &Credentials) -> Result<Renewed, ProviderError> {
+        match credentials {
+            Credentials::AuthorizationCode { code, code_verifier, redirect_uri } => {
+                let grant = self.oauth.redeem_code(code, code_verifier, redirect_uri).await?;
+                let Some(refresh_token) = grant.refresh_token.clone() else {
+                    let error = ProviderError::without_answer(ProviderErrorKind::GrantRevoked, "oauth.token");
+                    return Err(error.with_reason("noRefreshToken"));
+                };
+                Ok(self.renewed(grant, refresh_token, ""))
+            }
+            Credentials::Tokens { refresh_token, scope, .. } => {
+                let grant = self.oauth.refresh(refresh_token).await?;
+                // A provider that gives no new refresh token means that the old one stays.
+                let refresh_token = grant.refresh_token.clone().unwrap_or_else(|| refresh_token.clone());
+                Ok(self.renewed(grant, refresh_token, scope))
+            }
+        }
+    }
+
+    fn renewed(&self, grant: TokenGrant, refresh_token: Secret, scope_before: &str) -> Renewed {
+        let lifetime = TimeDelta::from_std(grant.expires_in).unwrap_or(LIFETIME_MAX).min(LIFETIME_MAX);
+        let expires_at = self.clock.now() + lifetime;
+        Renewed {
+            token: AccessToken { secret: grant.access_token.clone(), expires_at },
+            credentials: Credentials::Tokens {
+                access_token: grant.access_token,
+                access_token_expires_at: expires_at,
+                refresh_token,
+                scope: grant.scope.unwrap_or_else(|| scope_before.to_owned()),
+            },
+        }
+    }
+
+    fn is_fresh(&self, expires_at: DateTime<Utc>) -> bool {
+        expires_at - self.clock.now() > EXPIRY_MARGIN
+    }
+
+    fn slot(&self, account: AccountId) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= CACHED_ACCOUNTS_MAX && !slots.contains_key(&account) {
+            // A slot in use stays, so that there is never more than one per account.
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(slots.entry(account).or_default())
+    }
+}
+
+struct Renewed {
+    token: AccessToken,
+    credentials: Credentials,
+}
+
+/// Two different tokens were refused: no third one would fare better (L12).
+fn dead_grant(refusal: ProviderError) -> TokenError {
+    TokenError::Provider(ProviderError { kind: ProviderErrorKind::GrantRevoked, ..refusal })
+}
+
+#[cfg(test)]
+mod tests;

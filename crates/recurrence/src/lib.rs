@@ -1,0 +1,24 @@
+//! Recurrence: the rules of a series become its occurrences inside a window. The only place that knows recurrence.
+//!
+//! A series is anchored at its master's start (L31) and repeats by the wall clock of its zone; all-day series repeat by
+//! date and never meet a zone (L32). `calcard` computes the wall-clock times of a rule; this crate reads rules
+//! strictly, brings old series to the window without walking there, turns wall-clock times into instants, and applies
+//! dates, exceptions and cancellations.
+//!
+//! Not for: I/O, storage, a clock. Expansion is CPU work of bounded time; async callers run it in `spawn_blocking`.
+
+mod error;
+mod lines;
+mod pattern;
+mod rule;
+mod rule_starts;
+mod series;
+mod stamp;
+mod window;
+
+pub use error::ExpandError;
+pub use lines::RULES_PER_SERIES_MAX;
+pub use rule::INTERVAL_MAX;
+pub use rule_starts::STEPS_PER_RULE_MAX;
+pub use series::{Series, expand_series, single_occurrence};
+pub use window::Window;

@@ -1,0 +1,233 @@
+//! Reads the recurrence lines of a master: `RRULE`, `EXRULE`, `RDATE`, `EXDATE` (RFC 5545 §3.8.5).
+//!
+//! What is unknown is an error, so that the caller can quarantine the series instead of showing a wrong one.
+//! Not for: what the dates mean in the series (`pattern`).
+
+use calcard::common::timezone::Tz as CalendarTz;
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+use evercal_domain::limits::EVENT_BYTES_MAX;
+
+use crate::{ExpandError, rule::Rule, stamp::Stamp};
+
+/// Most `RRULE` and `EXRULE` lines in one series. RFC 5545 wants one; each costs its own expansion.
+pub const RULES_PER_SERIES_MAX: usize = 8;
+
+/// What the lines say.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) excluding_rules: Vec<Rule>,
+    pub(crate) added: Vec<AddedTime>,
+    pub(crate) excluded: Vec<ListedTime>,
+}
+
+/// A value of an `EXDATE` or `RDATE` line, with the zone that the line names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListedTime {
+    pub(crate) stamp: Stamp,
+    pub(crate) zone: Option<Tz>,
+}
+
+/// A value of an `RDATE` line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AddedTime {
+    pub(crate) start: ListedTime,
+    /// Set for a period, which has a length of its own.
+    pub(crate) period: Option<PeriodEnd>,
+}
+
+/// Where a period (RFC 5545 §3.3.9) ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeriodEnd {
+    At(ListedTime),
+    After(TimeDelta),
+}
+
+impl Lines {
+    pub(crate) fn read(lines: &[String]) -> Result<Self, ExpandError> {
+        if lines.iter().map(String::len).sum::<usize>() > EVENT_BYTES_MAX {
+            return Err(ExpandError::TooMany { what: "bytes of rules and dates", limit: EVENT_BYTES_MAX });
+        }
+        let mut read = Self::default();
+        for line in lines {
+            read.add(line)?;
+        }
+        if read.rules.len() + read.excluding_rules.len() > RULES_PER_SERIES_MAX {
+            return Err(ExpandError::TooMany { what: "rules", limit: RULES_PER_SERIES_MAX });
+        }
+        Ok(read)
+    }
+
+    fn add(&mut self, line: &str) -> Result<(), ExpandError> {
+        let (head, value) =
+            line.split_once(':').ok_or_else(|| ExpandError::unreadable("a recurrence line has no value"))?;
+        let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
+        match name.to_ascii_uppercase().as_str() {
+            "RRULE" if parameters.is_empty() => self.rules.push(Rule::read(value)?),
+            "EXRULE" if parameters.is_empty() => self.excluding_rules.push(Rule::read(value)?),
+            "RDATE" => {
+                let zone = zone_of(parameters)?;
+                for value in value.split(',') {
+                    self.added.push(added_time(value, zone)?);
+                }
+            }
+            "EXDATE" => {
+                let zone = zone_of(parameters)?;
+                for value in value.split(',') {
+                    self.excluded.push(listed_time(value, zone)?);
+                }
+            }
+            _ => return Err(ExpandError::unreadable("a recurrence line is unknown")),
+        }
+        Ok(())
+    }
+}
+
+/// The zone that `TZID` names. `VALUE` is not needed: the three kinds of values differ in form.
+fn zone_of(parameters: &str) -> Result<Option<Tz>, ExpandError> {
+    let mut zone = None;
+    for parameter in parameters.split(';').filter(|text| !text.is_empty()) {
+        let (name, value) =
+            parameter.split_once('=').ok_or_else(|| ExpandError::unreadable("a parameter has no value"))?;
+        if name.eq_ignore_ascii_case("TZID") {
+            zone = Some(zone_named(value.trim_matches('"'))?);
+        } else if !name.eq_ignore_ascii_case("VALUE") {
+            return Err(ExpandError::unreadable("a line of dates has an unknown parameter"));
+        }
+    }
+    Ok(zone)
+}
+
+/// By IANA name, or by one of the names of other makers that `calcard` knows.
+fn zone_named(name: &str) -> Result<Tz, ExpandError> {
+    match name.parse() {
+        Ok(CalendarTz::Tz(zone)) => Ok(zone),
+        _ => Err(ExpandError::unreadable("a line of dates names an unknown time zone")),
+    }
+}
+
+fn listed_time(text: &str, zone: Option<Tz>) -> Result<ListedTime, ExpandError> {
+    Stamp::read(text)
+        .map(|stamp| ListedTime { stamp, zone })
+        .ok_or_else(|| ExpandError::unreadable("RDATE or EXDATE has something that is no date"))
+}
+
+fn added_time(text: &str, zone: Option<Tz>) -> Result<AddedTime, ExpandError> {
+    let (start, end) = match text.split_once('/') {
+        Some((start, end)) => (start, Some(end)),
+        None => (text, None),
+    };
+    let period = match end {
+        None => None,
+        Some(end) => Some(match duration(end) {
+            Some(duration) => PeriodEnd::After(duration),
+            None => PeriodEnd::At(listed_time(end, zone)?),
+        }),
+    };
+    Ok(AddedTime { start: listed_time(start, zone)?, period })
+}
+
+/// A positive duration (RFC 5545 §3.3.6), such as `PT1H30M` or `P2W`.
+fn duration(text: &str) -> Option<TimeDelta> {
+    let text = text.strip_prefix('+').unwrap_or(text).strip_prefix('P')?;
+    let mut seconds: i64 = 0;
+    let mut number = String::new();
+    let mut is_time = false;
+    for character in text.chars() {
+        let unit_seconds = match character {
+            '0'..='9' => {
+                number.push(character);
+                continue;
+            }
+            'T' if !is_time && number.is_empty() => {
+                is_time = true;
+                continue;
+            }
+            'W' if !is_time => 7 * 24 * 60 * 60,
+            'D' if !is_time => 24 * 60 * 60,
+            'H' if is_time => 60 * 60,
+            'M' if is_time => 60,
+            'S' if is_time => 1,
+            _ => return None,
+        };
+        let units: i64 = number.parse().ok()?;
+        seconds = seconds.checked_add(units.checked_mul(unit_seconds)?)?;
+        number.clear();
+    }
+    TimeDelta::try_seconds(seconds).filter(|_| number.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Result<Lines, ExpandError> {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        Lines::read(&lines)
+    }
+
+    #[test]
+    fn lists_zones_and_dates_are_read() {
+        let lines = read(&[
+            "EXDATE;TZID=Europe/Berlin:20260105T090000,20260112T090000",
+            "exdate;value=date:20260119",
+            "RDATE;TZID=\"W. Europe Standard Time\";VALUE=DATE-TIME:20260107T100000",
+        ])
+        .unwrap();
+        let zones: Vec<_> = lines.excluded.iter().map(|time| time.zone).collect();
+        assert_eq!(zones, [Some(Tz::Europe__Berlin), Some(Tz::Europe__Berlin), None]);
+        assert_eq!(lines.added.len(), 1);
+        assert_eq!(lines.added[0].start.zone, Some(Tz::Europe__Berlin));
+    }
+
+    #[test]
+    fn periods_have_a_length_of_their_own() {
+        let lines = read(&[
+            "RDATE;VALUE=PERIOD:20260107T100000Z/PT1H30M,20260108T100000Z/20260108T110000Z,20260109T100000Z/P1W",
+        ])
+        .unwrap();
+        let end = Stamp::read("20260108T110000Z").unwrap();
+        let periods: Vec<_> = lines.added.iter().map(|time| time.period).collect();
+        assert_eq!(
+            periods,
+            [
+                Some(PeriodEnd::After(TimeDelta::minutes(90))),
+                Some(PeriodEnd::At(ListedTime { stamp: end, zone: None })),
+                Some(PeriodEnd::After(TimeDelta::weeks(1))),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_unreadable() {
+        for line in [
+            "",
+            "RRULE",
+            "RRULE;X-NOTE=1:FREQ=DAILY",
+            "DTSTART:20260101T090000Z",
+            "EXDATE:",
+            "EXDATE:20260105,,20260106",
+            "EXDATE:20260105T090000Z/PT1H",
+            "EXDATE;TZID:20260105T090000",
+            "EXDATE;TZID=Nowhere/Land:20260105T090000",
+            "EXDATE;X-NOTE=1:20260105",
+            "RDATE:20260105T090000Z/",
+            "RDATE:20260105T090000Z/-PT1H",
+            "RDATE:20260105T090000Z/PT1",
+            "RDATE:20260105T090000Z/PT99999999999999999999S",
+            "EXDATE:20260105\r\nRRULE:FREQ=DAILY",
+        ] {
+            let read = read(&[line]);
+            assert!(matches!(read, Err(ExpandError::Unreadable { .. })), "{line}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_before_it_is_read() {
+        let rules = vec!["RRULE:FREQ=DAILY"; RULES_PER_SERIES_MAX + 1];
+        assert!(matches!(read(&rules), Err(ExpandError::TooMany { .. })));
+        let long = format!("EXDATE:{}", "20260105,".repeat(EVENT_BYTES_MAX / 9));
+        assert!(matches!(read(&[&long]), Err(ExpandError::TooMany { .. })));
+    }
+}

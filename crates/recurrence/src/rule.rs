@@ -1,0 +1,291 @@
+//! Reads the value of an `RRULE` or `EXRULE` line (RFC 5545 §3.3.10) strictly.
+//!
+//! Why not with `calcard`'s own reader: it skips parts that it does not know and wraps numbers that are too large
+//! (`BYMONTHDAY=257` is day 1, `COUNT=0` is no limit), so that a wrong rule becomes a wrong series instead of an error.
+//! Not for: computing anything (`rule_starts`).
+
+use std::str::FromStr;
+
+use crate::{ExpandError, stamp::Stamp};
+use calcard::icalendar::{ICalendarDay, ICalendarFrequency, ICalendarMonth, ICalendarRecurrenceRule, ICalendarWeekday};
+
+/// Largest `INTERVAL`, in units of `FREQ`; more than any calendar can mean, and what `calcard` can hold.
+pub const INTERVAL_MAX: u16 = 32_767;
+
+/// A rule without its `UNTIL`, which needs the zone of the series to be understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    /// What `calcard` computes; its `until` is empty.
+    pub(crate) recurrence: ICalendarRecurrenceRule,
+    /// The last time that it may make, itself included.
+    pub(crate) until: Option<Stamp>,
+}
+
+impl Rule {
+    pub(crate) fn read(value: &str) -> Result<Self, ExpandError> {
+        let mut rule = Self { recurrence: ICalendarRecurrenceRule::default(), until: None };
+        let mut seen: Vec<Part> = Vec::new();
+        // Some clients end a rule with a semicolon.
+        for part in value.strip_suffix(';').unwrap_or(value).split(';') {
+            let (name, value) =
+                part.split_once('=').ok_or_else(|| ExpandError::unreadable("a part of the rule has no value"))?;
+            let part = Part::named(name)?;
+            if seen.contains(&part) {
+                return Err(part.wrong("is there twice"));
+            }
+            seen.push(part);
+            rule.set(part, value)?;
+        }
+        if !seen.contains(&Part::Freq) {
+            return Err(ExpandError::unreadable("the rule has no FREQ"));
+        }
+        rule.check_parts_against_frequency()?;
+        Ok(rule)
+    }
+
+    fn set(&mut self, part: Part, value: &str) -> Result<(), ExpandError> {
+        let rule = &mut self.recurrence;
+        match part {
+            Part::Freq => rule.freq = frequency(value).ok_or_else(|| part.wrong("is unknown"))?,
+            Part::Until => {
+                let until = Stamp::read(value);
+                self.until = Some(until.ok_or_else(|| part.wrong("is no date or time"))?);
+            }
+            Part::Count => rule.count = Some(number(part, value, 1, u32::MAX)?),
+            Part::Interval => rule.interval = Some(number(part, value, 1, INTERVAL_MAX)?),
+            Part::BySecond => rule.bysecond = list(value, |text| number(part, text, 0, 59))?,
+            Part::ByMinute => rule.byminute = list(value, |text| number(part, text, 0, 59))?,
+            Part::ByHour => rule.byhour = list(value, |text| number(part, text, 0, 23))?,
+            Part::ByDay => rule.byday = list(value, day)?,
+            Part::ByMonthDay => rule.bymonthday = list(value, |text| ordinal(part, text, 31))?,
+            Part::ByYearDay => rule.byyearday = list(value, |text| ordinal(part, text, 366))?,
+            Part::ByWeekNo => rule.byweekno = list(value, |text| ordinal(part, text, 53))?,
+            Part::ByMonth => {
+                rule.bymonth =
+                    list(value, |text| number(part, text, 1, 12).map(|month| ICalendarMonth::new(month, false)))?;
+            }
+            Part::BySetPos => rule.bysetpos = list(value, |text| ordinal(part, text, 366))?,
+            Part::Wkst => {
+                rule.wkst = Some(weekday(value).ok_or_else(|| part.wrong("is no weekday"))?);
+            }
+            // RFC 7529: these two say what a rule without them means.
+            Part::Rscale if value.eq_ignore_ascii_case("GREGORIAN") => {}
+            Part::Skip if value.eq_ignore_ascii_case("OMIT") => {}
+            Part::Rscale | Part::Skip => return Err(part.wrong("is not supported")),
+        }
+        Ok(())
+    }
+
+    /// The combinations that RFC 5545 §3.3.10 forbids and that have no agreed meaning.
+    fn check_parts_against_frequency(&self) -> Result<(), ExpandError> {
+        use ICalendarFrequency::{Daily, Monthly, Weekly, Yearly};
+        let rule = &self.recurrence;
+        let misplaced = [
+            (!rule.bymonthday.is_empty() && rule.freq == Weekly, Part::ByMonthDay),
+            (!rule.byyearday.is_empty() && matches!(rule.freq, Daily | Weekly | Monthly), Part::ByYearDay),
+            (!rule.byweekno.is_empty() && rule.freq != Yearly, Part::ByWeekNo),
+            (
+                rule.byday.iter().any(|day| day.ordwk.is_some())
+                    && (!matches!(rule.freq, Monthly | Yearly) || !rule.byweekno.is_empty()),
+                Part::ByDay,
+            ),
+        ];
+        misplaced
+            .iter()
+            .find(|(wrong, _)| *wrong)
+            .map_or(Ok(()), |(_, part)| Err(part.wrong("does not go with this FREQ")))
+    }
+}
+
+/// The parts of a rule that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Freq,
+    Until,
+    Count,
+    Interval,
+    BySecond,
+    ByMinute,
+    ByHour,
+    ByDay,
+    ByMonthDay,
+    ByYearDay,
+    ByWeekNo,
+    ByMonth,
+    BySetPos,
+    Wkst,
+    Rscale,
+    Skip,
+}
+
+impl Part {
+    const NAMES: [(&'static str, Self); 16] = [
+        ("FREQ", Self::Freq),
+        ("UNTIL", Self::Until),
+        ("COUNT", Self::Count),
+        ("INTERVAL", Self::Interval),
+        ("BYSECOND", Self::BySecond),
+        ("BYMINUTE", Self::ByMinute),
+        ("BYHOUR", Self::ByHour),
+        ("BYDAY", Self::ByDay),
+        ("BYMONTHDAY", Self::ByMonthDay),
+        ("BYYEARDAY", Self::ByYearDay),
+        ("BYWEEKNO", Self::ByWeekNo),
+        ("BYMONTH", Self::ByMonth),
+        ("BYSETPOS", Self::BySetPos),
+        ("WKST", Self::Wkst),
+        ("RSCALE", Self::Rscale),
+        ("SKIP", Self::Skip),
+    ];
+
+    fn named(name: &str) -> Result<Self, ExpandError> {
+        Self::NAMES
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, part)| part)
+            .ok_or_else(|| ExpandError::unreadable("the rule has an unknown part"))
+    }
+
+    fn wrong(self, what: &str) -> ExpandError {
+        let name = Self::NAMES.into_iter().find(|(_, part)| *part == self).map_or("part", |(name, _)| name);
+        ExpandError::unreadable(format!("{name} {what}"))
+    }
+}
+
+fn list<T>(value: &str, read: impl Fn(&str) -> Result<T, ExpandError>) -> Result<Vec<T>, ExpandError> {
+    value.split(',').map(read).collect()
+}
+
+fn number<T>(part: Part, text: &str, min: T, max: T) -> Result<T, ExpandError>
+where
+    T: FromStr + PartialOrd,
+{
+    text.parse().ok().filter(|number| (min..=max).contains(number)).ok_or_else(|| part.wrong("is out of range"))
+}
+
+/// A number from 1 to `max`, or from the end, from -1 to -`max`.
+fn ordinal<T>(part: Part, text: &str, max: i16) -> Result<T, ExpandError>
+where
+    T: TryFrom<i16>,
+{
+    let number = number(part, text, -max, max)?;
+    if number == 0 {
+        return Err(part.wrong("is out of range"));
+    }
+    T::try_from(number).map_err(|_| part.wrong("is out of range"))
+}
+
+/// `MO`, `1MO`, `+2TU`, `-1SU`.
+fn day(text: &str) -> Result<ICalendarDay, ExpandError> {
+    let (position, name) = text
+        .len()
+        .checked_sub(2)
+        .and_then(|middle| text.split_at_checked(middle))
+        .ok_or_else(|| Part::ByDay.wrong("has no weekday"))?;
+    Ok(ICalendarDay {
+        ordwk: match position {
+            "" => None,
+            position => Some(ordinal(Part::ByDay, position, 53)?),
+        },
+        weekday: weekday(name).ok_or_else(|| Part::ByDay.wrong("has no weekday"))?,
+    })
+}
+
+fn weekday(text: &str) -> Option<ICalendarWeekday> {
+    use ICalendarWeekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday};
+    Some(match text.to_ascii_uppercase().as_str() {
+        "MO" => Monday,
+        "TU" => Tuesday,
+        "WE" => Wednesday,
+        "TH" => Thursday,
+        "FR" => Friday,
+        "SA" => Saturday,
+        "SU" => Sunday,
+        _ => return None,
+    })
+}
+
+fn frequency(text: &str) -> Option<ICalendarFrequency> {
+    use ICalendarFrequency::{Daily, Hourly, Minutely, Monthly, Secondly, Weekly, Yearly};
+    Some(match text.to_ascii_uppercase().as_str() {
+        "YEARLY" => Yearly,
+        "MONTHLY" => Monthly,
+        "WEEKLY" => Weekly,
+        "DAILY" => Daily,
+        "HOURLY" => Hourly,
+        "MINUTELY" => Minutely,
+        "SECONDLY" => Secondly,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(value: &str) -> String {
+        match Rule::read(value) {
+            Err(ExpandError::Unreadable { reason }) => reason,
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rule_as_google_sends_it_is_read() {
+        let rule = Rule::read("FREQ=MONTHLY;WKST=SU;UNTIL=20260101T045959Z;INTERVAL=2;BYDAY=-1MO,WE").unwrap();
+        assert_eq!(rule.recurrence.freq, ICalendarFrequency::Monthly);
+        assert_eq!(rule.recurrence.interval, Some(2));
+        assert_eq!(rule.recurrence.byday.len(), 2);
+        assert_eq!(rule.recurrence.byday[0].ordwk, Some(-1));
+        assert_eq!(rule.until, Some(Stamp::Instant("2026-01-01T04:59:59Z".parse().unwrap())));
+    }
+
+    #[test]
+    fn case_a_last_semicolon_and_the_words_of_rfc_7529_for_the_default_make_no_difference() {
+        for value in ["freq=daily;count=3", "FREQ=DAILY;COUNT=3;", "RSCALE=gregorian;FREQ=DAILY;SKIP=OMIT;COUNT=3"] {
+            assert_eq!(Rule::read(value).unwrap().recurrence.count, Some(3), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_or_out_of_range_is_unreadable() {
+        let cases = [
+            ("", "a part of the rule has no value"),
+            ("FREQ", "a part of the rule has no value"),
+            ("COUNT=3", "the rule has no FREQ"),
+            ("FREQ=FORTNIGHTLY", "FREQ is unknown"),
+            ("FREQ=DAILY;FREQ=DAILY", "FREQ is there twice"),
+            ("FREQ=YEARLY;BYEASTER=0", "the rule has an unknown part"),
+            ("FREQ=DAILY;COUNT=0", "COUNT is out of range"),
+            ("FREQ=DAILY;COUNT=4294967296", "COUNT is out of range"),
+            ("FREQ=DAILY;INTERVAL=0", "INTERVAL is out of range"),
+            ("FREQ=DAILY;INTERVAL=32768", "INTERVAL is out of range"),
+            ("FREQ=MONTHLY;BYDAY=0TH", "BYDAY is out of range"),
+            ("FREQ=MONTHLY;BYDAY=54TH", "BYDAY is out of range"),
+            ("FREQ=MONTHLY;BYDAY=é", "BYDAY has no weekday"),
+            ("FREQ=MONTHLY;BYDAY=MO,", "BYDAY has no weekday"),
+            ("FREQ=MONTHLY;BYMONTHDAY=257", "BYMONTHDAY is out of range"),
+            ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY is out of range"),
+            ("FREQ=YEARLY;BYMONTH=13", "BYMONTH is out of range"),
+            ("FREQ=YEARLY;BYMONTH=5L", "BYMONTH is out of range"),
+            ("FREQ=YEARLY;BYWEEKNO=54", "BYWEEKNO is out of range"),
+            ("FREQ=YEARLY;BYYEARDAY=-367", "BYYEARDAY is out of range"),
+            ("FREQ=DAILY;BYHOUR=24", "BYHOUR is out of range"),
+            ("FREQ=DAILY;BYMINUTE=-1", "BYMINUTE is out of range"),
+            ("FREQ=DAILY;BYSECOND=60", "BYSECOND is out of range"),
+            ("FREQ=DAILY;BYSETPOS=0", "BYSETPOS is out of range"),
+            ("FREQ=DAILY;WKST=XX", "WKST is no weekday"),
+            ("FREQ=DAILY;UNTIL=20260231", "UNTIL is no date or time"),
+            ("RSCALE=HEBREW;FREQ=YEARLY", "RSCALE is not supported"),
+            ("FREQ=MONTHLY;SKIP=FORWARD", "SKIP is not supported"),
+            ("FREQ=WEEKLY;BYMONTHDAY=-1", "BYMONTHDAY does not go with this FREQ"),
+            ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY does not go with this FREQ"),
+            ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO does not go with this FREQ"),
+            ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY does not go with this FREQ"),
+            ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "BYDAY does not go with this FREQ"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(reason(value), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A call of the API as a value, and its answer: no sockets, so that a batch part is the same as a request.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use super::errors::ApiError;
+use super::operations::Operation;
+use crate::SIMULATED_NOW_HEADER;
+
+/// One call.
+pub(crate) struct ApiRequest {
+    pub(crate) operation: Operation,
+    /// The calendar id of the path, decoded; `primary` stays as it is.
+    pub(crate) calendar: Option<String>,
+    /// The event id of the path, decoded.
+    pub(crate) event: Option<String>,
+    pub(crate) query: Query,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// A fault asked for an empty page; only lists look at it.
+    pub(crate) empty_page: bool,
+}
+
+impl ApiRequest {
+    pub(crate) fn header(&self, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The virtual "now" that the client sent for this calendar.
+    pub(crate) fn simulated_now(&self) -> Option<DateTime<Utc>> {
+        let milliseconds = self.header(SIMULATED_NOW_HEADER)?.parse().ok()?;
+        DateTime::from_timestamp_millis(milliseconds)
+    }
+
+    pub(crate) fn calendar_id(&self) -> Result<&str, ApiError> {
+        self.calendar.as_deref().ok_or_else(ApiError::not_found)
+    }
+
+    pub(crate) fn event_id(&self) -> Result<&str, ApiError> {
+        self.event.as_deref().ok_or_else(ApiError::not_found)
+    }
+
+    /// The body as a JSON object; an empty body is an empty object.
+    pub(crate) fn json_object(&self) -> Result<Map<String, Value>, ApiError> {
+        if self.body.is_empty() {
+            return Ok(Map::new());
+        }
+        serde_json::from_slice(&self.body).map_err(|_| ApiError::parse_error())
+    }
+
+    /// True when `If-Match` is absent, `*`, or lists `etag`.
+    pub(crate) fn if_match_holds(&self, etag: &str) -> bool {
+        self.header(header::IF_MATCH)
+            .is_none_or(|wanted| lists_etag(wanted, etag))
+    }
+
+    /// True when `If-None-Match` is `*` or lists `etag`.
+    pub(crate) fn if_none_match_hits(&self, etag: &str) -> bool {
+        self.header(header::IF_NONE_MATCH)
+            .is_some_and(|wanted| lists_etag(wanted, etag))
+    }
+}
+
+fn lists_etag(header: &str, etag: &str) -> bool {
+    header
+        .split(',')
+        .map(|item| item.trim().trim_start_matches("W/"))
+        .any(|item| item == "*" || item == etag)
+}
+
+/// The decoded query parameters in their order; a name may repeat.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Self {
+        Self(
+            url::form_urlencoded::parse(text.as_bytes())
+                .into_owned()
+                .collect(),
+        )
+    }
+
+    /// A query of these parameters.
+    pub(crate) fn of(parameters: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self(parameters.iter().map(own).collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(ApiError::invalid_parameter(name, other)),
+        }
+    }
+
+    /// A count of at least 1, cut down to `max`.
+    pub(crate) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, ApiError> {
+        match self.get(name) {
+            None => Ok(default),
+            Some(text) => match text.parse::<u32>() {
+                Ok(count) if count >= 1 => {
+                    Ok(usize::try_from(count).map_or(max, |count| count.min(max)))
+                }
+                _ => Err(ApiError::invalid_parameter(name, text)),
+            },
+        }
+    }
+
+    /// An RFC 3339 instant with an offset; milliseconds are dropped, as documented.
+    pub(crate) fn instant(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let instant = DateTime::parse_from_rfc3339(text)
+            .map_err(|_| ApiError::invalid_parameter(name, text))?;
+        Ok(DateTime::from_timestamp(instant.timestamp(), 0))
+    }
+
+    /// A time zone of the IANA database.
+    pub(crate) fn time_zone(&self) -> Result<Option<chrono_tz::Tz>, ApiError> {
+        self.get("timeZone")
+            .map(|name| {
+                name.parse()
+                    .map_err(|_| ApiError::invalid_parameter("timeZone", name))
+            })
+            .transpose()
+    }
+
+    /// All parameters but those that may differ between the requests of one list, sorted.
+    pub(crate) fn without(&self, changeable: &[&str]) -> Vec<(&str, &str)> {
+        let mut kept: Vec<(&str, &str)> = self
+            .0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| !changeable.contains(name))
+            .collect();
+        kept.sort_unstable();
+        kept
+    }
+}
+
+/// One segment of a path, percent-decoded.
+pub(crate) fn decode_segment(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+/// An answer.
+pub(crate) struct ApiResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Vec<u8>,
+    /// The answer goes out only after this: the first attempt of a channel's `sync` message.
+    pub(crate) wait_for: Option<oneshot::Receiver<()>>,
+}
+
+impl ApiResponse {
+    pub(crate) fn json<T: Serialize>(value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self {
+                status: 200,
+                headers: vec![(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json; charset=UTF-8"),
+                )],
+                body,
+                wait_for: None,
+            },
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                Self::empty(500)
+            }
+        }
+    }
+
+    /// A resource with its ETag as a header too.
+    pub(crate) fn resource(resource: &Map<String, Value>) -> Self {
+        let mut response = Self::json(resource);
+        let etag = resource.get("etag").and_then(Value::as_str);
+        if let Some(value) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            response.headers.push((header::ETAG, value));
+        }
+        response
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            wait_for: None,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The provider's users and what they answer on the consent screen.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar_list::ListEntry;
+use super::calendars;
+use crate::state::World;
+
+/// A user without their list of calendars.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UserRecord {
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) time_zone: String,
+    /// Order of creation; the first user is asked when a login names nobody.
+    pub(crate) ordinal: u64,
+    /// The user presses "cancel" on the consent screen.
+    pub(crate) denies_consent: bool,
+    /// Scopes that the user unticks on the consent screen.
+    pub(crate) unticked_scopes: Vec<String>,
+    /// Sync tokens of the calendar list of an older generation answer 410.
+    pub(crate) token_generation: u64,
+}
+
+/// A user with their list of calendars.
+pub(crate) struct User {
+    pub(crate) record: UserRecord,
+    pub(crate) list: BTreeMap<String, ListEntry>,
+    pub(crate) list_version: u64,
+}
+
+impl User {
+    pub(crate) fn new(record: UserRecord) -> Self {
+        Self {
+            record,
+            list: BTreeMap::new(),
+            list_version: 0,
+        }
+    }
+}
+
+impl World {
+    /// Creates a user with a primary calendar whose id is the e-mail address. False when the user exists.
+    pub(crate) fn add_user(&mut self, email: &str, name: &str, time_zone: &str) -> bool {
+        if self.google.users.contains_key(email) {
+            return false;
+        }
+        let record = UserRecord {
+            email: email.to_owned(),
+            name: name.to_owned(),
+            time_zone: time_zone.to_owned(),
+            ordinal: u64::try_from(self.google.users.len()).unwrap_or(u64::MAX),
+            denies_consent: false,
+            unticked_scopes: Vec::new(),
+            token_generation: 1,
+        };
+        self.save_user(record);
+        self.add_calendar(calendars::new_record(email, email, time_zone, email));
+        true
+    }
+
+    pub(crate) fn save_user(&mut self, record: UserRecord) {
+        self.journal.put(&format!("user/{}", record.email), &record);
+        match self.google.users.get_mut(&record.email) {
+            Some(user) => user.record = record,
+            None => {
+                self.google
+                    .users
+                    .insert(record.email.clone(), User::new(record));
+            }
+        }
+    }
+
+    /// The user that a login names, else the one created first.
+    pub(crate) fn login_user(&self, hint: Option<&str>) -> Option<&UserRecord> {
+        match hint {
+            Some(email) => self.google.users.get(email).map(|user| &user.record),
+            None => self
+                .google
+                .users
+                .values()
+                .map(|user| &user.record)
+                .min_by_key(|record| record.ordinal),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a store can answer instead of a result.
+
+/// The kinds of store errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// A compare-and-set found something else: another attempt was faster. Read again, or stop.
+    Conflict,
+    /// The row that the caller named does not exist.
+    NotFound,
+    /// The database is busy, full or unreachable; trying again may help.
+    Unavailable,
+    /// A stored value does not read back: damaged, or written by a newer version.
+    Corrupt,
+    /// A sealed value cannot be opened with the keys at hand.
+    Sealed,
+    /// A page cursor that this store did not give; the caller's request is wrong.
+    InvalidCursor,
+    /// The database URL cannot be used; somebody has to correct the configuration.
+    Configuration,
+}
+
+/// A failed store call. The text names tables and columns, never values.
+#[derive(Debug, thiserror::Error)]
+#[error("store: {message}")]
+pub struct StoreError {
+    /// What kind of failure it is.
+    pub kind: StoreErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error that the store itself found.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// An error that has a cause.
+    pub fn caused_by(
+        kind: StoreErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Whether another attempt was faster.
+    pub fn is_conflict(&self) -> bool {
+        self.kind == StoreErrorKind::Conflict
+    }
+}

@@ -1,0 +1,241 @@
+//! What a page of a pass does to the mirror, as plain data: no SQL, no I/O, the same for every backend.
+//!
+//! A page is a set, not a list: providers promise no order inside it. Of the same id the last entry counts; what the
+//! page says exists, exists after it, whatever else the page deletes.
+
+use std::collections::{HashMap, HashSet};
+
+use evercal_domain::change::ChangeKind;
+use evercal_domain::event::Fingerprint;
+use evercal_domain::{Event, ProviderEventId, RemoteItem, SeriesPosition};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::StoreError;
+use crate::sql::to_json;
+
+/// What kind of row an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    Single,
+    Master,
+    Exception,
+    Cancelled,
+}
+
+impl RowKind {
+    const ALL: [Self; 4] = [Self::Single, Self::Master, Self::Exception, Self::Cancelled];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Master => "master",
+            Self::Exception => "exception",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    fn of(event: &Event) -> Self {
+        match &event.series {
+            Some(_) => Self::Exception,
+            None if event.is_master() => Self::Master,
+            None => Self::Single,
+        }
+    }
+}
+
+/// What the change feed needs to know of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowState {
+    pub kind: RowKind,
+    pub fingerprint: Fingerprint,
+}
+
+impl RowState {
+    /// Cancelled occurrences are rows but not events.
+    fn counted(&self) -> i64 {
+        i64::from(self.kind != RowKind::Cancelled)
+    }
+}
+
+/// A row to write.
+#[derive(Debug)]
+pub struct NewRow {
+    pub provider_id: ProviderEventId,
+    pub series_master_id: Option<ProviderEventId>,
+    pub state: RowState,
+    pub body: String,
+}
+
+impl NewRow {
+    fn of_event(event: &Event) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider_id: event.provider_id.clone(),
+            series_master_id: event.series.as_ref().map(|series| series.master_id.clone()),
+            state: RowState { kind: RowKind::of(event), fingerprint: Fingerprint::of_event(event) },
+            body: to_json(event, "events.body")?,
+        })
+    }
+
+    fn of_cancelled(provider_id: &ProviderEventId, position: &SeriesPosition) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider_id: provider_id.clone(),
+            series_master_id: Some(position.master_id.clone()),
+            state: RowState { kind: RowKind::Cancelled, fingerprint: Fingerprint::of_cancelled(position) },
+            body: to_json(position, "events.body")?,
+        })
+    }
+}
+
+/// An item for the quarantine.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The id, or a hash of what was sent.
+    pub item_key: String,
+    pub provider_id: Option<ProviderEventId>,
+    pub reason: String,
+    pub raw: String,
+}
+
+/// A page, understood and without doubles.
+#[derive(Debug, Default)]
+pub struct PageContent {
+    /// What exists.
+    pub rows: Vec<NewRow>,
+    /// What does not exist any more.
+    pub gone: Vec<ProviderEventId>,
+    /// What could not be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl PageContent {
+    /// Reads a page. Done before the write transaction begins: hashing and serialising need no lock.
+    pub fn of(items: &[RemoteItem]) -> Result<Self, StoreError> {
+        let last: HashMap<&ProviderEventId, usize> =
+            items.iter().enumerate().filter_map(|(index, item)| Some((id_of(item)?, index))).collect();
+        let counts = |index: usize, item| id_of(item).is_none_or(|id| last.get(id) == Some(&index));
+        let items = || items.iter().enumerate().filter(|(index, item)| counts(*index, *item)).map(|(_, item)| item);
+        let gone: HashSet<&ProviderEventId> = items()
+            .filter_map(|item| match item {
+                RemoteItem::Deleted { provider_id } => Some(provider_id),
+                _ => None,
+            })
+            .collect();
+
+        let mut content = Self::default();
+        for item in items() {
+            match item {
+                RemoteItem::Event(event) => content.rows.push(NewRow::of_event(event)?),
+                // A cancelled occurrence is kept as long as its master lives, and that ends here (providers.md 1.6).
+                RemoteItem::CancelledOccurrence { provider_id, position } if gone.contains(&position.master_id) => {
+                    content.gone.push(provider_id.clone());
+                }
+                RemoteItem::CancelledOccurrence { provider_id, position } => {
+                    content.rows.push(NewRow::of_cancelled(provider_id, position)?);
+                }
+                RemoteItem::Deleted { provider_id } => content.gone.push(provider_id.clone()),
+                RemoteItem::Unreadable { provider_id, reason, raw } => content.unreadable.push(Unreadable {
+                    item_key: item_key(provider_id.as_ref(), raw),
+                    provider_id: provider_id.clone(),
+                    reason: reason.clone(),
+                    raw: raw.clone(),
+                }),
+            }
+        }
+        Ok(content)
+    }
+
+    /// Ids that the page says anything about.
+    pub fn ids(&self) -> impl Iterator<Item = &ProviderEventId> {
+        let unreadable = self.unreadable.iter().filter_map(|item| item.provider_id.as_ref());
+        self.rows.iter().map(|row| &row.provider_id).chain(&self.gone).chain(unreadable)
+    }
+
+    /// Ids that cannot be in quarantine after this page.
+    pub fn understood(&self) -> impl Iterator<Item = &ProviderEventId> {
+        self.rows.iter().map(|row| &row.provider_id).chain(&self.gone)
+    }
+}
+
+fn id_of(item: &RemoteItem) -> Option<&ProviderEventId> {
+    match item {
+        RemoteItem::Event(event) => Some(&event.provider_id),
+        RemoteItem::CancelledOccurrence { provider_id, .. } | RemoteItem::Deleted { provider_id } => Some(provider_id),
+        RemoteItem::Unreadable { provider_id, .. } => provider_id.as_ref(),
+    }
+}
+
+fn item_key(provider_id: Option<&ProviderEventId>, raw: &str) -> String {
+    match provider_id {
+        Some(id) => format!("id:{}", id.as_str()),
+        None => {
+            let digest = Sha256::digest(raw.as_bytes());
+            digest.iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
+        }
+    }
+}
+
+/// The difference between the mirror before and after a commit: at most one change per id, only true ones.
+#[derive(Debug, Default)]
+pub struct Differences {
+    entries: Vec<Difference>,
+    index: HashMap<ProviderEventId, usize>,
+}
+
+#[derive(Debug)]
+struct Difference {
+    id: ProviderEventId,
+    before: Option<RowState>,
+    after: Option<RowState>,
+}
+
+/// A line of the feed that has no number yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NewChange {
+    pub id: ProviderEventId,
+    pub kind: ChangeKind,
+    pub before: Option<Fingerprint>,
+    pub after: Option<Fingerprint>,
+}
+
+impl Differences {
+    /// Notes that a row went from one state to another. What it was before the commit is what the first call says.
+    pub fn note(&mut self, id: &ProviderEventId, before: Option<RowState>, after: Option<RowState>) {
+        let known = self.index.get(id).and_then(|index| self.entries.get_mut(*index));
+        if let Some(entry) = known {
+            entry.after = after;
+        } else {
+            self.index.insert(id.clone(), self.entries.len());
+            self.entries.push(Difference { id: id.clone(), before, after });
+        }
+    }
+
+    /// By how much the number of events moved.
+    pub fn event_count_delta(&self) -> i64 {
+        let counted = |state: &Option<RowState>| state.as_ref().map_or(0, RowState::counted);
+        self.entries.iter().map(|entry| counted(&entry.after) - counted(&entry.before)).sum()
+    }
+
+    /// The lines for the feed, in the order of the page.
+    pub fn into_changes(self) -> Vec<NewChange> {
+        self.entries.into_iter().filter_map(Difference::into_change).collect()
+    }
+}
+
+impl Difference {
+    fn into_change(self) -> Option<NewChange> {
+        let kind = match (&self.before, &self.after) {
+            (None, None) => return None,
+            (Some(before), Some(after)) if before.fingerprint == after.fingerprint => return None,
+            (Some(_), None) => ChangeKind::Deleted,
+            (_, Some(after)) if after.kind == RowKind::Cancelled => ChangeKind::Cancelled,
+            (None, Some(_)) => ChangeKind::Created,
+            (Some(_), Some(_)) => ChangeKind::Updated,
+        };
+        let fingerprint = |state: RowState| state.fingerprint;
+        Some(NewChange { id: self.id, kind, before: self.before.map(fingerprint), after: self.after.map(fingerprint) })
+    }
+}

@@ -1,0 +1,213 @@
+//! The repository traits. Methods that answer a tenant take the tenant; those for our own workers take ids alone.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::account::Credentials;
+use evercal_domain::change::Change;
+use evercal_domain::journal::{AuditEntry, SecurityEvent};
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::{
+    Account, AccountId, AccountState, Calendar, CalendarId, Channel, ChannelId, ChannelState, ProviderEventId,
+    RemoteCalendar, TenantId,
+};
+
+use crate::error::StoreError;
+use crate::types::{
+    AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
+    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, StoredItem, SyncPosition, SyncRun,
+};
+
+/// Everything at once; what composition roots pass around.
+pub trait Store:
+    Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Send + Sync
+{
+}
+
+impl<T> Store for T where
+    T: Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Send + Sync
+{
+}
+
+/// Tenants and their API keys.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// Adds a tenant.
+    async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError>;
+    /// All tenants, oldest first.
+    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
+    /// Adds a key.
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+    /// Finds a key that is not revoked by the hash of what was presented.
+    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<ApiKey>, StoreError>;
+}
+
+/// Accounts and their sealed credentials.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Adds an account with its first credentials.
+    async fn insert_account(&self, account: &Account, credentials: &Credentials) -> Result<(), StoreError>;
+    /// An account.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
+    /// An account of a tenant.
+    async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError>;
+    /// A tenant's accounts, oldest first, without those that are disconnected.
+    async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError>;
+    /// Writes an account's state down.
+    async fn set_account_state(
+        &self,
+        id: AccountId,
+        state: AccountState,
+        detail: Option<&str>,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+    /// Opens an account's credentials; `None` when there is no account or they were erased.
+    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError>;
+    /// Replaces the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
+    async fn swap_credentials(
+        &self,
+        id: AccountId,
+        expected: CredentialsVersion,
+        credentials: &Credentials,
+    ) -> Result<CredentialsVersion, StoreError>;
+    /// Replaces the credentials whatever they are (a new consent), also after they were erased.
+    async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError>;
+    /// Erases the credentials.
+    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
+    /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
+    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
+    /// Whether another account that is not disconnected uses the same grant.
+    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError>;
+}
+
+/// Consents under way.
+#[async_trait]
+pub trait Authorizations: Send + Sync {
+    /// Remembers a consent that was asked for; removes those that ran out.
+    async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError>;
+    /// Takes it back out, once: `None` when unknown, used or run out.
+    async fn take_attempt(
+        &self,
+        state_hash: &[u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<AuthorizationAttempt>, StoreError>;
+}
+
+/// Mirrored calendars and the state of their subscriptions.
+#[async_trait]
+pub trait Calendars: Send + Sync {
+    /// Compares the provider's list with ours: adds new ones (state `creating`, which also revives a closed one), updates
+    /// the rest, and names those that vanished. Changes no state of those that stay.
+    async fn reconcile_calendars(
+        &self,
+        account: AccountId,
+        listed: &[RemoteCalendar],
+        at: DateTime<Utc>,
+    ) -> Result<CalendarsReconciled, StoreError>;
+    /// A calendar.
+    async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError>;
+    /// A calendar of a tenant.
+    async fn calendar_of_tenant(&self, tenant: TenantId, id: CalendarId) -> Result<Option<Calendar>, StoreError>;
+    /// A tenant's calendars that are not closed, oldest first.
+    async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError>;
+    /// An account's calendars that are not closed.
+    async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError>;
+    /// Ids of all calendars that are not closed, after `after`, in order: for telling all of them something.
+    async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError>;
+    /// Writes a subscription's state down.
+    async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError>;
+}
+
+/// The register of channels.
+#[async_trait]
+pub trait Channels: Send + Sync {
+    /// Writes a pending channel before the provider is called. The same id again is no error.
+    async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError>;
+    /// The provider answered: the channel is live.
+    async fn activate_channel(
+        &self,
+        id: ChannelId,
+        resource_id: &str,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+    /// A channel's resource became known from a notice. A known one is not overwritten.
+    async fn learn_resource(&self, id: ChannelId, resource_id: &str) -> Result<(), StoreError>;
+    /// Sets a channel's state. Never from `stopped` or `expired` back.
+    async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError>;
+    /// A channel.
+    async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
+    /// A calendar's channels, oldest first, all states.
+    async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError>;
+}
+
+/// The mirror itself.
+#[async_trait]
+pub trait Mirror: Send + Sync {
+    /// Where a calendar's reading stands.
+    async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError>;
+    /// Begins a full pass: a new generation, cursor at its first page. Conflict if the revision moved.
+    async fn begin_full_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
+    /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to.
+    async fn related_items(&self, calendar: CalendarId, ids: &[ProviderEventId])
+    -> Result<Vec<StoredItem>, StoreError>;
+    /// The rows that a sweep of this generation would delete.
+    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StoredItem>, StoreError>;
+    /// Ids of masters after `after`, in order: for rolling the window forward.
+    async fn master_ids(
+        &self,
+        calendar: CalendarId,
+        after: Option<&ProviderEventId>,
+        limit: u32,
+    ) -> Result<Vec<ProviderEventId>, StoreError>;
+    /// Commits a page, its cursor, its occurrences and its changes in one transaction.
+    async fn commit_page(&self, commit: &PageCommit<'_>) -> Result<PageCommitted, StoreError>;
+    /// Replaces occurrences outside of a pass (the window moved); `window_end` is set with the last batch.
+    async fn replace_occurrences(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        occurrences: &[OwnerOccurrences],
+        window_end: Option<DateTime<Utc>>,
+    ) -> Result<i64, StoreError>;
+    /// Occurrences that overlap `from..to`, by start. All-day ones are compared by date: those that overlap the dates
+    /// `from_date..to_date` (end exclusive), which the caller computes in the calendar's zone.
+    async fn occurrences(
+        &self,
+        calendar: CalendarId,
+        range: &OccurrenceRange,
+        page: &PageRequest,
+    ) -> Result<Page<ReadOccurrence>, StoreError>;
+    /// All rows of the mirror, by id: for proofs and exports.
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError>;
+    /// The change feed after `after_sequence`, oldest first.
+    async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
+    /// Events that could not be read, newest first.
+    async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError>;
+    /// Writes a line of the sync log. The same key again is no error.
+    async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
+    /// The sync log, newest first.
+    async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError>;
+    /// Forgets a closed calendar's events, occurrences, changes and quarantine.
+    async fn erase_mirror(&self, calendar: CalendarId) -> Result<(), StoreError>;
+}
+
+/// The audit log and the security log.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Writes an audit entry. The same key again is no error.
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// Audit entries, newest first; of one calendar, or of all.
+    async fn audit_entries(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Counts a security event: the same kind from the same source in the same minute is one row.
+    async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
+    /// Security events, newest first.
+    async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
+}
+
+/// Signs of life of services, by which an outage is recognised afterwards.
+#[async_trait]
+pub trait Heartbeats: Send + Sync {
+    /// Notes that a service was well. Never moves backwards.
+    async fn beat(&self, service: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// When a service was last well.
+    async fn last_beat(&self, service: &str) -> Result<Option<DateTime<Utc>>, StoreError>;
+}

@@ -1,0 +1,318 @@
+//! Sealing of credentials: XChaCha20-Poly1305 under a data key per value, which is wrapped under a master key with an id.
+//!
+//! A sealed value opens only in the place it was sealed for (table, row, field), so rows cannot be swapped. Because the
+//! master key wraps only 32 bytes, rotating it never touches the ciphertext. Not for: where master keys come from (the
+//! binaries read a file or the environment), or hashing.
+//!
+//! Layout: `version | length of key id | key id | nonce | wrapped data key | nonce | ciphertext`; a nonce has 24 bytes,
+//! and both ciphertexts end with a 16-byte tag. Random nonces of 192 bits need no counting.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use evercal_domain::account::Secret;
+use evercal_domain::random::{self, RandomnessUnavailable};
+use secrecy::zeroize::Zeroizing;
+
+use crate::error::{StoreError, StoreErrorKind};
+
+/// A master key in bytes.
+pub const MASTER_KEY_BYTES: usize = 32;
+/// The longest id of a master key, in characters.
+pub const KEY_ID_CHARS_MAX: usize = 32;
+const FORMAT_VERSION: u8 = 1;
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const WRAPPED_KEY_BYTES: usize = MASTER_KEY_BYTES + TAG_BYTES;
+
+/// The master keys of an installation. The first one seals, all of them open.
+#[derive(Clone)]
+pub struct Keyring {
+    sealing: MasterKey,
+    older: Vec<MasterKey>,
+}
+
+#[derive(Clone)]
+struct MasterKey {
+    id: String,
+    key: Zeroizing<[u8; MASTER_KEY_BYTES]>,
+}
+
+/// The place that a value is sealed for; bound to the ciphertext as associated data.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The row's id.
+    pub row: &'a str,
+    /// The column.
+    pub field: &'static str,
+}
+
+/// The text of the master keys cannot be used. Never shows the text itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeyring {
+    /// There is no key.
+    #[error("no master key is given; expected `<id>:<{MASTER_KEY_BYTES} bytes in base64>`, for example {EXAMPLE}")]
+    Empty,
+    /// An entry has no id.
+    #[error("master key number {position} has no `<id>:` in front; expected for example {EXAMPLE}")]
+    NoId {
+        /// Which entry, from 1.
+        position: usize,
+    },
+    /// An id has other characters than allowed, or too many.
+    #[error(
+        "the id of master key number {position} must be 1 to {KEY_ID_CHARS_MAX} letters, digits, `-` or `_`, \
+         for example `k1` in {EXAMPLE}"
+    )]
+    BadId {
+        /// Which entry, from 1.
+        position: usize,
+    },
+    /// A key is not base64.
+    #[error("master key `{id}` is not standard base64 with padding; make one with `openssl rand -base64 32`")]
+    NotBase64 {
+        /// Its id.
+        id: String,
+    },
+    /// A key has the wrong length.
+    #[error(
+        "master key `{id}` has {bytes} bytes, expected {MASTER_KEY_BYTES}; make one with `openssl rand -base64 32`"
+    )]
+    WrongLength {
+        /// Its id.
+        id: String,
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// Two keys have one id, so nobody could tell which one sealed a value.
+    #[error("master key id `{id}` is given twice; each key needs its own id, for example `k1:…,k0:…`")]
+    Duplicate {
+        /// The id.
+        id: String,
+    },
+}
+
+const EXAMPLE: &str = "`k1:` followed by the output of `openssl rand -base64 32`";
+
+impl Keyring {
+    /// Reads `<id>:<base64>` entries separated by commas, the newest first.
+    pub fn parse(text: &str) -> Result<Self, InvalidKeyring> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let mut keys: Vec<MasterKey> = Vec::new();
+        for (index, entry) in entries.enumerate() {
+            let key = MasterKey::parse(entry, index + 1)?;
+            if keys.iter().any(|known| known.id == key.id) {
+                return Err(InvalidKeyring::Duplicate { id: key.id });
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        let sealing = keys.next().ok_or(InvalidKeyring::Empty)?;
+        Ok(Self { sealing, older: keys.collect() })
+    }
+
+    /// The text of a fresh key, in the form that [`Self::parse`] reads: for the first start of a development set-up.
+    pub fn generate(id: &str) -> Result<Secret, RandomnessUnavailable> {
+        let key = Zeroizing::new(random::bytes::<MASTER_KEY_BYTES>()?);
+        Ok(Secret::new(format!("{id}:{}", STANDARD.encode(key.as_slice()))))
+    }
+
+    /// Seals a value for a place.
+    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let failed = |_| sealed_error(place, "could not be sealed");
+        let no_randomness = |error| StoreError::caused_by(StoreErrorKind::Unavailable, "no random bytes", error);
+        let data_key = Zeroizing::new(random::bytes::<MASTER_KEY_BYTES>().map_err(no_randomness)?);
+        let wrap_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
+        let data_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
+        let aad = place.associated_data();
+        let wrapped = cipher(&self.sealing.key)
+            .encrypt(&XNonce::from(wrap_nonce), Payload { msg: data_key.as_slice(), aad: &aad })
+            .map_err(failed)?;
+        let ciphertext = cipher(&data_key)
+            .encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad })
+            .map_err(failed)?;
+        let id = self.sealing.id.as_bytes();
+        let id_length = u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a master key id that is too long"))?;
+        Ok([&[FORMAT_VERSION, id_length], id, &wrap_nonce, &wrapped, &data_nonce, &ciphertext].concat())
+    }
+
+    /// Opens a value that was sealed for this place.
+    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let parts = Parts::of(sealed).ok_or_else(|| sealed_error(place, "is not a sealed value of a known version"))?;
+        let master = std::iter::once(&self.sealing)
+            .chain(&self.older)
+            .find(|key| key.id.as_bytes() == parts.key_id)
+            .ok_or_else(|| sealed_error(place, "is sealed under a master key that is not configured"))?;
+        let failed = |_| sealed_error(place, "does not open: another key, another row, or damaged");
+        let aad = place.associated_data();
+        let data_key = cipher(&master.key)
+            .decrypt(&XNonce::from(parts.wrap_nonce), Payload { msg: parts.wrapped_key, aad: &aad })
+            .map(Zeroizing::new)
+            .map_err(failed)?;
+        let data_key: &[u8; MASTER_KEY_BYTES] =
+            data_key.as_slice().try_into().map_err(|_| sealed_error(place, "has a data key of a wrong length"))?;
+        cipher(data_key)
+            .decrypt(&XNonce::from(parts.data_nonce), Payload { msg: parts.ciphertext, aad: &aad })
+            .map(Zeroizing::new)
+            .map_err(failed)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = std::iter::once(&self.sealing).chain(&self.older).map(|key| key.id.as_str());
+        f.debug_list().entries(ids).finish()
+    }
+}
+
+impl MasterKey {
+    fn parse(entry: &str, position: usize) -> Result<Self, InvalidKeyring> {
+        let (id, key) = entry.split_once(':').ok_or(InvalidKeyring::NoId { position })?;
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if id.is_empty() || id.len() > KEY_ID_CHARS_MAX || !id.bytes().all(allowed) {
+            return Err(InvalidKeyring::BadId { position });
+        }
+        let bytes = STANDARD.decode(key.trim()).map(Zeroizing::new);
+        let bytes = bytes.map_err(|_| InvalidKeyring::NotBase64 { id: id.to_owned() })?;
+        let key = <[u8; MASTER_KEY_BYTES]>::try_from(bytes.as_slice())
+            .map_err(|_| InvalidKeyring::WrongLength { id: id.to_owned(), bytes: bytes.len() })?;
+        Ok(Self { id: id.to_owned(), key: Zeroizing::new(key) })
+    }
+}
+
+impl Place<'_> {
+    /// NUL cannot occur in the parts, so no two places share their associated data.
+    fn associated_data(self) -> Vec<u8> {
+        [self.table, self.row, self.field].join("\0").into_bytes()
+    }
+}
+
+/// A sealed value, cut into its parts.
+struct Parts<'a> {
+    key_id: &'a [u8],
+    wrap_nonce: [u8; NONCE_BYTES],
+    wrapped_key: &'a [u8],
+    data_nonce: [u8; NONCE_BYTES],
+    ciphertext: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(sealed: &'a [u8]) -> Option<Self> {
+        let (&version, rest) = sealed.split_first()?;
+        if version != FORMAT_VERSION {
+            return None;
+        }
+        let (&id_length, rest) = rest.split_first()?;
+        let (key_id, rest) = rest.split_at_checked(usize::from(id_length))?;
+        let (&wrap_nonce, rest) = rest.split_first_chunk()?;
+        let (wrapped_key, rest) = rest.split_at_checked(WRAPPED_KEY_BYTES)?;
+        let (&data_nonce, ciphertext) = rest.split_first_chunk()?;
+        Some(Self { key_id, wrap_nonce, wrapped_key, data_nonce, ciphertext })
+    }
+}
+
+fn cipher(key: &[u8; MASTER_KEY_BYTES]) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.into())
+}
+
+fn sealed_error(place: Place<'_>, problem: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Sealed, format!("{}.{} {problem}", place.table, place.field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'static> = Place { table: "accounts", row: "acc_1", field: "credentials" };
+
+    fn key_text(id: &str) -> String {
+        Keyring::generate(id).unwrap().expose().to_owned()
+    }
+
+    #[test]
+    fn a_sealed_value_opens_in_its_place_and_hides_the_plain_text() {
+        let keyring = Keyring::parse(&key_text("k1")).unwrap();
+        let sealed = keyring.seal(PLACE, b"a marker").unwrap();
+        assert!(!sealed.windows(8).any(|window| window == b"a marker"));
+        assert_eq!(keyring.open(PLACE, &sealed).unwrap().as_slice(), b"a marker");
+    }
+
+    #[test]
+    fn a_value_opens_in_no_other_place() {
+        let keyring = Keyring::parse(&key_text("k1")).unwrap();
+        let sealed = keyring.seal(PLACE, b"secret").unwrap();
+        for other in [
+            Place { table: "authorizations", ..PLACE },
+            Place { row: "acc_2", ..PLACE },
+            Place { field: "code_verifier", ..PLACE },
+        ] {
+            assert_eq!(keyring.open(other, &sealed).unwrap_err().kind, StoreErrorKind::Sealed, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_rotation_old_values_still_open_and_new_ones_need_the_new_key() {
+        let (old, new) = (key_text("k0"), key_text("k1"));
+        let before = Keyring::parse(&old).unwrap();
+        let after = Keyring::parse(&format!("{new},{old}")).unwrap();
+        let sealed_before = before.seal(PLACE, b"old").unwrap();
+        let sealed_after = after.seal(PLACE, b"new").unwrap();
+        assert_eq!(after.open(PLACE, &sealed_before).unwrap().as_slice(), b"old");
+        assert_eq!(before.open(PLACE, &sealed_after).unwrap_err().kind, StoreErrorKind::Sealed);
+    }
+
+    #[test]
+    fn another_key_under_the_same_id_does_not_open_it() {
+        let sealed = Keyring::parse(&key_text("k1")).unwrap().seal(PLACE, b"secret").unwrap();
+        let other = Keyring::parse(&key_text("k1")).unwrap();
+        assert_eq!(other.open(PLACE, &sealed).unwrap_err().kind, StoreErrorKind::Sealed);
+    }
+
+    #[test]
+    fn a_value_changed_or_cut_anywhere_is_refused_without_a_panic() {
+        let keyring = Keyring::parse(&key_text("k1")).unwrap();
+        let sealed = keyring.seal(PLACE, b"secret").unwrap();
+        for position in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[position] ^= 1;
+            assert!(keyring.open(PLACE, &changed).is_err(), "byte {position} is not covered");
+            assert!(keyring.open(PLACE, &sealed[..position]).is_err(), "cut at {position}");
+        }
+    }
+
+    #[test]
+    fn two_seals_of_one_value_look_different() {
+        let keyring = Keyring::parse(&key_text("k1")).unwrap();
+        assert_ne!(keyring.seal(PLACE, b"same").unwrap(), keyring.seal(PLACE, b"same").unwrap());
+    }
+
+    #[test]
+    fn a_bad_key_text_says_what_is_wrong_and_never_shows_the_key() {
+        let good = key_text("k1");
+        let twice = format!("{good},{good}");
+        let cases = [
+            ("", InvalidKeyring::Empty),
+            ("bWFya2Vy", InvalidKeyring::NoId { position: 1 }),
+            ("k 1:bWFya2Vy", InvalidKeyring::BadId { position: 1 }),
+            ("k1:bWFya2Vy!", InvalidKeyring::NotBase64 { id: "k1".into() }),
+            ("k1:bWFya2Vy", InvalidKeyring::WrongLength { id: "k1".into(), bytes: 6 }),
+            (twice.as_str(), InvalidKeyring::Duplicate { id: "k1".into() }),
+        ];
+        for (text, expected) in cases {
+            let error = Keyring::parse(text).unwrap_err();
+            assert_eq!(error, expected);
+            assert!(!error.to_string().contains("bWFya2Vy"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_debug_output_shows_ids_only() {
+        let text = key_text("k1");
+        assert_eq!(format!("{:?}", Keyring::parse(&text).unwrap()), "[\"k1\"]");
+    }
+}

@@ -1,0 +1,78 @@
+//! SQL and rows of accounts.
+
+use evercal_domain::account::{AccountState, Provider};
+use evercal_domain::{Account, AccountId};
+
+use super::{corrupt, instant, parsed};
+use crate::error::StoreError;
+use crate::sealing::Place;
+
+pub const INSERT: &str = "INSERT INTO accounts (id, tenant_id, provider, label, state, detail, created_at, \
+     state_changed_at, credentials, credentials_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)";
+
+pub const BY_ID: &str = "SELECT id, tenant_id, provider, label, state, detail, created_at, state_changed_at \
+     FROM accounts WHERE id = $1";
+
+pub const OF_TENANT: &str = "SELECT id, tenant_id, provider, label, state, detail, created_at, state_changed_at \
+     FROM accounts WHERE tenant_id = $1 AND id = $2";
+
+pub const LIST_OF_TENANT: &str = "SELECT id, tenant_id, provider, label, state, detail, created_at, state_changed_at \
+     FROM accounts WHERE tenant_id = $1 AND id > $2 AND state <> 'disconnected' ORDER BY id LIMIT $3";
+
+pub const SET_STATE: &str = "UPDATE accounts SET detail = $3, \
+     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $4 END, state = $2 WHERE id = $1";
+
+pub const CREDENTIALS: &str =
+    "SELECT credentials, credentials_version FROM accounts WHERE id = $1 AND credentials IS NOT NULL";
+
+pub const SWAP_CREDENTIALS: &str = "UPDATE accounts SET credentials = $3, \
+     credentials_version = credentials_version + 1 \
+     WHERE id = $1 AND credentials_version = $2 AND credentials IS NOT NULL RETURNING credentials_version";
+
+pub const REPLACE_CREDENTIALS: &str =
+    "UPDATE accounts SET credentials = $2, credentials_version = credentials_version + 1 WHERE id = $1";
+
+/// The version moves too, so that a refresh under way cannot bring credentials back.
+pub const ERASE_CREDENTIALS: &str =
+    "UPDATE accounts SET credentials = NULL, credentials_version = credentials_version + 1 WHERE id = $1";
+
+pub const SET_GRANT_SUBJECT: &str = "UPDATE accounts SET grant_subject = $2 WHERE id = $1";
+
+/// Across tenants on purpose: a grant belongs to a person at a provider, and revoking it would cut off the other tenant.
+pub const SHARES_GRANT: &str = "SELECT COUNT(*) FROM accounts mine JOIN accounts other \
+     ON other.grant_subject = mine.grant_subject AND other.provider = mine.provider AND other.id <> mine.id \
+     WHERE mine.id = $1 AND other.state <> 'disconnected'";
+
+/// Where an account's credentials are sealed for.
+pub fn credentials_place(id: &str) -> Place<'_> {
+    Place { table: "accounts", row: id, field: "credentials" }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct AccountRow {
+    pub id: String,
+    tenant_id: String,
+    provider: String,
+    label: String,
+    state: String,
+    detail: Option<String>,
+    created_at: i64,
+    state_changed_at: i64,
+}
+
+impl TryFrom<AccountRow> for Account {
+    type Error = StoreError;
+
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: parsed::<AccountId>(&row.id, "accounts.id")?,
+            tenant_id: parsed(&row.tenant_id, "accounts.tenant_id")?,
+            provider: Provider::from_name(&row.provider).ok_or_else(|| corrupt("accounts.provider"))?,
+            label: row.label,
+            state: AccountState::from_name(&row.state).ok_or_else(|| corrupt("accounts.state"))?,
+            detail: row.detail,
+            created_at: instant(row.created_at, "accounts.created_at")?,
+            state_changed_at: instant(row.state_changed_at, "accounts.state_changed_at")?,
+        })
+    }
+}

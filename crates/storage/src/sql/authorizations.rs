@@ -1,0 +1,61 @@
+//! SQL and rows of consents under way.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evercal_domain::account::{Provider, Secret};
+
+use super::{corrupt, instant, parsed};
+use crate::error::StoreError;
+use crate::sealing::{Keyring, Place};
+use crate::types::AuthorizationAttempt;
+
+pub const DELETE_EXPIRED: &str = "DELETE FROM authorizations WHERE expires_at <= $1";
+
+pub const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, provider, account_id, label, \
+     code_verifier, redirect_uri, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// Deleting and reading in one statement is what makes an attempt good for one use.
+pub const TAKE: &str = "DELETE FROM authorizations WHERE state_hash = $1 RETURNING state_hash, tenant_id, provider, \
+     account_id, label, code_verifier, redirect_uri, created_at, expires_at";
+
+/// An attempt's row id as text, for [`verifier_place`].
+pub fn row_id(state_hash: &[u8]) -> String {
+    STANDARD.encode(state_hash)
+}
+
+/// Where an attempt's PKCE verifier is sealed for.
+pub fn verifier_place(row_id: &str) -> Place<'_> {
+    Place { table: "authorizations", row: row_id, field: "code_verifier" }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct AttemptRow {
+    state_hash: Vec<u8>,
+    tenant_id: String,
+    provider: String,
+    account_id: String,
+    label: String,
+    code_verifier: Vec<u8>,
+    redirect_uri: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl AttemptRow {
+    /// Opens the sealed part and reads the rest.
+    pub fn open(self, keyring: &Keyring) -> Result<AuthorizationAttempt, StoreError> {
+        let verifier = keyring.open(verifier_place(&row_id(&self.state_hash)), &self.code_verifier)?;
+        let verifier = std::str::from_utf8(&verifier).map_err(|_| corrupt("authorizations.code_verifier"))?;
+        Ok(AuthorizationAttempt {
+            state_hash: self.state_hash.try_into().map_err(|_| corrupt("authorizations.state_hash"))?,
+            tenant_id: parsed(&self.tenant_id, "authorizations.tenant_id")?,
+            provider: Provider::from_name(&self.provider).ok_or_else(|| corrupt("authorizations.provider"))?,
+            account_id: parsed(&self.account_id, "authorizations.account_id")?,
+            label: self.label,
+            code_verifier: Secret::new(verifier),
+            redirect_uri: self.redirect_uri,
+            created_at: instant(self.created_at, "authorizations.created_at")?,
+            expires_at: instant(self.expires_at, "authorizations.expires_at")?,
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! SQL and rows of the register of channels.
+
+use evercal_domain::{Channel, ChannelState};
+
+use super::{corrupt, instant, parsed};
+use crate::error::StoreError;
+
+pub const INSERT: &str = "INSERT INTO channels (id, calendar_id, resource_id, state, created_at, expires_at) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+
+/// A channel that has ended meanwhile stays ended, but its resource is kept: without it nobody could stop it.
+pub const ACTIVATE: &str = "UPDATE channels SET resource_id = $2, expires_at = $3, \
+     state = CASE WHEN state = 'pending' THEN 'live' ELSE state END WHERE id = $1";
+
+pub const LEARN_RESOURCE: &str = "UPDATE channels SET resource_id = COALESCE(resource_id, $2) WHERE id = $1";
+
+pub const SET_STATE: &str =
+    "UPDATE channels SET state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
+
+pub const BY_ID: &str =
+    "SELECT id, calendar_id, resource_id, state, created_at, expires_at FROM channels WHERE id = $1";
+
+pub const OF_CALENDAR: &str = "SELECT id, calendar_id, resource_id, state, created_at, expires_at FROM channels \
+     WHERE calendar_id = $1 ORDER BY id";
+
+#[derive(sqlx::FromRow)]
+pub struct ChannelRow {
+    id: String,
+    calendar_id: String,
+    resource_id: Option<String>,
+    state: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl TryFrom<ChannelRow> for Channel {
+    type Error = StoreError;
+
+    fn try_from(row: ChannelRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: parsed(&row.id, "channels.id")?,
+            calendar_id: parsed(&row.calendar_id, "channels.calendar_id")?,
+            resource_id: row.resource_id,
+            state: ChannelState::from_name(&row.state).ok_or_else(|| corrupt("channels.state"))?,
+            created_at: instant(row.created_at, "channels.created_at")?,
+            expires_at: instant(row.expires_at, "channels.expires_at")?,
+        })
+    }
+}

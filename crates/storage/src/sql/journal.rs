@@ -1,0 +1,72 @@
+//! SQL and rows of the audit log and the security log.
+
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+
+use super::{corrupt, instant, parsed};
+use crate::error::StoreError;
+
+pub const APPEND_AUDIT: &str = "INSERT INTO audit_log (dedup_key, at, kind, tenant_id, account_id, calendar_id, message) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_key) DO NOTHING";
+
+pub const AUDIT_ALL: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
+     ORDER BY at DESC, dedup_key DESC LIMIT $1";
+
+pub const AUDIT_OF_CALENDAR: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
+     FROM audit_log WHERE calendar_id = $1 ORDER BY at DESC, dedup_key DESC LIMIT $2";
+
+pub const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, source, minute, at, message, count) \
+     VALUES ($1, $2, $3, $4, $5, $6) \
+     ON CONFLICT (kind, source, minute) DO UPDATE SET count = security_events.count + excluded.count";
+
+pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM security_events \
+     ORDER BY at DESC, kind, source LIMIT $1";
+
+#[derive(sqlx::FromRow)]
+pub struct AuditRow {
+    dedup_key: String,
+    at: i64,
+    kind: String,
+    tenant_id: Option<String>,
+    account_id: Option<String>,
+    calendar_id: Option<String>,
+    message: String,
+}
+
+impl TryFrom<AuditRow> for AuditEntry {
+    type Error = StoreError;
+
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            dedup_key: row.dedup_key,
+            at: instant(row.at, "audit_log.at")?,
+            kind: AuditKind::from_name(&row.kind).ok_or_else(|| corrupt("audit_log.kind"))?,
+            tenant_id: row.tenant_id.map(|id| parsed(&id, "audit_log.tenant_id")).transpose()?,
+            account_id: row.account_id.map(|id| parsed(&id, "audit_log.account_id")).transpose()?,
+            calendar_id: row.calendar_id.map(|id| parsed(&id, "audit_log.calendar_id")).transpose()?,
+            message: row.message,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct SecurityRow {
+    kind: String,
+    source: String,
+    at: i64,
+    message: String,
+    count: i64,
+}
+
+impl TryFrom<SecurityRow> for SecurityEvent {
+    type Error = StoreError;
+
+    fn try_from(row: SecurityRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            at: instant(row.at, "security_events.at")?,
+            kind: SecurityKind::from_name(&row.kind).ok_or_else(|| corrupt("security_events.kind"))?,
+            source: row.source,
+            message: row.message,
+            count: row.count,
+        })
+    }
+}

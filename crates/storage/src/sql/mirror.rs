@@ -1,0 +1,231 @@
+//! SQL and rows of the mirror: events, occurrences, changes, quarantine, the sync position and the sync log.
+
+use evercal_domain::change::{Change, ChangeKind};
+use evercal_domain::event::Fingerprint;
+use evercal_domain::{ProviderEventId, SyncReason};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as NameError;
+
+use super::{corrupt, from_json, instant, instant_or_none, parsed};
+use crate::error::StoreError;
+use crate::page::{RowKind, RowState};
+use crate::types::{QuarantinedEvent, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome};
+
+pub const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end FROM calendars WHERE id = $1";
+
+pub const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
+     sync_cursor = $3 WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
+
+/// The compare-and-set that every commit begins with.
+pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor) \
+     WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence";
+
+pub const COUNT_CHANGES: &str =
+    "UPDATE calendars SET change_sequence = $2, event_count = event_count + $3 WHERE id = $1";
+
+/// `confirmed_at` never moves back, and `confirmed_via` belongs to it.
+pub const FINISH_PASS: &str = "UPDATE calendars SET \
+     confirmed_via = CASE WHEN confirmed_at > $2 THEN confirmed_via ELSE $3 END, \
+     confirmed_at = CASE WHEN confirmed_at > $2 THEN confirmed_at ELSE $2 END, \
+     window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7 \
+     WHERE id = $1";
+
+pub const SET_WINDOW_END: &str = "UPDATE calendars SET window_end = $2 WHERE id = $1";
+
+/// The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
+/// number never sees it used again.
+pub const RESET_POSITION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, \
+     event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, \
+     last_sync_changes = NULL, last_sync_notice_to_stored_ms = NULL WHERE id = $1";
+
+pub const ERASE: [&str; 4] = [
+    "DELETE FROM occurrences WHERE calendar_id = $1",
+    "DELETE FROM events WHERE calendar_id = $1",
+    "DELETE FROM changes WHERE calendar_id = $1",
+    "DELETE FROM quarantine WHERE calendar_id = $1",
+];
+
+pub const RENEW_GENERATION: &str =
+    "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
+
+pub const STALE_STATES: &str = "SELECT provider_event_id, kind, fingerprint FROM events \
+     WHERE calendar_id = $1 AND generation < $2 ORDER BY provider_event_id";
+
+/// Cancelled occurrences whose series is neither mirrored nor waiting in quarantine.
+pub const ORPHAN_STATES: &str = "SELECT c.provider_event_id, c.kind, c.fingerprint FROM events c \
+     WHERE c.calendar_id = $1 AND c.kind = 'cancelled' \
+     AND NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = c.calendar_id \
+     AND m.provider_event_id = c.series_master_id) \
+     AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.calendar_id = c.calendar_id \
+     AND q.provider_event_id = c.series_master_id) ORDER BY c.provider_event_id";
+
+pub const STALE_ITEMS: &str = "SELECT provider_event_id, kind, body FROM events \
+     WHERE calendar_id = $1 AND generation < $2 ORDER BY provider_event_id";
+
+pub const MASTER_IDS: &str = "SELECT provider_event_id FROM events \
+     WHERE calendar_id = $1 AND kind = 'master' AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
+
+pub const ITEMS: &str = "SELECT provider_event_id, kind, body FROM events \
+     WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
+
+pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
+     committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+
+/// `first_seen_at` stays; the rest is what was sent last.
+pub const QUARANTINE: &str = "INSERT INTO quarantine (calendar_id, item_key, provider_event_id, generation, reason, raw, \
+     first_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     ON CONFLICT (calendar_id, item_key) DO UPDATE SET generation = excluded.generation, reason = excluded.reason, \
+     raw = excluded.raw";
+
+pub const QUARANTINED_IDS: &str =
+    "SELECT provider_event_id FROM quarantine WHERE calendar_id = $1 AND provider_event_id IS NOT NULL";
+
+pub const RELEASE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND provider_event_id = $2";
+
+pub const SWEEP_QUARANTINE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND generation < $2";
+
+pub const QUARANTINED: &str = "SELECT provider_event_id, reason, raw, first_seen_at FROM quarantine \
+     WHERE calendar_id = $1 ORDER BY first_seen_at DESC, item_key LIMIT $2";
+
+pub const RECORD_RUN: &str = "INSERT INTO sync_runs (dedup_key, calendar_id, reason, started_at, finished_at, outcome, \
+     pages, changes, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (dedup_key) DO NOTHING";
+
+pub const RUNS: &str = "SELECT dedup_key, calendar_id, reason, started_at, finished_at, outcome, pages, changes, detail \
+     FROM sync_runs WHERE calendar_id = $1 ORDER BY started_at DESC, dedup_key DESC LIMIT $2";
+
+#[derive(sqlx::FromRow)]
+pub struct PositionRow {
+    revision: i64,
+    generation: i64,
+    sync_cursor: String,
+    window_end: Option<i64>,
+}
+
+impl TryFrom<PositionRow> for SyncPosition {
+    type Error = StoreError;
+
+    fn try_from(row: PositionRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            revision: row.revision,
+            generation: row.generation,
+            cursor: from_json(&row.sync_cursor, "calendars.sync_cursor")?,
+            window_end: instant_or_none(row.window_end, "calendars.window_end")?,
+        })
+    }
+}
+
+/// What the change feed needs to know of a row.
+#[derive(sqlx::FromRow)]
+pub struct StateRow {
+    provider_event_id: String,
+    kind: String,
+    fingerprint: String,
+}
+
+impl StateRow {
+    pub fn read(self) -> Result<(ProviderEventId, RowState), StoreError> {
+        let kind = RowKind::from_name(&self.kind).ok_or_else(|| corrupt("events.kind"))?;
+        let state = RowState { kind, fingerprint: Fingerprint::from_stored(self.fingerprint) };
+        Ok((ProviderEventId::new(self.provider_event_id), state))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct ItemRow {
+    pub provider_event_id: String,
+    kind: String,
+    body: String,
+}
+
+impl TryFrom<ItemRow> for StoredItem {
+    type Error = StoreError;
+
+    fn try_from(row: ItemRow) -> Result<Self, StoreError> {
+        let body = match RowKind::from_name(&row.kind).ok_or_else(|| corrupt("events.kind"))? {
+            RowKind::Cancelled => StoredBody::Cancelled(from_json(&row.body, "events.body")?),
+            RowKind::Single | RowKind::Master | RowKind::Exception => {
+                StoredBody::Event(from_json(&row.body, "events.body")?)
+            }
+        };
+        Ok(Self { provider_id: ProviderEventId::new(row.provider_event_id), body })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct ChangeRow {
+    sequence: i64,
+    kind: String,
+    provider_event_id: String,
+    before_fingerprint: Option<String>,
+    after_fingerprint: Option<String>,
+    committed_at: i64,
+}
+
+impl TryFrom<ChangeRow> for Change {
+    type Error = StoreError;
+
+    fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            sequence: row.sequence,
+            kind: ChangeKind::from_name(&row.kind).ok_or_else(|| corrupt("changes.kind"))?,
+            event_id: ProviderEventId::new(row.provider_event_id),
+            before: row.before_fingerprint.map(Fingerprint::from_stored),
+            after: row.after_fingerprint.map(Fingerprint::from_stored),
+            committed_at: instant(row.committed_at, "changes.committed_at")?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct QuarantineRow {
+    provider_event_id: Option<String>,
+    reason: String,
+    raw: String,
+    first_seen_at: i64,
+}
+
+impl TryFrom<QuarantineRow> for QuarantinedEvent {
+    type Error = StoreError;
+
+    fn try_from(row: QuarantineRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider_id: row.provider_event_id.map(ProviderEventId::new),
+            reason: row.reason,
+            raw: row.raw,
+            at: instant(row.first_seen_at, "quarantine.first_seen_at")?,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct RunRow {
+    dedup_key: String,
+    calendar_id: String,
+    reason: String,
+    started_at: i64,
+    finished_at: i64,
+    outcome: String,
+    pages: i64,
+    changes: i64,
+    detail: Option<String>,
+}
+
+impl TryFrom<RunRow> for SyncRun {
+    type Error = StoreError;
+
+    fn try_from(row: RunRow) -> Result<Self, StoreError> {
+        let reason = SyncReason::deserialize(IntoDeserializer::<NameError>::into_deserializer(row.reason.as_str()));
+        Ok(Self {
+            dedup_key: row.dedup_key,
+            calendar_id: parsed(&row.calendar_id, "sync_runs.calendar_id")?,
+            reason: reason.map_err(|_| corrupt("sync_runs.reason"))?,
+            started_at: instant(row.started_at, "sync_runs.started_at")?,
+            finished_at: instant(row.finished_at, "sync_runs.finished_at")?,
+            outcome: SyncRunOutcome::from_name(&row.outcome).ok_or_else(|| corrupt("sync_runs.outcome"))?,
+            pages: row.pages,
+            changes: row.changes,
+            detail: row.detail,
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! What a database is asked and what it answers: SQL texts and row types that do not depend on the engine.
+//!
+//! The texts use `$1` placeholders, `ON CONFLICT` and `RETURNING`, which SQLite and PostgreSQL share. Statements with many
+//! rows are put together by the backend. Not for: running anything.
+
+pub mod accounts;
+pub mod authorizations;
+pub mod calendars;
+pub mod channels;
+pub mod heartbeats;
+pub mod journal;
+pub mod mirror;
+pub mod reading;
+pub mod tenants;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use evercal_domain::EventTime;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::types::{Page, PageRequest};
+
+/// A stored value that does not read back. Names the column only: the value may be somebody's.
+pub fn corrupt(column: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("{column} does not read back"))
+}
+
+/// An instant as stored: microseconds since 1970.
+pub fn micros(at: DateTime<Utc>) -> i64 {
+    at.timestamp_micros()
+}
+
+/// Reads [`micros`] back.
+pub fn instant(micros: i64, column: &'static str) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| corrupt(column))
+}
+
+/// Reads an optional instant back.
+pub fn instant_or_none(micros: Option<i64>, column: &'static str) -> Result<Option<DateTime<Utc>>, StoreError> {
+    micros.map(|micros| instant(micros, column)).transpose()
+}
+
+/// Reads an id or a name back.
+pub fn parsed<T: std::str::FromStr>(text: &str, column: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| corrupt(column))
+}
+
+/// A value as JSON text.
+pub fn to_json(value: &impl Serialize, column: &'static str) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| StoreError::new(StoreErrorKind::Corrupt, format!("{column} is not JSON")))
+}
+
+/// Reads [`to_json`] back. The cause is dropped on purpose: it would quote the value.
+pub fn from_json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| corrupt(column))
+}
+
+/// The start of a date in UTC, by which all-day occurrences are sorted among the others.
+pub fn midnight_micros(date: NaiveDate) -> i64 {
+    date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()
+}
+
+/// A start or an end as text: a date, or an instant with its zone in the form of RFC 9557.
+pub fn event_time_text(time: &EventTime) -> String {
+    match time {
+        EventTime::Date { date } => date.to_string(),
+        EventTime::Instant { at, zone } => {
+            let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            zone.map_or_else(|| at.clone(), |zone| format!("{at}[{zone}]"))
+        }
+    }
+}
+
+/// Reads [`event_time_text`] back.
+pub fn event_time(text: &str, column: &'static str) -> Result<EventTime, StoreError> {
+    if let Ok(date) = text.parse() {
+        return Ok(EventTime::Date { date });
+    }
+    let (at, zone) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        Some((at, zone)) => (at, Some(parsed(zone, column)?)),
+        None => (text, None),
+    };
+    let at = DateTime::parse_from_rfc3339(at).map_err(|_| corrupt(column))?.to_utc();
+    Ok(EventTime::Instant { at, zone })
+}
+
+/// One row more than asked for shows whether there is a next page.
+pub fn rows_to_fetch(page: &PageRequest) -> i64 {
+    i64::from(page.limit.max(1)) + 1
+}
+
+/// Makes a page out of rows that were fetched with [`rows_to_fetch`].
+pub fn page_of<R, T>(
+    rows: Vec<R>,
+    page: &PageRequest,
+    cursor: impl Fn(&R) -> String,
+    read: impl Fn(R) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let limit = usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    let mut next = None;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows.into_iter().take(limit) {
+        if more {
+            next = Some(cursor(&row));
+        }
+        items.push(read(row)?);
+    }
+    Ok(Page { items, next })
+}
+
+/// The id after which a page begins; the empty text is before all ids.
+pub fn after_id<T: std::str::FromStr + ToString>(page: &PageRequest) -> Result<String, StoreError> {
+    let Some(after) = &page.after else { return Ok(String::new()) };
+    after.parse::<T>().map(|id| id.to_string()).map_err(|_| invalid_cursor())
+}
+
+/// A cursor that no page of this store gave.
+pub fn invalid_cursor() -> StoreError {
+    StoreError::new(StoreErrorKind::InvalidCursor, "the page cursor is not one that this list gave")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_reads_back_as_it_was_written_with_its_zone() {
+        let at = "2026-03-29T01:30:00.250Z".parse().unwrap();
+        for time in [
+            EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 3, 29).unwrap() },
+            EventTime::Instant { at, zone: None },
+            EventTime::Instant { at, zone: Some("America/Argentina/Buenos_Aires".parse().unwrap()) },
+        ] {
+            assert_eq!(event_time(&event_time_text(&time), "t").unwrap(), time);
+        }
+    }
+
+    #[test]
+    fn a_damaged_start_is_an_error_that_does_not_quote_it() {
+        for text in ["", "yesterday", "2026-03-29T01:30:00Z[Mars/Base]", "2026-03-29T01:30:00Z[", "2026-13-01"] {
+            let error = event_time(text, "occurrences.original_start").unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::Corrupt);
+            assert_eq!(error.to_string(), "store: occurrences.original_start does not read back");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! SQL and rows of reading occurrences.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evercal_domain::event::Occurrence;
+use evercal_domain::{Event, EventTime, ProviderEventId};
+use serde::{Deserialize, Serialize};
+
+use super::{corrupt, event_time, from_json, instant, invalid_cursor, parsed};
+use crate::error::StoreError;
+use crate::types::ReadOccurrence;
+
+/// Overlap is half open; something without duration belongs to the range in which it starts. `$2` bounds the index scan,
+/// `$7..$9` is the key after which the page begins.
+pub const OCCURRENCES: &str = "SELECT o.sort_us, o.owner_id, o.original_start, o.source_id, o.series_id, \
+     o.start_us, o.start_zone, o.start_date, o.end_us, o.end_zone, o.end_date, e.body \
+     FROM occurrences o JOIN events e ON e.calendar_id = o.calendar_id AND e.provider_event_id = o.source_id \
+     WHERE o.calendar_id = $1 AND o.sort_us < $2 \
+     AND ((o.start_us < $4 AND (o.end_us > $3 OR o.start_us >= $3)) \
+     OR (o.start_date < $6 AND (o.end_date > $5 OR o.start_date >= $5))) \
+     AND (o.sort_us, o.owner_id, o.original_start) > ($7, $8, $9) AND e.kind <> 'cancelled' \
+     ORDER BY o.sort_us, o.owner_id, o.original_start LIMIT $10";
+
+#[derive(sqlx::FromRow)]
+pub struct OccurrenceRow {
+    sort_us: i64,
+    owner_id: String,
+    original_start: String,
+    source_id: String,
+    series_id: Option<String>,
+    start_us: Option<i64>,
+    start_zone: Option<String>,
+    start_date: Option<String>,
+    end_us: Option<i64>,
+    end_zone: Option<String>,
+    end_date: Option<String>,
+    body: String,
+}
+
+impl OccurrenceRow {
+    /// Where the page after this row begins.
+    pub fn cursor(&self) -> String {
+        let key = OccurrenceKey {
+            sort_us: self.sort_us,
+            owner_id: self.owner_id.clone(),
+            original_start: self.original_start.clone(),
+        };
+        // Serialising two texts and a number cannot fail; an empty cursor would be refused, not misread.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&key).unwrap_or_default())
+    }
+}
+
+impl TryFrom<OccurrenceRow> for ReadOccurrence {
+    type Error = StoreError;
+
+    fn try_from(row: OccurrenceRow) -> Result<Self, StoreError> {
+        let event: Event = from_json(&row.body, "events.body")?;
+        let occurrence = Occurrence {
+            source_id: ProviderEventId::new(row.source_id),
+            series_id: row.series_id.map(ProviderEventId::new),
+            original_start: event_time(&row.original_start, "occurrences.original_start")?,
+            start: time(row.start_us, row.start_zone, row.start_date, "occurrences.start")?,
+            end: time(row.end_us, row.end_zone, row.end_date, "occurrences.end")?,
+        };
+        Ok(Self { occurrence, event })
+    }
+}
+
+fn time(
+    us: Option<i64>,
+    zone: Option<String>,
+    date: Option<String>,
+    column: &'static str,
+) -> Result<EventTime, StoreError> {
+    match (us, date) {
+        (Some(us), None) => Ok(EventTime::Instant {
+            at: instant(us, column)?,
+            zone: zone.map(|zone| parsed(&zone, column)).transpose()?,
+        }),
+        (None, Some(date)) => Ok(EventTime::Date { date: parsed(&date, column)? }),
+        _ => Err(corrupt(column)),
+    }
+}
+
+/// The place of an occurrence in the order of reading. It names rows, not offsets, so that a page begins where the last
+/// one ended whatever was written in between (L41).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OccurrenceKey {
+    #[serde(rename = "s")]
+    pub sort_us: i64,
+    #[serde(rename = "o")]
+    pub owner_id: String,
+    #[serde(rename = "p")]
+    pub original_start: String,
+}
+
+impl OccurrenceKey {
+    /// Before all occurrences.
+    const FIRST: Self = Self { sort_us: i64::MIN, owner_id: String::new(), original_start: String::new() };
+
+    /// Reads a cursor; none is the beginning.
+    pub fn read(cursor: Option<&str>) -> Result<Self, StoreError> {
+        let Some(cursor) = cursor else { return Ok(Self::FIRST) };
+        let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid_cursor())?;
+        serde_json::from_slice(&json).map_err(|_| invalid_cursor())
+    }
+}

@@ -1,0 +1,165 @@
+//! Accounts and their sealed credentials in SQLite.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::account::Credentials;
+use evercal_domain::{Account, AccountId, AccountState, TenantId};
+use secrecy::zeroize::Zeroizing;
+
+use super::{SqliteStore, conflict, failed, found, not_found};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::repository::Accounts;
+use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
+use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch};
+use crate::types::{CredentialsVersion, Page, PageRequest};
+
+#[async_trait]
+impl Accounts for SqliteStore {
+    async fn insert_account(&self, account: &Account, credentials: &Credentials) -> Result<(), StoreError> {
+        let sealed = self.seal_credentials(account.id, credentials)?;
+        sqlx::query(sql::INSERT)
+            .bind(account.id.to_string())
+            .bind(account.tenant_id.to_string())
+            .bind(account.provider.as_str())
+            .bind(&account.label)
+            .bind(account.state.as_str())
+            .bind(&account.detail)
+            .bind(micros(account.created_at))
+            .bind(micros(account.state_changed_at))
+            .bind(sealed)
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("insert an account"))
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let row: Option<AccountRow> = sqlx::query_as(sql::BY_ID)
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read an account"))?;
+        row.map(Account::try_from).transpose()
+    }
+
+    async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError> {
+        let row: Option<AccountRow> = sqlx::query_as(sql::OF_TENANT)
+            .bind(tenant.to_string())
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read an account of a tenant"))?;
+        row.map(Account::try_from).transpose()
+    }
+
+    async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError> {
+        let rows: Vec<AccountRow> = sqlx::query_as(sql::LIST_OF_TENANT)
+            .bind(tenant.to_string())
+            .bind(after_id::<AccountId>(page)?)
+            .bind(rows_to_fetch(page))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list accounts"))?;
+        page_of(rows, page, |row| row.id.clone(), Account::try_from)
+    }
+
+    async fn set_account_state(
+        &self,
+        id: AccountId,
+        state: AccountState,
+        detail: Option<&str>,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_STATE)
+            .bind(id.to_string())
+            .bind(state.as_str())
+            .bind(detail)
+            .bind(micros(at))
+            .execute(&self.write)
+            .await
+            .map_err(failed("set an account's state"))?;
+        found(done.rows_affected(), "set an account's state")
+    }
+
+    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
+        let id = id.to_string();
+        let row: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CREDENTIALS)
+            .bind(&id)
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read credentials"))?;
+        let Some((sealed, version)) = row else { return Ok(None) };
+        let json = self.keyring.open(credentials_place(&id), &sealed)?;
+        let credentials = serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))?;
+        Ok(Some((credentials, CredentialsVersion(version))))
+    }
+
+    async fn swap_credentials(
+        &self,
+        id: AccountId,
+        expected: CredentialsVersion,
+        credentials: &Credentials,
+    ) -> Result<CredentialsVersion, StoreError> {
+        let sealed = self.seal_credentials(id, credentials)?;
+        let version: Option<i64> = sqlx::query_scalar(sql::SWAP_CREDENTIALS)
+            .bind(id.to_string())
+            .bind(expected.0)
+            .bind(sealed)
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed("swap credentials"))?;
+        match version {
+            Some(version) => Ok(CredentialsVersion(version)),
+            None if self.account(id).await?.is_some() => Err(conflict("swap credentials")),
+            None => Err(not_found("swap credentials")),
+        }
+    }
+
+    async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError> {
+        let sealed = self.seal_credentials(id, credentials)?;
+        let done = sqlx::query(sql::REPLACE_CREDENTIALS)
+            .bind(id.to_string())
+            .bind(sealed)
+            .execute(&self.write)
+            .await
+            .map_err(failed("replace credentials"))?;
+        found(done.rows_affected(), "replace credentials")
+    }
+
+    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::ERASE_CREDENTIALS)
+            .bind(id.to_string())
+            .execute(&self.write)
+            .await
+            .map_err(failed("erase credentials"))?;
+        found(done.rows_affected(), "erase credentials")
+    }
+
+    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_GRANT_SUBJECT)
+            .bind(id.to_string())
+            .bind(subject_hash)
+            .execute(&self.write)
+            .await
+            .map_err(failed("set a grant's subject"))?;
+        found(done.rows_affected(), "set a grant's subject")
+    }
+
+    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError> {
+        let others: i64 = sqlx::query_scalar(sql::SHARES_GRANT)
+            .bind(id.to_string())
+            .fetch_one(&self.read)
+            .await
+            .map_err(failed("look for accounts that share a grant"))?;
+        Ok(others > 0)
+    }
+}
+
+impl SqliteStore {
+    fn seal_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
+        let json = serde_json::to_vec(credentials).map(Zeroizing::new).map_err(|_| {
+            StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised")
+        })?;
+        self.keyring.seal(credentials_place(&id.to_string()), &json)
+    }
+}

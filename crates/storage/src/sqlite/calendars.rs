@@ -1,0 +1,140 @@
+//! Calendars in SQLite.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::{AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
+
+use super::{SqliteStore, failed, found, not_found};
+use crate::error::StoreError;
+use crate::repository::Calendars;
+use crate::sql::calendars::{self as sql, CalendarRow};
+use crate::sql::{after_id, micros, page_of, parsed, rows_to_fetch, to_json};
+use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
+
+#[async_trait]
+impl Calendars for SqliteStore {
+    async fn reconcile_calendars(
+        &self,
+        account: AccountId,
+        listed: &[RemoteCalendar],
+        at: DateTime<Utc>,
+    ) -> Result<CalendarsReconciled, StoreError> {
+        let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
+        let mut transaction = self.begin().await?;
+        let tenant: Option<String> = sqlx::query_scalar(sql::TENANT_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("reconcile calendars"))?;
+        let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
+        let mut seen = HashSet::new();
+        let mut reconciled = CalendarsReconciled::default();
+        for remote in listed {
+            let id: String = sqlx::query_scalar(sql::UPSERT)
+                .bind(CalendarId::generate().to_string())
+                .bind(&tenant)
+                .bind(account.to_string())
+                .bind(remote.provider_id.as_str())
+                .bind(&remote.title)
+                .bind(&remote.time_zone)
+                .bind(remote.access_role.as_str())
+                .bind(remote.primary)
+                .bind(micros(at))
+                .bind(&start)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed("reconcile calendars"))?;
+            let id: CalendarId = parsed(&id, "calendars.id")?;
+            if seen.insert(id) {
+                reconciled.listed.push(id);
+            }
+        }
+        let open: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed("reconcile calendars"))?;
+        for id in open {
+            let id: CalendarId = parsed(&id, "calendars.id")?;
+            if !seen.contains(&id) {
+                reconciled.vanished.push(id);
+            }
+        }
+        transaction.commit().await.map_err(failed("reconcile calendars"))?;
+        Ok(reconciled)
+    }
+
+    async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
+        let row: Option<CalendarRow> = sqlx::query_as(sql::BY_ID)
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a calendar"))?;
+        row.map(Calendar::try_from).transpose()
+    }
+
+    async fn calendar_of_tenant(&self, tenant: TenantId, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
+        let row: Option<CalendarRow> = sqlx::query_as(sql::OF_TENANT)
+            .bind(tenant.to_string())
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a calendar of a tenant"))?;
+        row.map(Calendar::try_from).transpose()
+    }
+
+    async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError> {
+        let rows: Vec<CalendarRow> = sqlx::query_as(sql::LIST_OF_TENANT)
+            .bind(tenant.to_string())
+            .bind(after_id::<CalendarId>(page)?)
+            .bind(rows_to_fetch(page))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list calendars"))?;
+        page_of(rows, page, |row| row.id.clone(), Calendar::try_from)
+    }
+
+    async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError> {
+        let rows: Vec<CalendarRow> = sqlx::query_as(sql::LIST_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list calendars of an account"))?;
+        rows.into_iter().map(Calendar::try_from).collect()
+    }
+
+    async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError> {
+        let rows: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS)
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list open calendars"))?;
+        rows.iter().map(|id| parsed(id, "calendars.id")).collect()
+    }
+
+    async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError> {
+        let id = record.calendar_id.to_string();
+        let done = sqlx::query(sql::RECORD_STATE)
+            .bind(&id)
+            .bind(record.state.as_str())
+            .bind(&record.detail)
+            .bind(record.channel_expires_at.map(micros))
+            .bind(micros(record.at))
+            .execute(&self.write)
+            .await
+            .map_err(failed("record a state"))?;
+        if done.rows_affected() > 0 {
+            return Ok(());
+        }
+        // Nothing to do for an older record; only a calendar that does not exist is an error.
+        let rows: i64 = sqlx::query_scalar(sql::EXISTS)
+            .bind(&id)
+            .fetch_one(&self.read)
+            .await
+            .map_err(failed("record a state"))?;
+        found(rows.unsigned_abs(), "record a state")
+    }
+}

@@ -1,0 +1,82 @@
+//! The register of channels in SQLite.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState};
+
+use super::{SqliteStore, failed, found};
+use crate::error::StoreError;
+use crate::repository::Channels;
+use crate::sql::channels::{self as sql, ChannelRow};
+use crate::sql::micros;
+
+#[async_trait]
+impl Channels for SqliteStore {
+    async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
+        sqlx::query(sql::INSERT)
+            .bind(channel.id.to_string())
+            .bind(channel.calendar_id.to_string())
+            .bind(&channel.resource_id)
+            .bind(channel.state.as_str())
+            .bind(micros(channel.created_at))
+            .bind(micros(channel.expires_at))
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("insert a channel"))
+    }
+
+    async fn activate_channel(
+        &self,
+        id: ChannelId,
+        resource_id: &str,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::ACTIVATE)
+            .bind(id.to_string())
+            .bind(resource_id)
+            .bind(micros(expires_at))
+            .execute(&self.write)
+            .await
+            .map_err(failed("activate a channel"))?;
+        found(done.rows_affected(), "activate a channel")
+    }
+
+    async fn learn_resource(&self, id: ChannelId, resource_id: &str) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::LEARN_RESOURCE)
+            .bind(id.to_string())
+            .bind(resource_id)
+            .execute(&self.write)
+            .await
+            .map_err(failed("learn a channel's resource"))?;
+        found(done.rows_affected(), "learn a channel's resource")
+    }
+
+    async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_STATE)
+            .bind(id.to_string())
+            .bind(state.as_str())
+            .execute(&self.write)
+            .await
+            .map_err(failed("set a channel's state"))?;
+        found(done.rows_affected(), "set a channel's state")
+    }
+
+    async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+        let row: Option<ChannelRow> = sqlx::query_as(sql::BY_ID)
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a channel"))?;
+        row.map(Channel::try_from).transpose()
+    }
+
+    async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError> {
+        let rows: Vec<ChannelRow> = sqlx::query_as(sql::OF_CALENDAR)
+            .bind(calendar.to_string())
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list a calendar's channels"))?;
+        rows.into_iter().map(Channel::try_from).collect()
+    }
+}

@@ -1,0 +1,62 @@
+//! The audit log and the security log in SQLite.
+
+use async_trait::async_trait;
+use evercal_domain::CalendarId;
+use evercal_domain::journal::{AuditEntry, SecurityEvent};
+
+use super::{SqliteStore, failed};
+use crate::error::StoreError;
+use crate::repository::Journal;
+use crate::sql::journal::{self as sql, AuditRow, SecurityRow};
+use crate::sql::micros;
+
+#[async_trait]
+impl Journal for SqliteStore {
+    async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        sqlx::query(sql::APPEND_AUDIT)
+            .bind(&entry.dedup_key)
+            .bind(micros(entry.at))
+            .bind(entry.kind.as_str())
+            .bind(entry.tenant_id.map(|id| id.to_string()))
+            .bind(entry.account_id.map(|id| id.to_string()))
+            .bind(entry.calendar_id.map(|id| id.to_string()))
+            .bind(&entry.message)
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("append to the audit log"))
+    }
+
+    async fn audit_entries(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let query = match calendar {
+            Some(calendar) => sqlx::query_as(sql::AUDIT_OF_CALENDAR).bind(calendar.to_string()),
+            None => sqlx::query_as(sql::AUDIT_ALL),
+        };
+        let rows: Vec<AuditRow> =
+            query.bind(i64::from(limit)).fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
+        rows.into_iter().map(AuditEntry::try_from).collect()
+    }
+
+    async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
+        sqlx::query(sql::COUNT_SECURITY)
+            .bind(event.kind.as_str())
+            .bind(&event.source)
+            .bind(event.at.timestamp().div_euclid(60))
+            .bind(micros(event.at))
+            .bind(&event.message)
+            .bind(event.count)
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("count a security event"))
+    }
+
+    async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
+        let rows: Vec<SecurityRow> = sqlx::query_as(sql::SECURITY)
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read the security log"))?;
+        rows.into_iter().map(SecurityEvent::try_from).collect()
+    }
+}

@@ -1,0 +1,278 @@
+//! What goes into the store and comes out of it, where the domain has no type of its own for it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use evercal_domain::account::Secret;
+use evercal_domain::calendar::LastSync;
+use evercal_domain::event::Occurrence;
+use evercal_domain::{
+    AccountId, CalendarId, CalendarState, Event, Provider, ProviderEventId, RemoteItem, SeriesPosition, SyncReason,
+    TenantId, Via,
+};
+use serde::{Deserialize, Serialize};
+
+/// Which rows of a list to give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The cursor that the page before gave; `None` for the first page.
+    pub after: Option<String>,
+    /// How many rows at most; at least 1.
+    pub limit: u32,
+}
+
+/// Some rows of a list, in a stable order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// The version of an account's credentials; every swap makes a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialsVersion(pub i64);
+
+/// A consent that was asked for and has not come back yet. Sealed while it waits; good for one use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuthorizationAttempt {
+    /// SHA-256 of the `state` parameter; the parameter itself is not stored.
+    pub state_hash: [u8; 32],
+    /// Who asked.
+    pub tenant_id: TenantId,
+    /// At which provider.
+    pub provider: Provider,
+    /// The account that will exist afterwards; for a reconnect the one that exists already.
+    pub account_id: AccountId,
+    /// The label of a new account.
+    pub label: String,
+    /// The PKCE verifier.
+    pub code_verifier: Secret,
+    /// The redirect URI that was sent.
+    pub redirect_uri: String,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it is no longer accepted.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The outcome of comparing a provider's calendar list with ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CalendarsReconciled {
+    /// The calendars that are listed, each with our id: these need a subscription.
+    pub listed: Vec<CalendarId>,
+    /// Ours that are not listed any more: their subscriptions have to end.
+    pub vanished: Vec<CalendarId>,
+}
+
+/// A state to write down for a calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRecord {
+    /// Which calendar.
+    pub calendar_id: CalendarId,
+    /// Its state now.
+    pub state: CalendarState,
+    /// One sentence for people.
+    pub detail: Option<String>,
+    /// When its channel ends, if one is live.
+    pub channel_expires_at: Option<DateTime<Utc>>,
+    /// When this was so. An older record never overwrites a newer one.
+    pub at: DateTime<Utc>,
+}
+
+/// How far the reading of a calendar has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cursor {
+    /// Nothing was ever read, or the sync token is lost: a full pass is due.
+    Start,
+    /// Inside a full pass.
+    Full {
+        /// The next page; `None` for the first.
+        page: Option<String>,
+    },
+    /// The last pass ended with this token; changes since then can be asked for.
+    Ready {
+        /// The provider's sync token.
+        sync_token: String,
+        /// The next page of the pass that began at the token; `None` between passes.
+        page: Option<String>,
+    },
+}
+
+/// Where a calendar's reading stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncPosition {
+    /// Moves with each committed page; a commit names the revision that it builds on.
+    pub revision: i64,
+    /// The generation that pages of the running (or last) full pass are written under.
+    pub generation: i64,
+    /// The cursor.
+    pub cursor: Cursor,
+    /// The end of the window for which occurrences exist; `None` before the first pass ended.
+    pub window_end: Option<DateTime<Utc>>,
+}
+
+/// What a row of the mirror holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredBody {
+    /// A single event, a master or an exception.
+    Event(Box<Event>),
+    /// A cancelled occurrence.
+    Cancelled(SeriesPosition),
+}
+
+/// A row of the mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredItem {
+    /// Its id at the provider.
+    pub provider_id: ProviderEventId,
+    /// What it holds.
+    pub body: StoredBody,
+}
+
+impl StoredItem {
+    /// The row's owner: the master of its series, or itself.
+    pub fn owner(&self) -> &ProviderEventId {
+        match &self.body {
+            StoredBody::Event(event) => event.series.as_ref().map_or(&self.provider_id, |series| &series.master_id),
+            StoredBody::Cancelled(position) => &position.master_id,
+        }
+    }
+}
+
+/// All occurrences of one owner inside the window; replaces what the store had for that owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerOccurrences {
+    /// A master's id, or a single event's.
+    pub owner: ProviderEventId,
+    /// Its occurrences; empty removes them.
+    pub occurrences: Vec<Occurrence>,
+}
+
+/// One page of a pass, committed together with its cursor.
+#[derive(Debug)]
+pub struct PageCommit<'a> {
+    /// Which calendar.
+    pub calendar_id: CalendarId,
+    /// The revision that this page builds on; another one there means conflict.
+    pub expected_revision: i64,
+    /// The generation that the page's rows are marked with.
+    pub generation: i64,
+    /// What the page holds. An unreadable item goes to quarantine; a readable one leaves it.
+    pub items: &'a [RemoteItem],
+    /// The occurrences of every owner that the page (and the sweep) touches.
+    pub occurrences: &'a [OwnerOccurrences],
+    /// The cursor after this page.
+    pub cursor: &'a Cursor,
+    /// Set on the last page of a pass.
+    pub finish: Option<PassFinish>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What the last page of a pass does besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassFinish {
+    /// After a full pass: rows of older generations are deleted (and told in the feed).
+    pub sweep: bool,
+    /// The mirror is known to be complete as of this moment: the beginning of the pass.
+    pub confirmed_at: DateTime<Utc>,
+    /// What started the pass.
+    pub via: Via,
+    /// The end of the window for which occurrences now exist.
+    pub window_end: DateTime<Utc>,
+    /// The pass in numbers. `last_sync.changes` is what the run counted before this page; the store adds this page's.
+    pub last_sync: LastSync,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageCommitted {
+    /// The new revision.
+    pub revision: i64,
+    /// How many changes the page made (and the sweep, on the last page of a full pass).
+    pub changes: i64,
+}
+
+/// A range of time to read. Instants bound timed events, dates bound all-day ones; both half open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OccurrenceRange {
+    /// The first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant after the range.
+    pub to: DateTime<Utc>,
+    /// The first date, in the calendar's zone.
+    pub from_date: NaiveDate,
+    /// The first date after the range, in the calendar's zone.
+    pub to_date: NaiveDate,
+}
+
+/// An occurrence as a reader gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOccurrence {
+    /// When.
+    pub occurrence: Occurrence,
+    /// What: the body of its source.
+    pub event: Event,
+}
+
+/// An event that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantinedEvent {
+    /// Its id at the provider, where that could be read.
+    pub provider_id: Option<ProviderEventId>,
+    /// What was wrong.
+    pub reason: String,
+    /// What the provider sent.
+    pub raw: String,
+    /// When it was first seen.
+    pub at: DateTime<Utc>,
+}
+
+/// How a sync run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncRunOutcome {
+    /// All was read.
+    Done,
+    /// It failed; `detail` says how.
+    Failed,
+}
+
+impl SyncRunOutcome {
+    /// The name in rows and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads [`Self::as_str`] back.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Done, Self::Failed].into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// One line of a calendar's sync log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRun {
+    /// Unique per run and attempt, so that writing it twice is one line.
+    pub dedup_key: String,
+    /// Which calendar.
+    pub calendar_id: CalendarId,
+    /// Why.
+    pub reason: SyncReason,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// How it ended.
+    pub outcome: SyncRunOutcome,
+    /// Pages read.
+    pub pages: i64,
+    /// Changes found.
+    pub changes: i64,
+    /// What went wrong, by kind; no content.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! Account workflows: starting them, telling them something, and making sure that no consent is forgotten.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use evercal_domain::limits::API_PAGE_ROWS_MAX;
+use evercal_domain::{Account, AccountId, AccountState};
+use evercal_storage::{PageRequest, Store, StoreError};
+use evercal_workflows::Timing;
+use evercal_workflows::contract::AccountInput;
+
+use crate::signals::{AccountNews, SignalError, Signals, Start};
+
+/// Starting and telling race with a workflow that ends; so often they are tried.
+const ATTEMPTS: u32 = 3;
+
+/// Talks to account workflows.
+pub(crate) struct AccountWorkflows {
+    store: Arc<dyn Store>,
+    signals: Arc<dyn Signals>,
+    timing: Timing,
+    /// Whether accounts may be waiting in the store whose workflow could not be started or told.
+    unsettled: AtomicBool,
+}
+
+/// Why an account's workflow could not be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AccountWorkflows {
+    /// Accounts get `timing` along when they start. What the process before left undone is done by the first
+    /// [`Self::settle`].
+    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, timing: Timing) -> Self {
+        Self { store, signals, timing, unsettled: AtomicBool::new(true) }
+    }
+
+    /// Credentials are in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`]
+    /// does it later; the account's row says so in the meantime (state `connecting`).
+    pub(crate) async fn authorized(&self, account: &Account) {
+        if let Err(error) = self.start_and_tell(account, AccountNews::Authorized).await {
+            tracing::warn!(account = %account.id, %error, "the account waits until Temporal answers");
+            self.unsettled.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Tells an account's workflow, starting it if it is lost. Returns false if the account is disconnected or unknown,
+    /// so that there is nobody to tell.
+    pub(crate) async fn tell(&self, account: AccountId, news: AccountNews) -> Result<bool, AccountError> {
+        match self.signals.tell_account(account, news).await {
+            Ok(()) => return Ok(true),
+            Err(SignalError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match self.store.account(account).await? {
+            Some(row) if row.state != AccountState::Disconnected => {
+                tracing::warn!(%account, "the account's workflow was gone and is started again");
+                self.start_and_tell(&row, news).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Temporal was away: accounts may be waiting.
+    pub(crate) fn unsettle(&self) {
+        self.unsettled.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes sure that every account in state `connecting` has a workflow that knows of its consent.
+    pub(crate) async fn settle(&self) -> Result<(), AccountError> {
+        if !self.unsettled.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let settled = self.settle_all().await;
+        if settled.is_err() {
+            self.unsettle();
+        }
+        settled
+    }
+
+    async fn settle_all(&self) -> Result<(), AccountError> {
+        for tenant in self.store.tenants().await? {
+            let mut page = PageRequest { after: None, limit: API_PAGE_ROWS_MAX };
+            loop {
+                let accounts = self.store.accounts_of_tenant(tenant.id, &page).await?;
+                for account in accounts.items.iter().filter(|account| account.state == AccountState::Connecting) {
+                    self.start_and_tell(account, AccountNews::Authorized).await?;
+                }
+                match accounts.next {
+                    Some(next) => page.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_and_tell(&self, account: &Account, news: AccountNews) -> Result<(), SignalError> {
+        for _ in 0..ATTEMPTS {
+            let start = self.signals.start_account(&self.input(account)).await?;
+            // A workflow that starts reads the store and so knows everything but the wish to end.
+            if start == Start::Started && news != AccountNews::Disconnect {
+                return Ok(());
+            }
+            match self.signals.tell_account(account.id, news).await {
+                Err(SignalError::NotFound) => {}
+                told => return told,
+            }
+        }
+        Err(SignalError::NotFound)
+    }
+
+    fn input(&self, account: &Account) -> AccountInput {
+        AccountInput {
+            account_id: account.id,
+            tenant_id: account.tenant_id,
+            provider: account.provider,
+            timing: self.timing.clone(),
+            carried: None,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Brings a reason to sync to a calendar's subscription, and finds out what it means when there is no subscription.
+
+use std::sync::Arc;
+
+use evercal_domain::{CalendarId, CalendarState};
+use evercal_storage::{Store, StoreError};
+use evercal_workflows::contract::Notify;
+
+use crate::accounts::{AccountError, AccountWorkflows};
+use crate::signals::{AccountNews, SignalError, Signals};
+
+/// Delivers reasons to sync.
+pub(crate) struct Delivery {
+    store: Arc<dyn Store>,
+    signals: Arc<dyn Signals>,
+    accounts: Arc<AccountWorkflows>,
+}
+
+/// Where a reason ended up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// The subscription has it.
+    ToSubscription,
+    /// The subscription was missing: its account has been told to start it, and a new subscription syncs at once.
+    ToAccount,
+    /// The calendar is closed, or its account disconnected: late notices are normal (L19), nobody has to know.
+    Closed,
+    /// We have no such calendar.
+    Unknown,
+}
+
+/// Nobody could be told; the reason is still to be delivered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeliveryError {
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Delivery {
+    /// Looks missing subscriptions up in `store`.
+    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, accounts: Arc<AccountWorkflows>) -> Self {
+        Self { store, signals, accounts }
+    }
+
+    /// Delivers. A plain signal, never signal-with-start: a late notice must not bring a closed subscription back.
+    pub(crate) async fn deliver(&self, calendar: CalendarId, notify: &Notify) -> Result<Delivered, DeliveryError> {
+        match self.signals.notify(calendar, notify).await {
+            Ok(()) => Ok(Delivered::ToSubscription),
+            Err(SignalError::NotFound) => self.without_subscription(calendar).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn without_subscription(&self, calendar: CalendarId) -> Result<Delivered, DeliveryError> {
+        let Some(row) = self.store.calendar(calendar).await? else {
+            return Ok(Delivered::Unknown);
+        };
+        if row.state == CalendarState::Closed {
+            return Ok(Delivered::Closed);
+        }
+        let told = self.accounts.tell(row.account_id, AccountNews::SubscriptionMissing(calendar)).await?;
+        Ok(if told { Delivered::ToAccount } else { Delivered::Closed })
+    }
+}

@@ -1,0 +1,137 @@
+//! What happens to every request: an id, a line in the log, bounds on time and number, security headers, and errors in
+//! one form. Logs name the route, never the path, the query or a header.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use evercal_domain::random::{self, RandomnessUnavailable};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::problem::Problem;
+use crate::refusals::Refusals;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of the random part of request ids, which tells processes apart.
+const PROCESS_CHARS: usize = 8;
+/// On every answer. A page that needs more than nothing sets its own content policy.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+];
+
+/// Numbers requests; a random prefix tells processes apart.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Ids of a new process.
+    pub(crate) fn new() -> Result<Self, RandomnessUnavailable> {
+        let process = random::token()?.chars().take(PROCESS_CHARS).collect();
+        Ok(Self { process, next: AtomicU64::new(1) })
+    }
+
+    fn next(&self) -> String {
+        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Outermost: names the request, logs its end, finishes its answer.
+pub(crate) async fn observe(State(ids): State<Arc<RequestIds>>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = ids.next();
+    let method = request.method().clone();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!("request", %id, %method, %route);
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = in_one_form(response, &id);
+    for (name, value) in SECURITY_HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
+    span.in_scope(|| match status {
+        500.. => tracing::warn!(status, ms, "answered"),
+        _ => tracing::debug!(status, ms, "answered"),
+    });
+    response
+}
+
+/// Gives errors a problem body. Pages for people are left as they are.
+fn in_one_form(response: Response, id: &str) -> Response {
+    let status = response.status();
+    let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !(status.is_client_error() || status.is_server_error()) || is_page {
+        return response;
+    }
+    let (parts, _) = response.into_parts();
+    let problem = parts.extensions.get::<Problem>().cloned().unwrap_or_else(|| Problem::of_status(status));
+    let mut finished = problem.render(id);
+    for (name, value) in &parts.headers {
+        if !matches!(name.as_str(), "content-type" | "content-length") {
+            finished.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    finished
+}
+
+/// Bounds on a group of routes.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    places: Arc<Semaphore>,
+    timeout: Duration,
+    /// Set for notices: what is turned away here has to be caught up.
+    refusals: Option<Arc<Refusals>>,
+}
+
+impl Admission {
+    /// At most `requests_max` at a time, none longer than `timeout`.
+    pub(crate) fn new(requests_max: usize, timeout: Duration) -> Self {
+        Self { places: Arc::new(Semaphore::new(requests_max)), timeout, refusals: None }
+    }
+
+    /// Counts what is turned away.
+    pub(crate) fn counting(self, refusals: Arc<Refusals>) -> Self {
+        Self { refusals: Some(refusals), ..self }
+    }
+}
+
+/// Turns requests away at once when the group is full, and ends those that take too long.
+pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
+    let Ok(_place) = admission.places.try_acquire() else {
+        if let Some(refusals) = &admission.refusals {
+            refusals.add(1);
+        }
+        return Problem::unavailable("Too many requests are being served; try again.").into_response();
+    };
+    match tokio::time::timeout(admission.timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("The request took too long; try again.").into_response(),
+    }
+}
+
+/// Answers for a handler that panicked.
+pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    // The panic's own text is in the log already, by the panic hook; it may hold anything and is not repeated.
+    tracing::error!("a handler panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}

@@ -1,0 +1,111 @@
+//! Notices on their way to the workflows: those for one calendar that come together travel in one signal.
+//!
+//! `Ok` means that Temporal has the signal which contains the notice (or that no workflow has to be told). Not for
+//! believing notices (`routes/webhooks.rs`).
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evercal_domain::CalendarId;
+use evercal_workflows::contract::{ChannelHint, Notify};
+
+use crate::delivery::{Delivered, Delivery};
+use crate::group_commit::{GroupCommit, GroupLimits, Work};
+use crate::refusals::Refusals;
+
+/// The notice could not be handed over; its sender should try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotDelivered;
+
+/// Takes verified notices.
+pub(crate) struct Notices {
+    group: GroupCommit<NoticeWork>,
+    refusals: Arc<Refusals>,
+}
+
+impl Notices {
+    /// Delivers through `delivery`, counting in `refusals` what could not be delivered.
+    pub(crate) fn new(delivery: Arc<Delivery>, refusals: Arc<Refusals>, limits: GroupLimits) -> Self {
+        let work = NoticeWork { delivery, refusals: Arc::clone(&refusals) };
+        Self { group: GroupCommit::new(work, limits), refusals }
+    }
+
+    /// Hands a notice over. Once called, the notice goes its way even if the caller stops waiting.
+    pub(crate) async fn take(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
+        let Ok(answer) = self.group.join(calendar, notify) else {
+            self.refusals.add(1);
+            return Err(NotDelivered);
+        };
+        answer.await.unwrap_or(Err(NotDelivered))
+    }
+
+    /// Delivers what is left and ends.
+    pub(crate) async fn drain(&self) {
+        self.group.drain().await;
+    }
+}
+
+struct NoticeWork {
+    delivery: Arc<Delivery>,
+    refusals: Arc<Refusals>,
+}
+
+#[async_trait]
+impl Work for NoticeWork {
+    type Item = Notify;
+    type Outcome = Result<Delivered, NotDelivered>;
+
+    fn merge(into: &mut Notify, next: Notify) {
+        into.notices = into.notices.saturating_add(next.notices);
+        into.received_at_ms = into.received_at_ms.min(next.received_at_ms);
+        for hint in next.channels {
+            add_hint(&mut into.channels, hint);
+        }
+    }
+
+    async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
+        // Counted here and not where the answer is given: the sender may have stopped waiting long ago.
+        let refused = Refused { refusals: &self.refusals, notices: notify.notices };
+        match self.delivery.deliver(calendar, &notify).await {
+            Ok(delivered) => {
+                refused.did_not_happen();
+                Ok(delivered)
+            }
+            Err(error) => {
+                tracing::warn!(%calendar, notices = notify.notices, %error, "notices could not be handed over");
+                Err(NotDelivered)
+            }
+        }
+    }
+}
+
+/// Counts notices as refused unless told otherwise; so a panic on the way counts too.
+struct Refused<'a> {
+    refusals: &'a Refusals,
+    notices: u32,
+}
+
+impl Refused<'_> {
+    fn did_not_happen(mut self) {
+        self.notices = 0;
+    }
+}
+
+impl Drop for Refused<'_> {
+    fn drop(&mut self) {
+        self.refusals.add(self.notices);
+    }
+}
+
+fn add_hint(channels: &mut Vec<ChannelHint>, hint: ChannelHint) {
+    match channels.iter_mut().find(|known| known.channel_id == hint.channel_id) {
+        Some(known) => {
+            known.announces_change |= hint.announces_change;
+            known.resource_id = known.resource_id.take().or(hint.resource_id);
+        }
+        None => channels.push(hint),
+    }
+}
+
+#[cfg(test)]
+mod tests;

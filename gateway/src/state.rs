@@ -1,0 +1,48 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use evercal_domain::Clock;
+use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_storage::Store;
+
+use crate::accounts::AccountWorkflows;
+use crate::catch_up::Watch;
+use crate::config::GatewayConfig;
+use crate::notices::Notices;
+use crate::security_log::SecurityLog;
+use crate::sync_now::SyncNow;
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Shared>);
+
+/// See [`AppState`].
+pub(crate) struct Shared {
+    pub config: GatewayConfig,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub notices: Notices,
+    pub sync_now: SyncNow,
+    pub accounts: Arc<AccountWorkflows>,
+    pub security: Arc<SecurityLog>,
+    pub watch: Arc<Watch>,
+}
+
+impl AppState {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    pub(crate) fn keys(&self) -> &ChannelTokenKeys {
+        &self.0.config.channel_token_keys
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

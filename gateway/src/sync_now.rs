@@ -1,0 +1,102 @@
+//! Syncs that somebody asked for: callers that ask together share one update, since a workflow takes ten at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercal_domain::{CalendarId, SyncReason};
+use evercal_workflows::contract::{Notify, SyncNowResult};
+use tokio::time::Instant;
+
+use crate::delivery::{Delivered, Delivery, DeliveryError};
+use crate::group_commit::{GroupCommit, GroupLimits, Work};
+use crate::signals::{SignalError, Signals};
+
+/// Between two attempts while the subscription hands over to its next run.
+const ASK_AGAIN_DELAY: Duration = Duration::from_millis(200);
+
+/// Asks for syncs.
+pub(crate) struct SyncNow {
+    group: GroupCommit<Update>,
+    delivery: Arc<Delivery>,
+    patience: Duration,
+}
+
+/// How a request for a sync ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A sync that began after the request has ended well.
+    Done {
+        /// The changes that it found.
+        changes: i64,
+    },
+    /// It failed; the subscription tries again by itself.
+    Failed {
+        /// The kind of failure.
+        error: String,
+    },
+    /// The subscription does not sync now, and says why.
+    Refused(String),
+    /// The subscription has been told; the sync has not ended yet.
+    Underway,
+}
+
+impl SyncNow {
+    /// Waits up to `patience` for a sync to end.
+    pub(crate) fn new(
+        signals: Arc<dyn Signals>,
+        delivery: Arc<Delivery>,
+        patience: Duration,
+        limits: GroupLimits,
+    ) -> Self {
+        let group = GroupCommit::new(Update { signals, patience }, limits);
+        Self { group, delivery, patience }
+    }
+
+    /// Asks, and waits. When the patience ends, or nobody can take an update, the request is left behind as a signal, so
+    /// that it holds whatever happens to this process.
+    pub(crate) async fn ask(&self, calendar: CalendarId) -> Result<Asked, DeliveryError> {
+        if let Ok(answer) = self.group.join(calendar, ())
+            && let Ok(Ok(Some(asked))) = tokio::time::timeout(self.patience, answer).await
+        {
+            return Ok(asked);
+        }
+        let notify = Notify { reason: SyncReason::Operator, ..Notify::default() };
+        match self.delivery.deliver(calendar, &notify).await? {
+            Delivered::ToSubscription | Delivered::ToAccount => Ok(Asked::Underway),
+            Delivered::Closed | Delivered::Unknown => Ok(Asked::Refused("The calendar is closed.".to_owned())),
+        }
+    }
+
+    /// Ends what is under way.
+    pub(crate) async fn drain(&self) {
+        self.group.drain().await;
+    }
+}
+
+struct Update {
+    signals: Arc<dyn Signals>,
+    patience: Duration,
+}
+
+#[async_trait]
+impl Work for Update {
+    type Item = ();
+    /// `None`: the update could not be placed or did not end in time.
+    type Outcome = Option<Asked>;
+
+    fn merge(_: &mut (), (): ()) {}
+
+    async fn perform(&self, calendar: CalendarId, (): ()) -> Option<Asked> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match tokio::time::timeout_at(deadline, self.signals.sync_now(calendar)).await.ok()? {
+                Ok(SyncNowResult::Done { changes }) => return Some(Asked::Done { changes }),
+                Ok(SyncNowResult::Failed { error }) => return Some(Asked::Failed { error }),
+                Ok(SyncNowResult::AskAgain) => tokio::time::sleep(ASK_AGAIN_DELAY).await,
+                Err(SignalError::Refused(reason)) => return Some(Asked::Refused(reason)),
+                Err(SignalError::NotFound | SignalError::Unavailable(_)) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Declarations of the activities, and what they take and give. `activities/` implements them; the compiler checks that
+//! both sides agree. Activities return facts; workflows decide.
+
+#![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
+
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, ChannelId, SyncReason};
+use serde::{Deserialize, Serialize};
+use temporalio_common::ActivityError;
+use temporalio_macros::activity_definitions;
+
+use crate::names;
+use crate::retry::Timing;
+
+/// The activities about channels.
+pub struct ChannelActivities;
+
+#[activity_definitions]
+#[expect(clippy::unimplemented, reason = "the macro asks for this body; implementations are in `activities/`")]
+impl ChannelActivities {
+    #[activity(name = names::CREATE_CHANNEL)]
+    pub async fn create_channel(_input: OpenChannelInput) -> Result<ChannelOpened, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::RENEW_CHANNEL)]
+    pub async fn renew_channel(_input: OpenChannelInput) -> Result<ChannelOpened, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::STOP_CHANNEL)]
+    pub async fn stop_channel(_input: StopChannelInput) -> Result<ChannelSettled, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::CLOSE_CHANNELS)]
+    pub async fn close_channels(_input: CloseChannelsInput) -> Result<ChannelsClosed, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// The activity that reads.
+pub struct SyncActivities;
+
+#[activity_definitions]
+#[expect(clippy::unimplemented, reason = "the macro asks for this body; implementations are in `activities/`")]
+impl SyncActivities {
+    #[activity(name = names::SYNC_CALENDAR)]
+    pub async fn sync_calendar(_input: SyncInput) -> Result<SyncOutcome, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// The activities about accounts.
+pub struct AccountActivities;
+
+#[activity_definitions]
+#[expect(clippy::unimplemented, reason = "the macro asks for this body; implementations are in `activities/`")]
+impl AccountActivities {
+    #[activity(name = names::REDEEM_CODE)]
+    pub async fn redeem_code(_input: AccountRef) -> Result<CodeRedeemed, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::LIST_CALENDARS)]
+    pub async fn list_calendars(_input: AccountRef) -> Result<CalendarsListed, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::REVOKE_ACCOUNT)]
+    pub async fn revoke_account(_input: AccountRef) -> Result<AccountRevoked, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// The activities that only write something down.
+pub struct RecordActivities;
+
+#[activity_definitions]
+#[expect(clippy::unimplemented, reason = "the macro asks for this body; implementations are in `activities/`")]
+impl RecordActivities {
+    #[activity(name = names::RECORD_STATE)]
+    pub async fn record_state(_input: StateFact) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::SEND_ALERT)]
+    pub async fn send_alert(_input: AlertFact) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::RECORD_ACCOUNT_STATE)]
+    pub async fn record_account_state(_input: AccountStateFact) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// Input of `create_channel` and `renew_channel`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenChannelInput {
+    /// The calendar to watch.
+    pub calendar_id: CalendarId,
+    /// The lifetime to ask for, in seconds. The provider may grant less.
+    pub lifetime_s: u32,
+}
+
+/// A channel that is live, and those that it makes superfluous.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelOpened {
+    /// The new channel.
+    pub channel_id: ChannelId,
+    /// The provider's id of what is watched.
+    pub resource_id: String,
+    /// When it was opened.
+    pub opened_at_ms: i64,
+    /// When the provider ends it.
+    pub expires_at_ms: i64,
+    /// All other channels of this calendar that may be alive: the old one, and those whose answer was lost.
+    #[serde(default)]
+    pub superseded: Vec<ChannelRef>,
+}
+
+/// A channel that may be alive at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelRef {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// The provider's id of what is watched, where known.
+    #[serde(default)]
+    pub resource_id: Option<String>,
+    /// When it ends by itself.
+    #[serde(default)]
+    pub expires_at_ms: i64,
+}
+
+/// Input of `stop_channel`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StopChannelInput {
+    /// Its calendar.
+    pub calendar_id: CalendarId,
+    /// The channel.
+    pub channel: ChannelRef,
+    /// Whether a notice brought it up, although the subscription does not know it.
+    #[serde(default)]
+    pub stray: bool,
+}
+
+/// What became of a channel that was to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelSettled {
+    /// It was in the register as alive and is stopped now. Its notice was a real one.
+    Stopped,
+    /// It had been stopped before, or ran out: late notices are normal (L19).
+    WasOver,
+    /// It was not in the register; it is ours by its token, and is stopped now (L18).
+    OrphanStopped,
+    /// It cannot be stopped: the provider never told us what it watches. It runs out by itself.
+    #[serde(other)]
+    NotStoppable,
+}
+
+/// Input of `close_channels`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CloseChannelsInput {
+    /// The calendar that ends.
+    pub calendar_id: CalendarId,
+}
+
+/// Answer of `close_channels`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelsClosed {
+    /// How many were stopped by this call.
+    pub stopped: u32,
+}
+
+/// Input of `sync_calendar`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SyncInput {
+    /// The calendar.
+    pub calendar_id: CalendarId,
+    /// Why.
+    pub reason: SyncReason,
+    /// When the first notice reached the gateway; 0 when there was none.
+    #[serde(default)]
+    pub notice_at_ms: i64,
+    /// What earlier slices of this sync did.
+    #[serde(default)]
+    pub so_far: SyncCounts,
+    /// The first backoff between attempts, in milliseconds.
+    #[serde(default)]
+    pub backoff_initial_ms: u64,
+}
+
+/// A sync in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncCounts {
+    /// When the sync began; 0 before its first slice.
+    pub started_at_ms: i64,
+    /// Pages read.
+    pub pages: i64,
+    /// Changes found.
+    pub changes: i64,
+    /// Changes that the provider dates so far back that a notice should have told of them.
+    pub unannounced: i64,
+}
+
+/// How a slice ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncOutcome {
+    /// All is read.
+    Done {
+        /// The whole sync in numbers.
+        counts: SyncCounts,
+        /// When its last page was committed.
+        finished_at_ms: i64,
+    },
+    /// Time is up for this slice; the rest is read by the next one.
+    More {
+        /// The sync so far.
+        counts: SyncCounts,
+    },
+    /// The provider wants us to wait longer than a slot should be held.
+    Deferred {
+        /// The sync so far.
+        counts: SyncCounts,
+        /// When to go on.
+        not_before_ms: i64,
+    },
+    /// The calendar does not exist any more, or not for us.
+    Gone,
+    /// The grant is dead.
+    NeedsReauth,
+    /// Something that this version does not know; the reconcile will look again.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Input of the activities that take an account alone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountRef {
+    /// The account.
+    pub account_id: AccountId,
+}
+
+/// Answer of `redeem_code`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeRedeemed {
+    /// Tokens are stored.
+    Granted,
+    /// The provider refused the code, or a scope was not granted: somebody has to consent again.
+    #[serde(other)]
+    Refused,
+}
+
+/// Answer of `list_calendars`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CalendarsListed {
+    /// The list was read.
+    Listed {
+        /// The calendars that need a subscription.
+        listed: Vec<CalendarId>,
+        /// The calendars whose subscription has to end.
+        vanished: Vec<CalendarId>,
+        /// The durations that are configured now.
+        timing: Box<Timing>,
+    },
+    /// The grant is dead.
+    #[serde(other)]
+    NeedsReauth,
+}
+
+/// Answer of `revoke_account`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountRevoked {
+    /// The grant was given back and the tokens are erased.
+    Revoked,
+    /// Another account uses the same grant: only our tokens are erased.
+    KeptForOthers,
+    /// The grant was dead already; the tokens are erased.
+    #[serde(other)]
+    WasDead,
+}
+
+/// Input of `record_state`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StateFact {
+    /// The calendar.
+    pub calendar_id: CalendarId,
+    /// Its state.
+    pub state: CalendarState,
+    /// One sentence for people.
+    pub detail: Option<String>,
+    /// When the live channel ends.
+    pub channel_expires_at_ms: Option<i64>,
+    /// When this was so.
+    pub at_ms: i64,
+}
+
+/// Input of `send_alert`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AlertFact {
+    /// The calendar.
+    pub calendar_id: CalendarId,
+    /// Raised, or over.
+    pub raised: bool,
+    /// One sentence for people.
+    pub message: String,
+    /// When.
+    pub at_ms: i64,
+}
+
+/// Input of `record_account_state`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountStateFact {
+    /// The account.
+    pub account_id: AccountId,
+    /// Its state.
+    pub state: AccountState,
+    /// One sentence for people.
+    pub detail: Option<String>,
+    /// When.
+    pub at_ms: i64,
+}

@@ -1,0 +1,52 @@
+//! What crosses the wire: the payloads of workflows, signals, updates, queries and activities.
+//!
+//! Rules: one struct in, one struct out; every field has a default, so that old payloads read in new code and new ones
+//! in old code; enums have an arm for what a newer version may send; times are Unix milliseconds with `_ms` in the name;
+//! no titles, addresses, tokens or event bodies. Not for decisions (`decide`) or names (`names`).
+
+mod activities;
+mod signals;
+mod workflows;
+
+pub use activities::*;
+pub use signals::*;
+pub use workflows::*;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use temporalio_common::data_converters::{PayloadConverter, RawValue};
+
+/// Packs a signal's payload. Signals travel raw, since a payload that does not decode would stall the workflow for ever.
+pub fn pack<T: Serialize + 'static>(payload: &T) -> RawValue {
+    RawValue::from_value(payload, &PayloadConverter::serde_json())
+}
+
+/// Unpacks a signal's payload; what cannot be read (or was not sent at all) reads as the default, so that a signal sent
+/// by hand from the UI without input still does its work.
+pub fn unpack<T: DeserializeOwned + Default>(raw: &RawValue) -> T {
+    raw.payloads.first().and_then(|payload| serde_json::from_slice(&payload.data).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_signal_unpacks() {
+        let notify = Notify { notices: 3, ..Notify::default() };
+        assert_eq!(unpack::<Notify>(&pack(&notify)), notify);
+    }
+
+    #[test]
+    fn a_signal_without_a_readable_payload_reads_as_the_default() {
+        assert_eq!(unpack::<Notify>(&RawValue::new(vec![])), Notify::default());
+        assert_eq!(unpack::<Notify>(&RawValue::empty()), Notify::default());
+        assert_eq!(unpack::<Notify>(&pack(&"nonsense".to_owned())), Notify::default());
+    }
+
+    #[test]
+    fn fields_from_a_newer_version_are_ignored() {
+        let newer = serde_json::json!({"notices": 2, "invented_later": {"x": 1}});
+        assert_eq!(unpack::<Notify>(&pack(&newer)).notices, 2);
+    }
+}

@@ -1,0 +1,73 @@
+//! Payloads of signals.
+
+use evercal_domain::{CalendarId, ChannelId, SyncReason};
+use serde::{Deserialize, Serialize};
+
+use crate::retry::Timing;
+
+/// Something may have changed: one or many notices, or a reason of our own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notify {
+    /// Why.
+    pub reason: SyncReason,
+    /// How many notices this stands for.
+    pub notices: u32,
+    /// When the first of them reached the gateway; 0 when there was none.
+    pub received_at_ms: i64,
+    /// The channels that they came on, each once; empty for reasons of our own.
+    pub channels: Vec<ChannelHint>,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { reason: SyncReason::Reconcile, notices: 0, received_at_ms: 0, channels: Vec::new() }
+    }
+}
+
+/// What a notice says about its channel. The token proved that the channel is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelHint {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// The provider's id of what is watched.
+    #[serde(default)]
+    pub resource_id: Option<String>,
+    /// Whether a change was announced; false for the `sync` message that only says that the channel works.
+    #[serde(default)]
+    pub announces_change: bool,
+}
+
+/// Something about the account concerns its subscriptions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountChanged {
+    /// The grant is dead (`Some(true)`) or works again (`Some(false)`).
+    pub needs_reauth: Option<bool>,
+    /// The durations to go by from now on.
+    pub timing: Option<Timing>,
+}
+
+/// End a subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Close {
+    /// One sentence for people: why.
+    pub reason: String,
+}
+
+/// A notice came for a calendar whose subscription was not found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubscriptionMissing {
+    /// The calendar.
+    pub calendar_id: Option<CalendarId>,
+}
+
+/// A subscription has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubscriptionClosed {
+    /// The calendar.
+    pub calendar_id: Option<CalendarId>,
+}

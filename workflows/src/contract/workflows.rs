@@ -1,0 +1,108 @@
+//! Inputs of workflows, answers of updates and queries.
+
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountProgress;
+use crate::retry::Timing;
+use crate::subscription::SubscriptionState;
+
+/// Input of a subscription.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SubscriptionInput {
+    /// The calendar.
+    pub calendar_id: CalendarId,
+    /// Its account.
+    pub account_id: AccountId,
+    /// Whose it is: the fairness key.
+    pub tenant_id: TenantId,
+    /// Where it lives.
+    pub provider: Provider,
+    /// The durations to go by.
+    #[serde(default)]
+    pub timing: Timing,
+    /// What the run before handed over; `None` for the first run.
+    #[serde(default)]
+    pub carried: Option<SubscriptionState>,
+}
+
+/// Input of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountInput {
+    /// The account.
+    pub account_id: AccountId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Where it lives.
+    pub provider: Provider,
+    /// The durations to go by.
+    #[serde(default)]
+    pub timing: Timing,
+    /// What the run before handed over; `None` for the first run.
+    #[serde(default)]
+    pub carried: Option<AccountProgress>,
+}
+
+/// Input of the fallback poller of a calendar.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PollingInput {
+    /// The calendar whose subscription is told to look.
+    pub calendar_id: CalendarId,
+    /// Seconds between two looks.
+    pub interval_s: u32,
+}
+
+/// How a subscription or an account ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ended {
+    /// One sentence for people.
+    pub reason: String,
+}
+
+/// Answer of `sync_now`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncNowResult {
+    /// A sync that began after the request has ended well.
+    Done {
+        /// The changes that it found.
+        changes: i64,
+    },
+    /// It failed; the subscription tries again by itself.
+    Failed {
+        /// The kind of failure.
+        error: String,
+    },
+    /// The subscription is handing over to its next run, or closing: ask again.
+    #[serde(other)]
+    AskAgain,
+}
+
+/// Answer of the subscription's `status` query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionStatus {
+    /// The state.
+    pub state: CalendarState,
+    /// One sentence for people.
+    pub summary: String,
+    /// When the live channel ends.
+    pub channel_expires_at_ms: Option<i64>,
+    /// When the next attempt at a channel is due, where one is.
+    pub next_channel_attempt_at_ms: Option<i64>,
+    /// Failed attempts since a channel was last had.
+    pub failed_attempts: u32,
+    /// When the last sync ended well.
+    pub last_sync_at_ms: Option<i64>,
+    /// Whether a sync is running.
+    pub syncing: bool,
+}
+
+/// Answer of the account's `status` query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountStatus {
+    /// The state.
+    pub state: AccountState,
+    /// Its subscriptions.
+    pub calendars: Vec<CalendarId>,
+}

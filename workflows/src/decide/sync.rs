@@ -1,0 +1,60 @@
+//! What the sync lane makes of its reasons and outcomes.
+
+use evercal_domain::{Priority, SyncReason};
+
+use super::jitter;
+use crate::retry::Timing;
+
+/// When the next look without a reason is due.
+pub fn reconcile_due_ms(timing: &Timing, id: &str, round: u64, now_ms: i64) -> i64 {
+    now_ms + i64::from(jitter::around(timing.reconcile_interval_s, 10, id, round)) * 1_000
+}
+
+/// Whether a waiting reason may push aside the sync that is running (or sits in its backoff). Cheap to be wrong about:
+/// pages are committed with their cursor, so the new attempt goes on where the old one was.
+pub fn overtakes(waiting: Option<SyncReason>, running: Priority) -> bool {
+    waiting.is_some_and(|reason| reason.priority() < running)
+}
+
+/// Reconciles in a row that found unannounced changes; a sync for any other reason proves nothing.
+pub fn missed_pushes(before: u32, reason: SyncReason, has_channel: bool, unannounced: i64) -> u32 {
+    match reason {
+        SyncReason::Reconcile if has_channel && unannounced > 0 => before.saturating_add(1),
+        SyncReason::Reconcile | SyncReason::Notice => 0,
+        _ => before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_more_urgent_reason_overtakes() {
+        assert!(overtakes(Some(SyncReason::Operator), Priority::High));
+        assert!(overtakes(Some(SyncReason::Notice), Priority::Low));
+        assert!(!overtakes(Some(SyncReason::Notice), Priority::High), "a flood of notices must not restart itself");
+        assert!(!overtakes(None, Priority::Low));
+    }
+
+    #[test]
+    fn a_notice_clears_the_suspicion_against_the_channel() {
+        let suspected = missed_pushes(1, SyncReason::Reconcile, true, 4);
+        assert_eq!(suspected, 2);
+        assert_eq!(missed_pushes(suspected, SyncReason::Notice, true, 0), 0);
+        assert_eq!(
+            missed_pushes(suspected, SyncReason::Operator, true, 9),
+            2,
+            "an operator may be faster than a notice"
+        );
+        assert_eq!(missed_pushes(suspected, SyncReason::Reconcile, false, 9), 0, "no channel, nothing missed");
+    }
+
+    #[test]
+    fn reconciles_of_a_fleet_do_not_fall_together() {
+        let timing = Timing::default();
+        let due: std::collections::BTreeSet<i64> =
+            (0..100).map(|n| reconcile_due_ms(&timing, &format!("cal_{n}"), 0, 0)).collect();
+        assert!(due.len() > 90, "{} different moments", due.len());
+    }
+}

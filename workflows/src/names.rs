@@ -1,0 +1,172 @@
+//! Every name that stands in Temporal: types, signals, updates, queries, activities, queues, ids, search attributes.
+//!
+//! Renaming a constant breaks running workflows; a test pins the whole list. Not for payloads (`contract`).
+
+use evercal_domain::{AccountId, CalendarId};
+use temporalio_common::search_attributes::{SearchAttributeKey, Timestamp};
+
+/// Workflow type of a calendar's subscription.
+pub const SUBSCRIPTION: &str = "subscription";
+/// Workflow type of a poller.
+pub const POLLING: &str = "polling";
+/// Workflow type of an account.
+pub const ACCOUNT: &str = "account";
+
+/// Signal to a subscription: something may have changed.
+pub const SIGNAL_NOTIFY: &str = "notify";
+/// Signal to a subscription: its account changed (grant lost, grant restored, new timing).
+pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
+/// Signal to a subscription: end, and stop your channels.
+pub const SIGNAL_CLOSE: &str = "close";
+/// Signal to a poller: end.
+pub const SIGNAL_STOP: &str = "stop";
+/// Signal to an account: somebody consented (again).
+pub const SIGNAL_AUTHORIZED: &str = "authorized";
+/// Signal to an account: a subscription found the grant dead.
+pub const SIGNAL_GRANT_LOST: &str = "grant_lost";
+/// Signal to an account: a notice came for a calendar whose subscription was not found.
+pub const SIGNAL_SUBSCRIPTION_MISSING: &str = "subscription_missing";
+/// Signal to an account: a subscription has ended.
+pub const SIGNAL_SUBSCRIPTION_CLOSED: &str = "subscription_closed";
+/// Signal to an account: look at the list of calendars now.
+pub const SIGNAL_DISCOVER: &str = "discover";
+/// Signal to an account: take everything down.
+pub const SIGNAL_DISCONNECT: &str = "disconnect";
+
+/// Update of a subscription: sync now and tell how it went.
+pub const UPDATE_SYNC_NOW: &str = "sync_now";
+/// Update of a subscription: keep the channel, skip syncs.
+pub const UPDATE_PAUSE: &str = "pause";
+/// Update of a subscription: sync again.
+pub const UPDATE_RESUME: &str = "resume";
+/// Query of a subscription or an account.
+pub const QUERY_STATUS: &str = "status";
+
+/// Activity: open a calendar's first channel.
+pub const CREATE_CHANNEL: &str = "create_channel";
+/// Activity: open the successor of a channel.
+pub const RENEW_CHANNEL: &str = "renew_channel";
+/// Activity: stop a channel.
+pub const STOP_CHANNEL: &str = "stop_channel";
+/// Activity: stop all channels of a calendar, lost ones included.
+pub const CLOSE_CHANNELS: &str = "close_channels";
+/// Activity: read what changed, one slice.
+pub const SYNC_CALENDAR: &str = "sync_calendar";
+/// Activity: write a subscription's state down for readers.
+pub const RECORD_STATE: &str = "record_state";
+/// Activity: raise or clear an alert.
+pub const SEND_ALERT: &str = "send_alert";
+/// Activity: redeem an authorization code.
+pub const REDEEM_CODE: &str = "redeem_code";
+/// Activity: find an account's calendars.
+pub const LIST_CALENDARS: &str = "list_calendars";
+/// Activity: write an account's state down for readers.
+pub const RECORD_ACCOUNT_STATE: &str = "record_account_state";
+/// Activity: give the grant back and erase the tokens.
+pub const REVOKE_ACCOUNT: &str = "revoke_account";
+
+/// Task queue of all workflows.
+pub const QUEUE_WORKFLOWS: &str = "evercal";
+/// Task queue of calls to Google that read events and calendars.
+pub const QUEUE_GOOGLE: &str = "evercal-google";
+/// Task queue of calls about channels, so that a renewal never waits behind imports.
+pub const QUEUE_CHANNELS: &str = "evercal-channels";
+/// Task queue of activities that only touch the store.
+pub const QUEUE_STORE: &str = "evercal-store";
+
+/// Search attribute: the provider's name.
+pub const ATTRIBUTE_PROVIDER: SearchAttributeKey<String> = SearchAttributeKey::keyword("EvercalProvider");
+/// Search attribute: the account's id.
+pub const ATTRIBUTE_ACCOUNT: SearchAttributeKey<String> = SearchAttributeKey::keyword("EvercalAccount");
+/// Search attribute: the subscription's state.
+pub const ATTRIBUTE_STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("EvercalState");
+/// Search attribute: when the live channel ends.
+pub const ATTRIBUTE_EXPIRES_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalExpiresAt");
+/// Search attribute: when the last sync ended.
+pub const ATTRIBUTE_LAST_SYNC_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalLastSyncAt");
+
+/// The search attributes that a namespace needs, as name and whether it is a date (else a keyword).
+pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
+    ("EvercalProvider", false),
+    ("EvercalAccount", false),
+    ("EvercalState", false),
+    ("EvercalExpiresAt", true),
+    ("EvercalLastSyncAt", true),
+];
+
+/// The id of a calendar's subscription.
+pub fn subscription_id(calendar: CalendarId) -> String {
+    format!("{SUBSCRIPTION}/{calendar}")
+}
+
+/// The id of the fallback poller of a calendar.
+pub fn polling_id(calendar: CalendarId) -> String {
+    format!("{POLLING}/{calendar}")
+}
+
+/// The id of an account's workflow.
+pub fn account_id(account: AccountId) -> String {
+    format!("{ACCOUNT}/{account}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_names_never_change() {
+        let names = [
+            SUBSCRIPTION,
+            POLLING,
+            ACCOUNT,
+            SIGNAL_NOTIFY,
+            SIGNAL_ACCOUNT_CHANGED,
+            SIGNAL_CLOSE,
+            SIGNAL_STOP,
+            SIGNAL_AUTHORIZED,
+            SIGNAL_GRANT_LOST,
+            SIGNAL_SUBSCRIPTION_MISSING,
+            SIGNAL_SUBSCRIPTION_CLOSED,
+            SIGNAL_DISCOVER,
+            SIGNAL_DISCONNECT,
+            UPDATE_SYNC_NOW,
+            UPDATE_PAUSE,
+            UPDATE_RESUME,
+            QUERY_STATUS,
+            CREATE_CHANNEL,
+            RENEW_CHANNEL,
+            STOP_CHANNEL,
+            CLOSE_CHANNELS,
+            SYNC_CALENDAR,
+            RECORD_STATE,
+            SEND_ALERT,
+            REDEEM_CODE,
+            LIST_CALENDARS,
+            RECORD_ACCOUNT_STATE,
+            REVOKE_ACCOUNT,
+            QUEUE_WORKFLOWS,
+            QUEUE_GOOGLE,
+            QUEUE_CHANNELS,
+            QUEUE_STORE,
+        ];
+        assert_eq!(
+            names.join(" "),
+            "subscription polling account notify account_changed close stop authorized grant_lost \
+             subscription_missing subscription_closed discover disconnect sync_now pause resume status \
+             create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
+             list_calendars record_account_state revoke_account evercal evercal-google evercal-channels evercal-store"
+        );
+    }
+
+    #[test]
+    fn the_list_of_search_attributes_matches_the_keys() {
+        let keys = [
+            ATTRIBUTE_PROVIDER.name(),
+            ATTRIBUTE_ACCOUNT.name(),
+            ATTRIBUTE_STATE.name(),
+            ATTRIBUTE_EXPIRES_AT.name(),
+            ATTRIBUTE_LAST_SYNC_AT.name(),
+        ];
+        assert_eq!(SEARCH_ATTRIBUTES.map(|(name, _)| name), keys);
+    }
+}

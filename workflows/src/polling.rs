@@ -1,0 +1,72 @@
+//! `polling/<calendar>`: stands in while a subscription has no channel. It only finds reasons: it asks the subscription
+//! to look, and never reads anything itself, so that there is one path from reason to commit.
+
+#![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
+
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ContinueAsNewOptions, SignalWorkflowOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView,
+    WorkflowResult, WorkflowSignalError,
+};
+
+use crate::contract::{Ended, Notify, PollingInput, pack};
+use crate::decide::jitter;
+use crate::names;
+use crate::subscription::SubscriptionWorkflow;
+use crate::time::{now_ms, sleep_unless};
+
+/// Looks per run; each is about ten events of history.
+const ROUNDS_PER_RUN: u64 = 150;
+
+/// The fallback poller of one calendar.
+#[workflow]
+pub struct PollingWorkflow {
+    input: PollingInput,
+    stop: bool,
+}
+
+#[workflow_methods]
+impl PollingWorkflow {
+    /// Begins.
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: PollingInput) -> Self {
+        Self { input, stop: false }
+    }
+
+    /// Asks the subscription to look, again and again, until it is stopped or the subscription is gone.
+    #[run(name = names::POLLING)]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
+        let input = ctx.state(|s| s.input.clone());
+        let id = input.calendar_id.to_string();
+        let token = ctx.cancellation_token();
+        for round in 0..ROUNDS_PER_RUN {
+            let notify = Notify { reason: evercal_domain::SyncReason::Poll, ..Notify::default() };
+            let told = ctx
+                .external_workflow(names::subscription_id(input.calendar_id), None)
+                .signal(SubscriptionWorkflow::notify, pack(&notify), SignalWorkflowOptions::default())
+                .await;
+            if matches!(told, Err(WorkflowSignalError::NotFound(..))) {
+                return Ok(Ended { reason: "the subscription is gone".into() });
+            }
+            // The phase is by id and the length by round, so that a fleet that lost its channels together spreads out.
+            let pause_s = jitter::around(input.interval_s, 10, &id, round);
+            let at_ms = now_ms(ctx) + i64::from(pause_s) * 1_000;
+            let fired = sleep_unless(ctx, &token, at_ms, "next look", |s: &Self| s.stop).await;
+            if ctx.cancellation_token().is_cancelled() {
+                return Ok(Ended { reason: "cancelled".into() });
+            }
+            if !fired {
+                return Ok(Ended { reason: "the channel is back".into() });
+            }
+        }
+        let never = ctx.continue_as_new(input, ContinueAsNewOptions::default())?;
+        match never {}
+    }
+
+    /// The channel is back, or the subscription has ended.
+    #[signal(name = names::SIGNAL_STOP)]
+    pub fn stop(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
+        self.stop = true;
+    }
+}

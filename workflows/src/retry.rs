@@ -1,0 +1,212 @@
+//! Every duration and every retry policy of the workflows, named by intent. Not for decisions (`decide`).
+
+use std::time::Duration;
+
+use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, TenantId};
+use serde::{Deserialize, Serialize};
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
+};
+
+use crate::names;
+
+/// The durations that an installation may set. They travel in the inputs, since workflow code reads no configuration;
+/// the account workflow hands new ones on once a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timing {
+    /// How long before its expiry a channel is renewed, in seconds (`RENEW_LEAD`).
+    pub renew_lead_s: u32,
+    /// The first attempt is due at least this much before the lead, in seconds.
+    pub renew_margin_s: u32,
+    /// The first attempt moves up to this much earlier still, by a hash of the id, in seconds.
+    pub renew_spread_s: u32,
+    /// The lifetime asked for, in seconds. Google grants at most seven days.
+    pub channel_lifetime_s: u32,
+    /// Up to this much less is asked for, by a hash of the id, in seconds, so that expiries spread from the start (L21).
+    pub channel_lifetime_spread_s: u32,
+    /// When a failed attempt is repeated, in seconds after each failure. After the last one the poller starts.
+    pub ladder_s: Vec<u32>,
+    /// How often a lost channel is tried for afterwards, in seconds.
+    pub regain_interval_s: u32,
+    /// How often all is looked at although it seems healthy, in seconds (`RECONCILE_INTERVAL`).
+    pub reconcile_interval_s: u32,
+    /// How often the poller looks, in seconds (`POLLING_INTERVAL_MS`).
+    pub polling_interval_s: u32,
+    /// How often an account's calendars are listed, in seconds.
+    pub discovery_interval_s: u32,
+    /// How long after a sync whose attempts all failed the next one begins, in seconds.
+    pub failed_sync_pause_s: u32,
+    /// The first backoff of a sync, in milliseconds; doubled with each attempt. Google's is 30 s.
+    pub sync_backoff_initial_ms: u64,
+    /// Caps the attempts after the first one (`SYNC_MAX_RETRIES`).
+    pub sync_retries_max: Option<u32>,
+    /// How long one attempt of a sync may take, in milliseconds (`SYNC_TIMEOUT_MS`).
+    pub sync_timeout_ms: u64,
+    /// How long a worker may be silent before its activity is given to another, in seconds.
+    pub heartbeat_timeout_s: u32,
+    /// How long an attempt at a channel may take in all, missing workers included, in seconds.
+    pub channel_patience_s: u32,
+    /// How long stopping a channel is tried when a subscription ends, in seconds.
+    pub close_patience_s: u32,
+    /// Found changes that no notice announced, in so many reconciles in a row, make the channel suspect.
+    pub missed_pushes_max: u32,
+    /// Events after which a run hands over to the next.
+    pub history_events_max: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            renew_lead_s: 24 * 3600,
+            renew_margin_s: 5 * 60,
+            renew_spread_s: 55 * 60,
+            channel_lifetime_s: 7 * 24 * 3600,
+            channel_lifetime_spread_s: 12 * 3600,
+            ladder_s: vec![5 * 60, 10 * 60, 20 * 60],
+            regain_interval_s: 3600,
+            reconcile_interval_s: 6 * 3600,
+            polling_interval_s: 15 * 60,
+            discovery_interval_s: 24 * 3600,
+            failed_sync_pause_s: 15 * 60,
+            sync_backoff_initial_ms: 30_000,
+            sync_retries_max: None,
+            sync_timeout_ms: 600_000,
+            heartbeat_timeout_s: 10,
+            channel_patience_s: 5 * 60,
+            close_patience_s: 24 * 3600,
+            missed_pushes_max: 3,
+            history_events_max: 2_000,
+        }
+    }
+}
+
+/// Kinds of failures that are not repeated, by their wire names.
+fn permanent_kinds() -> Vec<String> {
+    ProviderErrorKind::ALL
+        .into_iter()
+        .filter(|kind| kind.retry_class() == RetryClass::Permanent)
+        .map(|kind| kind.as_str().to_owned())
+        .collect()
+}
+
+/// One slice of a sync. The activity adds the jitter, or the provider's own wish, by the next retry delay.
+pub fn sync_slice(
+    timing: &Timing,
+    reason: SyncReason,
+    priority: Priority,
+    tenant: TenantId,
+    stop: &WorkflowCancellationToken,
+) -> ActivityOptions {
+    let retries = reason.job_type().retries();
+    let retries = timing.sync_retries_max.map_or(retries, |cap| cap.min(retries));
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(Duration::from_millis(
+        timing.sync_timeout_ms,
+    )))
+    .task_queue(names::QUEUE_GOOGLE)
+    .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
+    .retry_policy(
+        RetryPolicy::builder()
+            .initial_interval(Duration::from_millis(timing.sync_backoff_initial_ms))
+            .backoff_coefficient(2.0)
+            .maximum_attempts(retries.saturating_add(1))
+            .non_retryable_error_types(permanent_kinds())
+            .build(),
+    )
+    .priority(
+        temporalio_common::Priority::builder().priority_key(priority.key()).fairness_key(tenant.to_string()).build(),
+    )
+    .cancellation_type(ActivityCancellationType::TryCancel)
+    .cancellation_token(stop.clone())
+    .do_not_eagerly_execute(true)
+    .summary(format!("sync: {}", reason.as_str().replace('_', " ")))
+    .build()
+}
+
+/// One rung of the ladder. The provider's errors are all final here (the ladder is in the workflow); only a lost worker
+/// is made good within the patience.
+pub fn channel_attempt(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    let policy = RetryPolicy::builder().initial_interval(SECOND).backoff_coefficient(2.0).build();
+    channel_call(timing, timing.channel_patience_s, policy, detached, summary)
+}
+
+/// Stopping a channel: repeated for as long as `patience_s`.
+pub fn channel_stop(
+    timing: &Timing,
+    patience_s: u32,
+    detached: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    channel_call(timing, patience_s, provider_backoff(timing), detached, summary)
+}
+
+fn channel_call(
+    timing: &Timing,
+    patience_s: u32,
+    policy: RetryPolicy,
+    detached: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: seconds(patience_s),
+        start_to_close: ONE_CALL,
+    })
+    .task_queue(names::QUEUE_CHANNELS)
+    .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
+    .retry_policy(policy)
+    .cancellation_token(detached.clone())
+    .do_not_eagerly_execute(true)
+    .summary(summary)
+    .build()
+}
+
+/// The provider's backoff without an end: the caller's patience ends it.
+fn provider_backoff(timing: &Timing) -> RetryPolicy {
+    RetryPolicy::builder()
+        .initial_interval(Duration::from_millis(timing.sync_backoff_initial_ms))
+        .backoff_coefficient(2.0)
+        .maximum_interval(HOUR)
+        .non_retryable_error_types(permanent_kinds())
+        .build()
+}
+
+/// Finding an account's calendars, redeeming its code: nobody else can do it, so it is tried for long.
+pub fn account_call(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_CALL))
+        .task_queue(names::QUEUE_GOOGLE)
+        .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
+        .retry_policy(provider_backoff(timing))
+        .cancellation_token(detached.clone())
+        .do_not_eagerly_execute(true)
+        .summary(summary)
+        .build()
+}
+
+/// Writing something down: tried until the store takes it.
+pub fn record(detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_WRITE))
+        .task_queue(names::QUEUE_STORE)
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(SECOND)
+                .backoff_coefficient(2.0)
+                .maximum_interval(Duration::from_secs(60))
+                .build(),
+        )
+        .cancellation_token(detached.clone())
+        .do_not_eagerly_execute(true)
+        .summary(summary)
+        .build()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+/// One call to a provider with its token refresh, including the wait for a hung peer.
+const ONE_CALL: Duration = Duration::from_secs(90);
+/// One transaction of the store.
+const ONE_WRITE: Duration = Duration::from_secs(30);
+
+/// Seconds as a duration.
+pub fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}

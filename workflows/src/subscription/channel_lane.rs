@@ -1,0 +1,184 @@
+//! The channel lane: carries out what `decide::channel` says, one step after the other.
+
+use evercal_domain::ProviderErrorKind;
+use temporalio_workflow::{
+    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
+};
+
+use super::publish::publish;
+use super::{SubscriptionWorkflow, rotate_if_due};
+use crate::account::AccountWorkflow;
+use crate::contract::{
+    AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput, PollingInput,
+    RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
+};
+use crate::decide::channel::{ChannelStep, lifetime_s, next_step};
+use crate::failure::FailedCall;
+use crate::polling::PollingWorkflow;
+use crate::time::{condition, now_ms, sleep_unless};
+use crate::{names, retry};
+
+type Context = WorkflowContext<SubscriptionWorkflow>;
+
+/// How long stopping a superfluous channel is tried before other work of the lane goes first, in seconds.
+const STOP_PATIENCE_S: u32 = 10 * 60;
+/// When it is tried again after that, in milliseconds.
+const STOP_AGAIN_MS: i64 = 3_600_000;
+
+/// Runs until the subscription has ended or hands over.
+pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+    loop {
+        publish(&ctx, &detached).await;
+        let step = ctx.state(|s| next(s, now_ms(&ctx)));
+        if step != ChannelStep::Close && rotate_if_due(&ctx) {
+            return;
+        }
+        match step {
+            ChannelStep::Close => {
+                close(&ctx, &detached).await;
+                return;
+            }
+            ChannelStep::StartPoller => start_poller(&ctx).await,
+            ChannelStep::StopPoller => stop_poller(&ctx).await,
+            ChannelStep::Alert { raised } => alert(&ctx, &detached, raised).await,
+            ChannelStep::Attempt { renewal } => attempt(&ctx, &detached, renewal).await,
+            ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
+            ChannelStep::WaitUntil { at_ms } => {
+                let since_ms = now_ms(&ctx);
+                let changed = move |s: &SubscriptionWorkflow| s.rotate || next(s, since_ms) != step;
+                sleep_unless(&ctx, &detached, at_ms, "next attempt at a channel", changed).await;
+            }
+            ChannelStep::Park => {
+                let since_ms = now_ms(&ctx);
+                let changed = move |s: &SubscriptionWorkflow| s.rotate || next(s, since_ms) != ChannelStep::Park;
+                let _never_cancelled = condition(&ctx, &detached, changed).await;
+            }
+        }
+    }
+}
+
+fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
+    next_step(&workflow.state, &workflow.input.timing, &workflow.input.calendar_id.to_string(), now_ms)
+}
+
+/// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
+async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: bool) {
+    ctx.state_mut(|s| s.state.channel.attempting = true);
+    let (timing, id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let input = OpenChannelInput { calendar_id: id, lifetime_s: lifetime_s(&timing, &id.to_string()) };
+    let result = if renewal {
+        publish(ctx, detached).await;
+        let options = retry::channel_attempt(&timing, detached, "renew the channel");
+        ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
+    } else {
+        let options = retry::channel_attempt(&timing, detached, "open a channel");
+        ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+    };
+    let at_ms = now_ms(ctx);
+    match result {
+        Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
+        Err(error) => {
+            let failed = FailedCall::from_error(&error);
+            ctx.state_mut(|s| s.state.channel_failed(failed, &timing, &id.to_string(), at_ms));
+            if failed.kind == Some(ProviderErrorKind::GrantRevoked) {
+                tell_account_of_lost_grant(ctx).await;
+            }
+        }
+    }
+}
+
+async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef, stray: bool) {
+    let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let channel_id = channel.channel_id;
+    let summary = if stray { "settle a stray channel" } else { "stop the old channel" };
+    let options = retry::channel_stop(&timing, STOP_PATIENCE_S, detached, summary);
+    let input = StopChannelInput { calendar_id, channel, stray };
+    let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
+    let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
+    ctx.state_mut(|s| match settled {
+        Ok(settled) => {
+            s.state.channel.settled(channel_id);
+            // The register knew it as alive: its notice was a real one, and what it announced is read.
+            if stray && settled == ChannelSettled::Stopped {
+                s.state.sync.add(evercal_domain::SyncReason::Notice, 1, 0);
+            }
+        }
+        Err(_) => s.state.channel.stop_later(channel_id, again_at_ms),
+    });
+}
+
+async fn start_poller(ctx: &Context) {
+    let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(names::polling_id(calendar_id))
+        // The parent continues as new many times while its poller lives.
+        .parent_close_policy(ParentClosePolicy::Abandon)
+        .static_summary("fallback poller: no channel, so it asks the subscription to look".to_owned())
+        .build();
+    // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
+    let _started_or_runs =
+        ctx.start_child_workflow(PollingWorkflow::run, PollingInput { calendar_id, interval_s }, options).await;
+    ctx.state_mut(|s| s.state.channel.poller_runs = true);
+}
+
+async fn stop_poller(ctx: &Context) {
+    let id = ctx.state(|s| names::polling_id(s.input.calendar_id));
+    let poller = ctx.external_workflow(id, None);
+    // Not found means that it has ended already, which is what we want.
+    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), SignalWorkflowOptions::default()).await;
+    ctx.state_mut(|s| s.state.channel.poller_runs = false);
+}
+
+async fn alert(ctx: &Context, detached: &WorkflowCancellationToken, raised: bool) {
+    let fact = AlertFact {
+        calendar_id: ctx.state(|s| s.input.calendar_id),
+        raised,
+        message: ctx.state(|s| s.state.detail()).unwrap_or_else(|| "a channel is live again".into()),
+        at_ms: now_ms(ctx),
+    };
+    let summary = if raised { "raise an alert: no channel" } else { "clear the alert" };
+    // It is tried without end; marking it done whatever comes keeps the lane from spinning on a defect.
+    let _sent = ctx.execute_activity(RecordActivities::send_alert, fact, retry::record(detached, summary)).await;
+    ctx.state_mut(|s| s.state.channel.alert_raised = raised);
+}
+
+/// Ends in order: poller, channels, state, account. Channels are tried for as long as configured; what is left then runs
+/// out by itself and the register still knows it.
+async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
+    if ctx.state(|s| s.state.channel.poller_runs) {
+        stop_poller(ctx).await;
+    }
+    // The sync lane must be out of the way: a page committed after the end would be a page of a closed calendar.
+    let _never_cancelled = condition(ctx, detached, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
+    let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
+    let input = CloseChannelsInput { calendar_id };
+    let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
+    ctx.state_mut(|s| {
+        if let Err(error) = &closed {
+            let word = FailedCall::from_error(error).word();
+            s.state.close = s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({word})"));
+        }
+        s.state.channel.live = None;
+        s.state.closed = true;
+    });
+    publish(ctx, detached).await;
+    let account = ctx.state(|s| names::account_id(s.input.account_id));
+    let payload = pack(&SubscriptionClosed { calendar_id: Some(calendar_id) });
+    // An account that is gone needs no telling.
+    let _gone_is_fine = ctx
+        .external_workflow(account, None)
+        .signal(AccountWorkflow::subscription_closed, payload, SignalWorkflowOptions::default())
+        .await;
+}
+
+/// The grant is dead for all calendars of the account, not only for this one.
+pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
+    let account = ctx.state(|s| names::account_id(s.input.account_id));
+    let payload = pack(&SubscriptionMissing { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) });
+    // An account that is gone has told its subscriptions to close.
+    let _gone_is_fine = ctx
+        .external_workflow(account, None)
+        .signal(AccountWorkflow::grant_lost, payload, SignalWorkflowOptions::default())
+        .await;
+}

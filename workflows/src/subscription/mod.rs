@@ -1,0 +1,211 @@
+//! `subscription/<calendar>`: keeps one calendar's mirror fresh, for years.
+//!
+//! Two lanes run side by side, so that a slow sync never delays a renewal and a failing renewal never delays a sync:
+//! `channel_lane` owns the push channel, `sync_lane` owns the reading. Handlers only change the state; every activity is
+//! called from a lane. Not for decisions (`decide`) or durations (`retry`).
+
+#![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
+
+mod channel_lane;
+mod publish;
+mod state;
+mod sync_lane;
+
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, WorkflowTermination, workflows,
+};
+
+pub use state::{ChannelProgress, LiveChannel, PendingSync, SubscriptionState, SyncProgress, ToStop};
+
+use crate::contract::{
+    AccountChanged, Close, Ended, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
+};
+use crate::decide;
+use crate::names;
+use crate::time::condition;
+
+type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Waiters of `sync_now` at a time: Temporal takes ten updates of a workflow at once, the gateway joins its callers.
+const WAITERS_MAX: u32 = 8;
+
+/// One calendar's subscription.
+#[workflow]
+pub struct SubscriptionWorkflow {
+    input: SubscriptionInput,
+    state: SubscriptionState,
+    /// Set when this run hands over to the next: lanes return at their next safe point.
+    rotate: bool,
+    waiters: u32,
+    /// What was last written down for readers.
+    published: Option<publish::Published>,
+}
+
+#[workflow_methods]
+impl SubscriptionWorkflow {
+    /// Takes the state of the run before, or begins.
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput) -> Self {
+        let state = input.carried.take().unwrap_or_else(SubscriptionState::new);
+        Self { input, state, rotate: false, waiters: 0, published: None }
+    }
+
+    /// Runs both lanes until the subscription ends or hands over.
+    #[run(name = names::SUBSCRIPTION)]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
+        // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
+        let detached = WorkflowCancellationToken::new();
+        workflows::join!(
+            channel_lane::run(ctx.clone(), detached.clone()),
+            sync_lane::run(ctx.clone(), detached.clone()),
+            Self::close_when_cancelled(ctx.clone(), detached.clone()),
+        );
+        let handlers = ctx.clone();
+        // Waiters see `rotate` or `closed` and answer; only then is nothing of theirs lost.
+        let _never_cancelled = condition(ctx, &detached, move |_| handlers.all_handlers_finished()).await;
+        if ctx.state(|s| s.state.closed) {
+            if ctx.cancellation_token().is_cancelled() {
+                return Err(WorkflowTermination::cancelled());
+            }
+            return Ok(Ended { reason: ctx.state(|s| s.state.close.clone()).unwrap_or_default() });
+        }
+        let next = ctx.state(|s| SubscriptionInput { carried: Some(s.state.clone()), ..s.input.clone() });
+        let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
+        match never {}
+    }
+
+    async fn close_when_cancelled(ctx: WorkflowContext<Self>, detached: WorkflowCancellationToken) {
+        let cancelled = workflows::select! {
+            _ = ctx.cancelled() => true,
+            _ = condition(&ctx, &detached, |s: &Self| s.rotate || s.state.closed) => false,
+        };
+        if cancelled {
+            ctx.state_mut(|s| s.state.close.get_or_insert_with(|| "cancelled by an operator".into()).clone());
+            let _never_cancelled = condition(&ctx, &detached, |s: &Self| s.state.closed).await;
+        }
+    }
+
+    /// Something may have changed ([`Notify`]).
+    #[signal(name = names::SIGNAL_NOTIFY)]
+    pub fn notify(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        self.state.receive(&unpack::<Notify>(&payload));
+    }
+
+    /// The account changed ([`AccountChanged`]).
+    #[signal(name = names::SIGNAL_ACCOUNT_CHANGED)]
+    pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let change: AccountChanged = unpack(&payload);
+        self.state.account_changed(&change);
+        if let Some(timing) = change.timing {
+            self.input.timing = timing;
+        }
+    }
+
+    /// End ([`Close`]).
+    #[signal(name = names::SIGNAL_CLOSE)]
+    pub fn close(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let close: Close = unpack(&payload);
+        self.state.close.get_or_insert(close.reason);
+    }
+
+    #[update_validator(sync_now)]
+    fn validate_sync_now(&self, _ctx: &WorkflowContextView, _payload: &RawValue) -> Result<(), HandlerError> {
+        if self.waiters >= WAITERS_MAX {
+            return Err("too many callers wait for this calendar already".into());
+        }
+        if self.state.reading_is_blocked() {
+            return Err(format!("the calendar is {}", self.state.state().as_str()).into());
+        }
+        self.validate_open()
+    }
+
+    /// Syncs, and answers when a sync that began after this call has ended.
+    #[update(name = names::UPDATE_SYNC_NOW)]
+    pub async fn sync_now(ctx: &mut WorkflowContext<Self>, _payload: RawValue) -> Result<SyncNowResult, HandlerError> {
+        let ticket = ctx.state_mut(|s| {
+            s.waiters += 1;
+            s.state.sync.add(evercal_domain::SyncReason::Operator, 0, 0);
+            s.state.sync.begun + 1
+        });
+        let served = move |s: &Self| s.state.sync.ended >= ticket || s.rotate || s.state.closed;
+        let _never_cancelled = condition(ctx, &WorkflowCancellationToken::new(), served).await;
+        Ok(ctx.state_mut(|s| {
+            s.waiters -= 1;
+            match &s.state.sync.last_outcome {
+                Some(outcome) if s.state.sync.ended >= ticket => match outcome {
+                    Ok(changes) => SyncNowResult::Done { changes: *changes },
+                    Err(error) => SyncNowResult::Failed { error: error.clone() },
+                },
+                _ => SyncNowResult::AskAgain,
+            }
+        }))
+    }
+
+    #[update_validator(pause)]
+    fn validate_pause(&self, _ctx: &WorkflowContextView, _payload: &RawValue) -> Result<(), HandlerError> {
+        self.validate_open()
+    }
+
+    /// Keeps the channel and skips syncs.
+    #[update(name = names::UPDATE_PAUSE)]
+    pub fn pause(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) -> Result<(), HandlerError> {
+        self.state.paused = true;
+        Ok(())
+    }
+
+    #[update_validator(resume)]
+    fn validate_resume(&self, _ctx: &WorkflowContextView, _payload: &RawValue) -> Result<(), HandlerError> {
+        self.validate_open()
+    }
+
+    /// Goes on after a pause, or after somebody mended what needed action.
+    #[update(name = names::UPDATE_RESUME)]
+    pub fn resume(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) -> Result<(), HandlerError> {
+        self.state.resume();
+        Ok(())
+    }
+
+    /// The state, for people and tests. Readers of the API get it from the store, without a worker.
+    #[query(name = names::QUERY_STATUS)]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> SubscriptionStatus {
+        let id = self.input.calendar_id.to_string();
+        SubscriptionStatus {
+            state: self.state.state(),
+            summary: publish::sentence(&self.state),
+            channel_expires_at_ms: self.state.channel.live.as_ref().map(|live| live.expires_at_ms),
+            next_channel_attempt_at_ms: decide::channel::attempt_due_ms(&self.state, &self.input.timing, &id),
+            failed_attempts: self.state.channel.failures,
+            last_sync_at_ms: self.state.sync.last_done_at_ms,
+            syncing: self.state.sync.running,
+        }
+    }
+
+    fn validate_open(&self) -> Result<(), HandlerError> {
+        if self.rotate {
+            return Err("the subscription is handing over to its next run: ask again".into());
+        }
+        if self.state.close.is_some() {
+            return Err("the subscription is closing".into());
+        }
+        Ok(())
+    }
+}
+
+impl SubscriptionWorkflow {
+    /// Whether lanes should return: hand-over or end.
+    fn ends(&self) -> bool {
+        self.rotate || self.state.close.is_some()
+    }
+}
+
+/// Hands over when the server suggests it or the history is long enough.
+fn rotate_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
+    let limit = ctx.state(|s| s.input.timing.history_events_max);
+    if ctx.continue_as_new_suggested() || ctx.history_length() >= limit {
+        ctx.state_mut(|s| s.rotate = true);
+    }
+    ctx.state(|s| s.rotate)
+}

@@ -1,0 +1,102 @@
+//! What a subscription shows: search attributes and details in the Temporal UI, and the row that the API reads.
+
+use chrono::DateTime;
+use evercal_domain::CalendarState;
+use temporalio_common::search_attributes::Timestamp;
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
+
+use super::{SubscriptionState, SubscriptionWorkflow};
+use crate::contract::{RecordActivities, StateFact};
+use crate::time::now_ms;
+use crate::{names, retry};
+
+/// What was last written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Published {
+    state: CalendarState,
+    detail: Option<String>,
+    channel_expires_at_ms: Option<i64>,
+}
+
+/// Writes the state down where it changed. Syncs do not pass here: their numbers are committed with their pages.
+pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detached: &WorkflowCancellationToken) {
+    let now = Published {
+        state: ctx.state(|s| s.state.state()),
+        detail: ctx.state(|s| s.state.detail()),
+        channel_expires_at_ms: ctx.state(|s| s.state.channel.live.as_ref().map(|live| live.expires_at_ms)),
+    };
+    if ctx.state(|s| s.published.as_ref() == Some(&now)) {
+        return;
+    }
+    ctx.state_mut(|s| s.published = Some(now.clone()));
+    show(ctx);
+    let provider = ctx.state(|s| s.input.provider.as_str().to_owned());
+    let account = ctx.state(|s| s.input.account_id.to_string());
+    ctx.upsert_search_attributes([
+        names::ATTRIBUTE_PROVIDER.value_set(provider),
+        names::ATTRIBUTE_ACCOUNT.value_set(account),
+        names::ATTRIBUTE_STATE.value_set(now.state.as_str().to_owned()),
+        match now.channel_expires_at_ms {
+            Some(at_ms) => names::ATTRIBUTE_EXPIRES_AT.value_set(timestamp(at_ms)),
+            None => names::ATTRIBUTE_EXPIRES_AT.value_unset(),
+        },
+    ]);
+    let fact = StateFact {
+        calendar_id: ctx.state(|s| s.input.calendar_id),
+        state: now.state,
+        detail: now.detail,
+        channel_expires_at_ms: now.channel_expires_at_ms,
+        at_ms: now_ms(ctx),
+    };
+    let summary = format!("state: {}", now.state.as_str().replace('_', " "));
+    let written = ctx.execute_activity(RecordActivities::record_state, fact, retry::record(detached, &summary)).await;
+    if written.is_err() {
+        // It is tried without end, so only a defect gets here; the next change writes the whole state again.
+        ctx.state_mut(|s| s.published = None);
+    }
+}
+
+/// Shows the last sync; at most once a minute, since each upsert is an event of the history.
+pub(super) fn publish_last_sync(ctx: &WorkflowContext<SubscriptionWorkflow>, previous_ms: Option<i64>, done_ms: i64) {
+    const MINUTE_MS: i64 = 60_000;
+    if previous_ms.is_none_or(|previous_ms| done_ms - previous_ms >= MINUTE_MS) {
+        ctx.upsert_search_attributes([names::ATTRIBUTE_LAST_SYNC_AT.value_set(timestamp(done_ms))]);
+    }
+    show(ctx);
+}
+
+fn show(ctx: &WorkflowContext<SubscriptionWorkflow>) {
+    ctx.set_current_details(ctx.state(|s| sentence(&s.state)));
+}
+
+/// The state as readable Markdown for the UI.
+pub(super) fn sentence(state: &SubscriptionState) -> String {
+    let mut text = format!("**{}**", state.state().as_str().replace('_', " "));
+    if let Some(detail) = state.detail() {
+        text.push_str(": ");
+        text.push_str(&detail);
+    }
+    if let Some(live) = &state.channel.live {
+        text.push_str(&format!(". Channel until {}", readable(live.expires_at_ms)));
+    }
+    if let Some(at_ms) = state.channel.next_attempt_at_ms {
+        text.push_str(&format!(". Next attempt at {}", readable(at_ms)));
+    }
+    match (state.sync.last_done_at_ms, &state.sync.last_outcome) {
+        (Some(at_ms), Some(Ok(changes))) => {
+            text.push_str(&format!(". Last sync {}: {changes} changes", readable(at_ms)));
+        }
+        (_, Some(Err(error))) => text.push_str(&format!(". Last sync failed: {error}")),
+        _ => text.push_str(". Not synced yet"),
+    }
+    text.push('.');
+    text
+}
+
+fn readable(at_ms: i64) -> String {
+    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+fn timestamp(at_ms: i64) -> Timestamp {
+    Timestamp::new(at_ms.div_euclid(1_000), i32::try_from(at_ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0))
+}
