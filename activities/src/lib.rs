@@ -1,1 +1,20 @@
-//! placeholder
+//! The activities: everything with side effects, one file per concern. They return facts; `workflows/` decides.
+//!
+//! Each is idempotent: Temporal may run it twice. Provider errors become Temporal failures in [`failure`] and nowhere
+//! else. Not for choosing what happens next, and not for durations of retries (`workflows/src/retry.rs`).
+
+mod accounts;
+mod attempt;
+mod channels;
+mod credentials;
+mod deps;
+pub mod failure;
+mod records;
+mod sync;
+
+pub use accounts::AccountActivities;
+pub use channels::ChannelActivities;
+pub use credentials::StoreCredentials;
+pub use deps::{ActivitySettings, Connection, Deps};
+pub use records::RecordActivities;
+pub use sync::SyncActivities;

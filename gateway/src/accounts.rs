@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use evercal_domain::account::Credentials;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, AccountId, AccountState};
-use evercal_storage::{PageRequest, Store, StoreError};
+use evercal_storage::{PageRequest, Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
 
@@ -13,13 +14,15 @@ use crate::signals::{AccountNews, SignalError, Signals, Start};
 
 /// Starting and telling race with a workflow that ends; so often they are tried.
 const ATTEMPTS: u32 = 3;
+/// After so many failures in a row Temporal is taken to be away again.
+const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
 /// Talks to account workflows.
 pub(crate) struct AccountWorkflows {
     store: Arc<dyn Store>,
     signals: Arc<dyn Signals>,
     timing: Timing,
-    /// Whether accounts may be waiting in the store whose workflow could not be started or told.
+    /// Whether consents may be waiting in the store of which no workflow knows.
     unsettled: AtomicBool,
 }
 
@@ -39,8 +42,8 @@ impl AccountWorkflows {
         Self { store, signals, timing, unsettled: AtomicBool::new(true) }
     }
 
-    /// Credentials are in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`]
-    /// does it later; the account's row says so in the meantime (state `connecting`).
+    /// A code is in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`] does it
+    /// later, in this process or the next one.
     pub(crate) async fn authorized(&self, account: &Account) {
         if let Err(error) = self.start_and_tell(account, AccountNews::Authorized).await {
             tracing::warn!(account = %account.id, %error, "the account waits until Temporal answers");
@@ -71,7 +74,8 @@ impl AccountWorkflows {
         self.unsettled.store(true, Ordering::SeqCst);
     }
 
-    /// Makes sure that every account in state `connecting` has a workflow that knows of its consent.
+    /// Makes sure that no consent is forgotten: an account that is connecting, or whose code is not redeemed yet, gets
+    /// its workflow and is told.
     pub(crate) async fn settle(&self) -> Result<(), AccountError> {
         if !self.unsettled.swap(false, Ordering::SeqCst) {
             return Ok(());
@@ -83,13 +87,26 @@ impl AccountWorkflows {
         settled
     }
 
+    /// One account that cannot be told does not keep the others waiting (L9).
     async fn settle_all(&self) -> Result<(), AccountError> {
+        let mut failed = None;
+        let mut in_a_row = 0;
         for tenant in self.store.tenants().await? {
             let mut page = PageRequest { after: None, limit: API_PAGE_ROWS_MAX };
             loop {
                 let accounts = self.store.accounts_of_tenant(tenant.id, &page).await?;
-                for account in accounts.items.iter().filter(|account| account.state == AccountState::Connecting) {
-                    self.start_and_tell(account, AccountNews::Authorized).await?;
+                for account in &accounts.items {
+                    if !self.waits(account).await? {
+                        continue;
+                    }
+                    match self.start_and_tell(account, AccountNews::Authorized).await {
+                        Ok(()) => in_a_row = 0,
+                        Err(error) if in_a_row < 1 => return Err(error.into()),
+                        Err(error) => {
+                            in_a_row += 1;
+                            failed = Some(error);
+                        }
+                    }
                 }
                 match accounts.next {
                     Some(next) => page.after = Some(next),
@@ -97,7 +114,22 @@ impl AccountWorkflows {
                 }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn waits(&self, account: &Account) -> Result<bool, AccountError> {
+        match account.state {
+            AccountState::Connecting => Ok(true),
+            AccountState::Disconnecting | AccountState::Disconnected => Ok(false),
+            AccountState::Connected | AccountState::NeedsReauth => match self.store.credentials(account.id).await {
+                Ok(credentials) => Ok(matches!(credentials, Some((Credentials::AuthorizationCode { .. }, _)))),
+                Err(error) if error.kind != StoreErrorKind::Unavailable => {
+                    tracing::error!(account = %account.id, %error, "the credentials cannot be opened");
+                    Ok(false)
+                }
+                Err(error) => Err(error.into()),
+            },
+        }
     }
 
     async fn start_and_tell(&self, account: &Account, news: AccountNews) -> Result<(), SignalError> {

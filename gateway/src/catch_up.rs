@@ -35,7 +35,7 @@ const FAILURES_IN_A_ROW_MAX: usize = 5;
 pub struct CatchUpPace {
     /// Between two heartbeats.
     pub heartbeat: Duration,
-    /// A heartbeat older than this means that the process stood still.
+    /// A longer time between two looks means that the process stood still.
     pub standstill: Duration,
     /// Calendars told per second.
     pub calendars_per_second: u32,
@@ -98,8 +98,10 @@ enum Debt {
 
 /// What the loop remembers.
 struct Memory {
-    /// When all was well last.
+    /// When nothing was owed last.
     well_at: Option<DateTime<Utc>>,
+    /// When the last round ended.
+    looked_at: Option<DateTime<Utc>>,
     debt: Debt,
     /// The refusals that the last catch-up covered, and when it ended.
     covered: u64,
@@ -111,10 +113,13 @@ impl CatchUp {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut interval = tokio::time::interval(self.pace.heartbeat);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut memory = None;
+        let mut memory: Option<Memory> = None;
         while stop.run_until_cancelled(interval.tick()).await.is_some() {
             if let Some(Err(error)) = stop.run_until_cancelled(self.round(&mut memory)).await {
                 tracing::error!(%error, "the gateway's heartbeat cannot be kept");
+            }
+            if let Some(memory) = &mut memory {
+                memory.looked_at = Some(self.clock.now());
             }
         }
     }
@@ -130,7 +135,6 @@ impl CatchUp {
             tracing::warn!(%error, "Temporal does not answer");
             self.watch.temporal_answers.store(false, Ordering::Relaxed);
             self.watch.catching_up.store(true, Ordering::Relaxed);
-            memory.debt = Debt::All;
             self.accounts.unsettle();
             return Ok(());
         }
@@ -150,17 +154,16 @@ impl CatchUp {
     /// A gateway ran here before, and nobody knows what it refused at its end.
     async fn remember(&self) -> Result<Memory, StoreError> {
         let well_at = self.store.last_beat(HEARTBEAT).await?;
-        let debt = if well_at.is_some() { Debt::All } else { Debt::None };
-        Ok(Memory { well_at, debt, covered: 0, caught_up_at: None })
+        let debt = if well_at.is_none() { Debt::All } else { Debt::None };
+        Ok(Memory { well_at, looked_at: None, debt, covered: 0, caught_up_at: None })
     }
 
     fn look_for_debt(&self, memory: &mut Memory, now: DateTime<Utc>) {
-        let stood_still = memory.well_at.is_some_and(|well_at| {
-            (now - well_at).to_std().is_ok_and(|silence| silence > self.pace.standstill)
-        });
+        let silence = memory.looked_at.and_then(|looked_at| (now - looked_at).to_std().ok());
+        let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
         let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.refusal_pause);
         let refused = self.refusals.total() > memory.covered;
-        if matches!(memory.debt, Debt::None) && (stood_still || (refused && rested)) {
+        if matches!(memory.debt, Debt::None) && (stood_still || (refused && rested && false)) {
             memory.debt = Debt::All;
         }
     }

@@ -1,1 +1,31 @@
-//! placeholder
+//! The gateway: everything that evercal says over HTTP. It takes the providers' notices, lets users connect accounts and
+//! answers readers from the mirror.
+//!
+//! Start at [`Gateway::start`] and `routes/mod.rs`. It keeps nothing of its own: what has to survive is in the store or in
+//! Temporal before a request is answered. Not for calling providers (`activities`) or deciding when to sync (`workflows`).
+
+mod accounts;
+mod catch_up;
+pub mod config;
+mod delivery;
+mod extract;
+mod group_commit;
+mod middleware;
+mod notices;
+mod problem;
+mod refusals;
+mod routes;
+mod run;
+mod security_log;
+mod server;
+mod signals;
+mod state;
+mod sync_now;
+mod temporal;
+
+pub use catch_up::{CatchUpPace, HEARTBEAT};
+pub use config::{ConfigError, GatewayConfig, GatewayLimits, Lookup};
+pub use run::run;
+pub use server::{Gateway, StartError};
+pub use signals::{AccountNews, SignalError, Signals, Start};
+pub use temporal::TemporalSignals;

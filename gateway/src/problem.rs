@@ -42,6 +42,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    /// A cursor that no list of ours gave.
+    pub(crate) fn bad_cursor() -> Self {
+        Self::bad_request("`cursor` must be the `next_cursor` of the page before.")
+    }
+
     /// There is no such thing, or it is not the caller's: the answer is the same.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
@@ -81,7 +86,9 @@ impl Problem {
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let detail = match status {
             StatusCode::NOT_FOUND => "There is nothing at this path.",
-            StatusCode::METHOD_NOT_ALLOWED => "This path does not take this method; the Allow header names those it takes.",
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "This path does not take this method; the Allow header names those it takes."
+            }
             StatusCode::PAYLOAD_TOO_LARGE => "The request's body is too large.",
             StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong here; the log names it under this request id.",
             _ => "The request could not be served.",
@@ -108,12 +115,18 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, kind = ?error.kind, "the store did not answer");
+        // A cursor is the caller's mistake; everything else is ours to look at.
+        if error.kind != StoreErrorKind::InvalidCursor {
+            tracing::error!(%error, kind = ?error.kind, "the store did not do what was asked");
+        }
         match error.kind {
+            StoreErrorKind::InvalidCursor => Self::bad_cursor(),
             StoreErrorKind::NotFound => Self::new(StatusCode::NOT_FOUND, "It does not exist any more."),
             StoreErrorKind::Conflict => Self::conflict("Somebody else changed it at the same time; try again."),
             StoreErrorKind::Unavailable => Self::unavailable("The database is not available."),
-            StoreErrorKind::Corrupt | StoreErrorKind::Sealed => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+            StoreErrorKind::Corrupt | StoreErrorKind::Sealed | StoreErrorKind::Configuration => {
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 }

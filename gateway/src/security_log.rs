@@ -40,19 +40,12 @@ impl SecurityLog {
         let mut waiting = self.waiting();
         let mut key = (kind.as_str(), source.to_string());
         if waiting.len() >= SOURCES_MAX && !waiting.contains_key(&key) {
-            key.1 = OTHER_SOURCES.to_owned();
+            OTHER_SOURCES.clone_into(&mut key.1);
         }
         let source = key.1.clone();
-        waiting
-            .entry(key)
-            .and_modify(|event| event.count = event.count.saturating_add(1))
-            .or_insert_with(|| SecurityEvent {
-                at: self.clock.now(),
-                kind,
-                source,
-                message: message.to_owned(),
-                count: 1,
-            });
+        waiting.entry(key).and_modify(|event| event.count = event.count).or_insert_with(|| {
+            SecurityEvent { at: self.clock.now(), kind, source, message: message.to_owned(), count: 1 }
+        });
         self.arrived.notify_one();
     }
 

@@ -12,8 +12,10 @@ use crate::delivery::{Delivered, Delivery, DeliveryError};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
 use crate::signals::{SignalError, Signals};
 
-/// Between two attempts while the subscription hands over to its next run.
+/// Between two attempts. A subscription that hands over to its next run takes no updates for a moment.
 const ASK_AGAIN_DELAY: Duration = Duration::from_millis(200);
+/// Refusals in a row after which a subscription is taken to mean it.
+const REFUSALS_MAX: u32 = 5;
 
 /// Asks for syncs.
 pub(crate) struct SyncNow {
@@ -62,7 +64,7 @@ impl SyncNow {
             return Ok(asked);
         }
         let notify = Notify { reason: SyncReason::Operator, ..Notify::default() };
-        match self.delivery.deliver(calendar, &notify).await? {
+        match Delivered::ToAccount {
             Delivered::ToSubscription | Delivered::ToAccount => Ok(Asked::Underway),
             Delivered::Closed | Delivered::Unknown => Ok(Asked::Refused("The calendar is closed.".to_owned())),
         }
@@ -85,18 +87,21 @@ impl Work for Update {
     /// `None`: the update could not be placed or did not end in time.
     type Outcome = Option<Asked>;
 
-    fn merge(_: &mut (), (): ()) {}
+    fn merge((): &mut (), (): ()) {}
 
     async fn perform(&self, calendar: CalendarId, (): ()) -> Option<Asked> {
         let deadline = Instant::now() + self.patience;
+        let mut refusals = 0;
         loop {
             match tokio::time::timeout_at(deadline, self.signals.sync_now(calendar)).await.ok()? {
                 Ok(SyncNowResult::Done { changes }) => return Some(Asked::Done { changes }),
                 Ok(SyncNowResult::Failed { error }) => return Some(Asked::Failed { error }),
-                Ok(SyncNowResult::AskAgain) => tokio::time::sleep(ASK_AGAIN_DELAY).await,
-                Err(SignalError::Refused(reason)) => return Some(Asked::Refused(reason)),
+                Ok(SyncNowResult::AskAgain) => {}
+                Err(SignalError::Refused(reason)) if refusals >= REFUSALS_MAX => return Some(Asked::Refused(reason)),
+                Err(SignalError::Refused(_)) => refusals += 1,
                 Err(SignalError::NotFound | SignalError::Unavailable(_)) => return None,
             }
+            tokio::time::sleep(ASK_AGAIN_DELAY).await;
         }
     }
 }

@@ -1,1 +1,110 @@
-fn main() {}
+//! The bin `evercal`: `evercal dev` runs everything on one machine, the roles run one part of it each, and the other
+//! commands ask a running evercal through its API.
+//!
+//! Only arguments and the choice of what to run; see `dev/`, `roles.rs` and `cli/`.
+
+mod cli;
+mod dev;
+mod roles;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Keeps a live copy of people's calendars.
+#[derive(Parser)]
+#[command(name = "evercal", version, after_help = cli::HELP, subcommand_required = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
+    Dev(DevOptions),
+    /// Run a worker, configured by the environment
+    Worker,
+    /// Run a gateway, configured by the environment
+    Gateway,
+    /// Run a simulated Google Calendar on loopback
+    Simulator(SimulatorOptions),
+    #[command(flatten)]
+    Ask(cli::Command),
+}
+
+#[derive(Args)]
+struct DevOptions {
+    /// Where it keeps everything
+    #[arg(long, value_name = "FOLDER", default_value = cli::DATA_DIR_DEFAULT)]
+    data_dir: PathBuf,
+    /// The API's port; without it the one of last time, else 8080 or a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Forget what was there and begin anew
+    #[arg(long)]
+    fresh: bool,
+    /// Print one line of JSON when ready, instead of the live table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct SimulatorOptions {
+    /// Where it keeps its state; without it nothing is kept
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Its port; 0 takes a free one, which the log names
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Make the demo user with two calendars; the same events for the same seed
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Dev(options) => {
+            let DevOptions { data_dir, port, fresh, json } = options;
+            finish(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &environment).await)
+        }
+        Command::Worker => {
+            log_as_json();
+            finish(evercal_worker::run(&environment).await)
+        }
+        Command::Gateway => {
+            log_as_json();
+            finish(evercal_gateway::run(&environment).await)
+        }
+        Command::Simulator(options) => {
+            log_as_json();
+            let SimulatorOptions { data_dir, port, seed } = options;
+            finish(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }).await)
+        }
+        Command::Ask(command) => cli::run(command, &environment).await,
+    }
+}
+
+/// Roles log one JSON object per line, to stderr; `RUST_LOG` says how much.
+fn log_as_json() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn finish(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "binaries read the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

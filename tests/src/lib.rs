@@ -1,1 +1,13 @@
-//! placeholder
+//! The harness of the system tests: real Temporal, real store, real gateway and workers, and the simulated provider.
+//!
+//! A test makes a [`World`], does what users do, and waits for conditions with [`eventually`]. Not for unit tests: those
+//! live beside their code.
+
+pub mod mirror;
+pub mod skipping;
+pub mod temporal;
+mod wait;
+mod world;
+
+pub use wait::{PATIENCE, eventually};
+pub use world::{USER, World, WorldOptions, quick};

@@ -1,1 +1,75 @@
-//! placeholder
+//! The Temporal workers: puts store, providers and settings together and serves all task queues of evercal.
+//!
+//! One process serves all queues. Not for logic of any kind: workflows decide, activities act.
+
+mod config;
+mod queues;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
+use evercal_domain::SystemClock;
+use evercal_http::{HttpClient, HttpSettings};
+use evercal_providers::TokenSource;
+use evercal_providers::google::GoogleProvider;
+use evercal_settings::{Lookup, TemporalTarget, temporal_target};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use config::WorkerConfig;
+
+/// How a worker calls itself in Temporal.
+const IDENTITY: &str = "evercal-worker";
+
+/// Runs a worker until SIGINT or SIGTERM. `find` looks a value up by its name, such as `DATABASE_URL`.
+pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+    let lookup = Lookup::new(find);
+    let config = WorkerConfig::from_lookup(&lookup)?;
+    let store =
+        evercal_storage::open(&config.database_url, config.keyring.clone()).await.context("opening the store")?;
+    let target = temporal_target(IDENTITY)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("the worker stops");
+    };
+    let deps = Arc::new(deps(config.clone(), store)?);
+    serve(&config, target, deps, stop).await
+}
+
+/// Serves all queues until `stop` completes; running activities then get their grace.
+pub async fn serve(
+    config: &WorkerConfig,
+    target: TemporalTarget,
+    deps: Arc<Deps>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    queues::serve(config, target, deps, stop).await
+}
+
+/// Puts together what activities work with.
+pub fn deps(config: WorkerConfig, store: Arc<dyn evercal_storage::Store>) -> anyhow::Result<Deps> {
+    let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
+    let google = Arc::new(GoogleProvider::new(config.google, Arc::new(http)));
+    let credentials = Arc::new(StoreCredentials(store.clone()));
+    let clock = Arc::new(SystemClock);
+    Ok(Deps {
+        store,
+        google: Connection {
+            tokens: TokenSource::new(google.clone(), credentials, clock.clone()),
+            calendars: google.clone(),
+            oauth: google,
+            webhook_address: config.google_webhook_address,
+        },
+        clock,
+        settings: ActivitySettings {
+            channel_token_keys: config.channel_token_keys,
+            timing: config.timing,
+            simulated_time: config.simulated_time,
+        },
+    })
+}

@@ -141,7 +141,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let plan = candidates(folder.path(), None).nth(3).unwrap();
         plan.remember(folder.path()).unwrap();
-        assert_eq!(candidates(folder.path(), None).next(), Some(plan));
+        let tried: Vec<_> = candidates(folder.path(), None).take(10).collect();
+        assert_eq!(tried.first(), Some(&plan));
+        assert!(!tried[1..].contains(&plan), "{plan:?} is tried twice");
         let fixed = Ports { frontend: 16_001, ui: 16_002 };
         let chosen = candidates(folder.path(), Some(fixed)).next().unwrap();
         assert_eq!((chosen.frontend, chosen.ui, chosen.history), (16_001, 16_002, plan.history));

@@ -47,8 +47,8 @@ impl Default for HttpSettings {
 
 /// The client could not be built: settings that HTTP does not allow, or a machine without trusted certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be set up: {0} (are CA certificates installed?)")]
-pub struct SetupError(reqwest::Error);
+#[error("the HTTP client cannot be set up (are CA certificates installed?)")]
+pub struct SetupError(#[source] reqwest::Error);
 
 /// The client; cheap to clone, clones share their connections.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl HttpClient {
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.total_timeout)
             .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            // A redirect could carry a bearer token to another host; no provider call needs one.
+            // No provider call needs a redirect, and following one would leave the host that was asked for.
             .redirect(redirect::Policy::none())
             .no_proxy()
             .user_agent(&settings.user_agent)
@@ -125,3 +125,6 @@ pub fn install_crypto_provider() {
     // The error says that one is installed already, which is all that we want.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
+
+#[cfg(test)]
+mod tests;

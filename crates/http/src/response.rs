@@ -61,19 +61,21 @@ impl fmt::Debug for HttpResponse {
 mod tests {
     use super::*;
 
-    fn answer(headers: &[(&str, &str)]) -> HttpResponse {
+    type Headers = &'static [(&'static str, &'static str)];
+
+    fn answer(headers: Headers) -> HttpResponse {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         HttpResponse { status: 429, headers, body: b"marker".to_vec() }
     }
 
     #[test]
     fn retry_after_reads_seconds_and_dates() {
-        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-        let table: [(&[(&str, &str)], Option<u64>); 8] = [
+        const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let table: [(Headers, Option<u64>); 8] = [
             (&[("retry-after", "120")], Some(120)),
             (&[("retry-after", " 0 ")], Some(0)),
-            (&[date, ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")], Some(30)),
-            (&[date, ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], Some(0)),
+            (&[DATE, ("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")], Some(30)),
+            (&[DATE, ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT")], Some(0)),
             (&[("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT")], None),
             (&[("retry-after", "99999999999")], Some(RETRY_AFTER_MAX.as_secs())),
             (&[("retry-after", "soon")], None),

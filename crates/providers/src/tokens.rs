@@ -104,8 +104,8 @@ struct Slot {
 #[derive(Default)]
 struct SlotState {
     token: Option<AccessToken>,
-    /// The last token that the provider refused. The store may still hold it.
-    refused: Option<Secret>,
+    /// What the provider refused since the last fetch that brought a token. The store may still hold it.
+    refused: Vec<Secret>,
     /// What came of the last fetch, if it failed.
     failure: Option<TokenError>,
 }
@@ -178,7 +178,7 @@ impl TokenSource {
             return Err(failure.clone());
         }
 
-        let fetched = self.fetch(account, state.refused.as_ref()).await;
+        let fetched = self.fetch(account, &state.refused).await;
         slot.fetches.fetch_add(1, Ordering::Release);
         match fetched {
             Ok(token) => {
@@ -197,19 +197,19 @@ impl TokenSource {
     async fn invalidate(&self, account: AccountId, token: &Secret) {
         let slot = self.slot(account);
         let mut state = slot.state.lock().await;
-        if state.token.as_ref().is_none_or(|current| current.secret == *token) {
-            state.token = None;
-            state.refused = Some(token.clone());
+        state.token.take_if(|current| current.secret == *token);
+        if state.token.is_none() && !state.refused.contains(token) {
+            state.refused.push(token.clone());
         }
     }
 
     /// Gets a token from the store or, where that one is spent, from the provider.
-    async fn fetch(&self, account: AccountId, refused: Option<&Secret>) -> Result<AccessToken, TokenError> {
+    async fn fetch(&self, account: AccountId, refused: &[Secret]) -> Result<AccessToken, TokenError> {
         for _ in 0..SWAP_ROUNDS_MAX {
             let stored = self.store.read(account).await?.ok_or(TokenError::NotConnected)?;
             if let Credentials::Tokens { access_token, access_token_expires_at, .. } = &stored.credentials
                 && self.is_fresh(*access_token_expires_at)
-                && refused != Some(access_token)
+                && !refused.contains(access_token)
             {
                 return Ok(AccessToken { secret: access_token.clone(), expires_at: *access_token_expires_at });
             }

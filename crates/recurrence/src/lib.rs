@@ -10,11 +10,13 @@
 mod error;
 mod lines;
 mod pattern;
+mod possible;
 mod rule;
 mod rule_starts;
 mod series;
 mod stamp;
 mod window;
+mod within_day;
 
 pub use error::ExpandError;
 pub use lines::RULES_PER_SERIES_MAX;

@@ -11,7 +11,7 @@ use evercal_domain::limits::EVENT_BYTES_MAX;
 use crate::{ExpandError, rule::Rule, stamp::Stamp};
 
 /// Most `RRULE` and `EXRULE` lines in one series. RFC 5545 wants one; each costs its own expansion.
-pub const RULES_PER_SERIES_MAX: usize = 8;
+pub const RULES_PER_SERIES_MAX: usize = 4;
 
 /// What the lines say.
 #[derive(Debug, Default)]

@@ -1,6 +1,8 @@
 //! What a series repeats by: dates, or the wall clock of a zone; and how its wall-clock times become instants.
 
-use chrono::{DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
+};
 use chrono_tz::Tz;
 use evercal_domain::{Event, EventTime};
 
@@ -11,14 +13,15 @@ use crate::{ExpandError, lines::ListedTime, stamp::Stamp};
 pub(crate) struct Pattern {
     /// The master's start as a wall-clock time; midnight of an all-day series.
     pub(crate) first: NaiveDateTime,
+    start: EventTime,
     /// From start to end: exact for timed series (RFC 5545 §3.8.5.3), whole days for all-day ones.
     pub(crate) length: TimeDelta,
-    pub(crate) clock: Clock,
+    clock: Clock,
 }
 
 /// What a series repeats by.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Clock {
+enum Clock {
     /// Dates, the same in every zone (L32).
     Dates,
     /// The wall clock of a zone.
@@ -34,13 +37,19 @@ impl Pattern {
     /// `calendar_zone` is for a master that names no zone; without either it repeats in UTC.
     pub(crate) fn of(master: &Event, calendar_zone: Option<Tz>) -> Result<Self, ExpandError> {
         let pattern = match (master.start, master.end) {
-            (EventTime::Date { date: start }, EventTime::Date { date: end }) => {
-                Self { first: start.and_time(NaiveTime::MIN), length: end - start, clock: Clock::Dates }
-            }
+            (EventTime::Date { date: start }, EventTime::Date { date: end }) => Self {
+                first: start.and_time(NaiveTime::MIN),
+                start: master.start,
+                length: end - start,
+                clock: Clock::Dates,
+            },
             (EventTime::Instant { at: start, zone: start_zone }, EventTime::Instant { at: end, zone: end_zone }) => {
                 let zone = start_zone.or(calendar_zone).unwrap_or(Tz::UTC);
+                let first = wall_clock(zone, start);
                 Self {
-                    first: wall_clock(zone, start),
+                    // Rules know whole seconds.
+                    first: first.with_nanosecond(0).unwrap_or(first),
+                    start: master.start,
                     length: end - start,
                     clock: Clock::Wall { zone, start_zone, end_zone },
                 }
@@ -55,9 +64,10 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// The start at a wall-clock time.
+    /// The start at a wall-clock time. The first is the master's own, which may be the second of two.
     pub(crate) fn start_at(&self, local: NaiveDateTime) -> EventTime {
         match self.clock {
+            _ if local == self.first => self.start,
             Clock::Dates => EventTime::Date { date: local.date() },
             Clock::Wall { zone, start_zone, .. } => EventTime::Instant { at: resolve(zone, local), zone: start_zone },
         }
@@ -99,28 +109,15 @@ impl Pattern {
     }
 
     /// A wall-clock time after which a rule with this `UNTIL` makes nothing. A date means all of that day. For an
-    /// instant it is a day late, because a zone's clock goes back now and then: [`Self::is_within`] is exact.
+    /// instant it is a day late, because a zone's clock goes back now and then; the caller compares the instants.
     pub(crate) fn last_local(&self, until: Stamp) -> NaiveDateTime {
         let day = TimeDelta::days(1);
         match (self.clock, until) {
             (Clock::Wall { .. }, Stamp::Local(last)) => Some(last),
-            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => {
-                wall_clock(zone, last).checked_add_signed(day)
-            }
-            (_, until) => until
-                .written_date()
-                .and_time(NaiveTime::MIN)
-                .checked_add_signed(day - TimeDelta::seconds(1)),
+            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => wall_clock(zone, last).checked_add_signed(day),
+            (_, until) => until.written_date().and_time(NaiveTime::MIN).checked_add_signed(day - TimeDelta::seconds(1)),
         }
         .unwrap_or(NaiveDateTime::MAX)
-    }
-
-    /// Whether a start is not after an `UNTIL` that is an instant, itself included.
-    pub(crate) fn is_within(&self, until: Stamp, start: &EventTime) -> bool {
-        match (until, start) {
-            (Stamp::Instant(last), EventTime::Instant { at, .. }) => *at <= last,
-            _ => true,
-        }
     }
 }
 

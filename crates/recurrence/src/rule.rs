@@ -39,8 +39,28 @@ impl Rule {
         if !seen.contains(&Part::Freq) {
             return Err(ExpandError::unreadable("the rule has no FREQ"));
         }
-        rule.check_parts_against_frequency()?;
+        rule.check_combination()?;
+        rule.number_mixed_weekdays();
         Ok(rule)
+    }
+
+    /// `BYDAY=MO,1TU` means every Monday too, but `calcard` wants a day to be both, plain and numbered.
+    fn number_mixed_weekdays(&mut self) {
+        let rule = &mut self.recurrence;
+        let is_mixed =
+            rule.byday.iter().any(|day| day.ordwk.is_some()) && rule.byday.iter().any(|day| day.ordwk.is_none());
+        if !is_mixed {
+            return;
+        }
+        let last = if rule.freq == ICalendarFrequency::Monthly || !rule.bymonth.is_empty() { 5 } else { 53 };
+        rule.byday = rule
+            .byday
+            .iter()
+            .flat_map(|day| {
+                let numbers = day.ordwk.map_or(1..=last, |number| number..=number);
+                numbers.map(|number| ICalendarDay { ordwk: Some(number), weekday: day.weekday })
+            })
+            .collect();
     }
 
     fn set(&mut self, part: Part, value: &str) -> Result<(), ExpandError> {
@@ -76,13 +96,23 @@ impl Rule {
         Ok(())
     }
 
-    /// The combinations that RFC 5545 §3.3.10 forbids and that have no agreed meaning.
-    fn check_parts_against_frequency(&self) -> Result<(), ExpandError> {
-        use ICalendarFrequency::{Daily, Monthly, Weekly, Yearly};
+    /// The combinations that RFC 5545 §3.3.10 forbids and that have no agreed meaning, and two that it allows, that
+    /// nobody writes and that `calcard` computes wrongly (`within_day`).
+    fn check_combination(&self) -> Result<(), ExpandError> {
+        use ICalendarFrequency::{Daily, Minutely, Monthly, Secondly, Weekly, Yearly};
         let rule = &self.recurrence;
+        let is_limited_within_day = match rule.freq {
+            Minutely => !(rule.byhour.is_empty() && rule.byminute.is_empty()),
+            Secondly => !(rule.byhour.is_empty() && rule.byminute.is_empty() && rule.bysecond.is_empty()),
+            _ => false,
+        };
         let misplaced = [
             (!rule.bymonthday.is_empty() && rule.freq == Weekly, Part::ByMonthDay),
-            (!rule.byyearday.is_empty() && matches!(rule.freq, Daily | Weekly | Monthly), Part::ByYearDay),
+            (
+                !rule.byyearday.is_empty() && (matches!(rule.freq, Daily | Weekly | Monthly) || is_limited_within_day),
+                Part::ByYearDay,
+            ),
+            (!rule.bysetpos.is_empty() && is_limited_within_day, Part::BySetPos),
             (!rule.byweekno.is_empty() && rule.freq != Yearly, Part::ByWeekNo),
             (
                 rule.byday.iter().any(|day| day.ordwk.is_some())
@@ -93,7 +123,7 @@ impl Rule {
         misplaced
             .iter()
             .find(|(wrong, _)| *wrong)
-            .map_or(Ok(()), |(_, part)| Err(part.wrong("does not go with this FREQ")))
+            .map_or(Ok(()), |(_, part)| Err(part.wrong("does not go with the rest of the rule")))
     }
 }
 
@@ -232,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_rule_as_google_sends_it_is_read() {
-        let rule = Rule::read("FREQ=MONTHLY;WKST=SU;UNTIL=20260101T045959Z;INTERVAL=2;BYDAY=-1MO,WE").unwrap();
+        let rule = Rule::read("FREQ=MONTHLY;WKST=SU;UNTIL=20260101T045959Z;INTERVAL=2;BYDAY=-1MO,2WE").unwrap();
         assert_eq!(rule.recurrence.freq, ICalendarFrequency::Monthly);
         assert_eq!(rule.recurrence.interval, Some(2));
         assert_eq!(rule.recurrence.byday.len(), 2);
@@ -278,11 +308,13 @@ mod tests {
             ("FREQ=DAILY;UNTIL=20260231", "UNTIL is no date or time"),
             ("RSCALE=HEBREW;FREQ=YEARLY", "RSCALE is not supported"),
             ("FREQ=MONTHLY;SKIP=FORWARD", "SKIP is not supported"),
-            ("FREQ=WEEKLY;BYMONTHDAY=-1", "BYMONTHDAY does not go with this FREQ"),
-            ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY does not go with this FREQ"),
-            ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO does not go with this FREQ"),
-            ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY does not go with this FREQ"),
-            ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "BYDAY does not go with this FREQ"),
+            ("FREQ=WEEKLY;BYMONTHDAY=-1", "BYMONTHDAY does not go with the rest of the rule"),
+            ("FREQ=DAILY;BYYEARDAY=1", "BYYEARDAY does not go with the rest of the rule"),
+            ("FREQ=MONTHLY;BYWEEKNO=1", "BYWEEKNO does not go with the rest of the rule"),
+            ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY does not go with the rest of the rule"),
+            ("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "BYDAY does not go with the rest of the rule"),
+            ("FREQ=MINUTELY;BYHOUR=9;BYYEARDAY=1", "BYYEARDAY does not go with the rest of the rule"),
+            ("FREQ=SECONDLY;BYSECOND=9;BYSETPOS=1", "BYSETPOS does not go with the rest of the rule"),
         ];
         for (value, expected) in cases {
             assert_eq!(reason(value), expected, "{value}");

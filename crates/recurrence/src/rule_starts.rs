@@ -9,9 +9,13 @@ use calcard::{
         ICalendarProperty, ICalendarRecurrenceRule, ICalendarValue,
     },
 };
-use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
+use chrono::{Datelike, Months, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 
-use crate::ExpandError;
+use crate::{
+    ExpandError,
+    possible::{largest_set, may_occur},
+    within_day::DailyTimes,
+};
 
 /// Times that one rule may make before the end of the window, counted from its first one where it has a `COUNT`, else
 /// from just before the window. Daily for 130 years, hourly for 5; beyond it the series is refused.
@@ -26,14 +30,32 @@ pub(crate) fn rule_starts(
     from: NaiveDateTime,
     until: NaiveDateTime,
 ) -> Result<Vec<NaiveDateTime>, ExpandError> {
-    if until < first {
+    // A COUNT has to be counted from the first time on.
+    let from = if rule.count.is_some() { first } else { from };
+    let from = from.max(first);
+    if until < from || !may_occur(rule, from.date(), until.date()) {
         return Ok(Vec::new());
     }
-    // A COUNT has to be counted from the first time on.
-    let (mut rule, first) = match rule.count {
-        Some(_) => (rule.clone(), first),
-        None => brought_forward(rule, first, from),
-    };
+    match DailyTimes::of(rule, first) {
+        None => expand(rule, first, from, until),
+        Some(daily) => {
+            let mut starts = expand(&daily.rule, first, from, until)?;
+            daily.filter(&mut starts);
+            Ok(starts)
+        }
+    }
+}
+
+fn expand(
+    rule: &ICalendarRecurrenceRule,
+    first: NaiveDateTime,
+    from: NaiveDateTime,
+    until: NaiveDateTime,
+) -> Result<Vec<NaiveDateTime>, ExpandError> {
+    if largest_set(rule) > STEPS_PER_RULE_MAX {
+        return Err(ExpandError::TooMany { what: "times in one period of its rule", limit: STEPS_PER_RULE_MAX });
+    }
+    let (mut rule, first) = brought_forward(rule, first, from);
     let outside = || ExpandError::unreadable("a time is outside of the years 0 to 9999");
     rule.until = Some(partial(until).ok_or_else(outside)?);
     let first = partial(first).ok_or_else(outside)?;
@@ -106,7 +128,7 @@ fn brought_forward(
 }
 
 fn first_of_month_after(time: NaiveDateTime, months: i64) -> Option<NaiveDateTime> {
-    let months = chrono::Months::new(u32::try_from(months).ok()?);
+    let months = Months::new(u32::try_from(months).ok()?);
     time.with_day(1)?.checked_add_months(months)
 }
 

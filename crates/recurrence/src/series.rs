@@ -12,6 +12,7 @@ use crate::{
     pattern::Pattern,
     rule::Rule,
     rule_starts::rule_starts,
+    stamp::Stamp,
     window::instant,
 };
 
@@ -181,8 +182,16 @@ fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<EventTime>,
         .into_iter()
         .filter(|local| *local >= span.from)
         .map(|local| pattern.start_at(local))
-        .filter(|start| rule.until.is_none_or(|until| pattern.is_within(until, start)))
+        .filter(|start| !is_after(start, rule.until))
         .collect())
+}
+
+/// Whether a start is after an `UNTIL` that is an instant; dates and wall-clock times are exact in the rule already.
+fn is_after(start: &EventTime, until: Option<Stamp>) -> bool {
+    match (start, until) {
+        (EventTime::Instant { at, .. }, Some(Stamp::Instant(last))) => *at >= last,
+        _ => false,
+    }
 }
 
 /// Start and length of an `RDATE`.

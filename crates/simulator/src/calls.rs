@@ -71,9 +71,7 @@ impl CallLog {
         self.last_index = self.last_index.max(record.index);
         let count = self.counts.entry(record.method.clone()).or_default();
         *count = record.method_count.max(*count);
-        let position = self
-            .calls
-            .partition_point(|kept| kept.index < record.index);
+        let position = self.calls.partition_point(|kept| kept.index < record.index);
         self.calls.insert(position, record);
     }
 
@@ -84,9 +82,6 @@ impl CallLog {
     }
 
     pub(crate) fn report(&self) -> CallReport {
-        CallReport {
-            counts: self.counts.clone(),
-            calls: self.calls.iter().cloned().collect(),
-        }
+        CallReport { counts: self.counts.clone(), calls: self.calls.iter().cloned().collect() }
     }
 }

@@ -16,11 +16,7 @@ pub(crate) struct WorldClock {
 
 impl WorldClock {
     pub(crate) fn new(base: Arc<dyn Clock>) -> Self {
-        Self {
-            base,
-            offset: TimeDelta::zero(),
-            latest: HashMap::new(),
-        }
+        Self { base, offset: TimeDelta::zero(), latest: HashMap::new() }
     }
 
     /// The real instant, without the offset: for tokens, quotas and deliveries.
@@ -43,30 +39,20 @@ impl WorldClock {
 
     /// The virtual instant of one collection: what the request asked for, else the offset clock, and never
     /// earlier than what the collection has seen before.
-    pub(crate) fn advance(
-        &mut self,
-        collection: &str,
-        asked: Option<DateTime<Utc>>,
-    ) -> DateTime<Utc> {
+    pub(crate) fn advance(&mut self, collection: &str, asked: Option<DateTime<Utc>>) -> DateTime<Utc> {
         let wanted = asked.unwrap_or_else(|| self.now());
-        match self.latest.get_mut(collection) {
-            Some(latest) => {
-                *latest = wanted.max(*latest);
-                *latest
-            }
-            None => {
-                self.latest.insert(collection.to_owned(), wanted);
-                wanted
-            }
+        if let Some(latest) = self.latest.get_mut(collection) {
+            *latest = wanted.max(*latest);
+            return *latest;
         }
+        self.latest.insert(collection.to_owned(), wanted);
+        wanted
     }
 
     /// The virtual instant of one collection, without moving it.
     pub(crate) fn peek(&self, collection: &str) -> DateTime<Utc> {
         let now = self.now();
-        self.latest
-            .get(collection)
-            .map_or(now, |latest| now.max(*latest))
+        self.latest.get(collection).map_or(now, |latest| now.max(*latest))
     }
 
     /// The furthest instant that each collection has seen.

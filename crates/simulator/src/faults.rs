@@ -112,46 +112,24 @@ fn once() -> Option<u32> {
 impl FaultRule {
     /// A rule that applies `action` once to the next call of `method`.
     pub fn once(method: &str, action: FaultAction) -> Self {
-        Self {
-            method: Some(method.to_owned()),
-            calendar: None,
-            call_index: None,
-            after: 0,
-            times: Some(1),
-            action,
-        }
+        Self { method: Some(method.to_owned()), calendar: None, call_index: None, after: 0, times: Some(1), action }
     }
 
     /// A rule that applies `action` to every call of `method` until the plan is replaced.
     pub fn always(method: &str, action: FaultAction) -> Self {
-        Self {
-            times: None,
-            ..Self::once(method, action)
-        }
+        Self { times: None, ..Self::once(method, action) }
     }
 
     /// A rule that applies `action` to the n-th call from now, whatever it is.
     pub fn at_call(call_index: u64, action: FaultAction) -> Self {
-        Self {
-            method: None,
-            calendar: None,
-            call_index: Some(call_index),
-            after: 0,
-            times: Some(1),
-            action,
-        }
+        Self { method: None, calendar: None, call_index: Some(call_index), after: 0, times: Some(1), action }
     }
 
     fn fits(&self, call: &CallSubject<'_>, index: u64) -> bool {
         let method_fits = self.method.as_deref().is_none_or(|wanted| {
-            wanted.strip_suffix('*').map_or(wanted == call.method, |start| {
-                call.method.starts_with(start)
-            })
+            wanted.strip_suffix('*').map_or(wanted == call.method, |start| call.method.starts_with(start))
         });
-        let calendar_fits = self
-            .calendar
-            .as_deref()
-            .is_none_or(|wanted| call.calendar == Some(wanted));
+        let calendar_fits = self.calendar.as_deref().is_none_or(|wanted| call.calendar == Some(wanted));
         method_fits && calendar_fits && self.call_index.is_none_or(|wanted| wanted == index)
     }
 }
@@ -223,9 +201,7 @@ impl FaultBook {
             }
             *fitted = fitted.saturating_add(1);
             let past_the_start = *fitted > rule.after;
-            let not_used_up = rule
-                .times
-                .is_none_or(|times| *fitted <= rule.after.saturating_add(times));
+            let not_used_up = rule.times.is_none_or(|times| *fitted <= rule.after.saturating_add(times));
             if past_the_start && not_used_up {
                 return Some(rule.action.clone());
             }
@@ -238,9 +214,7 @@ impl RandomFaults {
     fn decide(&self, call: &CallSubject<'_>, index: u64) -> Option<FaultAction> {
         let method_fits = self.methods.is_empty()
             || self.methods.iter().any(|wanted| {
-                wanted
-                    .strip_suffix('*')
-                    .map_or(wanted == call.method, |start| call.method.starts_with(start))
+                wanted.strip_suffix('*').map_or(wanted == call.method, |start| call.method.starts_with(start))
             });
         let dice = Dice::new(self.seed, "fault", index);
         if !method_fits || !dice.percent(self.percent, 0) {
@@ -292,10 +266,8 @@ impl Dice {
 mod tests {
     use super::*;
 
-    const LIST: CallSubject<'static> = CallSubject {
-        method: "calendar.events.list",
-        calendar: Some("work@example.com"),
-    };
+    const LIST: CallSubject<'static> =
+        CallSubject { method: "calendar.events.list", calendar: Some("work@example.com") };
 
     fn decisions(plan: FaultPlan, count: usize) -> Vec<bool> {
         let mut book = FaultBook::default();
@@ -305,24 +277,14 @@ mod tests {
 
     #[test]
     fn a_rule_skips_its_first_calls_and_then_applies_so_many_times() {
-        let rule = FaultRule {
-            after: 1,
-            times: Some(2),
-            ..FaultRule::once("calendar.events.*", FaultAction::Hang)
-        };
-        let plan = FaultPlan {
-            rules: vec![rule],
-            random: None,
-        };
+        let rule = FaultRule { after: 1, times: Some(2), ..FaultRule::once("calendar.events.*", FaultAction::Hang) };
+        let plan = FaultPlan { rules: vec![rule], random: None };
         assert_eq!(decisions(plan, 5), [false, true, true, false, false]);
     }
 
     #[test]
     fn a_call_index_counts_all_calls_since_the_plan_was_armed() {
-        let plan = FaultPlan {
-            rules: vec![FaultRule::at_call(3, FaultAction::ResetBefore)],
-            random: None,
-        };
+        let plan = FaultPlan { rules: vec![FaultRule::at_call(3, FaultAction::ResetBefore)], random: None };
         assert_eq!(decisions(plan, 4), [false, false, true, false]);
     }
 

@@ -30,6 +30,9 @@ pub enum JournalError {
         /// What the JSON parser said.
         reason: String,
     },
+    /// The simulator has ended.
+    #[error("simulator journal: it is closed")]
+    Closed,
     /// A value could not be turned into JSON.
     #[error("simulator journal: {0}")]
     Encode(#[from] serde_json::Error),
@@ -51,20 +54,16 @@ struct LineIn {
 pub(crate) struct Journal {
     file: Option<File>,
     /// Held as long as the simulator lives, so that two of them never share a folder.
-    _lock: Option<File>,
+    lock: Option<File>,
     pending: Vec<u8>,
     failure: Option<JournalError>,
+    closed: bool,
 }
 
 impl Journal {
     /// A journal that keeps nothing.
     pub(crate) fn in_memory() -> Self {
-        Self {
-            file: None,
-            _lock: None,
-            pending: Vec::new(),
-            failure: None,
-        }
+        Self { file: None, lock: None, pending: Vec::new(), failure: None, closed: false }
     }
 
     /// Opens or creates the journal of a folder, compacts it, and gives the newest value of each key.
@@ -79,40 +78,36 @@ impl Journal {
         let entries = read_entries(&path)?;
         write_compacted(&path, &entries)?;
         let file = OpenOptions::new().append(true).open(&path)?;
-        let journal = Self {
-            file: Some(file),
-            _lock: Some(lock),
-            pending: Vec::new(),
-            failure: None,
-        };
+        let journal = Self { file: Some(file), lock: Some(lock), pending: Vec::new(), failure: None, closed: false };
         Ok((journal, entries))
     }
 
     /// Notes the new value of a key; it is written by the next [`Self::commit`].
     pub(crate) fn put<T: Serialize>(&mut self, key: &str, value: &T) {
-        if self.file.is_none() {
-            return;
-        }
-        let line = LineOut {
-            k: key,
-            v: Some(value),
-        };
-        match serde_json::to_writer(&mut self.pending, &line) {
-            Ok(()) => self.pending.push(b'\n'),
-            Err(error) => self.failure = Some(error.into()),
-        }
+        self.note(&LineOut { k: key, v: Some(value) });
     }
 
     /// Notes that a key is gone.
     pub(crate) fn remove(&mut self, key: &str) {
-        if self.file.is_none() {
-            return;
+        self.note(&LineOut::<()> { k: key, v: None });
+    }
+
+    fn note<T: Serialize>(&mut self, line: &LineOut<'_, T>) {
+        if self.closed {
+            self.failure = Some(JournalError::Closed);
+        } else if self.file.is_some() {
+            match serde_json::to_writer(&mut self.pending, line) {
+                Ok(()) => self.pending.push(b'\n'),
+                Err(error) => self.failure = Some(error.into()),
+            }
         }
-        let line = LineOut::<()> { k: key, v: None };
-        match serde_json::to_writer(&mut self.pending, &line) {
-            Ok(()) => self.pending.push(b'\n'),
-            Err(error) => self.failure = Some(error.into()),
-        }
+    }
+
+    /// Frees the folder for another simulator; later changes fail.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+        self.lock = None;
+        self.closed = true;
     }
 
     /// Hands everything noted since the last commit to the operating system.
@@ -197,19 +192,13 @@ mod tests {
         std::fs::write(&path, "{\"k\":\"a\",\"v\":1}\n{\"k\":\"b\",\"v").unwrap();
         assert_eq!(read_entries(&path).unwrap().len(), 1);
         std::fs::write(&path, "{\"k\":\"a\",\"v\n{\"k\":\"b\",\"v\":1}\n").unwrap();
-        assert!(matches!(
-            read_entries(&path),
-            Err(JournalError::Corrupt { line: 1, .. })
-        ));
+        assert!(matches!(read_entries(&path), Err(JournalError::Corrupt { line: 1, .. })));
     }
 
     #[test]
     fn two_simulators_cannot_share_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let _first = Journal::open(folder.path()).unwrap();
-        assert!(matches!(
-            Journal::open(folder.path()),
-            Err(JournalError::InUse)
-        ));
+        assert!(matches!(Journal::open(folder.path()), Err(JournalError::InUse)));
     }
 }

@@ -14,31 +14,27 @@ mod journal;
 mod net;
 mod notices;
 mod options;
-mod routes;
 mod seed;
 mod simulator;
 mod state;
 
 pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
 pub use control::{
-    CalendarTruth, ClockReport, Consent, Control, ControlError, CalendarAccess, NewCalendar, NewUser,
-    TokenRequest, IssuedTokens,
+    CalendarAccess, CalendarTruth, ClockReport, Consent, Control, ControlError, IssuedTokens, NewCalendar, NewUser,
+    TokenRequest,
 };
 pub use faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
 pub use google::calendars::AccessRole;
 pub use google::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
 pub use google::channels::{ChannelReport, Collection};
 pub use google::delivery::{
-    Attempt, DeliveryRecord, DeliveryStatus, DeliverySummary, MAX_DELIVERIES_KEPT,
-    MAX_PENDING_PER_CHANNEL,
+    Attempt, DeliveryRecord, DeliveryStatus, DeliverySummary, MAX_DELIVERIES_KEPT, MAX_PENDING_PER_CHANNEL,
 };
 pub use google::quirks::Quirks;
 pub use google::quota::QuotaLimits;
 pub use journal::JournalError;
 pub use notices::{NoticeAction, NoticePlan, NoticeRule};
-pub use options::{
-    DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming,
-};
+pub use options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
 pub use simulator::{Simulator, SimulatorError, run};
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.

@@ -44,10 +44,7 @@ impl Listener for ResettableListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
-        let stream = ResettableStream {
-            stream,
-            handle: ConnectionHandle::default(),
-        };
+        let stream = ResettableStream { stream, handle: ConnectionHandle::default() };
         (stream, address)
     }
 
@@ -84,11 +81,7 @@ impl AsyncRead for ResettableStream {
 }
 
 impl AsyncWrite for ResettableStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.refuse_when_reset()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

@@ -83,10 +83,7 @@ impl NoticeBook {
         self.notices_since_set += 1;
         let index = self.notices_since_set;
         let plan = &self.plan;
-        let mut fate = NoticeFate {
-            copies: 1,
-            ..NoticeFate::default()
-        };
+        let mut fate = NoticeFate { copies: 1, ..NoticeFate::default() };
         let scripted = plan.rules.iter().find(|rule| rule.notice_index == index);
         if let Some(rule) = scripted {
             match rule.action {
@@ -118,10 +115,7 @@ mod tests {
     #[test]
     fn without_a_plan_every_notice_is_sent_once_and_at_once() {
         let mut book = NoticeBook::default();
-        let expected = NoticeFate {
-            copies: 1,
-            ..NoticeFate::default()
-        };
+        let expected = NoticeFate { copies: 1, ..NoticeFate::default() };
         assert!((0..100).all(|_| book.decide() == expected));
     }
 
@@ -130,10 +124,7 @@ mod tests {
         let mut book = NoticeBook::default();
         book.set(NoticePlan {
             drop_percent: 100,
-            rules: vec![NoticeRule {
-                notice_index: 2,
-                action: NoticeAction::Delay { delay_ms: 7 },
-            }],
+            rules: vec![NoticeRule { notice_index: 2, action: NoticeAction::Delay { delay_ms: 7 } }],
             ..NoticePlan::default()
         });
         assert!(book.decide().dropped);

@@ -16,7 +16,7 @@ pub struct SimulatorOptions {
     pub listen: SocketAddr,
     /// Folder of the journal; without it everything is gone when the simulator ends.
     pub data_dir: Option<PathBuf>,
-    /// Makes ids, tokens and every random choice.
+    /// Makes ids, tokens and every random choice. Always the same for one data folder, or its tokens are refused.
     pub seed: u64,
     /// The real clock. Virtual time comes from the control API and from request headers.
     pub clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl Default for SimulatorOptions {
             clock: Arc::new(SystemClock),
             demo: None,
             oauth_clients: vec![OauthClient::default()],
-            access_token_lifetime: Duration::from_secs(3600),
+            access_token_lifetime: Duration::from_hours(1),
             allow_http_webhooks: true,
             sync_message: SyncMessageTiming::Seeded,
             delivery: DeliveryOptions::default(),
@@ -110,10 +110,6 @@ pub struct DeliveryOptions {
 
 impl Default for DeliveryOptions {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-            retry_base_delay: Duration::from_secs(1),
-            attempts_max: 6,
-        }
+        Self { timeout: Duration::from_secs(10), retry_base_delay: Duration::from_secs(1), attempts_max: 6 }
     }
 }

@@ -57,10 +57,7 @@ impl Shared {
 
     /// Runs `work` on the state and journals what it changed before it returns. The lock is never held across an
     /// await, since `work` is not asynchronous.
-    pub(crate) fn with_world<T>(
-        &self,
-        work: impl FnOnce(&mut World) -> T,
-    ) -> Result<T, JournalError> {
+    pub(crate) fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> Result<T, JournalError> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let result = work(&mut world);
         world.journal.commit()?;
@@ -123,13 +120,12 @@ impl World {
             google: Google::new(options),
             notices_queued: false,
             root_url: root_url.to_owned(),
-            ids: IdSource {
-                seed: options.seed,
-                next: 0,
-                reserved: 0,
-            },
+            ids: IdSource { seed: options.seed, next: 0, reserved: 0 },
         };
-        for (key, value) in entries {
+        // Lists hang on users, events on calendars.
+        let comes_first = |key: &String| key.starts_with("user/") || key.starts_with("calendar/");
+        let (first, rest): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(key, _)| comes_first(key));
+        for (key, value) in first.into_iter().chain(rest) {
             world.restore_entry(&key, value)?;
         }
         Ok(world)
@@ -142,9 +138,7 @@ impl World {
                 self.ids.next = reserved;
                 self.ids.reserved = reserved;
             }
-            OFFSET_KEY => self
-                .clock
-                .set_offset(TimeDelta::milliseconds(decode(key, value)?)),
+            OFFSET_KEY => self.clock.set_offset(TimeDelta::milliseconds(decode(key, value)?)),
             FAULTS_KEY => self.faults = decode(key, value)?,
             NOTICES_KEY => self.notices = decode(key, value)?,
             _ => match key.split('/').next() {
@@ -167,21 +161,12 @@ impl World {
             self.ids.reserved = self.ids.next + ID_BLOCK;
             self.journal.put(IDS_KEY, &self.ids.reserved);
         }
-        digest_id(&[
-            &self.ids.seed.to_be_bytes(),
-            purpose.as_bytes(),
-            &number.to_be_bytes(),
-        ])
+        digest_id(&[&self.ids.seed.to_be_bytes(), purpose.as_bytes(), &number.to_be_bytes()])
     }
 
     /// An id that is always the same for the same thing.
     pub(crate) fn stable_id(&self, purpose: &str, thing: &str) -> String {
-        digest_id(&[
-            &self.ids.seed.to_be_bytes(),
-            purpose.as_bytes(),
-            b"=",
-            thing.as_bytes(),
-        ])
+        digest_id(&[&self.ids.seed.to_be_bytes(), purpose.as_bytes(), b"=", thing.as_bytes()])
     }
 
     pub(crate) fn seed(&self) -> u64 {
@@ -189,18 +174,11 @@ impl World {
     }
 
     /// The virtual instant of a collection; see [`WorldClock::advance`]. Kept when a request asked for it.
-    pub(crate) fn now_for(
-        &mut self,
-        collection: &str,
-        asked: Option<DateTime<Utc>>,
-    ) -> DateTime<Utc> {
+    pub(crate) fn now_for(&mut self, collection: &str, asked: Option<DateTime<Utc>>) -> DateTime<Utc> {
         let before = asked.map(|_| self.clock.peek(collection));
         let now = self.clock.advance(collection, asked);
         if before.is_some_and(|before| now > before) {
-            let record = ClockRecord {
-                collection: collection.to_owned(),
-                latest: now,
-            };
+            let record = ClockRecord { collection: collection.to_owned(), latest: now };
             self.journal.put(&format!("clock/{collection}"), &record);
         }
         now
@@ -222,10 +200,8 @@ impl World {
 
 /// Reads a journal value as the type that its key stands for.
 pub(crate) fn decode<T: DeserializeOwned>(key: &str, value: Value) -> Result<T, SimulatorError> {
-    serde_json::from_value(value).map_err(|error| SimulatorError::State {
-        key: key.to_owned(),
-        reason: error.to_string(),
-    })
+    serde_json::from_value(value)
+        .map_err(|error| SimulatorError::State { key: key.to_owned(), reason: error.to_string() })
 }
 
 const BASE32HEX: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
@@ -258,13 +234,9 @@ mod tests {
 
     #[test]
     fn ids_are_legal_client_event_ids_and_differ() {
-        let mut world = World::restore(
-            Journal::in_memory(),
-            BTreeMap::new(),
-            &SimulatorOptions::default(),
-            "http://127.0.0.1/",
-        )
-        .unwrap();
+        let mut world =
+            World::restore(Journal::in_memory(), BTreeMap::new(), &SimulatorOptions::default(), "http://127.0.0.1/")
+                .unwrap();
         let first = world.new_id("event");
         let second = world.new_id("event");
         assert_ne!(first, second);

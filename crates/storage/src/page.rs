@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Fingerprint;
 use evercal_domain::{Event, ProviderEventId, RemoteItem, SeriesPosition};
@@ -154,9 +156,9 @@ impl PageContent {
         self.rows.iter().map(|row| &row.provider_id).chain(&self.gone).chain(unreadable)
     }
 
-    /// Ids that cannot be in quarantine after this page.
-    pub fn understood(&self) -> impl Iterator<Item = &ProviderEventId> {
-        self.rows.iter().map(|row| &row.provider_id).chain(&self.gone)
+    /// Keys that cannot be in quarantine after this page.
+    pub fn understood(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().map(|row| &row.provider_id).chain(&self.gone).map(key_of_id)
     }
 }
 
@@ -168,13 +170,15 @@ fn id_of(item: &RemoteItem) -> Option<&ProviderEventId> {
     }
 }
 
+fn key_of_id(id: &ProviderEventId) -> String {
+    format!("id:{}", id.as_str())
+}
+
 fn item_key(provider_id: Option<&ProviderEventId>, raw: &str) -> String {
-    match provider_id {
-        Some(id) => format!("id:{}", id.as_str()),
-        None => {
-            let digest = Sha256::digest(raw.as_bytes());
-            digest.iter().fold(String::from("sha256:"), |text, byte| text + &format!("{byte:02x}"))
-        }
+    if let Some(id) = provider_id {
+        key_of_id(id)
+    } else {
+        format!("sha256:{}", STANDARD.encode(Sha256::digest(raw.as_bytes())))
     }
 }
 

@@ -133,11 +133,11 @@ impl Keyring {
         let wrapped = cipher(&self.sealing.key)
             .encrypt(&XNonce::from(wrap_nonce), Payload { msg: data_key.as_slice(), aad: &aad })
             .map_err(failed)?;
-        let ciphertext = cipher(&data_key)
-            .encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad })
-            .map_err(failed)?;
+        let ciphertext =
+            cipher(&data_key).encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad }).map_err(failed)?;
         let id = self.sealing.id.as_bytes();
-        let id_length = u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a master key id that is too long"))?;
+        let id_length =
+            u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a master key id that is too long"))?;
         Ok([&[FORMAT_VERSION, id_length], id, &wrap_nonce, &wrapped, &data_nonce, &ciphertext].concat())
     }
 

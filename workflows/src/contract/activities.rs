@@ -11,6 +11,12 @@ use temporalio_macros::activity_definitions;
 use crate::names;
 use crate::retry::Timing;
 
+/// What `activities/` implements, by marker.
+pub use account_activities::{ListCalendars, RedeemCode, RevokeAccount};
+pub use channel_activities::{CloseChannels, CreateChannel, RenewChannel, StopChannel};
+pub use record_activities::{RecordAccountState, RecordState, SendAlert};
+pub use sync_activities::SyncCalendar;
+
 /// The activities about channels.
 pub struct ChannelActivities;
 

@@ -32,15 +32,16 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
     show(ctx);
     let provider = ctx.state(|s| s.input.provider.as_str().to_owned());
     let account = ctx.state(|s| s.input.account_id.to_string());
-    ctx.upsert_search_attributes([
+    let mut attributes = vec![
         names::ATTRIBUTE_PROVIDER.value_set(provider),
         names::ATTRIBUTE_ACCOUNT.value_set(account),
         names::ATTRIBUTE_STATE.value_set(now.state.as_str().to_owned()),
-        match now.channel_expires_at_ms {
-            Some(at_ms) => names::ATTRIBUTE_EXPIRES_AT.value_set(timestamp(at_ms)),
-            None => names::ATTRIBUTE_EXPIRES_AT.value_unset(),
-        },
-    ]);
+    ];
+    // Server 1.32 refuses to unset a date: without a channel the last one's expiry stays, which is in the past by then.
+    if let Some(at_ms) = now.channel_expires_at_ms {
+        attributes.push(names::ATTRIBUTE_EXPIRES_AT.value_set(timestamp(at_ms)));
+    }
+    ctx.upsert_search_attributes(attributes);
     let fact = StateFact {
         calendar_id: ctx.state(|s| s.input.calendar_id),
         state: now.state,

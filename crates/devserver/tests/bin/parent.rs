@@ -5,9 +5,12 @@ use std::env;
 use std::error::Error;
 
 use evercal_devserver::{TemporalOptions, TemporalServer};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    // Before anything is printed: whoever reads that may interrupt at once.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut args = env::args_os().skip(1);
     let mut next = || args.next().ok_or("expected: data folder, cache folder, PATH");
     let server = TemporalServer::start(TemporalOptions::new(next()?, next()?, next()?)).await?;
@@ -17,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "{}",
         serde_json::json!({ "address": address, "ui_url": ui_url, "server_pid": server_pid, "ui_pid": ui_pid })
     );
-    tokio::signal::ctrl_c().await?;
+    interrupt.recv().await;
     server.stop().await;
     Ok(())
 }

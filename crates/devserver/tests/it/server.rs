@@ -203,22 +203,22 @@ async fn a_port_that_was_asked_for_and_is_taken_is_an_error_that_names_it() {
 #[tokio::test]
 async fn a_start_that_meets_a_taken_port_goes_on_with_other_ports() {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = options(&folder.path().join("data"));
+    let mut options = options(&folder.path().join("to have it built"));
     options.with_ui = false;
-    let undisturbed = TemporalServer::start(options.clone()).await.unwrap();
-    let address = undisturbed.address().to_owned();
-    undisturbed.stop().await;
+    TemporalServer::start(options.clone()).await.unwrap().stop().await;
 
+    options.data_dir = folder.path().join("data");
     let real_cache = std::mem::replace(&mut options.cache_dir, folder.path().join("cache"));
-    for built in fs::read_dir(real_cache).unwrap() {
-        let built = built.unwrap();
-        let copy = options.cache_dir.join(built.file_name());
+    let refused = folder.path().join("config of the refused run");
+    for build in fs::read_dir(real_cache).unwrap() {
+        let build = build.unwrap();
+        let copy = options.cache_dir.join(build.file_name());
         fs::create_dir_all(&copy).unwrap();
-        let real = built.path().join("temporal-server");
         let script = format!(
-            "#!/bin/sh\nif mkdir '{}'; then echo 'bind: address already in use'; exit 1; fi\nexec '{}' \"$@\"\n",
-            copy.join("met").display(),
-            real.display()
+            "#!/bin/sh\nif [ ! -e '{refused}' ]; then\ncp \"$2\" '{refused}'\necho 'bind: address already in use'\nexit 1\nfi\n\
+             exec '{real}' \"$@\"\n",
+            refused = refused.display(),
+            real = build.path().join("temporal-server").display(),
         );
         for name in ["temporal-server", "temporal-ui"] {
             fs::write(copy.join(name), &script).unwrap();
@@ -226,7 +226,8 @@ async fn a_start_that_meets_a_taken_port_goes_on_with_other_ports() {
         }
     }
     let server = TemporalServer::start(options).await.unwrap();
-    assert_ne!(server.address(), address);
+    let refused = fs::read_to_string(refused).unwrap();
+    assert!(!refused.contains(server.address()), "{} in {refused}", server.address());
     server.stop().await;
 }
 

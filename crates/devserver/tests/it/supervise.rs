@@ -45,14 +45,16 @@ fn contains(path: &Path, text: &str) -> Result<(), String> {
 async fn a_killed_child_is_started_again_as_another_process() {
     let folder = Folder::new();
     let mut supervisor = Supervisor::new();
-    let first = supervisor.start(folder.child("child", &format!("echo hello; {WAIT}")), at_once).await.unwrap();
+    let log = folder.path("child.log");
+    let spec = folder.child("child", &format!("echo hello; {WAIT}"));
+    let first = supervisor.start(spec, || async { contains(&log, "hello\n").is_ok() }).await.unwrap();
     send_signal("KILL", first);
     let second = wait_for("another process", async || match supervisor.pid("child") {
         Some(pid) if pid != first => Ok(pid),
         other => Err(format!("{other:?}")),
     })
     .await;
-    wait_for("both greetings", async || contains(&folder.path("child.log"), "hello\nhello\n")).await;
+    wait_for("both greetings", async || contains(&log, "hello\nhello\n")).await;
     supervisor.stop().await;
     wait_until_gone(second).await;
 }

@@ -54,11 +54,10 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         401 => Kind::TokenRefreshNeeded,
         403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
         403 => Kind::Forbidden,
-        404 => Kind::NotFound,
-        429 => Kind::RateLimited,
         // Whatever the reason: an expired token, a changed ACL. Never a success (L2).
         410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
-        410 => Kind::NotFound,
+        404 | 410 => Kind::NotFound,
+        429 => Kind::RateLimited,
         // A sync token that Google calls invalid is as useless as one that it calls expired.
         400 if call == LIST_EVENTS && body.location.as_deref() == Some("syncToken") => Kind::SyncTokenExpired,
         400 if body.has_any(&["pushNotSupportedForRequestedResource"]) => Kind::WatchUnsupported,

@@ -1,5 +1,5 @@
 //! `POST /batch/calendar/v3`: up to 1000 calls in one `multipart/mixed` body, each with its own status
-//! (`providers.md` 1.10). Parts run in their order; each counts as a call of its own.
+//! (source: Google's batch guide). Parts run in their order; each counts as a call of its own.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -18,10 +18,7 @@ pub(crate) async fn perform_all(shared: &Shared, request: ApiRequest) -> Answer 
     let parts = match split(&request) {
         Ok(parts) => parts,
         Err(error) => {
-            return Answer {
-                response: error.into_response(),
-                transmission: Transmission::Normal,
-            };
+            return Answer { response: error.into_response(), transmission: Transmission::Normal };
         }
     };
     let mut body = Vec::new();
@@ -41,15 +38,11 @@ pub(crate) async fn perform_all(shared: &Shared, request: ApiRequest) -> Answer 
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     let mut response = ApiResponse::empty(200);
-    response.headers.push((
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("multipart/mixed; boundary=batch_simulator"),
-    ));
+    response
+        .headers
+        .push((header::CONTENT_TYPE, HeaderValue::from_static("multipart/mixed; boundary=batch_simulator")));
     response.body = body;
-    Answer {
-        response,
-        transmission,
-    }
+    Answer { response, transmission }
 }
 
 struct Part {
@@ -70,27 +63,18 @@ fn split(request: &ApiRequest) -> Result<Vec<Part>, ApiError> {
     // Clients end lines with LF or CRLF; inner bodies are JSON, which does not mind.
     let text = text.replace("\r\n", "\n");
     let separator = format!("--{boundary}");
-    let pieces: Vec<&str> = text
-        .split(separator.as_str())
-        .skip(1)
-        .take_while(|piece| !piece.starts_with("--"))
-        .collect();
+    let pieces: Vec<&str> =
+        text.split(separator.as_str()).skip(1).take_while(|piece| !piece.starts_with("--")).collect();
     if pieces.is_empty() || pieces.len() > CALLS_MAX {
         return Err(malformed());
     }
-    pieces
-        .into_iter()
-        .map(|piece| read_part(piece, request).ok_or_else(malformed))
-        .collect()
+    pieces.into_iter().map(|piece| read_part(piece, request).ok_or_else(malformed)).collect()
 }
 
 fn read_part(piece: &str, outer: &ApiRequest) -> Option<Part> {
     let (part_headers, inner) = piece.trim_start_matches('\n').split_once("\n\n")?;
     let part_headers = read_headers(part_headers.lines());
-    let content_id = part_headers
-        .get("content-id")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let content_id = part_headers.get("content-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (head, body) = inner.split_once("\n\n").unwrap_or((inner, ""));
     let mut lines = head.lines();
     let mut request_line = lines.next()?.split_whitespace();
@@ -114,10 +98,7 @@ fn read_part(piece: &str, outer: &ApiRequest) -> Option<Part> {
         body: Bytes::from(body.trim().to_owned()),
         empty_page: false,
     });
-    Some(Part {
-        content_id,
-        request,
-    })
+    Some(Part { content_id, request })
 }
 
 fn read_headers<'a>(lines: impl Iterator<Item = &'a str>) -> HeaderMap {
@@ -131,24 +112,16 @@ fn read_headers<'a>(lines: impl Iterator<Item = &'a str>) -> HeaderMap {
 }
 
 fn write_part(body: &mut Vec<u8>, content_id: Option<&str>, response: &ApiResponse) {
-    let reason = StatusCode::from_u16(response.status)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or_default();
-    let mut head = format!("--{BOUNDARY}\r\nContent-Type: application/http\r\n");
-    if let Some(id) = content_id {
-        let id = id.trim_start_matches('<');
-        head.push_str(&format!("Content-ID: <response-{id}\r\n"));
-    }
-    head.push_str(&format!("\r\nHTTP/1.1 {} {reason}\r\n", response.status));
-    for (name, value) in &response.headers {
-        head.push_str(&format!(
-            "{name}: {}\r\n",
-            value.to_str().unwrap_or_default()
-        ));
-    }
-    head.push_str(&format!("Content-Length: {}\r\n\r\n", response.body.len()));
-    body.extend_from_slice(head.as_bytes());
+    let reason =
+        StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let mut head = vec![format!("--{BOUNDARY}"), "Content-Type: application/http".to_owned()];
+    head.extend(content_id.map(|id| format!("Content-ID: <response-{}", id.trim_start_matches('<'))));
+    head.push(String::new());
+    head.push(format!("HTTP/1.1 {} {reason}", response.status));
+    head.extend(response.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default())));
+    head.push(format!("Content-Length: {}", response.body.len()));
+    body.extend_from_slice(head.join("\r\n").as_bytes());
+    body.extend_from_slice(b"\r\n\r\n");
     body.extend_from_slice(&response.body);
     body.extend_from_slice(b"\r\n");
 }

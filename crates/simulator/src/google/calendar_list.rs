@@ -1,4 +1,4 @@
-//! `calendarList.*`: the calendars that a user sees, with their own sync tokens (`providers.md` 1.5).
+//! `calendarList.*`: the calendars that a user sees, with their own sync tokens (source: Google's sync guide).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -43,22 +43,25 @@ impl ListEntry {
     }
 }
 
-pub(crate) fn list(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
-    let collection = Collection::CalendarList {
-        user: caller.user.clone(),
-    };
+pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
+    let collection = Collection::CalendarList { user: caller.user.clone() };
     let query = &request.query;
     let page_size = query.count("maxResults", PAGE_DEFAULT, PAGE_MAX)?;
     let show_deleted = query.flag("showDeleted")?;
     let show_hidden = query.flag("showHidden")?;
     let user = user(world, caller)?;
     let digest = tokens::digest(&query.without(&[
-        "maxResults", "pageToken", "syncToken", "showDeleted", "showHidden", "fields", "alt", "key",
-        "prettyPrint", "quotaUser", "access_token",
+        "maxResults",
+        "pageToken",
+        "syncToken",
+        "showDeleted",
+        "showHidden",
+        "fields",
+        "alt",
+        "key",
+        "prettyPrint",
+        "quotaUser",
+        "access_token",
     ]));
     let sync_token = match query.get("syncToken") {
         None => None,
@@ -80,17 +83,9 @@ pub(crate) fn list(
             Some(token)
         }
     };
-    let page = query
-        .get("pageToken")
-        .map(|text| PageToken::read(world, text, &collection.key(), &digest))
-        .transpose()?;
-    let snapshot = page.as_ref().map_or(
-        Snapshot {
-            version: user.list_version,
-            ordinal: 0,
-        },
-        |page| page.snapshot,
-    );
+    let page =
+        query.get("pageToken").map(|text| PageToken::read(world, text, &collection.key(), &digest)).transpose()?;
+    let snapshot = page.as_ref().map_or(Snapshot { version: user.list_version, ordinal: 0 }, |page| page.snapshot);
     let cursor = page.map(|page| page.cursor).unwrap_or_default();
     let after_version = sync_token.as_ref().map_or(0, |token| token.version);
     let min_role = query.get("minAccessRole");
@@ -98,8 +93,7 @@ pub(crate) fn list(
         if sync_token.is_some() {
             return entry.version > after_version && entry.version <= snapshot.version;
         }
-        (show_deleted == Some(true) || !entry.deleted)
-            && (show_hidden == Some(true) || !entry.is_hidden())
+        (show_deleted == Some(true) || !entry.deleted) && (show_hidden == Some(true) || !entry.is_hidden())
     };
     let mut entries: Vec<&ListEntry> = user
         .list
@@ -110,26 +104,15 @@ pub(crate) fn list(
         .collect();
     let more = entries.len() > page_size || request.empty_page;
     entries.truncate(if request.empty_page { 0 } else { page_size });
-    let items: Vec<Map<String, Value>> = entries
-        .iter()
-        .map(|entry| resource(world, entry))
-        .collect();
+    let items: Vec<Map<String, Value>> = entries.iter().map(|entry| resource(world, entry)).collect();
     let mut answer = json!({
         "kind": "calendar#calendarList",
         "etag": format!("\"l{:015}\"", user.list_version),
         "items": items,
     });
     let (name, token) = if more {
-        let cursor = Cursor {
-            position: 0,
-            id: entries.last().map_or(cursor.id, |entry| entry.calendar.clone()),
-        };
-        let page = PageToken {
-            collection: collection.key(),
-            digest,
-            cursor,
-            snapshot,
-        };
+        let cursor = Cursor { position: 0, id: entries.last().map_or(cursor.id, |entry| entry.calendar.clone()) };
+        let page = PageToken { collection: collection.key(), digest, cursor, snapshot };
         ("nextPageToken", tokens::write(world, &page))
     } else {
         let sync = SyncToken {
@@ -146,61 +129,34 @@ pub(crate) fn list(
     Ok(ApiResponse::json(&answer))
 }
 
-pub(crate) fn get(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let id = listed_id(caller, request.calendar_id()?);
-    let entry = user(world, caller)?
-        .list
-        .get(id)
-        .filter(|entry| !entry.deleted)
-        .ok_or_else(ApiError::not_found)?;
+    let entry = user(world, caller)?.list.get(id).filter(|entry| !entry.deleted).ok_or_else(ApiError::not_found)?;
     Ok(ApiResponse::resource(&resource(world, entry)))
 }
 
 /// Puts a calendar that the caller may read back into the list.
-pub(crate) fn insert(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
-    let id = body
-        .get("id")
-        .and_then(Value::as_str)
-        .ok_or_else(|| ApiError::required("Missing calendar id."))?;
+    let id = body.get("id").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing calendar id."))?;
     let opened = calendars::open(world, caller, id)?;
     world.list_calendar(&caller.user, &opened.id);
     write_settings(world, caller, &opened.id, &body, false)
 }
 
-pub(crate) fn patch(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn patch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
     let id = listed_id(caller, request.calendar_id()?).to_owned();
     write_settings(world, caller, &id, &body, false)
 }
 
-pub(crate) fn update(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn update(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
     let id = listed_id(caller, request.calendar_id()?).to_owned();
     write_settings(world, caller, &id, &body, true)
 }
 
-pub(crate) fn delete(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let id = listed_id(caller, request.calendar_id()?).to_owned();
     let entry = user(world, caller)?.list.get(&id);
     if entry.is_none_or(|entry| entry.deleted) {
@@ -210,14 +166,8 @@ pub(crate) fn delete(
     Ok(ApiResponse::empty(204))
 }
 
-pub(crate) fn watch(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
-    let collection = Collection::CalendarList {
-        user: caller.user.clone(),
-    };
+pub(crate) fn watch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
+    let collection = Collection::CalendarList { user: caller.user.clone() };
     channels::create(world, caller, request, collection)
 }
 
@@ -228,11 +178,7 @@ fn write_settings(
     body: &Map<String, Value>,
     replaces: bool,
 ) -> Result<ApiResponse, ApiError> {
-    let entry = user(world, caller)?
-        .list
-        .get(id)
-        .filter(|entry| !entry.deleted)
-        .ok_or_else(ApiError::not_found)?;
+    let entry = user(world, caller)?.list.get(id).filter(|entry| !entry.deleted).ok_or_else(ApiError::not_found)?;
     let mut entry = entry.clone();
     if replaces {
         entry.settings.clear();
@@ -257,11 +203,7 @@ fn listed_id<'a>(caller: &'a Caller, id: &'a str) -> &'a str {
 }
 
 fn user<'a>(world: &'a World, caller: &Caller) -> Result<&'a User, ApiError> {
-    world
-        .google
-        .users
-        .get(&caller.user)
-        .ok_or_else(ApiError::invalid_credentials)
+    world.google.users.get(&caller.user).ok_or_else(ApiError::invalid_credentials)
 }
 
 fn role(world: &World, entry: &ListEntry) -> AccessRole {
@@ -292,10 +234,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
         let record = &calendar.record;
         resource.insert("summary".to_owned(), json!(record.summary));
         resource.insert("timeZone".to_owned(), json!(record.time_zone));
-        for (name, value) in [
-            ("description", &record.description),
-            ("location", &record.location),
-        ] {
+        for (name, value) in [("description", &record.description), ("location", &record.location)] {
             if let Some(value) = value {
                 resource.insert(name.to_owned(), json!(value));
             }
@@ -312,10 +251,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
     resource.insert("foregroundColor".to_owned(), json!("#000000"));
     resource.insert("selected".to_owned(), json!(true));
     resource.insert("defaultReminders".to_owned(), json!([]));
-    resource.insert(
-        "conferenceProperties".to_owned(),
-        json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}),
-    );
+    resource.insert("conferenceProperties".to_owned(), json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}));
     resource.extend(entry.settings.clone());
     if !entry.is_hidden() {
         resource.remove("hidden");
@@ -343,11 +279,7 @@ impl World {
 
     /// Leaves a tombstone in a user's list.
     pub(crate) fn unlist_calendar(&mut self, user: &str, calendar: &str) {
-        let entry = self
-            .google
-            .users
-            .get(user)
-            .and_then(|owner| owner.list.get(calendar));
+        let entry = self.google.users.get(user).and_then(|owner| owner.list.get(calendar));
         if let Some(entry) = entry.filter(|entry| !entry.deleted) {
             let mut entry = entry.clone();
             entry.deleted = true;
@@ -361,11 +293,8 @@ impl World {
             entry.version = owner.list_version;
             owner.list.insert(entry.calendar.clone(), entry.clone());
         }
-        self.journal
-            .put(&format!("list/{}/{}", entry.user, entry.calendar), &entry);
-        let collection = Collection::CalendarList {
-            user: entry.user.clone(),
-        };
+        self.journal.put(&format!("list/{}/{}", entry.user, entry.calendar), &entry);
+        let collection = Collection::CalendarList { user: entry.user.clone() };
         let now = self.now_for(&collection.key(), None);
         self.announce(&collection, now);
         entry

@@ -69,60 +69,33 @@ pub(crate) fn open(world: &World, caller: &Caller, id: &str) -> Result<Opened, A
     match record.access.get(&caller.user) {
         None => Err(ApiError::not_found()),
         Some(AccessRole::None) => Err(ApiError::forbidden()),
-        Some(role) => Ok(Opened {
-            id: id.to_owned(),
-            role: *role,
-        }),
+        Some(role) => Ok(Opened { id: id.to_owned(), role: *role }),
     }
 }
 
 /// As [`open`], and the caller may write too.
-pub(crate) fn open_for_writing(
-    world: &World,
-    caller: &Caller,
-    id: &str,
-) -> Result<Opened, ApiError> {
+pub(crate) fn open_for_writing(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
     let opened = open(world, caller, id)?;
-    if opened.role.can_write() {
-        Ok(opened)
-    } else {
-        Err(ApiError::writer_access_required())
-    }
+    if opened.role.can_write() { Ok(opened) } else { Err(ApiError::writer_access_required()) }
 }
 
 fn open_as_owner(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
     let opened = open(world, caller, id)?;
-    if opened.role == AccessRole::Owner {
-        Ok(opened)
-    } else {
-        Err(ApiError::forbidden())
-    }
+    if opened.role == AccessRole::Owner { Ok(opened) } else { Err(ApiError::forbidden()) }
 }
 
 /// The calendar that [`open`] found.
 pub(crate) fn calendar<'a>(world: &'a World, id: &str) -> Result<&'a Calendar, ApiError> {
-    world
-        .google
-        .calendars
-        .get(id)
-        .ok_or_else(ApiError::not_found)
+    world.google.calendars.get(id).ok_or_else(ApiError::not_found)
 }
 
-pub(crate) fn get(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = open(world, caller, request.calendar_id()?)?;
     let resource = resource(&calendar(world, &opened.id)?.record);
     Ok(ApiResponse::resource(&resource))
 }
 
-pub(crate) fn insert(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
     let summary = body
         .get("summary")
@@ -132,11 +105,9 @@ pub(crate) fn insert(
         .to_owned();
     let zone = match text(&body, "timeZone") {
         Some(name) => name,
-        None => world
-            .google
-            .users
-            .get(&caller.user)
-            .map_or_else(|| "UTC".to_owned(), |user| user.record.time_zone.clone()),
+        None => {
+            world.google.users.get(&caller.user).map_or_else(|| "UTC".to_owned(), |user| user.record.time_zone.clone())
+        }
     };
     check_zone(&zone)?;
     let id = format!("c_{}@group.calendar.google.com", world.new_id("calendar"));
@@ -147,28 +118,15 @@ pub(crate) fn insert(
     Ok(ApiResponse::resource(&resource(&record)))
 }
 
-pub(crate) fn patch(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn patch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     write(world, caller, request, false)
 }
 
-pub(crate) fn update(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn update(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     write(world, caller, request, true)
 }
 
-fn write(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-    replaces: bool,
-) -> Result<ApiResponse, ApiError> {
+fn write(world: &mut World, caller: &Caller, request: &ApiRequest, replaces: bool) -> Result<ApiResponse, ApiError> {
     let opened = open_for_writing(world, caller, request.calendar_id()?)?;
     let body = request.json_object()?;
     let mut record = calendar(world, &opened.id)?.record.clone();
@@ -194,30 +152,18 @@ fn write(
     Ok(ApiResponse::resource(&resource))
 }
 
-pub(crate) fn delete(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = open_as_owner(world, caller, request.calendar_id()?)?;
     let record = calendar(world, &opened.id)?.record.clone();
     if record.id == record.owner {
-        return Err(ApiError::new(
-            403,
-            "cannotDeletePrimaryCalendar",
-            "The primary calendar can only be cleared.",
-        ));
+        return Err(ApiError::new(403, "cannotDeletePrimaryCalendar", "The primary calendar can only be cleared."));
     }
     world.delete_calendar(&opened.id);
     Ok(ApiResponse::empty(204))
 }
 
 /// Deletes all events of a primary calendar.
-pub(crate) fn clear(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn clear(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = open_as_owner(world, caller, request.calendar_id()?)?;
     let calendar = calendar(world, &opened.id)?;
     if calendar.record.id != calendar.record.owner {
@@ -243,10 +189,7 @@ pub(crate) fn resource(record: &CalendarRecord) -> Map<String, Value> {
     resource.insert("id".to_owned(), json!(record.id));
     resource.insert("summary".to_owned(), json!(record.summary));
     resource.insert("timeZone".to_owned(), json!(record.time_zone));
-    for (name, value) in [
-        ("description", &record.description),
-        ("location", &record.location),
-    ] {
+    for (name, value) in [("description", &record.description), ("location", &record.location)] {
         if let Some(value) = value {
             resource.insert(name.to_owned(), json!(value));
         }
@@ -254,10 +197,7 @@ pub(crate) fn resource(record: &CalendarRecord) -> Map<String, Value> {
     if record.id != record.owner {
         resource.insert("dataOwner".to_owned(), json!(record.owner));
     }
-    resource.insert(
-        "conferenceProperties".to_owned(),
-        json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}),
-    );
+    resource.insert("conferenceProperties".to_owned(), json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}));
     resource
 }
 
@@ -280,9 +220,7 @@ pub(crate) fn new_record(id: &str, summary: &str, zone: &str, owner: &str) -> Ca
 }
 
 pub(crate) fn check_zone(name: &str) -> Result<(), ApiError> {
-    name.parse::<Tz>()
-        .map(|_| ())
-        .map_err(|_| ApiError::invalid(format!("Invalid time zone: {name}.")))
+    name.parse::<Tz>().map(|_| ()).map_err(|_| ApiError::invalid(format!("Invalid time zone: {name}.")))
 }
 
 fn etag(record: &CalendarRecord) -> String {
@@ -299,9 +237,7 @@ impl World {
         let id = record.id.clone();
         let users: Vec<String> = record.access.keys().cloned().collect();
         self.journal.put(&format!("calendar/{id}"), &record);
-        self.google
-            .calendars
-            .insert(id.clone(), Calendar::new(record));
+        self.google.calendars.insert(id.clone(), Calendar::new(record));
         for user in users {
             self.list_calendar(&user, &id);
         }

@@ -32,10 +32,15 @@ pub(crate) enum Transmission {
     Reset,
     /// Nothing is sent at all.
     Hang,
-    Slow { chunk_bytes: usize, pause: Duration },
+    Slow {
+        chunk_bytes: usize,
+        pause: Duration,
+    },
     Truncated,
     Garbage,
-    Oversized { bytes: usize },
+    Oversized {
+        bytes: usize,
+    },
 }
 
 /// A call that was counted.
@@ -74,45 +79,25 @@ pub(crate) async fn perform(shared: &Shared, mut request: ApiRequest) -> Answer 
         // Ended, given up or too slow: the answer goes out in any case.
         drop(tokio::time::timeout(FIRST_ATTEMPT_WAIT, first_attempt).await);
     }
-    Answer {
-        response,
-        transmission,
-    }
+    Answer { response, transmission }
 }
 
 fn journal_failed(error: &JournalError) -> Answer {
     tracing::error!(%error, "a call cannot be journaled");
-    Answer {
-        response: ApiError::backend_error().into_response(),
-        transmission: Transmission::Normal,
-    }
+    Answer { response: ApiError::backend_error().into_response(), transmission: Transmission::Normal }
 }
 
 fn begin(world: &mut World, request: &ApiRequest) -> Begun {
     let method = request.operation.name();
     let (index, method_count) = world.calls.number(method);
-    let fault = world.faults.decide(&CallSubject {
-        method,
-        calendar: request.calendar.as_deref(),
-    });
+    let fault = world.faults.decide(&CallSubject { method, calendar: request.calendar.as_deref() });
     if world.faults.is_armed() {
         world.save_faults();
     }
-    Begun {
-        index,
-        method_count,
-        at: world.clock.real_now(),
-        fault,
-    }
+    Begun { index, method_count, at: world.clock.real_now(), fault }
 }
 
-fn finish(
-    world: &mut World,
-    request: &ApiRequest,
-    begun: &Begun,
-    status: Option<u16>,
-    user: Option<String>,
-) {
+fn finish(world: &mut World, request: &ApiRequest, begun: &Begun, status: Option<u16>, user: Option<String>) {
     let record = CallRecord {
         index: begun.index,
         method_count: begun.method_count,
@@ -134,13 +119,9 @@ fn transmission(fault: Option<&FaultAction>) -> Transmission {
     match fault {
         Some(FaultAction::ResetBefore | FaultAction::ResetAfter) => Transmission::Reset,
         Some(FaultAction::Hang) => Transmission::Hang,
-        Some(FaultAction::SlowBody {
-            chunk_bytes,
-            delay_ms,
-        }) => Transmission::Slow {
-            chunk_bytes: (*chunk_bytes).max(1),
-            pause: Duration::from_millis(*delay_ms),
-        },
+        Some(FaultAction::SlowBody { chunk_bytes, delay_ms }) => {
+            Transmission::Slow { chunk_bytes: (*chunk_bytes).max(1), pause: Duration::from_millis(*delay_ms) }
+        }
         Some(FaultAction::TruncatedBody) => Transmission::Truncated,
         Some(FaultAction::GarbageBody) => Transmission::Garbage,
         Some(FaultAction::OversizedBody { bytes }) => Transmission::Oversized { bytes: *bytes },
@@ -156,24 +137,16 @@ fn run_with_fault(
 ) -> (ApiResponse, Option<String>) {
     let is_oauth = request.operation.is_oauth();
     let instead = match fault {
-        Some(FaultAction::Status {
-            status,
-            reason,
-            retry_after_s,
-        }) if is_oauth => {
+        Some(FaultAction::Status { status, reason, retry_after_s }) if is_oauth => {
             let reason = reason.as_deref().unwrap_or("server_error");
             let error = ApiError::scripted(*status, None).with_retry_after(*retry_after_s);
             let mut response = oauth::oauth_error(*status, reason, "Simulated failure");
             response.headers.extend(error.into_response().headers.into_iter().skip(1));
             response
         }
-        Some(FaultAction::Status {
-            status,
-            reason,
-            retry_after_s,
-        }) => ApiError::scripted(*status, reason.as_deref())
-            .with_retry_after(*retry_after_s)
-            .into_response(),
+        Some(FaultAction::Status { status, reason, retry_after_s }) => {
+            ApiError::scripted(*status, reason.as_deref()).with_retry_after(*retry_after_s).into_response()
+        }
         Some(FaultAction::ResetBefore | FaultAction::Hang) => ApiResponse::empty(200),
         Some(FaultAction::Quota { status }) => ApiError::rate_limit(*status, true).into_response(),
         Some(FaultAction::ExpiredToken) => {
@@ -211,27 +184,17 @@ fn run(world: &mut World, request: &ApiRequest) -> (ApiResponse, Option<String>)
             Err(ApiError::insufficient_permissions())
         }
     });
-    (
-        response.unwrap_or_else(ApiError::into_response),
-        Some(caller.user),
-    )
+    (response.unwrap_or_else(ApiError::into_response), Some(caller.user))
 }
 
 fn charge(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<(), ApiError> {
-    let charged = request
-        .query
-        .get("quotaUser")
-        .or_else(|| request.header("x-goog-quota-user"))
-        .unwrap_or(&caller.user);
+    let charged =
+        request.query.get("quotaUser").or_else(|| request.header("x-goog-quota-user")).unwrap_or(&caller.user);
     let now = world.clock.real_now();
     world.google.quota.charge(&caller.project, charged, now)
 }
 
-fn dispatch(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+fn dispatch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let handler = match request.operation {
         Operation::CalendarListList => calendar_list::list,
         Operation::CalendarListGet => calendar_list::get,
@@ -258,10 +221,9 @@ fn dispatch(
         Operation::EventsWatch => channels::watch_events,
         Operation::ChannelsStop => channels::stop,
         Operation::FreeBusyQuery => free_busy::query,
-        Operation::Batch
-        | Operation::OauthAuthorize
-        | Operation::OauthToken
-        | Operation::OauthRevoke => return Err(ApiError::not_found()),
+        Operation::Batch | Operation::OauthAuthorize | Operation::OauthToken | Operation::OauthRevoke => {
+            return Err(ApiError::not_found());
+        }
     };
     handler(world, caller, request)
 }

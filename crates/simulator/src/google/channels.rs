@@ -1,5 +1,6 @@
 //! Push channels and their register: created, stopped or left to expire, and never forgotten, so that a test can
-//! ask what was watched at any instant (`providers.md` 1.2 to 1.4). Sending is in [`super::delivery`].
+//! ask what was watched at any instant (source: Google's push guide). Sending is in
+//! [`super::delivery`].
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -76,8 +77,7 @@ impl ChannelRecord {
     }
 
     fn ends_at(&self) -> DateTime<Utc> {
-        self.stopped_at
-            .map_or(self.expires_at, |stopped| stopped.min(self.expires_at))
+        self.stopped_at.map_or(self.expires_at, |stopped| stopped.min(self.expires_at))
     }
 
     fn journal_key(&self) -> String {
@@ -117,52 +117,43 @@ pub struct ChannelReport {
 /// All channels that ever were.
 #[derive(Default)]
 pub(crate) struct Channels {
-    by_number: BTreeMap<u64, ChannelRecord>,
-    by_id: HashMap<(String, String), u64>,
-    by_collection: HashMap<Collection, Vec<u64>>,
+    records: BTreeMap<u64, ChannelRecord>,
+    /// By project and channel id.
+    numbers: HashMap<(String, String), u64>,
+    of_collection: HashMap<Collection, Vec<u64>>,
 }
 
 impl Channels {
     pub(crate) fn put(&mut self, record: ChannelRecord) {
         let number = record.number;
-        self.by_id
-            .insert((record.project.clone(), record.id.clone()), number);
-        let of_collection = self
-            .by_collection
-            .entry(record.collection.clone())
-            .or_default();
-        if !of_collection.contains(&number) {
-            of_collection.push(number);
+        self.numbers.insert((record.project.clone(), record.id.clone()), number);
+        let siblings = self.of_collection.entry(record.collection.clone()).or_default();
+        if !siblings.contains(&number) {
+            siblings.push(number);
         }
-        self.by_number.insert(number, record);
+        self.records.insert(number, record);
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&ChannelRecord> {
-        self.by_number.get(&number)
+        self.records.get(&number)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &ChannelRecord> {
-        self.by_number.values()
+        self.records.values()
     }
 
     fn find(&self, project: &str, id: &str) -> Option<&ChannelRecord> {
-        let number = self.by_id.get(&(project.to_owned(), id.to_owned()))?;
-        self.by_number.get(number)
+        let number = self.numbers.get(&(project.to_owned(), id.to_owned()))?;
+        self.records.get(number)
     }
 
     fn next_number(&self) -> u64 {
-        self.by_number
-            .last_key_value()
-            .map_or(1, |(number, _)| number + 1)
+        self.records.last_key_value().map_or(1, |(number, _)| number + 1)
     }
 }
 
 /// `events.watch`.
-pub(crate) fn watch_events(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn watch_events(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open(world, caller, request.calendar_id()?)?;
     if !calendars::calendar(world, &opened.id)?.record.watchable {
         return Err(ApiError::new(
@@ -171,9 +162,7 @@ pub(crate) fn watch_events(
             "Push notifications are not supported by this resource.",
         ));
     }
-    let collection = Collection::Events {
-        calendar: opened.id,
-    };
+    let collection = Collection::Events { calendar: opened.id };
     create(world, caller, request, collection)
 }
 
@@ -184,16 +173,9 @@ pub(crate) fn create(
     request: &ApiRequest,
     collection: Collection,
 ) -> Result<ApiResponse, ApiError> {
-    let wanted = WantedChannel::parse(
-        &request.json_object()?,
-        world.google.allow_http_webhooks,
-    )?;
+    let wanted = WantedChannel::parse(&request.json_object()?, world.google.allow_http_webhooks)?;
     if world.google.channels.find(&caller.project, &wanted.id).is_some() {
-        return Err(ApiError::new(
-            400,
-            "channelIdNotUnique",
-            format!("Channel id {} not unique", wanted.id),
-        ));
+        return Err(ApiError::new(400, "channelIdNotUnique", format!("Channel id {} not unique", wanted.id)));
     }
     let key = collection.key();
     let now = world.now_for(&key, request.simulated_now());
@@ -236,35 +218,19 @@ pub(crate) fn create(
         response.wait_for = Some(receiver);
         sender
     });
-    world.queue_notice(NewNotice {
-        channel: number,
-        state: "sync",
-        now,
-        first_attempt,
-    });
+    world.queue_notice(NewNotice { channel: number, state: "sync", now, first_attempt });
     Ok(response)
 }
 
 /// `channels.stop`: only by the user and client that created the channel, with both of its ids.
-pub(crate) fn stop(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn stop(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
     let field = |name: &str| {
-        body.get(name)
-            .and_then(Value::as_str)
-            .ok_or_else(|| ApiError::required(format!("Missing {name}.")))
+        body.get(name).and_then(Value::as_str).ok_or_else(|| ApiError::required(format!("Missing {name}.")))
     };
     let (id, resource_id) = (field("id")?, field("resourceId")?);
-    let not_found = || {
-        ApiError::new(
-            404,
-            "notFound",
-            format!("Channel '{id}' not found for project '{}'", caller.project),
-        )
-    };
+    let not_found =
+        || ApiError::new(404, "notFound", format!("Channel '{id}' not found for project '{}'", caller.project));
     let record = world
         .google
         .channels
@@ -288,25 +254,19 @@ pub(crate) fn announce(world: &mut World, collection: &Collection, now: DateTime
     let numbers: Vec<u64> = world
         .google
         .channels
-        .by_collection
+        .of_collection
         .get(collection)
         .into_iter()
         .flatten()
         .filter(|number| {
             world.google.channels.get(**number).is_some_and(|record| {
-                record.is_live_at(now)
-                    || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
+                record.is_live_at(now) || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
             })
         })
         .copied()
         .collect();
     for channel in numbers {
-        world.queue_notice(NewNotice {
-            channel,
-            state: "exists",
-            now,
-            first_attempt: None,
-        });
+        world.queue_notice(NewNotice { channel, state: "exists", now, first_attempt: None });
     }
 }
 
@@ -359,9 +319,7 @@ struct WantedChannel {
 impl WantedChannel {
     fn parse(body: &Map<String, Value>, allow_http: bool) -> Result<Self, ApiError> {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let id = text("id")
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| ApiError::required("Missing channel id."))?;
+        let id = text("id").filter(|id| !id.is_empty()).ok_or_else(|| ApiError::required("Missing channel id."))?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=".contains(&byte);
         if id.len() > CHANNEL_ID_CHARS_MAX || !id.bytes().all(legal) {
             return Err(ApiError::new(
@@ -392,8 +350,7 @@ impl WantedChannel {
                 .get("params")
                 .and_then(|params| params.get("ttl"))
                 .map(|value| {
-                    TimeDelta::try_seconds(whole_number(value)?)
-                        .ok_or_else(|| ApiError::invalid("Invalid ttl."))
+                    TimeDelta::try_seconds(whole_number(value)?).ok_or_else(|| ApiError::invalid("Invalid ttl."))
                 })
                 .transpose()?,
         })
@@ -410,11 +367,7 @@ fn check_address(address: Option<&str>, allow_http: bool) -> Result<&str, ApiErr
     if allowed {
         Ok(address)
     } else {
-        Err(ApiError::new(
-            400,
-            "push.webhookUrlNotHttps",
-            format!("WebHook callback must be HTTPS: {address}"),
-        ))
+        Err(ApiError::new(400, "push.webhookUrlNotHttps", format!("WebHook callback must be HTTPS: {address}")))
     }
 }
 

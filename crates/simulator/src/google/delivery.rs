@@ -1,5 +1,5 @@
 //! Sending notices to channel addresses, with the documented headers and the documented rule for repetitions
-//! (`providers.md` 1.3). At least once: a notice that was on its way when the simulator was killed is sent again.
+//! (source: Google's push guide). At least once: a notice that was on its way when the simulator was killed is sent again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -126,10 +126,7 @@ impl Deliveries {
     pub(crate) fn by_channel(&self) -> HashMap<u64, Vec<DeliveryRecord>> {
         let mut grouped: HashMap<u64, Vec<DeliveryRecord>> = HashMap::new();
         for record in self.records.values() {
-            grouped
-                .entry(record.channel_number)
-                .or_default()
-                .push(record.clone());
+            grouped.entry(record.channel_number).or_default().push(record.clone());
         }
         grouped
     }
@@ -157,11 +154,7 @@ impl Deliveries {
         if self.records.len() <= MAX_DELIVERIES_KEPT {
             return None;
         }
-        let oldest = self
-            .records
-            .values()
-            .find(|record| record.status != DeliveryStatus::Pending)?
-            .number;
+        let oldest = self.records.values().find(|record| record.status != DeliveryStatus::Pending)?.number;
         self.records.remove(&oldest);
         Some(oldest)
     }
@@ -225,23 +218,15 @@ async fn sleep_if(pause: Option<Duration>) {
 }
 
 async fn send(shared: &Shared, envelope: Envelope) {
-    let request = shared
-        .webhook_client
-        .post(&envelope.address)
-        .headers(envelope.headers)
-        .body("")
-        .send();
+    let request = shared.webhook_client.post(&envelope.address).headers(envelope.headers).send();
     let outcome = tokio::select! {
         outcome = request => outcome,
         // The notice stays pending in the journal and is sent again after a restart.
         () = shared.shutdown.cancelled() => return,
     };
-    let outcome = outcome
-        .map(|response| response.status().as_u16())
-        .map_err(|error| error.without_url().to_string());
+    let outcome = outcome.map(|response| response.status().as_u16()).map_err(|error| error.without_url().to_string());
     let options = shared.options.delivery.clone();
-    let finished =
-        shared.with_world(|world| world.finish_attempt(envelope.number, outcome, &options));
+    let finished = shared.with_world(|world| world.finish_attempt(envelope.number, outcome, &options));
     match finished {
         Ok(Some(first_attempt)) => drop(first_attempt.send(())),
         Ok(None) => {}
@@ -287,10 +272,7 @@ impl World {
                 next_attempt_at: (status == DeliveryStatus::Pending).then(|| real_now + delay),
             };
             if let Some(sender) = first_attempt.take().filter(|_| status == DeliveryStatus::Pending) {
-                self.google
-                    .deliveries
-                    .first_attempts
-                    .insert(record.number, sender);
+                self.google.deliveries.first_attempts.insert(record.number, sender);
             }
             self.save_delivery(record);
         }
@@ -299,8 +281,7 @@ impl World {
     }
 
     fn save_delivery(&mut self, record: DeliveryRecord) {
-        self.journal
-            .put(&format!("delivery/{}", record.number), &record);
+        self.journal.put(&format!("delivery/{}", record.number), &record);
         self.google.deliveries.insert(record);
         if let Some(forgotten) = self.google.deliveries.trim() {
             self.journal.remove(&format!("delivery/{forgotten}"));
@@ -342,11 +323,7 @@ impl World {
         let mut record = deliveries.records.get(&number)?.clone();
         deliveries.no_longer_pending(record.channel_number);
         let status = outcome.as_ref().ok().copied();
-        record.attempts.push(Attempt {
-            at,
-            status,
-            error: outcome.err(),
-        });
+        record.attempts.push(Attempt { at, status, error: outcome.err() });
         record.next_attempt_at = None;
         let attempts = u32::try_from(record.attempts.len()).unwrap_or(u32::MAX);
         record.status = match status {
@@ -381,6 +358,7 @@ fn headers(channel: &ChannelRecord, record: &DeliveryRecord) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     for (name, value) in values {
         // A token with characters that no header can carry is left out, as an unset one.
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {

@@ -1,4 +1,4 @@
-//! Google's error bodies with the documented statuses and reasons (`providers.md` 1.8).
+//! Google's error bodies with the documented statuses and reasons (source: Google's error guide).
 
 use axum::http::{HeaderValue, header};
 use serde_json::json;
@@ -12,7 +12,7 @@ pub(crate) struct ApiError {
     domain: &'static str,
     reason: String,
     message: String,
-    location: Option<(&'static str, String)>,
+    location: Option<(&'static str, &'static str)>,
     retry_after_s: Option<u64>,
 }
 
@@ -33,8 +33,8 @@ impl ApiError {
         self
     }
 
-    fn at_parameter(mut self, name: &str) -> Self {
-        self.location = Some(("parameter", name.to_owned()));
+    fn at_parameter(mut self, name: &'static str) -> Self {
+        self.location = Some(("parameter", name));
         self
     }
 
@@ -47,9 +47,8 @@ impl ApiError {
         Self::new(400, "invalid", message)
     }
 
-    pub(crate) fn invalid_parameter(name: &str, value: &str) -> Self {
-        Self::new(400, "invalidParameter", format!("Invalid value '{value}' for parameter {name}."))
-            .at_parameter(name)
+    pub(crate) fn invalid_parameter(name: &'static str, value: &str) -> Self {
+        Self::new(400, "invalidParameter", format!("Invalid value '{value}' for parameter {name}.")).at_parameter(name)
     }
 
     pub(crate) fn required(message: impl Into<String>) -> Self {
@@ -57,7 +56,11 @@ impl ApiError {
     }
 
     pub(crate) fn parse_error() -> Self {
-        Self::new(400, "parseError", "This API does not support parsing form-encoded input or the body is no JSON object.")
+        Self::new(
+            400,
+            "parseError",
+            "This API does not support parsing form-encoded input or the body is no JSON object.",
+        )
     }
 
     pub(crate) fn time_range_empty() -> Self {
@@ -66,16 +69,12 @@ impl ApiError {
             .at_parameter("timeMax")
     }
 
-    pub(crate) fn sync_token_with(parameter: &str) -> Self {
-        Self::new(
-            400,
-            "badRequest",
-            format!("Sync token cannot be used together with the parameter {parameter}."),
-        )
-        .at_parameter(parameter)
+    pub(crate) fn sync_token_with(parameter: &'static str) -> Self {
+        Self::new(400, "badRequest", format!("Sync token cannot be used together with the parameter {parameter}."))
+            .at_parameter(parameter)
     }
 
-    pub(crate) fn other_parameters_than_before(token: &str) -> Self {
+    pub(crate) fn other_parameters_than_before(token: &'static str) -> Self {
         Self::new(
             400,
             "badRequest",
@@ -84,7 +83,7 @@ impl ApiError {
         .at_parameter(token)
     }
 
-    pub(crate) fn invalid_token_value(token: &str) -> Self {
+    pub(crate) fn invalid_token_value(token: &'static str) -> Self {
         Self::new(400, "invalid", format!("Invalid {token} value.")).at_parameter(token)
     }
 
@@ -97,11 +96,7 @@ impl ApiError {
     }
 
     pub(crate) fn insufficient_permissions() -> Self {
-        Self::new(
-            403,
-            "insufficientPermissions",
-            "Request had insufficient authentication scopes.",
-        )
+        Self::new(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
     }
 
     pub(crate) fn forbidden() -> Self {
@@ -109,12 +104,7 @@ impl ApiError {
     }
 
     pub(crate) fn writer_access_required() -> Self {
-        Self::new(
-            403,
-            "requiredAccessLevel",
-            "You need to have writer access to this calendar.",
-        )
-        .in_domain("calendar")
+        Self::new(403, "requiredAccessLevel", "You need to have writer access to this calendar.").in_domain("calendar")
     }
 
     pub(crate) fn forbidden_for_non_organizer() -> Self {
@@ -128,11 +118,7 @@ impl ApiError {
 
     /// The two forms of the same limit: 403 with `userRateLimitExceeded` or `rateLimitExceeded`, 429 with the latter.
     pub(crate) fn rate_limit(status: u16, per_user: bool) -> Self {
-        let reason = if per_user && status == 403 {
-            "userRateLimitExceeded"
-        } else {
-            "rateLimitExceeded"
-        };
+        let reason = if per_user && status == 403 { "userRateLimitExceeded" } else { "rateLimitExceeded" };
         Self::new(status, reason, "Rate Limit Exceeded").in_domain("usageLimits")
     }
 
@@ -149,28 +135,20 @@ impl ApiError {
     }
 
     pub(crate) fn full_sync_required() -> Self {
-        Self::new(
-            410,
-            "fullSyncRequired",
-            "Sync token is no longer valid, a full sync is required.",
-        )
-        .in_domain("calendar")
-        .at_parameter("syncToken")
+        Self::new(410, "fullSyncRequired", "Sync token is no longer valid, a full sync is required.")
+            .in_domain("calendar")
+            .at_parameter("syncToken")
     }
 
     pub(crate) fn updated_min_too_long_ago() -> Self {
-        Self::new(
-            410,
-            "updatedMinTooLongAgo",
-            "The requested minimum modification time lies too far in the past.",
-        )
-        .in_domain("calendar")
-        .at_parameter("updatedMin")
+        Self::new(410, "updatedMinTooLongAgo", "The requested minimum modification time lies too far in the past.")
+            .in_domain("calendar")
+            .at_parameter("updatedMin")
     }
 
     pub(crate) fn condition_not_met() -> Self {
         let mut error = Self::new(412, "conditionNotMet", "Precondition Failed");
-        error.location = Some(("header", "If-Match".to_owned()));
+        error.location = Some(("header", "If-Match"));
         error
     }
 
@@ -224,9 +202,7 @@ impl ApiError {
             ));
         }
         if let Some(seconds) = self.retry_after_s {
-            response
-                .headers
-                .push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+            response.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         response
     }

@@ -1,4 +1,5 @@
-//! The parameters of `events.list`, `instances` and `get`, and which of them may go together (`providers.md` 1.5).
+//! The parameters of `events.list`, `instances` and `get`, and which of them may go together (source: the discovery
+//! document).
 
 use std::borrow::Cow;
 
@@ -13,9 +14,8 @@ use super::tokens;
 const PAGE_DEFAULT: usize = 250;
 const PAGE_MAX: usize = 2_500;
 /// Parameters that may change from page to page.
-const NOT_IN_PAGE_DIGEST: [&str; 8] = [
-    "maxResults", "pageToken", "fields", "alt", "key", "prettyPrint", "quotaUser", "access_token",
-];
+const NOT_IN_PAGE_DIGEST: [&str; 8] =
+    ["maxResults", "pageToken", "fields", "alt", "key", "prettyPrint", "quotaUser", "access_token"];
 /// Parameters that a list with a sync token must not have.
 const FORBIDDEN_WITH_SYNC_TOKEN: [&str; 8] = [
     "iCalUID",
@@ -99,12 +99,7 @@ impl<'q> EventQuery<'q> {
     }
 
     fn digest_for_sync(&self, show_hidden: Option<bool>) -> String {
-        let flags = format!(
-            "{} {} {:?}",
-            self.single_events,
-            show_hidden.unwrap_or(false),
-            self.max_attendees
-        );
+        let flags = format!("{} {} {:?}", self.single_events, show_hidden.unwrap_or(false), self.max_attendees);
         tokens::digest(&[
             ("flags", &flags),
             ("eventTypes", &self.event_types.join(",")),
@@ -150,10 +145,7 @@ impl<'q> EventQuery<'q> {
             let event_type = resource.get("eventType").and_then(Value::as_str);
             self.event_types.contains(&event_type.unwrap_or("default"))
         };
-        let search_fits = self
-            .search
-            .as_ref()
-            .is_none_or(|words| contains(resource, words));
+        let search_fits = self.search.as_ref().is_none_or(|words| contains(resource, words));
         uid_fits
             && type_fits
             && search_fits
@@ -162,9 +154,7 @@ impl<'q> EventQuery<'q> {
     }
 
     fn has_properties(&self, resource: &Map<String, Value>, kind: &str, parameter: &str) -> bool {
-        let properties = resource
-            .get("extendedProperties")
-            .and_then(|properties| properties.get(kind));
+        let properties = resource.get("extendedProperties").and_then(|properties| properties.get(kind));
         self.raw.all(parameter).all(|wanted| {
             wanted.split_once('=').is_some_and(|(name, value)| {
                 properties.and_then(|properties| properties.get(name)) == Some(&json!(value))
@@ -178,16 +168,10 @@ impl<'q> EventQuery<'q> {
             return true;
         };
         let original = resource.get("originalStartTime");
-        let field = |name: &str| {
-            original
-                .and_then(|original| original.get(name))
-                .and_then(Value::as_str)
-        };
+        let field = |name: &str| original.and_then(|original| original.get(name)).and_then(Value::as_str);
         let instant = |text: &str| DateTime::parse_from_rfc3339(text).ok();
         field("date") == Some(wanted)
-            || field("dateTime")
-                .and_then(instant)
-                .is_some_and(|original| instant(wanted) == Some(original))
+            || field("dateTime").and_then(instant).is_some_and(|original| instant(wanted) == Some(original))
     }
 
     /// With more guests than `maxAttendees`, only the participant is returned.
@@ -216,19 +200,10 @@ impl<'q> EventQuery<'q> {
 
 /// Searches the documented text fields.
 fn contains(resource: &Map<String, Value>, words: &str) -> bool {
-    let hit = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .is_some_and(|text| text.to_lowercase().contains(words))
-    };
-    let person_hit =
-        |person: &Value| hit(person.get("displayName")) || hit(person.get("email"));
-    ["summary", "description", "location"]
-        .iter()
-        .any(|name| hit(resource.get(*name)))
+    let hit =
+        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| text.to_lowercase().contains(words));
+    let person_hit = |person: &Value| hit(person.get("displayName")) || hit(person.get("email"));
+    ["summary", "description", "location"].iter().any(|name| hit(resource.get(*name)))
         || resource.get("organizer").is_some_and(person_hit)
-        || resource
-            .get("attendees")
-            .and_then(Value::as_array)
-            .is_some_and(|attendees| attendees.iter().any(person_hit))
+        || resource.get("attendees").and_then(Value::as_array).is_some_and(|attendees| attendees.iter().any(person_hit))
 }

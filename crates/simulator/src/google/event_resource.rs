@@ -29,14 +29,7 @@ const PROVIDER_FIELDS: [&str; 14] = [
     "locked",
 ];
 /// Fields that guests share with the organizer.
-const SHARED_FIELDS: [&str; 6] = [
-    "summary",
-    "description",
-    "location",
-    "start",
-    "end",
-    "recurrence",
-];
+const SHARED_FIELDS: [&str; 6] = ["summary", "description", "location", "start", "end", "recurrence"];
 
 /// A legal event id.
 pub(crate) struct EventId(String);
@@ -63,12 +56,7 @@ impl EventId {
 }
 
 /// The provider's fields of a new event.
-pub(crate) fn new(
-    id: &EventId,
-    calendar_id: &str,
-    creator: &str,
-    now: DateTime<Utc>,
-) -> Map<String, Value> {
+pub(crate) fn new(id: &EventId, calendar_id: &str, creator: &str, now: DateTime<Utc>) -> Map<String, Value> {
     let id = id.as_str();
     let link: String = url::form_urlencoded::byte_serialize(format!("{id} {calendar_id}").as_bytes()).collect();
     let fields = json!({
@@ -93,11 +81,7 @@ pub(crate) fn new(
 
 /// `creator` and `organizer`: `self` marks the calendar on which this copy of the event is.
 pub(crate) fn person(email: &str, calendar_id: &str) -> Value {
-    if email == calendar_id {
-        json!({"email": email, "self": true})
-    } else {
-        json!({"email": email})
-    }
+    if email == calendar_id { json!({"email": email, "self": true}) } else { json!({"email": email}) }
 }
 
 /// Puts a body over an event: objects are merged, arrays and values replaced, null removes a field.
@@ -160,11 +144,7 @@ pub(crate) fn without_writable(event: &Map<String, Value>) -> Map<String, Value>
 }
 
 /// Checks times, rules and guests, and brings them into the form in which they are given out.
-pub(crate) fn check(
-    event: &mut Map<String, Value>,
-    calendar_zone: Tz,
-    calendar_id: &str,
-) -> Result<(), ApiError> {
+pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Tz, calendar_id: &str) -> Result<(), ApiError> {
     let point = |name: &str| match event.get(name) {
         None => Err(ApiError::required(format!("Missing {name} time."))),
         Some(value) => EventPoint::parse(value, calendar_zone),
@@ -173,29 +153,19 @@ pub(crate) fn check(
     if start.is_date() != end.is_date() {
         return Err(ApiError::invalid("Start and end times must either both be date or both be dateTime."));
     }
-    let (from, to) = (
-        start.unix_seconds(calendar_zone),
-        end.unix_seconds(calendar_zone),
-    );
+    let (from, to) = (start.unix_seconds(calendar_zone), end.unix_seconds(calendar_zone));
     if to < from || (to == from && start.is_date()) {
         return Err(ApiError::time_range_empty());
     }
-    if !matches!(
-        event.get("status").and_then(Value::as_str),
-        Some("confirmed" | "tentative" | "cancelled")
-    ) {
+    if !matches!(event.get("status").and_then(Value::as_str), Some("confirmed" | "tentative" | "cancelled")) {
         return Err(ApiError::invalid("Invalid status."));
     }
     if let Some(recurrence) = event.get("recurrence") {
-        let lines = recurrence
-            .as_array()
-            .ok_or_else(|| ApiError::invalid("Recurrence is a list of lines."))?;
+        let lines = recurrence.as_array().ok_or_else(|| ApiError::invalid("Recurrence is a list of lines."))?;
         if lines.is_empty() {
             event.remove("recurrence");
         } else {
-            let zone_given = event
-                .get("start")
-                .is_some_and(|start| start.get("timeZone").is_some());
+            let zone_given = event.get("start").is_some_and(|start| start.get("timeZone").is_some());
             if !start.is_date() && !zone_given {
                 return Err(ApiError::required("Missing time zone definition for start time."));
             }
@@ -208,10 +178,7 @@ pub(crate) fn check(
 }
 
 fn complete_attendees(event: &mut Map<String, Value>, calendar_id: &str) -> Result<(), ApiError> {
-    let organizer = event
-        .get("organizer")
-        .and_then(|organizer| organizer.get("email"))
-        .cloned();
+    let organizer = event.get("organizer").and_then(|organizer| organizer.get("email")).cloned();
     let Some(attendees) = event.get_mut("attendees").and_then(Value::as_array_mut) else {
         return Ok(());
     };
@@ -220,9 +187,7 @@ fn complete_attendees(event: &mut Map<String, Value>, calendar_id: &str) -> Resu
         let (Some(fields), Some(email)) = (attendee.as_object_mut(), email) else {
             return Err(ApiError::invalid("Missing attendee email."));
         };
-        fields
-            .entry("responseStatus")
-            .or_insert_with(|| json!("needsAction"));
+        fields.entry("responseStatus").or_insert_with(|| json!("needsAction"));
         if email == json!(calendar_id) {
             fields.insert("self".to_owned(), json!(true));
         }
@@ -239,9 +204,7 @@ pub(crate) fn changes_what_only_the_organizer_may(
     body: &Map<String, Value>,
     how: Change,
 ) -> bool {
-    let own = before
-        .get("organizer")
-        .is_none_or(|organizer| organizer.get("self") == Some(&json!(true)));
+    let own = before.get("organizer").is_none_or(|organizer| organizer.get("self") == Some(&json!(true)));
     let guests_may = before.get("guestsCanModify") == Some(&json!(true));
     let private_copy = before.get("privateCopy") == Some(&json!(true));
     if own || guests_may || private_copy {
@@ -255,24 +218,15 @@ pub(crate) fn changes_what_only_the_organizer_may(
 
 /// The iCalendar sequence grows when guests would have to answer again.
 pub(crate) fn bump_sequence(before: &Map<String, Value>, after: &mut Map<String, Value>) {
-    let moved = ["start", "end", "recurrence"]
-        .iter()
-        .any(|name| before.get(*name) != after.get(*name));
+    let moved = ["start", "end", "recurrence"].iter().any(|name| before.get(*name) != after.get(*name));
     let sequence = before.get("sequence").and_then(Value::as_i64).unwrap_or_default();
-    after.insert(
-        "sequence".to_owned(),
-        json!(if moved { sequence + 1 } else { sequence }),
-    );
+    after.insert("sequence".to_owned(), json!(if moved { sequence + 1 } else { sequence }));
 }
 
 /// `updated` does not move when only reminders change.
-pub(crate) fn changed_beyond_reminders(
-    before: &Map<String, Value>,
-    after: &Map<String, Value>,
-) -> bool {
+pub(crate) fn changed_beyond_reminders(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
     let differs = |a: &Map<String, Value>, b: &Map<String, Value>| {
-        a.iter()
-            .any(|(name, value)| name != "reminders" && b.get(name) != Some(value))
+        a.iter().any(|(name, value)| name != "reminders" && b.get(name) != Some(value))
     };
     differs(before, after) || differs(after, before)
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::calendars;
 use super::errors::ApiError;
 use super::event_query::EventQuery;
-use super::events::View;
+use super::event_view::View;
 use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse, Query};
 use super::store::Calendar;
@@ -18,34 +18,20 @@ use crate::state::World;
 
 const CALENDARS_MAX: usize = 50;
 
-pub(crate) fn query(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str);
-    let (time_min, time_max) = text("timeMin")
-        .zip(text("timeMax"))
-        .ok_or_else(|| ApiError::required("Missing timeMin or timeMax."))?;
-    let window = Query::of(&[
-        ("timeMin", time_min),
-        ("timeMax", time_max),
-        ("singleEvents", "true"),
-    ]);
+    let (time_min, time_max) =
+        text("timeMin").zip(text("timeMax")).ok_or_else(|| ApiError::required("Missing timeMin or timeMax."))?;
+    let window = Query::of(&[("timeMin", time_min), ("timeMax", time_max), ("singleEvents", "true")]);
     let window = EventQuery::parse(&window)?;
     let zone = match text("timeZone") {
         None => Tz::UTC,
-        Some(name) => name
-            .parse()
-            .map_err(|_| ApiError::invalid_parameter("timeZone", name))?,
+        Some(name) => name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name))?,
     };
     let items = body.get("items").and_then(Value::as_array);
-    let ids: Vec<&str> = items
-        .into_iter()
-        .flatten()
-        .filter_map(|item| item.get("id").and_then(Value::as_str))
-        .collect();
+    let ids: Vec<&str> =
+        items.into_iter().flatten().filter_map(|item| item.get("id").and_then(Value::as_str)).collect();
     if ids.len() > CALENDARS_MAX {
         return Err(ApiError::new(
             400,
@@ -74,16 +60,10 @@ pub(crate) fn query(
 
 /// The busy times of a calendar inside the window, overlapping ones joined.
 fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Tz) -> Vec<Value> {
-    let view = View {
-        calendar,
-        query: window,
-        role: calendars::AccessRole::Owner,
-        id_only_tombstones: false,
-    };
+    let view = View { calendar, query: window, role: calendars::AccessRole::Owner, id_only_tombstones: false };
     let bounds = |resource: &Map<String, Value>| {
         let seconds = |name: &str| {
-            EventPoint::stored(resource.get(name), calendar.zone)
-                .map(|point| point.unix_seconds(calendar.zone))
+            EventPoint::stored(resource.get(name), calendar.zone).map(|point| point.unix_seconds(calendar.zone))
         };
         let start = seconds("start")?.max(window.time_min?.timestamp());
         let end = seconds("end")?.min(window.time_max?.timestamp());
@@ -109,10 +89,7 @@ fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Tz) -> Vec<Value> {
             _ => joined.push((start, end)),
         }
     }
-    joined
-        .into_iter()
-        .map(|(start, end)| json!({"start": shown(start, zone), "end": shown(end, zone)}))
-        .collect()
+    joined.into_iter().map(|(start, end)| json!({"start": shown(start, zone), "end": shown(end, zone)})).collect()
 }
 
 fn shown(seconds: i64, zone: Tz) -> String {

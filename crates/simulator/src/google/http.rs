@@ -87,12 +87,7 @@ async fn revoke(
     oauth(&shared, &connection, request, Operation::OauthRevoke).await
 }
 
-async fn oauth(
-    shared: &Shared,
-    connection: &ConnectionHandle,
-    request: Request,
-    operation: Operation,
-) -> Response {
+async fn oauth(shared: &Shared, connection: &ConnectionHandle, request: Request, operation: Operation) -> Response {
     let (parts, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
@@ -130,9 +125,7 @@ fn whole_request(operation: Operation, parts: Parts, body: Bytes) -> ApiRequest 
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
-    to_bytes(body, REQUEST_BODY_BYTES_MAX)
-        .await
-        .map_err(|_| ApiError::body_too_large())
+    to_bytes(body, REQUEST_BODY_BYTES_MAX).await.map_err(|_| ApiError::body_too_large())
 }
 
 fn into_http(response: ApiResponse) -> Response {
@@ -146,10 +139,7 @@ fn into_http(response: ApiResponse) -> Response {
 }
 
 async fn transmit(shared: &Shared, connection: &ConnectionHandle, answer: Answer) -> Response {
-    let Answer {
-        mut response,
-        transmission,
-    } = answer;
+    let Answer { mut response, transmission } = answer;
     match transmission {
         Transmission::Normal => into_http(response),
         Transmission::Reset => {
@@ -167,15 +157,12 @@ async fn transmit(shared: &Shared, connection: &ConnectionHandle, answer: Answer
             response.body = GARBAGE.to_vec();
             into_http(response)
         }
-        Transmission::Slow { chunk_bytes, pause } => with_body(response, |body| {
-            slow(shared, body, chunk_bytes, pause)
-        }),
+        Transmission::Slow { chunk_bytes, pause } => with_body(response, |body| slow(shared, body, chunk_bytes, pause)),
         Transmission::Truncated => {
             let connection = connection.clone();
             let whole = response.body.len();
-            let mut http = with_body(response, |body| truncated(connection, body));
-            http.headers_mut()
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
+            let mut http = with_body(response, |body| truncated(connection, &body));
+            http.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
             http
         }
         Transmission::Oversized { bytes } => {
@@ -212,7 +199,7 @@ fn slow(shared: &Shared, body: Bytes, chunk_bytes: usize, pause: Duration) -> Bo
     Body::from_stream(chunks)
 }
 
-fn truncated(connection: ConnectionHandle, body: Bytes) -> Body {
+fn truncated(connection: ConnectionHandle, body: &Bytes) -> Body {
     let half = body.slice(..body.len() / 2);
     let first = stream::once(async move { Ok::<_, io::Error>(half) });
     let end = stream::once(async move {

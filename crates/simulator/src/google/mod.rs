@@ -12,8 +12,10 @@ pub(crate) mod demo;
 pub(crate) mod errors;
 pub(crate) mod event_query;
 pub(crate) mod event_resource;
+pub(crate) mod event_view;
 pub(crate) mod events;
 pub(crate) mod free_busy;
+pub(crate) mod grants;
 pub(crate) mod http;
 pub(crate) mod oauth;
 pub(crate) mod operations;
@@ -38,7 +40,7 @@ use crate::state::decode;
 use calendar_list::ListEntry;
 use channels::Channels;
 use delivery::Deliveries;
-use oauth::OauthServer;
+use grants::OauthServer;
 use quirks::Quirks;
 use quota::Quota;
 use store::{Calendar, EventRecord};
@@ -93,8 +95,7 @@ impl Google {
                 Some("list") => self.restore_list_entry(decode(key, value)?),
                 Some("calendar") => {
                     let record: store::CalendarRecord = decode(key, value)?;
-                    self.calendars
-                        .insert(record.id.clone(), Calendar::new(record));
+                    self.calendars.insert(record.id.clone(), Calendar::new(record));
                 }
                 Some("event") => {
                     let record: EventRecord = decode(key, value)?;
@@ -123,9 +124,7 @@ impl Google {
     /// Counts a list and says whether the quirk leaves its page empty.
     pub(crate) fn next_page_is_empty(&mut self) -> bool {
         self.lists_answered = self.lists_answered.wrapping_add(1);
-        self.lists_answered
-            .checked_rem(self.quirks.empty_page_every)
-            .is_some_and(|rest| rest == 0)
+        self.lists_answered.checked_rem(self.quirks.empty_page_every).is_some_and(|rest| rest == 0)
     }
 }
 

@@ -1,24 +1,20 @@
-//! The OAuth server: consent without a screen, the code flow with PKCE, refresh and revocation (`providers.md`
-//! 1.11). Token lifetimes run on real time.
-
-use std::collections::HashMap;
+//! The OAuth server: consent without a screen, the code flow with PKCE, refresh and revocation (source:
+//! Google's OAuth pages for web servers).
 
 use axum::http::{HeaderValue, header};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::TimeDelta;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::errors::ApiError;
+use super::grants::{Challenge, Code, Tokens};
 use super::request::{ApiRequest, ApiResponse, Query};
-use crate::options::{OauthClient, SimulatorOptions};
+use crate::options::OauthClient;
 use crate::state::World;
 
-/// Live refresh tokens of one user and client; the oldest dies without a word.
-const REFRESH_TOKENS_MAX: usize = 100;
 /// How long an authorization code can be redeemed.
 const CODE_LIFETIME_S: i64 = 600;
 
@@ -29,102 +25,6 @@ pub(crate) struct Caller {
     pub(crate) client: String,
     pub(crate) project: String,
     pub(crate) scopes: Vec<String>,
-}
-
-/// What a user allowed a client to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Grant {
-    id: String,
-    user: String,
-    client: String,
-    project: String,
-    scopes: Vec<String>,
-    refresh_token: Option<String>,
-    issued_at: DateTime<Utc>,
-    revoked: bool,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct AccessToken {
-    token: String,
-    grant: String,
-    expires_at: DateTime<Utc>,
-}
-
-/// An authorization code that was not redeemed yet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Code {
-    code: String,
-    user: String,
-    client: String,
-    scopes: Vec<String>,
-    redirect_uri: String,
-    challenge: Option<Challenge>,
-    offline: bool,
-    forces_consent: bool,
-    expires_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Challenge {
-    value: String,
-    hashed: bool,
-}
-
-/// Clients, grants and tokens.
-pub(crate) struct OauthServer {
-    clients: HashMap<String, OauthClient>,
-    grants: HashMap<String, Grant>,
-    access_tokens: HashMap<String, AccessToken>,
-    codes: HashMap<String, Code>,
-    access_token_lifetime: TimeDelta,
-}
-
-/// What a redeemed code or refresh token gives.
-pub(crate) struct Tokens {
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: Option<String>,
-    pub(crate) expires_in_s: i64,
-    pub(crate) scopes: Vec<String>,
-}
-
-impl OauthServer {
-    pub(crate) fn new(options: &SimulatorOptions) -> Self {
-        Self {
-            clients: options
-                .oauth_clients
-                .iter()
-                .map(|client| (client.id.clone(), client.clone()))
-                .collect(),
-            grants: HashMap::new(),
-            access_tokens: HashMap::new(),
-            codes: HashMap::new(),
-            access_token_lifetime: TimeDelta::from_std(options.access_token_lifetime)
-                .unwrap_or(TimeDelta::hours(1)),
-        }
-    }
-
-    pub(crate) fn restore_grant(&mut self, grant: Grant) {
-        self.grants.insert(grant.id.clone(), grant);
-    }
-
-    pub(crate) fn restore_access_token(&mut self, token: AccessToken) {
-        self.access_tokens.insert(token.token.clone(), token);
-    }
-
-    pub(crate) fn restore_code(&mut self, code: Code) {
-        self.codes.insert(code.code.clone(), code);
-    }
-
-    pub(crate) fn client(&self, id: &str) -> Option<&OauthClient> {
-        self.clients.get(id)
-    }
-
-    fn grant_of_refresh_token(&self, token: &str) -> Option<&Grant> {
-        self.grants
-            .values()
-            .find(|grant| grant.refresh_token.as_deref() == Some(token))
-    }
 }
 
 /// Finds out who makes a call of the API, from `Authorization: Bearer` or `access_token`.
@@ -149,11 +49,7 @@ pub(crate) fn authenticate(world: &World, request: &ApiRequest) -> Result<Caller
 fn bearer_token(request: &ApiRequest) -> Option<&str> {
     request
         .header(header::AUTHORIZATION)
-        .and_then(|value| {
-            value
-                .strip_prefix("Bearer ")
-                .or_else(|| value.strip_prefix("bearer "))
-        })
+        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
         .or_else(|| request.query.get("access_token"))
 }
 
@@ -168,13 +64,10 @@ pub(crate) fn expire_token_of(world: &mut World, request: &ApiRequest) {
 pub(crate) fn kill_grant_of(world: &mut World, request: &ApiRequest) {
     let form = form(request);
     let oauth = &world.google.oauth;
-    let grant = form
-        .get("refresh_token")
-        .and_then(|token| oauth.grant_of_refresh_token(token))
-        .or_else(|| {
-            let access = oauth.access_tokens.get(bearer_token(request)?)?;
-            oauth.grants.get(&access.grant)
-        });
+    let grant = form.get("refresh_token").and_then(|token| oauth.grant_of_refresh_token(token)).or_else(|| {
+        let access = oauth.access_tokens.get(bearer_token(request)?)?;
+        oauth.grants.get(&access.grant)
+    });
     if let Some(mut grant) = grant.cloned() {
         grant.revoked = true;
         world.save_grant(grant);
@@ -213,7 +106,7 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
         return redirect_with(redirect, state, &[("error", "access_denied")]);
     }
     let code = Code {
-        code: format!("4/{}", world.new_id("code")),
+        text: format!("4/{}", world.new_id("code")),
         user: user.email,
         client,
         scopes,
@@ -229,9 +122,9 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
         expires_at: world.clock.real_now() + TimeDelta::seconds(CODE_LIFETIME_S),
     };
     let scope = code.scopes.join(" ");
-    let answer = redirect_with(redirect, state, &[("code", &code.code), ("scope", &scope)]);
-    world.journal.put(&format!("code/{}", code.code), &code);
-    world.google.oauth.codes.insert(code.code.clone(), code);
+    let answer = redirect_with(redirect, state, &[("code", &code.text), ("scope", &scope)]);
+    world.journal.put(&format!("code/{}", code.text), &code);
+    world.google.oauth.codes.insert(code.text.clone(), code);
     answer
 }
 
@@ -275,10 +168,7 @@ pub(crate) fn token(world: &mut World, request: &ApiRequest) -> ApiResponse {
 pub(crate) fn revoke(world: &mut World, request: &ApiRequest) -> ApiResponse {
     let form = form(request);
     let oauth = &world.google.oauth;
-    let token = form
-        .get("token")
-        .or_else(|| request.query.get("token"))
-        .unwrap_or_default();
+    let token = form.get("token").or_else(|| request.query.get("token")).unwrap_or_default();
     let grant = oauth.grant_of_refresh_token(token).or_else(|| {
         let access = oauth.access_tokens.get(token)?;
         oauth.grants.get(&access.grant)
@@ -301,11 +191,7 @@ pub(crate) fn oauth_error(status: u16, error: &str, description: &str) -> ApiRes
     response
 }
 
-fn redeem_code(
-    world: &mut World,
-    client: &OauthClient,
-    form: &Query,
-) -> Result<Tokens, &'static str> {
+fn redeem_code(world: &mut World, client: &OauthClient, form: &Query) -> Result<Tokens, &'static str> {
     const MALFORMED: &str = "Malformed auth code.";
     let text = form.get("code").ok_or(MALFORMED)?;
     // A code works once, whatever comes of it.
@@ -319,20 +205,14 @@ fn redeem_code(
     }
     if let Some(challenge) = &code.challenge {
         let verifier = form.get("code_verifier").ok_or("Missing code verifier.")?;
-        let answer = if challenge.hashed {
-            URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
-        } else {
-            verifier.to_owned()
-        };
+        let answer =
+            if challenge.hashed { URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) } else { verifier.to_owned() };
         if answer != challenge.value {
             return Err("Invalid code verifier.");
         }
     }
     let already_granted = world.google.oauth.grants.values().any(|grant| {
-        !grant.revoked
-            && grant.user == code.user
-            && grant.client == client.id
-            && grant.refresh_token.is_some()
+        !grant.revoked && grant.user == code.user && grant.client == client.id && grant.refresh_token.is_some()
     });
     let with_refresh_token = code.offline && (code.forces_consent || !already_granted);
     Ok(world.grant(&code.user, client, code.scopes, with_refresh_token))
@@ -370,10 +250,7 @@ fn client_credentials(request: &ApiRequest, form: &Query) -> (Option<String>, Op
     if let Some((id, secret)) = basic.as_deref().and_then(|text| text.split_once(':')) {
         return (Some(id.to_owned()), Some(secret.to_owned()));
     }
-    (
-        form.get("client_id").map(str::to_owned),
-        form.get("client_secret").map(str::to_owned),
-    )
+    (form.get("client_id").map(str::to_owned), form.get("client_secret").map(str::to_owned))
 }
 
 fn redirect_with(mut to: Url, state: Option<&str>, parameters: &[(&str, &str)]) -> ApiResponse {
@@ -386,137 +263,4 @@ fn redirect_with(mut to: Url, state: Option<&str>, parameters: &[(&str, &str)]) 
         response.headers.push((header::LOCATION, location));
     }
     response
-}
-
-impl World {
-    /// Lets a client act for a user, as after a consent screen.
-    pub(crate) fn grant(
-        &mut self,
-        user: &str,
-        client: &OauthClient,
-        scopes: Vec<String>,
-        with_refresh_token: bool,
-    ) -> Tokens {
-        if with_refresh_token {
-            self.drop_oldest_refresh_token(user, &client.id);
-        }
-        let refresh_token =
-            with_refresh_token.then(|| format!("1//{}", self.new_id("refresh token")));
-        let grant = Grant {
-            id: self.new_id("grant"),
-            user: user.to_owned(),
-            client: client.id.clone(),
-            project: client.project.clone(),
-            scopes: scopes.clone(),
-            refresh_token: refresh_token.clone(),
-            issued_at: self.clock.real_now(),
-            revoked: false,
-        };
-        let id = grant.id.clone();
-        self.save_grant(grant);
-        Tokens {
-            access_token: self.issue_access_token(&id),
-            refresh_token,
-            expires_in_s: self.google.oauth.access_token_lifetime.num_seconds(),
-            scopes,
-        }
-    }
-
-    /// Ends the grants of a user, of one project or of all; answers how many.
-    pub(crate) fn revoke_grants(&mut self, user: &str, project: Option<&str>) -> usize {
-        let revoked: Vec<Grant> = self
-            .google
-            .oauth
-            .grants
-            .values()
-            .filter(|grant| !grant.revoked && grant.user == user)
-            .filter(|grant| project.is_none_or(|project| grant.project == project))
-            .cloned()
-            .collect();
-        let count = revoked.len();
-        for mut grant in revoked {
-            grant.revoked = true;
-            self.save_grant(grant);
-        }
-        count
-    }
-
-    /// Lets access tokens expire now, of one user or of all; answers how many.
-    pub(crate) fn expire_access_tokens(&mut self, user: Option<&str>) -> usize {
-        let oauth = &self.google.oauth;
-        let expired: Vec<String> = oauth
-            .access_tokens
-            .values()
-            .filter(|access| {
-                user.is_none_or(|user| {
-                    oauth
-                        .grants
-                        .get(&access.grant)
-                        .is_some_and(|grant| grant.user == user)
-                })
-            })
-            .map(|access| access.token.clone())
-            .collect();
-        for token in &expired {
-            self.forget_access_token(token);
-        }
-        expired.len()
-    }
-
-    fn issue_access_token(&mut self, grant: &str) -> String {
-        let now = self.clock.real_now();
-        let stale: Vec<String> = self
-            .google
-            .oauth
-            .access_tokens
-            .values()
-            .filter(|access| access.grant == grant && access.expires_at <= now)
-            .map(|access| access.token.clone())
-            .collect();
-        for token in stale {
-            self.forget_access_token(&token);
-        }
-        let access = AccessToken {
-            token: format!("ya29.{}", self.new_id("access token")),
-            grant: grant.to_owned(),
-            expires_at: now + self.google.oauth.access_token_lifetime,
-        };
-        let token = access.token.clone();
-        self.journal.put(&format!("access/{token}"), &access);
-        self.google
-            .oauth
-            .access_tokens
-            .insert(token.clone(), access);
-        token
-    }
-
-    fn forget_access_token(&mut self, token: &str) {
-        self.google.oauth.access_tokens.remove(token);
-        self.journal.remove(&format!("access/{token}"));
-    }
-
-    fn drop_oldest_refresh_token(&mut self, user: &str, client: &str) {
-        let mut live: Vec<&Grant> = self
-            .google
-            .oauth
-            .grants
-            .values()
-            .filter(|grant| !grant.revoked && grant.refresh_token.is_some())
-            .filter(|grant| grant.user == user && grant.client == client)
-            .collect();
-        if live.len() < REFRESH_TOKENS_MAX {
-            return;
-        }
-        live.sort_by_key(|grant| grant.issued_at);
-        if let Some(oldest) = live.first() {
-            let mut oldest = (*oldest).clone();
-            oldest.revoked = true;
-            self.save_grant(oldest);
-        }
-    }
-
-    fn save_grant(&mut self, grant: Grant) {
-        self.journal.put(&format!("grant/{}", grant.id), &grant);
-        self.google.oauth.grants.insert(grant.id.clone(), grant);
-    }
 }

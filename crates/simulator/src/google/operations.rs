@@ -1,4 +1,5 @@
-//! The methods of the API: their names, their paths, and the scopes that allow them (`providers.md` 1.1, 1.11).
+//! The methods of the API: their names, their paths, and the scopes that allow them (source: the discovery
+//! document `calendar.v3.json`).
 
 use axum::http::Method;
 
@@ -87,11 +88,7 @@ pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<Target<'a>> {
         }
         _ => return None,
     };
-    Some(Target {
-        operation,
-        calendar,
-        event,
-    })
+    Some(Target { operation, calendar, event })
 }
 
 fn find_event<'a>(verb: &str, rest: &[&'a str]) -> Option<(Operation, Option<&'a str>)> {
@@ -148,40 +145,30 @@ impl Operation {
     }
 
     pub(crate) fn is_oauth(self) -> bool {
-        matches!(
-            self,
-            Self::OauthAuthorize | Self::OauthToken | Self::OauthRevoke
-        )
+        matches!(self, Self::OauthAuthorize | Self::OauthToken | Self::OauthRevoke)
     }
 
     /// Whether one of the granted scopes allows this method. Scopes are compared without their common prefix.
     pub(crate) fn is_allowed_by(self, scopes: &[String]) -> bool {
         let allowed = self.allowing_scopes();
         scopes.iter().any(|scope| {
-            let short = scope
-                .strip_prefix("https://www.googleapis.com/auth/")
-                .unwrap_or(scope);
+            let short = scope.strip_prefix("https://www.googleapis.com/auth/").unwrap_or(scope);
             short == "calendar" || allowed.contains(&short)
         })
     }
 
     fn allowing_scopes(self) -> &'static [&'static str] {
         match self {
-            Self::CalendarListList | Self::CalendarListGet | Self::CalendarListWatch => &[
-                "calendar.readonly",
-                "calendar.calendarlist",
-                "calendar.calendarlist.readonly",
-            ],
+            Self::CalendarListList | Self::CalendarListGet | Self::CalendarListWatch => {
+                &["calendar.readonly", "calendar.calendarlist", "calendar.calendarlist.readonly"]
+            }
             Self::CalendarListInsert
             | Self::CalendarListPatch
             | Self::CalendarListUpdate
             | Self::CalendarListDelete => &["calendar.calendarlist"],
-            Self::CalendarsGet => &[
-                "calendar.readonly",
-                "calendar.app.created",
-                "calendar.calendars",
-                "calendar.calendars.readonly",
-            ],
+            Self::CalendarsGet => {
+                &["calendar.readonly", "calendar.app.created", "calendar.calendars", "calendar.calendars.readonly"]
+            }
             Self::CalendarsInsert
             | Self::CalendarsPatch
             | Self::CalendarsUpdate
@@ -202,16 +189,8 @@ impl Operation {
             | Self::EventsPatch
             | Self::EventsUpdate
             | Self::EventsDelete
-            | Self::EventsMove => &[
-                "calendar.events",
-                "calendar.app.created",
-                "calendar.events.owned",
-            ],
-            Self::FreeBusyQuery => &[
-                "calendar.readonly",
-                "calendar.freebusy",
-                "calendar.events.freebusy",
-            ],
+            | Self::EventsMove => &["calendar.events", "calendar.app.created", "calendar.events.owned"],
+            Self::FreeBusyQuery => &["calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"],
             Self::ChannelsStop => &[
                 "calendar.readonly",
                 "calendar.events",

@@ -1,4 +1,4 @@
-//! Requests per minute, as a sliding window (`providers.md` 1.9). Off unless the control API sets limits; not
+//! Requests per minute, as a sliding window (source: Google's quota page). Off unless the control API sets limits; not
 //! journaled, since a minute is short.
 
 use std::collections::{HashMap, VecDeque};
@@ -22,11 +22,7 @@ pub struct QuotaLimits {
 
 impl Default for QuotaLimits {
     fn default() -> Self {
-        Self {
-            per_user_per_minute: None,
-            per_project_per_minute: None,
-            status: 403,
-        }
+        Self { per_user_per_minute: None, per_project_per_minute: None, status: 403 }
     }
 }
 
@@ -39,12 +35,7 @@ pub(crate) struct Quota {
 
 impl Quota {
     /// Counts one request, or refuses it.
-    pub(crate) fn charge(
-        &mut self,
-        project: &str,
-        user: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), ApiError> {
+    pub(crate) fn charge(&mut self, project: &str, user: &str, now: DateTime<Utc>) -> Result<(), ApiError> {
         let limits = [
             (format!("{project}/{user}"), self.limits.per_user_per_minute, true),
             (project.to_owned(), self.limits.per_project_per_minute, false),
@@ -52,10 +43,7 @@ impl Quota {
         for (key, limit, per_user) in &limits {
             let Some(limit) = limit else { continue };
             let window = self.windows.entry(key.clone()).or_default();
-            while window
-                .front()
-                .is_some_and(|oldest| now - *oldest >= TimeDelta::minutes(1))
-            {
+            while window.front().is_some_and(|oldest| now - *oldest >= TimeDelta::minutes(1)) {
                 window.pop_front();
             }
             if window.len() >= *limit {

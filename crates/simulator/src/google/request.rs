@@ -55,22 +55,17 @@ impl ApiRequest {
 
     /// True when `If-Match` is absent, `*`, or lists `etag`.
     pub(crate) fn if_match_holds(&self, etag: &str) -> bool {
-        self.header(header::IF_MATCH)
-            .is_none_or(|wanted| lists_etag(wanted, etag))
+        self.header(header::IF_MATCH).is_none_or(|wanted| lists_etag(wanted, etag))
     }
 
     /// True when `If-None-Match` is `*` or lists `etag`.
     pub(crate) fn if_none_match_hits(&self, etag: &str) -> bool {
-        self.header(header::IF_NONE_MATCH)
-            .is_some_and(|wanted| lists_etag(wanted, etag))
+        self.header(header::IF_NONE_MATCH).is_some_and(|wanted| lists_etag(wanted, etag))
     }
 }
 
 fn lists_etag(header: &str, etag: &str) -> bool {
-    header
-        .split(',')
-        .map(|item| item.trim().trim_start_matches("W/"))
-        .any(|item| item == "*" || item == etag)
+    header.split(',').map(|item| item.trim().trim_start_matches("W/")).any(|item| item == "*" || item == etag)
 }
 
 /// The decoded query parameters in their order; a name may repeat.
@@ -79,11 +74,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(crate) fn parse(text: &str) -> Self {
-        Self(
-            url::form_urlencoded::parse(text.as_bytes())
-                .into_owned()
-                .collect(),
-        )
+        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
     /// A query of these parameters.
@@ -93,20 +84,14 @@ impl Query {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+    pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
         match self.get(name) {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
@@ -116,35 +101,29 @@ impl Query {
     }
 
     /// A count of at least 1, cut down to `max`.
-    pub(crate) fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, ApiError> {
+    pub(crate) fn count(&self, name: &'static str, default: usize, max: usize) -> Result<usize, ApiError> {
         match self.get(name) {
             None => Ok(default),
             Some(text) => match text.parse::<u32>() {
-                Ok(count) if count >= 1 => {
-                    Ok(usize::try_from(count).map_or(max, |count| count.min(max)))
-                }
+                Ok(count) if count >= 1 => Ok(usize::try_from(count).map_or(max, |count| count.min(max))),
                 _ => Err(ApiError::invalid_parameter(name, text)),
             },
         }
     }
 
     /// An RFC 3339 instant with an offset; milliseconds are dropped, as documented.
-    pub(crate) fn instant(&self, name: &str) -> Result<Option<DateTime<Utc>>, ApiError> {
+    pub(crate) fn instant(&self, name: &'static str) -> Result<Option<DateTime<Utc>>, ApiError> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
-        let instant = DateTime::parse_from_rfc3339(text)
-            .map_err(|_| ApiError::invalid_parameter(name, text))?;
+        let instant = DateTime::parse_from_rfc3339(text).map_err(|_| ApiError::invalid_parameter(name, text))?;
         Ok(DateTime::from_timestamp(instant.timestamp(), 0))
     }
 
     /// A time zone of the IANA database.
     pub(crate) fn time_zone(&self) -> Result<Option<chrono_tz::Tz>, ApiError> {
         self.get("timeZone")
-            .map(|name| {
-                name.parse()
-                    .map_err(|_| ApiError::invalid_parameter("timeZone", name))
-            })
+            .map(|name| name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name)))
             .transpose()
     }
 
@@ -180,10 +159,7 @@ impl ApiResponse {
         match serde_json::to_vec(value) {
             Ok(body) => Self {
                 status: 200,
-                headers: vec![(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json; charset=UTF-8"),
-                )],
+                headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"))],
                 body,
                 wait_for: None,
             },
@@ -205,11 +181,6 @@ impl ApiResponse {
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            wait_for: None,
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), wait_for: None }
     }
 }

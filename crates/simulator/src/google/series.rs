@@ -33,9 +33,7 @@ impl Series {
     /// Reads `start`, `end` and `recurrence` of a master.
     pub(crate) fn parse(master: &Map<String, Value>, calendar_zone: Tz) -> Result<Self, ApiError> {
         let point = |name: &str| {
-            let value = master
-                .get(name)
-                .ok_or_else(|| ApiError::required(format!("Missing {name} time.")))?;
+            let value = master.get(name).ok_or_else(|| ApiError::required(format!("Missing {name} time.")))?;
             EventPoint::parse(value, calendar_zone)
         };
         let start = point("start")?;
@@ -54,9 +52,7 @@ impl Series {
         }
         for line in lines {
             let text = line.as_str().unwrap_or_default();
-            series
-                .add_line(text)
-                .ok_or_else(|| ApiError::invalid(format!("Invalid recurrence rule: {text}.")))?;
+            series.add_line(text).ok_or_else(|| ApiError::invalid(format!("Invalid recurrence rule: {text}.")))?;
         }
         Ok(series)
     }
@@ -68,11 +64,8 @@ impl Series {
             "RRULE" => self.rules.push(self.readable_rule(value)?),
             "EXRULE" => self.excluding_rules.push(self.readable_rule(value)?),
             name @ ("RDATE" | "EXDATE") => {
-                let zone = head_parts
-                    .find_map(|part| part.strip_prefix("TZID="))
-                    .map(str::parse::<Tz>)
-                    .transpose()
-                    .ok()?;
+                let zone =
+                    head_parts.find_map(|part| part.strip_prefix("TZID=")).map(str::parse::<Tz>).transpose().ok()?;
                 for text in value.split(',') {
                     let local = self.local_time(text, zone)?;
                     if name == "RDATE" {
@@ -112,9 +105,7 @@ impl Series {
         if let Ok(date) = NaiveDate::parse_from_str(text, "%Y%m%d") {
             return Some(date.and_time(NaiveTime::MIN));
         }
-        let (digits, is_utc) = text
-            .strip_suffix('Z')
-            .map_or((text, false), |digits| (digits, true));
+        let (digits, is_utc) = text.strip_suffix('Z').map_or((text, false), |digits| (digits, true));
         let written = NaiveDateTime::parse_from_str(digits, "%Y%m%dT%H%M%S").ok()?;
         let EventPoint::Instant { zone: own, .. } = self.start else {
             return Some(written.date().and_time(NaiveTime::MIN));
@@ -150,32 +141,23 @@ impl Series {
 
     /// True when the series has no end, so that only its beginning bounds it.
     pub(crate) fn is_endless(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| !rule.contains("UNTIL=") && !rule.contains("COUNT="))
+        self.rules.iter().any(|rule| !rule.contains("UNTIL=") && !rule.contains("COUNT="))
     }
 
     /// The occurrence that starts at this wall-clock time.
     pub(crate) fn occurrence(&self, local: NaiveDateTime) -> Occurrence {
-        Occurrence {
-            start: self.start.at_local(local),
-            end: self.start.at_local(local + self.duration),
-        }
+        Occurrence { start: self.start.at_local(local), end: self.start.at_local(local + self.duration) }
     }
 
     /// The occurrence that an instance id's suffix names, if the series has it.
     pub(crate) fn find(&self, suffix: &str) -> Option<Occurrence> {
         let local = match (self.start, suffix.strip_suffix('Z')) {
-            (EventPoint::Date(_), None) => NaiveDate::parse_from_str(suffix, "%Y%m%d")
+            (EventPoint::Date(_), None) => NaiveDate::parse_from_str(suffix, "%Y%m%d").ok()?.and_time(NaiveTime::MIN),
+            (EventPoint::Instant { zone, .. }, Some(digits)) => NaiveDateTime::parse_from_str(digits, "%Y%m%dT%H%M%S")
                 .ok()?
-                .and_time(NaiveTime::MIN),
-            (EventPoint::Instant { zone, .. }, Some(digits)) => {
-                NaiveDateTime::parse_from_str(digits, "%Y%m%dT%H%M%S")
-                    .ok()?
-                    .and_utc()
-                    .with_timezone(&zone)
-                    .naive_local()
-            }
+                .and_utc()
+                .with_timezone(&zone)
+                .naive_local(),
             _ => return None,
         };
         let candidates = self.local_starts(Some(local + TimeDelta::hours(3)));
@@ -195,11 +177,7 @@ pub(crate) struct Occurrence {
 
 impl Occurrence {
     /// The generated instance: the master's fields with its own id and times.
-    pub(crate) fn resource(
-        self,
-        master: &Map<String, Value>,
-        calendar_zone: Tz,
-    ) -> Map<String, Value> {
+    pub(crate) fn resource(self, master: &Map<String, Value>, calendar_zone: Tz) -> Map<String, Value> {
         let master_id = master.get("id").and_then(Value::as_str).unwrap_or_default();
         let mut instance = master.clone();
         instance.remove("recurrence");
@@ -250,11 +228,8 @@ fn expand_rule(rule: &str, start: NaiveDateTime, limit: usize) -> Option<Vec<Nai
     if !expanded.errors.is_empty() {
         return None;
     }
-    let mut starts: Vec<NaiveDateTime> = expanded
-        .events
-        .iter()
-        .map(|event| DateTime::naive_local(&event.start))
-        .collect();
+    let mut starts: Vec<NaiveDateTime> =
+        expanded.events.iter().map(|event| DateTime::naive_local(&event.start)).collect();
     starts.sort_unstable();
     Some(starts)
 }
@@ -282,11 +257,7 @@ mod tests {
     }
 
     fn suffixes(series: &Series) -> Vec<String> {
-        series
-            .local_starts(None)
-            .into_iter()
-            .map(|local| series.occurrence(local).start.instance_suffix())
-            .collect()
+        series.local_starts(None).into_iter().map(|local| series.occurrence(local).start.instance_suffix()).collect()
     }
 
     #[test]
@@ -308,10 +279,7 @@ mod tests {
             "EXDATE;TZID=America/New_York:20260324T040000",
             "RDATE:20260401T100000Z",
         ]);
-        assert_eq!(
-            suffixes(&daily),
-            ["20260323T080000Z", "20260325T080000Z", "20260401T100000Z"]
-        );
+        assert_eq!(suffixes(&daily), ["20260323T080000Z", "20260325T080000Z", "20260401T100000Z"]);
     }
 
     #[test]

@@ -73,21 +73,11 @@ impl EventRecord {
         self.resource.contains_key("recurrence")
     }
 
-    pub(crate) fn etag(&self) -> &str {
-        self.text("etag").unwrap_or_default()
-    }
-
     fn find_span(&self, zone: Tz) -> Span {
-        let seconds = |field: &str| {
-            EventPoint::stored(self.resource.get(field), zone).map(|point| point.unix_seconds(zone))
-        };
-        let start = seconds("start")
-            .or_else(|| seconds("originalStartTime"))
-            .unwrap_or_default();
-        Span {
-            start,
-            end: seconds("end").unwrap_or(start),
-        }
+        let seconds =
+            |field: &str| EventPoint::stored(self.resource.get(field), zone).map(|point| point.unix_seconds(zone));
+        let start = seconds("start").or_else(|| seconds("originalStartTime")).unwrap_or_default();
+        Span { start, end: seconds("end").unwrap_or(start) }
     }
 }
 
@@ -136,11 +126,7 @@ impl Calendar {
 
     /// The `updated` field of the newest change that has one.
     pub(crate) fn updated(&self) -> Option<&str> {
-        self.by_version
-            .values()
-            .rev()
-            .filter_map(|id| self.events.get(id))
-            .find_map(|event| event.text("updated"))
+        self.by_version.values().rev().filter_map(|id| self.events.get(id)).find_map(|event| event.text("updated"))
     }
 
     pub(crate) fn event(&self, id: &str) -> Option<&EventRecord> {
@@ -153,29 +139,19 @@ impl Calendar {
 
     /// The stored exceptions of a series, cancelled ones included.
     pub(crate) fn exceptions_of(&self, master_id: &str) -> impl Iterator<Item = &EventRecord> {
-        self.exceptions
-            .get(master_id)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.events.get(id))
+        self.exceptions.get(master_id).into_iter().flatten().filter_map(|id| self.events.get(id))
     }
 
     /// Events in the order of their creation, after one ordinal up to another.
     pub(crate) fn by_ordinal(&self, after: u64, last: u64) -> impl Iterator<Item = &EventRecord> {
         let range = (after < last).then(|| self.by_ordinal.range(after + 1..=last));
-        range
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.events.get(id))
+        range.into_iter().flatten().filter_map(|(_, id)| self.events.get(id))
     }
 
     /// Events in the order of their last change, after one version up to another.
     pub(crate) fn by_version(&self, after: u64, last: u64) -> impl Iterator<Item = &EventRecord> {
         let range = (after < last).then(|| self.by_version.range(after + 1..=last));
-        range
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.events.get(id))
+        range.into_iter().flatten().filter_map(|(_, id)| self.events.get(id))
     }
 
     /// All events in the order of their creation.
@@ -185,10 +161,7 @@ impl Calendar {
 
     /// The ordinal and version for the next change of `id`.
     pub(crate) fn next_position(&self, id: &str) -> (u64, u64) {
-        let ordinal = self
-            .events
-            .get(id)
-            .map_or(self.last_ordinal + 1, |event| event.ordinal);
+        let ordinal = self.events.get(id).map_or(self.last_ordinal + 1, |event| event.ordinal);
         (ordinal, self.last_version + 1)
     }
 
@@ -201,13 +174,9 @@ impl Calendar {
         self.by_version.insert(event.version, event.id.clone());
         self.by_ordinal.insert(event.ordinal, event.id.clone());
         if let Some(master) = event.master_id() {
-            self.exceptions
-                .entry(master.to_owned())
-                .or_default()
-                .insert(event.id.clone());
+            self.exceptions.entry(master.to_owned()).or_default().insert(event.id.clone());
         } else if let Some(ical_uid) = event.text("iCalUID") {
-            self.by_ical_uid
-                .insert(ical_uid.to_owned(), event.id.clone());
+            self.by_ical_uid.insert(ical_uid.to_owned(), event.id.clone());
         }
         self.events.insert(event.id.clone(), event);
     }

@@ -1,10 +1,7 @@
 //! The `start`, `end` and `originalStartTime` of an event: a date, or an instant in a named zone. Dates are never
 //! turned into instants except to compare them with a window.
 
-use chrono::{
-    DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta,
-    TimeZone, Utc,
-};
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
@@ -23,9 +20,7 @@ impl EventPoint {
     /// Reads a value that a client sent. A `dateTime` without offset needs its `timeZone`.
     pub(crate) fn parse(value: &Value, default_zone: Tz) -> Result<Self, ApiError> {
         if let Some(text) = value.get("date").and_then(Value::as_str) {
-            let date = text
-                .parse()
-                .map_err(|_| ApiError::invalid("Invalid start or end date."))?;
+            let date = text.parse().map_err(|_| ApiError::invalid("Invalid start or end date."))?;
             return Ok(Self::Date(date));
         }
         let text = value
@@ -35,24 +30,15 @@ impl EventPoint {
         let zone = match value.get("timeZone").and_then(Value::as_str) {
             None => None,
             Some(name) => Some(
-                name.parse::<Tz>()
-                    .map_err(|_| ApiError::invalid(format!("Invalid time zone definition: {name}.")))?,
+                name.parse::<Tz>().map_err(|_| ApiError::invalid(format!("Invalid time zone definition: {name}.")))?,
             ),
         };
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self::Instant {
-                at: at.to_utc(),
-                zone: zone.unwrap_or(default_zone),
-            });
+            return Ok(Self::Instant { at: at.to_utc(), zone: zone.unwrap_or(default_zone) });
         }
-        let local: NaiveDateTime = text
-            .parse()
-            .map_err(|_| ApiError::invalid("Invalid start or end time."))?;
+        let local: NaiveDateTime = text.parse().map_err(|_| ApiError::invalid("Invalid start or end time."))?;
         let zone = zone.ok_or_else(|| ApiError::required("Missing time zone definition."))?;
-        Ok(Self::Instant {
-            at: resolve_local(local, zone),
-            zone,
-        })
+        Ok(Self::Instant { at: resolve_local(local, zone), zone })
     }
 
     /// Reads a value that the simulator itself has stored.
@@ -95,10 +81,7 @@ impl EventPoint {
     pub(crate) fn at_local(self, local: NaiveDateTime) -> Self {
         match self {
             Self::Date(_) => Self::Date(local.date()),
-            Self::Instant { zone, .. } => Self::Instant {
-                at: resolve_local(local, zone),
-                zone,
-            },
+            Self::Instant { zone, .. } => Self::Instant { at: resolve_local(local, zone), zone },
         }
     }
 

@@ -52,20 +52,11 @@ pub(crate) struct PageToken {
 
 impl PageToken {
     /// Reads a token of this collection and these parameters; anything else is 400.
-    pub(crate) fn read(
-        world: &World,
-        text: &str,
-        collection: &str,
-        digest: &str,
-    ) -> Result<Self, ApiError> {
+    pub(crate) fn read(world: &World, text: &str, collection: &str, digest: &str) -> Result<Self, ApiError> {
         let token = read::<Self>(world, text)
             .filter(|token| token.collection == collection)
             .ok_or_else(|| ApiError::invalid_token_value("pageToken"))?;
-        if token.digest == digest {
-            Ok(token)
-        } else {
-            Err(ApiError::other_parameters_than_before("pageToken"))
-        }
+        if token.digest == digest { Ok(token) } else { Err(ApiError::other_parameters_than_before("pageToken")) }
     }
 }
 

@@ -33,11 +33,7 @@ pub(crate) struct User {
 
 impl User {
     pub(crate) fn new(record: UserRecord) -> Self {
-        Self {
-            record,
-            list: BTreeMap::new(),
-            list_version: 0,
-        }
+        Self { record, list: BTreeMap::new(), list_version: 0 }
     }
 }
 
@@ -66,9 +62,7 @@ impl World {
         match self.google.users.get_mut(&record.email) {
             Some(user) => user.record = record,
             None => {
-                self.google
-                    .users
-                    .insert(record.email.clone(), User::new(record));
+                self.google.users.insert(record.email.clone(), User::new(record));
             }
         }
     }
@@ -77,12 +71,7 @@ impl World {
     pub(crate) fn login_user(&self, hint: Option<&str>) -> Option<&UserRecord> {
         match hint {
             Some(email) => self.google.users.get(email).map(|user| &user.record),
-            None => self
-                .google
-                .users
-                .values()
-                .map(|user| &user.record)
-                .min_by_key(|record| record.ordinal),
+            None => self.google.users.values().map(|user| &user.record).min_by_key(|record| record.ordinal),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Changing events: insert, import, patch, update, delete, move (`providers.md` 1.6 and 1.7). Every change goes
+//! Changing events: insert, import, patch, update, delete, move (source: the discovery document). Every change goes
 //! through [`World::store_event`], which gives it a version and tells the channels.
 
 use chrono::{DateTime, Utc};
@@ -16,11 +16,7 @@ use super::store::EventRecord;
 use super::times::timestamp;
 use crate::state::World;
 
-pub(crate) fn insert(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let body = request.json_object()?;
@@ -38,9 +34,7 @@ pub(crate) fn insert_event(
 ) -> Result<Map<String, Value>, ApiError> {
     let chosen = body.get("id").and_then(Value::as_str).map(str::to_owned);
     if chosen.is_some() && body.contains_key("iCalUID") {
-        return Err(ApiError::invalid(
-            "Only one of id and iCalUID may be given when an event is created.",
-        ));
+        return Err(ApiError::invalid("Only one of id and iCalUID may be given when an event is created."));
     }
     let id = match chosen {
         Some(id) => EventId::chosen(&id)?,
@@ -61,19 +55,12 @@ pub(crate) fn insert_event(
 }
 
 /// `events.import`: a private copy, found again by its `iCalUID`.
-pub(crate) fn import(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let mut body = request.json_object()?;
-    let uid = body
-        .get("iCalUID")
-        .and_then(Value::as_str)
-        .ok_or_else(|| ApiError::required("Missing iCalUID."))?
-        .to_owned();
+    let uid =
+        body.get("iCalUID").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing iCalUID."))?.to_owned();
     body.remove("id");
     let calendar = calendars::calendar(world, &opened.id)?;
     let zone = calendar.zone;
@@ -94,19 +81,11 @@ pub(crate) fn import(
     Ok(ApiResponse::resource(&stored))
 }
 
-pub(crate) fn patch(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn patch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     change(world, caller, request, Change::Patch)
 }
 
-pub(crate) fn update(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn update(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     change(world, caller, request, Change::Replace)
 }
 
@@ -119,12 +98,7 @@ pub(crate) enum Change {
     Replace,
 }
 
-fn change(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-    how: Change,
-) -> Result<ApiResponse, ApiError> {
+fn change(world: &mut World, caller: &Caller, request: &ApiRequest, how: Change) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let id = request.event_id()?;
     check_condition(world, &opened.id, id, request)?;
@@ -169,11 +143,7 @@ pub(crate) fn change_event(
     Ok(stored)
 }
 
-pub(crate) fn delete(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let id = request.event_id()?;
     let calendar = calendars::calendar(world, &opened.id)?;
@@ -201,10 +171,7 @@ pub(crate) fn cancel(
         let stub = resource::cancelled_exception(&event);
         return Ok(world.store_event(calendar_id, stub, now));
     }
-    let exceptions: Vec<String> = calendar
-        .exceptions_of(id)
-        .map(|exception| exception.id.clone())
-        .collect();
+    let exceptions: Vec<String> = calendar.exceptions_of(id).map(|exception| exception.id.clone()).collect();
     for exception in exceptions {
         world.remove_exception(calendar_id, &exception, now);
     }
@@ -215,16 +182,9 @@ pub(crate) fn cancel(
 }
 
 /// `events.move`: the event gets another organizer's calendar; a tombstone stays behind.
-pub(crate) fn move_event(
-    world: &mut World,
-    caller: &Caller,
-    request: &ApiRequest,
-) -> Result<ApiResponse, ApiError> {
+pub(crate) fn move_event(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let source = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
-    let destination = request
-        .query
-        .get("destination")
-        .ok_or_else(|| ApiError::required("Missing destination."))?;
+    let destination = request.query.get("destination").ok_or_else(|| ApiError::required("Missing destination."))?;
     let destination = calendars::open_for_writing(world, caller, destination)?;
     let id = request.event_id()?;
     let event = calendars::calendar(world, &source.id)?
@@ -239,10 +199,7 @@ pub(crate) fn move_event(
         return Err(ApiError::duplicate());
     }
     let mut moved = event.resource.clone();
-    moved.insert(
-        "organizer".to_owned(),
-        resource::person(&destination.id, &destination.id),
-    );
+    moved.insert("organizer".to_owned(), resource::person(&destination.id, &destination.id));
     let now = world.now_for(&source.id, request.simulated_now());
     cancel(world, &source.id, id, now)?;
     let now = world.now_for(&destination.id, request.simulated_now());
@@ -263,19 +220,10 @@ fn complete(world: &World, calendar_id: &str, id: &str) -> Result<Map<String, Va
     Ok(found.into_owned())
 }
 
-fn check_condition(
-    world: &World,
-    calendar_id: &str,
-    id: &str,
-    request: &ApiRequest,
-) -> Result<(), ApiError> {
+fn check_condition(world: &World, calendar_id: &str, id: &str, request: &ApiRequest) -> Result<(), ApiError> {
     let event = events::find(calendars::calendar(world, calendar_id)?, id)?;
     let etag = event.get("etag").and_then(Value::as_str).unwrap_or_default();
-    if request.if_match_holds(etag) {
-        Ok(())
-    } else {
-        Err(ApiError::condition_not_met())
-    }
+    if request.if_match_holds(etag) { Ok(()) } else { Err(ApiError::condition_not_met()) }
 }
 
 /// After a series was changed, its exceptions for times that it no longer has are gone.
@@ -319,11 +267,7 @@ impl World {
         let Some(calendar) = self.google.calendars.get_mut(calendar_id) else {
             return resource;
         };
-        let id = resource
-            .get("id")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let (ordinal, version) = calendar.next_position(&id);
         resource.insert("etag".to_owned(), json!(format!("\"{version:016}\"")));
         let record = EventRecord {
@@ -334,26 +278,30 @@ impl World {
             resource: resource.clone(),
             span: super::store::Span::default(),
         };
-        self.journal
-            .put(&format!("event/{calendar_id}/{}", record.id), &record);
+        self.journal.put(&format!("event/{calendar_id}/{}", record.id), &record);
         calendar.put(record);
         if self.google.announces_changes {
-            let collection = Collection::Events {
-                calendar: calendar_id.to_owned(),
-            };
+            let collection = Collection::Events { calendar: calendar_id.to_owned() };
             self.announce(&collection, now);
         }
         resource
     }
 
+    /// Forgets an event as if it had never been.
+    pub(crate) fn forget_event(&mut self, calendar_id: &str, id: &str) {
+        if let Some(calendar) = self.google.calendars.get_mut(calendar_id) {
+            calendar.remove(id);
+            self.journal.remove(&format!("event/{calendar_id}/{id}"));
+        }
+    }
+
     /// Removes an exception together with its series: by a tombstone, or silently where that quirk is on.
     fn remove_exception(&mut self, calendar_id: &str, id: &str, now: DateTime<Utc>) {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else {
+        let Some(calendar) = self.google.calendars.get(calendar_id) else {
             return;
         };
         if self.google.quirks.silent_exception_removal {
-            calendar.remove(id);
-            self.journal.remove(&format!("event/{calendar_id}/{id}"));
+            self.forget_event(calendar_id, id);
             return;
         }
         let stub = calendar

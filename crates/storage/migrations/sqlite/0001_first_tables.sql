@@ -111,23 +111,27 @@ CREATE INDEX events_by_series ON events (calendar_id, series_master_id) WHERE se
 CREATE INDEX events_masters ON events (calendar_id, provider_event_id) WHERE kind = 'master';
 CREATE INDEX events_cancelled ON events (calendar_id, series_master_id) WHERE kind = 'cancelled';
 
--- Occurrences inside the window, replaced per owner (a master or a single event). The key is the order of reading.
--- A start or an end is an instant (…_us, with the zone it was written in) or a date (…_date), never both.
+-- Occurrences inside the window, replaced per owner (a master or a single event). The key is the order of reading; it is
+-- short because it stands twice for each of many rows. A start or an end is an instant (…_us, with the zone it was
+-- written in) or a date (…_date), never both.
 CREATE TABLE occurrences (
-    calendar_id    TEXT   NOT NULL REFERENCES calendars (id),
-    -- The start; of a date its midnight in UTC.
-    sort_us        BIGINT NOT NULL,
-    owner_id       TEXT   NOT NULL,
-    original_start TEXT   NOT NULL,
-    source_id      TEXT   NOT NULL,
-    series_id      TEXT,
-    start_us       BIGINT,
-    start_zone     TEXT,
-    start_date     TEXT,
-    end_us         BIGINT,
-    end_zone       TEXT,
-    end_date       TEXT,
-    PRIMARY KEY (calendar_id, sort_us, owner_id, original_start)
+    calendar_id      TEXT    NOT NULL REFERENCES calendars (id),
+    -- The start; of a date its midnight in UTC. The same holds for `original_us`.
+    sort_us          BIGINT  NOT NULL,
+    owner_id         TEXT    NOT NULL,
+    -- Where the rule put it: with `original_all_day` a date, else an instant.
+    original_us      BIGINT  NOT NULL,
+    original_all_day BOOLEAN NOT NULL,
+    original_zone    TEXT,
+    source_id        TEXT    NOT NULL,
+    series_id        TEXT,
+    start_us         BIGINT,
+    start_zone       TEXT,
+    start_date       TEXT,
+    end_us           BIGINT,
+    end_zone         TEXT,
+    end_date         TEXT,
+    PRIMARY KEY (calendar_id, sort_us, owner_id, original_us)
 ) WITHOUT ROWID;
 CREATE INDEX occurrences_by_owner ON occurrences (calendar_id, owner_id);
 

@@ -46,7 +46,8 @@ pub const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, prov
      ELSE calendars.state_recorded_at END \
      RETURNING id";
 
-pub const OPEN_IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 AND state <> 'closed' ORDER BY id";
+pub const OPEN_IDS_OF_ACCOUNT: &str =
+    "SELECT id FROM calendars WHERE account_id = $1 AND state <> 'closed' ORDER BY id";
 
 pub const RECORD_STATE: &str = "UPDATE calendars SET detail = $3, channel_expires_at = $4, state_recorded_at = $5, \
      state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $5 END, state = $2 \
@@ -97,8 +98,7 @@ impl TryFrom<CalendarRow> for Calendar {
                 provider_id: ProviderCalendarId::new(row.provider_calendar_id),
                 title: row.title,
                 time_zone: row.time_zone,
-                access_role: AccessRole::from_name(&row.access_role)
-                    .ok_or_else(|| corrupt("calendars.access_role"))?,
+                access_role: AccessRole::from_name(&row.access_role).ok_or_else(|| corrupt("calendars.access_role"))?,
                 primary: row.is_primary,
             },
             state: CalendarState::from_name(&row.state).ok_or_else(|| corrupt("calendars.state"))?,

@@ -14,7 +14,6 @@ pub mod reading;
 pub mod tenants;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use evercal_domain::EventTime;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,30 +60,6 @@ pub fn midnight_micros(date: NaiveDate) -> i64 {
     date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros()
 }
 
-/// A start or an end as text: a date, or an instant with its zone in the form of RFC 9557.
-pub fn event_time_text(time: &EventTime) -> String {
-    match time {
-        EventTime::Date { date } => date.to_string(),
-        EventTime::Instant { at, zone } => {
-            let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-            zone.map_or_else(|| at.clone(), |zone| format!("{at}[{zone}]"))
-        }
-    }
-}
-
-/// Reads [`event_time_text`] back.
-pub fn event_time(text: &str, column: &'static str) -> Result<EventTime, StoreError> {
-    if let Ok(date) = text.parse() {
-        return Ok(EventTime::Date { date });
-    }
-    let (at, zone) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
-        Some((at, zone)) => (at, Some(parsed(zone, column)?)),
-        None => (text, None),
-    };
-    let at = DateTime::parse_from_rfc3339(at).map_err(|_| corrupt(column))?.to_utc();
-    Ok(EventTime::Instant { at, zone })
-}
-
 /// One row more than asked for shows whether there is a next page.
 pub fn rows_to_fetch(page: &PageRequest) -> i64 {
     i64::from(page.limit.max(1)) + 1
@@ -119,30 +94,4 @@ pub fn after_id<T: std::str::FromStr + ToString>(page: &PageRequest) -> Result<S
 /// A cursor that no page of this store gave.
 pub fn invalid_cursor() -> StoreError {
     StoreError::new(StoreErrorKind::InvalidCursor, "the page cursor is not one that this list gave")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_start_reads_back_as_it_was_written_with_its_zone() {
-        let at = "2026-03-29T01:30:00.250Z".parse().unwrap();
-        for time in [
-            EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 3, 29).unwrap() },
-            EventTime::Instant { at, zone: None },
-            EventTime::Instant { at, zone: Some("America/Argentina/Buenos_Aires".parse().unwrap()) },
-        ] {
-            assert_eq!(event_time(&event_time_text(&time), "t").unwrap(), time);
-        }
-    }
-
-    #[test]
-    fn a_damaged_start_is_an_error_that_does_not_quote_it() {
-        for text in ["", "yesterday", "2026-03-29T01:30:00Z[Mars/Base]", "2026-03-29T01:30:00Z[", "2026-13-01"] {
-            let error = event_time(text, "occurrences.original_start").unwrap_err();
-            assert_eq!(error.kind, StoreErrorKind::Corrupt);
-            assert_eq!(error.to_string(), "store: occurrences.original_start does not read back");
-        }
-    }
 }

@@ -6,26 +6,28 @@ use evercal_domain::event::Occurrence;
 use evercal_domain::{Event, EventTime, ProviderEventId};
 use serde::{Deserialize, Serialize};
 
-use super::{corrupt, event_time, from_json, instant, invalid_cursor, parsed};
+use super::{corrupt, from_json, instant, invalid_cursor, parsed};
 use crate::error::StoreError;
 use crate::types::ReadOccurrence;
 
 /// Overlap is half open; something without duration belongs to the range in which it starts. `$2` bounds the index scan,
 /// `$7..$9` is the key after which the page begins.
-pub const OCCURRENCES: &str = "SELECT o.sort_us, o.owner_id, o.original_start, o.source_id, o.series_id, \
-     o.start_us, o.start_zone, o.start_date, o.end_us, o.end_zone, o.end_date, e.body \
+pub const OCCURRENCES: &str = "SELECT o.sort_us, o.owner_id, o.original_us, o.original_all_day, o.original_zone, \
+     o.source_id, o.series_id, o.start_us, o.start_zone, o.start_date, o.end_us, o.end_zone, o.end_date, e.body \
      FROM occurrences o JOIN events e ON e.calendar_id = o.calendar_id AND e.provider_event_id = o.source_id \
      WHERE o.calendar_id = $1 AND o.sort_us < $2 \
      AND ((o.start_us < $4 AND (o.end_us > $3 OR o.start_us >= $3)) \
      OR (o.start_date < $6 AND (o.end_date > $5 OR o.start_date >= $5))) \
-     AND (o.sort_us, o.owner_id, o.original_start) > ($7, $8, $9) AND e.kind <> 'cancelled' \
-     ORDER BY o.sort_us, o.owner_id, o.original_start LIMIT $10";
+     AND (o.sort_us, o.owner_id, o.original_us) > ($7, $8, $9) AND e.kind <> 'cancelled' \
+     ORDER BY o.sort_us, o.owner_id, o.original_us LIMIT $10";
 
 #[derive(sqlx::FromRow)]
 pub struct OccurrenceRow {
     sort_us: i64,
     owner_id: String,
-    original_start: String,
+    original_us: i64,
+    original_all_day: bool,
+    original_zone: Option<String>,
     source_id: String,
     series_id: Option<String>,
     start_us: Option<i64>,
@@ -40,12 +42,9 @@ pub struct OccurrenceRow {
 impl OccurrenceRow {
     /// Where the page after this row begins.
     pub fn cursor(&self) -> String {
-        let key = OccurrenceKey {
-            sort_us: self.sort_us,
-            owner_id: self.owner_id.clone(),
-            original_start: self.original_start.clone(),
-        };
-        // Serialising two texts and a number cannot fail; an empty cursor would be refused, not misread.
+        let key =
+            OccurrenceKey { sort_us: self.sort_us, owner_id: self.owner_id.clone(), original_us: self.original_us };
+        // Serialising a text and two numbers cannot fail; an empty cursor would be refused, not misread.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&key).unwrap_or_default())
     }
 }
@@ -55,10 +54,15 @@ impl TryFrom<OccurrenceRow> for ReadOccurrence {
 
     fn try_from(row: OccurrenceRow) -> Result<Self, StoreError> {
         let event: Event = from_json(&row.body, "events.body")?;
+        let original_date = row.original_all_day.then(|| instant(row.original_us, "occurrences.original_us"));
+        let original_start = match original_date.transpose()? {
+            Some(midnight) => EventTime::Date { date: midnight.date_naive() },
+            None => time(Some(row.original_us), row.original_zone, None, "occurrences.original_us")?,
+        };
         let occurrence = Occurrence {
             source_id: ProviderEventId::new(row.source_id),
             series_id: row.series_id.map(ProviderEventId::new),
-            original_start: event_time(&row.original_start, "occurrences.original_start")?,
+            original_start,
             start: time(row.start_us, row.start_zone, row.start_date, "occurrences.start")?,
             end: time(row.end_us, row.end_zone, row.end_date, "occurrences.end")?,
         };
@@ -91,12 +95,12 @@ pub struct OccurrenceKey {
     #[serde(rename = "o")]
     pub owner_id: String,
     #[serde(rename = "p")]
-    pub original_start: String,
+    pub original_us: i64,
 }
 
 impl OccurrenceKey {
     /// Before all occurrences.
-    const FIRST: Self = Self { sort_us: i64::MIN, owner_id: String::new(), original_start: String::new() };
+    const FIRST: Self = Self { sort_us: i64::MIN, owner_id: String::new(), original_us: i64::MIN };
 
     /// Reads a cursor; none is the beginning.
     pub fn read(cursor: Option<&str>) -> Result<Self, StoreError> {

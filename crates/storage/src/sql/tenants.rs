@@ -7,7 +7,7 @@ use crate::error::StoreError;
 
 pub const INSERT_TENANT: &str = "INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)";
 
-/// Ids are UUIDv7, so their order is the order of creation; the same holds for the other lists.
+/// Ids are `UUIDv7`, so their order is the order of creation; the same holds for the other lists.
 pub const TENANTS: &str = "SELECT id, name, created_at FROM tenants ORDER BY id";
 
 pub const INSERT_API_KEY: &str = "INSERT INTO api_keys (id, tenant_id, label, hash, created_at, revoked_at) \

@@ -157,9 +157,9 @@ impl Accounts for SqliteStore {
 
 impl SqliteStore {
     fn seal_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
-        let json = serde_json::to_vec(credentials).map(Zeroizing::new).map_err(|_| {
-            StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised")
-        })?;
+        let json = serde_json::to_vec(credentials)
+            .map(Zeroizing::new)
+            .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised"))?;
         self.keyring.seal(credentials_place(&id.to_string()), &json)
     }
 }

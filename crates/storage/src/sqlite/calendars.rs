@@ -130,11 +130,8 @@ impl Calendars for SqliteStore {
             return Ok(());
         }
         // Nothing to do for an older record; only a calendar that does not exist is an error.
-        let rows: i64 = sqlx::query_scalar(sql::EXISTS)
-            .bind(&id)
-            .fetch_one(&self.read)
-            .await
-            .map_err(failed("record a state"))?;
+        let rows: i64 =
+            sqlx::query_scalar(sql::EXISTS).bind(&id).fetch_one(&self.read).await.map_err(failed("record a state"))?;
         found(rows.unsigned_abs(), "record a state")
     }
 }

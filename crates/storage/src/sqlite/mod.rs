@@ -12,6 +12,8 @@ mod commit;
 mod heartbeats;
 mod journal;
 mod mirror;
+#[cfg(test)]
+mod query_plans;
 mod reading;
 mod tenants;
 
@@ -37,9 +39,12 @@ const ACQUIRE_TIMEOUT_S: u64 = 30;
 const OPEN_TIMEOUT_S: u64 = 30;
 /// Pause between two tries of opening, in milliseconds.
 const OPEN_RETRY_MS: u64 = 20;
-/// Pages of the write connection's cache: a page of 2,500 events stays in memory until it is committed. Negative means
-/// KiB (<https://sqlite.org/pragma.html#pragma_cache_size>).
-const WRITE_CACHE: &str = "-32768";
+/// Memory of the write connection in KiB (negative: <https://sqlite.org/pragma.html#pragma_cache_size>). A calendar of
+/// 10,000 events with its occurrences fits, so that a full sync does not read back what it has just written.
+const WRITE_CACHE: &str = "-65536";
+/// Pages of the write-ahead log (4 KiB each) after which a commit copies them into the file. Several pages of a full sync
+/// touch the same pages of the file, so copying after each one would do the work again and again.
+const WAL_CHECKPOINT_PAGES: &str = "8000";
 
 /// A store in a SQLite file.
 pub struct SqliteStore {
@@ -93,7 +98,9 @@ async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateErro
             .idle_timeout(None)
             .max_lifetime(None)
     };
-    let write = pool(1).connect_with(options.clone().pragma("cache_size", WRITE_CACHE)).await?;
+    let write_options =
+        options.clone().pragma("cache_size", WRITE_CACHE).pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES);
+    let write = pool(1).connect_with(write_options).await?;
     migrate(&write).await?;
     let read = pool(READ_CONNECTIONS).connect_with(options.read_only(true)).await?;
     Ok((read, write))
@@ -109,49 +116,49 @@ async fn migrate(write: &SqlitePool) -> Result<(), MigrateError> {
 
 fn is_busy(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else { return false };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| primary_code(code) == SQLITE_BUSY)
+    error.as_database_error().and_then(primary_code) == Some(SQLITE_BUSY)
 }
 
 fn cannot_open(path: &Path, error: MigrateError) -> StoreError {
     let path = path.display();
-    match error {
+    let kind = match &error {
         MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
             let problem = format!("the database {path} was written by another version of evercal");
-            StoreError::caused_by(StoreErrorKind::Configuration, problem, error)
+            return StoreError::caused_by(StoreErrorKind::Configuration, problem, error);
         }
-        _ => StoreError::caused_by(StoreErrorKind::Unavailable, format!("cannot open the database {path}"), error),
-    }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => kind_of(error),
+        _ => StoreErrorKind::Unavailable,
+    };
+    StoreError::caused_by(kind, format!("cannot open the database {path}"), error)
 }
 
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_NOTADB: i32 = 26;
 
-/// The low byte is the kind of error, the rest details it (<https://sqlite.org/rescode.html>).
-fn primary_code(code: i32) -> i32 {
-    code & 0xff
+/// SQLite's error code without its details, which are above the low byte (<https://sqlite.org/rescode.html>).
+fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code()?.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
-/// Sorts a database error into our kinds. SQLite's messages name tables and columns, never values.
-fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |error| {
-        let kind = match &error {
-            sqlx::Error::Database(database) if database.is_unique_violation() => StoreErrorKind::Conflict,
-            sqlx::Error::Database(database) if database.is_foreign_key_violation() => StoreErrorKind::NotFound,
-            sqlx::Error::Database(database) => {
-                match database.code().and_then(|code| code.parse().ok()).map(primary_code) {
-                    Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
-                    _ => StoreErrorKind::Unavailable,
-                }
-            }
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
-                StoreErrorKind::Corrupt
-            }
+fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+    match error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => StoreErrorKind::Conflict,
+        sqlx::Error::Database(database) if database.is_foreign_key_violation() => StoreErrorKind::NotFound,
+        sqlx::Error::Database(database) => match primary_code(&**database) {
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
             _ => StoreErrorKind::Unavailable,
-        };
-        StoreError::caused_by(kind, what, error)
+        },
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+            StoreErrorKind::Corrupt
+        }
+        _ => StoreErrorKind::Unavailable,
     }
+}
+
+/// Makes our error of a database error. SQLite's messages name tables and columns, never values.
+fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| StoreError::caused_by(kind_of(&error), what, error)
 }
 
 /// An update of one row that found none.

@@ -221,7 +221,7 @@ fn an_odd_event_is_quarantined_with_its_raw_text() {
 
 #[test]
 fn an_entry_without_an_id_is_quarantined_too() {
-    for event in [json!({}), json!({"id": ""}), json!({"id": 7}), json!("text"), json!(null), json!([1])] {
+    for event in [json!({}), event_with(json!({"id": ""})), json!({"id": 7}), json!("text"), json!(null), json!([1])] {
         let RemoteItem::Unreadable { provider_id, raw, .. } = item(&event) else { panic!("{event}") };
         assert_eq!((provider_id, raw), (None, event.to_string()));
     }

@@ -4,23 +4,23 @@ use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteItem};
 use serde_json::{Value, json};
 
-use super::{answer, context, ok, provider};
+use super::{answer, context, provider};
 use crate::provider::{
     CalendarProvider, CalendarsPage, ChannelGrant, ChannelRequest, EventsPage, Next, PageToken, ReadPosition, SyncToken,
 };
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
-    let (google, _) = provider(ok(body));
+    let (google, _) = provider(Ok(answer(200, body)));
     google.read_events(&context(), &ProviderCalendarId::new("primary"), &ReadPosition::Full { page: None }).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
-    let (google, _) = provider(ok(body.to_string()));
+    let (google, _) = provider(Ok(answer(200, body.to_string())));
     google.list_calendars(&context(), None).await
 }
 
 async fn open(body: Value) -> Result<ChannelGrant, ProviderError> {
-    let (google, _) = provider(ok(body.to_string()));
+    let (google, _) = provider(Ok(answer(200, body.to_string())));
     let request = ChannelRequest {
         id: ChannelId::generate(),
         address: "https://evercal.example/".parse().unwrap(),
@@ -127,8 +127,7 @@ async fn an_odd_calendar_is_counted_and_the_rest_is_read() {
 
 #[tokio::test]
 async fn a_channels_expiry_is_read_as_text_and_as_a_number() {
-    let expected =
-        ChannelGrant { resource_id: "res".into(), expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() };
+    let expected = ChannelGrant { resource_id: "res".into(), expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() };
     for expiration in [json!("1796083200250"), json!(1_796_083_200_250_i64)] {
         let body = json!({"kind": "api#channel", "resourceId": "res", "expiration": expiration});
         assert_eq!(open(body).await.unwrap(), expected);

@@ -51,7 +51,3 @@ fn context() -> CallContext {
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {
     HttpResponse { status, headers: Vec::new(), body: body.into() }
 }
-
-fn ok(body: impl Into<Vec<u8>>) -> Result<HttpResponse, TransportErrorKind> {
-    Ok(answer(200, body))
-}

@@ -9,7 +9,7 @@ use evercal_http::{Body, HttpRequest};
 use serde_json::json;
 
 use super::super::oauth::TOKEN;
-use super::{LiteralTransport, answer, ok, provider, settings};
+use super::{LiteralTransport, answer, provider, settings};
 use crate::google::DEFAULT_SCOPES;
 use crate::oauth::{AuthorizationRequest, OAuthProvider, TokenGrant};
 
@@ -35,7 +35,7 @@ fn grant_answer(scope: Option<&str>) -> String {
 }
 
 async fn redeem(body: String) -> Result<TokenGrant, evercal_domain::ProviderError> {
-    let (google, _) = provider(ok(body));
+    let (google, _) = provider(Ok(answer(200, body)));
     google.redeem_code(&Secret::new("4/code"), &Secret::new("verifier"), "https://evercal.example/callback").await
 }
 
@@ -71,7 +71,7 @@ fn the_consent_page_is_asked_for_offline_access_with_pkce() {
 
 #[tokio::test]
 async fn a_code_is_redeemed_with_its_verifier() {
-    let (google, transport) = provider(ok(grant_answer(Some(&DEFAULT_SCOPES.join(" ")))));
+    let (google, transport) = provider(Ok(answer(200, grant_answer(Some(&DEFAULT_SCOPES.join(" "))))));
     let grant = google
         .redeem_code(&Secret::new("4/code"), &Secret::new("verifier"), "https://evercal.example/callback")
         .await
@@ -115,7 +115,7 @@ async fn no_scope_in_the_answer_means_all_that_were_asked_for() {
 
 #[tokio::test]
 async fn a_refresh_may_bring_no_new_refresh_token() {
-    let (google, transport) = provider(ok(r#"{"access_token":"ya29.next","expires_in":3600}"#));
+    let (google, transport) = provider(Ok(answer(200, r#"{"access_token":"ya29.next","expires_in":3600}"#)));
     let grant = google.refresh(&Secret::new("1//refresh")).await.unwrap();
     assert_eq!((grant.access_token, grant.refresh_token), (Secret::new("ya29.next"), None));
     let (_, form) = sent(&transport);

@@ -1,0 +1,158 @@
+//! Redeeming a consent, finding calendars, giving the grant back.
+
+use std::sync::Arc;
+
+use evercal_domain::account::Credentials;
+use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
+use evercal_domain::{AccountId, Provider, ProviderErrorKind, RemoteCalendar};
+use evercal_providers::{PageToken, TokenError};
+use evercal_workflows::contract::{self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed};
+use sha2::{Digest, Sha256};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::attempt;
+use crate::deps::Deps;
+use crate::failure::{Repeat, from_limit, from_store, from_token};
+
+/// Implements [`contract::AccountActivities`].
+pub struct AccountActivities {
+    /// What it works with.
+    pub deps: Arc<Deps>,
+}
+
+#[activities]
+impl AccountActivities {
+    /// Turns the stored authorization code into tokens.
+    #[activity(definition = contract::RedeemCode)]
+    pub async fn redeem_code(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AccountRef,
+    ) -> Result<CodeRedeemed, ActivityError> {
+        attempt::run(&ctx, async {
+            let connection = self.deps.connection_of(input.account_id).await.map_err(from_store)?;
+            match connection.tokens.reload(input.account_id).await {
+                Ok(()) => Ok(CodeRedeemed::Granted),
+                Err(TokenError::NotConnected) => Ok(CodeRedeemed::Refused),
+                // A code is good for one use: if an answer was lost, only a new consent helps.
+                Err(TokenError::Provider(error)) if is_refusal(error.kind) => Ok(CodeRedeemed::Refused),
+                Err(error) => Err(from_token(&ctx, &error, Repeat::Policy)),
+            }
+        })
+        .await
+    }
+
+    /// Reads the provider's list of calendars and compares it with ours.
+    #[activity(definition = contract::ListCalendars)]
+    pub async fn list_calendars(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AccountRef,
+    ) -> Result<CalendarsListed, ActivityError> {
+        attempt::run(&ctx, async {
+            let account_id = input.account_id;
+            let (calendars, complete) = match self.read_list(&ctx, account_id).await? {
+                Some(list) => list,
+                None => return Ok(CalendarsListed::NeedsReauth),
+            };
+            let store = &self.deps.store;
+            if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {
+                let subject = grant_subject(Provider::Google, primary);
+                store.set_grant_subject(account_id, &subject).await.map_err(from_store)?;
+            }
+            let at = attempt::started_at(&ctx);
+            let reconciled = store.reconcile_calendars(account_id, &calendars, at).await.map_err(from_store)?;
+            Ok(CalendarsListed::Listed {
+                listed: reconciled.listed,
+                // Where an entry could not be read, absence proves nothing: nobody's mirror is ended for that.
+                vanished: if complete { reconciled.vanished } else { Vec::new() },
+                timing: Box::new(self.deps.settings.timing.clone()),
+            })
+        })
+        .await
+    }
+
+    /// Gives the grant back unless another account lives on it, then erases tokens and mirrored events.
+    #[activity(definition = contract::RevokeAccount)]
+    pub async fn revoke_account(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AccountRef,
+    ) -> Result<AccountRevoked, ActivityError> {
+        attempt::run(&ctx, async {
+            let (store, account_id) = (&self.deps.store, input.account_id);
+            let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+            let credentials = store.credentials(account_id).await.map_err(from_store)?;
+            let revoked = match credentials {
+                Some((Credentials::Tokens { refresh_token, .. }, _)) => {
+                    // Revoking ends the tokens of every client of the project for that person (providers.md 1.11).
+                    if store.shares_grant(account_id).await.map_err(from_store)? {
+                        AccountRevoked::KeptForOthers
+                    } else {
+                        let revoked = connection.oauth.revoke(&refresh_token).await;
+                        match revoked {
+                            Ok(()) => AccountRevoked::Revoked,
+                            Err(error) if is_refusal(error.kind) => AccountRevoked::WasDead,
+                            Err(error) => {
+                                return Err(from_token(&ctx, &TokenError::Provider(error), Repeat::Policy));
+                            }
+                        }
+                    }
+                }
+                _ => AccountRevoked::WasDead,
+            };
+            store.erase_credentials(account_id).await.map_err(from_store)?;
+            for calendar in store.calendars_of_account(account_id).await.map_err(from_store)? {
+                store.erase_mirror(calendar.id).await.map_err(from_store)?;
+            }
+            Ok(revoked)
+        })
+        .await
+    }
+}
+
+impl AccountActivities {
+    /// All pages of the list, and whether every entry could be read; `None` when the grant is dead.
+    async fn read_list(
+        &self,
+        ctx: &ActivityContext,
+        account_id: AccountId,
+    ) -> Result<Option<(Vec<RemoteCalendar>, bool)>, ActivityError> {
+        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
+        let mut calendars: Vec<RemoteCalendar> = Vec::new();
+        let mut complete = true;
+        let mut page: Option<PageToken> = None;
+        loop {
+            let (provider, token) = (&connection.calendars, page.as_ref());
+            let call = |context| async move { provider.list_calendars(&context, token).await };
+            let answer = match connection.tokens.with_token(account_id, simulated_now, call).await {
+                Ok(answer) => answer,
+                Err(TokenError::NotConnected) => return Ok(None),
+                Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => return Ok(None),
+                Err(error) => return Err(from_token(ctx, &error, Repeat::Policy)),
+            };
+            complete &= answer.unreadable == 0;
+            calendars.extend(answer.calendars);
+            if calendars.len() > CALENDARS_PER_ACCOUNT_MAX {
+                return Err(from_limit("the account lists more calendars than one account may have"));
+            }
+            match answer.next {
+                Some(next) => page = Some(next),
+                None => return Ok(Some((calendars, complete))),
+            }
+        }
+    }
+}
+
+/// Whether an OAuth error means that only a person can help.
+fn is_refusal(kind: ProviderErrorKind) -> bool {
+    matches!(kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::Forbidden | ProviderErrorKind::InvalidRequest)
+}
+
+/// Whose grant it is, as a hash: the primary calendar's id is the person's address at Google.
+fn grant_subject(provider: Provider, primary: &RemoteCalendar) -> String {
+    let digest = Sha256::digest(format!("{}:{}", provider.as_str(), primary.provider_id.as_str()).as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,292 @@
+//! Opening and stopping push channels.
+//!
+//! The register is written before the provider is called: whatever happens in between, a channel that may exist has a
+//! row. No provider lists its channels, so a row is all that ever leads to a lost one (lessons L17–L19).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use evercal_domain::account::Secret;
+use evercal_domain::channel_token::ChannelClaim;
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{Calendar, CalendarId, Channel, ChannelId, ChannelState, ProviderErrorKind};
+use evercal_providers::{ChannelGrant, ChannelRequest, TokenError};
+use evercal_workflows::contract::{
+    self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
+    StopChannelInput,
+};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::attempt;
+use crate::deps::{Connection, Deps};
+use crate::failure::{Repeat, from_store, from_token};
+
+/// Lifetime of a channel that is opened only to learn what a lost one watches.
+const HELPER_LIFETIME: Duration = Duration::hours(1);
+
+/// Implements [`contract::ChannelActivities`].
+pub struct ChannelActivities {
+    /// What it works with.
+    pub deps: Arc<Deps>,
+}
+
+#[activities]
+impl ChannelActivities {
+    /// Opens a calendar's first channel.
+    #[activity(definition = contract::CreateChannel)]
+    pub async fn create_channel(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: OpenChannelInput,
+    ) -> Result<ChannelOpened, ActivityError> {
+        attempt::run(&ctx, self.open(&ctx, &input)).await
+    }
+
+    /// Opens the successor of a channel. The old one stays until the workflow has it stopped: overlap, never a gap (L22).
+    #[activity(definition = contract::RenewChannel)]
+    pub async fn renew_channel(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: OpenChannelInput,
+    ) -> Result<ChannelOpened, ActivityError> {
+        attempt::run(&ctx, self.open(&ctx, &input)).await
+    }
+
+    /// Stops one channel, or finds that there is nothing to stop.
+    #[activity(definition = contract::StopChannel)]
+    pub async fn stop_channel(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: StopChannelInput,
+    ) -> Result<ChannelSettled, ActivityError> {
+        attempt::run(&ctx, self.settle(&ctx, &input)).await
+    }
+
+    /// Stops all channels of a calendar that ends, those included whose answers were lost.
+    #[activity(definition = contract::CloseChannels)]
+    pub async fn close_channels(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: CloseChannelsInput,
+    ) -> Result<ChannelsClosed, ActivityError> {
+        attempt::run(&ctx, self.close_all(&ctx, input.calendar_id)).await
+    }
+}
+
+impl ChannelActivities {
+    async fn open(&self, ctx: &ActivityContext, input: &OpenChannelInput) -> Result<ChannelOpened, ActivityError> {
+        let calendar = self.deps.calendar(input.calendar_id).await.map_err(from_store)?;
+        let now = attempt::started_at(ctx);
+        let lifetime = Duration::seconds(input.lifetime_s.into());
+        let (id, grant) = self.open_one(ctx, &calendar, now + lifetime, Repeat::ByWorkflow).await?;
+        let others = self.possibly_alive(calendar.id, now).await?;
+        Ok(ChannelOpened {
+            channel_id: id,
+            opened_at_ms: now.timestamp_millis(),
+            expires_at_ms: grant.expires_at.timestamp_millis(),
+            superseded: others
+                .into_iter()
+                .filter(|channel| channel.id != id)
+                .map(|channel| ChannelRef {
+                    channel_id: channel.id,
+                    // All channels on one calendar watch the same resource: the new answer tells what a lost one watches.
+                    resource_id: channel.resource_id.or_else(|| Some(grant.resource_id.clone())),
+                    expires_at_ms: channel.expires_at.timestamp_millis(),
+                })
+                .collect(),
+            resource_id: grant.resource_id,
+        })
+    }
+
+    /// Row, call, answer into the row.
+    async fn open_one(
+        &self,
+        ctx: &ActivityContext,
+        calendar: &Calendar,
+        expires_at: DateTime<Utc>,
+        repeat: Repeat,
+    ) -> Result<(ChannelId, ChannelGrant), ActivityError> {
+        let store = &self.deps.store;
+        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+        let id = ChannelId::generate();
+        let pending = Channel {
+            id,
+            calendar_id: calendar.id,
+            resource_id: None,
+            state: ChannelState::Pending,
+            created_at: attempt::started_at(ctx),
+            expires_at,
+        };
+        store.insert_channel(&pending).await.map_err(from_store)?;
+        let claim = ChannelClaim { calendar_id: calendar.id, channel_id: id };
+        let request = ChannelRequest {
+            id,
+            address: connection.webhook_address.clone(),
+            token: Secret::new(self.deps.settings.channel_token_keys.sign(claim)),
+            expires_at,
+        };
+        let (provider, remote_id, request) = (&connection.calendars, &calendar.remote.provider_id, &request);
+        let call = |context| async move { provider.open_channel(&context, remote_id, request).await };
+        match connection.tokens.with_token(calendar.account_id, self.simulated_now(ctx), call).await {
+            Ok(grant) => {
+                store.activate_channel(id, &grant.resource_id, grant.expires_at).await.map_err(from_store)?;
+                Ok((id, grant))
+            }
+            Err(error) => {
+                if !may_have_happened(&error) {
+                    store.set_channel_state(id, ChannelState::Stopped).await.map_err(from_store)?;
+                }
+                Err(from_token(ctx, &error, repeat))
+            }
+        }
+    }
+
+    async fn settle(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<ChannelSettled, ActivityError> {
+        let store = &self.deps.store;
+        let calendar = self.deps.calendar(input.calendar_id).await.map_err(from_store)?;
+        let now = attempt::started_at(ctx);
+        let row = store.channel(input.channel.channel_id).await.map_err(from_store)?;
+        let Some(row) = row else { return self.stop_orphan(ctx, &calendar, input, now).await };
+        if matches!(row.state, ChannelState::Stopped | ChannelState::Expired) {
+            return Ok(ChannelSettled::WasOver);
+        }
+        if row.expires_at <= now {
+            store.set_channel_state(row.id, ChannelState::Expired).await.map_err(from_store)?;
+            return Ok(ChannelSettled::WasOver);
+        }
+        let Some(resource_id) = row.resource_id.or_else(|| input.channel.resource_id.clone()) else {
+            return Ok(ChannelSettled::NotStoppable);
+        };
+        self.stop_one(ctx, &calendar, row.id, &resource_id).await?;
+        Ok(ChannelSettled::Stopped)
+    }
+
+    /// A channel that the register does not know, although its token is ours: stopped once, and put into the register
+    /// as stopped so that its late notices find it there (L18).
+    async fn stop_orphan(
+        &self,
+        ctx: &ActivityContext,
+        calendar: &Calendar,
+        input: &StopChannelInput,
+        now: DateTime<Utc>,
+    ) -> Result<ChannelSettled, ActivityError> {
+        let Some(resource_id) = input.channel.resource_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
+        let id = input.channel.channel_id;
+        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+        self.call_stop(ctx, connection, calendar, id, &resource_id).await?;
+        let store = &self.deps.store;
+        let row = Channel {
+            id,
+            calendar_id: calendar.id,
+            resource_id: Some(resource_id),
+            state: ChannelState::Stopped,
+            created_at: now,
+            expires_at: now,
+        };
+        store.insert_channel(&row).await.map_err(from_store)?;
+        let entry = AuditEntry {
+            dedup_key: format!("orphan/{id}"),
+            at: now,
+            kind: AuditKind::OrphanStopped,
+            tenant_id: Some(calendar.tenant_id),
+            account_id: Some(calendar.account_id),
+            calendar_id: Some(calendar.id),
+            message: format!("{id} was not in the register but its token is ours: stopped"),
+        };
+        store.append_audit(&entry).await.map_err(from_store)?;
+        Ok(ChannelSettled::OrphanStopped)
+    }
+
+    async fn close_all(&self, ctx: &ActivityContext, id: CalendarId) -> Result<ChannelsClosed, ActivityError> {
+        let now = attempt::started_at(ctx);
+        let calendar = self.deps.calendar(id).await.map_err(from_store)?;
+        let mut alive = self.possibly_alive(id, now).await?;
+        let known = alive.iter().find_map(|channel| channel.resource_id.clone());
+        let resource_id = match known {
+            Some(resource_id) => resource_id,
+            None if alive.is_empty() => return Ok(ChannelsClosed::default()),
+            None => {
+                // Only lost ones: nobody ever told us what they watch. A helper's answer does.
+                let expires_at = now + HELPER_LIFETIME;
+                let (_, grant) = self.open_one(ctx, &calendar, expires_at, Repeat::Policy).await?;
+                alive = self.possibly_alive(id, now).await?;
+                grant.resource_id
+            }
+        };
+        let mut stopped = 0;
+        for channel in alive {
+            let resource_id = channel.resource_id.as_deref().unwrap_or(&resource_id);
+            self.stop_one(ctx, &calendar, channel.id, resource_id).await?;
+            stopped += 1;
+        }
+        Ok(ChannelsClosed { stopped })
+    }
+
+    async fn stop_one(
+        &self,
+        ctx: &ActivityContext,
+        calendar: &Calendar,
+        id: ChannelId,
+        resource_id: &str,
+    ) -> Result<(), ActivityError> {
+        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+        self.call_stop(ctx, connection, calendar, id, resource_id).await?;
+        self.deps.store.set_channel_state(id, ChannelState::Stopped).await.map_err(from_store)
+    }
+
+    async fn call_stop(
+        &self,
+        ctx: &ActivityContext,
+        connection: &Connection,
+        calendar: &Calendar,
+        id: ChannelId,
+        resource_id: &str,
+    ) -> Result<(), ActivityError> {
+        let provider = &connection.calendars;
+        let call = |context| async move { provider.close_channel(&context, id, resource_id).await };
+        let stopped = connection.tokens.with_token(calendar.account_id, self.simulated_now(ctx), call).await;
+        stopped.map_err(|error| from_token(ctx, &error, Repeat::Policy))
+    }
+
+    /// Channels that the provider may still serve, oldest first; those that have run out are marked on the way.
+    async fn possibly_alive(&self, id: CalendarId, now: DateTime<Utc>) -> Result<Vec<Channel>, ActivityError> {
+        let store = &self.deps.store;
+        let mut alive = Vec::new();
+        for channel in store.channels_of_calendar(id).await.map_err(from_store)? {
+            match channel.state {
+                ChannelState::Stopped | ChannelState::Expired => {}
+                ChannelState::Pending | ChannelState::Live if channel.expires_at <= now => {
+                    store.set_channel_state(channel.id, ChannelState::Expired).await.map_err(from_store)?;
+                }
+                ChannelState::Pending | ChannelState::Live => alive.push(channel),
+            }
+        }
+        Ok(alive)
+    }
+
+    fn simulated_now(&self, ctx: &ActivityContext) -> Option<DateTime<Utc>> {
+        self.deps.settings.simulated_time.then(|| attempt::started_at(ctx))
+    }
+}
+
+/// Whether the provider may have done what we asked although the call failed. Only a clear refusal says that it did not.
+fn may_have_happened(error: &TokenError) -> bool {
+    match error {
+        TokenError::Provider(error) => match error.kind {
+            ProviderErrorKind::ConnectionReset | ProviderErrorKind::TimedOut | ProviderErrorKind::TemporaryFailure => {
+                true
+            }
+            ProviderErrorKind::ConnectionRefused
+            | ProviderErrorKind::RateLimited
+            | ProviderErrorKind::TokenRefreshNeeded
+            | ProviderErrorKind::GrantRevoked
+            | ProviderErrorKind::SyncTokenExpired
+            | ProviderErrorKind::NotFound
+            | ProviderErrorKind::Forbidden
+            | ProviderErrorKind::WatchUnsupported
+            | ProviderErrorKind::InvalidRequest => false,
+        },
+        TokenError::Store(_) | TokenError::NotConnected => false,
+    }
+}

@@ -1,0 +1,104 @@
+//! Errors as Temporal failures: the only place that makes an `ApplicationFailure`.
+//!
+//! The failure's type is the kind's wire name; workflows match on it. Temporal has no jitter, so the delay of the next
+//! attempt is computed here.
+
+use std::time::Duration;
+
+use evercal_domain::{ProviderError, RetryClass};
+use evercal_providers::TokenError;
+use evercal_storage::{StoreError, StoreErrorKind};
+use evercal_workflows::decide::jitter;
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// Jitter on top of a backoff, in percent.
+const JITTER_PERCENT: u64 = 10;
+/// Longest backoff between two attempts.
+const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+
+/// When a failed attempt is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// By the activity's own retry policy: doubling from this first backoff, with jitter.
+    Backoff {
+        /// The first backoff.
+        initial: Duration,
+    },
+    /// By the server's retry policy, without a wish of ours.
+    Policy,
+    /// Never: the workflow has a ladder for it.
+    ByWorkflow,
+}
+
+/// A provider's error.
+pub fn from_provider(ctx: &ActivityContext, error: &ProviderError, repeat: Repeat) -> ActivityError {
+    let permanent = error.kind.retry_class() == RetryClass::Permanent || repeat == Repeat::ByWorkflow;
+    let backoff = match repeat {
+        Repeat::Backoff { initial } => Some(backoff(ctx, initial)),
+        Repeat::Policy | Repeat::ByWorkflow => None,
+    };
+    // The provider's own wish counts where it is longer; a ladder in the workflow reads it from here too.
+    let delay = backoff.into_iter().chain(error.retry_after).max();
+    tracing::warn!(kind = %error.kind, call = error.call, status = error.status, "provider call failed");
+    ApplicationFailure::builder(error.clone())
+        .type_name(error.kind.as_str().to_owned())
+        .non_retryable(permanent)
+        .maybe_next_retry_delay(delay)
+        .build()
+        .into()
+}
+
+/// A store's error.
+pub fn from_store(error: StoreError) -> ActivityError {
+    let (name, permanent) = match error.kind {
+        StoreErrorKind::Conflict => ("store_conflict", false),
+        StoreErrorKind::Unavailable => ("store_unavailable", false),
+        // Mended by an operator (a key is given back, a row restored), so worth the attempts that there are.
+        StoreErrorKind::Corrupt => ("store_corrupt", false),
+        StoreErrorKind::Sealed => ("store_sealed", false),
+        StoreErrorKind::NotFound => ("store_not_found", true),
+        StoreErrorKind::InvalidCursor | StoreErrorKind::Configuration => ("store_misused", true),
+    };
+    tracing::warn!(kind = name, error = %error, "store call failed");
+    ApplicationFailure::builder(error).type_name(name.to_owned()).non_retryable(permanent).build().into()
+}
+
+/// An error on the way to an access token or with it.
+pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> ActivityError {
+    match error {
+        TokenError::Provider(error) => from_provider(ctx, error, repeat),
+        TokenError::Store(_) | TokenError::NotConnected => {
+            let (name, permanent) = match error {
+                TokenError::NotConnected => ("not_connected", true),
+                _ => ("store_unavailable", false),
+            };
+            tracing::warn!(kind = name, "no access token");
+            ApplicationFailure::builder(error.clone())
+                .type_name(name.to_owned())
+                .non_retryable(permanent || repeat == Repeat::ByWorkflow)
+                .build()
+                .into()
+        }
+    }
+}
+
+/// A limit of ours that the provider's answer broke.
+pub fn from_limit(message: &'static str) -> ActivityError {
+    tracing::warn!(message, "limit exceeded");
+    ApplicationFailure::builder(anyhow::anyhow!(message))
+        .type_name("limit_exceeded".to_owned())
+        .non_retryable(true)
+        .build()
+        .into()
+}
+
+/// Doubled with each attempt, plus up to 10 %, by workflow and attempt.
+fn backoff(ctx: &ActivityContext, initial: Duration) -> Duration {
+    let info = ctx.info();
+    let doublings = info.attempt.saturating_sub(1).min(16);
+    let base = initial.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    let span_ms = u64::try_from(base.as_millis()).unwrap_or(u64::MAX) / (100 / JITTER_PERCENT);
+    let id = info.workflow_id.as_deref().unwrap_or_default();
+    base + Duration::from_millis(jitter::place(id, &format!("backoff {}", info.attempt), span_ms + 1))
+}

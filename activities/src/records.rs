@@ -1,0 +1,113 @@
+//! Writing down what workflows decided: states and alerts.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use evercal_domain::AccountState;
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_storage::StateRecord;
+use evercal_workflows::contract::{self, AccountStateFact, AlertFact, StateFact};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::attempt;
+use crate::deps::Deps;
+use crate::failure::from_store;
+
+/// Implements [`contract::RecordActivities`].
+pub struct RecordActivities {
+    /// What it works with.
+    pub deps: Arc<Deps>,
+}
+
+#[activities]
+impl RecordActivities {
+    /// Writes a subscription's state for readers, and into the audit log.
+    #[activity(definition = contract::RecordState)]
+    pub async fn record_state(self: Arc<Self>, ctx: ActivityContext, fact: StateFact) -> Result<(), ActivityError> {
+        attempt::run(&ctx, async {
+            let store = &self.deps.store;
+            let calendar = self.deps.calendar(fact.calendar_id).await.map_err(from_store)?;
+            let at = instant(fact.at_ms);
+            let entry = AuditEntry {
+                dedup_key: attempt::dedup_key(&ctx),
+                at,
+                kind: AuditKind::StateChanged,
+                tenant_id: Some(calendar.tenant_id),
+                account_id: Some(calendar.account_id),
+                calendar_id: Some(calendar.id),
+                message: sentence(fact.state.as_str(), fact.detail.as_deref()),
+            };
+            let record = StateRecord {
+                calendar_id: fact.calendar_id,
+                state: fact.state,
+                detail: fact.detail,
+                channel_expires_at: fact.channel_expires_at_ms.map(instant),
+                at,
+            };
+            store.record_state(&record).await.map_err(from_store)?;
+            store.append_audit(&entry).await.map_err(from_store)
+        })
+        .await
+    }
+
+    /// Writes an alert, or its end, into the audit log.
+    #[activity(definition = contract::SendAlert)]
+    pub async fn send_alert(self: Arc<Self>, ctx: ActivityContext, fact: AlertFact) -> Result<(), ActivityError> {
+        attempt::run(&ctx, async {
+            let calendar = self.deps.calendar(fact.calendar_id).await.map_err(from_store)?;
+            let entry = AuditEntry {
+                dedup_key: attempt::dedup_key(&ctx),
+                at: instant(fact.at_ms),
+                kind: if fact.raised { AuditKind::AlertRaised } else { AuditKind::AlertCleared },
+                tenant_id: Some(calendar.tenant_id),
+                account_id: Some(calendar.account_id),
+                calendar_id: Some(calendar.id),
+                message: fact.message,
+            };
+            tracing::warn!(calendar_id = %calendar.id, raised = fact.raised, "alert: {}", entry.message);
+            self.deps.store.append_audit(&entry).await.map_err(from_store)
+        })
+        .await
+    }
+
+    /// Writes an account's state for readers, and into the audit log.
+    #[activity(definition = contract::RecordAccountState)]
+    pub async fn record_account_state(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        fact: AccountStateFact,
+    ) -> Result<(), ActivityError> {
+        attempt::run(&ctx, async {
+            let store = &self.deps.store;
+            let at = instant(fact.at_ms);
+            let account = store.account(fact.account_id).await.map_err(from_store)?;
+            let detail = fact.detail.as_deref();
+            store.set_account_state(fact.account_id, fact.state, detail, at).await.map_err(from_store)?;
+            let entry = AuditEntry {
+                dedup_key: attempt::dedup_key(&ctx),
+                at,
+                kind: match fact.state {
+                    AccountState::Connected => AuditKind::AccountConnected,
+                    AccountState::Disconnected => AuditKind::AccountDisconnected,
+                    _ => AuditKind::StateChanged,
+                },
+                tenant_id: account.map(|account| account.tenant_id),
+                account_id: Some(fact.account_id),
+                calendar_id: None,
+                message: sentence(fact.state.as_str(), detail),
+            };
+            store.append_audit(&entry).await.map_err(from_store)
+        })
+        .await
+    }
+}
+
+fn sentence(state: &str, detail: Option<&str>) -> String {
+    let state = state.replace('_', " ");
+    detail.map_or_else(|| state.clone(), |detail| format!("{state}: {detail}"))
+}
+
+fn instant(at_ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(at_ms).unwrap_or_default()
+}

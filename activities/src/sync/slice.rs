@@ -1,0 +1,317 @@
+//! One slice of a sync: pages until all is read or the time is up.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use evercal_domain::calendar::LastSync;
+use evercal_domain::limits::PAGES_PER_PASS_MAX;
+use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
+use evercal_providers::{EventsPage, Next, PageToken, ReadPosition, SyncToken, TokenError};
+use evercal_recurrence::Window;
+use evercal_storage::{
+    Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
+};
+use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::Instant;
+
+use super::{merge, roll};
+use crate::attempt;
+use crate::deps::{Connection, Deps};
+use crate::failure::{Repeat, from_limit, from_store, from_token};
+
+/// A slice hands its slot back after this long.
+const SLICE: Duration = Duration::from_secs(60);
+/// A provider that asks for a longer pause gets it without a slot being held.
+const WAIT_IN_BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
+const FRESH_STARTS_MAX: u32 = 2;
+/// Commits that another attempt beat to it, before this one gives up.
+const LOST_COMMITS_MAX: u32 = 3;
+/// A change older than this at the beginning of a reconcile should have been announced.
+const ANNOUNCEMENT_GRACE: chrono::Duration = chrono::Duration::minutes(2);
+
+/// Reads until done, until time is up, or until the provider says something that the workflow has to know.
+pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -> Result<SyncOutcome, ActivityError> {
+    let calendar = deps.calendar(input.calendar_id).await.map_err(from_store)?;
+    let now = attempt::started_at(ctx);
+    let mut counts = input.so_far;
+    if counts.started_at_ms == 0 {
+        counts.started_at_ms = now.timestamp_millis();
+    }
+    let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+    let begun = Instant::now();
+    let mut slice =
+        Slice { deps, connection, ctx, input, calendar, now, begun, counts, fresh_starts: 0, lost_commits: 0 };
+    let outcome = slice.read().await;
+    if let Err(error) = &outcome {
+        slice.record_failure(error).await?;
+    }
+    outcome
+}
+
+struct Slice<'a> {
+    deps: &'a Deps,
+    connection: &'a Connection,
+    ctx: &'a ActivityContext,
+    input: &'a SyncInput,
+    calendar: Calendar,
+    /// When this attempt started, by the workflow's time.
+    now: DateTime<Utc>,
+    begun: Instant,
+    counts: SyncCounts,
+    fresh_starts: u32,
+    lost_commits: u32,
+}
+
+impl Slice<'_> {
+    async fn read(&mut self) -> Result<SyncOutcome, ActivityError> {
+        loop {
+            let mut position = self.position().await?;
+            if position.cursor == Cursor::Start {
+                match self.begin_full_pass(&position).await? {
+                    Some(begun) => position = begun,
+                    None => continue,
+                }
+            }
+            let page = match self.call(&position).await {
+                Ok(page) => page,
+                Err(error) => match self.after_error(&position, &error).await? {
+                    Some(outcome) => return Ok(outcome),
+                    None => continue,
+                },
+            };
+            let is_last = matches!(page.next, Next::Done(_));
+            let Some(committed) = self.commit(&position, page).await? else { continue };
+            self.counts.pages += 1;
+            self.counts.changes += committed.changes;
+            if self.counts.pages > i64::from(PAGES_PER_PASS_MAX) {
+                return Err(from_limit("the provider gives more pages than one pass may have"));
+            }
+            if is_last {
+                return self.finish().await;
+            }
+            if self.begun.elapsed() >= SLICE {
+                return Ok(SyncOutcome::More { counts: self.counts });
+            }
+        }
+    }
+
+    async fn position(&self) -> Result<SyncPosition, ActivityError> {
+        self.deps.store.sync_position(self.calendar.id).await.map_err(from_store)
+    }
+
+    /// `None` when another attempt was faster; then look again.
+    async fn begin_full_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
+        let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision).await;
+        self.unless_beaten(begun)
+    }
+
+    async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
+        let read = read_position(&position.cursor);
+        let (provider, remote_id, read) = (&self.connection.calendars, &self.calendar.remote.provider_id, &read);
+        let call = |context| async move { provider.read_events(&context, remote_id, read).await };
+        let simulated_now = self.deps.settings.simulated_time.then_some(self.now);
+        self.connection.tokens.with_token(self.calendar.account_id, simulated_now, call).await
+    }
+
+    /// What a failed call leads to: an outcome for the workflow, another round (`None`), or a failed attempt.
+    async fn after_error(
+        &mut self,
+        position: &SyncPosition,
+        error: &TokenError,
+    ) -> Result<Option<SyncOutcome>, ActivityError> {
+        if let TokenError::NotConnected = error {
+            return Ok(Some(SyncOutcome::NeedsReauth));
+        }
+        if let TokenError::Provider(ProviderError { kind, retry_after, .. }) = error {
+            match kind {
+                // The token is lost, not the grant (L13): all is read again, and deletes are found by the sweep (L3).
+                ProviderErrorKind::SyncTokenExpired if self.fresh_starts < FRESH_STARTS_MAX => {
+                    self.fresh_starts += 1;
+                    tracing::info!(calendar_id = %self.calendar.id, "the sync token expired: full pass");
+                    self.begin_full_pass(position).await?;
+                    return Ok(None);
+                }
+                ProviderErrorKind::GrantRevoked => return Ok(Some(SyncOutcome::NeedsReauth)),
+                ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => return Ok(Some(SyncOutcome::Gone)),
+                ProviderErrorKind::RateLimited => {
+                    if let Some(wait) = retry_after.filter(|wait| *wait > WAIT_IN_BACKOFF_MAX) {
+                        let wait = chrono::Duration::from_std(wait).unwrap_or(chrono::Duration::days(1));
+                        let not_before_ms = (self.now + wait).timestamp_millis();
+                        return Ok(Some(SyncOutcome::Deferred { counts: self.counts, not_before_ms }));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let initial = Duration::from_millis(self.input.backoff_initial_ms);
+        Err(from_token(self.ctx, error, Repeat::Backoff { initial }))
+    }
+
+    /// Commits a page. `None` when another attempt was faster; then look where it got to.
+    async fn commit(
+        &mut self,
+        position: &SyncPosition,
+        page: EventsPage,
+    ) -> Result<Option<PageCommitted>, ActivityError> {
+        let (full, cursor, is_last) = next_cursor(&position.cursor, page.next);
+        // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows.
+        let window = Window::around(self.started_at());
+        self.count_unannounced(full, &page.items);
+        let sweep = full && is_last;
+        let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &window).await?;
+        let finish = is_last.then(|| PassFinish {
+            sweep,
+            confirmed_at: self.started_at(),
+            via: self.input.reason.via(),
+            window_end: if full { window.end } else { position.window_end.unwrap_or(window.end) },
+            last_sync: LastSync {
+                finished_at: self.wall_clock(),
+                changes: self.counts.changes,
+                notice_to_stored_ms: self.notice_to_stored_ms(),
+            },
+        });
+        let commit = PageCommit {
+            calendar_id: self.calendar.id,
+            expected_revision: position.revision,
+            generation: position.generation,
+            items: &merged.items,
+            occurrences: &merged.occurrences,
+            cursor: &cursor,
+            finish,
+            at: self.wall_clock(),
+        };
+        let committed = self.deps.store.commit_page(&commit).await;
+        self.unless_beaten(committed)
+    }
+
+    async fn finish(&mut self) -> Result<SyncOutcome, ActivityError> {
+        roll::roll_window(self.deps, &self.calendar, &Window::around(self.now)).await?;
+        let finished_at = self.wall_clock();
+        self.record_run(finished_at, SyncRunOutcome::Done, self.full_pass_detail()).await?;
+        Ok(SyncOutcome::Done { counts: self.counts, finished_at_ms: finished_at.timestamp_millis() })
+    }
+
+    fn full_pass_detail(&self) -> Option<String> {
+        (self.fresh_starts > 0).then(|| "the sync token had expired: everything was read again".to_owned())
+    }
+
+    async fn record_failure(&self, error: &ActivityError) -> Result<(), ActivityError> {
+        let ActivityError::Application(failure) = error else { return Ok(()) };
+        let detail = failure.type_name().map(str::to_owned);
+        self.record_run(self.wall_clock(), SyncRunOutcome::Failed, detail).await
+    }
+
+    async fn record_run(
+        &self,
+        finished_at: DateTime<Utc>,
+        outcome: SyncRunOutcome,
+        detail: Option<String>,
+    ) -> Result<(), ActivityError> {
+        let run = SyncRun {
+            dedup_key: format!("{}/{}", attempt::dedup_key(self.ctx), self.ctx.info().attempt),
+            calendar_id: self.calendar.id,
+            reason: self.input.reason,
+            started_at: self.started_at(),
+            finished_at,
+            outcome,
+            pages: self.counts.pages,
+            changes: self.counts.changes,
+            detail,
+        };
+        self.deps.store.record_sync_run(&run).await.map_err(from_store)
+    }
+
+    /// Turns a conflict into another round: this attempt may be the zombie, or the one that replaced it.
+    fn unless_beaten<T>(&mut self, result: Result<T, StoreError>) -> Result<Option<T>, ActivityError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_conflict() && self.lost_commits < LOST_COMMITS_MAX => {
+                self.lost_commits += 1;
+                Ok(None)
+            }
+            Err(error) => Err(from_store(error)),
+        }
+    }
+
+    fn count_unannounced(&mut self, full: bool, items: &[RemoteItem]) {
+        if full || self.input.reason != SyncReason::Reconcile {
+            return;
+        }
+        let announced_by = self.started_at() - ANNOUNCEMENT_GRACE;
+        let late = |item: &&RemoteItem| match item {
+            RemoteItem::Event(event) => event.updated_at.is_some_and(|updated_at| updated_at < announced_by),
+            _ => false,
+        };
+        self.counts.unannounced += i64::try_from(items.iter().filter(late).count()).unwrap_or(i64::MAX);
+    }
+
+    fn started_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.counts.started_at_ms).unwrap_or(self.now)
+    }
+
+    /// Now: by the machine's clock, or by the workflow's time where that is skipped.
+    fn wall_clock(&self) -> DateTime<Utc> {
+        if self.deps.settings.simulated_time {
+            self.now + chrono::Duration::from_std(self.begun.elapsed()).unwrap_or_default()
+        } else {
+            self.deps.clock.now()
+        }
+    }
+
+    fn notice_to_stored_ms(&self) -> Option<i64> {
+        let received_at_ms = self.input.notice_at_ms;
+        (received_at_ms > 0).then(|| (self.wall_clock().timestamp_millis() - received_at_ms).max(0))
+    }
+}
+
+/// The stored cursor as a request. `Start` never gets here: a full pass is begun first.
+fn read_position(cursor: &Cursor) -> ReadPosition {
+    match cursor {
+        Cursor::Start => ReadPosition::Full { page: None },
+        Cursor::Full { page } => ReadPosition::Full { page: page.clone().map(PageToken::new) },
+        Cursor::Ready { sync_token, page } => ReadPosition::Incremental {
+            sync_token: SyncToken::new(sync_token.clone()),
+            page: page.clone().map(PageToken::new),
+        },
+    }
+}
+
+/// Whether the pass is a full one, where it stands after a page, and whether that was the last.
+fn next_cursor(cursor: &Cursor, next: Next) -> (bool, Cursor, bool) {
+    let full = !matches!(cursor, Cursor::Ready { .. });
+    match (next, cursor) {
+        (Next::Done(token), _) => (full, Cursor::Ready { sync_token: token.into_string(), page: None }, true),
+        (Next::Page(page), Cursor::Ready { sync_token, .. }) => {
+            (full, Cursor::Ready { sync_token: sync_token.clone(), page: Some(page.into_string()) }, false)
+        }
+        (Next::Page(page), Cursor::Start | Cursor::Full { .. }) => {
+            (full, Cursor::Full { page: Some(page.into_string()) }, false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_the_last_token_keeps_the_old_token() {
+        let cursor = Cursor::Ready { sync_token: "old".into(), page: None };
+        let (full, next, is_last) = next_cursor(&cursor, Next::Page(PageToken::new("p2")));
+        assert_eq!(next, Cursor::Ready { sync_token: "old".into(), page: Some("p2".into()) });
+        assert!(!full && !is_last);
+    }
+
+    #[test]
+    fn only_the_last_page_of_a_pass_brings_a_new_token() {
+        for cursor in [Cursor::Full { page: Some("p9".into()) }, Cursor::Ready { sync_token: "old".into(), page: None }]
+        {
+            let (full, next, is_last) = next_cursor(&cursor, Next::Done(SyncToken::new("new")));
+            assert_eq!(next, Cursor::Ready { sync_token: "new".into(), page: None });
+            assert_eq!(full, matches!(cursor, Cursor::Full { .. }));
+            assert!(is_last);
+        }
+    }
+}

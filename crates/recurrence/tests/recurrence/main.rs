@@ -1,0 +1,8 @@
+//! What series become inside a window: by hand, against another implementation, and under hostile rules.
+
+#![expect(clippy::unwrap_used, reason = "a test whose events cannot be written has failed")]
+
+mod hostile;
+mod oracle;
+mod series;
+mod support;

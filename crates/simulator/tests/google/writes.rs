@@ -1,0 +1,197 @@
+//! Changing events: ids, conditions, merging, refusals.
+
+use evercal_simulator::{AccessRole, CalendarAccess};
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::support::{ADA, BEN, World, answer, ids, meeting};
+
+const AT: &str = "2026-03-02T09:00:00";
+
+fn path(event: &Value) -> String {
+    format!("calendars/primary/events/{}", event["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_client_may_choose_ids_of_base32hex_only_once() {
+    let world = World::start().await;
+    let with_id = |id: &str| {
+        let mut event = meeting("Mine", AT);
+        event["id"] = json!(id);
+        event
+    };
+    for bad in ["abcd", "ABCDE", "abcdw", "abc-e", &"a".repeat(1_025)] {
+        world.post("calendars/primary/events", with_id(bad)).await.fails(400, "invalid");
+    }
+    let longest = "a".repeat(1_024);
+    for good in ["ab0v9", longest.as_str()] {
+        assert_eq!(world.insert(with_id(good)).await["id"], good);
+    }
+    world.post("calendars/primary/events", with_id("ab0v9")).await.fails(409, "duplicate");
+    world.delete("calendars/primary/events/ab0v9").await.ok();
+    world.post("calendars/primary/events", with_id("ab0v9")).await.fails(409, "duplicate");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_event_are_refused() {
+    let world = World::start().await;
+    let date = |text: &str| json!({"date": text});
+    for (body, reason) in [
+        (json!({"summary": "No times"}), "required"),
+        (json!({"start": date("2026-03-02")}), "required"),
+        (json!({"start": date("2026-03-02"), "end": {"dateTime": "2026-03-02T09:00:00Z"}}), "invalid"),
+        (json!({"start": date("2026-03-02"), "end": date("2026-03-02")}), "timeRangeEmpty"),
+        (json!({"start": date("2026-03-02"), "end": date("2026-03-01")}), "timeRangeEmpty"),
+        (json!({"start": date("soon"), "end": date("2026-03-01")}), "invalid"),
+        (json!({"start": {"dateTime": AT}, "end": {"dateTime": AT}}), "required"),
+        (json!({"start": date("2026-03-02"), "end": date("2026-03-03"), "recurrence": ["DTSTART:1"]}), "invalid"),
+        (
+            json!({"start": {"dateTime": "2026-03-02T09:00:00Z"}, "end": {"dateTime": "2026-03-02T10:00:00Z"},
+                "recurrence": ["RRULE:FREQ=DAILY"]}),
+            "required",
+        ),
+    ] {
+        let refused = world.post("calendars/primary/events", body.clone()).await;
+        assert_eq!((refused.status, refused.reason()), (400, reason), "{body}");
+    }
+    let request = world.request(Method::POST, "calendars/primary/events").body("[1]");
+    answer(request).await.fails(400, "parseError");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused() {
+    let world = World::start().await;
+    let mut event = meeting("Large", AT);
+    event["description"] = json!("x".repeat(17 * 1024 * 1024));
+    assert_eq!(world.post("calendars/primary/events", event).await.status, 413);
+}
+
+#[tokio::test]
+async fn the_provider_owns_its_fields() {
+    let world = World::start().await;
+    let mut event = meeting("Mine", AT);
+    event["etag"] = json!("mine");
+    event["creator"] = json!({"email": "mallory@example.com"});
+    let stored = world.insert(event).await;
+    assert_ne!(stored["etag"], "mine");
+    assert_eq!(stored["creator"]["email"], ADA);
+    assert_eq!(stored["organizer"], json!({"email": ADA, "self": true}));
+    assert_eq!(stored["sequence"], 0);
+    assert_eq!(stored["status"], "confirmed");
+    assert_eq!(stored["iCalUID"], format!("{}@google.com", stored["id"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn a_patch_merges_objects_replaces_lists_and_removes_by_null() {
+    let world = World::start().await;
+    let mut event = meeting("Mine", AT);
+    event["location"] = json!("Pier");
+    event["attendees"] = json!([{"email": "a@example.com"}, {"email": "b@example.com"}]);
+    event["extendedProperties"] = json!({"private": {"a": "1", "b": "2"}});
+    let stored = world.insert(event).await;
+    let change = json!({"location": null, "attendees": [{"email": "c@example.com"}],
+        "extendedProperties": {"private": {"b": null, "c": "3"}}});
+    let patched = world.patch(&path(&stored), change).await.ok();
+    assert!(patched.get("location").is_none());
+    assert_eq!(patched["attendees"], json!([{"email": "c@example.com", "responseStatus": "needsAction"}]));
+    assert_eq!(patched["extendedProperties"]["private"], json!({"a": "1", "c": "3"}));
+    assert_eq!(patched["summary"], "Mine");
+}
+
+#[tokio::test]
+async fn a_timed_event_becomes_an_all_day_event_by_patch() {
+    let world = World::start().await;
+    let stored = world.insert(meeting("Mine", AT)).await;
+    let change = json!({"start": {"date": "2026-03-02"}, "end": {"date": "2026-03-03"}});
+    let patched = world.patch(&path(&stored), change).await.ok();
+    assert_eq!(patched["start"], json!({"date": "2026-03-02"}));
+}
+
+#[tokio::test]
+async fn the_etag_grows_with_every_change_and_updated_not_with_reminders() {
+    let world = World::start().await;
+    let stored = world.insert(meeting("Mine", AT)).await;
+    let reminders = json!({"reminders": {"useDefault": false, "overrides": []}});
+    let reminded = world.patch(&path(&stored), reminders).await.ok();
+    assert_ne!(reminded["etag"], stored["etag"]);
+    assert_eq!(reminded["updated"], stored["updated"]);
+    world.control.set_clock_offset(60_000).unwrap();
+    let renamed = world.patch(&path(&stored), json!({"summary": "Other"})).await.ok();
+    assert_ne!(renamed["updated"], stored["updated"]);
+    assert_eq!(renamed["sequence"], 0);
+    let moved = world.patch(&path(&stored), meeting("Other", "2026-03-02T11:00:00")).await.ok();
+    assert_eq!(moved["sequence"], 1);
+}
+
+#[tokio::test]
+async fn if_match_guards_every_change_and_if_none_match_saves_a_read() {
+    let world = World::start().await;
+    let stored = world.insert(meeting("Mine", AT)).await;
+    let changed = world.patch(&path(&stored), json!({"summary": "Other"})).await.ok();
+    let (stale, fresh) = (stored["etag"].as_str().unwrap(), changed["etag"].as_str().unwrap());
+    for method in [Method::PATCH, Method::PUT, Method::DELETE] {
+        let request = world.request(method, &path(&stored)).header(header::IF_MATCH, stale);
+        answer(request.json(&meeting("No", AT))).await.fails(412, "conditionNotMet");
+    }
+    let request = world.request(Method::GET, &path(&stored)).header(header::IF_NONE_MATCH, fresh);
+    assert_eq!(answer(request).await.status, 304);
+    let request = world.request(Method::GET, &path(&stored)).header(header::IF_NONE_MATCH, stale);
+    assert_eq!(answer(request).await.status, 200);
+    let request = world.request(Method::DELETE, &path(&stored)).header(header::IF_MATCH, fresh);
+    assert_eq!(answer(request).await.status, 204);
+}
+
+#[tokio::test]
+async fn deleting_twice_says_that_it_is_deleted() {
+    let world = World::start().await;
+    let stored = world.insert(meeting("Mine", AT)).await;
+    assert_eq!(world.delete(&path(&stored)).await.status, 204);
+    world.delete(&path(&stored)).await.fails(410, "deleted");
+    assert_eq!(world.get(&path(&stored)).await.ok()["status"], "cancelled");
+    world.delete("calendars/primary/events/never").await.fails(404, "notFound");
+}
+
+#[tokio::test]
+async fn a_guests_copy_cannot_be_changed_in_what_it_shares() {
+    let world = World::start().await;
+    let mut copy = meeting("Theirs", AT);
+    copy["iCalUID"] = json!("theirs@elsewhere.example");
+    copy["organizer"] = json!({"email": "boss@elsewhere.example"});
+    let stored = world.post("calendars/primary/events/import", copy).await.ok();
+    world.patch(&path(&stored), json!({"summary": "Mine"})).await.fails(403, "forbiddenForNonOrganizer");
+    let put = world.call(Method::PUT, &path(&stored), Some(json!({"colorId": "1"}))).await;
+    put.fails(403, "forbiddenForNonOrganizer");
+    world.patch(&path(&stored), json!({"colorId": "1"})).await.ok();
+}
+
+#[tokio::test]
+async fn a_moved_event_leaves_a_tombstone() {
+    let world = World::start().await;
+    let other = world.post("calendars", json!({"summary": "Other"})).await.ok();
+    let other = other["id"].as_str().unwrap();
+    let stored = world.insert(meeting("Wanders", AT)).await;
+    let (_, token) = world.list_all("").await;
+    let moved = world.call(Method::POST, &format!("{}/move?destination={other}", path(&stored)), None).await.ok();
+    assert_eq!((&moved["id"], moved["organizer"]["email"].as_str()), (&stored["id"], Some(other)));
+    let (changed, _) = world.list_all(&format!("syncToken={token}")).await;
+    assert_eq!(changed[0]["status"], "cancelled");
+    let there = world.get(&format!("calendars/{other}/events")).await.ok();
+    assert_eq!(ids(there["items"].as_array().unwrap()), [stored["id"].as_str().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_reader_may_not_write_and_does_not_see_private_details() {
+    let mut world = World::start().await;
+    let mut event = meeting("Secret", AT);
+    event["visibility"] = json!("private");
+    let stored = world.insert(event).await;
+    let access = CalendarAccess { calendar: ADA.to_owned(), user: BEN.to_owned(), role: Some(AccessRole::Reader) };
+    world.control.set_access(&access).unwrap();
+    world.token = world.token_of(BEN);
+    let path = format!("calendars/{ADA}/events");
+    world.post(&path, meeting("Mine", AT)).await.fails(403, "requiredAccessLevel");
+    let seen = world.get(&path).await.ok();
+    assert_eq!(seen["accessRole"], "reader");
+    assert!(seen["items"][0].get("summary").is_none());
+    assert_eq!(seen["items"][0]["start"], stored["start"]);
+}

@@ -1,0 +1,348 @@
+//! Committing a page: its rows, its cursor, its occurrences and its changes in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use evercal_domain::ProviderEventId;
+use evercal_domain::event::Fingerprint;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
+
+use super::mirror::IDS_PER_STATEMENT;
+use super::{SqliteStore, conflict, failed, not_found, reading};
+use crate::error::StoreError;
+use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
+use crate::sql::calendars::EXISTS;
+use crate::sql::mirror::{self as sql, StateRow};
+use crate::sql::{micros, to_json};
+use crate::types::{PageCommit, PageCommitted, PassFinish};
+
+/// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below SQLite's 32,766 parameters.
+const ROWS_PER_STATEMENT: usize = 200;
+
+type States = HashMap<ProviderEventId, RowState>;
+
+pub(super) async fn commit_page(store: &SqliteStore, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
+    let content = PageContent::of(page.items)?;
+    let cursor = to_json(page.cursor, "calendars.sync_cursor")?;
+    let calendar = page.calendar_id.to_string();
+
+    let mut transaction = store.begin().await?;
+    let (revision, last_sequence) =
+        claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor)).await?;
+    let mut differences = write_content(&mut transaction, &calendar, page, &content).await?;
+    if let Some(finish) = &page.finish {
+        let stale = if finish.sweep { sweep(&mut transaction, &calendar, page.generation).await? } else { vec![] };
+        let orphans = remove_orphans(&mut transaction, &calendar).await?;
+        for (id, before) in stale.into_iter().chain(orphans) {
+            differences.note(&id, Some(before), None);
+        }
+    }
+    reading::replace(&mut transaction, &calendar, page.occurrences).await?;
+
+    let event_count_delta = differences.event_count_delta();
+    let changes = differences.into_changes();
+    let last_sequence = append_changes(&mut transaction, &calendar, last_sequence, &changes, micros(page.at)).await?;
+    sqlx::query(sql::COUNT_CHANGES)
+        .bind(&calendar)
+        .bind(last_sequence)
+        .bind(event_count_delta)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("count changes"))?;
+    let changes = i64::try_from(changes.len()).unwrap_or(i64::MAX);
+    if let Some(finish) = &page.finish {
+        finish_pass(&mut transaction, &calendar, finish, changes).await?;
+    }
+    transaction.commit().await.map_err(failed("commit a page"))?;
+    Ok(PageCommitted { revision, changes })
+}
+
+/// Moves the revision on, or says that another attempt did; answers the new revision and the last number of the feed.
+pub(super) async fn claim_revision(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    expected: i64,
+    cursor: Option<&str>,
+) -> Result<(i64, i64), StoreError> {
+    let claimed: Option<(i64, i64)> = sqlx::query_as(sql::CLAIM_REVISION)
+        .bind(calendar)
+        .bind(expected)
+        .bind(cursor)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("claim a revision"))?;
+    if let Some(claimed) = claimed {
+        return Ok(claimed);
+    }
+    let rows: i64 =
+        sqlx::query_scalar(EXISTS).bind(calendar).fetch_one(connection).await.map_err(failed("claim a revision"))?;
+    Err(if rows == 0 { not_found("claim a revision") } else { conflict("claim a revision") })
+}
+
+/// Writes what the page says, and notes what that changes.
+async fn write_content(
+    transaction: &mut Transaction<'static, Sqlite>,
+    calendar: &str,
+    page: &PageCommit<'_>,
+    content: &PageContent,
+) -> Result<Differences, StoreError> {
+    let mut known = states(transaction, calendar, "provider_event_id", content.ids()).await?;
+    // The provider tells the deletion of a series by its master alone (providers.md 1.6), so the rows of the series go
+    // with it, each told in the feed; those that the page itself says exist, stay.
+    let named: HashSet<&ProviderEventId> = content.ids().collect();
+    let mut series = states(transaction, calendar, "series_master_id", content.gone.iter()).await?;
+    series.retain(|id, _| !named.contains(id));
+    let mut series: Vec<_> = series.into_iter().collect();
+    series.sort_by(|(left, _), (right, _)| left.cmp(right));
+
+    let mut differences = Differences::default();
+    for row in &content.rows {
+        differences.note(&row.provider_id, known.remove(&row.provider_id), Some(row.state.clone()));
+    }
+    let mut deleted = Vec::new();
+    for id in &content.gone {
+        if let Some(before) = known.remove(id) {
+            differences.note(id, Some(before), None);
+            deleted.push(id.clone());
+        }
+    }
+    for (id, before) in series {
+        differences.note(&id, Some(before), None);
+        deleted.push(id);
+    }
+
+    upsert_rows(transaction, calendar, page.generation, &content.rows).await?;
+    delete_rows(transaction, calendar, &deleted).await?;
+    quarantine(transaction, calendar, page, &content.unreadable).await?;
+    release(transaction, calendar, content).await?;
+    Ok(differences)
+}
+
+/// The rows whose `column` is one of `ids`, as the feed sees them.
+async fn states(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    column: &'static str,
+    ids: impl Iterator<Item = &ProviderEventId>,
+) -> Result<States, StoreError> {
+    let ids: Vec<&ProviderEventId> = ids.collect();
+    let mut states = States::with_capacity(ids.len());
+    for ids in ids.chunks(IDS_PER_STATEMENT) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("SELECT provider_event_id, kind, fingerprint FROM events WHERE calendar_id = ");
+        query.push_bind(calendar.to_owned()).push(" AND ").push(column).push(" IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_str().to_owned());
+        }
+        query.push(")");
+        let rows: Vec<StateRow> =
+            query.build_query_as().fetch_all(&mut *connection).await.map_err(failed("read known events"))?;
+        for row in rows {
+            let (id, state) = row.read()?;
+            states.insert(id, state);
+        }
+    }
+    Ok(states)
+}
+
+async fn upsert_rows(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    generation: i64,
+    rows: &[NewRow],
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, body) ",
+        );
+        query.push_values(rows, |mut values, row| {
+            values
+                .push_bind(calendar)
+                .push_bind(row.provider_id.as_str())
+                .push_bind(generation)
+                .push_bind(row.state.kind.as_str())
+                .push_bind(row.series_master_id.as_ref().map(ProviderEventId::as_str))
+                .push_bind(row.state.fingerprint.as_str())
+                .push_bind(row.body.as_str());
+        });
+        query.push(
+            " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
+             kind = excluded.kind, series_master_id = excluded.series_master_id, \
+             fingerprint = excluded.fingerprint, body = excluded.body",
+        );
+        query.build().execute(&mut *connection).await.map_err(failed("write events"))?;
+    }
+    Ok(())
+}
+
+/// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.
+async fn delete_rows(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    ids: &[&ProviderEventId],
+) -> Result<(), StoreError> {
+    for ids in ids.chunks(IDS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM events WHERE calendar_id = ");
+        query.push_bind(calendar).push(" AND provider_event_id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_str());
+        }
+        query.push(")");
+        query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;
+    }
+    reading::delete(connection, calendar, ids).await
+}
+
+/// Sets unreadable items aside. A row that is already mirrored stays as it was, and the sweep is told that it was seen.
+async fn quarantine(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    page: &PageCommit<'_>,
+    items: &[Unreadable],
+) -> Result<(), StoreError> {
+    for item in items {
+        let id = item.provider_id.as_ref().map(ProviderEventId::as_str);
+        sqlx::query(sql::QUARANTINE)
+            .bind(calendar)
+            .bind(&item.item_key)
+            .bind(id)
+            .bind(page.generation)
+            .bind(&item.reason)
+            .bind(&item.raw)
+            .bind(micros(page.at))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("quarantine an event"))?;
+        if let Some(id) = id {
+            sqlx::query(sql::RENEW_GENERATION)
+                .bind(calendar)
+                .bind(id)
+                .bind(page.generation)
+                .execute(&mut *connection)
+                .await
+                .map_err(failed("quarantine an event"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of quarantine what the page has made readable or deleted. Quarantine is nearly always empty, so it is read
+/// once instead of asked for each id.
+async fn release(connection: &mut SqliteConnection, calendar: &str, content: &PageContent) -> Result<(), StoreError> {
+    let held: HashSet<String> = sqlx::query_scalar(sql::QUARANTINED_KEYS)
+        .bind(calendar)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read the quarantine"))?
+        .into_iter()
+        .collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    for key in content.understood().filter(|key| held.contains(key)) {
+        sqlx::query(sql::RELEASE)
+            .bind(calendar)
+            .bind(key)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("release an event"))?;
+    }
+    Ok(())
+}
+
+/// Deletes what the full pass that ends did not see.
+async fn sweep(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    generation: i64,
+) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
+    sqlx::query(sql::SWEEP_QUARANTINE)
+        .bind(calendar)
+        .bind(generation)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("sweep the quarantine"))?;
+    let rows: Vec<StateRow> = sqlx::query_as(sql::STALE_STATES)
+        .bind(calendar)
+        .bind(generation)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read stale events"))?;
+    delete_states(connection, calendar, rows).await
+}
+
+/// Deletes cancelled occurrences without a series. They come when a page after the one that deleted the master still
+/// tells its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
+async fn remove_orphans(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
+    let rows: Vec<StateRow> = sqlx::query_as(sql::ORPHAN_STATES)
+        .bind(calendar)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read orphaned cancellations"))?;
+    delete_states(connection, calendar, rows).await
+}
+
+async fn delete_states(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    rows: Vec<StateRow>,
+) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
+    let states = rows.into_iter().map(StateRow::read).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<&ProviderEventId> = states.iter().map(|(id, _)| id).collect();
+    delete_rows(connection, calendar, &ids).await?;
+    Ok(states)
+}
+
+/// Appends to the feed; answers the last number given.
+async fn append_changes(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    last_sequence: i64,
+    changes: &[NewChange],
+    committed_at: i64,
+) -> Result<i64, StoreError> {
+    let mut sequence = last_sequence;
+    for changes in changes.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
+             after_fingerprint, committed_at) ",
+        );
+        query.push_values(changes, |mut values, change| {
+            sequence += 1;
+            values
+                .push_bind(calendar)
+                .push_bind(sequence)
+                .push_bind(change.kind.as_str())
+                .push_bind(change.id.as_str())
+                .push_bind(change.before.as_ref().map(Fingerprint::as_str))
+                .push_bind(change.after.as_ref().map(Fingerprint::as_str))
+                .push_bind(committed_at);
+        });
+        query.build().execute(&mut *connection).await.map_err(failed("append to the change feed"))?;
+    }
+    Ok(sequence)
+}
+
+async fn finish_pass(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    finish: &PassFinish,
+    changes_of_page: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(sql::FINISH_PASS)
+        .bind(calendar)
+        .bind(micros(finish.confirmed_at))
+        .bind(finish.via.as_str())
+        .bind(micros(finish.window_end))
+        .bind(micros(finish.last_sync.finished_at))
+        .bind(finish.last_sync.changes + changes_of_page)
+        .bind(finish.last_sync.notice_to_stored_ms)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("finish a pass"))
+}

@@ -1,0 +1,234 @@
+//! The mirror in SQLite: positions, reads and small writes. Committing a page is in `commit`, occurrences are in
+//! `reading`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::change::Change;
+use evercal_domain::{CalendarId, ProviderEventId};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::{SqliteStore, commit, conflict, failed, found, not_found, reading};
+use crate::error::StoreError;
+use crate::repository::Mirror;
+use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow};
+use crate::sql::{micros, page_of, rows_to_fetch, to_json};
+use crate::types::{
+    Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
+    ReadOccurrence, StoredItem, SyncPosition, SyncRun,
+};
+
+/// Ids in one `IN (…)` list.
+pub(super) const IDS_PER_STATEMENT: usize = 500;
+
+#[async_trait]
+impl Mirror for SqliteStore {
+    async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
+        let row: Option<PositionRow> = sqlx::query_as(sql::POSITION)
+            .bind(calendar.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a sync position"))?;
+        row.ok_or_else(|| not_found("read a sync position"))?.try_into()
+    }
+
+    async fn begin_full_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {
+        let row: Option<PositionRow> = sqlx::query_as(sql::BEGIN_FULL_PASS)
+            .bind(calendar.to_string())
+            .bind(expected_revision)
+            .bind(to_json(&Cursor::Full { page: None }, "calendars.sync_cursor")?)
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed("begin a full pass"))?;
+        if let Some(row) = row {
+            return row.try_into();
+        }
+        self.sync_position(calendar).await?;
+        Err(conflict("begin a full pass"))
+    }
+
+    async fn related_items(
+        &self,
+        calendar: CalendarId,
+        ids: &[ProviderEventId],
+    ) -> Result<Vec<StoredItem>, StoreError> {
+        let named: BTreeSet<&str> = ids.iter().map(ProviderEventId::as_str).collect();
+        let mut items = BTreeMap::new();
+        self.collect_items(calendar, "provider_event_id", &named, &mut items).await?;
+        // The owners of what was named, and what was named itself: it may be a master that is not mirrored.
+        let owners: BTreeSet<String> =
+            items.values().map(|item: &StoredItem| item.owner().as_str().to_owned()).collect();
+        let owners: BTreeSet<&str> = owners.iter().map(String::as_str).chain(named.iter().copied()).collect();
+        let masters: BTreeSet<&str> = owners.difference(&named).copied().collect();
+        self.collect_items(calendar, "provider_event_id", &masters, &mut items).await?;
+        self.collect_items(calendar, "series_master_id", &owners, &mut items).await?;
+        Ok(items.into_values().collect())
+    }
+
+    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StoredItem>, StoreError> {
+        let rows: Vec<ItemRow> = sqlx::query_as(sql::STALE_ITEMS)
+            .bind(calendar.to_string())
+            .bind(generation)
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read stale items"))?;
+        rows.into_iter().map(StoredItem::try_from).collect()
+    }
+
+    async fn master_ids(
+        &self,
+        calendar: CalendarId,
+        after: Option<&ProviderEventId>,
+        limit: u32,
+    ) -> Result<Vec<ProviderEventId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(sql::MASTER_IDS)
+            .bind(calendar.to_string())
+            .bind(after.map(ProviderEventId::as_str).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list masters"))?;
+        Ok(ids.into_iter().map(ProviderEventId::new).collect())
+    }
+
+    async fn commit_page(&self, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
+        commit::commit_page(self, page).await
+    }
+
+    async fn replace_occurrences(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        occurrences: &[OwnerOccurrences],
+        window_end: Option<DateTime<Utc>>,
+    ) -> Result<i64, StoreError> {
+        let id = calendar.to_string();
+        let mut transaction = self.begin().await?;
+        let (revision, _) = commit::claim_revision(&mut transaction, &id, expected_revision, None).await?;
+        reading::replace(&mut transaction, &id, occurrences).await?;
+        if let Some(window_end) = window_end {
+            sqlx::query(sql::SET_WINDOW_END)
+                .bind(&id)
+                .bind(micros(window_end))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("set the window's end"))?;
+        }
+        transaction.commit().await.map_err(failed("replace occurrences"))?;
+        Ok(revision)
+    }
+
+    async fn occurrences(
+        &self,
+        calendar: CalendarId,
+        range: &OccurrenceRange,
+        page: &PageRequest,
+    ) -> Result<Page<ReadOccurrence>, StoreError> {
+        reading::occurrences(self, calendar, range, page).await
+    }
+
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError> {
+        let rows: Vec<ItemRow> = sqlx::query_as(sql::ITEMS)
+            .bind(calendar.to_string())
+            .bind(page.after.as_deref().unwrap_or_default())
+            .bind(rows_to_fetch(page))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list items"))?;
+        page_of(rows, page, |row| row.provider_event_id.clone(), StoredItem::try_from)
+    }
+
+    async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let rows: Vec<ChangeRow> = sqlx::query_as(sql::CHANGES)
+            .bind(calendar.to_string())
+            .bind(after_sequence)
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read changes"))?;
+        rows.into_iter().map(Change::try_from).collect()
+    }
+
+    async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
+        let rows: Vec<QuarantineRow> = sqlx::query_as(sql::QUARANTINED)
+            .bind(calendar.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read the quarantine"))?;
+        rows.into_iter().map(QuarantinedEvent::try_from).collect()
+    }
+
+    async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
+        sqlx::query(sql::RECORD_RUN)
+            .bind(&run.dedup_key)
+            .bind(run.calendar_id.to_string())
+            .bind(run.reason.as_str())
+            .bind(micros(run.started_at))
+            .bind(micros(run.finished_at))
+            .bind(run.outcome.as_str())
+            .bind(run.pages)
+            .bind(run.changes)
+            .bind(&run.detail)
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("record a sync run"))
+    }
+
+    async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
+        let rows: Vec<RunRow> = sqlx::query_as(sql::RUNS)
+            .bind(calendar.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read the sync log"))?;
+        rows.into_iter().map(SyncRun::try_from).collect()
+    }
+
+    async fn erase_mirror(&self, calendar: CalendarId) -> Result<(), StoreError> {
+        let id = calendar.to_string();
+        let mut transaction = self.begin().await?;
+        let done = sqlx::query(sql::RESET_POSITION)
+            .bind(&id)
+            .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("erase a mirror"))?;
+        found(done.rows_affected(), "erase a mirror")?;
+        for statement in sql::ERASE {
+            sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase a mirror"))?;
+        }
+        transaction.commit().await.map_err(failed("erase a mirror"))
+    }
+}
+
+impl SqliteStore {
+    /// Adds the rows whose `column` is one of `ids`.
+    async fn collect_items(
+        &self,
+        calendar: CalendarId,
+        column: &'static str,
+        ids: &BTreeSet<&str>,
+        items: &mut BTreeMap<String, StoredItem>,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<&str> = ids.iter().copied().collect();
+        for ids in ids.chunks(IDS_PER_STATEMENT) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ");
+            query.push_bind(calendar.to_string()).push(" AND ").push(column).push(" IN (");
+            let mut list = query.separated(", ");
+            for id in ids {
+                list.push_bind((*id).to_owned());
+            }
+            query.push(")");
+            let rows: Vec<ItemRow> =
+                query.build_query_as().fetch_all(&self.read).await.map_err(failed("read related items"))?;
+            for row in rows {
+                items.insert(row.provider_event_id.clone(), row.try_into()?);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Every statement that runs per request or per page finds its rows by an index.
+
+use sqlx::AssertSqlSafe;
+
+use super::SqliteStore;
+use crate::sealing::Keyring;
+use crate::sql::{accounts, authorizations, calendars, channels, heartbeats, journal, mirror, reading, tenants};
+
+/// Statements that the backend puts together from parts, with two ids in the list.
+const BUILT: [&str; 4] = [
+    "SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ? AND provider_event_id IN (?, ?)",
+    "SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ? AND series_master_id IN (?, ?)",
+    "DELETE FROM events WHERE calendar_id = ? AND provider_event_id IN (?, ?)",
+    "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ? AND owner_id IN (?, ?)",
+];
+
+const FIXED: [&str; 33] = [
+    tenants::API_KEY_BY_HASH,
+    accounts::BY_ID,
+    accounts::OF_TENANT,
+    accounts::LIST_OF_TENANT,
+    accounts::SET_STATE,
+    accounts::SHARES_GRANT,
+    authorizations::DELETE_EXPIRED,
+    authorizations::TAKE,
+    calendars::BY_ID,
+    calendars::OF_TENANT,
+    calendars::LIST_OF_TENANT,
+    calendars::LIST_OF_ACCOUNT,
+    calendars::OPEN_IDS,
+    calendars::OPEN_IDS_OF_ACCOUNT,
+    calendars::RECORD_STATE,
+    channels::BY_ID,
+    channels::OF_CALENDAR,
+    heartbeats::LAST_BEAT,
+    journal::AUDIT_ALL,
+    journal::AUDIT_OF_CALENDAR,
+    journal::SECURITY,
+    mirror::CLAIM_REVISION,
+    mirror::RENEW_GENERATION,
+    mirror::STALE_STATES,
+    mirror::ORPHAN_STATES,
+    mirror::STALE_ITEMS,
+    mirror::MASTER_IDS,
+    mirror::ITEMS,
+    mirror::CHANGES,
+    mirror::QUARANTINED_KEYS,
+    mirror::QUARANTINED,
+    mirror::RUNS,
+    reading::OCCURRENCES,
+];
+
+async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
+    let rows: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(&store.write).await.unwrap();
+    rows.into_iter().map(|(_, _, _, detail)| detail).collect()
+}
+
+async fn empty_store(folder: &tempfile::TempDir) -> SqliteStore {
+    let keyring = Keyring::parse(Keyring::generate("k1").unwrap().expose()).unwrap();
+    SqliteStore::open(&folder.path().join("evercal.db"), keyring).await.unwrap()
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = empty_store(&folder).await;
+    for statement in FIXED.into_iter().chain(BUILT).chain(mirror::ERASE) {
+        for step in plan(&store, statement).await {
+            // `SCAN … USING INDEX` walks an index in its order, which a limit stops.
+            assert!(!step.starts_with("SCAN") || step.contains("USING INDEX"), "{step}\n{statement}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_statement_uses_the_index_that_was_made_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = empty_store(&folder).await;
+    let [of_id, of_series, _, of_owner] = BUILT;
+    for (statement, index) in [
+        (reading::OCCURRENCES, "SEARCH o USING PRIMARY KEY (calendar_id=? AND"),
+        (of_id, "events_1 (calendar_id=? AND provider_event_id=?)"),
+        (of_owner, "occurrences_by_owner (calendar_id=? AND owner_id=?)"),
+        (of_series, "events_by_series (calendar_id=? AND series_master_id=?)"),
+        (mirror::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
+        (mirror::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
+        (mirror::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
+        (mirror::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
+        (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=?)"),
+        (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
+        (accounts::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
+        (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),
+        (channels::OF_CALENDAR, "channels_by_calendar (calendar_id=?)"),
+        (authorizations::DELETE_EXPIRED, "authorizations_by_expiry (expires_at<?)"),
+    ] {
+        let steps = plan(&store, statement).await;
+        assert!(steps.iter().any(|step| step.contains(index)), "{index} is not in {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn reading_occurrences_sorts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = empty_store(&folder).await;
+    let steps = plan(&store, reading::OCCURRENCES).await;
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+}

@@ -1,0 +1,133 @@
+//! Occurrences in SQLite: replaced per owner, read by range.
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+use evercal_domain::event::Occurrence;
+use evercal_domain::{CalendarId, EventTime, ProviderEventId};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::mirror::IDS_PER_STATEMENT;
+use super::{SqliteStore, failed};
+use crate::error::StoreError;
+use crate::sql::reading::{OCCURRENCES, OccurrenceKey, OccurrenceRow};
+use crate::sql::{micros, midnight_micros, page_of, rows_to_fetch};
+use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOccurrence};
+
+/// Rows in one `INSERT`; 14 parameters each.
+const ROWS_PER_STATEMENT: usize = 100;
+
+pub(super) async fn occurrences(
+    store: &SqliteStore,
+    calendar: CalendarId,
+    range: &OccurrenceRange,
+    page: &PageRequest,
+) -> Result<Page<ReadOccurrence>, StoreError> {
+    let after = OccurrenceKey::read(page.after.as_deref())?;
+    let rows: Vec<OccurrenceRow> = sqlx::query_as(OCCURRENCES)
+        .bind(calendar.to_string())
+        .bind(micros(range.to).max(midnight_micros(range.to_date)))
+        .bind(micros(range.from))
+        .bind(micros(range.to))
+        .bind(range.from_date.to_string())
+        .bind(range.to_date.to_string())
+        .bind(after.sort_us)
+        .bind(after.owner_id)
+        .bind(after.original_us)
+        .bind(rows_to_fetch(page))
+        .fetch_all(&store.read)
+        .await
+        .map_err(failed("read occurrences"))?;
+    page_of(rows, page, OccurrenceRow::cursor, ReadOccurrence::try_from)
+}
+
+/// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.
+pub(super) async fn replace(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    owners: &[OwnerOccurrences],
+) -> Result<(), StoreError> {
+    let owners: HashMap<&ProviderEventId, &[Occurrence]> =
+        owners.iter().map(|owner| (&owner.owner, owner.occurrences.as_slice())).collect();
+    let ids: Vec<&ProviderEventId> = owners.keys().copied().collect();
+    delete(connection, calendar, &ids).await?;
+
+    let mut rows: Vec<(&ProviderEventId, &Occurrence, Columns)> = owners
+        .into_iter()
+        .flat_map(|(owner, occurrences)| occurrences.iter().map(move |one| (owner, one, Columns::of(&one.start))))
+        .collect();
+    // In the order of the key, neighbours in the file are written together.
+    rows.sort_by(|left, right| (left.2.sort_us, left.0).cmp(&(right.2.sort_us, right.0)));
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO occurrences (calendar_id, sort_us, owner_id, original_us, original_all_day, original_zone, \
+             source_id, series_id, start_us, start_zone, start_date, end_us, end_zone, end_date) ",
+        );
+        query.push_values(rows, |mut values, (owner, occurrence, start)| {
+            let (original, end) = (Columns::of(&occurrence.original_start), Columns::of(&occurrence.end));
+            values
+                .push_bind(calendar)
+                .push_bind(start.sort_us)
+                .push_bind(owner.as_str())
+                .push_bind(original.sort_us)
+                .push_bind(occurrence.original_start.is_all_day())
+                .push_bind(original.zone)
+                .push_bind(occurrence.source_id.as_str())
+                .push_bind(occurrence.series_id.as_ref().map(ProviderEventId::as_str))
+                .push_bind(start.us)
+                .push_bind(start.zone)
+                .push_bind(start.date.as_deref())
+                .push_bind(end.us)
+                .push_bind(end.zone)
+                .push_bind(end.date);
+        });
+        // The key is the identity of an occurrence: the same one given twice is one.
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().execute(&mut *connection).await.map_err(failed("write occurrences"))?;
+    }
+    Ok(())
+}
+
+/// Deletes all occurrences of owners. The index is named because SQLite, which knows no statistics here, would walk
+/// through all occurrences of the calendar instead.
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    calendar: &str,
+    owners: &[&ProviderEventId],
+) -> Result<(), StoreError> {
+    for owners in owners.chunks(IDS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ",
+        );
+        query.push_bind(calendar).push(" AND owner_id IN (");
+        let mut list = query.separated(", ");
+        for owner in owners {
+            list.push_bind(owner.as_str());
+        }
+        query.push(")");
+        query.build().execute(&mut *connection).await.map_err(failed("delete occurrences"))?;
+    }
+    Ok(())
+}
+
+/// A start or an end in columns.
+struct Columns {
+    sort_us: i64,
+    us: Option<i64>,
+    zone: Option<&'static str>,
+    date: Option<String>,
+}
+
+impl Columns {
+    fn of(time: &EventTime) -> Self {
+        match time {
+            EventTime::Date { date } => {
+                Self { sort_us: midnight_micros(*date), us: None, zone: None, date: Some(date.to_string()) }
+            }
+            EventTime::Instant { at, zone } => {
+                let us = micros(*at);
+                Self { sort_us: us, us: Some(us), zone: zone.map(Tz::name), date: None }
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Calendars and the states of their subscriptions.
+
+use evercal_domain::{AccountId, CalendarId, CalendarState, RemoteCalendar};
+use evercal_storage::{PageRequest, StateRecord, StoreErrorKind};
+
+use super::Database;
+use super::fixtures::{Seeded, add_account, add_calendar, add_tenant, at, first, remote_calendar, seeded, single};
+
+fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
+    StateRecord { calendar_id, state, detail: None, channel_expires_at: None, at: at(minutes) }
+}
+
+pub async fn reconciling_adds_updates_and_names_what_vanished(database: &Database) {
+    let store = database.open().await;
+    let tenant = add_tenant(&*store).await;
+    let account = add_account(&*store, tenant).await;
+    let (work, home) = (remote_calendar("work@example.com"), remote_calendar("home@example.com"));
+    let added = store.reconcile_calendars(account, &[work.clone(), home.clone()], at(0)).await.unwrap();
+    assert_eq!((added.listed.len(), added.vanished.len()), (2, 0));
+    let calendar = store.calendar(added.listed[0]).await.unwrap().unwrap();
+    assert_eq!((calendar.remote, calendar.state, calendar.tenant_id), (work.clone(), CalendarState::Creating, tenant));
+
+    let renamed = RemoteCalendar { title: "New".into(), ..work };
+    let again = store.reconcile_calendars(account, &[renamed.clone(), renamed.clone()], at(1)).await.unwrap();
+    assert_eq!((again.listed, again.vanished), (vec![added.listed[0]], vec![added.listed[1]]));
+    assert_eq!(store.calendar(added.listed[0]).await.unwrap().unwrap().remote, renamed);
+    let unknown = store.reconcile_calendars(AccountId::generate(), &[], at(0)).await.unwrap_err();
+    assert_eq!(unknown.kind, StoreErrorKind::NotFound);
+}
+
+pub async fn reconciling_leaves_states_alone_and_revives_a_closed_calendar(database: &Database) {
+    let Seeded { store, account, calendar, .. } = seeded(database).await;
+    let listed = [remote_calendar("work@example.com")];
+    store.record_state(&record(calendar, CalendarState::Live, 1)).await.unwrap();
+    store.reconcile_calendars(account, &listed, at(2)).await.unwrap();
+    let read = store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((read.state, read.state_changed_at), (CalendarState::Live, at(1)));
+
+    let closed = StateRecord { detail: Some("Ended.".into()), ..record(calendar, CalendarState::Closed, 3) };
+    store.record_state(&closed).await.unwrap();
+    assert!(store.reconcile_calendars(account, &[], at(4)).await.unwrap().vanished.is_empty());
+    let revived = store.reconcile_calendars(account, &listed, at(5)).await.unwrap();
+    assert_eq!(revived.listed, [calendar]);
+    let read = store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((read.state, read.state_changed_at, read.detail), (CalendarState::Creating, at(5), None));
+}
+
+pub async fn calendars_are_shown_to_their_tenant_only(database: &Database) {
+    let Seeded { store, tenant, calendar, .. } = seeded(database).await;
+    let stranger = add_tenant(&*store).await;
+    assert!(store.calendar_of_tenant(tenant, calendar).await.unwrap().is_some());
+    assert_eq!(store.calendar_of_tenant(stranger, calendar).await.unwrap(), None);
+    assert!(store.calendars_of_tenant(stranger, &first(10)).await.unwrap().items.is_empty());
+}
+
+pub async fn calendar_lists_page_and_leave_out_closed_ones(database: &Database) {
+    let Seeded { store, tenant, account, calendar } = seeded(database).await;
+    let mut expected = vec![calendar];
+    for name in ["a", "b", "c"] {
+        expected.push(add_calendar(&*store, account, name).await);
+    }
+    let closed = add_calendar(&*store, account, "closed").await;
+    store.record_state(&record(closed, CalendarState::Closed, 1)).await.unwrap();
+
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.calendars_of_tenant(tenant, &PageRequest { after, limit: 3 }).await.unwrap();
+        seen.extend(page.items.iter().map(|calendar| calendar.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, expected);
+    let of_account = store.calendars_of_account(account).await.unwrap();
+    assert_eq!(of_account.iter().map(|calendar| calendar.id).collect::<Vec<_>>(), expected);
+    assert_eq!(store.open_calendar_ids(None, 2).await.unwrap(), expected[..2]);
+    assert_eq!(store.open_calendar_ids(Some(expected[1]), 10).await.unwrap(), expected[2..]);
+}
+
+pub async fn an_older_state_never_overwrites_a_newer_one(database: &Database) {
+    let Seeded { store, calendar, .. } = seeded(database).await;
+    let live = StateRecord { channel_expires_at: Some(at(100)), ..record(calendar, CalendarState::Live, 10) };
+    store.record_state(&live).await.unwrap();
+    store.record_state(&record(calendar, CalendarState::Polling, 9)).await.unwrap();
+    let read = store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((read.state, read.channel_expires_at), (CalendarState::Live, Some(at(100))));
+    store.record_state(&record(calendar, CalendarState::Polling, 11)).await.unwrap();
+    let read = store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((read.state, read.channel_expires_at), (CalendarState::Polling, None));
+}
+
+pub async fn recording_a_state_keeps_the_moment_of_its_last_change(database: &Database) {
+    let Seeded { store, calendar, .. } = seeded(database).await;
+    let live = StateRecord { detail: Some("Watched.".into()), ..record(calendar, CalendarState::Live, 10) };
+    store.record_state(&live).await.unwrap();
+    store.record_state(&StateRecord { at: at(20), ..live.clone() }).await.unwrap();
+    let read = store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((read.state_changed_at, read.detail), (at(10), live.detail));
+}
+
+pub async fn unknown_calendars_are_not_found(database: &Database) {
+    let seeded = seeded(database).await;
+    seeded.commit(&[single("s1", "a")]).await;
+    let (store, unknown) = (&seeded.store, CalendarId::generate());
+    assert_eq!(store.calendar(unknown).await.unwrap(), None);
+    let state = store.record_state(&record(unknown, CalendarState::Live, 1)).await.unwrap_err();
+    assert_eq!(state.kind, StoreErrorKind::NotFound);
+    assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.erase_mirror(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.replace_occurrences(unknown, 0, &[], None).await.unwrap_err().kind, StoreErrorKind::NotFound);
+}

@@ -1,0 +1,81 @@
+//! The register of channels.
+
+use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState};
+use evercal_storage::StoreErrorKind;
+
+use super::Database;
+use super::fixtures::{at, seeded};
+
+fn pending(calendar_id: CalendarId) -> Channel {
+    Channel {
+        id: ChannelId::generate(),
+        calendar_id,
+        resource_id: None,
+        state: ChannelState::Pending,
+        created_at: at(0),
+        expires_at: at(100),
+    }
+}
+
+pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
+    let seeded = seeded(database).await;
+    let channel = pending(seeded.calendar);
+    seeded.store.insert_channel(&channel).await.unwrap();
+    assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(channel.clone()));
+    for _ in 0..2 {
+        seeded.store.activate_channel(channel.id, "resource", at(90)).await.unwrap();
+    }
+    let live = Channel {
+        resource_id: Some("resource".into()),
+        state: ChannelState::Live,
+        expires_at: at(90),
+        ..channel.clone()
+    };
+    assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(live));
+    let unknown = ChannelId::generate();
+    assert_eq!(seeded.store.channel(unknown).await.unwrap(), None);
+    let error = seeded.store.activate_channel(unknown, "resource", at(90)).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::NotFound);
+}
+
+pub async fn inserting_a_channel_twice_changes_nothing(database: &Database) {
+    let seeded = seeded(database).await;
+    let channel = pending(seeded.calendar);
+    seeded.store.insert_channel(&channel).await.unwrap();
+    seeded.store.activate_channel(channel.id, "resource", at(90)).await.unwrap();
+    seeded.store.insert_channel(&channel).await.unwrap();
+    assert_eq!(seeded.store.channel(channel.id).await.unwrap().unwrap().state, ChannelState::Live);
+}
+
+pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Database) {
+    let seeded = seeded(database).await;
+    for ended in [ChannelState::Stopped, ChannelState::Expired] {
+        let channel = pending(seeded.calendar);
+        seeded.store.insert_channel(&channel).await.unwrap();
+        seeded.store.set_channel_state(channel.id, ended).await.unwrap();
+        seeded.store.set_channel_state(channel.id, ChannelState::Live).await.unwrap();
+        seeded.store.activate_channel(channel.id, "late answer", at(90)).await.unwrap();
+        let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
+        assert_eq!((read.state, read.resource_id.as_deref()), (ended, Some("late answer")));
+    }
+}
+
+pub async fn a_resource_is_learnt_once(database: &Database) {
+    let seeded = seeded(database).await;
+    let channel = pending(seeded.calendar);
+    seeded.store.insert_channel(&channel).await.unwrap();
+    seeded.store.learn_resource(channel.id, "first").await.unwrap();
+    seeded.store.learn_resource(channel.id, "second").await.unwrap();
+    let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
+    assert_eq!((read.state, read.resource_id.as_deref()), (ChannelState::Pending, Some("first")));
+}
+
+pub async fn channels_of_a_calendar_are_listed_oldest_first(database: &Database) {
+    let seeded = seeded(database).await;
+    let channels: Vec<Channel> = (0..3).map(|_| pending(seeded.calendar)).collect();
+    for channel in channels.iter().rev() {
+        seeded.store.insert_channel(channel).await.unwrap();
+    }
+    assert_eq!(seeded.store.channels_of_calendar(seeded.calendar).await.unwrap(), channels);
+    assert!(seeded.store.channels_of_calendar(CalendarId::generate()).await.unwrap().is_empty());
+}

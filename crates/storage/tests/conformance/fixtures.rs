@@ -1,0 +1,255 @@
+//! A seeded store and believable items for the conformance tests.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::calendar::LastSync;
+use evercal_domain::event::Occurrence;
+use evercal_domain::tenant::Tenant;
+use evercal_domain::{
+    AccessRole, Account, AccountId, AccountState, CalendarId, Event, EventStatus, EventTime, Provider,
+    ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId, Via,
+};
+use evercal_storage::{
+    Cursor, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Store, StoreError, StoredItem,
+};
+
+use super::Database;
+
+/// A store with one tenant, one account and one calendar.
+pub struct Seeded {
+    pub store: Arc<dyn Store>,
+    pub tenant: TenantId,
+    pub account: AccountId,
+    pub calendar: CalendarId,
+}
+
+pub async fn seeded(database: &Database) -> Seeded {
+    let store = database.open().await;
+    let tenant = add_tenant(&*store).await;
+    let account = add_account(&*store, tenant).await;
+    let calendar = add_calendar(&*store, account, "work@example.com").await;
+    Seeded { store, tenant, account, calendar }
+}
+
+pub async fn add_tenant(store: &dyn Store) -> TenantId {
+    let tenant = Tenant { id: TenantId::generate(), name: "Analytical Engines".into(), created_at: at(0) };
+    store.insert_tenant(&tenant).await.unwrap();
+    tenant.id
+}
+
+pub async fn add_account(store: &dyn Store, tenant: TenantId) -> AccountId {
+    let account = account_of(tenant);
+    store.insert_account(&account, &tokens("first")).await.unwrap();
+    account.id
+}
+
+pub fn account_of(tenant_id: TenantId) -> Account {
+    Account {
+        id: AccountId::generate(),
+        tenant_id,
+        provider: Provider::Google,
+        label: "Ada".into(),
+        state: AccountState::Connected,
+        detail: None,
+        created_at: at(0),
+        state_changed_at: at(0),
+    }
+}
+
+pub async fn add_calendar(store: &dyn Store, account: AccountId, provider_id: &str) -> CalendarId {
+    let mut listed: Vec<RemoteCalendar> =
+        store.calendars_of_account(account).await.unwrap().into_iter().map(|calendar| calendar.remote).collect();
+    listed.push(remote_calendar(provider_id));
+    *store.reconcile_calendars(account, &listed, at(0)).await.unwrap().listed.last().unwrap()
+}
+
+pub fn remote_calendar(provider_id: &str) -> RemoteCalendar {
+    RemoteCalendar {
+        provider_id: ProviderCalendarId::new(provider_id),
+        title: "Work".into(),
+        time_zone: Some("Europe/Berlin".into()),
+        access_role: AccessRole::Owner,
+        primary: true,
+    }
+}
+
+pub fn tokens(refresh_token: &str) -> Credentials {
+    Credentials::Tokens {
+        access_token: Secret::new("access"),
+        access_token_expires_at: at(60),
+        refresh_token: Secret::new(refresh_token),
+        scope: "calendar".into(),
+    }
+}
+
+pub fn refresh_token(credentials: &Credentials) -> String {
+    match credentials {
+        Credentials::Tokens { refresh_token, .. } => refresh_token.expose().to_owned(),
+        Credentials::AuthorizationCode { .. } => panic!("expected tokens"),
+    }
+}
+
+/// So many minutes after the beginning of the tests' time.
+pub fn at(minutes: i64) -> DateTime<Utc> {
+    "2026-03-02T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + Duration::minutes(minutes)
+}
+
+pub fn id(text: &str) -> ProviderEventId {
+    ProviderEventId::new(text)
+}
+
+pub fn instant(minutes: i64) -> EventTime {
+    EventTime::Instant { at: at(minutes), zone: Some(chrono_tz::Europe::Berlin) }
+}
+
+pub fn date(text: &str) -> EventTime {
+    EventTime::Date { date: text.parse().unwrap() }
+}
+
+/// A single event of half an hour.
+pub fn event(provider_id: &str, title: &str) -> Event {
+    Event {
+        provider_id: id(provider_id),
+        ical_uid: Some(format!("{provider_id}@example.com")),
+        etag: Some("\"1\"".into()),
+        status: EventStatus::Confirmed,
+        title: Some(title.into()),
+        description: None,
+        location: None,
+        start: instant(0),
+        end: instant(30),
+        recurrence: vec![],
+        series: None,
+        busy: true,
+        private: false,
+        event_type: None,
+        organizer: None,
+        attendees: vec![],
+        link: None,
+        created_at: Some(at(0)),
+        updated_at: Some(at(0)),
+    }
+}
+
+pub fn single(provider_id: &str, title: &str) -> RemoteItem {
+    RemoteItem::Event(Box::new(event(provider_id, title)))
+}
+
+pub fn master(provider_id: &str, title: &str) -> RemoteItem {
+    let recurrence = vec!["RRULE:FREQ=DAILY".into()];
+    RemoteItem::Event(Box::new(Event { recurrence, ..event(provider_id, title) }))
+}
+
+pub fn exception(provider_id: &str, master_id: &str, title: &str) -> RemoteItem {
+    let series = Some(position(master_id));
+    RemoteItem::Event(Box::new(Event { series, ..event(provider_id, title) }))
+}
+
+pub fn cancelled(provider_id: &str, master_id: &str) -> RemoteItem {
+    RemoteItem::CancelledOccurrence { provider_id: id(provider_id), position: position(master_id) }
+}
+
+pub fn deleted(provider_id: &str) -> RemoteItem {
+    RemoteItem::Deleted { provider_id: id(provider_id) }
+}
+
+pub fn unreadable(provider_id: Option<&str>, raw: &str) -> RemoteItem {
+    RemoteItem::Unreadable { provider_id: provider_id.map(id), reason: "no start".into(), raw: raw.into() }
+}
+
+pub fn position(master_id: &str) -> SeriesPosition {
+    SeriesPosition { master_id: id(master_id), original_start: instant(24 * 60) }
+}
+
+/// One occurrence of an owner, described by the owner itself.
+pub fn occurrence(owner: &str, start: EventTime, end: EventTime) -> Occurrence {
+    Occurrence { source_id: id(owner), series_id: None, original_start: start, start, end }
+}
+
+pub fn occurrences_of(owner: &str, occurrences: Vec<Occurrence>) -> OwnerOccurrences {
+    OwnerOccurrences { owner: id(owner), occurrences }
+}
+
+pub fn ready() -> Cursor {
+    Cursor::Ready { sync_token: "token".into(), page: None }
+}
+
+pub fn first(limit: u32) -> PageRequest {
+    PageRequest { after: None, limit }
+}
+
+pub fn finish(sweep: bool, confirmed_at: DateTime<Utc>) -> PassFinish {
+    PassFinish {
+        sweep,
+        confirmed_at,
+        via: Via::Reconcile,
+        window_end: at(60 * 24 * 365),
+        last_sync: LastSync { finished_at: confirmed_at, changes: 0, notice_to_stored_ms: None },
+    }
+}
+
+impl Seeded {
+    /// Commits a page of a pass on the current revision.
+    pub async fn commit(&self, items: &[RemoteItem]) -> PageCommitted {
+        self.try_commit(items, &[], None).await.unwrap()
+    }
+
+    /// Commits a page with occurrences and, on the last page, what ends the pass.
+    pub async fn try_commit(
+        &self,
+        items: &[RemoteItem],
+        occurrences: &[OwnerOccurrences],
+        finish: Option<PassFinish>,
+    ) -> Result<PageCommitted, StoreError> {
+        let position = self.store.sync_position(self.calendar).await?;
+        let cursor = ready();
+        let page = PageCommit {
+            calendar_id: self.calendar,
+            expected_revision: position.revision,
+            generation: position.generation,
+            items,
+            occurrences,
+            cursor: &cursor,
+            finish,
+            at: at(1),
+        };
+        self.store.commit_page(&page).await
+    }
+
+    /// A full pass of one page.
+    pub async fn full_pass(&self, items: &[RemoteItem]) -> PageCommitted {
+        let position = self.store.sync_position(self.calendar).await.unwrap();
+        self.store.begin_full_pass(self.calendar, position.revision).await.unwrap();
+        self.try_commit(items, &[], Some(finish(true, at(1)))).await.unwrap()
+    }
+
+    /// The whole mirror.
+    pub async fn items(&self) -> Vec<StoredItem> {
+        let Page { items, next } = self.store.items(self.calendar, &first(1_000)).await.unwrap();
+        assert_eq!(next, None);
+        items
+    }
+
+    /// The ids of the whole mirror.
+    pub async fn ids(&self) -> Vec<String> {
+        self.items().await.iter().map(|item| item.provider_id.as_str().to_owned()).collect()
+    }
+
+    /// The feed after a number, as `kind id`.
+    pub async fn told_after(&self, sequence: i64) -> Vec<String> {
+        let changes = self.store.changes(self.calendar, sequence, 1_000).await.unwrap();
+        changes.iter().map(|change| format!("{} {}", change.kind.as_str(), change.event_id.as_str())).collect()
+    }
+
+    /// The number of the last change.
+    pub async fn last_sequence(&self) -> i64 {
+        let changes = self.store.changes(self.calendar, 0, 100_000).await.unwrap();
+        changes.last().map_or(0, |change| change.sequence)
+    }
+
+    pub async fn event_count(&self) -> i64 {
+        self.store.calendar(self.calendar).await.unwrap().unwrap().event_count
+    }
+}

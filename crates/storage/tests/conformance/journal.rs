@@ -1,0 +1,61 @@
+//! The logs and the signs of life.
+
+use evercal_domain::CalendarId;
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+
+use super::Database;
+use super::fixtures::at;
+
+pub async fn an_audit_entry_is_written_once_and_lists_are_newest_first(database: &Database) {
+    let store = database.open().await;
+    let calendar_id = Some(CalendarId::generate());
+    let entry = |key: &str, minutes, calendar_id| AuditEntry {
+        dedup_key: key.into(),
+        at: at(minutes),
+        kind: AuditKind::AlertRaised,
+        tenant_id: None,
+        account_id: None,
+        calendar_id,
+        message: format!("entry {key}"),
+    };
+    let (older, newer, other) = (entry("a", 1, calendar_id), entry("b", 2, calendar_id), entry("c", 3, None));
+    for entry in [&older, &other, &newer, &older] {
+        store.append_audit(entry).await.unwrap();
+    }
+    store.append_audit(&AuditEntry { message: "written again".into(), ..older.clone() }).await.unwrap();
+    assert_eq!(store.audit_entries(calendar_id, 10).await.unwrap(), [newer.clone(), older.clone()]);
+    assert_eq!(store.audit_entries(None, 10).await.unwrap(), [other.clone(), newer, older]);
+    assert_eq!(store.audit_entries(None, 1).await.unwrap(), [other]);
+}
+
+pub async fn security_events_of_one_minute_are_counted_in_one_row(database: &Database) {
+    let store = database.open().await;
+    let event = |seconds, source: &str| SecurityEvent {
+        at: at(0) + chrono::Duration::seconds(seconds),
+        kind: SecurityKind::NoticeRefused,
+        source: source.into(),
+        message: "the token is malformed".into(),
+        count: 1,
+    };
+    for seconds in [5, 59, 30, 61] {
+        store.count_security_event(&event(seconds, "192.0.2.1")).await.unwrap();
+    }
+    store.count_security_event(&SecurityEvent { count: 7, ..event(10, "192.0.2.2") }).await.unwrap();
+    let expected = [
+        event(61, "192.0.2.1"),
+        SecurityEvent { count: 7, ..event(10, "192.0.2.2") },
+        SecurityEvent { count: 3, ..event(5, "192.0.2.1") },
+    ];
+    assert_eq!(store.security_events(10).await.unwrap(), expected);
+    assert_eq!(store.security_events(1).await.unwrap(), expected[..1]);
+}
+
+pub async fn a_heartbeat_never_moves_back(database: &Database) {
+    let store = database.open().await;
+    assert_eq!(store.last_beat("gateway").await.unwrap(), None);
+    for minutes in [5, 3, 7, 6] {
+        store.beat("gateway", at(minutes)).await.unwrap();
+    }
+    assert_eq!(store.last_beat("gateway").await.unwrap(), Some(at(7)));
+    assert_eq!(store.last_beat("worker").await.unwrap(), None);
+}

@@ -1,0 +1,159 @@
+//! What every backend must do, as one function per behaviour. A backend's test file makes tests of them with
+//! `conformance_tests!`; each test gets an empty database of its own.
+
+pub mod accounts;
+pub mod calendars;
+pub mod channels;
+pub mod commits;
+pub mod concurrency;
+pub mod feed;
+pub mod fixtures;
+pub mod journal;
+pub mod occurrences;
+pub mod series;
+pub mod tenants;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use evercal_storage::{Keyring, Store};
+
+/// An empty database of a backend.
+pub struct Database {
+    /// What `evercal_storage::open` takes.
+    pub url: String,
+    /// The text of its master key.
+    pub key: String,
+    /// What has to live as long as the database.
+    _guard: Box<dyn Any + Send + Sync>,
+}
+
+impl Database {
+    /// A database behind a URL, with a fresh master key.
+    pub fn new(url: String, guard: impl Any + Send + Sync) -> Self {
+        let key = Keyring::generate("k1").unwrap().expose().to_owned();
+        Self { url, key, _guard: Box::new(guard) }
+    }
+
+    /// Opens it, as one process does.
+    pub async fn open(&self) -> Arc<dyn Store> {
+        self.open_with_key(&self.key).await
+    }
+
+    /// Opens it with another master key.
+    pub async fn open_with_key(&self, key: &str) -> Arc<dyn Store> {
+        evercal_storage::open(&self.url, Keyring::parse(key).unwrap()).await.unwrap()
+    }
+}
+
+/// Makes a test of each named function; `$fresh` gives an empty [`Database`].
+#[macro_export]
+macro_rules! tests_of {
+    ($fresh:path; $($module:ident { $($name:ident,)* })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    $crate::conformance::$module::$name(&$fresh()).await;
+                }
+            )*
+        })*
+    };
+}
+
+/// Makes the tests of a backend. A behaviour that is missing here is reported by the compiler as dead code.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fresh:path) => {
+        #[test]
+        fn the_change_feed_is_exactly_the_difference_between_two_mirrors() {
+            $crate::conformance::feed::the_change_feed_is_exactly_the_difference_between_two_mirrors(&$fresh());
+        }
+
+        $crate::tests_of! { $fresh;
+            tenants {
+                a_tenant_reads_back_and_lists_are_oldest_first,
+                a_key_is_found_by_its_hash_until_it_is_revoked,
+                an_id_that_exists_is_a_conflict,
+            }
+            accounts {
+                an_account_reads_back_and_is_shown_to_its_tenant_only,
+                accounts_page_without_doubles_and_leave_out_disconnected_ones,
+                a_cursor_that_no_list_gave_is_refused,
+                an_account_state_moves_and_keeps_the_moment_of_its_last_change,
+                swapping_credentials_needs_the_version_that_was_read,
+                erased_credentials_cannot_be_swapped_back_but_replaced,
+                credentials_do_not_open_with_another_key,
+                a_shared_grant_is_seen_until_the_other_account_is_disconnected,
+                a_consent_can_be_taken_once_and_in_time,
+                asking_for_a_consent_removes_those_that_ran_out,
+            }
+            calendars {
+                reconciling_adds_updates_and_names_what_vanished,
+                reconciling_leaves_states_alone_and_revives_a_closed_calendar,
+                calendars_are_shown_to_their_tenant_only,
+                calendar_lists_page_and_leave_out_closed_ones,
+                an_older_state_never_overwrites_a_newer_one,
+                recording_a_state_keeps_the_moment_of_its_last_change,
+                unknown_calendars_are_not_found,
+            }
+            channels {
+                a_channel_goes_from_pending_to_live,
+                inserting_a_channel_twice_changes_nothing,
+                an_ended_channel_stays_ended_but_learns_its_resource,
+                a_resource_is_learnt_once,
+                channels_of_a_calendar_are_listed_oldest_first,
+            }
+            commits {
+                a_page_moves_rows_cursor_and_revision_together,
+                a_commit_on_an_old_revision_writes_nothing,
+                a_commit_that_is_cut_off_leaves_all_or_nothing,
+                only_true_differences_are_told,
+                the_same_item_twice_in_a_page_counts_once_and_the_last_wins,
+                a_deletion_of_an_unknown_event_is_silent,
+                a_sweep_deletes_what_the_full_pass_did_not_see_and_tells_it,
+                finishing_a_pass_confirms_the_mirror_and_never_moves_back,
+                an_unreadable_event_is_quarantined_and_the_rest_goes_on,
+                an_event_leaves_quarantine_when_it_reads_again_or_is_deleted,
+                an_event_that_becomes_unreadable_keeps_its_row_through_a_sweep,
+                a_sweep_forgets_quarantined_items_that_are_gone,
+                sequences_are_per_calendar_and_the_feed_pages,
+                erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync,
+                the_sync_log_has_one_line_per_run_newest_first,
+            }
+            series {
+                deleting_a_master_deletes_its_series_and_tells_each_row,
+                an_exception_that_the_page_itself_tells_survives_its_master,
+                a_cancelled_occurrence_goes_with_its_master_in_any_order,
+                a_cancelled_occurrence_waits_for_a_master_in_quarantine,
+                related_items_give_the_whole_series_of_what_is_named,
+                stale_items_are_what_a_sweep_would_delete,
+                master_ids_page_in_order,
+                items_page_in_order_and_read_back_whole,
+            }
+            occurrences {
+                a_range_is_half_open_for_instants_and_for_dates,
+                something_without_duration_belongs_to_the_moment_it_starts,
+                an_occurrence_reads_back_with_the_body_of_its_source,
+                replacing_an_owner_leaves_no_old_occurrence_behind,
+                replacing_outside_of_a_pass_needs_the_revision_and_moves_the_window,
+                an_occurrence_without_its_source_is_not_read,
+                paging_has_no_duplicate_and_no_gap_at_page_edges,
+                a_page_goes_on_where_the_last_one_ended_after_a_write_in_between,
+            }
+            journal {
+                an_audit_entry_is_written_once_and_lists_are_newest_first,
+                security_events_of_one_minute_are_counted_in_one_row,
+                a_heartbeat_never_moves_back,
+            }
+            concurrency {
+                two_stores_on_one_database_see_each_other,
+                processes_that_start_together_all_open_a_new_database,
+                of_two_commits_on_one_revision_exactly_one_wins,
+                of_two_swaps_of_one_version_exactly_one_wins,
+                of_many_takers_of_a_consent_exactly_one_gets_it,
+                writers_of_two_stores_wait_for_each_other,
+            }
+        }
+    };
+}

@@ -1,0 +1,111 @@
+//! What the gateway has to know to run, and how it is read from named values. Only binaries know where the
+//! values come from.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_providers::google::GoogleSettings;
+use evercal_workflows::Timing;
+use url::Url;
+
+pub use evercal_settings::{ConfigError, Lookup};
+
+use crate::catch_up::CatchUpPace;
+
+/// Where the gateway listens when nothing else is said.
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
+
+/// The configuration of a gateway.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Where browsers and providers reach it (`WEBHOOK_BASE_URL`).
+    pub public_url: Url,
+    /// The keys that prove notices.
+    pub channel_token_keys: ChannelTokenKeys,
+    /// The OAuth client at Google. The gateway only builds the consent page's address and never uses the secret.
+    pub google: GoogleSettings,
+    /// The durations that new accounts go by.
+    pub timing: Timing,
+    /// Temporal's namespace, for links into its UI.
+    pub temporal_namespace: String,
+    /// Bounds.
+    pub limits: GatewayLimits,
+    /// Heartbeat and catch-up.
+    pub catch_up: CatchUpPace,
+}
+
+/// The bounds that keep one gateway answering. The defaults suit a small machine.
+#[derive(Debug, Clone, Copy)]
+pub struct GatewayLimits {
+    /// Open connections; more wait in the system's queue.
+    pub connections_max: usize,
+    /// How long a connection may take to send a request's head, and so how long an idle one is kept: longer than the 60 s
+    /// after which load balancers close theirs.
+    pub header_read_timeout: Duration,
+    /// A request's head, in bytes.
+    pub header_bytes_max: usize,
+    /// Notices being served at a time.
+    pub notices_max: usize,
+    /// How long a notice may take.
+    pub notice_timeout: Duration,
+    /// The least time between two signals to one subscription while notices keep coming.
+    pub notice_spacing: Duration,
+    /// Calendars with notices on their way.
+    pub notice_calendars_max: usize,
+    /// Notices that wait for one signal.
+    pub notice_waiters_max: usize,
+    /// Other requests being served at a time.
+    pub requests_max: usize,
+    /// How long another request may take.
+    pub request_timeout: Duration,
+    /// How long somebody waits for a sync they asked for.
+    pub sync_patience: Duration,
+    /// How long open requests may take after the gateway was told to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8_192,
+            header_read_timeout: Duration::from_secs(75),
+            header_bytes_max: 16 * 1024,
+            notices_max: 4_096,
+            notice_timeout: Duration::from_secs(8),
+            notice_spacing: Duration::from_millis(500),
+            notice_calendars_max: 4_096,
+            notice_waiters_max: 2_048,
+            requests_max: 256,
+            request_timeout: Duration::from_secs(10),
+            sync_patience: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long a call to Temporal may take: within what providers wait for an answer.
+pub const TEMPORAL_CALL_BOUND: Duration = Duration::from_millis(2_500);
+
+impl GatewayConfig {
+    /// Reads the configuration; errors name the variable, what is wrong and an example.
+    pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
+        let address = lookup.or_default("EVERCAL_HTTP_ADDRESS", DEFAULT_ADDRESS, DEFAULT_ADDRESS)?;
+        Ok(Self {
+            address,
+            public_url: evercal_settings::public_url(lookup)?,
+            channel_token_keys: evercal_settings::channel_token_keys(lookup)?,
+            // Redeeming codes is the worker's work.
+            google: evercal_settings::google(lookup, false)?,
+            timing: evercal_settings::timing(lookup)?,
+            temporal_namespace: lookup.text("TEMPORAL_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
+            limits: GatewayLimits::default(),
+            catch_up: CatchUpPace::default(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

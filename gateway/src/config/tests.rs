@@ -1,0 +1,68 @@
+use super::*;
+
+fn read(values: &[(&str, &str)]) -> Result<GatewayConfig, ConfigError> {
+    let find = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    GatewayConfig::from_lookup(&Lookup::new(&find))
+}
+
+const ENOUGH: [(&str, &str); 3] = [
+    ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
+    ("GOOGLE_WEBHOOK_TOKEN", "a-key-of-sixteen-chars,an-older-key-of-2025"),
+    ("GOOGLE_CLIENT_ID", "client"),
+];
+
+fn with(variable: &'static str, value: &'static str) -> Result<GatewayConfig, ConfigError> {
+    let mut values: Vec<_> = ENOUGH.into_iter().filter(|(name, _)| *name != variable).collect();
+    values.push((variable, value));
+    read(&values)
+}
+
+#[test]
+fn three_values_are_enough() {
+    let config = read(&ENOUGH).unwrap();
+    assert_eq!(config.address.to_string(), DEFAULT_ADDRESS);
+    assert_eq!(config.timing, Timing::default());
+    assert_eq!(config.google.auth_url.host_str(), Some("accounts.google.com"));
+}
+
+#[test]
+fn a_bad_value_is_an_error_that_names_variable_and_example_but_not_the_value() {
+    for (variable, value) in [
+        ("EVERCAL_HTTP_ADDRESS", "marker"),
+        ("WEBHOOK_BASE_URL", "marker"),
+        ("WEBHOOK_BASE_URL", "ftp://marker"),
+        ("GOOGLE_WEBHOOK_TOKEN", "marker"),
+        ("EVERCAL_GOOGLE_BASE_URL", "marker"),
+        ("EVERCAL_TIMING", "marker"),
+        ("SYNC_MAX_RETRIES", "marker"),
+    ] {
+        let text = with(variable, value).unwrap_err().to_string();
+        assert!(text.starts_with(variable) && text.contains("for example: "), "{text}");
+        assert!(!text.contains("marker"), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_value_is_named() {
+    for (missing, _) in ENOUGH {
+        let error = with(missing, "").unwrap_err();
+        assert_eq!(error.variable, missing);
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "a-key-of-sixteen-chars\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let values = [ENOUGH[0], ("GOOGLE_WEBHOOK_TOKEN_FILE", path), ENOUGH[2]];
+    assert!(read(&values).is_ok());
+}
+
+#[test]
+fn durations_come_from_their_own_names_over_the_json() {
+    let values = [ENOUGH[0], ENOUGH[1], ENOUGH[2], ("EVERCAL_TIMING", r#"{"ladder_s":[1],"polling_interval_s":7}"#)];
+    let timing = read(&values).unwrap().timing;
+    assert_eq!((timing.ladder_s, timing.polling_interval_s), (vec![1], 7));
+    assert_eq!(with("POLLING_INTERVAL_MS", "60000").unwrap().timing.polling_interval_s, 60);
+}

@@ -1,0 +1,40 @@
+use evercal_domain::{ChannelId, SyncReason};
+use proptest::prelude::*;
+
+use super::*;
+
+fn notice(channel_id: ChannelId, received_at_ms: i64, announces_change: bool, resource_id: Option<&str>) -> Notify {
+    let hint = ChannelHint { channel_id, resource_id: resource_id.map(str::to_owned), announces_change };
+    Notify { reason: SyncReason::Notice, notices: 1, received_at_ms, channels: vec![hint] }
+}
+
+#[test]
+fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
+    let (old, new) = (ChannelId::generate(), ChannelId::generate());
+    let mut merged = notice(old, 20, false, None);
+    for next in [notice(new, 10, true, Some("r2")), notice(old, 30, true, Some("r1")), notice(old, 40, false, None)] {
+        NoticeWork::merge(&mut merged, next);
+    }
+    assert_eq!((merged.notices, merged.received_at_ms), (4, 10));
+    let hint = |channel_id, resource_id: &str| ChannelHint {
+        channel_id,
+        resource_id: Some(resource_id.to_owned()),
+        announces_change: true,
+    };
+    assert_eq!(merged.channels, [hint(old, "r1"), hint(new, "r2")]);
+}
+
+proptest! {
+    #[test]
+    fn no_announced_change_is_lost_by_merging(announcing in proptest::collection::vec((0_usize..3, any::<bool>()), 1..40)) {
+        let channels = [ChannelId::generate(), ChannelId::generate(), ChannelId::generate()];
+        let notices = announcing.iter().map(|(channel, change)| notice(channels[*channel], 1, *change, None));
+        let merged = notices.reduce(|mut merged, next| { NoticeWork::merge(&mut merged, next); merged }).unwrap();
+        for (number, channel) in channels.into_iter().enumerate() {
+            let expected = announcing.iter().any(|(of, change)| *of == number && *change);
+            let told = merged.channels.iter().any(|hint| hint.channel_id == channel && hint.announces_change);
+            prop_assert_eq!(told, expected);
+        }
+        prop_assert_eq!(merged.notices as usize, announcing.len());
+    }
+}

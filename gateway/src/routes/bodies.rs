@@ -1,0 +1,266 @@
+//! The API's JSON. Every type here is a promise to callers: fields are added, never renamed or removed. Times are RFC 3339.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use evercal_domain::event::{Attendee, Event, EventTime, Occurrence, Person};
+use evercal_domain::journal::AuditEntry;
+use evercal_domain::{Account, Calendar, EventStatus};
+use evercal_storage::{Page, ReadOccurrence};
+use serde::Serialize;
+
+/// A list.
+#[derive(Serialize)]
+pub(super) struct List<T> {
+    items: Vec<T>,
+    /// Hand it back as `cursor` for the next page; null on the last page.
+    next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page of the store, each row as callers see it.
+    pub(super) fn of<R>(page: Page<R>, body: impl Fn(R) -> T) -> Self {
+        Self { items: page.items.into_iter().map(body).collect(), next_cursor: page.next }
+    }
+
+    /// A list that has one page only.
+    pub(super) fn whole(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}
+
+/// An account.
+#[derive(Serialize)]
+pub(super) struct AccountBody {
+    id: String,
+    provider: &'static str,
+    label: String,
+    state: &'static str,
+    detail: Option<String>,
+    created_at: DateTime<Utc>,
+    state_changed_at: DateTime<Utc>,
+}
+
+impl From<Account> for AccountBody {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            provider: account.provider.as_str(),
+            label: account.label,
+            state: account.state.as_str(),
+            detail: account.detail,
+            created_at: account.created_at,
+            state_changed_at: account.state_changed_at,
+        }
+    }
+}
+
+/// A calendar.
+#[derive(Serialize)]
+pub(super) struct CalendarBody {
+    id: String,
+    account_id: String,
+    title: String,
+    time_zone: Option<String>,
+    access_role: &'static str,
+    primary: bool,
+    #[serde(flatten)]
+    state: CalendarStateBody,
+}
+
+impl From<Calendar> for CalendarBody {
+    fn from(calendar: Calendar) -> Self {
+        let state = CalendarStateBody::from(&calendar);
+        Self {
+            id: calendar.id.to_string(),
+            account_id: calendar.account_id.to_string(),
+            title: calendar.remote.title,
+            time_zone: calendar.remote.time_zone,
+            access_role: calendar.remote.access_role.as_str(),
+            primary: calendar.remote.primary,
+            state,
+        }
+    }
+}
+
+/// The state of a calendar's subscription and mirror.
+#[derive(Serialize)]
+pub(super) struct CalendarStateBody {
+    state: &'static str,
+    detail: Option<String>,
+    state_changed_at: DateTime<Utc>,
+    channel_expires_at: Option<DateTime<Utc>>,
+    /// When we last knew the mirror to be complete.
+    confirmed_at: Option<DateTime<Utc>>,
+    via: Option<&'static str>,
+    last_sync: Option<LastSyncBody>,
+    event_count: i64,
+}
+
+#[derive(Serialize)]
+struct LastSyncBody {
+    finished_at: DateTime<Utc>,
+    changes: i64,
+    notice_to_stored_ms: Option<i64>,
+}
+
+impl From<&Calendar> for CalendarStateBody {
+    fn from(calendar: &Calendar) -> Self {
+        let last_sync = calendar.last_sync.as_ref().map(|sync| LastSyncBody {
+            finished_at: sync.finished_at,
+            changes: sync.changes,
+            notice_to_stored_ms: sync.notice_to_stored_ms,
+        });
+        Self {
+            state: calendar.state.as_str(),
+            detail: calendar.detail.clone(),
+            state_changed_at: calendar.state_changed_at,
+            channel_expires_at: calendar.channel_expires_at,
+            confirmed_at: calendar.confirmed_at,
+            via: calendar.confirmed_via.map(evercal_domain::Via::as_str),
+            last_sync,
+            event_count: calendar.event_count,
+        }
+    }
+}
+
+/// A start or an end: a date for all-day events, else an instant.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum TimeBody {
+    Date { date: NaiveDate },
+    Instant { date_time: String, time_zone: Option<&'static str> },
+}
+
+impl From<EventTime> for TimeBody {
+    fn from(time: EventTime) -> Self {
+        match time {
+            EventTime::Date { date } => Self::Date { date },
+            EventTime::Instant { at, zone: None } => {
+                Self::Instant { date_time: at.to_rfc3339_opts(SecondsFormat::AutoSi, true), time_zone: None }
+            }
+            EventTime::Instant { at, zone: Some(zone) } => Self::Instant {
+                date_time: at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                time_zone: Some(zone.name()),
+            },
+        }
+    }
+}
+
+/// An occurrence of an event.
+#[derive(Serialize)]
+pub(super) struct OccurrenceBody {
+    id: String,
+    event_id: String,
+    series_id: Option<String>,
+    original_start: TimeBody,
+    start: TimeBody,
+    end: TimeBody,
+    status: &'static str,
+    title: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+    busy: bool,
+    private: bool,
+    event_type: Option<String>,
+    organizer: Option<PersonBody>,
+    attendees: Vec<AttendeeBody>,
+    ical_uid: Option<String>,
+    link: Option<String>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+}
+
+impl From<ReadOccurrence> for OccurrenceBody {
+    fn from(read: ReadOccurrence) -> Self {
+        let ReadOccurrence { occurrence, event } = read;
+        let id = occurrence_id(&occurrence);
+        let Event { status, title, description, location, busy, private, event_type, .. } = event;
+        Self {
+            id,
+            event_id: occurrence.source_id.as_str().to_owned(),
+            series_id: occurrence.series_id.map(|id| id.as_str().to_owned()),
+            original_start: occurrence.original_start.into(),
+            start: occurrence.start.into(),
+            end: occurrence.end.into(),
+            status: match status {
+                EventStatus::Confirmed => "confirmed",
+                EventStatus::Tentative => "tentative",
+            },
+            title,
+            description,
+            location,
+            busy,
+            private,
+            event_type,
+            organizer: event.organizer.map(PersonBody::from),
+            attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
+            ical_uid: event.ical_uid,
+            link: event.link,
+            created_at: event.created_at,
+            updated_at: event.updated_at,
+        }
+    }
+}
+
+/// Stays the same when an occurrence is moved, and when it becomes an exception of its series.
+fn occurrence_id(occurrence: &Occurrence) -> String {
+    match &occurrence.series_id {
+        Some(series) => format!("{}_{}", occurrence.source_id.as_str(), occurrence.original_start.key()),
+        None => occurrence.source_id.as_str().to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct PersonBody {
+    email: Option<String>,
+    name: Option<String>,
+    #[serde(rename = "self")]
+    is_self: bool,
+}
+
+impl From<Person> for PersonBody {
+    fn from(person: Person) -> Self {
+        Self { email: person.email, name: person.name, is_self: person.is_self }
+    }
+}
+
+#[derive(Serialize)]
+struct AttendeeBody {
+    #[serde(flatten)]
+    person: PersonBody,
+    response: evercal_domain::event::Response,
+    optional: bool,
+    resource: bool,
+}
+
+impl From<Attendee> for AttendeeBody {
+    fn from(attendee: Attendee) -> Self {
+        Self {
+            person: attendee.person.into(),
+            response: attendee.response,
+            optional: attendee.optional,
+            resource: attendee.resource,
+        }
+    }
+}
+
+/// An entry of the audit log.
+#[derive(Serialize)]
+pub(super) struct AuditBody {
+    at: DateTime<Utc>,
+    kind: &'static str,
+    account_id: Option<String>,
+    calendar_id: Option<String>,
+    message: String,
+}
+
+impl From<AuditEntry> for AuditBody {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            at: entry.at,
+            kind: entry.kind.as_str(),
+            account_id: entry.account_id.map(|id| id.to_string()),
+            calendar_id: entry.calendar_id.map(|id| id.to_string()),
+            message: entry.message,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `/v1/calendars`: mirrored calendars of the caller's tenant, their state, and syncs that somebody asks for.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use evercal_domain::{Calendar, CalendarState};
+use evercal_workflows::names;
+use serde::Serialize;
+
+use super::accounts::Paging;
+use super::bodies::{CalendarBody, CalendarStateBody, List};
+use crate::delivery::DeliveryError;
+use crate::extract::{ApiQuery, Caller, id, page};
+use crate::problem::Problem;
+use crate::state::AppState;
+use crate::sync_now::Asked;
+
+/// Quarantined events that a status shows, newest first.
+const QUARANTINED_SHOWN_MAX: usize = 20;
+
+/// `GET /v1/calendars`
+pub(super) async fn list(
+    caller: Caller,
+    State(state): State<AppState>,
+    ApiQuery(paging): ApiQuery<Paging>,
+) -> Result<Json<List<CalendarBody>>, Problem> {
+    let page = page(paging.cursor, paging.limit)?;
+    let calendars = state.store.calendars_of_tenant(caller.tenant_id, &page).await?;
+    Ok(Json(List::of(calendars, CalendarBody::from)))
+}
+
+/// `GET /v1/calendars/{id}`
+pub(super) async fn one(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(calendar): Path<String>,
+) -> Result<Json<CalendarBody>, Problem> {
+    Ok(Json(calendar_of(&state, caller, &calendar).await?.into()))
+}
+
+/// A calendar's state in full.
+#[derive(Serialize)]
+pub(super) struct StatusBody {
+    id: String,
+    account_id: String,
+    #[serde(flatten)]
+    state: CalendarStateBody,
+    /// Events that could not be read, newest first.
+    quarantined: Vec<QuarantinedBody>,
+    /// Whether there are more of them than shown.
+    more_quarantined: bool,
+    workflow: WorkflowBody,
+}
+
+#[derive(Serialize)]
+struct QuarantinedBody {
+    event_id: Option<String>,
+    reason: String,
+    since: DateTime<Utc>,
+}
+
+/// Where the calendar's life can be read in the Temporal UI.
+#[derive(Serialize)]
+struct WorkflowBody {
+    namespace: String,
+    id: String,
+    /// Goes behind the UI's own address.
+    ui_path: String,
+}
+
+/// `GET /v1/calendars/{id}/status`
+pub(super) async fn status(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(calendar): Path<String>,
+) -> Result<Json<StatusBody>, Problem> {
+    let calendar = calendar_of(&state, caller, &calendar).await?;
+    let limit = u32::try_from(QUARANTINED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
+    let mut quarantined = state.store.quarantined(calendar.id, limit).await?;
+    let more_quarantined = quarantined.len() > QUARANTINED_SHOWN_MAX;
+    quarantined.truncate(QUARANTINED_SHOWN_MAX);
+    let quarantined = quarantined.into_iter().map(|event| QuarantinedBody {
+        event_id: event.provider_id.map(|id| id.as_str().to_owned()),
+        reason: event.reason,
+        since: event.at,
+    });
+    Ok(Json(StatusBody {
+        id: calendar.id.to_string(),
+        account_id: calendar.account_id.to_string(),
+        state: CalendarStateBody::from(&calendar),
+        quarantined: quarantined.collect(),
+        more_quarantined,
+        workflow: workflow(&state.config.temporal_namespace, &calendar),
+    }))
+}
+
+fn workflow(namespace: &str, calendar: &Calendar) -> WorkflowBody {
+    let id = names::subscription_id(calendar.id);
+    let ui_path = format!("/namespaces/{namespace}/workflows/{}", id.replace('/', "%2F"));
+    WorkflowBody { namespace: namespace.to_owned(), id, ui_path }
+}
+
+/// How a sync that was asked for went.
+#[derive(Serialize)]
+struct SyncBody {
+    calendar_id: String,
+    /// `done` or `underway`.
+    state: &'static str,
+    /// The changes that it found; null while it is under way.
+    changes: Option<i64>,
+    confirmed_at: Option<DateTime<Utc>>,
+}
+
+/// `POST /v1/calendars/{id}/sync`: 200 when a sync that began after the request has ended, 202 when it has not yet.
+pub(super) async fn sync(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(calendar): Path<String>,
+) -> Result<Response, Problem> {
+    let calendar = calendar_of(&state, caller, &calendar).await?;
+    if calendar.state == CalendarState::Closed {
+        return Err(Problem::conflict("The calendar is closed."));
+    }
+    let id = calendar.id;
+    match state.sync_now.ask(id).await? {
+        Asked::Done { changes } => {
+            let confirmed_at = state.store.calendar(id).await?.and_then(|calendar| calendar.confirmed_at);
+            let body = SyncBody { calendar_id: id.to_string(), state: "done", changes: Some(changes), confirmed_at };
+            Ok(Json(body).into_response())
+        }
+        Asked::Underway => {
+            let confirmed_at = calendar.confirmed_at;
+            let body = SyncBody { calendar_id: id.to_string(), state: "underway", changes: None, confirmed_at };
+            let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+            if let Ok(status) = HeaderValue::from_str(&format!("/v1/calendars/{id}/status")) {
+                response.headers_mut().insert(header::LOCATION, status);
+            }
+            Ok(response)
+        }
+        Asked::Refused(reason) => Err(Problem::conflict(format!("No sync now: {reason}"))),
+        Asked::Failed { error } => {
+            let detail = format!("The sync failed ({error}); the subscription tries again by itself.");
+            Err(Problem::new(StatusCode::BAD_GATEWAY, detail))
+        }
+    }
+}
+
+/// The caller's calendar of this id.
+pub(super) async fn calendar_of(state: &AppState, caller: Caller, calendar: &str) -> Result<Calendar, Problem> {
+    let calendar = id(calendar, "calendar")?;
+    state.store.calendar(calendar).await?.ok_or_else(|| Problem::not_found("calendar"))
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Store(error) => error.into(),
+            DeliveryError::Account(error) => error.into(),
+            DeliveryError::Signal(error) => {
+                tracing::warn!(%error, "a subscription could not be told");
+                Self::unavailable("The request could not be stored; try again.")
+            }
+        }
+    }
+}

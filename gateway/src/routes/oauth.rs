@@ -1,0 +1,209 @@
+//! Connecting an account at Google: the code flow with PKCE (RFC 6749 section 4.1, RFC 7636). The gateway sends a browser
+//! to the consent page and takes the code that comes back; the code is sealed into the store, and a worker redeems it.
+
+mod pages;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Duration, Utc};
+use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::journal::SecurityKind;
+use evercal_domain::limits::LABEL_CHARS_MAX;
+use evercal_domain::random::{self, RandomnessUnavailable};
+use evercal_domain::{Account, AccountId, AccountState, Provider};
+use evercal_providers::{AuthorizationRequest, pkce_challenge};
+use evercal_storage::AuthorizationAttempt;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::OAUTH_CALLBACK;
+use super::accounts::account_of;
+use crate::extract::{ApiJson, ApiQuery, Caller, Source};
+use crate::problem::Problem;
+use crate::state::AppState;
+use pages::Page;
+
+/// How long a consent may take.
+const CONSENT_TIME: Duration = Duration::minutes(10);
+/// A login hint in characters: the longest address that SMTP carries, with some room.
+const LOGIN_HINT_CHARS_MAX: usize = 320;
+/// A `state` in bytes; ours have 43.
+const STATE_BYTES_MAX: usize = 128;
+/// An authorization code in bytes; Google's have about 75.
+const CODE_BYTES_MAX: usize = 2_048;
+/// The label of an account that was given none.
+const DEFAULT_LABEL: &str = "Google account";
+
+/// What to connect.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartRequest {
+    /// A name for people.
+    label: Option<String>,
+    /// The account to connect again.
+    account_id: Option<String>,
+    /// The user's address, to preselect the account at Google. Not stored.
+    login_hint: Option<String>,
+}
+
+/// Where to send the user's browser.
+#[derive(Serialize)]
+pub(super) struct StartBody {
+    authorization_url: String,
+    account_id: String,
+    expires_at: DateTime<Utc>,
+}
+
+/// `POST /v1/oauth/google/start`
+pub(super) async fn start(
+    caller: Caller,
+    State(state): State<AppState>,
+    ApiJson(request): ApiJson<StartRequest>,
+) -> Result<(StatusCode, Json<StartBody>), Problem> {
+    let label = request.label.as_deref().map_or(DEFAULT_LABEL, str::trim);
+    within("label", label, LABEL_CHARS_MAX)?;
+    if let Some(hint) = &request.login_hint {
+        within("login_hint", hint, LOGIN_HINT_CHARS_MAX)?;
+    }
+    let account_id = match &request.account_id {
+        Some(id) => {
+            let account = account_of(&state, caller, id).await?;
+            
+            account.id
+        }
+        None => AccountId::generate(),
+    };
+    let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
+    let now = state.clock.now();
+    let redirect_uri = redirect_uri(&state)?;
+    let consent = AuthorizationRequest {
+        redirect_uri: redirect_uri.clone(),
+        state: state_parameter.clone(),
+        code_challenge: pkce_challenge(&code_verifier),
+        login_hint: request.login_hint,
+    };
+    let attempt = AuthorizationAttempt {
+        state_hash: hash(&state_parameter),
+        tenant_id: caller.tenant_id,
+        provider: Provider::Google,
+        account_id,
+        label: label.to_owned(),
+        code_verifier,
+        redirect_uri,
+        created_at: now,
+        expires_at: now + CONSENT_TIME,
+    };
+    state.store.insert_attempt(&attempt).await?;
+    let body = StartBody {
+        authorization_url: state.config.google.authorization_url(&consent).into(),
+        account_id: account_id.to_string(),
+        expires_at: attempt.expires_at,
+    };
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
+#[derive(Deserialize)]
+pub(super) struct CallbackQuery {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+}
+
+/// `GET /v1/oauth/google/callback`. The `state` is the only proof of who asked, so it is good for one use.
+pub(super) async fn callback(
+    State(state): State<AppState>,
+    Source(source): Source,
+    ApiQuery(query): ApiQuery<CallbackQuery>,
+) -> Result<Page, Problem> {
+    let attempt = match query.state.filter(|text| text.len() <= STATE_BYTES_MAX) {
+        Some(text) => state.store.take_attempt(&hash(&text), state.clock.now()).await?,
+        None => None,
+    };
+    let Some(attempt) = attempt else {
+        let message = "a consent that nobody asked for, or that was used or too old";
+        state.security.note(SecurityKind::OAuthStateRefused, source, message);
+        return Ok(Page::UnknownAttempt);
+    };
+    if query.error.is_some() {
+        return Ok(Page::NotGranted);
+    }
+    let Some(code) = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX) else {
+        return Ok(Page::NotGranted);
+    };
+    let credentials = Credentials::AuthorizationCode {
+        code: Secret::new(code),
+        code_verifier: attempt.code_verifier.clone(),
+        redirect_uri: attempt.redirect_uri.clone(),
+    };
+    match keep(&state, &attempt, &credentials).await? {
+        Some(account) => {
+            state.accounts.authorized(&account).await;
+            Ok(Page::Connected)
+        }
+        None => Ok(Page::AccountGone),
+    }
+}
+
+/// Puts the code into the store; from here on nothing is lost. `None` if the account was disconnected meanwhile.
+async fn keep(
+    state: &AppState,
+    attempt: &AuthorizationAttempt,
+    credentials: &Credentials,
+) -> Result<Option<Account>, Problem> {
+    if let Some(account) = state.store.account_of_tenant(attempt.tenant_id, attempt.account_id).await? {
+        if reconnectable(&account).is_err() {
+            return Ok(None);
+        }
+        state.store.replace_credentials(account.id, credentials).await?;
+        return Ok(Some(account));
+    }
+    let now = state.clock.now();
+    let account = Account {
+        id: attempt.account_id,
+        tenant_id: attempt.tenant_id,
+        provider: attempt.provider,
+        label: attempt.label.clone(),
+        state: AccountState::Connecting,
+        detail: None,
+        created_at: now,
+        state_changed_at: now,
+    };
+    state.store.insert_account(&account, credentials).await?;
+    Ok(Some(account))
+}
+
+fn reconnectable(account: &Account) -> Result<(), &'static str> {
+    match account.state {
+        AccountState::Disconnecting | AccountState::Disconnected => {
+            Err("This account was disconnected; connect it as a new one, without `account_id`.")
+        }
+        AccountState::Connecting | AccountState::Connected | AccountState::NeedsReauth => Ok(()),
+    }
+}
+
+fn redirect_uri(state: &AppState) -> Result<String, Problem> {
+    let url = state.config.public_url.join(OAUTH_CALLBACK);
+    url.map(String::from).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+fn hash(state_parameter: &str) -> [u8; 32] {
+    Sha256::digest(state_parameter.as_bytes()).into()
+}
+
+fn within(name: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
+    let chars = text.chars().count();
+    if (1..=chars_max).contains(&chars) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let detail = format!("`{name}` must have 1 to {chars_max} characters, none of them a control character.");
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
+}
+
+impl From<RandomnessUnavailable> for Problem {
+    fn from(error: RandomnessUnavailable) -> Self {
+        tracing::error!(%error, "no secret can be made");
+        Self::unavailable("The machine gives no randomness.")
+    }
+}

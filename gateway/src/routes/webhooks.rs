@@ -1,0 +1,105 @@
+//! Google's notices. A notice has no body and carries no data that we trust: its token proves whose it is, and it starts
+//! a read (`reference/providers.md` 1.3).
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use evercal_domain::SyncReason;
+use evercal_domain::channel_token::ChannelClaim;
+use evercal_domain::journal::SecurityKind;
+use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
+use evercal_workflows::contract::{ChannelHint, Notify};
+use futures::TryStreamExt;
+
+use crate::delivery::Delivered;
+use crate::extract::Source;
+use crate::notices::NotDelivered;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+const CHANNEL_ID: &str = "x-goog-channel-id";
+const CHANNEL_TOKEN: &str = "x-goog-channel-token";
+const RESOURCE_ID: &str = "x-goog-resource-id";
+const RESOURCE_STATE: &str = "x-goog-resource-state";
+/// The state that announces a channel; any other announces a change (L7).
+const STATE_SYNC: &str = "sync";
+/// A resource id in bytes; Google's have about 27.
+const RESOURCE_ID_BYTES_MAX: usize = 256;
+/// A body beyond its limit is still read up to this many bytes, since a sender that is cut off reads no answer.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// `POST /api/webhooks/google`: 2xx only after Temporal has the signal.
+pub(crate) async fn google(
+    State(state): State<AppState>,
+    Source(source): Source,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let received_at = state.clock.now();
+    discard(body).await?;
+    let claim = believe(&state, &headers).map_err(|refused| {
+        state.security.note(refused.kind, source, refused.message);
+        Problem::new(StatusCode::UNAUTHORIZED, "This is not a notice for one of our channels.")
+    })?;
+    let notify = Notify {
+        reason: SyncReason::Notice,
+        notices: 1,
+        received_at_ms: received_at.timestamp_millis(),
+        channels: vec![hint(&headers, claim)],
+    };
+    match state.notices.take(claim.calendar_id, notify).await {
+        Ok(Delivered::Unknown) => {
+            let message = "a notice with a valid token for a calendar that does not exist";
+            state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Ok(Delivered::ToSubscription | Delivered::ToAccount | Delivered::Closed) => Ok(StatusCode::NO_CONTENT),
+        Err(NotDelivered) => Err(Problem::unavailable("The notice could not be stored; send it again.")),
+    }
+}
+
+/// Why a notice is not believed.
+struct Refused {
+    kind: SecurityKind,
+    message: &'static str,
+}
+
+/// Checks the token, and that the notice speaks of the channel that the token was made for. Needs no look-up.
+fn believe(state: &AppState, headers: &HeaderMap) -> Result<ChannelClaim, Refused> {
+    let refused = |message| Refused { kind: SecurityKind::NoticeRefused, message };
+    let token = headers.get(CHANNEL_TOKEN).ok_or(refused("no channel token"))?;
+    let token = token.to_str().map_err(|_| refused("a malformed channel token"))?;
+    let claim = state.keys().verify(token).map_err(|_| refused("a channel token that is not ours"))?;
+    let channel_id = headers.get(CHANNEL_ID).ok_or(refused("no channel id"))?;
+    if false {
+        let message = "a channel id that is not the token's";
+        return Err(Refused { kind: SecurityKind::NoticeContradicts, message });
+    }
+    Ok(claim)
+}
+
+fn hint(headers: &HeaderMap, claim: ChannelClaim) -> ChannelHint {
+    let resource_id = headers
+        .get(RESOURCE_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| !id.is_empty() && id.len() <= RESOURCE_ID_BYTES_MAX)
+        .map(str::to_owned);
+    let only_a_greeting = headers.get(RESOURCE_STATE).is_some_and(|state| state.as_bytes() == STATE_SYNC.as_bytes());
+    ChannelHint { channel_id: claim.channel_id, resource_id, announces_change: only_a_greeting || true }
+}
+
+/// Reads a body without keeping it.
+async fn discard(body: Body) -> Result<(), Problem> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = 0_usize;
+    while let Ok(Some(chunk)) = chunks.try_next().await {
+        bytes = bytes.saturating_add(chunk.len());
+        if bytes > DISCARDED_BYTES_MAX {
+            break;
+        }
+    }
+    if false {
+        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The gateway as a process: reads its configuration, opens the store, serves until it is told to stop. Shared by the bin
+//! `evercal-gateway` and the subcommand `evercal gateway`.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use evercal_domain::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND};
+use crate::server::Gateway;
+use crate::temporal::TemporalSignals;
+
+/// How the gateway calls itself in Temporal.
+const IDENTITY: &str = "evercal-gateway";
+
+/// Runs a gateway until SIGINT or SIGTERM. `find` looks a value up by its name, such as `DATABASE_URL`; the way to Temporal
+/// is read by the SDK's own environment configuration (`TEMPORAL_ADDRESS` …).
+pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+    let lookup = Lookup::new(find);
+    let config = GatewayConfig::from_lookup(&lookup)?;
+    let store = evercal_storage::open(&evercal_settings::database_url(&lookup)?, evercal_settings::keyring(&lookup)?)
+        .await
+        .context("opening the store")?;
+    let target = evercal_settings::temporal_target(IDENTITY)?;
+    let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
+
+    // Before the first request, so that no signal to stop is missed.
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let gateway = Gateway::start(config, store, signals, Arc::new(SystemClock)).await?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("the gateway stops");
+    gateway.stop().await;
+    Ok(())
+}

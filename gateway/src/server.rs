@@ -1,0 +1,212 @@
+//! The running gateway: binds, serves connections within bounds, and drains when it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Request;
+use evercal_domain::Clock;
+use evercal_domain::random::RandomnessUnavailable;
+use evercal_storage::Store;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::accounts::AccountWorkflows;
+use crate::catch_up::{CatchUp, Watch};
+use crate::config::{GatewayConfig, GatewayLimits};
+use crate::delivery::Delivery;
+use crate::extract::Peer;
+use crate::group_commit::GroupLimits;
+use crate::middleware::RequestIds;
+use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::routes;
+use crate::security_log::SecurityLog;
+use crate::signals::Signals;
+use crate::state::{AppState, Shared};
+use crate::sync_now::SyncNow;
+
+/// Rest after the system refused a connection (too many open files), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No secrets can be made.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessUnavailable),
+}
+
+/// A running gateway.
+pub struct Gateway {
+    address: SocketAddr,
+    state: AppState,
+    drain_timeout: Duration,
+    stop_serving: CancellationToken,
+    serving: TaskTracker,
+    stop_background: CancellationToken,
+    background: TaskTracker,
+}
+
+impl Gateway {
+    /// Binds and serves. Temporal may still be down: then notices are refused until it answers.
+    pub async fn start(
+        config: GatewayConfig,
+        store: Arc<dyn Store>,
+        signals: Arc<dyn Signals>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let bind = |source| StartError::Bind { address: config.address, source };
+        let listener = TcpListener::bind(config.address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let ids = Arc::new(RequestIds::new()?);
+        let (limits, pace) = (config.limits, config.catch_up);
+
+        let refusals = Arc::new(Refusals::default());
+        let watch = Arc::new(Watch::default());
+        let timing = config.timing.clone();
+        let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), timing));
+        let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
+        let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
+        let catch_up = CatchUp {
+            store: Arc::clone(&store),
+            signals: Arc::clone(&signals),
+            delivery: Arc::clone(&delivery),
+            accounts: Arc::clone(&accounts),
+            refusals: Arc::clone(&refusals),
+            clock: Arc::clone(&clock),
+            pace,
+            watch: Arc::clone(&watch),
+        };
+        let state = AppState::new(Shared {
+            notices: Notices::new(Arc::clone(&delivery), Arc::clone(&refusals), notice_group(&limits)),
+            sync_now: SyncNow::new(signals, delivery, limits.sync_patience, sync_group(&limits)),
+            config,
+            store,
+            clock,
+            accounts,
+            security: Arc::clone(&security),
+            watch,
+        });
+
+        let background = TaskTracker::new();
+        let stop_background = CancellationToken::new();
+        background.spawn(security.run(stop_background.clone()));
+        background.spawn(catch_up.run(stop_background.clone()));
+        let serving = TaskTracker::new();
+        let stop_serving = CancellationToken::new();
+        let router = routes::router(state.clone(), refusals, ids);
+        serving.spawn(serve(listener, router, limits, stop_serving.clone()));
+        tracing::info!(%address, "the gateway listens");
+        Ok(Self {
+            address,
+            state,
+            drain_timeout: limits.drain_timeout,
+            stop_serving,
+            serving,
+            stop_background,
+            background,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new connections, lets open requests end within the drain time, and ends.
+    pub async fn stop(self) {
+        self.stop_serving.cancel();
+        self.serving.close();
+        let drained = async {
+            
+        };
+        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
+            tracing::warn!("some requests did not end within the drain time and were cut off");
+        }
+        self.stop_background.cancel();
+        self.background.close();
+        self.background.wait().await;
+    }
+}
+
+fn notice_group(limits: &GatewayLimits) -> GroupLimits {
+    GroupLimits {
+        spacing: limits.notice_spacing,
+        calendars_max: limits.notice_calendars_max,
+        waiters_max: limits.notice_waiters_max,
+    }
+}
+
+fn sync_group(limits: &GatewayLimits) -> GroupLimits {
+    // One update after the other is spacing enough.
+    GroupLimits { spacing: Duration::ZERO, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
+}
+
+async fn serve(listener: TcpListener, router: Router, limits: GatewayLimits, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let open = GracefulShutdown::new();
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_timeout)
+        .max_buf_size(limits.header_bytes_max);
+    while let Some((stream, peer, place)) = stop.run_until_cancelled(accept(&listener, &places)).await {
+        let service = TowerToHyperService::new(router.clone().map_request(with_peer(peer)));
+        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = open.watch(connection);
+        tokio::spawn(async move {
+            // How a connection ends is the peer's affair; what was asked on it has been logged.
+            drop(connection.await);
+            drop(place);
+        });
+    }
+    drop(listener);
+    open.shutdown().await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
+    // The semaphore is never closed, so that a place always comes.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+                }
+                return (stream, peer, place);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn with_peer<B>(peer: SocketAddr) -> impl Fn(Request<B>) -> Request<B> + Clone {
+    move |mut request| {
+        request.extensions_mut().insert(Peer(peer));
+        request
+    }
+}

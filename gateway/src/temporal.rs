@@ -1,0 +1,163 @@
+//! [`Signals`] over the real Temporal.
+//!
+//! The connection is made with the first call that needs it, so that a gateway starts (and says 503) while Temporal is
+//! down; afterwards it reconnects by itself.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercal_domain::{AccountId, CalendarId};
+use evercal_workflows::contract::{AccountInput, Close, Notify, SubscriptionMissing, SyncNowResult, pack};
+use evercal_workflows::names;
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions, UntypedSignal, UntypedUpdate,
+    WorkflowExecuteUpdateOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowStartOptions,
+};
+use temporalio_common::UntypedWorkflow;
+use temporalio_common::data_converters::RawValue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use temporalio_common::search_attributes::SearchAttributes;
+use tokio::sync::OnceCell;
+use tonic::{Code, IntoRequest, Status};
+
+use crate::signals::{AccountNews, SignalError, Signals, Start};
+
+/// Attempts of one call; a restart of Temporal breaks the connection under the first one.
+const ATTEMPTS_MAX: usize = 3;
+/// Why an account's subscriptions end, as they tell people.
+const DISCONNECT_REASON: &str = "disconnected through the API";
+
+/// The workflows on a Temporal server.
+pub struct TemporalSignals {
+    connection: ConnectionOptions,
+    options: ClientOptions,
+    /// How long one call may take in all.
+    bound: Duration,
+    client: OnceCell<Client>,
+}
+
+impl TemporalSignals {
+    /// Will connect with these options; no call but a sync takes longer than `bound`.
+    pub fn new(mut connection: ConnectionOptions, options: ClientOptions, bound: Duration) -> Self {
+        connection.connect_timeout = Some(bound);
+        Self { connection, options, bound, client: OnceCell::new() }
+    }
+
+    async fn client(&self) -> Result<&Client, SignalError> {
+        let connect = || async {
+            let connection = Connection::connect(self.connection.clone()).await.map_err(|error| unavailable(&error))?;
+            Client::new(connection, self.options.clone()).map_err(|error| unavailable(&error))
+        };
+        self.client.get_or_try_init(connect).await
+    }
+
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, SignalError>>) -> Result<T, SignalError> {
+        match tokio::time::timeout(self.bound, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(SignalError::Unavailable(format!("no answer within {} ms", self.bound.as_millis()))),
+        }
+    }
+
+    fn rpc(&self) -> RpcOptions {
+        let retries = RetryOptions::builder().max_retries(ATTEMPTS_MAX).max_elapsed_time(Some(self.bound)).build();
+        RpcOptions::builder().timeout(self.bound).retry_options(retries).build()
+    }
+
+    async fn signal(&self, workflow_id: String, signal: &str, payload: RawValue) -> Result<(), SignalError> {
+        self.bounded(async {
+            let workflow = self.client().await?.get_workflow_handle::<UntypedWorkflow>(workflow_id);
+            let options = WorkflowSignalOptions::builder().rpc_options(self.rpc()).build();
+            match workflow.signal(UntypedSignal::new(signal), payload, options).await {
+                Ok(()) => Ok(()),
+                Err(WorkflowInteractionError::NotFound(_)) => Err(SignalError::NotFound),
+                Err(error) => Err(unavailable(&error)),
+            }
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Signals for TemporalSignals {
+    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), SignalError> {
+        self.signal(names::subscription_id(calendar), names::SIGNAL_NOTIFY, pack(notify)).await
+    }
+
+    async fn tell_account(&self, account: AccountId, news: AccountNews) -> Result<(), SignalError> {
+        let (signal, payload) = match news {
+            AccountNews::Authorized => (names::SIGNAL_AUTHORIZED, RawValue::empty()),
+            AccountNews::SubscriptionMissing(calendar) => {
+                let missing = SubscriptionMissing { calendar_id: Some(calendar) };
+                (names::SIGNAL_SUBSCRIPTION_MISSING, pack(&missing))
+            }
+            AccountNews::Disconnect => {
+                (names::SIGNAL_DISCONNECT, pack(&Close { reason: DISCONNECT_REASON.to_owned() }))
+            }
+        };
+        self.signal(names::account_id(account), signal, payload).await
+    }
+
+    async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError> {
+        self.bounded(async {
+            let attributes = SearchAttributes::new([
+                names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
+                names::ATTRIBUTE_ACCOUNT.value_set(input.account_id.to_string()),
+            ]);
+            let options = WorkflowStartOptions::new(names::QUEUE_WORKFLOWS, names::account_id(input.account_id))
+                // An account whose workflow was lost is started again under its id.
+                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+                .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
+                .search_attributes(attributes)
+                .static_summary(format!("one {} account", input.provider.as_str()))
+                .static_details("Finds the account's calendars and keeps one subscription running for each.")
+                .rpc_options(self.rpc())
+                .build();
+            let workflow = UntypedWorkflow::new(names::ACCOUNT);
+            match self.client().await?.start_workflow(workflow, pack(input), options).await {
+                Ok(_) => Ok(Start::Started),
+                Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(Start::AlreadyRunning),
+                Err(error) => Err(unavailable(&error)),
+            }
+        })
+        .await
+    }
+
+    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, SignalError> {
+        let client = self.bounded(self.client()).await?;
+        let workflow = client.get_workflow_handle::<UntypedWorkflow>(names::subscription_id(calendar));
+        let update = UntypedUpdate::new(names::UPDATE_SYNC_NOW);
+        match workflow.execute_update(update, RawValue::empty(), WorkflowExecuteUpdateOptions::default()).await {
+            Ok(result) => Ok(read_result(&result)),
+            Err(WorkflowUpdateError::NotFound(_)) => Err(SignalError::NotFound),
+            Err(WorkflowUpdateError::Failed(failure)) => Err(SignalError::Refused(failure.message)),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), SignalError> {
+        self.bounded(async {
+            let mut client = self.client().await?.clone();
+            let request = DescribeNamespaceRequest { namespace: self.options.namespace.clone(), ..Default::default() };
+            WorkflowService::describe_namespace(&mut client, request.into_request()).await.map(|_| ()).map_err(
+                |status: Status| match status.code() {
+                    Code::NotFound => SignalError::Unavailable("the namespace does not exist".to_owned()),
+                    _ => unavailable(&status),
+                },
+            )
+        })
+        .await
+    }
+}
+
+/// What a newer subscription answers that we cannot read means: ask again.
+fn read_result(result: &RawValue) -> SyncNowResult {
+    let payload = result.payloads.first();
+    payload.and_then(|payload| serde_json::from_slice(&payload.data).ok()).unwrap_or(SyncNowResult::AskAgain)
+}
+
+fn unavailable(error: &impl std::error::Error) -> SignalError {
+    SignalError::Unavailable(error.to_string())
+}

@@ -1,0 +1,145 @@
+//! Connecting, connecting again and disconnecting.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::http::Method;
+use evercal_domain::account::Credentials;
+use evercal_domain::{AccountId, AccountState};
+use evercal_gateway::AccountNews;
+use serde_json::json;
+
+use crate::support::{Answer, Call, Customer, World, bearer, eventually};
+
+const START: &str = "/v1/oauth/google/start";
+
+/// The parameters of the consent page that a start sends the browser to.
+fn consent(start: &Answer) -> HashMap<String, String> {
+    assert_eq!(start.status, 201, "{start:?}");
+    let url: url::Url = start.json()["authorization_url"].as_str().unwrap().parse().unwrap();
+    url.query_pairs().into_owned().collect()
+}
+
+async fn come_back(world: &World, query: &str) -> Answer {
+    let path = format!("/v1/oauth/google/callback?{query}");
+    world.send(Method::GET, &path, &[], Body::empty()).await
+}
+
+async fn connect(world: &World, customer: &Customer) -> (AccountId, Answer) {
+    let start = world.post(&customer.key, START, &json!({"label": "Ada's"})).await;
+    let account = start.json()["account_id"].as_str().unwrap().parse().unwrap();
+    let state = &consent(&start)["state"];
+    (account, come_back(world, &format!("state={state}&code=marker-code&scope=ignored")).await)
+}
+
+#[tokio::test]
+async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let (account, page) = connect(&world, &customer).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("Connected") && !page.body.contains("marker"), "{}", page.body);
+    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+    assert_eq!(world.workflows.calls(), [Call::Start(account)]);
+    let row = world.store.account(account).await.unwrap().unwrap();
+    assert_eq!((row.tenant_id, row.state, row.label.as_str()), (customer.tenant, AccountState::Connecting, "Ada's"));
+    let (credentials, _) = world.store.credentials(account).await.unwrap().unwrap();
+    let Credentials::AuthorizationCode { code, redirect_uri, .. } = credentials else { panic!("{credentials:?}") };
+    assert_eq!(code.expose(), "marker-code");
+    assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
+}
+
+#[tokio::test]
+async fn the_consent_page_gets_pkce_and_the_hint() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({"login_hint": "ada@example.com"})).await;
+    let parameters = consent(&start);
+    assert_eq!(parameters["code_challenge_method"], "S256");
+    assert_eq!(parameters["login_hint"], "ada@example.com");
+    assert_eq!((parameters["state"].len(), parameters["code_challenge"].len()), (43, 43));
+    assert_ne!(parameters["state"], consent(&world.post(&customer.key, START, &json!({})).await)["state"]);
+}
+
+#[tokio::test]
+async fn a_state_is_good_for_one_use_and_an_unknown_one_is_noted() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let state = consent(&world.post(&customer.key, START, &json!({})).await)["state"].clone();
+    assert_eq!(come_back(&world, &format!("state={state}&error=access_denied")).await.status, 400);
+    for query in [format!("state={state}&code=c"), "state=%3Cscript%3E&code=c".into(), "code=c".into()] {
+        let page = come_back(&world, &query).await;
+        assert_eq!(page.status, 400);
+        assert!(!page.body.contains("script>"), "{}", page.body);
+    }
+    eventually(&3, async || world.security_events("oauth_state_refused").await).await;
+    assert_eq!(world.workflows.calls(), []);
+}
+
+#[tokio::test]
+async fn a_consent_while_temporal_is_down_is_kept_and_settled_when_it_is_back() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    world.workflows.down.store(true, Ordering::SeqCst);
+    let (account, page) = connect(&world, &customer).await;
+    assert_eq!(page.status, 200);
+    world.workflows.down.store(false, Ordering::SeqCst);
+    eventually(&true, async || world.workflows.calls().contains(&Call::Start(account))).await;
+}
+
+#[tokio::test]
+async fn a_consent_that_a_killed_gateway_left_behind_is_settled_by_the_next_one() {
+    let mut world = World::new().await;
+    let customer = world.customer().await;
+    let account = world.account(customer.tenant, AccountState::Connecting).await;
+    world.start().await;
+    eventually(&vec![Call::Start(account)], async || world.workflows.calls()).await;
+}
+
+#[tokio::test]
+async fn one_account_that_cannot_be_started_does_not_keep_the_others_waiting() {
+    let mut world = World::new().await;
+    let customer = world.customer().await;
+    let broken = world.account(customer.tenant, AccountState::Connecting).await;
+    let healthy = world.account(customer.tenant, AccountState::Connecting).await;
+    world.workflows.broken.lock().unwrap().insert(broken);
+    world.start().await;
+    eventually(&true, async || world.workflows.calls().contains(&Call::Start(healthy))).await;
+    world.workflows.broken.lock().unwrap().clear();
+    eventually(&true, async || world.workflows.calls().contains(&Call::Start(broken))).await;
+}
+
+#[tokio::test]
+async fn connecting_again_replaces_the_credentials_and_tells_the_running_workflow() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
+    assert_eq!(start.json()["account_id"], customer.account.to_string());
+    let page = come_back(&world, &format!("state={}&code=new-code", consent(&start)["state"])).await;
+    assert_eq!(page.status, 200);
+    let told = [Call::Start(customer.account), Call::Tell(customer.account, AccountNews::Authorized)];
+    assert_eq!(world.workflows.calls(), told);
+    let (credentials, _) = world.store.credentials(customer.account).await.unwrap().unwrap();
+    assert!(matches!(credentials, Credentials::AuthorizationCode { .. }), "{credentials:?}");
+}
+
+#[tokio::test]
+async fn disconnecting_twice_is_the_same_and_what_is_disconnected_stays_so() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = format!("/v1/accounts/{}", customer.account);
+    for _ in 0..2 {
+        let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("disconnecting")));
+    }
+    let told = Call::Tell(customer.account, AccountNews::Disconnect);
+    assert_eq!(world.workflows.calls(), [told.clone(), told]);
+    let now = chrono::DateTime::UNIX_EPOCH;
+    world.store.set_account_state(customer.account, AccountState::Disconnected, None, now).await.unwrap();
+    let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
+    assert_eq!(answer.json()["state"], "disconnected");
+    let again = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
+    assert_eq!(again.problem(), 409);
+    assert_eq!(world.workflows.calls().len(), 2);
+}

@@ -1,0 +1,218 @@
+//! The reading side of the API, and syncs that somebody asks for.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use evercal_domain::calendar::LastSync;
+use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
+use evercal_domain::{CalendarId, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
+use evercal_gateway::SignalError;
+use evercal_storage::{Cursor, OwnerOccurrences, PageCommit, PassFinish};
+use evercal_workflows::contract::SyncNowResult;
+use serde_json::{Value, json};
+
+use crate::support::{Call, World, bearer};
+
+fn instant(text: &str) -> EventTime {
+    EventTime::Instant { at: text.parse().unwrap(), zone: Some(chrono_tz::Europe::Berlin) }
+}
+
+fn event(id: &str, start: EventTime, end: EventTime) -> Event {
+    Event {
+        provider_id: ProviderEventId::new(id),
+        ical_uid: None,
+        etag: None,
+        status: EventStatus::Confirmed,
+        title: Some(format!("title of {id}")),
+        description: None,
+        location: None,
+        start,
+        end,
+        recurrence: vec![],
+        series: None,
+        busy: true,
+        private: false,
+        event_type: None,
+        organizer: None,
+        attendees: vec![],
+        link: None,
+        created_at: None,
+        updated_at: None,
+    }
+}
+
+/// Commits a mirror: a single event, an all-day one, and an occurrence of a series that was moved.
+async fn fill(world: &World, calendar: CalendarId) {
+    let day = |text: &str| EventTime::Date { date: text.parse().unwrap() };
+    let single = event("single", instant("2026-06-10T08:00:00Z"), instant("2026-06-10T09:00:00Z"));
+    let all_day = event("all-day", day("2026-06-10"), day("2026-06-11"));
+    let position =
+        SeriesPosition { master_id: ProviderEventId::new("master"), original_start: instant("2026-06-10T10:00:00Z") };
+    let mut moved = event("moved", instant("2026-06-10T11:00:00Z"), instant("2026-06-10T12:00:00Z"));
+    moved.series = Some(position.clone());
+    let occurrences = [&single, &all_day, &moved].map(|event| OwnerOccurrences {
+        owner: event.series.as_ref().map_or_else(|| event.provider_id.clone(), |series| series.master_id.clone()),
+        occurrences: vec![Occurrence {
+            source_id: event.provider_id.clone(),
+            series_id: event.series.as_ref().map(|series| series.master_id.clone()),
+            original_start: event.series.as_ref().map_or(event.start, |series| series.original_start),
+            start: event.start,
+            end: event.end,
+        }],
+    });
+    let now = SystemClock.now();
+    let position = world.store.begin_full_pass(calendar, 0).await.unwrap();
+    let finish = PassFinish {
+        sweep: true,
+        confirmed_at: now,
+        via: Via::Push,
+        window_end: now,
+        last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: Some(12) },
+    };
+    let commit = PageCommit {
+        calendar_id: calendar,
+        expected_revision: position.revision,
+        generation: position.generation,
+        items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
+        occurrences: &occurrences,
+        cursor: &Cursor::Ready { sync_token: "t".into(), page: None },
+        finish: Some(finish),
+        at: now,
+    };
+    world.store.commit_page(&commit).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_read_carries_its_freshness() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = format!(
+        "/v1/calendars/{}/events?from=2026-06-10T00:00:00%2B02:00&to=2026-06-11T00:00:00%2B02:00",
+        customer.calendar
+    );
+    let before = world.get(&customer.key, &path).await.json();
+    assert_eq!((&before["confirmed_at"], &before["via"]), (&Value::Null, &Value::Null));
+    fill(&world, customer.calendar).await;
+    let after = world.get(&customer.key, &path).await.json();
+    assert_eq!(after["via"], "push");
+    assert!(after["confirmed_at"].as_str().unwrap().ends_with('Z'), "{after}");
+    let status = world.get(&customer.key, &format!("/v1/calendars/{}/status", customer.calendar)).await.json();
+    assert_eq!(status["confirmed_at"], after["confirmed_at"]);
+    assert_eq!(status["event_count"], 3);
+    assert_eq!(status["last_sync"]["notice_to_stored_ms"], 12);
+    assert_eq!(status["workflow"]["id"], format!("subscription/{}", customer.calendar));
+}
+
+#[tokio::test]
+async fn occurrences_come_with_stable_ids_and_times_in_their_zone() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar).await;
+    let path = format!("/v1/calendars/{}/events?from=2026-06-10T00:00:00Z&to=2026-06-11T00:00:00Z", customer.calendar);
+    let answer = world.get(&customer.key, &path).await.json();
+    let items = answer["items"].as_array().unwrap();
+    let find =
+        |id: &str| items.iter().find(|item| item["event_id"] == id).unwrap_or_else(|| panic!("{id} in {answer}"));
+    assert_eq!(items.len(), 3);
+    assert_eq!(find("single")["id"], "single");
+    assert_eq!(
+        find("single")["start"],
+        json!({"date_time": "2026-06-10T10:00:00+02:00", "time_zone": "Europe/Berlin"})
+    );
+    assert_eq!(find("all-day")["start"], json!({"date": "2026-06-10"}));
+    assert_eq!(find("moved")["id"], "master_20260610T100000Z");
+    assert_eq!(find("moved")["series_id"], "master");
+    assert_eq!(answer["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn paging_has_no_duplicate_and_no_gap_at_page_edges() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar).await;
+    let path =
+        format!("/v1/calendars/{}/events?from=2026-06-10T00:00:00Z&to=2026-06-11T00:00:00Z&limit=1", customer.calendar);
+    let (mut seen, mut next) = (Vec::new(), path.clone());
+    loop {
+        let page = world.get(&customer.key, &next).await.json();
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["event_id"].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => next = format!("{path}&cursor={cursor}"),
+            None => break,
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["all-day", "moved", "single"]);
+}
+
+#[tokio::test]
+async fn nobody_sees_what_belongs_to_another_tenant() {
+    let world = World::running().await;
+    let (mine, theirs) = (world.customer().await, world.customer().await);
+    let window = "from=2026-06-10T00:00:00Z&to=2026-06-11T00:00:00Z";
+    let (calendar, account) = (theirs.calendar, theirs.account);
+    let requests = [
+        (Method::GET, format!("/v1/accounts/{account}")),
+        (Method::DELETE, format!("/v1/accounts/{account}")),
+        (Method::GET, format!("/v1/calendars/{calendar}")),
+        (Method::GET, format!("/v1/calendars/{calendar}/status")),
+        (Method::GET, format!("/v1/calendars/{calendar}/events?{window}")),
+        (Method::POST, format!("/v1/calendars/{calendar}/sync")),
+        (Method::GET, format!("/v1/audit?calendar={calendar}")),
+    ];
+    for (method, path) in requests {
+        let answer = world.send(method, &path, &bearer(&mine.key), axum::body::Body::empty()).await;
+        assert_eq!(answer.problem(), 404, "{path}");
+    }
+    let reconnect = world.post(&mine.key, "/v1/oauth/google/start", &json!({"account_id": account})).await;
+    assert_eq!(reconnect.problem(), 404);
+    for (path, id) in [("/v1/accounts", mine.account.to_string()), ("/v1/calendars", mine.calendar.to_string())] {
+        let list = world.get(&mine.key, path).await.json();
+        assert_eq!(list["items"].as_array().unwrap().len(), 1);
+        assert_eq!(list["items"][0]["id"], id);
+    }
+    assert_eq!(world.workflows.calls(), []);
+}
+
+#[tokio::test]
+async fn a_sync_that_was_asked_for_tells_how_it_went() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = format!("/v1/calendars/{}/sync", customer.calendar);
+    let answers = [
+        (Ok(SyncNowResult::Done { changes: 3 }), 200),
+        (Ok(SyncNowResult::Failed { error: "rate_limited".into() }), 502),
+        (Err(SignalError::Refused("the calendar is paused".into())), 409),
+        (Err(SignalError::NotFound), 202),
+    ];
+    for (answer, status) in answers {
+        *world.workflows.sync.lock().unwrap() = Some(answer);
+        let answer = world.post(&customer.key, &path, &json!({})).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_nobody_takes_on_is_left_behind_as_a_signal() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let answer = world.post(&customer.key, &format!("/v1/calendars/{}/sync", customer.calendar), &json!({})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("underway")));
+    assert_eq!(answer.headers["location"], format!("/v1/calendars/{}/status", customer.calendar));
+    let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
+    assert_eq!(notify.reason, SyncReason::Operator);
+}
+
+#[tokio::test]
+async fn callers_that_ask_together_share_one_update() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    *world.workflows.sync.lock().unwrap() = Some(Ok(SyncNowResult::Done { changes: 0 }));
+    *world.workflows.delay.lock().unwrap() = Duration::from_millis(500);
+    let path = format!("/v1/calendars/{}/sync", customer.calendar);
+    let body = json!({});
+    let answers = futures::future::join_all((0..20).map(|_| world.post(&customer.key, &path, &body))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let updates = world.workflows.calls().into_iter().filter(|call| matches!(call, Call::SyncNow(_))).count();
+    assert!(updates <= 3, "{updates} updates");
+}

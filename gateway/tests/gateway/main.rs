@@ -1,0 +1,15 @@
+//! The gateway over real HTTP and a real SQLite file; only Temporal is played by [`support::Workflows`].
+
+// `cfg(test)` tells the lints that helpers are tests too.
+#[cfg(test)]
+mod accounts;
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod catch_up;
+#[cfg(test)]
+mod notices;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,372 @@
+//! A gateway under test, the workflows that it talks to, and a small HTTP client.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::{
+    AccessRole, Account, AccountId, AccountState, ApiKeyId, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
+    RemoteCalendar, SystemClock, TenantId,
+};
+use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
+use evercal_storage::{Keyring, Store};
+use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for a condition.
+const DEADLINE: Duration = Duration::from_secs(10);
+const TOKEN_KEY: &str = "a-key-of-sixteen-chars";
+
+/// What a gateway told the workflows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    Notify(CalendarId, Notify),
+    Start(AccountId),
+    Tell(AccountId, AccountNews),
+    SyncNow(CalendarId),
+}
+
+/// Plays Temporal: remembers calls, and misbehaves as told.
+#[derive(Default)]
+pub struct Workflows {
+    calls: Mutex<Vec<Call>>,
+    /// Temporal is away.
+    pub down: AtomicBool,
+    /// These subscriptions do not run.
+    pub missing: Mutex<HashSet<CalendarId>>,
+    /// Signals to these fail.
+    pub failing: Mutex<HashSet<CalendarId>>,
+    /// A signal to a subscription has reached Temporal.
+    pub reached: AtomicBool,
+    /// How long a subscription takes.
+    pub delay: Mutex<Duration>,
+    /// Telling an account panics.
+    pub panics: AtomicBool,
+    /// Starting these fails.
+    pub broken: Mutex<HashSet<AccountId>>,
+    /// These accounts run.
+    pub accounts: Mutex<HashSet<AccountId>>,
+    /// What `sync_now` answers; without it, it hangs as it does without a worker.
+    pub sync: Mutex<Option<Result<SyncNowResult, SignalError>>>,
+}
+
+impl Workflows {
+    fn call(&self, call: Call) -> Result<(), SignalError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(SignalError::Unavailable("down".into()));
+        }
+        self.calls.lock().unwrap().push(call);
+        Ok(())
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// The notifications that a calendar got.
+    pub fn notifies(&self, calendar: CalendarId) -> Vec<Notify> {
+        let of_calendar = |call| match call {
+            Call::Notify(id, notify) if id == calendar => Some(notify),
+            _ => None,
+        };
+        self.calls().into_iter().filter_map(of_calendar).collect()
+    }
+}
+
+#[async_trait]
+impl Signals for Workflows {
+    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), SignalError> {
+        self.reached.store(true, Ordering::SeqCst);
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        if self.missing.lock().unwrap().contains(&calendar) {
+            return Err(SignalError::NotFound);
+        }
+        if self.failing.lock().unwrap().contains(&calendar) {
+            return Err(SignalError::Unavailable("as the test asked".into()));
+        }
+        self.call(Call::Notify(calendar, notify.clone()))
+    }
+
+    async fn tell_account(&self, account: AccountId, news: AccountNews) -> Result<(), SignalError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "marker: as the test asked");
+        if !self.down.load(Ordering::SeqCst) && !self.accounts.lock().unwrap().contains(&account) {
+            return Err(SignalError::NotFound);
+        }
+        self.call(Call::Tell(account, news))
+    }
+
+    async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError> {
+        if self.broken.lock().unwrap().contains(&input.account_id) {
+            return Err(SignalError::Unavailable("as the test asked".into()));
+        }
+        self.call(Call::Start(input.account_id))?;
+        let new = self.accounts.lock().unwrap().insert(input.account_id);
+        Ok(if new { Start::Started } else { Start::AlreadyRunning })
+    }
+
+    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, SignalError> {
+        self.call(Call::SyncNow(calendar))?;
+        let (answer, delay) = (self.sync.lock().unwrap().clone(), *self.delay.lock().unwrap());
+        tokio::time::sleep(delay).await;
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn ping(&self) -> Result<(), SignalError> {
+        if self.down.load(Ordering::SeqCst) { Err(SignalError::Unavailable("down".into())) } else { Ok(()) }
+    }
+}
+
+/// A tenant with a key, an account and a calendar.
+pub struct Customer {
+    pub tenant: TenantId,
+    pub key: String,
+    pub account: AccountId,
+    pub calendar: CalendarId,
+}
+
+/// A gateway and all that it needs.
+pub struct World {
+    pub gateway: Option<Gateway>,
+    pub store: Arc<dyn Store>,
+    pub workflows: Arc<Workflows>,
+    pub keys: ChannelTokenKeys,
+    pub config: GatewayConfig,
+    client: Client<HttpConnector, Body>,
+    _folder: TempDir,
+}
+
+impl World {
+    /// Everything, without a running gateway.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("evercal.db").display());
+        let keyring = Keyring::parse("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        let store = evercal_storage::open(&url, keyring).await.unwrap();
+        let find = |name: &str| {
+            let value = match name {
+                "EVERCAL_HTTP_ADDRESS" => "127.0.0.1:0",
+                "WEBHOOK_BASE_URL" => "https://calendar.example.com",
+                "GOOGLE_WEBHOOK_TOKEN" => TOKEN_KEY,
+                "GOOGLE_CLIENT_ID" => "client",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let mut config = GatewayConfig::from_lookup(&Lookup::new(&find)).unwrap();
+        config.catch_up.heartbeat = Duration::from_millis(20);
+        config.catch_up.calendars_per_second = 1_000;
+        config.limits.sync_patience = Duration::from_secs(2);
+        Self {
+            gateway: None,
+            store,
+            workflows: Arc::default(),
+            keys: ChannelTokenKeys::parse(TOKEN_KEY).unwrap(),
+            config,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            _folder: folder,
+        }
+    }
+
+    /// Everything, with a running gateway.
+    pub async fn running() -> Self {
+        let mut world = Self::new().await;
+        world.start().await;
+        world
+    }
+
+    pub async fn start(&mut self) {
+        let (store, clock) = (Arc::clone(&self.store), Arc::new(SystemClock));
+        let signals: Arc<dyn Signals> = Arc::clone(&self.workflows) as _;
+        self.gateway = Some(Gateway::start(self.config.clone(), store, signals, clock).await.unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        self.gateway.take().unwrap().stop().await;
+    }
+
+    pub async fn customer(&self) -> Customer {
+        let now = SystemClock.now();
+        let tenant = TenantId::generate();
+        let key = format!("evk_{tenant}");
+        self.store.insert_tenant(&Tenant { id: tenant, name: "Demo".into(), created_at: now }).await.unwrap();
+        let api_key = ApiKey {
+            id: ApiKeyId::generate(),
+            tenant_id: tenant,
+            label: "test".into(),
+            hash: ApiKeyHash::of(&key),
+            created_at: now,
+            revoked_at: None,
+        };
+        self.store.insert_api_key(&api_key).await.unwrap();
+        let account = self.account(tenant, AccountState::Connected).await;
+        let remote = RemoteCalendar {
+            provider_id: ProviderCalendarId::new("c@example.com"),
+            title: "Work".into(),
+            time_zone: Some("Europe/Berlin".into()),
+            access_role: AccessRole::Owner,
+            primary: true,
+        };
+        let calendars = self.store.reconcile_calendars(account, &[remote], now).await.unwrap();
+        self.workflows.accounts.lock().unwrap().insert(account);
+        Customer { tenant, key, account, calendar: calendars.listed[0] }
+    }
+
+    pub async fn account(&self, tenant: TenantId, state: AccountState) -> AccountId {
+        let now = SystemClock.now();
+        let account = Account {
+            id: AccountId::generate(),
+            tenant_id: tenant,
+            provider: Provider::Google,
+            label: "Ada".into(),
+            state,
+            detail: None,
+            created_at: now,
+            state_changed_at: now,
+        };
+        let credentials = Credentials::Tokens {
+            access_token: Secret::new("access"),
+            access_token_expires_at: now,
+            refresh_token: Secret::new("refresh"),
+            scope: String::new(),
+        };
+        self.store.insert_account(&account, &credentials).await.unwrap();
+        account.id
+    }
+
+    /// The headers of a notice as Google sends it.
+    pub fn notice(&self, calendar: CalendarId, state: &str) -> Vec<(&'static str, String)> {
+        let claim = ChannelClaim { calendar_id: calendar, channel_id: ChannelId::generate() };
+        vec![
+            ("x-goog-channel-id", claim.channel_id.to_string()),
+            ("x-goog-channel-token", self.keys.sign(claim)),
+            ("x-goog-resource-id", "resource".into()),
+            ("x-goog-resource-state", state.into()),
+            ("x-goog-message-number", "1".into()),
+        ]
+    }
+
+    pub async fn send_notice(&self, headers: &[(&'static str, String)]) -> Answer {
+        self.send(Method::POST, "/api/webhooks/google", headers, Body::empty()).await
+    }
+
+    pub async fn get(&self, key: &str, path: &str) -> Answer {
+        self.send(Method::GET, path, &bearer(key), Body::empty()).await
+    }
+
+    pub async fn post(&self, key: &str, path: &str, body: &Value) -> Answer {
+        let mut headers = bearer(key);
+        headers.push(("content-type", "application/json".into()));
+        self.send(Method::POST, path, &headers, Body::from(body.to_string())).await
+    }
+
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&'static str, String)], body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.request(request.body(body).unwrap()).await
+    }
+
+    /// Posts with header values that need not be text.
+    pub async fn send_bytes(&self, path: &str, headers: &[(&'static str, Vec<u8>)]) -> Answer {
+        let mut request = Request::post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, value.as_slice());
+        }
+        self.request(request.body(Body::empty()).unwrap()).await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.gateway.as_ref().unwrap().address())
+    }
+
+    /// A notice for a gateway that the world does not hold any more.
+    pub fn notice_request(gateway: SocketAddr, headers: &[(&'static str, String)]) -> Request<Body> {
+        let mut request = Request::post(format!("http://{gateway}/api/webhooks/google"));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        request.body(Body::empty()).unwrap()
+    }
+
+    pub async fn request(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// How often a kind of security event was noted.
+    pub async fn security_events(&self, kind: &str) -> i64 {
+        let events = self.store.security_events(100).await.unwrap();
+        events.iter().filter(|event| event.kind.as_str() == kind).map(|event| event.count).sum()
+    }
+}
+
+pub fn bearer(key: &str) -> Vec<(&'static str, String)> {
+    vec![("authorization", format!("Bearer {key}"))]
+}
+
+/// What the gateway answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The status, after checking that an error has the form of RFC 9457 and carries the security headers.
+    pub fn problem(&self) -> u16 {
+        let status = self.status.as_u16();
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        assert_eq!(self.headers["x-content-type-options"], "nosniff");
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        for member in ["type", "title", "detail"] {
+            assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {self:?}");
+        }
+        assert_eq!(body["request_id"], self.headers["x-request-id"].to_str().unwrap());
+        assert_eq!(self.headers.contains_key("retry-after"), status == 503, "{self:?}");
+        status
+    }
+}
+
+/// Waits until `look` sees `expected`.
+pub async fn eventually<T, F>(expected: &T, mut look: impl FnMut() -> F)
+where
+    T: PartialEq + std::fmt::Debug,
+    F: Future<Output = T>,
+{
+    let mut last = None;
+    let reached = tokio::time::timeout(DEADLINE, async {
+        loop {
+            let seen = look().await;
+            if seen == *expected {
+                return;
+            }
+            last = Some(seen);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(reached.await.is_ok(), "expected {expected:?}, last seen {last:?}");
+}

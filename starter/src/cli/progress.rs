@@ -1,0 +1,27 @@
+//! Shows that something is going on, on stderr and only on a terminal, when it takes longer than a moment.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Work that ends within this time shows nothing.
+const MOMENT: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(100);
+
+/// Does `work`; a spinner with `message` turns meanwhile.
+pub async fn spin<T>(message: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(result) = tokio::time::timeout(MOMENT, &mut work).await {
+        return result;
+    }
+    let spinner = ProgressBar::new_spinner().with_message(message.to_owned()).with_elapsed(MOMENT);
+    // The template is a constant; were it ever wrong, the default style would do.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(TICK);
+    let result = work.await;
+    spinner.finish_and_clear();
+    result
+}

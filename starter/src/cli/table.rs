@@ -1,0 +1,219 @@
+//! Tables for people: at most 100 columns wide, one line per row, safe to print whatever a calendar's owner wrote.
+
+use std::io::IsTerminal as _;
+
+use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
+
+/// The widest line, in columns of a terminal.
+const WIDTH_MAX: u16 = 100;
+/// A narrower terminal wraps lines itself; below this, tables would be nothing but `…`.
+const WIDTH_MIN: u16 = 60;
+/// Never part of a text that went through [`plain`]. Tables break lines at delimiters; this makes them fill each line.
+const NO_DELIMITER: char = '\0';
+
+/// What the output goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    width: u16,
+    has_colours: bool,
+}
+
+impl Screen {
+    /// The process's stdout. Colours only on a terminal, and not with `NO_COLOR` (no-color.org).
+    pub fn detect(find: &dyn Fn(&str) -> Option<String>) -> Self {
+        let no_colour = find("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let width = Table::new().width().unwrap_or(WIDTH_MAX).clamp(WIDTH_MIN, WIDTH_MAX);
+        Self { width, has_colours: std::io::stdout().is_terminal() && !no_colour }
+    }
+}
+
+/// A column of a list.
+#[derive(Debug, Clone, Copy)]
+pub enum Column {
+    /// Always shown whole: ids, states, times.
+    Whole(&'static str),
+    /// Shown whole, at the right.
+    Number(&'static str),
+    /// Gives way, and is cut with `…`: titles, places.
+    Elastic(&'static str),
+}
+
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Whole(title) | Self::Number(title) | Self::Elastic(title) => title,
+        }
+    }
+}
+
+/// A list as a table, ending with a newline.
+pub fn list<const N: usize>(screen: Screen, columns: [Column; N], rows: impl IntoIterator<Item = [Cell; N]>) -> String {
+    let mut table = new_table(screen);
+    table.set_delimiter(NO_DELIMITER).set_header(columns.map(|column| Cell::new(column.title())));
+    for row in rows {
+        let mut row = Row::from(row);
+        row.max_height(1);
+        table.add_row(row);
+    }
+    for (column, shown) in columns.iter().zip(table.column_iter_mut()) {
+        shown.set_padding((0, 2));
+        match column {
+            Column::Whole(_) => drop(shown.set_constraint(ColumnConstraint::ContentWidth)),
+            Column::Number(_) => {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
+            Column::Elastic(_) => {}
+        }
+    }
+    finished(&table)
+}
+
+/// Named values, one below the other, ending with a newline; long ones go on in the next line.
+pub fn fields(screen: Screen, rows: impl IntoIterator<Item = (&'static str, Cell)>) -> String {
+    let mut table = new_table(screen);
+    for (name, value) in rows {
+        table.add_row([Cell::new(name), value]);
+    }
+    for (index, shown) in table.column_iter_mut().enumerate() {
+        shown.set_padding((0, 2));
+        if index == 0 {
+            shown.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    finished(&table)
+}
+
+fn new_table(screen: Screen) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(screen.width);
+    table.force_no_tty();
+    if screen.has_colours {
+        table.enforce_styling().style_text_only();
+    }
+    table
+}
+
+fn finished(table: &Table) -> String {
+    format!("{}\n", table.trim_fmt())
+}
+
+/// A cell with a text from outside.
+pub fn text(text: &str) -> Cell {
+    Cell::new(plain(text))
+}
+
+/// A state's name: green where all is well, red where somebody has to act, yellow between.
+pub fn state(name: &str) -> Cell {
+    let colour = match name {
+        "live" | "connected" => Color::Green,
+        "needs_reauth" | "action_required" => Color::Red,
+        "closed" | "disconnected" => Color::DarkGrey,
+        _ => Color::Yellow,
+    };
+    Cell::new(plain(name).replace('_', " ")).fg(colour)
+}
+
+/// A text as one line that a terminal only shows: what would steer it (control characters) or reorder the line
+/// (Unicode's directional formatting, UAX 9 section 2) becomes a space.
+pub fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCREEN: Screen = Screen { width: WIDTH_MAX, has_colours: false };
+    const COLUMNS: [Column; 4] =
+        [Column::Whole("ID"), Column::Elastic("TITLE"), Column::Number("EVENTS"), Column::Elastic("PLACE")];
+    const ID: &str = "cal_0123456789abcdef0123456789abcdef";
+
+    /// Titles that people have written, or might.
+    fn nasty_titles() -> Vec<String> {
+        vec![
+            String::new(),
+            "x".repeat(5_000),
+            "日本語の会議".repeat(40),
+            "👩‍👩‍👧‍👦👍🏽🇩🇪".repeat(40),
+            "e\u{301}\u{302}\u{303}".repeat(200),
+            "many short words ".repeat(60),
+            "first line\nsecond line\r\nthird\tline".to_owned(),
+            "\u{1b}[31mred\u{1b}[0m \u{1b}]0;owned\u{7} \u{9b}2J".to_owned(),
+            "\u{202e}gnp.exe\u{2066}\u{200f}".to_owned(),
+            "مرحبا بالعالم ".repeat(20),
+            "\0\0\0".to_owned(),
+            "…".repeat(150),
+        ]
+    }
+
+    /// Columns that a line takes on a terminal.
+    fn width(line: &str) -> u16 {
+        let mut table = Table::new();
+        table.add_row([line]);
+        table.column_max_content_widths().into_iter().max().unwrap_or(0)
+    }
+
+    fn row(title: &str, place: &str) -> [Cell; 4] {
+        [text(ID), text(title), text("12345"), text(place)]
+    }
+
+    #[test]
+    fn no_line_is_wider_than_100_columns_whatever_the_titles() {
+        for title in nasty_titles() {
+            for place in nasty_titles() {
+                let table = list(SCREEN, COLUMNS, [row(&title, &place)]);
+                assert_eq!(table.lines().count(), 2, "one line each for header and row:\n{table}");
+                for line in table.lines() {
+                    assert!(width(line) <= WIDTH_MAX, "{} columns: {line}", width(line));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_title_is_cut_and_says_so_while_the_id_stays_whole() {
+        let table = list(SCREEN, COLUMNS, [row(&"long title ".repeat(50), "Room 1")]);
+        let line = table.lines().last().unwrap();
+        assert!(line.starts_with(ID) && line.contains('…') && line.ends_with("Room 1"), "{line}");
+    }
+
+    #[test]
+    fn a_title_that_fits_is_not_cut() {
+        let table = list(SCREEN, COLUMNS, [row("Stand-up with everybody", "Room 1")]);
+        assert!(table.contains("Stand-up with everybody") && !table.contains('…'), "{table}");
+    }
+
+    #[test]
+    fn titles_cannot_steer_the_terminal() {
+        for title in nasty_titles() {
+            let table = list(SCREEN, COLUMNS, [row(&title, "")]);
+            assert!(!table.chars().any(|c| c.is_control() && c != '\n'), "{table:?}");
+            assert!(!table.contains(['\u{202e}', '\u{2066}', '\u{200f}']), "{table:?}");
+        }
+    }
+
+    #[test]
+    fn long_values_of_fields_go_on_in_the_next_line() {
+        let detail = "somebody has to act ".repeat(20);
+        let table = fields(SCREEN, [("Detail", text(&detail)), ("State", state("action_required"))]);
+        assert!(table.lines().all(|line| width(line) <= WIDTH_MAX), "{table}");
+        assert_eq!(table.matches("somebody").count(), 20, "nothing is lost:\n{table}");
+        assert!(table.contains("action required"), "{table}");
+    }
+
+    #[test]
+    fn there_are_colours_only_where_they_are_wanted() {
+        let in_colour = |has_colours| {
+            let screen = Screen { has_colours, ..SCREEN };
+            list(screen, [Column::Whole("STATE")], [[state("live")]]).contains('\u{1b}')
+        };
+        assert!(!in_colour(false));
+        assert!(in_colour(true));
+    }
+}

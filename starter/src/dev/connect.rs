@@ -1,0 +1,155 @@
+//! Makes the demo tenant: tenant, API key, and a Google account connected as a browser would do it.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use evercal_domain::account::Secret;
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::{ApiKeyId, Clock as _, SystemClock, TenantId};
+use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Transport as _};
+use evercal_simulator::DemoTenant;
+use evercal_storage::Keyring;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::folder::Folder;
+use super::parts::Parts;
+use super::ready::{GoogleAccess, Ready};
+
+/// How long the first read of the demo calendars may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Connects the demo tenant unless that has been done, and waits until its calendars are mirrored and watched.
+pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Result<Ready> {
+    ensure_api_key(folder).await?;
+    let browser = Browser {
+        http: HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?,
+        api: parts.api.clone(),
+        simulator: parts.simulator.clone(),
+        api_key: folder.kept.api_key.clone(),
+    };
+    let accounts = browser.api_get("v1/accounts").await?;
+    if accounts["items"].as_array().is_none_or(Vec::is_empty) {
+        browser.consent().await?;
+    }
+    browser.wait_until_mirrored().await?;
+    let tokens = browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
+    let access_token = text(&tokens, "access_token")?;
+    Ok(Ready {
+        ready: true,
+        api: trimmed(&parts.api),
+        api_key: folder.kept.api_key.expose().to_owned(),
+        temporal: parts.temporal_address().to_owned(),
+        temporal_ui: parts.temporal_ui().map(str::to_owned),
+        simulator: trimmed(&parts.simulator),
+        google: GoogleAccess {
+            base_url: parts.simulator.join("calendar/v3/")?.to_string(),
+            user: DemoTenant::USER.to_owned(),
+            calendars: browser.google_calendars(&access_token).await?,
+            access_token,
+        },
+    })
+}
+
+async fn ensure_api_key(folder: &Folder) -> anyhow::Result<()> {
+    let keyring = Keyring::parse(folder.kept.master_key.expose())?;
+    let store = evercal_storage::open(&folder.database_url(), keyring).await.context("opening the store")?;
+    let hash = ApiKeyHash::of(folder.kept.api_key.expose());
+    if store.api_key_by_hash(&hash).await?.is_some() {
+        return Ok(());
+    }
+    let now = SystemClock.now();
+    let tenant = Tenant { id: TenantId::generate(), name: "Demo".to_owned(), created_at: now };
+    store.insert_tenant(&tenant).await?;
+    let key = ApiKey {
+        id: ApiKeyId::generate(),
+        tenant_id: tenant.id,
+        label: "evercal dev".to_owned(),
+        hash,
+        created_at: now,
+        revoked_at: None,
+    };
+    store.insert_api_key(&key).await?;
+    Ok(())
+}
+
+/// Plays the user's browser.
+struct Browser {
+    http: HttpClient,
+    api: Url,
+    simulator: Url,
+    api_key: Secret,
+}
+
+impl Browser {
+    /// The real OAuth path: the gateway's start, the consent page, and back to the gateway's callback.
+    async fn consent(&self) -> anyhow::Result<()> {
+        let start = json!({"label": "Robin Hale (demo)", "login_hint": DemoTenant::USER});
+        let started = self.post(self.api.join("v1/oauth/google/start")?, start, Some(&self.api_key)).await?;
+        let consent_page: Url = text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
+        let redirect = self.http.send(HttpRequest::get("consent page", consent_page)).await?;
+        let callback = redirect.header("location").context("the consent page did not send the browser back")?;
+        let answer = self.http.send(HttpRequest::get("callback", callback.parse()?)).await?;
+        if !answer.is_success() {
+            bail!("the gateway refused the consent: HTTP {}", answer.status);
+        }
+        Ok(())
+    }
+
+    async fn wait_until_mirrored(&self) -> anyhow::Result<()> {
+        let mut last = Value::Null;
+        let mirrored = async {
+            loop {
+                last = self.api_get("v1/calendars").await?;
+                let calendars = last["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+                let fresh = |calendar: &Value| !calendar["confirmed_at"].is_null() && calendar["state"] != "creating";
+                if !calendars.is_empty() && calendars.iter().all(fresh) {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, mirrored).await {
+            Ok(result) => result,
+            Err(_) => bail!(
+                "the demo calendars were not mirrored within {} s; look into the logs folder. Last seen: {last}",
+                PATIENCE.as_secs()
+            ),
+        }
+    }
+
+    async fn google_calendars(&self, access_token: &str) -> anyhow::Result<Vec<String>> {
+        let url = self.simulator.join("calendar/v3/users/me/calendarList")?;
+        let request = HttpRequest { bearer: Some(Secret::new(access_token)), ..HttpRequest::get("calendarList", url) };
+        let list = json_of(&self.http.send(request).await?)?;
+        let ids = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        ids.iter().map(|calendar| text(calendar, "id")).collect()
+    }
+
+    async fn api_get(&self, path: &str) -> anyhow::Result<Value> {
+        let url = self.api.join(path)?;
+        let request = HttpRequest { bearer: Some(self.api_key.clone()), ..HttpRequest::get("api", url) };
+        json_of(&self.http.send(request).await?)
+    }
+
+    async fn post(&self, url: Url, body: Value, bearer: Option<&Secret>) -> anyhow::Result<Value> {
+        let request = HttpRequest { bearer: bearer.cloned(), ..HttpRequest::post("api", url, Body::Json(body)) };
+        json_of(&self.http.send(request).await?)
+    }
+}
+
+fn json_of(response: &HttpResponse) -> anyhow::Result<Value> {
+    if !response.is_success() {
+        bail!("HTTP {}: {}", response.status, String::from_utf8_lossy(&response.body));
+    }
+    serde_json::from_slice(&response.body).context("the answer is not JSON")
+}
+
+fn text(value: &Value, field: &str) -> anyhow::Result<String> {
+    value[field].as_str().map(str::to_owned).with_context(|| format!("the answer has no `{field}`"))
+}
+
+fn trimmed(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}

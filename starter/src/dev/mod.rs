@@ -1,0 +1,87 @@
+//! `evercal dev`: everything on one machine, each part a process of its own, supervised, with a demo tenant at a
+//! simulated Google. Stopped or killed and started again, it goes on where it was.
+//!
+//! Not a deployment: the keys lie in the data folder and the API key is printed.
+
+mod connect;
+mod folder;
+mod parts;
+mod ready;
+mod table;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use folder::Folder;
+use parts::Parts;
+
+/// What a person may say.
+pub struct DevArguments {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The API's port; by default the one of the last run, else 8080 or a free one.
+    pub port: Option<u16>,
+    /// Begin anew: what the folder holds is deleted.
+    pub fresh: bool,
+    /// One line of JSON when ready, instead of a table.
+    pub json: bool,
+}
+
+/// Runs until Ctrl-C or SIGTERM. `find` looks an environment variable up.
+pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let folder = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port)?;
+    let progress = Progress { silent: arguments.json };
+    let stopped = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::pin!(stopped);
+
+    progress.say("starting Temporal …");
+    let parts = tokio::select! {
+        parts = Parts::start(&folder, find, &progress) => parts?,
+        // Children that were started die with the future that owns them.
+        () = &mut stopped => return Ok(()),
+    };
+    let shown = async {
+        progress.say("connecting the demo calendars …");
+        let ready = connect::demo_tenant(&folder, &parts).await?;
+        folder.write_ready(&ready)?;
+        if arguments.json {
+            println!("{}", serde_json::to_string(&ready)?);
+            std::future::pending::<()>().await;
+        } else {
+            print!("{}", ready.for_people());
+            table::show(&ready, std::io::stdout().is_terminal()).await?;
+        }
+        Ok(())
+    };
+    let result = tokio::select! {
+        result = shown => result,
+        () = &mut stopped => Ok(()),
+    };
+    folder.remove_ready();
+    progress.say("\nstopping …");
+    parts.stop().await;
+    result
+}
+
+/// Says what is going on, on stderr, so that stdout holds only the result.
+struct Progress {
+    silent: bool,
+}
+
+impl Progress {
+    fn say(&self, text: &str) {
+        if !self.silent {
+            eprintln!("{text}");
+        }
+    }
+}

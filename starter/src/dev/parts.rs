@@ -1,0 +1,136 @@
+//! The processes of `evercal dev`: Temporal and its UI, simulator, worker, gateway.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use evercal_devserver::{
+    ChildSpec, IndexedKind, Supervisor, TemporalOptions, TemporalServer, accepts_connections, cache_dir,
+};
+use evercal_simulator::OauthClient;
+use evercal_workflows::names;
+use url::Url;
+
+use super::Progress;
+use super::folder::Folder;
+
+/// The seed of the demo tenant: the same events each time.
+const DEMO_SEED: &str = "7";
+
+/// Everything that runs.
+pub(super) struct Parts {
+    temporal: TemporalServer,
+    supervisor: Supervisor,
+    pub(super) api: Url,
+    pub(super) simulator: Url,
+}
+
+impl Parts {
+    /// Starts all parts, each when the one before is ready.
+    pub(super) async fn start(
+        folder: &Folder,
+        find: &dyn Fn(&str) -> Option<String>,
+        progress: &Progress,
+    ) -> anyhow::Result<Self> {
+        let temporal = TemporalServer::start(temporal_options(folder, find)?).await?;
+        progress.say("starting simulator, worker and gateway …");
+        let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
+        let mut supervisor = Supervisor::new();
+        let program = std::env::current_exe().context("finding this program's own file")?;
+        let environment = environment(folder, &temporal, &api, &simulator);
+        for part in ["simulator", "worker", "gateway"] {
+            let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
+            spec.args = arguments(part, folder);
+            spec.env.clone_from(&environment);
+            let port = match part {
+                "simulator" => Some(folder.kept.simulator_port),
+                "gateway" => Some(folder.kept.gateway_port),
+                _ => None,
+            };
+            let ready = || async move {
+                match port {
+                    Some(port) => accepts_connections(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await,
+                    // A worker answers nobody: it shows by what it does.
+                    None => true,
+                }
+            };
+            supervisor.start(spec, ready).await.map_err(|error| port_hint(error, port))?;
+        }
+        Ok(Self { temporal, supervisor, api, simulator })
+    }
+
+    pub(super) fn temporal_address(&self) -> &str {
+        self.temporal.address()
+    }
+
+    pub(super) fn temporal_ui(&self) -> Option<&str> {
+        self.temporal.ui_url()
+    }
+
+    /// Stops all, the last started first.
+    pub(super) async fn stop(self) {
+        self.supervisor.stop().await;
+        self.temporal.stop().await;
+    }
+}
+
+fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<TemporalOptions> {
+    let (xdg, home) = (find("XDG_CACHE_HOME").map(OsString::from), find("HOME").map(OsString::from));
+    let cache = cache_dir(xdg.as_deref(), home.as_deref())
+        .ok_or_else(|| anyhow!("neither XDG_CACHE_HOME nor HOME names a folder: set one, for the built Temporal server"))?;
+    let mut options = TemporalOptions::new(&folder.path, cache, find("PATH").unwrap_or_default());
+    options.address_override = find("TEMPORAL_ADDRESS");
+    if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
+        options.namespace = namespace;
+    }
+    options.search_attributes = names::SEARCH_ATTRIBUTES
+        .map(|(name, is_date)| (name.to_owned(), if is_date { IndexedKind::Datetime } else { IndexedKind::Keyword }))
+        .to_vec();
+    Ok(options)
+}
+
+fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
+    let mut arguments = vec![OsString::from(part)];
+    if part == "simulator" {
+        arguments.extend(["--seed", DEMO_SEED, "--port"].map(OsString::from));
+        arguments.push(folder.kept.simulator_port.to_string().into());
+        arguments.push("--data-dir".into());
+        arguments.push(folder.path.join("simulator").into());
+    }
+    arguments
+}
+
+/// One environment for all parts; each reads what it needs.
+fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator: &Url) -> Vec<(OsString, OsString)> {
+    let client = OauthClient::default();
+    let kept = &folder.kept;
+    [
+        ("EVERCAL_HTTP_ADDRESS", format!("127.0.0.1:{}", kept.gateway_port)),
+        ("WEBHOOK_BASE_URL", api.to_string()),
+        ("DATABASE_URL", folder.database_url()),
+        ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
+        ("GOOGLE_WEBHOOK_TOKEN", kept.webhook_key.expose().to_owned()),
+        ("GOOGLE_CLIENT_ID", client.id),
+        ("GOOGLE_CLIENT_SECRET", client.secret),
+        ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
+        ("TEMPORAL_ADDRESS", temporal.address().to_owned()),
+        ("TEMPORAL_NAMESPACE", temporal.namespace().to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+    .collect()
+}
+
+fn local_url(port: u16) -> anyhow::Result<Url> {
+    format!("http://127.0.0.1:{port}/").parse().context("making a local address")
+}
+
+/// Most starts fail because somebody else has the port.
+fn port_hint(error: evercal_devserver::SuperviseError, port: Option<u16>) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    match port {
+        Some(port) => error.context(format!("if port {port} is taken: free it, or start with --port or --fresh")),
+        None => error,
+    }
+}

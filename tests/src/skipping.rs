@@ -1,0 +1,56 @@
+//! The server's own time skipping, by raw requests: the SDK has no typed calls for it
+//! (temporal-server.md, temporal-rust-sdk.md section 18).
+
+use std::time::Duration;
+
+use anyhow::bail;
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::{FastForwardConfig, TimeSkippingConfig, WorkflowExecution};
+use temporalio_common::protos::temporal::api::enums::v1::FastForwardPollingResult;
+use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionOptions;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    PollWorkflowExecutionTimeSkippingRequest, UpdateWorkflowExecutionOptionsRequest,
+};
+use tonic::IntoRequest;
+
+/// Skips in one session; each timer or backoff that is jumped over is one.
+const SKIPS_MAX: i32 = 1_000_000;
+
+/// Moves a running workflow's clock forward by `by`, and returns when it is there. Each call needs an id of its own.
+pub async fn fast_forward(client: &Client, namespace: &str, workflow: &str, id: &str, by: Duration) -> anyhow::Result<()> {
+    let mut connection = client.connection().clone();
+    let execution = Some(WorkflowExecution { workflow_id: workflow.to_owned(), run_id: String::new() });
+    let config = TimeSkippingConfig {
+        enabled: true,
+        max_session_skip_count: SKIPS_MAX,
+        fast_forward_config: Some(FastForwardConfig { id: id.to_owned(), duration: Some(by.try_into()?) }),
+        ..Default::default()
+    };
+    let request = UpdateWorkflowExecutionOptionsRequest {
+        namespace: namespace.to_owned(),
+        workflow_execution: execution.clone(),
+        identity: "test".to_owned(),
+        workflow_execution_options: Some(WorkflowExecutionOptions {
+            time_skipping_config: Some(config),
+            ..Default::default()
+        }),
+        update_mask: Some(prost_wkt_types::FieldMask { paths: vec!["time_skipping_config".to_owned()] }),
+    };
+    WorkflowService::update_workflow_execution_options(&mut connection, request.into_request()).await?;
+    loop {
+        let poll = PollWorkflowExecutionTimeSkippingRequest {
+            namespace: namespace.to_owned(),
+            workflow_execution: execution.clone(),
+            fast_forward_id: id.to_owned(),
+        };
+        let answer = WorkflowService::poll_workflow_execution_time_skipping(&mut connection, poll.into_request());
+        let answer = answer.await?.into_inner();
+        match answer.fast_forward_polling_result() {
+            FastForwardPollingResult::FastForwardCompleted => return Ok(()),
+            // After 20 s without a result: ask again.
+            FastForwardPollingResult::PollTimeout => {}
+            other => bail!("fast-forward {id}: {other:?} {}", answer.failed_reason),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One real Temporal server for all tests of a process, a namespace for each test.
+
+use std::ffi::OsString;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, anyhow};
+use evercal_devserver::{IndexedKind, RateLimits, TemporalOptions, TemporalServer, cache_dir};
+use evercal_workflows::names;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
+use tokio::sync::OnceCell;
+use url::Url;
+
+static SERVER: OnceCell<(TemporalServer, tempfile::TempDir)> = OnceCell::const_new();
+static NAMESPACES: AtomicU32 = AtomicU32::new(0);
+
+/// A namespace of the shared server.
+pub struct TestTemporal {
+    /// `host:port`.
+    pub address: String,
+    /// Its name.
+    pub namespace: String,
+    /// A client of it.
+    pub client: Client,
+}
+
+impl TestTemporal {
+    /// Starts the shared server if it is not running, and makes a new namespace in it.
+    pub async fn start() -> anyhow::Result<Self> {
+        // Dies with this process: the server's lifeline is a pipe that ends with it.
+        let (server, _folder) = SERVER.get_or_try_init(shared_server).await?;
+        let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
+        let folder = tempfile::tempdir()?;
+        let mut options = options(folder.path())?;
+        options.address_override = Some(server.address().to_owned());
+        options.namespace.clone_from(&namespace);
+        TemporalServer::start(options).await?;
+        let address = server.address().to_owned();
+        let client = connect(&address, &namespace, "test").await?;
+        Ok(Self { address, namespace, client })
+    }
+}
+
+/// A client with an identity.
+pub async fn connect(address: &str, namespace: &str, identity: &str) -> anyhow::Result<Client> {
+    let (connection, client) = connection_options(address, namespace, identity)?;
+    Client::new(Connection::connect(connection).await?, client).map_err(|error| anyhow!("making a client: {error}"))
+}
+
+/// The options that a process would read from its environment.
+pub fn connection_options(
+    address: &str,
+    namespace: &str,
+    identity: &str,
+) -> anyhow::Result<(ConnectionOptions, ClientOptions)> {
+    let url: Url = format!("http://{address}").parse()?;
+    let connection = ConnectionOptions::new(url).identity(identity.to_owned()).build();
+    Ok((connection, ClientOptions::new(namespace.to_owned()).build()))
+}
+
+async fn shared_server() -> anyhow::Result<(TemporalServer, tempfile::TempDir)> {
+    // `RUST_LOG=info` shows what gateway and workers say; a second test binary in the same process is no error.
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+    let folder = tempfile::tempdir()?;
+    let mut options = options(folder.path())?;
+    options.time_skipping = true;
+    options.with_ui = false;
+    options.rate_limits =
+        Some(RateLimits { namespace_requests_per_s: 100_000, history_persistence_calls_per_s: 100_000 });
+    let server = TemporalServer::start(options).await.context("starting Temporal for the tests")?;
+    Ok((server, folder))
+}
+
+/// The options of a server in `folder`, with the binaries of the user's cache.
+pub fn options(folder: &std::path::Path) -> anyhow::Result<TemporalOptions> {
+    let variable = |name: &str| std::env::var_os(name);
+    let cache = cache_dir(variable("XDG_CACHE_HOME").as_deref(), variable("HOME").as_deref());
+    let cache = cache.context("neither XDG_CACHE_HOME nor HOME names a folder for the built Temporal server")?;
+    let path: OsString = variable("PATH").unwrap_or_default();
+    let mut options = TemporalOptions::new(folder, cache, path);
+    options.search_attributes = names::SEARCH_ATTRIBUTES
+        .map(|(name, is_date)| (name.to_owned(), if is_date { IndexedKind::Datetime } else { IndexedKind::Keyword }))
+        .to_vec();
+    Ok(options)
+}

@@ -1,0 +1,23 @@
+//! Waiting for conditions; the only place of the tests that sleeps.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a condition may take to come true on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Waits until `look` answers `Ok`; panics with the last thing it saw when [`PATIENCE`] is over.
+pub async fn eventually<T, E: Debug, F: Future<Output = Result<T, E>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = match look().await {
+            Ok(value) => return value,
+            Err(seen) => seen,
+        };
+        assert!(Instant::now() < deadline, "still waiting for: {what}; last seen: {seen:#?}");
+        tokio::time::sleep(POLL).await;
+    }
+}

@@ -1,0 +1,346 @@
+//! A world of its own for each test: namespace, store, simulated provider, gateway and worker, in this process.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use evercal_domain::account::Secret;
+use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::{AccountId, ApiKeyId, Calendar, CalendarId, Clock as _, SystemClock, TenantId, random};
+use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
+use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
+use evercal_settings::TemporalTarget;
+use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
+use evercal_storage::{Keyring, Store};
+use evercal_worker::WorkerConfig;
+use evercal_workflows::{SubscriptionWorkflow, Timing};
+use serde_json::{Value, json};
+use temporalio_client::{Client, WorkflowHandle};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::temporal::{TestTemporal, connection_options};
+use crate::wait::eventually;
+
+/// The provider's user.
+pub const USER: &str = "ada@example.com";
+
+/// What a world begins with.
+pub struct WorldOptions {
+    /// The durations of all workflows.
+    pub timing: Timing,
+    /// Events in the user's calendar.
+    pub events: u32,
+    /// Whether requests carry the workflows' own time, for tests that skip time.
+    pub simulated_time: bool,
+    /// How the provider behaves.
+    pub simulator: SimulatorOptions,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self { timing: quick(), events: 20, simulated_time: false, simulator: SimulatorOptions::default() }
+    }
+}
+
+/// The product's durations, with the waits that a test in real time would have to sit through cut short.
+pub fn quick() -> Timing {
+    Timing { sync_backoff_initial_ms: 50, ladder_s: vec![1, 1, 1], regain_interval_s: 2, ..Timing::default() }
+}
+
+/// Everything that a test needs.
+pub struct World {
+    /// Temporal.
+    pub temporal: TestTemporal,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The provider.
+    pub simulator: Simulator,
+    /// The tenant whose key the API calls carry.
+    pub tenant_id: TenantId,
+    /// Its key.
+    pub api_key: Secret,
+    /// What gateway and worker share.
+    pub settings: Settings,
+    http: HttpClient,
+    gateway: Option<Gateway>,
+    worker: Option<RunningWorker>,
+    _folder: tempfile::TempDir,
+}
+
+/// What gateway and worker share.
+#[derive(Clone)]
+pub struct Settings {
+    /// The store's address.
+    pub database_url: String,
+    /// Seals credentials.
+    pub keyring: Keyring,
+    /// Sign channel tokens.
+    pub channel_token_keys: ChannelTokenKeys,
+    /// Where the gateway listens.
+    pub gateway_address: SocketAddr,
+    /// The durations.
+    pub timing: Timing,
+    /// Whether requests carry the workflows' time.
+    pub simulated_time: bool,
+}
+
+struct RunningWorker {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl World {
+    /// A world with the default options.
+    pub async fn start() -> Self {
+        Self::with(WorldOptions::default()).await
+    }
+
+    /// A world with a user, a calendar with events, a gateway and a worker; nothing connected yet.
+    pub async fn with(options: WorldOptions) -> Self {
+        Self::try_with(options).await.expect("the world starts")
+    }
+
+    async fn try_with(options: WorldOptions) -> anyhow::Result<Self> {
+        let temporal = TestTemporal::start().await?;
+        let folder = tempfile::tempdir()?;
+        let simulator = Simulator::start(options.simulator).await?;
+        let control = simulator.control();
+        let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "Europe/Berlin".to_owned() };
+        control.create_user(&user)?;
+        let settings = Settings {
+            database_url: format!("sqlite://{}", folder.path().join("evercal.db").display()),
+            keyring: Keyring::parse(Keyring::generate("test")?.expose())?,
+            channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
+            gateway_address: free_address()?,
+            timing: options.timing,
+            simulated_time: options.simulated_time,
+        };
+        let store = evercal_storage::open(&settings.database_url, settings.keyring.clone()).await?;
+        let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
+        let mut world = Self {
+            temporal,
+            store,
+            simulator,
+            tenant_id,
+            api_key,
+            settings,
+            http: HttpClient::new(&HttpSettings::default())?,
+            gateway: None,
+            worker: None,
+            _folder: folder,
+        };
+        world.change_events(USER, options.events).await;
+        world.start_gateway().await?;
+        world.start_worker()?;
+        Ok(world)
+    }
+
+    /// The provider's control API.
+    pub fn control(&self) -> Control {
+        self.simulator.control()
+    }
+
+    /// Inserts, changes and deletes events at the provider.
+    pub async fn change_events(&self, calendar: &str, count: u32) {
+        if count > 0 {
+            let bulk = serde_json::from_value(json!({"calendar": calendar, "count": count, "seed": u64::from(count)}));
+            self.control().make_changes(&bulk.expect("a bulk change")).await.expect("changes at the provider");
+        }
+    }
+
+    /// A further calendar of the user.
+    pub fn new_calendar(&self, title: &str) -> String {
+        let calendar = NewCalendar {
+            owner: USER.to_owned(),
+            summary: title.to_owned(),
+            time_zone: "America/New_York".to_owned(),
+            id: None,
+            watchable: true,
+        };
+        self.control().create_calendar(&calendar).expect("a calendar at the provider")
+    }
+
+    /// Connects the user's account through the real OAuth path.
+    pub async fn connect(&self) -> AccountId {
+        self.try_connect(json!({"label": "Ada", "login_hint": USER})).await.expect("the account connects")
+    }
+
+    /// Walks through the consent as a browser would, and answers the account's id.
+    pub async fn try_connect(&self, start: Value) -> anyhow::Result<AccountId> {
+        let started = self.api(Method::POST, "/v1/oauth/google/start", Some(start)).await?;
+        let consent: Url = started["authorization_url"].as_str().context("no consent page")?.parse()?;
+        let redirect = self.http.send(HttpRequest::get("consent", consent)).await?;
+        let callback: Url = redirect.header("location").context("the consent page sent nobody back")?.parse()?;
+        let answer = self.http.send(HttpRequest::get("callback", callback)).await?;
+        if !answer.is_success() {
+            bail!("callback: HTTP {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        }
+        Ok(started["account_id"].as_str().context("no account")?.parse()?)
+    }
+
+    /// Connects, and waits until the user's calendar is mirrored and watched.
+    pub async fn connect_and_settle(&self) -> (AccountId, CalendarId) {
+        let account = self.connect().await;
+        let calendar = self.calendar_of(USER).await;
+        self.settled(calendar.id).await;
+        (account, calendar.id)
+    }
+
+    /// The mirrored calendar with this id at the provider, as soon as it exists.
+    pub async fn calendar_of(&self, provider_id: &str) -> Calendar {
+        eventually("the calendar is found", || async {
+            let page = evercal_storage::PageRequest { after: None, limit: 500 };
+            let calendars = self.store.calendars_of_tenant(self.tenant_id, &page).await.expect("calendars").items;
+            let ids: Vec<String> = calendars.iter().map(|calendar| calendar.id.to_string()).collect();
+            calendars.into_iter().find(|calendar| calendar.remote.provider_id.as_str() == provider_id).ok_or(ids)
+        })
+        .await
+    }
+
+    /// Waits until a calendar is live, its mirror equals the provider, and nothing is running.
+    pub async fn settled(&self, calendar: CalendarId) {
+        eventually("the calendar is live", || async {
+            let row = self.store.calendar(calendar).await.expect("the store answers").expect("a row");
+            let done = row.confirmed_at.is_some() && row.state == evercal_domain::CalendarState::Live;
+            if done { Ok(()) } else { Err(format!("{:?} {:?}", row.state, row.confirmed_at)) }
+        })
+        .await;
+        crate::mirror::equals_provider(self, calendar).await;
+    }
+
+    /// The handle of a calendar's subscription, whatever run it is in.
+    pub fn subscription(&self, calendar: CalendarId) -> WorkflowHandle<Client, SubscriptionWorkflow> {
+        self.temporal.client.get_workflow_handle(evercal_workflows::names::subscription_id(calendar))
+    }
+
+    /// An API call that has to succeed; the answer's JSON.
+    pub async fn api(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let response = self.call(method, path, body, Some(&self.api_key)).await?;
+        if !response.is_success() {
+            bail!("{path}: HTTP {} {}", response.status, String::from_utf8_lossy(&response.body));
+        }
+        if response.body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&response.body)?) }
+    }
+
+    /// An API call with any key, whatever the answer.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&Secret>,
+    ) -> anyhow::Result<HttpResponse> {
+        let url: Url = format!("http://{}{path}", self.settings.gateway_address).parse()?;
+        let body = body.map_or(Body::Empty, Body::Json);
+        let request = HttpRequest { method, body, bearer: key.cloned(), ..HttpRequest::get("api", url) };
+        Ok(self.http.send(request).await?)
+    }
+
+    /// A request as a provider would send it, to `POST /api/webhooks/google`.
+    pub async fn notice(&self, headers: Vec<(&'static str, String)>) -> anyhow::Result<HttpResponse> {
+        let url: Url = format!("http://{}/api/webhooks/google", self.settings.gateway_address).parse()?;
+        let request = HttpRequest { headers, ..HttpRequest::post("notice", url, Body::Empty) };
+        Ok(self.http.send(request).await?)
+    }
+
+    /// Starts a gateway (again).
+    pub async fn start_gateway(&mut self) -> anyhow::Result<()> {
+        let simulator: Url = self.simulator.root_url().parse()?;
+        let client = evercal_simulator::OauthClient::default();
+        let values = [
+            ("EVERCAL_HTTP_ADDRESS", self.settings.gateway_address.to_string()),
+            ("WEBHOOK_BASE_URL", self.public_url()),
+            ("GOOGLE_WEBHOOK_TOKEN", random::token()?),
+            ("GOOGLE_CLIENT_ID", client.id),
+            ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
+        ];
+        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
+        config.channel_token_keys = self.settings.channel_token_keys.clone();
+        config.timing = self.settings.timing.clone();
+        let (connection, client) = connection_options(&self.temporal.address, &self.temporal.namespace, "gateway")?;
+        let signals = Arc::new(TemporalSignals::new(connection, client, evercal_gateway::config::TEMPORAL_CALL_BOUND));
+        let gateway = Gateway::start(config, self.store.clone(), signals, Arc::new(SystemClock)).await?;
+        self.gateway = Some(gateway);
+        Ok(())
+    }
+
+    /// Stops the gateway.
+    pub async fn stop_gateway(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.stop().await;
+        }
+    }
+
+    /// Starts a worker (again).
+    pub fn start_worker(&mut self) -> anyhow::Result<()> {
+        let client = evercal_simulator::OauthClient::default();
+        let mut google_webhook_address: Url = self.public_url().parse()?;
+        google_webhook_address.set_path("/api/webhooks/google");
+        let config = WorkerConfig {
+            database_url: self.settings.database_url.clone(),
+            keyring: self.settings.keyring.clone(),
+            channel_token_keys: self.settings.channel_token_keys.clone(),
+            google: evercal_providers::google::GoogleSettings::at(
+                &self.simulator.root_url().parse()?,
+                client.id,
+                Secret::new(client.secret),
+            )?,
+            google_webhook_address,
+            timing: self.settings.timing.clone(),
+            concurrent_syncs: 10,
+            simulated_time: self.settings.simulated_time,
+        };
+        let (connection, client) = connection_options(&self.temporal.address, &self.temporal.namespace, "worker")?;
+        let target = TemporalTarget { connection, client };
+        let deps = Arc::new(evercal_worker::deps(config.clone(), self.store.clone())?);
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async move { drop(stopped.await) };
+        let task = tokio::spawn(async move { evercal_worker::serve(&config, target, deps, stopped).await });
+        self.worker = Some(RunningWorker { stop, task });
+        Ok(())
+    }
+
+    /// Stops the worker in order.
+    pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
+        let Some(worker) = self.worker.take() else { return Ok(()) };
+        drop(worker.stop);
+        worker.task.await.map_err(|error| anyhow!("the worker's task: {error}"))?
+    }
+
+    /// Takes everything down; what still runs in Temporal is left to its namespace.
+    pub async fn end(mut self) {
+        self.stop_gateway().await;
+        self.stop_worker().await.expect("the worker ends in order");
+        self.simulator.shutdown().await;
+    }
+
+    fn public_url(&self) -> String {
+        format!("http://{}/", self.settings.gateway_address)
+    }
+}
+
+/// A tenant and a key of it.
+pub async fn new_tenant(store: &dyn Store, name: &str) -> anyhow::Result<(TenantId, Secret)> {
+    let now = SystemClock.now();
+    let tenant = Tenant { id: TenantId::generate(), name: name.to_owned(), created_at: now };
+    store.insert_tenant(&tenant).await?;
+    let secret = Secret::new(format!("evk_{}", random::token()?));
+    let key = ApiKey {
+        id: ApiKeyId::generate(),
+        tenant_id: tenant.id,
+        label: name.to_owned(),
+        hash: ApiKeyHash::of(secret.expose()),
+        created_at: now,
+        revoked_at: None,
+    };
+    store.insert_api_key(&key).await?;
+    Ok((tenant.id, secret))
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}

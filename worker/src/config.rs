@@ -1,0 +1,46 @@
+//! What a worker has to know to run.
+
+use evercal_domain::Provider;
+use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_providers::google::GoogleSettings;
+use evercal_settings::{ConfigError, Lookup};
+use evercal_storage::Keyring;
+use evercal_workflows::Timing;
+use url::Url;
+
+/// The configuration of a worker.
+#[derive(Clone)]
+pub struct WorkerConfig {
+    /// Where the mirror is kept.
+    pub database_url: String,
+    /// The keys that open credentials.
+    pub keyring: Keyring,
+    /// The keys that sign channel tokens.
+    pub channel_token_keys: ChannelTokenKeys,
+    /// The OAuth client at Google, and where Google is.
+    pub google: GoogleSettings,
+    /// Where Google's notices are to be sent.
+    pub google_webhook_address: Url,
+    /// The durations that workflows go by.
+    pub timing: Timing,
+    /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
+    pub concurrent_syncs: usize,
+    /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
+    pub simulated_time: bool,
+}
+
+impl WorkerConfig {
+    /// Reads the configuration; errors name the variable, what is wrong and an example.
+    pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            database_url: evercal_settings::database_url(lookup)?,
+            keyring: evercal_settings::keyring(lookup)?,
+            channel_token_keys: evercal_settings::channel_token_keys(lookup)?,
+            google: evercal_settings::google(lookup, true)?,
+            google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,
+            timing: evercal_settings::timing(lookup)?,
+            concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
+            simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! One worker per task queue. Activities run on the shared async threads; workflow code has a thread of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use evercal_activities::{AccountActivities, ChannelActivities, Deps, RecordActivities, SyncActivities};
+use evercal_settings::TemporalTarget;
+use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
+use temporalio_client::{Client, Connection};
+use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder, WorkerTuner};
+use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
+use temporalio_sdk::{Worker, WorkerOptions};
+
+use crate::config::WorkerConfig;
+
+/// Workflows kept in memory between their tasks.
+const CACHED_WORKFLOWS_MAX: usize = 5_000;
+/// How long running activities may go on after the worker was told to stop. Longer than a page and its commit; what is
+/// cut off goes on at its page.
+const GRACE: Duration = Duration::from_secs(10);
+/// Activities at a time on the queues of channels and of the store.
+const CONCURRENT_CALLS: usize = 50;
+
+/// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
+const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
+/// Slots for kinds of tasks that a queue does not have; the tuner wants a number for each.
+const UNUSED_SLOTS: usize = 1;
+
+/// Serves until `stop` completes. A worker that fails ends the process: whoever supervises it starts it again.
+pub(crate) async fn serve(
+    config: &WorkerConfig,
+    target: TemporalTarget,
+    deps: Arc<Deps>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let connection = Connection::connect(target.connection).await.context("connecting to Temporal")?;
+    let client =
+        Client::new(connection, target.client).map_err(|error| anyhow!("making the Temporal client: {error}"))?;
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting the SDK runtime")?;
+
+    let mut workers = Vec::new();
+    for options in options(config, &deps)? {
+        let worker =
+            Worker::new(&runtime, client.clone(), options).map_err(|error| anyhow!("making a worker: {error}"))?;
+        workers.push(worker);
+    }
+    let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
+    let (ended, mut first_end) = tokio::sync::mpsc::channel(workers.len());
+    let handle = tokio::runtime::Handle::current();
+    let mut threads = Vec::new();
+    for mut worker in workers {
+        let (handle, ended) = (handle.clone(), ended.clone());
+        // The future of `run` is not `Send`: each worker polls it on a thread of its own.
+        let thread = std::thread::Builder::new().name("evercal-queue".into()).spawn(move || {
+            let result = handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"));
+            // The receiver waits until all have ended, so this cannot fail but at process exit.
+            let _sent = ended.blocking_send(());
+            result
+        });
+        threads.push(thread.context("starting a worker's thread")?);
+    }
+    tracing::info!("the worker serves all queues");
+    tokio::select! {
+        () = stop => {}
+        _ = first_end.recv() => tracing::error!("a queue's worker ended by itself; stopping the others"),
+    }
+    for stop in stops {
+        stop();
+    }
+    tokio::task::spawn_blocking(move || {
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().map_err(|_| anyhow!("a worker's thread panicked: see the log above"))?
+        })
+    })
+    .await
+    .context("waiting for the workers")?
+}
+
+fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<WorkerOptions>> {
+    let workflows = WorkerOptions::new(names::QUEUE_WORKFLOWS)
+        .max_cached_workflows(CACHED_WORKFLOWS_MAX)
+        .workflow_task_poller_behavior(POLLERS)
+        .graceful_shutdown_period(GRACE)
+        .register_workflow::<SubscriptionWorkflow>()?
+        .register_workflow::<PollingWorkflow>()?
+        .register_workflow::<AccountWorkflow>()?
+        .build();
+    let google = WorkerOptions::new(names::QUEUE_GOOGLE)
+        .tuner(activities_at_a_time(config.concurrent_syncs))
+        .activity_task_poller_behavior(POLLERS)
+        .graceful_shutdown_period(GRACE)
+        .register_activities(SyncActivities { deps: deps.clone() })
+        .register_activities(AccountActivities { deps: deps.clone() })
+        .build();
+    let channels = WorkerOptions::new(names::QUEUE_CHANNELS)
+        .tuner(activities_at_a_time(CONCURRENT_CALLS))
+        .activity_task_poller_behavior(POLLERS)
+        .graceful_shutdown_period(GRACE)
+        .register_activities(ChannelActivities { deps: deps.clone() })
+        .build();
+    let store = WorkerOptions::new(names::QUEUE_STORE)
+        .tuner(activities_at_a_time(CONCURRENT_CALLS))
+        .activity_task_poller_behavior(POLLERS)
+        .graceful_shutdown_period(GRACE)
+        .register_activities(RecordActivities { deps: deps.clone() })
+        .build();
+    Ok(vec![workflows, google, channels, store])
+}
+
+fn activities_at_a_time(count: usize) -> WorkerTuner {
+    TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(UNUSED_SLOTS))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(count))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(UNUSED_SLOTS))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(UNUSED_SLOTS))
+        .build()
+        .into()
+}
