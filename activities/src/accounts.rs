@@ -1,5 +1,7 @@
 //! Redeeming a consent, finding calendars, giving the grant back.
 
+#![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
+
 use std::sync::Arc;
 
 use evercal_domain::account::Credentials;

@@ -101,7 +101,7 @@ impl AccountWorkflows {
                     }
                     match self.start_and_tell(account, AccountNews::Authorized).await {
                         Ok(()) => in_a_row = 0,
-                        Err(error) if in_a_row < 1 => return Err(error.into()),
+                        Err(error) if in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
                         Err(error) => {
                             in_a_row += 1;
                             failed = Some(error);

@@ -135,6 +135,7 @@ impl CatchUp {
             tracing::warn!(%error, "Temporal does not answer");
             self.watch.temporal_answers.store(false, Ordering::Relaxed);
             self.watch.catching_up.store(true, Ordering::Relaxed);
+            memory.debt = Debt::All;
             self.accounts.unsettle();
             return Ok(());
         }
@@ -154,7 +155,7 @@ impl CatchUp {
     /// A gateway ran here before, and nobody knows what it refused at its end.
     async fn remember(&self) -> Result<Memory, StoreError> {
         let well_at = self.store.last_beat(HEARTBEAT).await?;
-        let debt = if well_at.is_none() { Debt::All } else { Debt::None };
+        let debt = if well_at.is_some() { Debt::All } else { Debt::None };
         Ok(Memory { well_at, looked_at: None, debt, covered: 0, caught_up_at: None })
     }
 
@@ -163,7 +164,7 @@ impl CatchUp {
         let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
         let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.refusal_pause);
         let refused = self.refusals.total() > memory.covered;
-        if matches!(memory.debt, Debt::None) && (stood_still || (refused && rested && false)) {
+        if matches!(memory.debt, Debt::None) && (stood_still || (refused && rested)) {
             memory.debt = Debt::All;
         }
     }

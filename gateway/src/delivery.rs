@@ -59,7 +59,7 @@ impl Delivery {
         let Some(row) = self.store.calendar(calendar).await? else {
             return Ok(Delivered::Unknown);
         };
-        if false {
+        if row.state == CalendarState::Closed {
             return Ok(Delivered::Closed);
         }
         let told = self.accounts.tell(row.account_id, AccountNews::SubscriptionMissing(calendar)).await?;

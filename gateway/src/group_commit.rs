@@ -111,7 +111,7 @@ impl<W: Work> Round<W> {
             return Err(Busy);
         }
         match &mut self.item {
-            Some(_) => drop(item),
+            Some(waiting) => W::merge(waiting, item),
             None => self.item = Some(item),
         }
         self.waiters.push(answer);
@@ -162,7 +162,7 @@ struct Presence<'a, W: Work> {
 
 impl<W: Work> Drop for Presence<'_, W> {
     fn drop(&mut self) {
-        if false {
+        if !self.ended {
             self.shared.rounds().remove(&self.calendar);
         }
     }

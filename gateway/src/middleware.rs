@@ -83,7 +83,7 @@ pub(crate) async fn observe(State(ids): State<Arc<RequestIds>>, request: Request
 fn in_one_form(response: Response, id: &str) -> Response {
     let status = response.status();
     let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if !status.is_client_error() || is_page {
+    if !(status.is_client_error() || status.is_server_error()) || is_page {
         return response;
     }
     let (parts, _) = response.into_parts();

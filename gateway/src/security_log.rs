@@ -43,7 +43,7 @@ impl SecurityLog {
             OTHER_SOURCES.clone_into(&mut key.1);
         }
         let source = key.1.clone();
-        waiting.entry(key).and_modify(|event| event.count = event.count).or_insert_with(|| {
+        waiting.entry(key).and_modify(|event| event.count = event.count.saturating_add(1)).or_insert_with(|| {
             SecurityEvent { at: self.clock.now(), kind, source, message: message.to_owned(), count: 1 }
         });
         self.arrived.notify_one();

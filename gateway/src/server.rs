@@ -135,7 +135,7 @@ impl Gateway {
         self.stop_serving.cancel();
         self.serving.close();
         let drained = async {
-            
+            tokio::join!(self.serving.wait(), self.state.notices.drain(), self.state.sync_now.drain());
         };
         if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
             tracing::warn!("some requests did not end within the drain time and were cut off");

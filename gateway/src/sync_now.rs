@@ -64,7 +64,7 @@ impl SyncNow {
             return Ok(asked);
         }
         let notify = Notify { reason: SyncReason::Operator, ..Notify::default() };
-        match Delivered::ToAccount {
+        match self.delivery.deliver(calendar, &notify).await? {
             Delivered::ToSubscription | Delivered::ToAccount => Ok(Asked::Underway),
             Delivered::Closed | Delivered::Unknown => Ok(Asked::Refused("The calendar is closed.".to_owned())),
         }

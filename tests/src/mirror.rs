@@ -62,7 +62,11 @@ fn provider_facts(world: &World, calendar: &str) -> Facts {
 
 fn provider_fact(event: &Map<String, Value>) -> String {
     if event.get("status").and_then(Value::as_str) == Some("cancelled") {
-        return format!("cancelled | {} | {}", text(event, "recurringEventId"), provider_time(&event["originalStartTime"]));
+        return format!(
+            "cancelled | {} | {}",
+            text(event, "recurringEventId"),
+            provider_time(&event["originalStartTime"])
+        );
     }
     let recurrence: Vec<String> = event
         .get("recurrence")
@@ -102,6 +106,7 @@ fn difference(truth: &Facts, mirror: &Facts) -> Vec<String> {
     const SHOWN: usize = 10;
     let missing = truth.iter().filter(|(id, fact)| mirror.get(*id) != Some(fact));
     let missing = missing.map(|(id, fact)| format!("provider {id}: {fact}; mirror: {:?}", mirror.get(id)));
-    let extra = mirror.iter().filter(|(id, _)| !truth.contains_key(*id)).map(|(id, fact)| format!("extra {id}: {fact}"));
+    let extra =
+        mirror.iter().filter(|(id, _)| !truth.contains_key(*id)).map(|(id, fact)| format!("extra {id}: {fact}"));
     missing.chain(extra).take(SHOWN).collect()
 }

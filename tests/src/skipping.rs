@@ -18,7 +18,13 @@ use tonic::IntoRequest;
 const SKIPS_MAX: i32 = 1_000_000;
 
 /// Moves a running workflow's clock forward by `by`, and returns when it is there. Each call needs an id of its own.
-pub async fn fast_forward(client: &Client, namespace: &str, workflow: &str, id: &str, by: Duration) -> anyhow::Result<()> {
+pub async fn fast_forward(
+    client: &Client,
+    namespace: &str,
+    workflow: &str,
+    id: &str,
+    by: Duration,
+) -> anyhow::Result<()> {
     let mut connection = client.connection().clone();
     let execution = Some(WorkflowExecution { workflow_id: workflow.to_owned(), run_id: String::new() });
     let config = TimeSkippingConfig {

@@ -1,16 +1,18 @@
 //! One real Temporal server for all tests of a process, a namespace for each test.
 
 use std::ffi::OsString;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, anyhow};
 use evercal_devserver::{IndexedKind, RateLimits, TemporalOptions, TemporalServer, cache_dir};
 use evercal_workflows::names;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
-use tokio::sync::OnceCell;
 use url::Url;
 
-static SERVER: OnceCell<(TemporalServer, tempfile::TempDir)> = OnceCell::const_new();
+/// The shared server's address. It lives on a thread of its own: each test has its own runtime, which takes what was
+/// started on it down when the test ends.
+static SERVER: OnceLock<Result<String, String>> = OnceLock::new();
 static NAMESPACES: AtomicU32 = AtomicU32::new(0);
 
 /// A namespace of the shared server.
@@ -26,15 +28,14 @@ pub struct TestTemporal {
 impl TestTemporal {
     /// Starts the shared server if it is not running, and makes a new namespace in it.
     pub async fn start() -> anyhow::Result<Self> {
-        // Dies with this process: the server's lifeline is a pipe that ends with it.
-        let (server, _folder) = SERVER.get_or_try_init(shared_server).await?;
+        let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(start_shared_server)).await?;
+        let address = server.clone().map_err(|error| anyhow!("starting Temporal for the tests: {error}"))?;
         let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::tempdir()?;
         let mut options = options(folder.path())?;
-        options.address_override = Some(server.address().to_owned());
+        options.address_override = Some(address.clone());
         options.namespace.clone_from(&namespace);
         TemporalServer::start(options).await?;
-        let address = server.address().to_owned();
         let client = connect(&address, &namespace, "test").await?;
         Ok(Self { address, namespace, client })
     }
@@ -55,6 +56,21 @@ pub fn connection_options(
     let url: Url = format!("http://{address}").parse()?;
     let connection = ConnectionOptions::new(url).identity(identity.to_owned()).build();
     Ok((connection, ClientOptions::new(namespace.to_owned()).build()))
+}
+
+/// Starts the shared server on a thread that lives as long as the process; the server's lifeline ends with it.
+fn start_shared_server() -> Result<String, String> {
+    let (started, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime for the shared server");
+        runtime.block_on(async {
+            let server = shared_server().await;
+            let address = server.as_ref().map(|(server, _)| server.address().to_owned());
+            started.send(address.map_err(|error| format!("{error:#}"))).expect("the first test waits");
+            std::future::pending::<()>().await;
+        });
+    });
+    address.recv().map_err(|error| error.to_string())?
 }
 
 async fn shared_server() -> anyhow::Result<(TemporalServer, tempfile::TempDir)> {

@@ -15,8 +15,11 @@ use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptio
 use evercal_storage::{Keyring, Store};
 use evercal_worker::WorkerConfig;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
+use prost::Message as _;
 use serde_json::{Value, json};
-use temporalio_client::{Client, WorkflowHandle};
+use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHandle};
+use temporalio_common::UntypedWorkflow;
+use temporalio_common::protos::temporal::api::history::v1::History;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -214,6 +217,14 @@ impl World {
     /// The handle of a calendar's subscription, whatever run it is in.
     pub fn subscription(&self, calendar: CalendarId) -> WorkflowHandle<Client, SubscriptionWorkflow> {
         self.temporal.client.get_workflow_handle(evercal_workflows::names::subscription_id(calendar))
+    }
+
+    /// A workflow's whole history as the server keeps it, in its wire form.
+    pub async fn history(&self, workflow_id: &str) -> Vec<u8> {
+        let handle = self.temporal.client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
+        let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+        let events = history.into_events().await.expect("the history");
+        History { events }.encode_to_vec()
     }
 
     /// An API call that has to succeed; the answer's JSON.

@@ -1,1 +1,42 @@
-fn main() {}
+//! The chores of the repository: `cargo verify` is the one test command.
+//!
+//! Build outputs live in the user's cache folder and not in the checkout, so that a fresh clone is quick.
+
+mod cache;
+mod python;
+mod run;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of the repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check format and lints, and run all tests
+    Verify {
+        /// Install what is missing on this machine (also done when CI=true)
+        #[arg(long)]
+        install: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Verify { install } => verify::verify(install),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

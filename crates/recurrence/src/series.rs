@@ -189,7 +189,7 @@ fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<EventTime>,
 /// Whether a start is after an `UNTIL` that is an instant; dates and wall-clock times are exact in the rule already.
 fn is_after(start: &EventTime, until: Option<Stamp>) -> bool {
     match (start, until) {
-        (EventTime::Instant { at, .. }, Some(Stamp::Instant(last))) => *at >= last,
+        (EventTime::Instant { at, .. }, Some(Stamp::Instant(last))) => *at > last,
         _ => false,
     }
 }

@@ -204,7 +204,7 @@ impl From<ReadOccurrence> for OccurrenceBody {
 /// Stays the same when an occurrence is moved, and when it becomes an exception of its series.
 fn occurrence_id(occurrence: &Occurrence) -> String {
     match &occurrence.series_id {
-        Some(series) => format!("{}_{}", occurrence.source_id.as_str(), occurrence.original_start.key()),
+        Some(series) => format!("{}_{}", series.as_str(), occurrence.original_start.key()),
         None => occurrence.source_id.as_str().to_owned(),
     }
 }

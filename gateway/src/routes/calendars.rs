@@ -150,7 +150,7 @@ pub(super) async fn sync(
 /// The caller's calendar of this id.
 pub(super) async fn calendar_of(state: &AppState, caller: Caller, calendar: &str) -> Result<Calendar, Problem> {
     let calendar = id(calendar, "calendar")?;
-    state.store.calendar(calendar).await?.ok_or_else(|| Problem::not_found("calendar"))
+    state.store.calendar_of_tenant(caller.tenant_id, calendar).await?.ok_or_else(|| Problem::not_found("calendar"))
 }
 
 impl From<DeliveryError> for Problem {

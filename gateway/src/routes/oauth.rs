@@ -69,7 +69,7 @@ pub(super) async fn start(
     let account_id = match &request.account_id {
         Some(id) => {
             let account = account_of(&state, caller, id).await?;
-            
+            reconnectable(&account).map_err(Problem::conflict)?;
             account.id
         }
         None => AccountId::generate(),

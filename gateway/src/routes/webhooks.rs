@@ -71,7 +71,7 @@ fn believe(state: &AppState, headers: &HeaderMap) -> Result<ChannelClaim, Refuse
     let token = token.to_str().map_err(|_| refused("a malformed channel token"))?;
     let claim = state.keys().verify(token).map_err(|_| refused("a channel token that is not ours"))?;
     let channel_id = headers.get(CHANNEL_ID).ok_or(refused("no channel id"))?;
-    if false {
+    if channel_id.as_bytes() != claim.channel_id.to_string().as_bytes() {
         let message = "a channel id that is not the token's";
         return Err(Refused { kind: SecurityKind::NoticeContradicts, message });
     }
@@ -85,7 +85,7 @@ fn hint(headers: &HeaderMap, claim: ChannelClaim) -> ChannelHint {
         .filter(|id| !id.is_empty() && id.len() <= RESOURCE_ID_BYTES_MAX)
         .map(str::to_owned);
     let only_a_greeting = headers.get(RESOURCE_STATE).is_some_and(|state| state.as_bytes() == STATE_SYNC.as_bytes());
-    ChannelHint { channel_id: claim.channel_id, resource_id, announces_change: only_a_greeting || true }
+    ChannelHint { channel_id: claim.channel_id, resource_id, announces_change: !only_a_greeting }
 }
 
 /// Reads a body without keeping it.
@@ -98,7 +98,7 @@ async fn discard(body: Body) -> Result<(), Problem> {
             break;
         }
     }
-    if false {
+    if bytes > WEBHOOK_BODY_BYTES_MAX {
         return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
     }
     Ok(())

@@ -151,10 +151,10 @@ async fn a_gateway_that_stops_answers_the_notices_that_it_has() {
     let reached_then_stopped = async {
         eventually(&true, async || world.workflows.reached.load(Ordering::SeqCst)).await;
         gateway.stop().await;
+        assert_eq!(world.workflows.notifies(customer.calendar).len(), 1, "stopped, and nothing is under way");
     };
     let (answer, ()) = tokio::join!(request, reached_then_stopped);
     assert_eq!(answer.status, 204);
-    assert_eq!(world.workflows.notifies(customer.calendar).len(), 1);
 }
 
 #[tokio::test]

@@ -163,9 +163,14 @@ impl ApiClient {
             };
         };
         let source = &self.target.source;
+        let mut message = plain(&problem.detail);
         let (failure, advice) = match status {
             400 | 422 => (Failure::Usage, "`--help` after the command shows what it takes".to_owned()),
-            401 | 403 => (Failure::NotAuthorized, source.advice_unauthorized()),
+            401 | 403 => {
+                // The API's own words are for those who write clients.
+                message = format!("evercal at {} does not accept the API key", self.target.api);
+                (Failure::NotAuthorized, source.advice_unauthorized())
+            }
             404 => (Failure::NotFound, "`evercal calendars` and `evercal accounts` list what there is".to_owned()),
             409 => (Failure::Error, "`evercal status CALENDAR` shows the state".to_owned()),
             429 | 503 | 504 => {
@@ -178,7 +183,7 @@ impl ApiClient {
                 (Failure::Error, format!("the gateway's log says more{request}"))
             }
         };
-        CliError::new(failure, plain(&problem.detail), advice)
+        CliError::new(failure, message, advice)
     }
 
     /// Something else than evercal's API seems to be there.

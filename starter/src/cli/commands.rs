@@ -182,7 +182,7 @@ impl Session<'_> {
             Some(0) => format!("{title} is in sync: nothing had changed.\n"),
             Some(1) => format!("{title} is in sync: 1 change found.\n"),
             Some(changes) => format!("{title} is in sync: {changes} changes found.\n"),
-            None => format!("{title}: the sync is under way and goes on by itself; {look}.\n"),
+            None => format!("{title}: the sync is under way and goes on by itself.\n{look}.\n"),
         })
     }
 

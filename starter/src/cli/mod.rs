@@ -35,11 +35,16 @@ Which evercal is asked:
   the one of --data-dir, else of EVERCAL_API and EVERCAL_API_KEY, else of `evercal dev` in .evercal
 
 With --json:
-  stdout holds one JSON document, indented: the API's answer; of a list all pages in one, with `next_cursor`
+  stdout holds one indented JSON document, the API's answer; a list has all its pages in one
   errors are one line on stderr: {\"error\":{\"kind\":…,\"exit_code\":…,\"message\":…,\"next\":…}}
 
 Exit codes:
-  0 done   1 error   2 usage   3 no such calendar or account   4 API key not accepted   5 evercal does not answer
+  0  done
+  1  error
+  2  usage: arguments or settings that cannot be meant, or a name that fits several calendars
+  3  no such calendar or account
+  4  the API key is not accepted
+  5  evercal does not answer, or cannot serve now
 
 Colours only on a terminal, and not when NO_COLOR is set.";
 

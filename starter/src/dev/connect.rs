@@ -34,7 +34,8 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
         browser.consent().await?;
     }
     browser.wait_until_mirrored().await?;
-    let tokens = browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
+    let tokens =
+        browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
     let access_token = text(&tokens, "access_token")?;
     Ok(Ready {
         ready: true,
@@ -87,7 +88,8 @@ impl Browser {
     async fn consent(&self) -> anyhow::Result<()> {
         let start = json!({"label": "Robin Hale (demo)", "login_hint": DemoTenant::USER});
         let started = self.post(self.api.join("v1/oauth/google/start")?, start, Some(&self.api_key)).await?;
-        let consent_page: Url = text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
+        let consent_page: Url =
+            text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
         let redirect = self.http.send(HttpRequest::get("consent page", consent_page)).await?;
         let callback = redirect.header("location").context("the consent page did not send the browser back")?;
         let answer = self.http.send(HttpRequest::get("callback", callback.parse()?)).await?;

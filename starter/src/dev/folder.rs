@@ -48,7 +48,8 @@ impl Folder {
         let kept_file = path.join(KEPT);
         let mut kept = if kept_file.exists() {
             let text = fs::read(&kept_file).with_context(|| format!("reading {}", kept_file.display()))?;
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged: start with --fresh", kept_file.display()))?
+            serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged: start with --fresh", kept_file.display()))?
         } else {
             Kept {
                 master_key: Keyring::generate("dev")?,

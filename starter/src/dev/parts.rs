@@ -2,12 +2,10 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use evercal_devserver::{
-    ChildSpec, IndexedKind, Supervisor, TemporalOptions, TemporalServer, accepts_connections, cache_dir,
-};
+use evercal_devserver::supervise::{ChildSpec, SuperviseError, Supervisor, accepts_connections};
+use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
 use url::Url;
@@ -77,8 +75,9 @@ impl Parts {
 
 fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<TemporalOptions> {
     let (xdg, home) = (find("XDG_CACHE_HOME").map(OsString::from), find("HOME").map(OsString::from));
-    let cache = cache_dir(xdg.as_deref(), home.as_deref())
-        .ok_or_else(|| anyhow!("neither XDG_CACHE_HOME nor HOME names a folder: set one, for the built Temporal server"))?;
+    let cache = cache_dir(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
+        anyhow!("neither XDG_CACHE_HOME nor HOME names a folder: set one, for the built Temporal server")
+    })?;
     let mut options = TemporalOptions::new(&folder.path, cache, find("PATH").unwrap_or_default());
     options.address_override = find("TEMPORAL_ADDRESS");
     if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
@@ -127,7 +126,7 @@ fn local_url(port: u16) -> anyhow::Result<Url> {
 }
 
 /// Most starts fail because somebody else has the port.
-fn port_hint(error: evercal_devserver::SuperviseError, port: Option<u16>) -> anyhow::Error {
+fn port_hint(error: SuperviseError, port: Option<u16>) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     match port {
         Some(port) => error.context(format!("if port {port} is taken: free it, or start with --port or --fresh")),

@@ -95,7 +95,14 @@ fn render(rows: &[Row], latencies: &BTreeMap<String, i64>, now: Option<DateTime<
             None => at.format("%H:%M:%S UTC").to_string(),
         });
         let latency = latencies.get(&row.id).map_or("–".to_owned(), |ms| format!("{ms} ms"));
-        table.add_row([row.title.clone(), row.state.replace('_', " "), until, synced, row.event_count.to_string(), latency]);
+        table.add_row([
+            row.title.clone(),
+            row.state.replace('_', " "),
+            until,
+            synced,
+            row.event_count.to_string(),
+            latency,
+        ]);
     }
     format!("{table}\n")
 }

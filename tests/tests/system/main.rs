@@ -1,3 +1,7 @@
 //! The system tests: what users and operators rely on, on the real Temporal server.
 
+mod architecture;
+mod disconnect;
 mod main_job;
+mod notices;
+mod secrets;

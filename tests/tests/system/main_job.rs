@@ -1,12 +1,97 @@
 //! The main job: a calendar kept fresh.
 
-use evercal_tests::{USER, World, mirror};
+use evercal_domain::{CalendarState, SyncReason};
+use evercal_http::Method;
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
+use evercal_tests::{USER, World, eventually, mirror};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking() {
     let world = World::start().await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.change_events(USER, 7).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_410_starts_full_pass_and_shows_in_status() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    world.control().expire_sync_tokens(USER).unwrap();
+    world.change_events(USER, 9).await;
+    mirror::equals_provider(&world, calendar).await;
+    eventually("the sync log tells of the full pass", || async {
+        let runs = world.store.sync_runs(calendar, 20).await.unwrap();
+        let told = runs.iter().any(|run| run.detail.as_deref().is_some_and(|detail| detail.contains("expired")));
+        if told { Ok(()) } else { Err(runs) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletes_in_the_gap_are_found_by_mark_and_sweep() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let drop_all = NoticePlan { drop_percent: 100, ..NoticePlan::default() };
+    world.control().set_notice_plan(drop_all).unwrap();
+    let first =
+        world.control().truth(USER).unwrap().events.into_iter().find(|event| !event.contains_key("recurringEventId"));
+    let id = first.unwrap()["id"].as_str().unwrap().to_owned();
+    world.control().delete_event(USER, &id).unwrap();
+    world.control().shorten_history(USER).unwrap();
+    world.control().expire_sync_tokens(USER).unwrap();
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    let told = world.store.changes(calendar, 0, 10_000).await.unwrap();
+    let last = told.last().unwrap();
+    assert_eq!((last.kind, last.event_id.as_str()), (evercal_domain::change::ChangeKind::Deleted, id.as_str()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing() {
+    let world = World::start().await;
+    world.control().set_watchable(USER, false).unwrap();
+    world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    eventually("the calendar is polled", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        let done = row.state == CalendarState::PollOnly && row.confirmed_at.is_some();
+        if done { Ok(()) } else { Err(format!("{:?} {:?}", row.state, row.confirmed_at)) }
+    })
+    .await;
+    mirror::equals_provider(&world, calendar).await;
+    eventually("the poller gives a reason", || async {
+        let runs = world.store.sync_runs(calendar, 20).await.unwrap();
+        if runs.iter().any(|run| run.reason == SyncReason::Poll) { Ok(()) } else { Err(runs) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn worker_restart_creates_no_second_channel() {
+    let mut world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    world.stop_worker().await.unwrap();
+    world.change_events(USER, 5).await;
+    world.start_worker().unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    let channels = world.control().channels().unwrap();
+    assert_eq!(channels.len(), 1, "{channels:#?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hung_provider_call_frees_its_slot() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let hang =
+        FaultPlan { rules: vec![FaultRule::once("calendar.events.list", FaultAction::Hang)], ..FaultPlan::default() };
+    world.control().set_faults(hang).unwrap();
+    world.change_events(USER, 3).await;
     mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }

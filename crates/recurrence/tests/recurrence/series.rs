@@ -120,6 +120,14 @@ fn series_expansion_is_anchored_at_dtstart() {
 }
 
 #[test]
+fn a_position_is_counted_in_a_whole_week_wherever_the_window_starts() {
+    // The first of Monday and Friday is Monday, also in a week of which only the end is in the window.
+    let start = time("2019-01-02T00:00:00Z");
+    let master = master(start, start, &["RRULE:FREQ=WEEKLY;BYDAY=MO,FR;BYSETPOS=1"]);
+    assert_eq!(expand(&master, &window("2026-06-04", "2026-06-09")), ["2026-06-08T00:00:00Z"]);
+}
+
+#[test]
 fn plain_and_numbered_weekdays_add_up() {
     let start = time("2026-06-01T08:00:00Z");
     let master = master(start, start, &["RRULE:FREQ=MONTHLY;BYDAY=MO,2TU"]);

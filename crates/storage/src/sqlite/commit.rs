@@ -102,11 +102,11 @@ async fn write_content(
     for id in &content.gone {
         if let Some(before) = known.remove(id) {
             differences.note(id, Some(before), None);
-            deleted.push(id.clone());
+            deleted.push(id);
         }
     }
-    for (id, before) in series {
-        differences.note(&id, Some(before), None);
+    for (id, before) in &series {
+        differences.note(id, Some(before.clone()), None);
         deleted.push(id);
     }
 

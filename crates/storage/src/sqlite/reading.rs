@@ -96,9 +96,8 @@ pub(super) async fn delete(
     owners: &[&ProviderEventId],
 ) -> Result<(), StoreError> {
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ",
-        );
+        let mut query =
+            QueryBuilder::<Sqlite>::new("DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ");
         query.push_bind(calendar).push(" AND owner_id IN (");
         let mut list = query.separated(", ");
         for owner in owners {

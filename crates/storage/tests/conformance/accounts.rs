@@ -5,7 +5,9 @@ use evercal_domain::{AccountId, AccountState, TenantId};
 use evercal_storage::{AuthorizationAttempt, CredentialsVersion, Keyring, PageRequest, StoreErrorKind};
 
 use super::Database;
-use super::fixtures::{Seeded, account_of, add_account, add_tenant, at, first, refresh_token, seeded, tokens};
+use super::fixtures::{
+    Seeded, account_of, add_account, add_tenant, all_pages, at, first, refresh_token, seeded, tokens,
+};
 
 pub async fn an_account_reads_back_and_is_shown_to_its_tenant_only(database: &Database) {
     let Seeded { store, tenant, .. } = seeded(database).await;
@@ -30,15 +32,8 @@ pub async fn accounts_page_without_doubles_and_leave_out_disconnected_ones(datab
     let gone = add_account(&*store, tenant).await;
     store.set_account_state(gone, AccountState::Disconnected, None, at(1)).await.unwrap();
 
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.accounts_of_tenant(tenant, &PageRequest { after, limit: 2 }).await.unwrap();
-        seen.extend(page.items.iter().map(|account| account.id));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let read = async |page: PageRequest| store.accounts_of_tenant(tenant, &page).await.unwrap();
+    let seen: Vec<AccountId> = all_pages(2, read).await.iter().map(|account| account.id).collect();
     assert_eq!(seen, expected);
 }
 

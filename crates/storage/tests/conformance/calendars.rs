@@ -4,7 +4,9 @@ use evercal_domain::{AccountId, CalendarId, CalendarState, RemoteCalendar};
 use evercal_storage::{PageRequest, StateRecord, StoreErrorKind};
 
 use super::Database;
-use super::fixtures::{Seeded, add_account, add_calendar, add_tenant, at, first, remote_calendar, seeded, single};
+use super::fixtures::{
+    Seeded, add_account, add_calendar, add_tenant, all_pages, at, first, remote_calendar, seeded, single,
+};
 
 fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
     StateRecord { calendar_id, state, detail: None, channel_expires_at: None, at: at(minutes) }
@@ -62,15 +64,8 @@ pub async fn calendar_lists_page_and_leave_out_closed_ones(database: &Database) 
     let closed = add_calendar(&*store, account, "closed").await;
     store.record_state(&record(closed, CalendarState::Closed, 1)).await.unwrap();
 
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.calendars_of_tenant(tenant, &PageRequest { after, limit: 3 }).await.unwrap();
-        seen.extend(page.items.iter().map(|calendar| calendar.id));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let read = async |page: PageRequest| store.calendars_of_tenant(tenant, &page).await.unwrap();
+    let seen: Vec<CalendarId> = all_pages(3, read).await.iter().map(|calendar| calendar.id).collect();
     assert_eq!(seen, expected);
     let of_account = store.calendars_of_account(account).await.unwrap();
     assert_eq!(of_account.iter().map(|calendar| calendar.id).collect::<Vec<_>>(), expected);

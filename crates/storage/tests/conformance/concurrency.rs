@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::Database;
 use super::accounts::attempt;
-use super::fixtures::{add_tenant, at, ready, refresh_token, seeded, single, tokens};
+use super::fixtures::{add_tenant, at, ready, refresh_token, remote_calendar, seeded, single, tokens};
 
 pub async fn two_stores_on_one_database_see_each_other(database: &Database) {
     let seeded = seeded(database).await;
@@ -91,6 +91,16 @@ pub async fn writers_of_two_stores_wait_for_each_other(database: &Database) {
     });
     for written in join_all(writers).await {
         written.unwrap().unwrap();
+    }
+    // These read before they write, which is where a transaction that became a writer too late would fail.
+    let readers_first = (0..40).map(|index| {
+        let (store, account) = (Arc::clone(if index % 2 == 0 { &seeded.store } else { &other }), seeded.account);
+        tokio::spawn(
+            async move { store.reconcile_calendars(account, &[remote_calendar("work@example.com")], at(1)).await },
+        )
+    });
+    for reconciled in join_all(readers_first).await {
+        assert_eq!(reconciled.unwrap().unwrap().listed, [seeded.calendar]);
     }
     for index in 0..40 {
         assert_eq!(seeded.store.last_beat(&format!("service{index}")).await.unwrap(), Some(at(index)));

@@ -180,6 +180,22 @@ pub fn first(limit: u32) -> PageRequest {
     PageRequest { after: None, limit }
 }
 
+/// Reads a list page by page to its end.
+pub async fn all_pages<T>(limit: u32, read: impl AsyncFn(PageRequest) -> Page<T>) -> Vec<T> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let page = read(PageRequest { after, limit }).await;
+        assert!(!page.items.is_empty() || page.next.is_none(), "an empty page with a next one");
+        assert!(page.items.len() <= usize::try_from(limit).unwrap());
+        items.extend(page.items);
+        assert!(items.len() < 1_000, "the pages do not end");
+        after = page.next;
+        if after.is_none() {
+            return items;
+        }
+    }
+}
+
 pub fn finish(sweep: bool, confirmed_at: DateTime<Utc>) -> PassFinish {
     PassFinish {
         sweep,

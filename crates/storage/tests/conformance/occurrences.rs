@@ -7,7 +7,8 @@ use evercal_storage::{OccurrenceRange, PageRequest, ReadOccurrence};
 
 use super::Database;
 use super::fixtures::{
-    Seeded, at, date, event, exception, first, id, instant, master, occurrence, occurrences_of, seeded, single,
+    Seeded, all_pages, at, date, event, exception, first, id, instant, master, occurrence, occurrences_of, seeded,
+    single,
 };
 
 /// A range in minutes after the beginning of the tests' time, with the dates that it covers in UTC.
@@ -154,16 +155,9 @@ pub async fn paging_has_no_duplicate_and_no_gap_at_page_edges(database: &Databas
     assert_eq!(whole.len(), total);
     assert!(whole.is_sorted());
     for limit in [1, 3, 4, 5, 8, 39, 40, 41] {
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let page = PageRequest { after, limit };
-            let page = seeded.store.occurrences(seeded.calendar, &range(0, 60), &page).await.unwrap();
-            seen.extend(page.items.iter().map(key));
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let read =
+            async |page: PageRequest| seeded.store.occurrences(seeded.calendar, &range(0, 60), &page).await.unwrap();
+        let seen: Vec<_> = all_pages(limit, read).await.iter().map(key).collect();
         assert_eq!(seen, whole, "pages of {limit}");
     }
     let page = PageRequest { after: Some("nonsense".into()), limit: 1 };

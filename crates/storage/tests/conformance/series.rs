@@ -3,10 +3,10 @@
 use evercal_storage::PageRequest;
 
 use super::Database;
+use super::fixtures::{all_pages, first, master};
 use super::fixtures::{
     at, cancelled, deleted, exception, finish, id, instant, occurrence, occurrences_of, seeded, single, unreadable,
 };
-use super::fixtures::{first, master};
 
 pub async fn deleting_a_master_deletes_its_series_and_tells_each_row(database: &Database) {
     let seeded = seeded(database).await;
@@ -112,16 +112,8 @@ pub async fn items_page_in_order_and_read_back_whole(database: &Database) {
     let names: Vec<String> = (0..7).map(|index| format!("s{index}")).collect();
     let page: Vec<_> = names.iter().rev().map(|name| single(name, "a")).collect();
     seeded.commit(&page).await;
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = seeded.store.items(seeded.calendar, &PageRequest { after, limit: 3 }).await.unwrap();
-        assert!(page.items.len() <= 3);
-        seen.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let read = async |page: PageRequest| seeded.store.items(seeded.calendar, &page).await.unwrap();
+    let seen = all_pages(3, read).await;
     assert_eq!(seen.iter().map(|item| item.provider_id.as_str()).collect::<Vec<_>>(), names);
     let whole = evercal_storage::StoredBody::Event(Box::new(super::fixtures::event("s0", "a")));
     assert_eq!(seen[0].body, whole);

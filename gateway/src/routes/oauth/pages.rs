@@ -49,7 +49,7 @@ impl IntoResponse for Page {
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
              <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem}}</style>\n\
-             <h1>{title}</h1>\n<p>{text} marker</p>\n</html>\n"
+             <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
         );
         let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         let mut response = (status, Html(html)).into_response();

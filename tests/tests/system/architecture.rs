@@ -1,0 +1,110 @@
+//! The rules of ARCHITECTURE.md that can be read off the manifests and the tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().no_deps().exec().expect("cargo metadata answers")
+}
+
+/// The direct, normal dependencies of each of our packages.
+fn direct_dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    let ours = metadata.workspace_packages();
+    ours.iter()
+        .map(|package| {
+            let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+            (package.name.to_string(), normal.map(|dependency| dependency.name.clone()).collect())
+        })
+        .collect()
+}
+
+fn ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
+    dependencies.iter().filter_map(|name| name.strip_prefix("evercal-")).collect()
+}
+
+#[test]
+fn crates_depend_only_in_the_direction_of_the_architecture() {
+    let allowed: [(&str, &[&str]); 15] = [
+        ("domain", &[]),
+        ("http", &["domain"]),
+        ("recurrence", &["domain"]),
+        ("storage", &["domain"]),
+        ("simulator", &["domain"]),
+        ("devserver", &[]),
+        ("workflows", &["domain"]),
+        ("providers", &["domain", "http"]),
+        ("settings", &["domain", "providers", "storage", "workflows"]),
+        ("activities", &["domain", "http", "providers", "recurrence", "storage", "workflows"]),
+        ("gateway", &["domain", "providers", "settings", "storage", "workflows"]),
+        ("worker", &["activities", "domain", "http", "providers", "settings", "storage", "workflows"]),
+        (
+            "starter",
+            &["devserver", "domain", "gateway", "http", "settings", "simulator", "storage", "worker", "workflows"],
+        ),
+        (
+            "tests",
+            &[
+                "devserver",
+                "domain",
+                "gateway",
+                "http",
+                "providers",
+                "settings",
+                "simulator",
+                "storage",
+                "worker",
+                "workflows",
+            ],
+        ),
+        ("xtask", &[]),
+    ];
+    for (package, dependencies) in direct_dependencies(&metadata()) {
+        let name = package.strip_prefix("evercal-").unwrap_or(&package);
+        let (_, allowed) = allowed
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("{name} has no row: give it one"));
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let extra: Vec<_> = ours(&dependencies).difference(&allowed).copied().collect();
+        assert!(extra.is_empty(), "{name} may not depend on {extra:?}");
+    }
+}
+
+#[test]
+fn only_one_crate_knows_each_edge_of_the_system() {
+    let owners = [
+        ("sqlx", &["evercal-storage"][..]),
+        // The simulator plays the provider and sends its notices by itself.
+        ("reqwest", &["evercal-http", "evercal-simulator"][..]),
+        // The simulator expands series as the provider would, on its own.
+        ("calcard", &["evercal-recurrence", "evercal-simulator"][..]),
+        ("chacha20poly1305", &["evercal-storage"][..]),
+    ];
+    for (package, dependencies) in direct_dependencies(&metadata()) {
+        for (edge, owners) in owners {
+            assert!(
+                !dependencies.contains(edge) || owners.contains(&package.as_str()),
+                "{package} must not know {edge}"
+            );
+        }
+    }
+}
+
+#[test]
+fn workflow_code_depends_on_nothing_that_does_something() {
+    let all = direct_dependencies(&metadata());
+    let allowed = [
+        "chrono",
+        "evercal-domain",
+        "futures",
+        "serde",
+        "serde_json",
+        "temporalio-common-wasm",
+        "temporalio-macros",
+        "temporalio-protos",
+        "temporalio-workflow",
+    ];
+    let found: Vec<&str> = all["evercal-workflows"].iter().map(String::as_str).collect();
+    assert_eq!(found, allowed);
+}

@@ -1,0 +1,82 @@
+//! Notices: believed only with proof, each of them counted once, none of them lost.
+
+use evercal_domain::journal::SecurityKind;
+use evercal_domain::{CalendarId, ChannelId};
+use evercal_tests::{USER, World, eventually, mirror};
+
+fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("x-goog-channel-token", token.to_owned()),
+        ("x-goog-channel-id", channel.to_owned()),
+        ("x-goog-resource-id", "resource".to_owned()),
+        ("x-goog-resource-state", state.to_owned()),
+        ("x-goog-message-number", "7".to_owned()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_notice_is_refused_and_written_into_the_security_log() {
+    let world = World::start().await;
+    let channel = ChannelId::generate().to_string();
+    let answer = world.notice(headers("v1.forged.token.of.nobody", &channel, "exists")).await.unwrap();
+    assert_eq!(answer.status, 401);
+    let answer = world.notice(vec![]).await.unwrap();
+    assert_eq!(answer.status, 401);
+    eventually("the security log has it", || async {
+        let events = world.store.security_events(10).await.unwrap();
+        if events.iter().any(|event| event.kind == SecurityKind::NoticeRefused) { Ok(()) } else { Err(events) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing() {
+    let world = World::start().await;
+    let claim = evercal_domain::channel_token::ChannelClaim {
+        calendar_id: CalendarId::generate(),
+        channel_id: ChannelId::generate(),
+    };
+    let token = world.settings.channel_token_keys.sign(claim);
+    let answer = world.notice(headers(&token, &claim.channel_id.to_string(), "exists")).await.unwrap();
+    assert_eq!(answer.status, 204);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orphan_channel_with_valid_token_is_stopped_once() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    // Somebody restored an old database: the provider has a channel of ours that the register does not know.
+    let orphan = ChannelId::generate();
+    let claim = evercal_domain::channel_token::ChannelClaim { calendar_id: calendar, channel_id: orphan };
+    let token = world.settings.channel_token_keys.sign(claim);
+    for _ in 0..2 {
+        let answer = world.notice(headers(&token, &orphan.to_string(), "exists")).await.unwrap();
+        assert_eq!(answer.status, 204);
+    }
+    eventually("the orphan is in the register as over", || async {
+        let row = world.store.channel(orphan).await.unwrap();
+        match row {
+            Some(row) if row.state == evercal_domain::ChannelState::Stopped => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    mirror::equals_provider(&world, calendar).await;
+    let stops = world.control().calls().unwrap().counts.get("calendar.channels.stop").copied().unwrap_or(0);
+    assert_eq!(stops, 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundred_notices_run_one_pull_at_a_time() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let before = world.control().calls().unwrap().counts["calendar.events.list"];
+    world.change_events(USER, 100).await;
+    mirror::equals_provider(&world, calendar).await;
+    let pulls = world.control().calls().unwrap().counts["calendar.events.list"] - before;
+    assert!(pulls <= 30, "{pulls} pulls for 100 notices");
+    world.end().await;
+}

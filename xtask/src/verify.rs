@@ -1,0 +1,33 @@
+//! `cargo verify`: all that has to hold before a change lands, in one command, the same for people and machines.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::cache;
+use crate::python;
+use crate::run::{run, variable};
+
+/// Checks everything; stops at the first thing that does not hold.
+pub fn verify(install: bool) -> anyhow::Result<()> {
+    let install = install || variable("CI").is_some_and(|value| value == "true");
+    let target = cache::target()?;
+    let python = python::interpreter(install)?;
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+        command.args(arguments).env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
+        command
+    };
+    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    // The programs first: system tests start them.
+    step("build", &mut cargo(&["build", "--workspace", "--all-targets"]))?;
+    step("tests", &mut cargo(&["test", "--workspace", "--no-fail-fast"]))
+}
+
+fn step(name: &str, command: &mut Command) -> anyhow::Result<()> {
+    println!("\n== {name}");
+    let begun = Instant::now();
+    run(command)?;
+    println!("== {name}: ok after {} s", begun.elapsed().as_secs());
+    Ok(())
+}
