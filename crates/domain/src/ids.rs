@@ -1,6 +1,6 @@
 //! Typed identifiers. Ours carry a prefix that says what they name (`cal_…`); the provider's own stay opaque text.
 //!
-//! Ours are UUIDv7, so they sort by time of creation. They show up in the Temporal UI, in logs and in URLs, and
+//! Ours are `UUIDv7`, so they sort by time of creation. They show up in the Temporal UI, in logs and in URLs, and
 //! therefore never contain anything personal. The provider's ids often *are* e-mail addresses: they never leave the
 //! store and the provider calls, and their `Debug` output is redacted.
 

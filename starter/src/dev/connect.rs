@@ -30,7 +30,7 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
         api_key: folder.kept.api_key.clone(),
     };
     let accounts = browser.api_get("v1/accounts").await?;
-    if accounts["items"].as_array().is_none_or(Vec::is_empty) {
+    if field(&accounts, "items").as_array().is_none_or(Vec::is_empty) {
         browser.consent().await?;
     }
     browser.wait_until_mirrored().await?;
@@ -104,8 +104,10 @@ impl Browser {
         let mirrored = async {
             loop {
                 last = self.api_get("v1/calendars").await?;
-                let calendars = last["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-                let fresh = |calendar: &Value| !calendar["confirmed_at"].is_null() && calendar["state"] != "creating";
+                let calendars = field(&last, "items").as_array().map(Vec::as_slice).unwrap_or_default();
+                let fresh = |calendar: &Value| {
+                    !field(calendar, "confirmed_at").is_null() && field(calendar, "state") != "creating"
+                };
                 if !calendars.is_empty() && calendars.iter().all(fresh) {
                     return anyhow::Ok(());
                 }
@@ -125,7 +127,7 @@ impl Browser {
         let url = self.simulator.join("calendar/v3/users/me/calendarList")?;
         let request = HttpRequest { bearer: Some(Secret::new(access_token)), ..HttpRequest::get("calendarList", url) };
         let list = json_of(&self.http.send(request).await?)?;
-        let ids = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let ids = field(&list, "items").as_array().map(Vec::as_slice).unwrap_or_default();
         ids.iter().map(|calendar| text(calendar, "id")).collect()
     }
 
@@ -148,8 +150,12 @@ fn json_of(response: &HttpResponse) -> anyhow::Result<Value> {
     serde_json::from_slice(&response.body).context("the answer is not JSON")
 }
 
-fn text(value: &Value, field: &str) -> anyhow::Result<String> {
-    value[field].as_str().map(str::to_owned).with_context(|| format!("the answer has no `{field}`"))
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+fn text(value: &Value, name: &str) -> anyhow::Result<String> {
+    field(value, name).as_str().map(str::to_owned).with_context(|| format!("the answer has no `{name}`"))
 }
 
 fn trimmed(url: &Url) -> String {

@@ -149,12 +149,10 @@ pub(crate) fn after_failure(
         _ => {}
     }
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    match timing.ladder_s.get(rung) {
+    if let Some(pause_s) = timing.ladder_s.get(rung) {
         // A rate limit is a pause like any other failure, but never shorter than the provider asked for (L20).
-        Some(pause_s) => AfterFailure::Repeat { at_ms: now_ms + (i64::from(*pause_s) * 1_000).max(failed.wait_ms) },
-        None => {
-            let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));
-            AfterFailure::Fallback { at_ms: now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms) }
-        }
+        return AfterFailure::Repeat { at_ms: now_ms + (i64::from(*pause_s) * 1_000).max(failed.wait_ms) };
     }
+    let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));
+    AfterFailure::Fallback { at_ms: now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms) }
 }

@@ -49,7 +49,7 @@ impl SubscriptionWorkflow {
     /// Takes the state of the run before, or begins.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput) -> Self {
-        let state = input.carried.take().unwrap_or_else(SubscriptionState::new);
+        let state = input.carried.take().unwrap_or_else(SubscriptionState::first);
         Self { input, state, rotate: false, waiters: 0, published: None }
     }
 

@@ -141,7 +141,7 @@ pub struct PendingSync {
 
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
-    pub fn new() -> Self {
+    pub fn first() -> Self {
         let mut state = Self::default();
         state.sync.add(SyncReason::Connect, 0, 0);
         state
