@@ -88,7 +88,7 @@ impl AccountActivities {
             let credentials = store.credentials(account_id).await.map_err(from_store)?;
             let revoked = match credentials {
                 Some((Credentials::Tokens { refresh_token, .. }, _)) => {
-                    // Revoking ends the tokens of every client of the project for that person (providers.md 1.11).
+                    // Revoking ends the tokens of every client of the project for that person.
                     if store.shares_grant(account_id).await.map_err(from_store)? {
                         AccountRevoked::KeptForOthers
                     } else {

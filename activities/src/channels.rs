@@ -1,7 +1,7 @@
 //! Opening and stopping push channels.
 //!
 //! The register is written before the provider is called: whatever happens in between, a channel that may exist has a
-//! row. No provider lists its channels, so a row is all that ever leads to a lost one (lessons L17–L19).
+//! row. No provider lists its channels, so a row is all that ever leads to a lost one.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
@@ -45,7 +45,7 @@ impl ChannelActivities {
         attempt::run(&ctx, self.open(&ctx, &input)).await
     }
 
-    /// Opens the successor of a channel. The old one stays until the workflow has it stopped: overlap, never a gap (L22).
+    /// Opens the successor of a channel. The old one stays until the workflow has it stopped: overlap, never a gap.
     #[activity(definition = contract::RenewChannel)]
     pub async fn renew_channel(
         self: Arc<Self>,
@@ -165,7 +165,7 @@ impl ChannelActivities {
     }
 
     /// A channel that the register does not know, although its token is ours: stopped once, and put into the register
-    /// as stopped so that its late notices find it there (L18).
+    /// as stopped so that its late notices find it there.
     async fn stop_orphan(
         &self,
         ctx: &ActivityContext,

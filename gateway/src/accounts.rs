@@ -87,7 +87,7 @@ impl AccountWorkflows {
         settled
     }
 
-    /// One account that cannot be told does not keep the others waiting (L9).
+    /// One account that cannot be told does not keep the others waiting.
     async fn settle_all(&self) -> Result<(), AccountError> {
         let mut failed = None;
         let mut in_a_row = 0;

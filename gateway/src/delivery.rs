@@ -23,7 +23,7 @@ pub(crate) enum Delivered {
     ToSubscription,
     /// The subscription was missing: its account has been told to start it, and a new subscription syncs at once.
     ToAccount,
-    /// The calendar is closed, or its account disconnected: late notices are normal (L19), nobody has to know.
+    /// The calendar is closed, or its account disconnected: late notices are normal, nobody has to know.
     Closed,
     /// We have no such calendar.
     Unknown,

@@ -1,5 +1,4 @@
-//! The server's own time skipping, by raw requests: the SDK has no typed calls for it
-//! (temporal-server.md, temporal-rust-sdk.md section 18).
+//! The server's own time skipping, by raw requests: the SDK has no typed calls for it.
 
 use std::time::Duration;
 

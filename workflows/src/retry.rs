@@ -23,7 +23,7 @@ pub struct Timing {
     pub renew_spread_s: u32,
     /// The lifetime asked for, in seconds. Google grants at most seven days.
     pub channel_lifetime_s: u32,
-    /// Up to this much less is asked for, by a hash of the id, in seconds, so that expiries spread from the start (L21).
+    /// Up to this much less is asked for, by a hash of the id, in seconds, so that expiries spread from the start.
     pub channel_lifetime_spread_s: u32,
     /// When a failed attempt is repeated, in seconds after each failure. After the last one the poller starts.
     pub ladder_s: Vec<u32>,

@@ -159,7 +159,7 @@ impl Owners {
                 Some(StoredBody::Event(single)) if single.series.is_none() => {
                     single_occurrence(single, &EVERYTHING).into_iter().collect()
                 }
-                // Exceptions without their master: somebody was invited to one instance (providers.md 1.6), or the master
+                // Exceptions without their master: somebody was invited to one instance, or the master
                 // is on a later page.
                 _ => exceptions.iter().filter_map(|event| single_occurrence(event, &EVERYTHING)).collect(),
             };

@@ -126,7 +126,7 @@ impl Slice<'_> {
         }
         if let TokenError::Provider(ProviderError { kind, retry_after, .. }) = error {
             match kind {
-                // The token is lost, not the grant (L13): all is read again, and deletes are found by the sweep (L3).
+                // The token is lost, not the grant: all is read again, and deletes are found by the sweep.
                 ProviderErrorKind::SyncTokenExpired if self.fresh_starts < FRESH_STARTS_MAX => {
                     self.fresh_starts += 1;
                     tracing::info!(calendar_id = %self.calendar.id, "the sync token expired: full pass");

@@ -1,5 +1,4 @@
-//! The register of push channels. No provider lists them, so this is the only place that knows them all
-//! (`reference/lessons.md` L17–L19).
+//! The register of push channels. No provider lists them, so this is the only place that knows them all.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ pub enum ChannelState {
     Pending,
     /// The provider answered; notices may come.
     Live,
-    /// Stopped by us, or known never to have existed. Kept until its expiry, since notices still arrive (L19).
+    /// Stopped by us, or known never to have existed. Kept until its expiry, since notices still arrive.
     Stopped,
     /// Ran out by itself.
     Expired,

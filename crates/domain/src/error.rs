@@ -33,7 +33,7 @@ pub enum ProviderErrorKind {
     TemporaryFailure,
     /// The access token was refused (401); the next attempt brings a fresh one.
     TokenRefreshNeeded,
-    /// The grant is dead (`invalid_grant`): somebody has to consent again (L13).
+    /// The grant is dead (`invalid_grant`): somebody has to consent again.
     GrantRevoked,
     /// The sync token is not valid any more (410): a full pass is due, the grant is fine.
     SyncTokenExpired,

@@ -12,7 +12,7 @@ use crate::ids::ProviderEventId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventTime {
-    /// All day: a date, not an instant; the same date in every zone (L32). An end is exclusive.
+    /// All day: a date, not an instant; the same date in every zone. An end is exclusive.
     Date {
         /// The date.
         date: NaiveDate,
@@ -138,7 +138,7 @@ pub struct Event {
     pub link: Option<String>,
     /// When it was made at the provider.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was last changed at the provider. Does not move for every change (providers.md 1.6).
+    /// When it was last changed at the provider. Does not move for every change.
     pub updated_at: Option<DateTime<Utc>>,
 }
 
@@ -154,7 +154,7 @@ impl Event {
 pub enum RemoteItem {
     /// It exists, like this.
     Event(Box<Event>),
-    /// One occurrence of a living series is cancelled; kept as long as its master lives (L33).
+    /// One occurrence of a living series is cancelled; kept as long as its master lives.
     CancelledOccurrence {
         /// Its id at the provider.
         provider_id: ProviderEventId,
@@ -166,7 +166,7 @@ pub enum RemoteItem {
         /// Its id at the provider.
         provider_id: ProviderEventId,
     },
-    /// It could not be understood: quarantined, and the rest goes on (L34).
+    /// It could not be understood: quarantined, and the rest goes on.
     Unreadable {
         /// Its id, where even that could be read.
         provider_id: Option<ProviderEventId>,

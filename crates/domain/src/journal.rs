@@ -20,7 +20,7 @@ pub enum AuditKind {
     AccountConnected,
     /// An account was taken down.
     AccountDisconnected,
-    /// A stray channel was stopped (L18).
+    /// A stray channel was stopped.
     OrphanStopped,
     /// Notices may have been refused for a while; all live subscriptions were told to catch up.
     CatchUp,

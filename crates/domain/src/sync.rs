@@ -1,4 +1,4 @@
-//! Why a sync runs, what kind of job that makes it, and how urgent it is (design section 3).
+//! Why a sync runs, what kind of job that makes it, and how urgent it is.
 
 use serde::{Deserialize, Serialize};
 

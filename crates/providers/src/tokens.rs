@@ -287,7 +287,7 @@ struct Renewed {
     credentials: Credentials,
 }
 
-/// Two different tokens were refused: no third one would fare better (L12).
+/// Two different tokens were refused: no third one would fare better.
 fn dead_grant(refusal: ProviderError) -> TokenError {
     TokenError::Provider(ProviderError { kind: ProviderErrorKind::GrantRevoked, ..refusal })
 }

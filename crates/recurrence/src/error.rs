@@ -1,6 +1,6 @@
 //! Why a series could not be expanded.
 
-/// Permanent until the series changes: the caller quarantines it and goes on with the others (L34).
+/// Permanent until the series changes: the caller quarantines it and goes on with the others.
 ///
 /// Carries nothing that a person wrote: the text may be shown and logged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

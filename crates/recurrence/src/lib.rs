@@ -1,7 +1,7 @@
 //! Recurrence: the rules of a series become its occurrences inside a window. The only place that knows recurrence.
 //!
-//! A series is anchored at its master's start (L31) and repeats by the wall clock of its zone; all-day series repeat by
-//! date and never meet a zone (L32). `calcard` computes the wall-clock times of a rule; this crate reads rules
+//! A series is anchored at its master's start and repeats by the wall clock of its zone; all-day series repeat by
+//! date and never meet a zone. `calcard` computes the wall-clock times of a rule; this crate reads rules
 //! strictly, brings old series to the window without walking there, turns wall-clock times into instants, and applies
 //! dates, exceptions and cancellations.
 //!

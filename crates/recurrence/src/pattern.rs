@@ -22,7 +22,7 @@ pub(crate) struct Pattern {
 /// What a series repeats by.
 #[derive(Debug, Clone, Copy)]
 enum Clock {
-    /// Dates, the same in every zone (L32).
+    /// Dates, the same in every zone.
     Dates,
     /// The wall clock of a zone.
     Wall {

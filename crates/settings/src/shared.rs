@@ -1,4 +1,4 @@
-//! The settings that more than one process reads (design section 8).
+//! The settings that more than one process reads.
 
 use evercal_domain::Provider;
 use evercal_domain::account::Secret;

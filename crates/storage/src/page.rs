@@ -131,7 +131,7 @@ impl PageContent {
         for item in items() {
             match item {
                 RemoteItem::Event(event) => content.rows.push(NewRow::of_event(event)?),
-                // A cancelled occurrence is kept as long as its master lives, and that ends here (providers.md 1.6).
+                // A cancelled occurrence is kept as long as its master lives, and that ends here.
                 RemoteItem::CancelledOccurrence { provider_id, position } if gone.contains(&position.master_id) => {
                     content.gone.push(provider_id.clone());
                 }

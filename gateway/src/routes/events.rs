@@ -25,7 +25,7 @@ pub(super) struct EventsQuery {
     limit: Option<u32>,
 }
 
-/// Occurrences by start, and when we last knew them to be complete (L15).
+/// Occurrences by start, and when we last knew them to be complete.
 #[derive(Serialize)]
 pub(super) struct EventsBody {
     calendar_id: String,
@@ -67,7 +67,7 @@ fn instant(name: &str, text: Option<&str>) -> Result<DateTime<Utc>, Problem> {
     DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(|_| expected())
 }
 
-/// The window, and the dates that it touches in the calendar's zone: dates are not instants (L32).
+/// The window, and the dates that it touches in the calendar's zone: dates are not instants.
 fn range(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<OccurrenceRange, Problem> {
     if from >= to {
         return Err(Problem::bad_request("`from` must be before `to`."));

@@ -1,5 +1,5 @@
 //! Google's notices. A notice has no body and carries no data that we trust: its token proves whose it is, and it starts
-//! a read (`reference/providers.md` 1.3).
+//! a read (<https://developers.google.com/workspace/calendar/api/guides/push>).
 
 use axum::body::Body;
 use axum::extract::State;
@@ -21,7 +21,7 @@ const CHANNEL_ID: &str = "x-goog-channel-id";
 const CHANNEL_TOKEN: &str = "x-goog-channel-token";
 const RESOURCE_ID: &str = "x-goog-resource-id";
 const RESOURCE_STATE: &str = "x-goog-resource-state";
-/// The state that announces a channel; any other announces a change (L7).
+/// The state that announces a channel; any other announces a change.
 const STATE_SYNC: &str = "sync";
 /// A resource id in bytes; Google's have about 27.
 const RESOURCE_ID_BYTES_MAX: usize = 256;

@@ -156,9 +156,9 @@ pub struct StopChannelInput {
 pub enum ChannelSettled {
     /// It was in the register as alive and is stopped now. Its notice was a real one.
     Stopped,
-    /// It had been stopped before, or ran out: late notices are normal (L19).
+    /// It had been stopped before, or ran out: late notices are normal.
     WasOver,
-    /// It was not in the register; it is ours by its token, and is stopped now (L18).
+    /// It was not in the register; it is ours by its token, and is stopped now.
     OrphanStopped,
     /// It cannot be stopped: the provider never told us what it watches. It runs out by itself.
     #[serde(other)]

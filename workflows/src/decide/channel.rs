@@ -102,7 +102,7 @@ pub fn renewal_due_ms(live: &LiveChannel, timing: &Timing, id: &str) -> i64 {
     live.expires_at_ms - lead_ms - earlier_ms
 }
 
-/// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread (L21).
+/// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread.
 pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
     let spread = timing.channel_lifetime_spread_s.min(timing.channel_lifetime_s / 2);
     let less = jitter::place(id, "expiry", u64::from(spread) + 1);
@@ -131,7 +131,7 @@ pub enum AfterFailure {
 }
 
 /// Decides what a failed attempt leads to. `failures` counts this one; `refusals` counts the not-found and forbidden
-/// ones among them, this one included: a single one is confirmed before anything is given up (L23).
+/// ones among them, this one included: a single one is confirmed before anything is given up.
 pub(crate) fn after_failure(
     failed: FailedCall,
     failures: u32,
@@ -150,7 +150,7 @@ pub(crate) fn after_failure(
     }
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     if let Some(pause_s) = timing.ladder_s.get(rung) {
-        // A rate limit is a pause like any other failure, but never shorter than the provider asked for (L20).
+        // A rate limit is a pause like any other failure, but never shorter than the provider asked for.
         return AfterFailure::Repeat { at_ms: now_ms + (i64::from(*pause_s) * 1_000).max(failed.wait_ms) };
     }
     let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));

@@ -178,7 +178,7 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at_ms: 
     publish_last_sync(ctx, previous_ms, finished_at_ms);
 }
 
-/// The provider says that the calendar is gone. Once may be a mistake (providers.md 1.8); twice in a row is not.
+/// The provider says that the calendar is gone. Once may be a mistake; twice in a row is not.
 fn refused(ctx: &Context) {
     ctx.state_mut(|s| {
         s.state.sync.refusals = s.state.sync.refusals.saturating_add(1);

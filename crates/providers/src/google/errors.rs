@@ -1,4 +1,5 @@
-//! What an error answer of Google's means: the only place that decides on kinds (`providers.md` 1.8, 1.11).
+//! What an error answer of Google's means: the only place that decides on kinds
+//! (<https://developers.google.com/workspace/calendar/api/guides/errors>).
 
 use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::HttpResponse;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::oauth::{REVOKE, TOKEN};
 use super::requests::LIST_EVENTS;
 
-/// Reasons of a 403 that are a rate or a quota: a pause, never a permanent failure (L20).
+/// Reasons of a 403 that are a rate or a quota: a pause, never a permanent failure.
 const RATE_REASONS: [&str; 5] = [
     "rateLimitExceeded",
     "userRateLimitExceeded",
@@ -15,7 +16,7 @@ const RATE_REASONS: [&str; 5] = [
     "dailyLimitExceeded",
     "subscriptionRateLimitExceeded",
 ];
-/// OAuth errors that say that the grant is dead, wherever they come from (L13).
+/// OAuth errors that say that the grant is dead, wherever they come from.
 const DEAD_GRANT_REASONS: [&str; 2] = ["invalid_grant", "admin_policy_enforced"];
 /// OAuth errors that pass.
 const TRANSIENT_OAUTH_REASONS: [&str; 3] = ["internal_failure", "server_error", "temporarily_unavailable"];
@@ -54,7 +55,7 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         401 => Kind::TokenRefreshNeeded,
         403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
         403 => Kind::Forbidden,
-        // Whatever the reason: an expired token, a changed ACL. Never a success (L2).
+        // Whatever the reason: an expired token, a changed ACL. Never a success.
         410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
         404 | 410 => Kind::NotFound,
         429 => Kind::RateLimited,

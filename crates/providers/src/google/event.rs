@@ -1,5 +1,4 @@
-//! One event of Google's as the domain sees it (`providers.md` 1.6). Pure, and alone: whatever is wrong with it stays
-//! with it (L34).
+//! One event of Google's as the domain sees it. Pure, and alone: whatever is wrong with it stays with it.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;

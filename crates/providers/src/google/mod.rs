@@ -1,4 +1,4 @@
-//! Google Calendar API v3 (`reference/providers.md` section 1). This file sends; what is sent is built in [`requests`],
+//! Google Calendar API v3. This file sends; what is sent is built in [`requests`],
 //! what comes back is read in [`parse`] and [`event`], what failed is judged in [`errors`].
 
 mod errors;

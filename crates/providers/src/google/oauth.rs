@@ -1,4 +1,4 @@
-//! Google's OAuth endpoints (`providers.md` 1.11).
+//! Google's OAuth endpoints (<https://developers.google.com/identity/protocols/oauth2/web-server>).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The Calendar API's requests as values (`providers.md` 1.1, 1.2, 1.5).
+//! The requests of the Calendar API as values (<https://developers.google.com/workspace/calendar/api/v3/reference>).
 
 use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{ChannelId, ProviderCalendarId};
@@ -68,7 +68,7 @@ pub(super) fn list_events(
     authorized(HttpRequest::get(LIST_EVENTS, url), context)
 }
 
-/// Opens a channel on a calendar's events. An expiry is always asked for (L7).
+/// Opens a channel on a calendar's events. An expiry is always asked for.
 pub(super) fn watch_events(
     settings: &GoogleSettings,
     context: &CallContext,

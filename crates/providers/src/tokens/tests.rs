@@ -267,7 +267,7 @@ async fn fifty_callers_at_once_share_one_failure_and_the_next_caller_tries_again
     assert_eq!(world.token().await.unwrap(), "a2");
 }
 
-/// L12. On 401 the token is dropped, refreshed once, and the call is made once more.
+/// On 401 the token is dropped, refreshed once, and the call is made once more.
 #[tokio::test]
 async fn http_401_never_replays_the_same_token() {
     let world = world(Some(stored_token("a1", HOUR)), [Ok(grant("a2"))]);

@@ -105,7 +105,7 @@ fn the_zone_of_a_series_is_its_own_then_the_calendars_then_utc() {
 
 #[test]
 fn series_expansion_is_anchored_at_dtstart() {
-    // L31: every third week, the fourth Thursday and the 30th are counted from the start, years before the window.
+    // Every third week, the fourth Thursday and the 30th are counted from the start, years before the window.
     let cases = [
         ("2019-01-07T08:00:00Z", "FREQ=WEEKLY;INTERVAL=5", "2026-06-29T08:00:00Z"),
         ("1999-06-30T08:00:00Z", "FREQ=MONTHLY;INTERVAL=4", "2026-06-30T08:00:00Z"),
@@ -172,7 +172,7 @@ fn until_in_the_hour_that_comes_twice_is_an_instant() {
 
 #[test]
 fn all_day_event_is_a_date_in_every_zone() {
-    // L32: the zone of the calendar changes nothing, nor does DST.
+    // The zone of the calendar changes nothing, nor does DST.
     let lines = ["RRULE:FREQ=WEEKLY;UNTIL=20260405", "EXDATE;VALUE=DATE:20260322"];
     let master = master(time("2026-03-15"), time("2026-03-17"), &lines);
     for zone in [None, Some(Tz::Pacific__Kiritimati), Some(Tz::Pacific__Pago_Pago)] {

@@ -87,7 +87,7 @@ fn time(
 }
 
 /// The place of an occurrence in the order of reading. It names rows, not offsets, so that a page begins where the last
-/// one ended whatever was written in between (L41).
+/// one ended whatever was written in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OccurrenceKey {
     #[serde(rename = "s")]

@@ -86,7 +86,7 @@ async fn write_content(
     content: &PageContent,
 ) -> Result<Differences, StoreError> {
     let mut known = states(transaction, calendar, "provider_event_id", content.ids()).await?;
-    // The provider tells the deletion of a series by its master alone (providers.md 1.6), so the rows of the series go
+    // The provider tells the deletion of a series by its master alone, so the rows of the series go
     // with it, each told in the feed; those that the page itself says exist, stay.
     let named: HashSet<&ProviderEventId> = content.ids().collect();
     let mut series = states(transaction, calendar, "series_master_id", content.gone.iter()).await?;

@@ -1,4 +1,4 @@
-//! Each row of `providers.md` 1.8 and 1.11, and the kind that it is.
+//! Each error that Google documents for the Calendar API and for OAuth, and the kind that it is.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn each_oauth_error_has_its_kind() {
     }
 }
 
-/// L13. Elsewhere a revoked grant came back from a list call with 410 and was taken for an old sync token.
+/// Elsewhere a revoked grant came back from a list call with 410 and was taken for an old sync token.
 #[test]
 fn invalid_grant_is_not_a_stale_sync_token() {
     for status in [400, 401, 403, 410] {

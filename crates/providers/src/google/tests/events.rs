@@ -185,7 +185,7 @@ fn a_cancelled_entry_without_its_place_in_a_series_is_a_deletion() {
     }
 }
 
-/// L34, this crate's half: each entry that cannot be understood is kept with its text, and only that one.
+/// Each entry that cannot be understood is kept with its text, and only that one.
 #[test]
 fn an_odd_event_is_quarantined_with_its_raw_text() {
     let table = [
