@@ -54,9 +54,8 @@ impl AccountActivities {
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
-            let (calendars, complete) = match self.read_list(&ctx, account_id).await? {
-                Some(list) => list,
-                None => return Ok(CalendarsListed::NeedsReauth),
+            let Some((calendars, complete)) = self.read_list(&ctx, account_id).await? else {
+                return Ok(CalendarsListed::NeedsReauth);
             };
             let store = &self.deps.store;
             if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {

@@ -1,11 +1,10 @@
 //! The bin `evercal-gateway`: the gateway alone, configured by the environment.
 
-use tracing_subscriber::EnvFilter;
+use evercal_settings::{Lookup, log_as_json};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log_as_json(&Lookup::new(&environment))?;
     evercal_gateway::run(&environment).await
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use evercal_settings::{Lookup, log_as_json};
 
 /// Keeps a live copy of people's calendars.
 #[derive(Parser)]
@@ -71,27 +71,22 @@ async fn main() -> ExitCode {
             let DevOptions { data_dir, port, fresh, json } = options;
             finish(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &environment).await)
         }
-        Command::Worker => {
-            log_as_json();
-            finish(evercal_worker::run(&environment).await)
-        }
-        Command::Gateway => {
-            log_as_json();
-            finish(evercal_gateway::run(&environment).await)
-        }
+        Command::Worker => role(Box::pin(evercal_worker::run(&environment))).await,
+        Command::Gateway => role(Box::pin(evercal_gateway::run(&environment))).await,
         Command::Simulator(options) => {
-            log_as_json();
             let SimulatorOptions { data_dir, port, seed } = options;
-            finish(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }).await)
+            role(Box::pin(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }))).await
         }
         Command::Ask(command) => cli::run(command, &environment).await,
     }
 }
 
-/// Roles log one JSON object per line, to stderr; `RUST_LOG` says how much.
-fn log_as_json() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+/// Runs a part of evercal in this process, with logs.
+async fn role(run: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    match log_as_json(&Lookup::new(&environment)) {
+        Ok(()) => finish(run.await),
+        Err(error) => finish(Err(error.into())),
+    }
 }
 
 fn finish(outcome: anyhow::Result<()>) -> ExitCode {

@@ -74,9 +74,7 @@ fn start_shared_server() -> Result<String, String> {
 }
 
 async fn shared_server() -> anyhow::Result<(TemporalServer, tempfile::TempDir)> {
-    // `RUST_LOG=info` shows what gateway and workers say; a second test binary in the same process is no error.
-    let filter = tracing_subscriber::EnvFilter::from_default_env();
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+    crate::logs::keep();
     let folder = tempfile::tempdir()?;
     let mut options = options(folder.path())?;
     options.time_skipping = true;

@@ -70,7 +70,7 @@ pub struct World {
     http: HttpClient,
     gateway: Option<Gateway>,
     worker: Option<RunningWorker>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What gateway and worker share.
@@ -133,7 +133,7 @@ impl World {
             http: HttpClient::new(&HttpSettings::default())?,
             gateway: None,
             worker: None,
-            _folder: folder,
+            folder,
         };
         world.change_events(USER, options.events).await;
         world.start_gateway().await?;
@@ -225,6 +225,13 @@ impl World {
         let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
         let events = history.into_events().await.expect("the history");
         History { events }.encode_to_vec()
+    }
+
+    /// What the store's files hold at this moment, the write-ahead log included.
+    pub fn database_files(&self) -> Vec<Vec<u8>> {
+        let entries = std::fs::read_dir(self.folder.path()).expect("the world's folder");
+        let paths = entries.map(|entry| entry.expect("an entry of the world's folder").path());
+        paths.filter(|path| path.is_file()).map(|path| std::fs::read(path).expect("a file of the store")).collect()
     }
 
     /// An API call that has to succeed; the answer's JSON.

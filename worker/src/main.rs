@@ -1,17 +1,14 @@
-//! `evercal-worker`: the worker as a process of its own, for deployments.
+//! The bin `evercal-worker`: the worker alone, configured by the environment.
 
-use std::process::ExitCode;
+use evercal_settings::{Lookup, log_as_json};
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    tracing_subscriber::fmt().json().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
-    #[expect(clippy::disallowed_methods, reason = "a binary reads the environment")]
-    let find = |name: &str| std::env::var(name).ok();
-    match evercal_worker::run(&find).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> anyhow::Result<()> {
+    log_as_json(&Lookup::new(&environment))?;
+    evercal_worker::run(&environment).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "binaries read the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -4,10 +4,12 @@
 //! Libraries never read the environment: a binary hands a [`Lookup`] in. Settings of one process alone are read beside
 //! that process. An error names the variable, what is wrong with its value, and an example; never the value itself.
 
+mod logging;
 mod lookup;
 mod shared;
 mod temporal;
 
+pub use logging::log_as_json;
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{channel_token_keys, database_url, google, keyring, public_url, timing, webhook_address};
 pub use temporal::{TemporalTarget, temporal_target};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Everything that somebody needs to use a running `dev`.
+#[expect(clippy::struct_field_names, reason = "programs wait for a line with `ready` in it")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ready {
     /// Always true.

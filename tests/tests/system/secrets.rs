@@ -1,28 +1,97 @@
-//! What must not be found where people look.
+//! What must not be found where people look: in Temporal, in logs, in the database file.
 
-use evercal_tests::{USER, World, mirror};
+use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::{AccountId, CalendarId};
+use evercal_http::Method;
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_tests::{USER, World, logs, mirror};
 use serde_json::json;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn event_text_and_addresses_never_reach_the_histories_of_temporal() {
-    const MARKER: &str = "marker-of-a-private-meeting";
-    let world = World::start().await;
-    let (account, calendar) = world.connect_and_settle().await;
+const TITLE: &str = "marker-of-a-private-meeting";
+const PLACE: &str = "marker-of-a-private-place";
+const GUEST: &str = "marker-of-a-guest@example.com";
+
+/// An event that nobody else has.
+async fn insert_marked_event(world: &World, calendar: CalendarId) {
     let event = json!({
-        "summary": MARKER,
+        "summary": TITLE,
+        "location": PLACE,
+        "attendees": [{"email": GUEST}],
         "start": {"dateTime": "2026-12-01T10:00:00Z"},
         "end": {"dateTime": "2026-12-01T11:00:00Z"},
     });
     world.control().insert_event(USER, event.as_object().unwrap().clone()).unwrap();
-    mirror::equals_provider(&world, calendar).await;
+    mirror::equals_provider(world, calendar).await;
+}
+
+/// The tokens that the provider gave and that evercal holds now.
+async fn tokens(world: &World, account: AccountId) -> Vec<Secret> {
+    let (credentials, _) = world.store.credentials(account).await.unwrap().unwrap();
+    match credentials {
+        Credentials::Tokens { access_token, refresh_token, .. } => vec![access_token, refresh_token],
+        Credentials::AuthorizationCode { .. } => panic!("connected, but the code was not redeemed"),
+    }
+}
+
+/// The whole flow: connect, read, renew tokens, fail in every way that is logged, read again.
+async fn use_everything(world: &World, account: AccountId, calendar: CalendarId) -> Vec<Secret> {
+    let mut secrets = tokens(world, account).await;
+    insert_marked_event(world, calendar).await;
+    let faults = [
+        FaultAction::ExpiredToken,
+        FaultAction::GarbageBody,
+        FaultAction::ResetAfter,
+        FaultAction::Status { status: 503, reason: None, retry_after_s: None },
+    ];
+    for fault in faults {
+        let rule = FaultRule::once("calendar.events.list", fault);
+        world.control().set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() }).unwrap();
+        world.change_events(USER, 3).await;
+        mirror::equals_provider(world, calendar).await;
+    }
+    // An event that cannot be read is quarantined with its text, and logged without it.
+    let poison = json!({"id": "poison0001", "status": "confirmed", "summary": TITLE, "location": PLACE});
+    world.control().put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    let window = "from=2026-11-30T00:00:00Z&to=2026-12-02T00:00:00Z";
+    let read = world.api(Method::GET, &format!("/v1/calendars/{calendar}/events?{window}"), None).await.unwrap();
+    assert!(read.to_string().contains(TITLE), "the marker went the whole way: {read}");
+    secrets.extend(tokens(world, account).await);
+    secrets
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let secrets = use_everything(&world, account, calendar).await;
+    assert!(secrets.len() >= 4, "tokens before and after a refresh");
+    let client = evercal_simulator::OauthClient::default();
+    let private = [TITLE, PLACE, GUEST, USER, world.api_key.expose(), client.secret.as_str()];
+    let private: Vec<&str> = private.into_iter().chain(secrets.iter().map(Secret::expose)).collect();
+
     for id in [evercal_workflows::names::subscription_id(calendar), evercal_workflows::names::account_id(account)] {
-        let history = world.history(&id).await;
-        assert!(!history.is_empty());
-        for secret in [MARKER, USER, "evercal-simulator-secret", "ya29", world.api_key.expose()] {
-            assert!(!contains(&history, secret.as_bytes()), "{secret} is in the history of {id}");
-        }
+        assert_absent(&private, &world.history(&id).await, &format!("the history of {id}"));
+    }
+    let said = logs::kept();
+    assert!(contains(&said, b"provider call failed"), "what failed was logged at all");
+    assert_absent(&private, &said, "the logs");
+    // The mirror holds event text, of course; credentials it holds sealed only.
+    let credentials: Vec<&str> =
+        secrets.iter().map(Secret::expose).chain([world.api_key.expose(), client.secret.as_str()]).collect();
+    let files = world.database_files();
+    assert!(files.iter().any(|file| contains(file, TITLE.as_bytes())), "the files are those of the mirror");
+    for file in files {
+        assert_absent(&credentials, &file, "a file of the database");
     }
     world.end().await;
+}
+
+fn assert_absent(private: &[&str], text: &[u8], place: &str) {
+    assert!(!text.is_empty(), "{place} is empty");
+    for secret in private {
+        assert!(!contains(text, secret.as_bytes()), "{secret} is in {place}");
+    }
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
