@@ -3,6 +3,7 @@
 //! A test makes a [`World`], does what users do, and waits for conditions with [`eventually`]. Not for unit tests: those
 //! live beside their code.
 
+pub mod channels;
 pub mod logs;
 pub mod mirror;
 pub mod skipping;

@@ -11,7 +11,7 @@ use crate::wait::eventually;
 use crate::world::World;
 
 /// What both sides say about an event, by its id; written down in two independent ways.
-type Facts = BTreeMap<String, String>;
+pub type Facts = BTreeMap<String, String>;
 
 /// Waits until the mirror of a calendar holds exactly what the provider has.
 pub async fn equals_provider(world: &World, calendar: CalendarId) {
@@ -55,7 +55,8 @@ pub async fn mirror_facts(world: &World, calendar: CalendarId) -> Facts {
     }
 }
 
-fn provider_facts(world: &World, calendar: &str) -> Facts {
+/// The provider's side.
+pub fn provider_facts(world: &World, calendar: &str) -> Facts {
     let truth = world.control().truth(calendar).expect("the provider's state");
     truth.events.iter().map(|event| (text(event, "id"), provider_fact(event))).collect()
 }

@@ -38,13 +38,21 @@ pub struct WorldOptions {
     pub events: u32,
     /// Whether requests carry the workflows' own time, for tests that skip time.
     pub simulated_time: bool,
+    /// What one call to the provider may take.
+    pub http: HttpSettings,
     /// How the provider behaves.
     pub simulator: SimulatorOptions,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { timing: quick(), events: 20, simulated_time: false, simulator: SimulatorOptions::default() }
+        Self {
+            timing: quick(),
+            events: 20,
+            simulated_time: false,
+            http: HttpSettings::default(),
+            simulator: SimulatorOptions::default(),
+        }
     }
 }
 
@@ -88,6 +96,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Whether requests carry the workflows' time.
     pub simulated_time: bool,
+    /// What one call to the provider may take.
+    pub http: HttpSettings,
 }
 
 struct RunningWorker {
@@ -120,6 +130,7 @@ impl World {
             gateway_address: free_address()?,
             timing: options.timing,
             simulated_time: options.simulated_time,
+            http: options.http,
         };
         let store = evercal_storage::open(&settings.database_url, settings.keyring.clone()).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
@@ -309,6 +320,7 @@ impl World {
             )?,
             google_webhook_address,
             timing: self.settings.timing.clone(),
+            http: self.settings.http.clone(),
             concurrent_syncs: 10,
             simulated_time: self.settings.simulated_time,
         };

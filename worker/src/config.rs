@@ -2,6 +2,7 @@
 
 use evercal_domain::Provider;
 use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_http::HttpSettings;
 use evercal_providers::google::GoogleSettings;
 use evercal_settings::{ConfigError, Lookup};
 use evercal_storage::Keyring;
@@ -23,6 +24,8 @@ pub struct WorkerConfig {
     pub google_webhook_address: Url,
     /// The durations that workflows go by.
     pub timing: Timing,
+    /// What one call to a provider may take.
+    pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
     pub concurrent_syncs: usize,
     /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
@@ -39,6 +42,7 @@ impl WorkerConfig {
             google: evercal_settings::google(lookup, true)?,
             google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,
             timing: evercal_settings::timing(lookup)?,
+            http: HttpSettings::default(),
             concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
         })

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::SystemClock;
-use evercal_http::{HttpClient, HttpSettings};
+use evercal_http::HttpClient;
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
 use evercal_settings::{Lookup, TemporalTarget, temporal_target};
@@ -53,7 +53,7 @@ pub async fn serve(
 
 /// Puts together what activities work with.
 pub fn deps(config: WorkerConfig, store: Arc<dyn evercal_storage::Store>) -> anyhow::Result<Deps> {
-    let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
+    let http = HttpClient::new(&config.http).context("making the HTTP client")?;
     let google = Arc::new(GoogleProvider::new(config.google, Arc::new(http)));
     let credentials = Arc::new(StoreCredentials(store.clone()));
     let clock = Arc::new(SystemClock);

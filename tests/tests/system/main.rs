@@ -2,6 +2,7 @@
 
 mod architecture;
 mod disconnect;
+mod faults;
 mod main_job;
 mod notices;
 mod secrets;

@@ -95,6 +95,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let input = StopChannelInput { calendar_id, channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
+    let failed = settled.as_ref().err().map(FailedCall::from_error);
     ctx.state_mut(|s| match settled {
         Ok(settled) => {
             s.state.channel.settled(channel_id);
@@ -105,6 +106,11 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
         }
         Err(_) => s.state.channel.stop_later(channel_id, again_at_ms),
     });
+    // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
+    if failed.is_some_and(|failed| failed.kind == Some(ProviderErrorKind::GrantRevoked)) {
+        ctx.state_mut(|s| s.state.needs_reauth = true);
+        tell_account_of_lost_grant(ctx).await;
+    }
 }
 
 async fn start_poller(ctx: &Context) {

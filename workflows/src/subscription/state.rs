@@ -213,6 +213,8 @@ impl SubscriptionState {
                 self.channel.start_afresh();
                 // Notices may have passed us by, and the old channel may be gone with the old grant.
                 self.channel.renew_requested = self.channel.live.is_some();
+                // What could not be stopped with the dead grant can be stopped now.
+                self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
                 self.sync.add(SyncReason::CatchUp, 0, 0);
             }
             _ => {}

@@ -1,0 +1,31 @@
+//! Comparing the provider's channels with the register: no channel may live that nobody owns.
+
+use std::collections::BTreeSet;
+
+use evercal_domain::{CalendarId, ChannelState};
+use evercal_simulator::Collection;
+
+use crate::wait::eventually;
+use crate::world::World;
+
+/// Waits until exactly `count` channels of a calendar live at the provider, and until they are those that the register
+/// has as live.
+pub async fn are_owned(world: &World, calendar: CalendarId, count: usize) {
+    let row = world.store.calendar(calendar).await.expect("the store answers").expect("a row");
+    let provider_id = row.remote.provider_id.as_str().to_owned();
+    eventually("the channels at the provider are those of the register", || async {
+        let alive = alive_at_provider(world, &provider_id);
+        let registered = world.store.channels_of_calendar(calendar).await.expect("the register");
+        let live = registered.iter().filter(|channel| channel.state == ChannelState::Live);
+        let owned: BTreeSet<String> = live.map(|channel| channel.id.to_string()).collect();
+        if alive == owned && alive.len() == count { Ok(()) } else { Err((alive, registered)) }
+    })
+    .await;
+}
+
+/// The ids of the channels that live at the provider.
+pub fn alive_at_provider(world: &World, provider_id: &str) -> BTreeSet<String> {
+    let watched = Collection::Events { calendar: provider_id.to_owned() };
+    let channels = world.control().channels().expect("the provider's channels").into_iter();
+    channels.filter(|channel| channel.live && channel.collection == watched).map(|channel| channel.id).collect()
+}

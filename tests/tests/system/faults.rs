@@ -1,0 +1,383 @@
+//! A fault of each kind at each provider call of each path: whatever breaks, and wherever, the end state is the right one.
+//!
+//! A path is walked once without a fault to learn its calls. Then it is walked once for each of them and each kind of
+//! fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evercal_domain::{AccountId, AccountState, Calendar, CalendarState, ChannelState};
+use evercal_http::{HttpSettings, Method};
+use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, FaultPlan, FaultRule, NewUser, Quirks};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick, skipping};
+use evercal_workflows::{Timing, names};
+use serde_json::json;
+
+/// A kind of fault, and the methods that it can happen to.
+type Fault = (FaultAction, &'static str);
+
+/// A fault at one call of a path: the n-th of its method, from 0. The n-th of all would be another call each time, since
+/// both lanes of a subscription call at once.
+#[derive(Debug, Clone)]
+struct Hit {
+    method: String,
+    after: u32,
+    action: FaultAction,
+}
+
+fn faults() -> Vec<Fault> {
+    let status = |status: u16| FaultAction::Status { status, reason: None, retry_after_s: None };
+    vec![
+        (FaultAction::ResetBefore, "*"),
+        (FaultAction::ResetAfter, "*"),
+        (FaultAction::Hang, "*"),
+        (FaultAction::SlowBody { chunk_bytes: 64, delay_ms: 1 }, "*"),
+        (FaultAction::TruncatedBody, "*"),
+        (FaultAction::GarbageBody, "*"),
+        (FaultAction::OversizedBody { bytes: 400_000 }, "*"),
+        (status(500), "*"),
+        (FaultAction::Status { status: 503, reason: None, retry_after_s: Some(1) }, "*"),
+        (FaultAction::Quota { status: 403 }, "calendar.*"),
+        (FaultAction::Quota { status: 429 }, "*"),
+        (FaultAction::ExpiredToken, "calendar.*"),
+        (FaultAction::InvalidGrant, "*"),
+        (FaultAction::EmptyPage, "calendar.events.list"),
+        (status(404), "calendar.events.*"),
+        (status(404), "calendar.calendarList.list"),
+        (status(410), "calendar.events.list"),
+    ]
+}
+
+/// What is used up of the world by one walk.
+struct Walker {
+    user: String,
+    account: AccountId,
+    calendar: Calendar,
+}
+
+/// Everything in real time is short; what the provider may take for an answer too, since faults that hang are among them.
+fn options() -> WorldOptions {
+    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let http =
+        HttpSettings { total_timeout: Duration::from_secs(1), response_bytes_max: 300_000, ..HttpSettings::default() };
+    WorldOptions { timing, http, events: 12, ..WorldOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calendar() {
+    let world = World::with(options()).await;
+    let mut walks = Walks::default();
+    let mut number = 0;
+    while let Some(hit) = walks.next() {
+        let user = new_user(&world, number).await;
+        number += 1;
+        walks.begin(&world, hit.as_ref());
+        let account = connect(&world, &user, None).await;
+        let calendar = found(&world, &user, account).await;
+        settled(&world, &Walker { user, account, calendar }).await;
+        walks.end(&world, hit);
+    }
+    walks.met_everything(&[
+        "oauth.token",
+        "calendar.calendarList.list",
+        "calendar.events.list",
+        "calendar.events.watch",
+    ]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror() {
+    let world = World::with(options()).await;
+    let walker = connected(&world).await;
+    // More than one page for few events.
+    world.control().set_quirks(Quirks { empty_page_every: 2, ..Quirks::default() }).unwrap();
+    let mut walks = Walks::default();
+    while let Some(hit) = walks.next() {
+        world.control().expire_access_tokens(Some(&walker.user)).unwrap();
+        world.control().expire_sync_tokens(&walker.user).unwrap();
+        walks.begin(&world, hit.as_ref());
+        change(&world, &walker.user).await;
+        settled(&world, &walker).await;
+        walks.end(&world, hit);
+    }
+    walks.met_everything(&["oauth.token", "calendar.events.list"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror() {
+    let world = World::with(options()).await;
+    let walker = connected(&world).await;
+    let mut walks = Walks::default();
+    while let Some(hit) = walks.next() {
+        world.control().expire_access_tokens(Some(&walker.user)).unwrap();
+        walks.begin(&world, hit.as_ref());
+        change(&world, &walker.user).await;
+        settled(&world, &walker).await;
+        walks.end(&world, hit);
+    }
+    walks.met_everything(&["oauth.token", "calendar.events.list"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
+    let timing = Timing {
+        // Only what belongs to a renewal happens in the week, and it waits its full time: that costs nothing here.
+        reconcile_interval_s: 10 * 365 * 24 * 3600,
+        ladder_s: Timing::default().ladder_s,
+        regain_interval_s: Timing::default().regain_interval_s,
+        ..options().timing
+    };
+    let world = World::with(WorldOptions { timing, simulated_time: true, ..options() }).await;
+    let walker = connected(&world).await;
+    let mut walks = Walks::default();
+    let mut number = 0;
+    while let Some(hit) = walks.next() {
+        number += 1;
+        let before = channels::alive_at_provider(&world, &walker.user);
+        world.control().expire_access_tokens(Some(&walker.user)).unwrap();
+        walks.begin(&world, hit.as_ref());
+        let by = until_renewed(&world, &walker).await;
+        let workflow = names::subscription_id(walker.calendar.id);
+        let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+        skipping::fast_forward(client, namespace, &workflow, &format!("week {number}"), by).await.unwrap();
+        settled(&world, &walker).await;
+        assert_ne!(
+            channels::alive_at_provider(&world, &walker.user),
+            before,
+            "{hit:?}: it was renewed; {:?}",
+            walks.made(&world)
+        );
+        walks.end(&world, hit);
+    }
+    walks.met_everything(&["oauth.token", "calendar.events.watch", "calendar.channels.stop", "calendar.events.list"]);
+    world.end().await;
+}
+
+/// How far it is, in the calendar's own time, to some hours after the renewal: enough for the ladder and for another try
+/// at stopping the old channel, and before the end of the channel.
+async fn until_renewed(world: &World, walker: &Walker) -> Duration {
+    let seen_at = world.control().clock().unwrap().collections[&walker.user];
+    let register = world.store.channels_of_calendar(walker.calendar.id).await.unwrap();
+    let live = register.iter().find(|channel| channel.state == ChannelState::Live).unwrap();
+    let until = live.expires_at - chrono::TimeDelta::hours(20);
+    (until - seen_at).to_std().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_grant() {
+    let world = World::with(options()).await;
+    let mut walks = Walks::default();
+    let mut number = 0;
+    while let Some(hit) = walks.next() {
+        let user = new_user(&world, number).await;
+        number += 1;
+        let account = connect(&world, &user, None).await;
+        let calendar = world.calendar_of(&user).await;
+        let walker = Walker { user, account, calendar };
+        settled(&world, &walker).await;
+        walks.begin(&world, hit.as_ref());
+        world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+        let dead_grant = hit.as_ref().is_some_and(|hit| hit.action == FaultAction::InvalidGrant);
+        disconnected(&world, &walker, dead_grant).await;
+        walks.end(&world, hit);
+    }
+    walks.met_everything(&["calendar.channels.stop", "oauth.revoke"]);
+    world.end().await;
+}
+
+/// Which walks are still to be made, and what was met on those before.
+#[derive(Default)]
+struct Walks {
+    begun: bool,
+    /// The methods of the walk without a fault, in order.
+    calls: Vec<String>,
+    /// What is still to be walked.
+    left: Vec<Hit>,
+    calls_before: u64,
+    met: BTreeSet<(String, &'static str)>,
+}
+
+impl Walks {
+    /// The next walk: without a fault the first time, `None` when all are made.
+    #[expect(clippy::option_option, reason = "no walk left, a walk without a fault, a walk with one")]
+    fn next(&mut self) -> Option<Option<Hit>> {
+        if !self.begun {
+            self.begun = true;
+            return Some(None);
+        }
+        self.left.pop().map(Some)
+    }
+
+    fn begin(&mut self, world: &World, hit: Option<&Hit>) {
+        self.calls_before = last_call(world);
+        let rules = hit
+            .into_iter()
+            .map(|hit| FaultRule { after: hit.after, ..FaultRule::once(&hit.method, hit.action.clone()) });
+        world.control().set_faults(FaultPlan { rules: rules.collect(), random: None }).unwrap();
+    }
+
+    fn end(&mut self, world: &World, hit: Option<Hit>) {
+        world.control().set_faults(FaultPlan::default()).unwrap();
+        let before = self.calls_before;
+        let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > before);
+        match hit {
+            None => {
+                self.calls = calls.map(|call| call.method).collect();
+                self.left = every_hit(&self.calls);
+            }
+            Some(Hit { action, .. }) => {
+                let met = calls.filter(|call| call.fault.as_deref() == Some(action.kind()));
+                self.met.extend(met.map(|call| (call.method, action.kind())));
+            }
+        }
+    }
+
+    /// The calls of this walk so far, for people.
+    fn made(&self, world: &World) -> Vec<String> {
+        let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > self.calls_before);
+        calls
+            .map(|call| format!("{} {:?} {:?} at {:?}", call.method, call.status, call.fault, call.simulated_now))
+            .collect()
+    }
+
+    /// Nothing above can pass by not happening: the path made these calls, and each met each kind of fault.
+    fn met_everything(&self, methods: &[&str]) {
+        for method in methods {
+            assert!(self.calls.iter().any(|call| call == method), "{method} is not in {:?}", self.calls);
+            for (action, applies_to) in faults() {
+                let applies = applies(applies_to, method);
+                let met = self.met.contains(&((*method).to_owned(), action.kind()));
+                assert!(met || !applies, "{method} never met {}: {:?} {:?}", action.kind(), self.calls, self.met);
+            }
+        }
+    }
+}
+
+/// Each fault at each call that it can happen to. The consent page is opened by a browser, not by us.
+fn every_hit(calls: &[String]) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    for method in calls.iter().filter(|method| *method != "oauth.authorize") {
+        let after = seen.entry(method).or_default();
+        for (action, applies_to) in faults() {
+            if applies(applies_to, method) {
+                hits.push(Hit { method: method.clone(), after: *after, action });
+            }
+        }
+        *after += 1;
+    }
+    hits
+}
+
+fn applies(pattern: &str, method: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == method, |start| method.starts_with(start))
+}
+
+fn last_call(world: &World) -> u64 {
+    world.control().calls().unwrap().calls.last().map_or(0, |call| call.index)
+}
+
+/// A user with a calendar of a few events.
+async fn new_user(world: &World, number: u32) -> String {
+    let email = format!("user{number}@example.com");
+    let user = NewUser { email: email.clone(), name: "User".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&user).unwrap();
+    world.change_events(&email, 8).await;
+    email
+}
+
+async fn connected(world: &World) -> Walker {
+    let (account, id) = world.connect_and_settle().await;
+    let calendar = world.store.calendar(id).await.unwrap().unwrap();
+    channels::are_owned(world, id, 1).await;
+    Walker { user: USER.to_owned(), account, calendar }
+}
+
+async fn connect(world: &World, user: &str, again: Option<AccountId>) -> AccountId {
+    let mut start = json!({"label": "User", "login_hint": user});
+    if let Some(account) = again {
+        start["account_id"] = json!(account.to_string());
+    }
+    world.try_connect(start).await.unwrap()
+}
+
+async fn change(world: &World, calendar: &str) {
+    let changes = json!({"calendar": calendar, "count": 3, "seed": last_call(world), "notices": "once"});
+    let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+    assert_eq!(changes.notices, ChangeNotices::Once);
+    world.control().make_changes(&changes).await.unwrap();
+}
+
+/// Waits until an account has found its calendar, with a further consent where the account asks for one.
+async fn found(world: &World, user: &str, account: AccountId) -> Calendar {
+    let mut consented_again = false;
+    loop {
+        let found = eventually("the calendar is found, or the account asks for a consent", || async {
+            let row = world.store.account(account).await.unwrap().unwrap();
+            let calendars = world.store.calendars_of_account(account).await.unwrap();
+            match calendars.into_iter().next() {
+                Some(calendar) => Ok(Some(calendar)),
+                None if row.state == AccountState::NeedsReauth && !consented_again => Ok(None),
+                None => Err((row.state, row.detail)),
+            }
+        })
+        .await;
+        if let Some(calendar) = found {
+            return calendar;
+        }
+        consented_again = true;
+        connect(world, user, Some(account)).await;
+    }
+}
+
+/// Waits for the right end state. Where the grant is dead, or the answer to the code was lost, it is right to ask for a
+/// new consent, which then has to heal everything.
+async fn settled(world: &World, walker: &Walker) {
+    let mut consented_again = false;
+    loop {
+        let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {
+            let account = world.store.account(walker.account).await.unwrap().unwrap();
+            let calendar = world.store.calendar(walker.calendar.id).await.unwrap().unwrap();
+            let live = account.state == AccountState::Connected && calendar.state == CalendarState::Live;
+            match account.state {
+                AccountState::NeedsReauth if !consented_again => Ok(true),
+                _ if live && is_equal(world, walker).await => Ok(false),
+                _ => Err((account.state, account.detail, calendar.state, calendar.detail)),
+            }
+        })
+        .await;
+        if !needs_consent {
+            break;
+        }
+        consented_again = true;
+        connect(world, &walker.user, Some(walker.account)).await;
+    }
+    channels::are_owned(world, walker.calendar.id, 1).await;
+}
+
+async fn is_equal(world: &World, walker: &Walker) -> bool {
+    mirror::provider_facts(world, &walker.user) == mirror::mirror_facts(world, walker.calendar.id).await
+}
+
+/// With a dead grant nobody can stop a channel any more: it runs out by itself, and the register still knows it.
+async fn disconnected(world: &World, walker: &Walker, dead_grant: bool) {
+    eventually("the account is disconnected", || async {
+        let row = world.store.account(walker.account).await.unwrap().unwrap();
+        if row.state == AccountState::Disconnected { Ok(()) } else { Err(row.state) }
+    })
+    .await;
+    assert!(world.store.credentials(walker.account).await.unwrap().is_none());
+    let calendar = world.store.calendar(walker.calendar.id).await.unwrap().unwrap();
+    assert_eq!(calendar.state, CalendarState::Closed);
+    let alive = channels::alive_at_provider(world, &walker.user);
+    if dead_grant {
+        let known = world.store.channels_of_calendar(walker.calendar.id).await.unwrap();
+        assert!(alive.iter().all(|id| known.iter().any(|channel| channel.id.to_string() == *id)), "{alive:?}");
+    } else {
+        assert!(alive.is_empty(), "{alive:?}");
+        assert_eq!(world.control().revoke_grants(&walker.user).unwrap(), 0, "no grant is left");
+    }
+}
