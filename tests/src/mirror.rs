@@ -4,34 +4,56 @@ use std::collections::BTreeMap;
 
 use evercal_domain::event::EventTime;
 use evercal_domain::{CalendarId, EventStatus};
-use evercal_storage::{PageRequest, StoredBody};
+use evercal_simulator::CalendarTruth;
+use evercal_storage::{PageRequest, Store, StoredBody};
 use serde_json::{Map, Value};
 
 use crate::wait::eventually;
 use crate::world::World;
 
 /// What both sides say about an event, by its id; written down in two independent ways.
-pub type Facts = BTreeMap<String, String>;
+type Facts = BTreeMap<String, String>;
 
 /// Waits until the mirror of a calendar holds exactly what the provider has.
 pub async fn equals_provider(world: &World, calendar: CalendarId) {
     let row = world.store.calendar(calendar).await.expect("the store answers").expect("a row");
     let provider_id = row.remote.provider_id.as_str().to_owned();
     eventually("the mirror equals the provider", || async {
-        let truth = provider_facts(world, &provider_id);
-        let mirror = mirror_facts(world, calendar).await;
-        if truth == mirror { Ok(()) } else { Err(difference(&truth, &mirror)) }
+        compare(&*world.store, calendar, &world.control().truth(&provider_id).expect("the provider's state")).await
     })
     .await;
 }
 
-/// The mirror's side.
-pub async fn mirror_facts(world: &World, calendar: CalendarId) -> Facts {
+/// Compares the mirror of a calendar with the provider's own state; an error tells some differences.
+pub async fn compare(store: &dyn Store, calendar: CalendarId, truth: &CalendarTruth) -> Result<(), Vec<String>> {
+    let (truth, mirror) = (provider_facts(truth), mirror_facts(store, calendar).await);
+    if truth == mirror { Ok(()) } else { Err(difference(&truth, &mirror)) }
+}
+
+/// Asserts that the change feed, applied from its beginning, gives exactly the mirror: nothing is told twice, nothing is
+/// left out.
+pub async fn follows_from_its_changes(store: &dyn Store, calendar: CalendarId) {
+    let changes = store.changes(calendar, 0, u32::MAX).await.expect("the change feed");
+    let mut known = BTreeMap::new();
+    for (sequence, change) in (1..).zip(&changes) {
+        assert_eq!(change.sequence, sequence, "the feed is numbered without gaps");
+        let id = change.event_id.as_str().to_owned();
+        assert_eq!(known.get(&id), change.before.as_ref(), "change {sequence} of {id} does not follow");
+        match &change.after {
+            Some(after) => known.insert(id, after.clone()),
+            None => known.remove(&id),
+        };
+    }
+    let mirror = mirror_facts(store, calendar).await;
+    assert!(known.keys().eq(mirror.keys()), "the feed ends in another set of events than the mirror holds");
+}
+
+async fn mirror_facts(store: &dyn Store, calendar: CalendarId) -> Facts {
     let mut facts = Facts::new();
     let mut after = None;
     loop {
         let page = PageRequest { after, limit: 1_000 };
-        let page = world.store.items(calendar, &page).await.expect("the mirror's rows");
+        let page = store.items(calendar, &page).await.expect("the mirror's rows");
         for item in page.items {
             let fact = match &item.body {
                 StoredBody::Event(event) => format!(
@@ -55,9 +77,7 @@ pub async fn mirror_facts(world: &World, calendar: CalendarId) -> Facts {
     }
 }
 
-/// The provider's side.
-pub fn provider_facts(world: &World, calendar: &str) -> Facts {
-    let truth = world.control().truth(calendar).expect("the provider's state");
+fn provider_facts(truth: &CalendarTruth) -> Facts {
     truth.events.iter().map(|event| (text(event, "id"), provider_fact(event))).collect()
 }
 

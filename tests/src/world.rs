@@ -14,10 +14,11 @@ use evercal_settings::TemporalTarget;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
 use evercal_storage::{Keyring, Store};
 use evercal_worker::WorkerConfig;
+use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
 use serde_json::{Value, json};
-use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHandle};
+use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions};
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::protos::temporal::api::history::v1::History;
 use tokio::sync::oneshot;
@@ -228,6 +229,13 @@ impl World {
     /// The handle of a calendar's subscription, whatever run it is in.
     pub fn subscription(&self, calendar: CalendarId) -> WorkflowHandle<Client, SubscriptionWorkflow> {
         self.temporal.client.get_workflow_handle(evercal_workflows::names::subscription_id(calendar))
+    }
+
+    /// What a calendar's subscription says of itself.
+    pub async fn status(&self, calendar: CalendarId) -> SubscriptionStatus {
+        let subscription = self.subscription(calendar);
+        let query = subscription.query(SubscriptionWorkflow::status, (), WorkflowQueryOptions::default());
+        query.await.expect("the subscription answers")
     }
 
     /// A workflow's whole history as the server keeps it, in its wire form.

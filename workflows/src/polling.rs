@@ -60,6 +60,10 @@ impl PollingWorkflow {
                 return Ok(Ended { reason: "the channel is back".into() });
             }
         }
+        // It may have come together with the last timer; the next run would not know of it.
+        if ctx.state(|s| s.stop) {
+            return Ok(Ended { reason: "the channel is back".into() });
+        }
         let never = ctx.continue_as_new(input, ContinueAsNewOptions::default())?;
         match never {}
     }

@@ -341,7 +341,10 @@ async fn settled(world: &World, walker: &Walker) {
         let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {
             let account = world.store.account(walker.account).await.unwrap().unwrap();
             let calendar = world.store.calendar(walker.calendar.id).await.unwrap().unwrap();
-            let live = account.state == AccountState::Connected && calendar.state == CalendarState::Live;
+            // The subscription itself is asked, since what it found out may still be on its way into the store.
+            let live = account.state == AccountState::Connected
+                && calendar.state == CalendarState::Live
+                && world.status(walker.calendar.id).await.state == CalendarState::Live;
             match account.state {
                 AccountState::NeedsReauth if !consented_again => Ok(true),
                 _ if live && is_equal(world, walker).await => Ok(false),
@@ -359,7 +362,8 @@ async fn settled(world: &World, walker: &Walker) {
 }
 
 async fn is_equal(world: &World, walker: &Walker) -> bool {
-    mirror::provider_facts(world, &walker.user) == mirror::mirror_facts(world, walker.calendar.id).await
+    let truth = world.control().truth(&walker.user).unwrap();
+    mirror::compare(&*world.store, walker.calendar.id, &truth).await.is_ok()
 }
 
 /// With a dead grant nobody can stop a channel any more: it runs out by itself, and the register still knows it.

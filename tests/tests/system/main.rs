@@ -6,3 +6,4 @@ mod faults;
 mod main_job;
 mod notices;
 mod secrets;
+mod year;

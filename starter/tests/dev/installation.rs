@@ -1,0 +1,217 @@
+//! A whole `evercal dev` as a process, and what a test may do to it: look into its store and its provider, kill its parts.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use evercal_domain::account::Secret;
+use evercal_domain::{Calendar, CalendarId, TenantId};
+use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
+use evercal_simulator::CalendarTruth;
+use evercal_storage::{Keyring, PageRequest, Store};
+use serde_json::{Value, json};
+use url::Url;
+
+/// How long a start may take on a busy machine.
+const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Durations for tests that kill: what waits for a dead worker waits short.
+pub const QUICK_TIMING: &str = r#"{"heartbeat_timeout_s": 3, "sync_backoff_initial_ms": 200, "ladder_s": [1, 1, 1],
+    "regain_interval_s": 2, "failed_sync_pause_s": 2}"#;
+
+/// A running `evercal dev`.
+pub struct Installation {
+    process: Child,
+    /// Its one line.
+    pub ready: Value,
+    http: HttpClient,
+}
+
+impl Installation {
+    /// Starts in `folder`, and waits for the line.
+    pub fn start(folder: &Path, timing: &str) -> Self {
+        Self::start_command(command(folder), timing)
+    }
+
+    /// Starts with these arguments, and waits for the line.
+    pub fn start_command(mut command: Command, timing: &str) -> Self {
+        let mut process = command.env("EVERCAL_TIMING", timing).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = process.stdout.take().unwrap();
+        let (sender, line) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            sender.send(line)
+        });
+        let line = line.recv_timeout(START_PATIENCE).expect("dev says that it is ready");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("dev did not start; it said {line:?}"));
+        Self { process, ready, http: HttpClient::new(&HttpSettings::default()).unwrap() }
+    }
+
+    /// Kills `dev` itself, as the kernel would.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Asks it to end, as Ctrl-C does, and waits.
+    pub fn stop(mut self) -> std::process::ExitStatus {
+        let status = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        self.process.wait().unwrap()
+    }
+
+    /// Kills one part. One that is just being restarted is dead already.
+    pub fn kill_part(&self, part: &str) {
+        for pid in pids(self.process.id(), part) {
+            // It may have ended in the meantime.
+            let _gone_is_fine = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+
+    /// The process ids of all that it started.
+    pub fn all_pids(&self) -> Vec<u32> {
+        descendants(self.process.id())
+    }
+
+    /// An API call with the key of the demo tenant.
+    pub async fn api(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let key = Secret::new(self.ready["api_key"].as_str().unwrap());
+        self.call("api", method, path, body, Some(key)).await
+    }
+
+    /// A call of the simulator's control API.
+    pub async fn control(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        self.call("simulator", method, &format!("/control/{path}"), body, None).await
+    }
+
+    async fn call(
+        &self,
+        server: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        bearer: Option<Secret>,
+    ) -> anyhow::Result<Value> {
+        let url: Url = format!("{}{path}", self.ready[server].as_str().unwrap()).parse()?;
+        let body = body.map_or(Body::Empty, Body::Json);
+        let answer = self.http.send(HttpRequest { method, body, bearer, ..HttpRequest::get("test", url) }).await?;
+        anyhow::ensure!(answer.is_success(), "{path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        Ok(if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body)? })
+    }
+
+    /// Connects a user through the consent page, as a browser would.
+    pub async fn connect(&self, user: &str) -> anyhow::Result<()> {
+        let start = json!({"label": user, "login_hint": user});
+        let started = self.api(Method::POST, "/v1/oauth/google/start", Some(start)).await?;
+        let consent: Url = started["authorization_url"].as_str().unwrap().parse()?;
+        let redirect = self.http.send(HttpRequest::get("consent", consent)).await?;
+        let callback: Url = redirect.header("location").unwrap().parse()?;
+        let answer = self.http.send(HttpRequest::get("callback", callback)).await?;
+        anyhow::ensure!(answer.is_success(), "callback: {}", answer.status);
+        Ok(())
+    }
+
+    /// What the provider has.
+    pub async fn truth(&self, calendar: &str) -> anyhow::Result<CalendarTruth> {
+        let state = self.control(Method::GET, &format!("state/{}", calendar.replace('@', "%40")), None).await?;
+        Ok(serde_json::from_value(state)?)
+    }
+
+    /// The ids of the channels that live at the provider for a calendar, in order.
+    pub async fn live_channels(&self, calendar: &str) -> anyhow::Result<Vec<String>> {
+        let channels = self.control(Method::GET, "channels", None).await?;
+        let channels = channels["channels"].as_array().unwrap().iter();
+        let live =
+            channels.filter(|channel| channel["live"] == json!(true) && channel["collection"]["calendar"] == calendar);
+        let mut ids: Vec<String> = live.map(|channel| channel["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// How often a method was called so far.
+    pub async fn calls(&self, method: &str) -> u64 {
+        let calls = self.control(Method::GET, "calls", None).await.unwrap();
+        calls["counts"][method].as_u64().unwrap_or(0)
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        // Also after a failed assertion; the children end with it.
+        let _ended_already = self.process.kill();
+        let _status = self.process.wait();
+    }
+}
+
+/// `evercal dev --json` in a folder.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
+    command.args(["dev", "--json", "--data-dir"]).arg(folder).stdin(Stdio::null());
+    command
+}
+
+/// The store of an installation, opened beside it.
+pub async fn store(folder: &Path) -> Arc<dyn Store> {
+    let keys: Value = serde_json::from_slice(&std::fs::read(folder.join("dev-keys.json")).unwrap()).unwrap();
+    let keyring = Keyring::parse(keys["master_key"].as_str().unwrap()).unwrap();
+    let path: PathBuf = folder.join("evercal.db");
+    evercal_storage::open(&format!("sqlite://{}", path.display()), keyring).await.unwrap()
+}
+
+/// The calendar with this id at the provider, if the mirror has it.
+pub async fn calendar(store: &dyn Store, provider_id: &str) -> Option<Calendar> {
+    let tenant: TenantId = store.tenants().await.unwrap().first()?.id;
+    let page = PageRequest { after: None, limit: 500 };
+    let calendars = store.calendars_of_tenant(tenant, &page).await.unwrap().items;
+    calendars.into_iter().find(|calendar| calendar.remote.provider_id.as_str() == provider_id)
+}
+
+/// The ids of the channels that the register has as live, in order.
+pub async fn registered_channels(store: &dyn Store, calendar: CalendarId) -> Vec<String> {
+    let channels = store.channels_of_calendar(calendar).await.unwrap().into_iter();
+    let live = channels.filter(|channel| channel.state == evercal_domain::ChannelState::Live);
+    let mut ids: Vec<String> = live.map(|channel| channel.id.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+/// The processes below `root` that are this part.
+fn pids(root: u32, part: &str) -> Vec<u32> {
+    let is_part = |pid: &u32| {
+        let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut arguments = arguments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let (program, first) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
+        (program.ends_with("/evercal") && first == part) || program.ends_with(&format!("/{part}"))
+    };
+    descendants(root).into_iter().filter(is_part).collect()
+}
+
+/// All processes that `root` started, directly or not.
+fn descendants(root: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let processes = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
+    let parents: Vec<(u32, u32)> = processes.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(known) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, parent)| *parent == known).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// The parent of a process (proc(5): the second field after the name in brackets).
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a process with this id exists and has not ended.
+pub fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+}

@@ -1,0 +1,236 @@
+//! Years of life on the real server, by its time skipping: no instant without a channel, each renewal in time, and what
+//! happens when channels cannot be had for long.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::journal::AuditKind;
+use evercal_domain::{CalendarId, CalendarState};
+use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, FaultRule, RandomFaults};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, skipping};
+use evercal_workflows::{Timing, names};
+
+const DAY: Duration = Duration::from_hours(24);
+const LEAD: TimeDelta = TimeDelta::hours(24);
+
+/// The product's own durations, but for the looks without a reason: four times as many a day would only make it longer.
+fn options() -> WorldOptions {
+    let timing = Timing { reconcile_interval_s: 24 * 3600, sync_backoff_initial_ms: 30_000, ..Timing::default() };
+    WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
+}
+
+async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Duration) {
+    let workflow = names::subscription_id(calendar);
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    skipping::fast_forward(client, namespace, &workflow, id, time).await.unwrap();
+}
+
+/// The provider's channels of the calendar, oldest first.
+fn channels_ever(world: &World) -> Vec<ChannelReport> {
+    let watched = Collection::Events { calendar: USER.to_owned() };
+    let mut channels = world.control().channels().unwrap();
+    channels.retain(|channel| channel.collection == watched);
+    channels.sort_by_key(|channel| channel.created_at);
+    channels
+}
+
+fn end_of(channel: &ChannelReport) -> DateTime<Utc> {
+    channel.stopped_at.map_or(channel.expires_at, |stopped_at| stopped_at.min(channel.expires_at))
+}
+
+/// Asserts from the provider's register that somebody watched at every instant, and that no renewal came late.
+fn assert_watched_without_a_gap(channels: &[ChannelReport]) {
+    for pair in channels.windows(2) {
+        let [old, new] = pair else { unreachable!("windows of two") };
+        assert!(new.created_at <= end_of(old), "nobody watched between {old:#?} and {new:#?}");
+    }
+    let last = channels.last().unwrap();
+    assert!(last.live, "{last:#?}");
+}
+
+/// The run that a workflow is in, and the one that it began with.
+async fn runs(world: &World, calendar: CalendarId) -> (String, String) {
+    let handle = world.subscription(calendar);
+    let description = handle.describe(temporalio_client::WorkflowDescribeOptions::default()).await.unwrap();
+    let info = description.raw().workflow_execution_info.clone().unwrap();
+    (info.execution.unwrap().run_id, info.first_run_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_survives_without_any_cron() {
+    let timing = Timing { history_events_max: 400, ..options().timing };
+    let world = World::with(WorldOptions { timing, ..options() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    live_for(&world, calendar, "a year", 365 * DAY).await;
+
+    channels::are_owned(&world, calendar, 1).await;
+    let channels = channels_ever(&world);
+    let first = channels.first().unwrap().created_at;
+    let last = channels.last().unwrap();
+    assert!(last.expires_at - first > TimeDelta::days(365), "{} channels until {}", channels.len(), last.expires_at);
+    assert_watched_without_a_gap(&channels);
+    for pair in channels.windows(2) {
+        assert!(pair[1].created_at <= pair[0].expires_at - LEAD, "renewed less than a day ahead: {pair:#?}");
+    }
+    let (now, first_run) = runs(&world, calendar).await;
+    assert_ne!(now, first_run, "a year does not fit into one run");
+    world.change_events(USER, 5).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_has_zero_coverage_gap() {
+    let world = World::with(options()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    // A third of the calls about channels go wrong, some of them after they had their effect.
+    let random = RandomFaults {
+        seed: 11,
+        percent: 33,
+        methods: vec!["calendar.events.watch".to_owned(), "calendar.channels.stop".to_owned()],
+        actions: vec![
+            FaultAction::ResetAfter,
+            FaultAction::ResetBefore,
+            FaultAction::Status { status: 503, reason: None, retry_after_s: None },
+        ],
+    };
+    world.control().set_faults(FaultPlan { rules: vec![], random: Some(random) }).unwrap();
+    live_for(&world, calendar, "two months", 60 * DAY).await;
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    let channels = channels_ever(&world);
+    assert!(channels.len() >= 10, "{}", channels.len());
+    let faults = world.control().calls().unwrap().calls.iter().filter(|call| call.fault.is_some()).count();
+    assert!(faults >= 5, "{faults} calls went wrong");
+    assert_watched_without_a_gap(&channels);
+    world.end().await;
+}
+
+/// Days at a time without a channel, again and again over a year. A pending child keeps the clock of its parent at the
+/// speed of real time, so that only the poller's own clock runs ahead meanwhile, and the tries to get a channel back are
+/// seconds apart here, not an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and_go() {
+    const OUTAGES: i32 = 4;
+    let timing = Timing { regain_interval_s: 2, ..options().timing };
+    let world = World::with(WorldOptions { timing: timing.clone(), ..options() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    for outage in 1..=OUTAGES {
+        live_for(&world, calendar, &format!("quarter {outage}"), 85 * DAY).await;
+        let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
+        let rule = FaultRule::always("calendar.events.watch", down);
+        world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+        let calls_before = world.control().calls().unwrap().calls.last().unwrap().index;
+
+        // A day of polling: the poller inherits as many skips as it has rounds in a day.
+        let (client, namespace) = (world.temporal.client.clone(), world.temporal.namespace.clone());
+        let workflow = names::subscription_id(calendar);
+        let id = format!("outage {outage}");
+        let forward = tokio::spawn(async move {
+            skipping::fast_forward_within(&client, &namespace, &workflow, &id, 6 * DAY, 96).await
+        });
+        wait_for_state(&world, calendar, CalendarState::Polling).await;
+        wait_for_alerts(&world, calendar, AuditKind::AlertRaised, outage).await;
+        assert_ladder(&world, calls_before, &timing.ladder_s);
+        // No channel brings notices (the old one is past its end or ignored), but the mirror stays fresh.
+        world.control().set_notice_plan(drop_all()).unwrap();
+        world.change_events(USER, 4).await;
+        wait_for_poll(&world, calendar).await;
+        mirror::equals_provider(&world, calendar).await;
+
+        world.control().set_notice_plan(evercal_simulator::NoticePlan::default()).unwrap();
+        world.control().set_faults(FaultPlan::default()).unwrap();
+        wait_for_state(&world, calendar, CalendarState::Live).await;
+        wait_for_alerts(&world, calendar, AuditKind::AlertCleared, outage).await;
+        poller_has_ended(&world, calendar).await;
+        // It may have run out of skips before its target: then it is there in real time, which nobody waits for.
+        let _reached_or_out_of_skips = forward.await.unwrap();
+        channels::are_owned(&world, calendar, 1).await;
+        mirror::equals_provider(&world, calendar).await;
+    }
+    world.end().await;
+}
+
+fn drop_all() -> evercal_simulator::NoticePlan {
+    evercal_simulator::NoticePlan { drop_percent: 100, ..evercal_simulator::NoticePlan::default() }
+}
+
+async fn wait_for_state(world: &World, calendar: CalendarId, wanted: CalendarState) {
+    eventually("the state is reached", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == wanted { Ok(()) } else { Err((row.state, row.detail)) }
+    })
+    .await;
+}
+
+async fn wait_for_alerts(world: &World, calendar: CalendarId, kind: AuditKind, count: i32) {
+    eventually("the alert is in the audit log", || async {
+        let entries = world.store.audit_entries(Some(calendar), 1_000).await.unwrap();
+        let alerts = entries.iter().filter(|entry| entry.kind == kind).count();
+        if i32::try_from(alerts).unwrap() == count { Ok(()) } else { Err((kind, alerts)) }
+    })
+    .await;
+}
+
+async fn wait_for_poll(world: &World, calendar: CalendarId) {
+    eventually("a poll is in the sync log", || async {
+        let runs = world.store.sync_runs(calendar, 50).await.unwrap();
+        let polled = runs.iter().any(|run| run.reason == evercal_domain::SyncReason::Poll);
+        if polled { Ok(()) } else { Err(runs.len()) }
+    })
+    .await;
+}
+
+async fn poller_has_ended(world: &World, calendar: CalendarId) {
+    let poller =
+        world.temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(names::polling_id(calendar));
+    eventually("the poller has ended", || async {
+        let description = poller.describe(temporalio_client::WorkflowDescribeOptions::default()).await.unwrap();
+        let info = description.raw().workflow_execution_info.clone().unwrap();
+        if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
+    })
+    .await;
+}
+
+/// The first attempts since `calls_before` are the rungs of the ladder apart, in the calendar's own time.
+fn assert_ladder(world: &World, calls_before: u64, ladder_s: &[u32]) {
+    let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
+    let attempts = calls.filter(|call| call.method == "calendar.events.watch" && call.fault.is_some());
+    let at: Vec<DateTime<Utc>> = attempts.map(|call| call.simulated_now.unwrap()).take(ladder_s.len() + 1).collect();
+    assert_eq!(at.len(), ladder_s.len() + 1, "the first attempt and one for each rung: {at:?}");
+    for (pair, rung_s) in at.windows(2).zip(ladder_s) {
+        let pause = (pair[1] - pair[0]).num_seconds();
+        let rung_s = i64::from(*rung_s);
+        // Real time passes too while calls are made.
+        assert!((rung_s..rung_s + 60).contains(&pause), "{pause} s, not {rung_s} s: {at:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bulk_connect_spreads_renewals() {
+    const CALENDARS: usize = 40;
+    let world = World::start().await;
+    for number in 1..CALENDARS {
+        world.new_calendar(&format!("Calendar {number}"));
+    }
+    let account = world.connect().await;
+    let due_ms = eventually("all calendars are live", || async {
+        let calendars = world.store.calendars_of_account(account).await.unwrap();
+        let live = calendars.iter().filter(|calendar| calendar.state == CalendarState::Live);
+        if live.count() < CALENDARS {
+            return Err(calendars.len());
+        }
+        let mut due_ms = Vec::new();
+        for calendar in &calendars {
+            due_ms.push(world.status(calendar.id).await.next_channel_attempt_at_ms.unwrap());
+        }
+        Ok(due_ms)
+    })
+    .await;
+    let (first, last) = (due_ms.iter().min().unwrap(), due_ms.iter().max().unwrap());
+    assert!(last - first > 6 * 3_600_000, "all renewals within {} min", (last - first) / 60_000);
+    for hour in 0..=(last - first) / 3_600_000 {
+        let in_hour = due_ms.iter().filter(|due_ms| (*due_ms - first) / 3_600_000 == hour).count();
+        assert!(in_hour <= CALENDARS / 4, "{in_hour} of {CALENDARS} renewals in one hour");
+    }
+    world.end().await;
+}
