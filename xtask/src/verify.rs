@@ -7,6 +7,9 @@ use crate::cache;
 use crate::python;
 use crate::run::{run, variable};
 
+/// Tests at a time. More than there are cores: system tests wait for servers most of the time.
+const TEST_THREADS: &str = "4";
+
 /// Checks everything; stops at the first thing that does not hold.
 pub fn verify(install: bool) -> anyhow::Result<()> {
     let install = install || variable("CI").is_some_and(|value| value == "true");
@@ -22,7 +25,8 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     // The programs first: system tests start them.
     step("build", &mut cargo(&["build", "--workspace", "--all-targets"]))?;
     // No doc tests: there are none, and each crate would be compiled once more to find that out.
-    step("tests", &mut cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]))
+    let mut tests = cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    step("tests", tests.env("RUST_TEST_THREADS", TEST_THREADS))
 }
 
 fn step(name: &str, command: &mut Command) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! The data folder of `evercal dev`: what it keeps between runs, and the file by which the CLI finds a running one.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,6 +17,7 @@ use super::ready::Ready;
 /// The API's port when nothing else is said.
 const DEFAULT_PORT: u16 = 8080;
 const KEPT: &str = "dev-keys.json";
+const LOCK: &str = "dev.lock";
 /// Written while `dev` runs; the CLI reads it.
 pub const READY_FILE: &str = "dev.json";
 
@@ -25,6 +26,8 @@ pub(super) struct Folder {
     /// Absolute.
     pub(super) path: PathBuf,
     pub(super) kept: Kept,
+    /// Keeps a second `dev` off the folder; unlocked by being dropped, or by our death.
+    _lock: File,
 }
 
 /// What one run leaves to the next. Ports stay the same, since the provider's channels point at them.
@@ -41,9 +44,13 @@ impl Folder {
     /// Opens or makes the folder.
     pub(super) fn open(path: &Path, fresh: bool, port: Option<u16>) -> anyhow::Result<Self> {
         if fresh && path.exists() {
-            clear(path)?;
+            ensure_ours(path)?;
         }
         fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
+        let lock = lock(path)?;
+        if fresh {
+            clear(path)?;
+        }
         let path = path.canonicalize().with_context(|| format!("finding the folder {}", path.display()))?;
         let kept_file = path.join(KEPT);
         let mut kept = if kept_file.exists() {
@@ -63,7 +70,7 @@ impl Folder {
             kept.gateway_port = port;
         }
         write_private(&kept_file, &serde_json::to_vec_pretty(&kept)?)?;
-        Ok(Self { path, kept })
+        Ok(Self { path, kept, _lock: lock })
     }
 
     pub(super) fn database_url(&self) -> String {
@@ -84,13 +91,40 @@ impl Folder {
     }
 }
 
-/// Empties a folder of ours. A folder that is not ours is left alone.
-fn clear(path: &Path) -> anyhow::Result<()> {
+/// A folder that is not ours is left alone.
+fn ensure_ours(path: &Path) -> anyhow::Result<()> {
     let is_empty = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?.next().is_none();
     if !is_empty && !path.join(KEPT).exists() {
         bail!("{} holds no {KEPT}, so it is not a folder of `evercal dev`: --fresh does not touch it", path.display());
     }
-    fs::remove_dir_all(path).with_context(|| format!("deleting {}", path.display()))
+    Ok(())
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = File::create(path.join(LOCK)).with_context(|| format!("making {LOCK} in {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another `evercal dev` uses the folder {}: stop that one, or name another folder with --data-dir",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// Empties the folder but for the lock that we hold.
+fn clear(path: &Path) -> anyhow::Result<()> {
+    let deleting = || format!("deleting what is in {}", path.display());
+    for entry in fs::read_dir(path).with_context(deleting)? {
+        let entry = entry.with_context(deleting)?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        let is_folder = entry.file_type().with_context(deleting)?.is_dir();
+        let path = entry.path();
+        if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }.with_context(deleting)?;
+    }
+    Ok(())
 }
 
 /// Only the owner may read it: keys are in it.
@@ -120,18 +154,26 @@ mod tests {
     #[test]
     fn the_next_run_finds_the_same_keys_and_ports() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Folder::open(folder.path(), false, None).unwrap();
-        let second = Folder::open(folder.path(), false, None).unwrap();
-        assert_eq!(first.kept.api_key, second.kept.api_key);
-        assert_eq!(first.kept.simulator_port, second.kept.simulator_port);
+        let first = Folder::open(folder.path(), false, None).unwrap().kept;
+        let second = Folder::open(folder.path(), false, None).unwrap().kept;
+        assert_eq!(first.api_key, second.api_key);
+        assert_eq!(first.simulator_port, second.simulator_port);
     }
 
     #[test]
     fn a_fresh_start_makes_new_keys() {
         let folder = tempfile::tempdir().unwrap();
+        let first = Folder::open(folder.path(), false, None).unwrap().kept;
+        let second = Folder::open(folder.path(), true, None).unwrap().kept;
+        assert_ne!(first.api_key, second.api_key);
+    }
+
+    #[test]
+    fn a_folder_in_use_is_not_touched_by_a_fresh_start() {
+        let folder = tempfile::tempdir().unwrap();
         let first = Folder::open(folder.path(), false, None).unwrap();
-        let second = Folder::open(folder.path(), true, None).unwrap();
-        assert_ne!(first.kept.api_key, second.kept.api_key);
+        assert!(Folder::open(folder.path(), true, None).is_err());
+        assert!(first.path.join(KEPT).exists());
     }
 
     #[test]

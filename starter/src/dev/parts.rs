@@ -2,12 +2,15 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use evercal_devserver::supervise::{ChildSpec, SuperviseError, Supervisor, accepts_connections};
+use evercal_devserver::supervise::{ChildSpec, Supervisor, accepts_connections};
 use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 use url::Url;
 
 use super::Progress;
@@ -15,6 +18,10 @@ use super::folder::Folder;
 
 /// The seed of the demo tenant: the same events each time.
 const DEMO_SEED: &str = "7";
+
+/// A part of a `dev` that was killed may hold its port a moment longer.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+const PORT_POLL: Duration = Duration::from_millis(100);
 
 /// Everything that runs.
 pub(super) struct Parts {
@@ -37,6 +44,9 @@ impl Parts {
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
         let environment = environment(folder, &temporal, &api, &simulator);
+        for port in [folder.kept.simulator_port, folder.kept.gateway_port] {
+            ensure_free(port).await?;
+        }
         for part in ["simulator", "worker", "gateway"] {
             let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
             spec.args = arguments(part, folder);
@@ -53,7 +63,7 @@ impl Parts {
                     None => true,
                 }
             };
-            supervisor.start(spec, ready).await.map_err(|error| port_hint(error, port))?;
+            supervisor.start(spec, ready).await?;
         }
         Ok(Self { temporal, supervisor, api, simulator })
     }
@@ -125,11 +135,16 @@ fn local_url(port: u16) -> anyhow::Result<Url> {
     format!("http://127.0.0.1:{port}/").parse().context("making a local address")
 }
 
-/// Most starts fail because somebody else has the port.
-fn port_hint(error: SuperviseError, port: Option<u16>) -> anyhow::Error {
-    let error = anyhow::Error::new(error);
-    match port {
-        Some(port) => error.context(format!("if port {port} is taken: free it, or start with --port or --fresh")),
-        None => error,
+/// Asked before a part is started: a program of somebody else that accepts connections would be taken for the part.
+async fn ensure_free(port: u16) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PORT_PATIENCE;
+    while let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        if Instant::now() >= deadline {
+            return Err(error).with_context(|| {
+                format!("port {port} is taken: free it, or name another one with --port, or begin anew with --fresh")
+            });
+        }
+        tokio::time::sleep(PORT_POLL).await;
     }
+    Ok(())
 }

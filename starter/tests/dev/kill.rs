@@ -152,7 +152,6 @@ async fn a_worker_killed_during_any_call_of_a_calendars_life_leaves_the_right_st
         let user = format!("kim{number}@example.com");
         new_user(&dev, &user).await;
         let connecting = [
-            // The code is good for one use: when its answer is lost, somebody has to consent again.
             "calendar.calendarList.list",
             "calendar.events.list",
             "calendar.events.watch",
