@@ -4,6 +4,7 @@
 //! live beside their code.
 
 pub mod channels;
+pub mod histories;
 pub mod logs;
 pub mod mirror;
 pub mod skipping;

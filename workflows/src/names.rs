@@ -94,6 +94,42 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
     ("EvercalLastSyncAt", true),
 ];
 
+/// All names, in the order above: what a test pins, and what saved histories have to cover.
+pub const ALL: [&str; 32] = [
+    SUBSCRIPTION,
+    POLLING,
+    ACCOUNT,
+    SIGNAL_NOTIFY,
+    SIGNAL_ACCOUNT_CHANGED,
+    SIGNAL_CLOSE,
+    SIGNAL_STOP,
+    SIGNAL_AUTHORIZED,
+    SIGNAL_GRANT_LOST,
+    SIGNAL_SUBSCRIPTION_MISSING,
+    SIGNAL_SUBSCRIPTION_CLOSED,
+    SIGNAL_DISCOVER,
+    SIGNAL_DISCONNECT,
+    UPDATE_SYNC_NOW,
+    UPDATE_PAUSE,
+    UPDATE_RESUME,
+    QUERY_STATUS,
+    CREATE_CHANNEL,
+    RENEW_CHANNEL,
+    STOP_CHANNEL,
+    CLOSE_CHANNELS,
+    SYNC_CALENDAR,
+    RECORD_STATE,
+    SEND_ALERT,
+    REDEEM_CODE,
+    LIST_CALENDARS,
+    RECORD_ACCOUNT_STATE,
+    REVOKE_ACCOUNT,
+    QUEUE_WORKFLOWS,
+    QUEUE_GOOGLE,
+    QUEUE_CHANNELS,
+    QUEUE_STORE,
+];
+
 /// The id of a calendar's subscription.
 pub fn subscription_id(calendar: CalendarId) -> String {
     format!("{SUBSCRIPTION}/{calendar}")
@@ -115,42 +151,8 @@ mod tests {
 
     #[test]
     fn wire_names_never_change() {
-        let names = [
-            SUBSCRIPTION,
-            POLLING,
-            ACCOUNT,
-            SIGNAL_NOTIFY,
-            SIGNAL_ACCOUNT_CHANGED,
-            SIGNAL_CLOSE,
-            SIGNAL_STOP,
-            SIGNAL_AUTHORIZED,
-            SIGNAL_GRANT_LOST,
-            SIGNAL_SUBSCRIPTION_MISSING,
-            SIGNAL_SUBSCRIPTION_CLOSED,
-            SIGNAL_DISCOVER,
-            SIGNAL_DISCONNECT,
-            UPDATE_SYNC_NOW,
-            UPDATE_PAUSE,
-            UPDATE_RESUME,
-            QUERY_STATUS,
-            CREATE_CHANNEL,
-            RENEW_CHANNEL,
-            STOP_CHANNEL,
-            CLOSE_CHANNELS,
-            SYNC_CALENDAR,
-            RECORD_STATE,
-            SEND_ALERT,
-            REDEEM_CODE,
-            LIST_CALENDARS,
-            RECORD_ACCOUNT_STATE,
-            REVOKE_ACCOUNT,
-            QUEUE_WORKFLOWS,
-            QUEUE_GOOGLE,
-            QUEUE_CHANNELS,
-            QUEUE_STORE,
-        ];
         assert_eq!(
-            names.join(" "),
+            ALL.join(" "),
             "subscription polling account notify account_changed close stop authorized grant_lost \
              subscription_missing subscription_closed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \

@@ -151,11 +151,7 @@ async fn a_worker_killed_during_any_call_of_a_calendars_life_leaves_the_right_st
     for (number, after_effect) in [(1, false), (2, true)] {
         let user = format!("kim{number}@example.com");
         new_user(&dev, &user).await;
-        let connecting = [
-            "calendar.calendarList.list",
-            "calendar.events.list",
-            "calendar.events.watch",
-        ];
+        let connecting = ["calendar.calendarList.list", "calendar.events.list", "calendar.events.watch"];
         dev.connect(&user).await.unwrap();
         for method in connecting {
             kill_during(&dev, method, after_effect).await;

@@ -3,6 +3,7 @@
 mod architecture;
 mod disconnect;
 mod faults;
+mod histories;
 mod main_job;
 mod notices;
 mod secrets;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::AuditKind;
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, FaultRule, RandomFaults};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, skipping};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, skipping};
 use evercal_workflows::{Timing, names};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -76,6 +76,11 @@ async fn renewal_survives_without_any_cron() {
     assert_ne!(now, first_run, "a year does not fit into one run");
     world.change_events(USER, 5).await;
     mirror::equals_provider(&world, calendar).await;
+    let mut runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
+    assert!(runs.len() > 1);
+    // The newest run is still open; the one before lived in the last months of the year and handed over.
+    let last_closed = runs.remove(runs.len() - 2);
+    histories::replay_and_record("subscription-year", vec![last_closed]).await;
     world.end().await;
 }
 

@@ -1,0 +1,114 @@
+//! Histories of workflows: fetched whole, replayed against today's code, and kept in `tests/histories/`.
+
+use std::path::PathBuf;
+
+use prost::Message as _;
+use temporalio_client::WorkflowHistory;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::history::v1::History;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+use tonic::IntoRequest;
+
+use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow};
+
+use crate::world::World;
+
+/// Set to any value, it makes the system tests write the histories that they make into `tests/histories/`.
+const RECORD: &str = "EVERCAL_RECORD_HISTORIES";
+
+/// All runs of a workflow, oldest first.
+pub async fn of_workflow(world: &World, workflow_id: &str) -> Vec<History> {
+    let handle =
+        world.temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(workflow_id.to_owned());
+    let description = handle.describe(temporalio_client::WorkflowDescribeOptions::default()).await.expect("a workflow");
+    let info = description.raw().workflow_execution_info.clone().expect("its description");
+    let mut runs = Vec::new();
+    let mut next = Some(info.first_run_id);
+    while let Some(run_id) = next.take() {
+        let run = of_run(world, workflow_id, &run_id).await;
+        if let Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(end)) =
+            run.events.last().and_then(|event| event.attributes.as_ref())
+        {
+            next = Some(end.new_execution_run_id.clone());
+        }
+        runs.push(run);
+    }
+    runs
+}
+
+async fn of_run(world: &World, workflow_id: &str, run_id: &str) -> History {
+    let mut connection = world.temporal.client.connection().clone();
+    let mut history = History::default();
+    let mut next_page_token = Vec::new();
+    loop {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: world.temporal.namespace.clone(),
+            execution: Some(WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() }),
+            next_page_token,
+            ..Default::default()
+        };
+        let page = WorkflowService::get_workflow_execution_history(&mut connection, request.into_request()).await;
+        let page = page.expect("a page of the history").into_inner();
+        history.events.extend(page.history.unwrap_or_default().events);
+        next_page_token = page.next_page_token;
+        if next_page_token.is_empty() {
+            return history;
+        }
+    }
+}
+
+/// Replays histories against today's code; an error names the first that does not go.
+pub async fn replay(histories: Vec<(String, History)>) -> Result<(), String> {
+    let replayer = replayer().expect("a replayer of our workflows");
+    for (name, history) in histories {
+        let history: WorkflowHistory = history.into();
+        replayer.replay_workflow(history).await.map_err(|error| format!("{name}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn replayer() -> anyhow::Result<WorkflowReplayer> {
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<SubscriptionWorkflow>()?
+        .register_workflow::<AccountWorkflow>()?
+        .register_workflow::<PollingWorkflow>()?
+        .build();
+    Ok(WorkflowReplayer::new(options)?)
+}
+
+/// Replays what a test has just made, and keeps it when somebody asked for that.
+pub async fn replay_and_record(name: &str, runs: Vec<History>) {
+    let named: Vec<(String, History)> =
+        runs.into_iter().enumerate().map(|(number, run)| (format!("{name}-{number}"), run)).collect();
+    #[expect(clippy::disallowed_methods, reason = "the harness of the tests reads the environment")]
+    let record = std::env::var_os(RECORD).is_some();
+    if record {
+        for (name, history) in &named {
+            let file = folder().join(format!("{name}.pb"));
+            std::fs::write(&file, history.encode_to_vec()).expect("the history is written");
+        }
+    }
+    replay(named).await.expect("what has just run replays");
+}
+
+/// The histories that are kept, by name.
+pub fn kept() -> Vec<(String, History)> {
+    let entries = std::fs::read_dir(folder()).expect("the folder of histories").map(|entry| entry.expect("an entry"));
+    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "pb"));
+    let mut kept: Vec<(String, History)> = files
+        .map(|path| {
+            let bytes = std::fs::read(&path).expect("a history");
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, History::decode(&bytes[..]).expect("a history as protobuf"))
+        })
+        .collect();
+    kept.sort_by(|one, other| one.0.cmp(&other.0));
+    kept
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("histories")
+}

@@ -1,0 +1,292 @@
+//! Histories of all branches: made on the real server, replayed against today's code, and kept so that tomorrow's code is
+//! held to them. `CONTRIBUTING.md` says how to record them anew.
+
+use std::collections::BTreeSet;
+
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
+use evercal_http::Method;
+use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
+use evercal_workflows::contract::pack;
+use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
+use prost::Message as _;
+use serde_json::json;
+use temporalio_client::{WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowSignalOptions};
+use temporalio_common::data_converters::RawValue;
+use temporalio_common::protos::temporal::api::history::v1::History;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+
+async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
+    eventually("the state is reached", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
+    })
+    .await;
+}
+
+async fn reach_account(world: &World, account: AccountId, wanted: AccountState) {
+    eventually("the account's state is reached", || async {
+        let row = world.store.account(account).await.unwrap().unwrap();
+        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
+    })
+    .await;
+}
+
+async fn sync(world: &World, calendar: CalendarId) {
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+}
+
+async fn disconnect(world: &World, account: AccountId) {
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    reach_account(world, account, AccountState::Disconnected).await;
+}
+
+fn fail_always(world: &World, method: &str, action: FaultAction) {
+    let rules = vec![FaultRule::always(method, action)];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
+}
+
+fn no_faults(world: &World) {
+    world.control().set_faults(FaultPlan::default()).unwrap();
+}
+
+fn account_workflow(world: &World, account: AccountId) -> WorkflowHandle<temporalio_client::Client, AccountWorkflow> {
+    world.temporal.client.get_workflow_handle(names::account_id(account))
+}
+
+/// Replays and records a subscription and its account under a name.
+async fn keep(world: &World, name: &str, calendar: CalendarId, account: Option<AccountId>) {
+    let runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
+    histories::replay_and_record(&format!("subscription-{name}"), runs).await;
+    if let Some(account) = account {
+        let runs = histories::of_workflow(world, &names::account_id(account)).await;
+        histories::replay_and_record(&format!("account-{name}"), runs).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_without_trouble_replays() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    world.change_events(USER, 5).await;
+    mirror::equals_provider(&world, calendar).await;
+    sync(&world, calendar).await;
+    let subscription = world.subscription(calendar);
+    let options = WorkflowExecuteUpdateOptions::default;
+    subscription.execute_update(SubscriptionWorkflow::pause, RawValue::empty(), options()).await.unwrap();
+    reach(&world, calendar, CalendarState::Paused).await;
+    subscription.execute_update(SubscriptionWorkflow::resume, RawValue::empty(), options()).await.unwrap();
+    reach(&world, calendar, CalendarState::Live).await;
+    disconnect(&world, account).await;
+    keep(&world, "life", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ladder_the_poller_and_the_way_back_replay() {
+    let world = World::start().await;
+    let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
+    fail_always(&world, "calendar.events.watch", down);
+    let account = world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    reach(&world, calendar, CalendarState::Polling).await;
+    no_faults(&world);
+    reach(&world, calendar, CalendarState::Live).await;
+    channels::are_owned(&world, calendar, 1).await;
+    // The poller has ended: its parent says when.
+    disconnect(&world, account).await;
+    keep(&world, "fallback", calendar, None).await;
+    let runs = histories::of_workflow(&world, &names::polling_id(calendar)).await;
+    histories::replay_and_record("polling-fallback", runs).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_cannot_be_watched_replays() {
+    let world = World::start().await;
+    world.control().set_watchable(USER, false).unwrap();
+    let account = world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    disconnect(&world, account).await;
+    keep(&world, "poll-only", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_grant_and_a_new_consent_replay() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    world.control().revoke_grants(USER).unwrap();
+    world.change_events(USER, 3).await;
+    reach_account(&world, account, AccountState::NeedsReauth).await;
+    reach(&world, calendar, CalendarState::NeedsReauth).await;
+    let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
+    world.try_connect(again).await.unwrap();
+    reach(&world, calendar, CalendarState::Live).await;
+    mirror::equals_provider(&world, calendar).await;
+    disconnect(&world, account).await;
+    keep(&world, "lost-grant", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_is_taken_away_and_given_back_replays() {
+    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let access = |role| CalendarAccess { calendar: USER.to_owned(), user: USER.to_owned(), role };
+    world.control().set_access(&access(Some(AccessRole::None))).unwrap();
+    world.call(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None, Some(&world.api_key)).await.unwrap();
+    reach(&world, calendar, CalendarState::ActionRequired).await;
+    world.control().set_access(&access(Some(AccessRole::Owner))).unwrap();
+    let options = WorkflowExecuteUpdateOptions::default();
+    world
+        .subscription(calendar)
+        .execute_update(SubscriptionWorkflow::resume, RawValue::empty(), options)
+        .await
+        .unwrap();
+    reach(&world, calendar, CalendarState::Live).await;
+    mirror::equals_provider(&world, calendar).await;
+    keep(&world, "action-required", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_vanishes_from_the_list_replays() {
+    let world = World::start().await;
+    let second = world.new_calendar("Soon gone");
+    let (account, _calendar) = world.connect_and_settle().await;
+    let gone = world.calendar_of(&second).await.id;
+    reach(&world, gone, CalendarState::Live).await;
+    world.control().delete_calendar(&second).unwrap();
+    let options = WorkflowSignalOptions::default;
+    let workflow = account_workflow(&world, account);
+    workflow.signal(AccountWorkflow::discover, RawValue::empty(), options()).await.unwrap();
+    reach(&world, gone, CalendarState::Closed).await;
+    // Somebody tells the account of a subscription that is missing: it starts those that it knows, and no others.
+    let missing = evercal_workflows::contract::SubscriptionMissing { calendar_id: Some(gone) };
+    workflow.signal(AccountWorkflow::subscription_missing, pack(&missing), options()).await.unwrap();
+    disconnect(&world, account).await;
+    keep(&world, "vanished", gone, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_hand_over_replay() {
+    let timing = Timing { history_events_max: 40, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    for _ in 0..4 {
+        world.change_events(USER, 2).await;
+        mirror::equals_provider(&world, calendar).await;
+        sync(&world, calendar).await;
+    }
+    disconnect(&world, account).await;
+    let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
+    assert!(runs.len() > 1, "the subscription handed over");
+    keep(&world, "hand-over", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_the_quota_that_an_operator_overtakes_replays() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let quota = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(900) };
+    let rule = FaultRule::once("calendar.events.list", quota);
+    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+    world.change_events(USER, 2).await;
+    eventually("the quota was met", || async {
+        let calls = world.control().calls().unwrap().calls;
+        if calls.iter().any(|call| call.status == Some(429)) { Ok(()) } else { Err(calls.len()) }
+    })
+    .await;
+    sync(&world, calendar).await;
+    mirror::equals_provider(&world, calendar).await;
+    disconnect(&world, account).await;
+    keep(&world, "overtaken", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
+    reach_account(&world, account, AccountState::Disconnected).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    keep(&world, "cancelled", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kept_histories_replay_and_a_changed_copy_does_not() {
+    let kept = histories::kept();
+    histories::replay(kept.clone()).await.unwrap();
+    // Each kept history that reads events, with that activity under another name.
+    let mut changed = 0;
+    for (name, mut history) in kept {
+        if !rename_activity(&mut history, names::SYNC_CALENDAR) {
+            continue;
+        }
+        changed += 1;
+        if changed <= 3 {
+            assert!(
+                histories::replay(vec![(name.clone(), history)]).await.is_err(),
+                "{name} replays although it was changed"
+            );
+        }
+    }
+    assert!(changed >= 3, "only {changed} histories read events");
+}
+
+fn rename_activity(history: &mut History, name: &str) -> bool {
+    let mut renamed = false;
+    for event in &mut history.events {
+        if let Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) = &mut event.attributes {
+            if let Some(kind) = scheduled.activity_type.as_mut().filter(|kind| kind.name == name) {
+                kind.name = "read_calendar".to_owned();
+                renamed = true;
+            }
+        }
+    }
+    renamed
+}
+
+#[test]
+fn the_kept_histories_cover_every_name_of_the_workflows_and_hold_nothing_private() {
+    let kept = histories::kept();
+    let mut met = BTreeSet::new();
+    for (name, history) in &kept {
+        for event in &history.events {
+            match event.attributes.as_ref().unwrap() {
+                Attributes::WorkflowExecutionStartedEventAttributes(it) => {
+                    met.insert(it.workflow_type.clone().unwrap().name)
+                }
+                Attributes::ActivityTaskScheduledEventAttributes(it) => {
+                    met.insert(it.activity_type.clone().unwrap().name)
+                }
+                Attributes::WorkflowExecutionSignaledEventAttributes(it) => met.insert(it.signal_name.clone()),
+                Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
+                    let input = it.accepted_request.clone().and_then(|request| request.input);
+                    met.insert(input.map(|input| input.name).unwrap_or_default())
+                }
+                _ => false,
+            };
+        }
+        let bytes = history.encode_to_vec();
+        for private in ["example.com", "ya29", "evk_", "evercal-simulator-secret", "/root/", "/home/", "/tmp/"] {
+            let found = bytes.windows(private.len()).any(|window| window == private.as_bytes());
+            assert!(!found, "{private} is in {name}");
+        }
+    }
+    let all = names::ALL.iter().filter(|name| !NOT_IN_HISTORIES.contains(*name));
+    let missing: Vec<_> = all.filter(|name| !met.contains(**name)).collect();
+    assert!(missing.is_empty(), "no kept history has {missing:?}: record one that does");
+    assert!(kept.iter().any(|(name, _)| name.starts_with("subscription-year")), "one is a year old");
+}
+
+/// Queries leave no trace in a history, and queues have no event of their own.
+const NOT_IN_HISTORIES: [&str; 5] =
+    [names::QUERY_STATUS, names::QUEUE_WORKFLOWS, names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE];
