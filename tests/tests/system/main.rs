@@ -4,6 +4,7 @@ mod architecture;
 mod disconnect;
 mod faults;
 mod histories;
+mod lessons;
 mod main_job;
 mod notices;
 mod secrets;

@@ -2,6 +2,7 @@
 
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::{CalendarId, ChannelId};
+use evercal_http::Method;
 use evercal_tests::{USER, World, eventually, mirror};
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
@@ -78,5 +79,42 @@ async fn hundred_notices_run_one_pull_at_a_time() {
     mirror::equals_provider(&world, calendar).await;
     let pulls = world.control().calls().unwrap().counts["calendar.events.list"] - before;
     assert!(pulls <= 30, "{pulls} pulls for 100 notices");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost() {
+    const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let channel = world.control().channels().unwrap().pop().unwrap();
+    let forged = world.notice(headers("v1.k.forged.token.of.nobody", &channel.id, "exists")).await.unwrap();
+    assert_eq!(forged.status, 401);
+    assert_eq!(world.notice(vec![]).await.unwrap().status, 401);
+    let large = serde_json::Value::String("x".repeat(TEN_MEGABYTES));
+    let answer = world.call(Method::POST, "/api/webhooks/google", Some(large), None).await.unwrap();
+    assert!(answer.status == 413 || answer.status == 401, "{}", answer.status);
+    let wrong = evercal_domain::account::Secret::new("evk_wrong");
+    let path = format!("/v1/calendars/{calendar}/events");
+    assert_eq!(world.call(Method::GET, &path, None, Some(&wrong)).await.unwrap().status, 401);
+    assert_eq!(world.call(Method::GET, &path, None, None).await.unwrap().status, 401);
+    for bad in
+        ["?from=yesterday&to=2026-12-01T00:00:00Z", "?from=2026-12-02T00:00:00Z&to=2026-12-01T00:00:00Z", "?cursor=%00"]
+    {
+        let answer = world.call(Method::GET, &format!("{path}{bad}"), None, Some(&world.api_key)).await.unwrap();
+        assert_eq!(answer.status, 400, "{bad}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{bad}");
+    }
+    let nobody = format!("/v1/calendars/{}", CalendarId::generate());
+    assert_eq!(world.call(Method::GET, &nobody, None, Some(&world.api_key)).await.unwrap().status, 404);
+
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    eventually("what was refused is in the security log", || async {
+        let events = world.store.security_events(20).await.unwrap();
+        let kinds = [SecurityKind::NoticeRefused, SecurityKind::ApiKeyRefused];
+        if kinds.iter().all(|kind| events.iter().any(|event| event.kind == *kind)) { Ok(()) } else { Err(events) }
+    })
+    .await;
     world.end().await;
 }

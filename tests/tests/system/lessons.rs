@@ -1,0 +1,196 @@
+//! What went wrong for users of other calendar products, and must not here: bursts, quotas, calendars that are gone.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use evercal_domain::journal::AuditKind;
+use evercal_domain::{CalendarId, CalendarState};
+use evercal_http::Method;
+use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan};
+use evercal_tests::{USER, World, WorldOptions, eventually, mirror, skipping};
+use evercal_workflows::{Timing, names};
+
+fn pulls(world: &World) -> u64 {
+    calls(world, "calendar.events.list")
+}
+
+fn calls(world: &World, method: &str) -> u64 {
+    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
+}
+
+fn arm(world: &World, rule: FaultRule) {
+    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+}
+
+/// What the provider sends when something changed on a channel.
+fn notice_of(channel: &ChannelReport) -> Vec<(&'static str, String)> {
+    vec![
+        ("x-goog-channel-token", channel.token.clone().unwrap()),
+        ("x-goog-channel-id", channel.id.clone()),
+        ("x-goog-resource-id", channel.resource_id.clone()),
+        ("x-goog-resource-state", "exists".to_owned()),
+        ("x-goog-message-number", "99".to_owned()),
+    ]
+}
+
+async fn idle(world: &World, calendar: CalendarId) {
+    eventually("no sync runs", || async {
+        let status = world.status(calendar).await;
+        if status.syncing { Err(status) } else { Ok(()) }
+    })
+    .await;
+}
+
+async fn live_for(world: &World, calendar: CalendarId, id: &str, days: u64) {
+    let workflow = names::subscription_id(calendar);
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    let time = Duration::from_hours(24 * days);
+    skipping::fast_forward(client, namespace, &workflow, id, time).await.unwrap();
+}
+
+fn skipping_world() -> WorldOptions {
+    // Nothing but the channel has timers that matter.
+    let timing = Timing { reconcile_interval_s: 10 * 365 * 24 * 3600, ..Timing::default() };
+    WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notice_during_pull_gives_exactly_one_follow_up() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    idle(&world, calendar).await;
+    let before = pulls(&world);
+    // The first pull takes long enough for all the notices below to come while it runs.
+    arm(&world, FaultRule::once("calendar.events.list", FaultAction::Delay { delay_ms: 5_000 }));
+    world.change_events(USER, 1).await;
+    eventually("a pull runs", || async {
+        let made = pulls(&world) - before;
+        if made == 1 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    world.change_events(USER, 20).await;
+    eventually("all notices are delivered while the pull runs", || async {
+        let left = world.control().deliveries().unwrap();
+        let pending = left.count(DeliveryStatus::Pending);
+        if pending == 0 { Ok(()) } else { Err(pending) }
+    })
+    .await;
+    mirror::equals_provider(&world, calendar).await;
+    idle(&world, calendar).await;
+    assert_eq!(pulls(&world) - before, 2, "the pull that ran, and one more for the twenty notices");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn debounce_is_bounded_under_endless_notices() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let channel = world.control().channels().unwrap().pop().unwrap();
+    // The provider's own notices are lost: only the flood tells of the change.
+    world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
+    let before = pulls(&world);
+    let (sent, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    let flood = async {
+        while !enough.load(Ordering::Relaxed) {
+            let answer = world.notice(notice_of(&channel)).await.unwrap();
+            assert_eq!(answer.status, 204);
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let reader = async {
+        eventually("the flood runs", || async {
+            let sent = sent.load(Ordering::Relaxed);
+            if sent >= 20 { Ok(()) } else { Err(sent) }
+        })
+        .await;
+        world.change_events(USER, 10).await;
+        // While the flood goes on: nothing waits for its end.
+        mirror::equals_provider(&world, calendar).await;
+        enough.store(true, Ordering::Relaxed);
+    };
+    // Several senders at a time, since each notice is answered only when Temporal has it.
+    tokio::join!(async { tokio::join!(flood_of(&world, &channel, &sent, &enough), flood) }, reader);
+    idle(&world, calendar).await;
+    let (made, sent) = (pulls(&world) - before, sent.load(Ordering::Relaxed));
+    assert!(made >= 1 && made <= sent, "{made} pulls for {sent} notices");
+    // The flood is over: a person's sync is the only pull that comes, so nothing queues itself.
+    let before = pulls(&world);
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    idle(&world, calendar).await;
+    assert!(pulls(&world) - before <= 2, "the last follow-up and the one that was asked for");
+    world.end().await;
+}
+
+async fn flood_of(world: &World, channel: &ChannelReport, sent: &AtomicU64, enough: &AtomicBool) {
+    let one = || async {
+        while !enough.load(Ordering::Relaxed) {
+            assert_eq!(world.notice(notice_of(channel)).await.unwrap().status, 204);
+            sent.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::join!(one(), one(), one(), one(), one(), one());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_rate_403_backs_off_and_never_disables() {
+    let world = World::start().await;
+    let reason = Some("subscriptionRateLimitExceeded".to_owned());
+    let limit = FaultAction::Status { status: 403, reason, retry_after_s: None };
+    arm(&world, FaultRule { times: Some(3), ..FaultRule::once("calendar.events.watch", limit) });
+    let (_account, calendar) = world.connect_and_settle().await;
+    assert_eq!(calls(&world, "calendar.events.watch"), 4, "three refusals, and the one that went through");
+    let entries = world.store.audit_entries(Some(calendar), 100).await.unwrap();
+    for entry in &entries {
+        let gave_up = ["poll_only", "action_required", "polling"].iter().any(|state| entry.message.starts_with(state));
+        assert!(!gave_up && entry.kind != AuditKind::AlertRaised, "{entries:#?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_404_moves_to_action_required_and_stops() {
+    let world = World::with(skipping_world()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let before = calls(&world, "calendar.events.watch");
+    arm(
+        &world,
+        FaultRule::always(
+            "calendar.events.watch",
+            FaultAction::Status { status: 404, reason: None, retry_after_s: None },
+        ),
+    );
+    live_for(&world, calendar, "until the renewal", 7).await;
+    eventually("somebody has to act", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == CalendarState::ActionRequired { Ok(()) } else { Err((row.state, row.detail)) }
+    })
+    .await;
+    assert_eq!(calls(&world, "calendar.events.watch") - before, 2, "confirmed once");
+    live_for(&world, calendar, "a month later", 30).await;
+    assert_eq!(calls(&world, "calendar.events.watch") - before, 2, "and not tried any more");
+    assert_eq!(world.status(calendar).await.state, CalendarState::ActionRequired);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_notice_of_a_stopped_channel_starts_nothing() {
+    let world = World::with(skipping_world()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let old = world.control().channels().unwrap().pop().unwrap();
+    live_for(&world, calendar, "past the renewal", 6).await;
+    eventually("the old channel is stopped", || async {
+        let channels = world.control().channels().unwrap();
+        let stopped = channels.iter().any(|channel| channel.id == old.id && channel.stopped_at.is_some());
+        if stopped { Ok(()) } else { Err(channels) }
+    })
+    .await;
+    idle(&world, calendar).await;
+    let before = pulls(&world);
+    for _ in 0..5 {
+        assert_eq!(world.notice(notice_of(&old)).await.unwrap().status, 204);
+    }
+    // A person's sync comes after them in the workflow's inbox.
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    assert_eq!(pulls(&world) - before, 1, "only the one that a person asked for");
+    world.end().await;
+}
