@@ -25,9 +25,9 @@ use crate::log_file;
 /// First pause before a restart; it doubles up to [`RESTART_DELAY_MAX`].
 const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before a restart.
-const RESTART_DELAY_MAX: Duration = Duration::from_secs(3);
-/// After this time alive a child counts as healthy, and the pause starts small again.
-const HEALTHY_AFTER: Duration = Duration::from_secs(30);
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(10);
+/// After this time alive a child counts as healthy, and the pause starts small again. What cannot run ends sooner.
+const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 /// Time between two looks at whether a child is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
