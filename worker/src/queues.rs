@@ -22,6 +22,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Activities at a time on the queues of channels and of the store.
 const CONCURRENT_CALLS: usize = 50;
 
+/// How long a task waits for the worker that has its workflow in memory. When that worker was killed, this is what its
+/// workflows lose; the SDK's own ten seconds are long for a calendar that somebody looks at.
+const WAIT_FOR_CACHED: Duration = Duration::from_secs(5);
+
 /// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
 const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
 /// Slots for kinds of tasks that a queue does not have; the tuner wants a number for each.
@@ -80,6 +84,7 @@ pub(crate) async fn serve(
 fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<WorkerOptions>> {
     let workflows = WorkerOptions::new(names::QUEUE_WORKFLOWS)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
+        .sticky_queue_schedule_to_start_timeout(WAIT_FOR_CACHED)
         .workflow_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
         .register_workflow::<SubscriptionWorkflow>()?
