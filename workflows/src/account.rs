@@ -244,7 +244,8 @@ async fn record(ctx: &Context, detached: &WorkflowCancellationToken, state: Acco
         detail: s.progress.detail.clone(),
         at_ms: now_ms(ctx),
     });
-    let options = retry::record(detached, &format!("state: {}", state.as_str().replace('_', " ")));
+    let summary = format!("state: {}", state.as_str().replace('_', " "));
+    let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
     let written = ctx.execute_activity(RecordActivities::record_account_state, fact, options).await;
     // It is tried without end; marking it whatever comes keeps a defect from spinning the loop.
     let _written = written;

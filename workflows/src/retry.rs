@@ -183,9 +183,11 @@ pub fn account_call(timing: &Timing, detached: &WorkflowCancellationToken, summa
 }
 
 /// Writing something down: tried until the store takes it.
-pub fn record(detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+pub fn record(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_WRITE))
         .task_queue(names::QUEUE_STORE)
+        // A lane waits for it: when the worker is lost, the next one has to get it sooner than after the whole time.
+        .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
         .retry_policy(
             RetryPolicy::builder()
                 .initial_interval(SECOND)

@@ -143,8 +143,9 @@ async fn alert(ctx: &Context, detached: &WorkflowCancellationToken, raised: bool
         at_ms: now_ms(ctx),
     };
     let summary = if raised { "raise an alert: no channel" } else { "clear the alert" };
+    let options = ctx.state(|s| retry::record(&s.input.timing, detached, summary));
     // It is tried without end; marking it done whatever comes keeps the lane from spinning on a defect.
-    let _sent = ctx.execute_activity(RecordActivities::send_alert, fact, retry::record(detached, summary)).await;
+    let _sent = ctx.execute_activity(RecordActivities::send_alert, fact, options).await;
     ctx.state_mut(|s| s.state.channel.alert_raised = raised);
 }
 

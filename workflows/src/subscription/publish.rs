@@ -50,7 +50,8 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
         at_ms: now_ms(ctx),
     };
     let summary = format!("state: {}", now.state.as_str().replace('_', " "));
-    let written = ctx.execute_activity(RecordActivities::record_state, fact, retry::record(detached, &summary)).await;
+    let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
+    let written = ctx.execute_activity(RecordActivities::record_state, fact, options).await;
     if written.is_err() {
         // It is tried without end, so only a defect gets here; the next change writes the whole state again.
         ctx.state_mut(|s| s.published = None);
