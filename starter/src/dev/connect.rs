@@ -29,9 +29,8 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
         simulator: parts.simulator.clone(),
         api_key: folder.kept.api_key.clone(),
     };
-    let accounts = browser.api_get("v1/accounts").await?;
-    if field(&accounts, "items").as_array().is_none_or(Vec::is_empty) {
-        browser.consent().await?;
+    if browser.account().await?.is_none() {
+        browser.consent(None).await?;
     }
     browser.wait_until_mirrored().await?;
     let tokens =
@@ -85,8 +84,11 @@ struct Browser {
 
 impl Browser {
     /// The real OAuth path: the gateway's start, the consent page, and back to the gateway's callback.
-    async fn consent(&self) -> anyhow::Result<()> {
-        let start = json!({"label": "Robin Hale (demo)", "login_hint": DemoTenant::USER});
+    async fn consent(&self, account_id: Option<String>) -> anyhow::Result<()> {
+        let mut start = json!({"label": "Robin Hale (demo)", "login_hint": DemoTenant::USER});
+        if let (Some(account_id), Some(fields)) = (account_id, start.as_object_mut()) {
+            fields.insert("account_id".to_owned(), account_id.into());
+        }
         let started = self.post(self.api.join("v1/oauth/google/start")?, start, Some(&self.api_key)).await?;
         let consent_page: Url =
             text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
@@ -99,8 +101,15 @@ impl Browser {
         Ok(())
     }
 
+    /// The demo account, if it exists.
+    async fn account(&self) -> anyhow::Result<Option<Value>> {
+        let accounts = self.api_get("v1/accounts").await?;
+        Ok(field(&accounts, "items").as_array().and_then(|accounts| accounts.first()).cloned())
+    }
+
     async fn wait_until_mirrored(&self) -> anyhow::Result<()> {
         let mut last = Value::Null;
+        let mut asked_again = false;
         let mirrored = async {
             loop {
                 last = self.api_get("v1/calendars").await?;
@@ -110,6 +119,12 @@ impl Browser {
                 };
                 if !calendars.is_empty() && calendars.iter().all(fresh) {
                     return anyhow::Ok(());
+                }
+                // A code is good for one use: killed while it was being redeemed, a run leaves an account without tokens.
+                let account = self.account().await?.unwrap_or_default();
+                if calendars.is_empty() && field(&account, "state") == "needs_reauth" && !asked_again {
+                    asked_again = true;
+                    self.consent(Some(text(&account, "id")?)).await?;
                 }
                 tokio::time::sleep(POLL).await;
             }
