@@ -88,7 +88,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     let cursor = page_token.map(|page| page.cursor);
     let view =
         View { calendar, query: &query, role: opened.role, id_only_tombstones: world.google.quirks.id_only_tombstones };
-    let page_size = if leaves_page_empty { 0 } else { query.max_results };
+    let page_size = if leaves_page_empty { 0 } else { world.google.quirks.page_size(query.max_results) };
     // One more than a page, to know whether it is the last one.
     let mut items =
         view.items(sync_token.as_ref().map(|token| token.version), snapshot, cursor.as_ref(), page_size + 1);

@@ -8,8 +8,20 @@ use serde::{Deserialize, Serialize};
 pub struct Quirks {
     /// Each n-th page of a list is empty and carries a page token; 0 is never.
     pub empty_page_every: u32,
+    /// No page of a list of events has more items than this, however many were asked for; 0 is no such limit.
+    pub page_items_max: u32,
     /// Deleted events appear in lists with nothing but what is sure: `id` and `status`.
     pub id_only_tombstones: bool,
     /// The exceptions of a deleted series vanish without a tombstone of their own.
     pub silent_exception_removal: bool,
+}
+
+impl Quirks {
+    /// How many items a page has at most when `asked` were asked for.
+    pub(crate) fn page_size(&self, asked: usize) -> usize {
+        match usize::try_from(self.page_items_max) {
+            Ok(0) | Err(_) => asked,
+            Ok(max) => asked.min(max),
+        }
+    }
 }

@@ -191,6 +191,15 @@ async fn pages_may_be_empty_and_go_on() {
 }
 
 #[tokio::test]
+async fn pages_may_have_fewer_items_than_asked_for() {
+    let world = world_with_events(5).await;
+    world.control.set_quirks(Quirks { page_items_max: 2, ..Quirks::default() }).unwrap();
+    let page = world.list("maxResults=2500").await.ok();
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    assert_eq!(world.list_all("maxResults=2500").await.0.len(), 5);
+}
+
+#[tokio::test]
 async fn time_min_bounds_the_end_and_time_max_the_start_both_exclusive() {
     let world = World::start().await;
     world.insert(meeting("Nine to ten", "2026-03-02T09:00:00")).await;
@@ -306,7 +315,12 @@ async fn a_mirror_that_follows_sync_tokens_equals_the_truth() {
     for seed in 0..4 {
         let world = World::start().await;
         if seed % 2 == 1 {
-            let quirks = Quirks { empty_page_every: 3, id_only_tombstones: true, silent_exception_removal: true };
+            let quirks = Quirks {
+                empty_page_every: 3,
+                page_items_max: 4,
+                id_only_tombstones: true,
+                silent_exception_removal: true,
+            };
             world.control.set_quirks(quirks).unwrap();
         }
         world.control.make_changes(&bulk(150, seed)).await.unwrap();
