@@ -83,7 +83,6 @@ fn replayer() -> anyhow::Result<WorkflowReplayer> {
 pub async fn replay_and_record(name: &str, runs: Vec<History>) {
     let named: Vec<(String, History)> =
         runs.into_iter().enumerate().map(|(number, run)| (format!("{name}-{number}"), run)).collect();
-    #[expect(clippy::disallowed_methods, reason = "the harness of the tests reads the environment")]
     let record = std::env::var_os(RECORD).is_some();
     if record {
         for (name, history) in &named {

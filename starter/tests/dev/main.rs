@@ -1,5 +1,9 @@
 //! `evercal dev` as its users have it: processes, a data folder, and kills at any moment.
 
+// The `cfg` is always true here; it tells clippy that helper functions are test code too.
+#[cfg(test)]
 mod installation;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
 mod life;

@@ -25,7 +25,7 @@ fn ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
 
 #[test]
 fn crates_depend_only_in_the_direction_of_the_architecture() {
-    let allowed: [(&str, &[&str]); 15] = [
+    let allowed: [(&str, &[&str]); 16] = [
         ("domain", &[]),
         ("http", &["domain"]),
         ("recurrence", &["domain"]),
@@ -57,6 +57,7 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
                 "workflows",
             ],
         ),
+        ("benches", &["devserver", "domain", "http", "simulator", "storage", "tests", "workflows"]),
         ("xtask", &[]),
     ];
     for (package, dependencies) in direct_dependencies(&metadata()) {
@@ -107,4 +108,24 @@ fn workflow_code_depends_on_nothing_that_does_something() {
     ];
     let found: Vec<&str> = all["evercal-workflows"].iter().map(String::as_str).collect();
     assert_eq!(found, allowed);
+}
+
+#[test]
+fn documents_name_only_paths_that_exist() {
+    let root = metadata().workspace_root;
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/logging.md", "docs/benchmarks.md"];
+    let mut named = 0;
+    for document in documents {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        // What stands in backticks, has a slash inside and no spaces, and begins with one of our folders.
+        for word in text.split('`').skip(1).step_by(2).filter(|word| !word.contains(char::is_whitespace)) {
+            let Some((first, _)) = word.split_once('/') else { continue };
+            if !root.join(first).is_dir() || word.contains('<') {
+                continue;
+            }
+            named += 1;
+            assert!(root.join(word).exists(), "{document} names {word}");
+        }
+    }
+    assert!(named > 50, "only {named} paths were found: is the test looking at all?");
 }

@@ -244,11 +244,11 @@ async fn the_kept_histories_replay_and_a_changed_copy_does_not() {
 fn rename_activity(history: &mut History, name: &str) -> bool {
     let mut renamed = false;
     for event in &mut history.events {
-        if let Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) = &mut event.attributes {
-            if let Some(kind) = scheduled.activity_type.as_mut().filter(|kind| kind.name == name) {
-                kind.name = "read_calendar".to_owned();
-                renamed = true;
-            }
+        if let Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) = &mut event.attributes
+            && let Some(kind) = scheduled.activity_type.as_mut().filter(|kind| kind.name == name)
+        {
+            "read_calendar".clone_into(&mut kind.name);
+            renamed = true;
         }
     }
     renamed
