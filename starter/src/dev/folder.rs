@@ -1,32 +1,33 @@
 //! The data folder of `evercal dev`: what it keeps between runs, and the file by which the CLI finds a running one.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use evercal_devserver::supervise::wait_for_predecessor;
 use evercal_domain::account::Secret;
 use evercal_domain::random;
 use evercal_storage::Keyring;
 use serde::{Deserialize, Serialize};
 
+use super::ports::HeldPort;
 use super::ready::Ready;
 
-/// The API's port when nothing else is said.
+/// The API's port when nothing else is said and it is free.
 const DEFAULT_PORT: u16 = 8080;
 const KEPT: &str = "dev-keys.json";
 const LOCK: &str = "dev.lock";
+const LOGS: &str = "logs";
 /// Written while `dev` runs; the CLI reads it.
 pub const READY_FILE: &str = "dev.json";
 
-/// An opened data folder.
+/// An opened data folder. No other `dev` opens it while this value lives.
 pub(super) struct Folder {
     /// Absolute.
     pub(super) path: PathBuf,
     pub(super) kept: Kept,
-    /// Keeps a second `dev` off the folder; unlocked by being dropped, or by our death.
     _lock: File,
 }
 
@@ -40,37 +41,38 @@ pub(super) struct Kept {
     pub(super) simulator_port: u16,
 }
 
+/// The ports of the parts, until these are started.
+pub(super) struct HeldPorts {
+    pub(super) gateway: HeldPort,
+    pub(super) simulator: HeldPort,
+}
+
 impl Folder {
-    /// Opens or makes the folder.
-    pub(super) fn open(path: &Path, fresh: bool, port: Option<u16>) -> anyhow::Result<Self> {
-        if fresh && path.exists() {
-            ensure_ours(path)?;
+    /// Opens or makes the folder, and holds the ports that belong to it.
+    pub(super) async fn open(path: &Path, fresh: bool, port: Option<u16>) -> anyhow::Result<(Self, HeldPorts)> {
+        if fresh && !is_ours_or_empty(path)? {
+            bail!("{} was not made by `evercal dev`: --fresh does not touch it", path.display());
         }
         fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
-        let lock = lock(path)?;
-        if fresh {
-            clear(path)?;
-        }
         let path = path.canonicalize().with_context(|| format!("finding the folder {}", path.display()))?;
-        let kept_file = path.join(KEPT);
-        let mut kept = if kept_file.exists() {
-            let text = fs::read(&kept_file).with_context(|| format!("reading {}", kept_file.display()))?;
-            serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged: start with --fresh", kept_file.display()))?
-        } else {
-            Kept {
-                master_key: Keyring::generate("dev")?,
-                webhook_key: Secret::new(random::token()?),
-                api_key: Secret::new(format!("evk_{}", random::token()?)),
-                gateway_port: free_port(DEFAULT_PORT)?,
-                simulator_port: free_port(0)?,
-            }
-        };
-        if let Some(port) = port {
-            kept.gateway_port = port;
+        let lock = lock(&path)?;
+        wait_for_the_dying(&path).await?;
+        if fresh {
+            clear(&path)?;
         }
-        write_private(&kept_file, &serde_json::to_vec_pretty(&kept)?)?;
-        Ok(Self { path, kept, _lock: lock })
+        let (kept, ports) = match read_kept(&path)? {
+            Some(mut kept) => {
+                kept.gateway_port = port.unwrap_or(kept.gateway_port);
+                let ports = HeldPorts {
+                    gateway: hold(kept.gateway_port, "the API", "choose another with --port")?,
+                    simulator: hold(kept.simulator_port, "the simulator", "begin anew with --fresh")?,
+                };
+                (kept, ports)
+            }
+            None => new_kept(port)?,
+        };
+        write_private(&path.join(KEPT), &serde_json::to_vec_pretty(&kept)?)?;
+        Ok((Self { path, kept, _lock: lock }, ports))
     }
 
     pub(super) fn database_url(&self) -> String {
@@ -78,7 +80,7 @@ impl Folder {
     }
 
     pub(super) fn log_file(&self, part: &str) -> PathBuf {
-        self.path.join("logs").join(format!("{part}.log"))
+        self.path.join(LOGS).join(format!("{part}.log"))
     }
 
     pub(super) fn write_ready(&self, ready: &Ready) -> anyhow::Result<()> {
@@ -91,40 +93,92 @@ impl Folder {
     }
 }
 
-/// A folder that is not ours is left alone.
-fn ensure_ours(path: &Path) -> anyhow::Result<()> {
-    let is_empty = fs::read_dir(path).with_context(|| format!("reading {}", path.display()))?.next().is_none();
-    if !is_empty && !path.join(KEPT).exists() {
-        bail!("{} holds no {KEPT}, so it is not a folder of `evercal dev`: --fresh does not touch it", path.display());
+/// Two of them on one folder would write one database; the lock ends with its process, however that ends.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = path.join(LOCK);
+    let lock = File::create(&file).with_context(|| format!("making {}", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            bail!("`evercal dev` runs on {} already: stop it, or name another folder with --data-dir", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", file.display())),
+    }
+}
+
+/// The parts of a killed `dev` die a moment after it; until then they hold ports and files.
+async fn wait_for_the_dying(path: &Path) -> anyhow::Result<()> {
+    let logs = match fs::read_dir(path.join(LOGS)) {
+        Ok(logs) => logs,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).context("reading the folder of logs"),
+    };
+    for log in logs {
+        let log = log.context("reading the folder of logs")?.path();
+        let part = log.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        wait_for_predecessor(&part, &log).await?;
     }
     Ok(())
 }
 
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = File::create(path.join(LOCK)).with_context(|| format!("making {LOCK} in {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another `evercal dev` uses the folder {}: stop that one, or name another folder with --data-dir",
-            path.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
-    }
+/// Whether `--fresh` may empty it: a folder that does not exist yet counts as empty.
+fn is_ours_or_empty(path: &Path) -> anyhow::Result<bool> {
+    let mut entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+    };
+    Ok(entries.next().is_none() || path.join(KEPT).exists() || path.join(LOCK).exists())
 }
 
-/// Empties the folder but for the lock that we hold.
+/// Deletes all but the lock.
 fn clear(path: &Path) -> anyhow::Result<()> {
-    let deleting = || format!("deleting what is in {}", path.display());
-    for entry in fs::read_dir(path).with_context(deleting)? {
-        let entry = entry.with_context(deleting)?;
+    for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
         if entry.file_name() == LOCK {
             continue;
         }
-        let is_folder = entry.file_type().with_context(deleting)?.is_dir();
-        let path = entry.path();
-        if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }.with_context(deleting)?;
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let deleted = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        deleted.with_context(|| format!("deleting {}", entry.path().display()))?;
     }
     Ok(())
+}
+
+fn read_kept(path: &Path) -> anyhow::Result<Option<Kept>> {
+    let file = path.join(KEPT);
+    match fs::read(&file) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .with_context(|| format!("{} is damaged: start with --fresh", file.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", file.display())),
+    }
+}
+
+fn new_kept(port: Option<u16>) -> anyhow::Result<(Kept, HeldPorts)> {
+    let gateway = match port {
+        Some(port) => hold(port, "the API", "choose another with --port")?,
+        None => HeldPort::choose(Some(DEFAULT_PORT)).context("looking for a free port")?,
+    };
+    let simulator = HeldPort::choose(None).context("looking for a free port")?;
+    let kept = Kept {
+        master_key: Keyring::generate("dev")?,
+        webhook_key: Secret::new(random::token()?),
+        api_key: Secret::new(format!("evk_{}", random::token()?)),
+        gateway_port: gateway.number(),
+        simulator_port: simulator.number(),
+    };
+    Ok((kept, HeldPorts { gateway, simulator }))
+}
+
+fn hold(port: u16, owner: &str, way_out: &str) -> anyhow::Result<HeldPort> {
+    HeldPort::hold(port).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            anyhow!("port {port} of {owner} is in use by another program: free it, or {way_out}")
+        }
+        _ => anyhow::Error::new(error).context(format!("listening on port {port} of {owner}")),
+    })
 }
 
 /// Only the owner may read it: keys are in it.
@@ -139,56 +193,74 @@ fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// The wanted port if it is free, else any free one.
-fn free_port(wanted: u16) -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .context("looking for a free port")?;
-    Ok(listener.local_addr().context("looking for a free port")?.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_next_run_finds_the_same_keys_and_ports() {
+    /// Opens, and lets go of folder and ports at once.
+    async fn opened(path: &Path, fresh: bool, port: Option<u16>) -> anyhow::Result<Kept> {
+        Folder::open(path, fresh, port).await.map(|(folder, _ports)| folder.kept)
+    }
+
+    #[tokio::test]
+    async fn the_next_run_finds_the_same_keys_and_ports() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Folder::open(folder.path(), false, None).unwrap().kept;
-        let second = Folder::open(folder.path(), false, None).unwrap().kept;
+        let first = opened(folder.path(), false, None).await.unwrap();
+        let second = opened(folder.path(), false, None).await.unwrap();
         assert_eq!(first.api_key, second.api_key);
+        assert_eq!(first.gateway_port, second.gateway_port);
         assert_eq!(first.simulator_port, second.simulator_port);
     }
 
-    #[test]
-    fn a_fresh_start_makes_new_keys() {
+    #[tokio::test]
+    async fn a_fresh_start_makes_new_keys_and_leaves_nothing_of_the_old_run() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Folder::open(folder.path(), false, None).unwrap().kept;
-        let second = Folder::open(folder.path(), true, None).unwrap().kept;
+        let first = opened(folder.path(), false, None).await.unwrap();
+        fs::create_dir(folder.path().join("simulator")).unwrap();
+        fs::write(folder.path().join("evercal.db"), "old").unwrap();
+        let second = opened(folder.path(), true, None).await.unwrap();
         assert_ne!(first.api_key, second.api_key);
+        assert!(!folder.path().join("simulator").exists() && !folder.path().join("evercal.db").exists());
     }
 
-    #[test]
-    fn a_folder_in_use_is_not_touched_by_a_fresh_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Folder::open(folder.path(), false, None).unwrap();
-        assert!(Folder::open(folder.path(), true, None).is_err());
-        assert!(first.path.join(KEPT).exists());
-    }
-
-    #[test]
-    fn a_fresh_start_does_not_touch_a_folder_of_somebody_else() {
+    #[tokio::test]
+    async fn a_fresh_start_does_not_touch_a_folder_of_somebody_else() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-        assert!(Folder::open(folder.path(), true, None).is_err());
+        assert!(opened(folder.path(), true, None).await.is_err());
         assert!(folder.path().join("thesis.txt").exists());
     }
 
-    #[test]
-    fn keys_are_readable_for_their_owner_only() {
+    #[tokio::test]
+    async fn a_folder_in_use_is_not_opened_and_not_even_a_fresh_start_touches_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_first, _ports) = Folder::open(folder.path(), false, None).await.unwrap();
+        let keys = fs::read(folder.path().join(KEPT)).unwrap();
+        for fresh in [false, true] {
+            let error = opened(folder.path(), fresh, Some(1)).await.err().unwrap();
+            assert!(error.to_string().contains("runs on"), "{error:#}");
+            assert_eq!(fs::read(folder.path().join(KEPT)).unwrap(), keys);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_an_error_that_names_the_port_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = HeldPort::choose(None).unwrap();
+        let error = opened(folder.path(), false, Some(taken.number())).await.err().unwrap().to_string();
+        assert!(error.contains(&taken.number().to_string()) && error.contains("--port"), "{error}");
+        drop(taken);
+        let kept = opened(folder.path(), false, None).await.unwrap();
+        let _taken = HeldPort::hold(kept.simulator_port).unwrap();
+        let error = opened(folder.path(), false, None).await.err().unwrap().to_string();
+        assert!(error.contains(&kept.simulator_port.to_string()) && error.contains("--fresh"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn keys_are_readable_for_their_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        Folder::open(folder.path(), false, None).unwrap();
+        opened(folder.path(), false, None).await.unwrap();
         let mode = fs::metadata(folder.path().join(KEPT)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }

@@ -6,6 +6,7 @@
 mod connect;
 mod folder;
 mod parts;
+mod ports;
 mod ready;
 mod table;
 
@@ -34,7 +35,9 @@ pub struct DevArguments {
 pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let folder = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port)?;
+    let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
+    // What a killed run left there says where it was, not where this one is.
+    folder.remove_ready();
     let progress = Progress { silent: arguments.json };
     let stopped = async {
         tokio::select! {
@@ -46,7 +49,7 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
 
     progress.say("starting Temporal …");
     let parts = tokio::select! {
-        parts = Parts::start(&folder, find, &progress) => parts?,
+        parts = Parts::start(&folder, ports, find, &progress) => parts?,
         // Children that were started die with the future that owns them.
         () = &mut stopped => return Ok(()),
     };

@@ -2,26 +2,20 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use evercal_devserver::supervise::{ChildSpec, Supervisor, accepts_connections};
 use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
-use tokio::net::TcpListener;
-use tokio::time::Instant;
 use url::Url;
 
 use super::Progress;
-use super::folder::Folder;
+use super::folder::{Folder, HeldPorts};
+use super::ports::HeldPort;
 
 /// The seed of the demo tenant: the same events each time.
 const DEMO_SEED: &str = "7";
-
-/// A part of a `dev` that was killed may hold its port a moment longer.
-const PORT_PATIENCE: Duration = Duration::from_secs(5);
-const PORT_POLL: Duration = Duration::from_millis(100);
 
 /// Everything that runs.
 pub(super) struct Parts {
@@ -35,6 +29,7 @@ impl Parts {
     /// Starts all parts, each when the one before is ready.
     pub(super) async fn start(
         folder: &Folder,
+        ports: HeldPorts,
         find: &dyn Fn(&str) -> Option<String>,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
@@ -44,20 +39,16 @@ impl Parts {
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
         let environment = environment(folder, &temporal, &api, &simulator);
-        for port in [folder.kept.simulator_port, folder.kept.gateway_port] {
-            ensure_free(port).await?;
-        }
-        for part in ["simulator", "worker", "gateway"] {
+        let HeldPorts { gateway, simulator: simulator_port } = ports;
+        for (part, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
             let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
             spec.args = arguments(part, folder);
             spec.env.clone_from(&environment);
-            let port = match part {
-                "simulator" => Some(folder.kept.simulator_port),
-                "gateway" => Some(folder.kept.gateway_port),
-                _ => None,
-            };
+            let number = port.as_ref().map(HeldPort::number);
+            // From here on it is the part's own.
+            drop(port);
             let ready = || async move {
-                match port {
+                match number {
                     Some(port) => accepts_connections(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await,
                     // A worker answers nobody: it shows by what it does.
                     None => true,
@@ -133,18 +124,4 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
 
 fn local_url(port: u16) -> anyhow::Result<Url> {
     format!("http://127.0.0.1:{port}/").parse().context("making a local address")
-}
-
-/// Asked before a part is started: a program of somebody else that accepts connections would be taken for the part.
-async fn ensure_free(port: u16) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PORT_PATIENCE;
-    while let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        if Instant::now() >= deadline {
-            return Err(error).with_context(|| {
-                format!("port {port} is taken: free it, or name another one with --port, or begin anew with --fresh")
-            });
-        }
-        tokio::time::sleep(PORT_POLL).await;
-    }
-    Ok(())
 }
