@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use evercal_domain::account::Credentials;
 use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
-use evercal_domain::{AccountId, Provider, ProviderErrorKind, RemoteCalendar};
+use evercal_domain::{AccountId, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
 use evercal_providers::{PageToken, TokenError};
 use evercal_workflows::contract::{self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed};
 use sha2::{Digest, Sha256};
@@ -94,7 +94,8 @@ impl AccountActivities {
                         let revoked = connection.oauth.revoke(&refresh_token).await;
                         match revoked {
                             Ok(()) => AccountRevoked::Revoked,
-                            Err(error) if is_refusal(error.kind) => AccountRevoked::WasDead,
+                            // Whatever the provider means by it, asking again is in vain, and the tokens must go.
+                            Err(error) if error.kind.retry_class() == RetryClass::Permanent => AccountRevoked::WasDead,
                             Err(error) => {
                                 return Err(from_token(&ctx, &TokenError::Provider(error), Repeat::Policy));
                             }

@@ -45,6 +45,7 @@ fn faults() -> Vec<Fault> {
         (status(404), "calendar.events.*"),
         (status(404), "calendar.calendarList.list"),
         (status(410), "calendar.events.list"),
+        (status(404), "oauth.revoke"),
     ]
 }
 
@@ -73,8 +74,8 @@ async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calenda
         number += 1;
         walks.begin(&world, hit.as_ref());
         let account = connect(&world, &user, None).await;
-        let calendar = found(&world, &user, account).await;
-        settled(&world, &Walker { user, account, calendar }).await;
+        let calendar = found(&world, &user, account, hit.as_ref()).await;
+        settled(&world, &Walker { user, account, calendar }, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&[
@@ -98,7 +99,7 @@ async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror() {
         world.control().expire_sync_tokens(&walker.user).unwrap();
         walks.begin(&world, hit.as_ref());
         change(&world, &walker.user).await;
-        settled(&world, &walker).await;
+        settled(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&["oauth.token", "calendar.events.list"]);
@@ -114,7 +115,7 @@ async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror() {
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
         change(&world, &walker.user).await;
-        settled(&world, &walker).await;
+        settled(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&["oauth.token", "calendar.events.list"]);
@@ -143,7 +144,7 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
         let workflow = names::subscription_id(walker.calendar.id);
         let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
         skipping::fast_forward(client, namespace, &workflow, &format!("week {number}"), by).await.unwrap();
-        settled(&world, &walker).await;
+        settled(&world, &walker, hit.as_ref()).await;
         assert_ne!(
             channels::alive_at_provider(&world, &walker.user),
             before,
@@ -177,7 +178,7 @@ async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_
         let account = connect(&world, &user, None).await;
         let calendar = world.calendar_of(&user).await;
         let walker = Walker { user, account, calendar };
-        settled(&world, &walker).await;
+        settled(&world, &walker, None).await;
         walks.begin(&world, hit.as_ref());
         world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
         let dead_grant = hit.as_ref().is_some_and(|hit| hit.action == FaultAction::InvalidGrant);
@@ -312,7 +313,7 @@ async fn change(world: &World, calendar: &str) {
 }
 
 /// Waits until an account has found its calendar, with a further consent where the account asks for one.
-async fn found(world: &World, user: &str, account: AccountId) -> Calendar {
+async fn found(world: &World, user: &str, account: AccountId, hit: Option<&Hit>) -> Calendar {
     let mut consented_again = false;
     loop {
         let found = eventually("the calendar is found, or the account asks for a consent", || async {
@@ -328,14 +329,30 @@ async fn found(world: &World, user: &str, account: AccountId) -> Calendar {
         if let Some(calendar) = found {
             return calendar;
         }
+        assert!(may_ask_for_consent(hit), "nobody has to consent again because of {hit:?}");
         consented_again = true;
         connect(world, user, Some(account)).await;
     }
 }
 
-/// Waits for the right end state. Where the grant is dead, or the answer to the code was lost, it is right to ask for a
-/// new consent, which then has to heal everything.
-async fn settled(world: &World, walker: &Walker) {
+/// Whether it is right to ask for a new consent: the grant is dead, or a code, which is good for one use, was used up
+/// without an answer that could be read. A second token in a row that is refused is a dead grant too.
+fn may_ask_for_consent(hit: Option<&Hit>) -> bool {
+    hit.is_some_and(|hit| {
+        let answer_is_lost = matches!(
+            hit.action,
+            FaultAction::ResetAfter
+                | FaultAction::TruncatedBody
+                | FaultAction::GarbageBody
+                | FaultAction::OversizedBody { .. }
+        );
+        let refused = matches!(hit.action, FaultAction::InvalidGrant | FaultAction::ExpiredToken);
+        refused || (answer_is_lost && hit.method == "oauth.token")
+    })
+}
+
+/// Waits for the right end state. A new consent, where it may be asked for, has to heal everything.
+async fn settled(world: &World, walker: &Walker, hit: Option<&Hit>) {
     let mut consented_again = false;
     loop {
         let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {
@@ -355,9 +372,11 @@ async fn settled(world: &World, walker: &Walker) {
         if !needs_consent {
             break;
         }
+        assert!(may_ask_for_consent(hit), "nobody has to consent again because of {hit:?}");
         consented_again = true;
         connect(world, &walker.user, Some(walker.account)).await;
     }
+    mirror::follows_from_its_changes(&*world.store, walker.calendar.id).await;
     channels::are_owned(world, walker.calendar.id, 1).await;
 }
 
