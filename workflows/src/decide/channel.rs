@@ -156,3 +156,6 @@ pub(crate) fn after_failure(
     let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));
     AfterFailure::Fallback { at_ms: now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms) }
 }
+
+#[cfg(test)]
+mod tests;

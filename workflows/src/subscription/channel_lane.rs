@@ -5,7 +5,7 @@ use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
 };
 
-use super::publish::publish;
+use super::publish::{is_due, publish};
 use super::{SubscriptionWorkflow, rotate_if_due};
 use crate::account::AccountWorkflow;
 use crate::contract::{
@@ -45,12 +45,13 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
             ChannelStep::WaitUntil { at_ms } => {
                 let since_ms = now_ms(&ctx);
-                let changed = move |s: &SubscriptionWorkflow| s.rotate || next(s, since_ms) != step;
+                let changed = move |s: &SubscriptionWorkflow| s.rotate || is_due(s) || next(s, since_ms) != step;
                 sleep_unless(&ctx, &detached, at_ms, "next attempt at a channel", changed).await;
             }
             ChannelStep::Park => {
                 let since_ms = now_ms(&ctx);
-                let changed = move |s: &SubscriptionWorkflow| s.rotate || next(s, since_ms) != ChannelStep::Park;
+                let changed =
+                    move |s: &SubscriptionWorkflow| s.rotate || is_due(s) || next(s, since_ms) != ChannelStep::Park;
                 let _never_cancelled = condition(&ctx, &detached, changed).await;
             }
         }

@@ -18,16 +18,27 @@ pub(super) struct Published {
     channel_expires_at_ms: Option<i64>,
 }
 
+impl Published {
+    fn of(state: &SubscriptionState) -> Self {
+        Self {
+            state: state.state(),
+            detail: state.detail(),
+            channel_expires_at_ms: state.channel.live.as_ref().map(|live| live.expires_at_ms),
+        }
+    }
+}
+
+/// Whether readers see another state than there is, such as after a pause, which no lane makes itself.
+pub(super) fn is_due(workflow: &SubscriptionWorkflow) -> bool {
+    workflow.published.as_ref() != Some(&Published::of(&workflow.state))
+}
+
 /// Writes the state down where it changed. Syncs do not pass here: their numbers are committed with their pages.
 pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detached: &WorkflowCancellationToken) {
-    let now = Published {
-        state: ctx.state(|s| s.state.state()),
-        detail: ctx.state(|s| s.state.detail()),
-        channel_expires_at_ms: ctx.state(|s| s.state.channel.live.as_ref().map(|live| live.expires_at_ms)),
-    };
-    if ctx.state(|s| s.published.as_ref() == Some(&now)) {
+    if !ctx.state(is_due) {
         return;
     }
+    let now = ctx.state(|s| Published::of(&s.state));
     ctx.state_mut(|s| s.published = Some(now.clone()));
     show(ctx);
     let provider = ctx.state(|s| s.input.provider.as_str().to_owned());
@@ -51,11 +62,8 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
     };
     let summary = format!("state: {}", now.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
-    let written = ctx.execute_activity(RecordActivities::record_state, fact, options).await;
-    if written.is_err() {
-        // It is tried without end, so only a defect gets here; the next change writes the whole state again.
-        ctx.state_mut(|s| s.published = None);
-    }
+    // It is tried without end, so only a defect fails it; the next change writes the whole state again.
+    let _written = ctx.execute_activity(RecordActivities::record_state, fact, options).await;
 }
 
 /// Shows the last sync; at most once a minute, since each upsert is an event of the history.

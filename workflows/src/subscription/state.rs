@@ -403,3 +403,6 @@ fn earliest(one_ms: i64, other_ms: i64) -> i64 {
         (one_ms, other_ms) => one_ms.min(other_ms),
     }
 }
+
+#[cfg(test)]
+mod tests;

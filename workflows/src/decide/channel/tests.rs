@@ -1,0 +1,197 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::contract::ChannelOpened;
+use crate::subscription::{ChannelProgress, ToStop};
+use evercal_domain::ChannelId;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const ID: &str = "cal_a";
+
+fn live(opened_at_ms: i64, expires_at_ms: i64) -> LiveChannel {
+    LiveChannel { channel_id: ChannelId::generate(), resource_id: "r".into(), opened_at_ms, expires_at_ms }
+}
+
+fn watched() -> SubscriptionState {
+    let channel = ChannelProgress { live: Some(live(0, 7 * DAY_MS)), ..ChannelProgress::default() };
+    SubscriptionState { channel, ..SubscriptionState::default() }
+}
+
+fn step(state: &SubscriptionState, now_ms: i64) -> ChannelStep {
+    next_step(state, &Timing::default(), ID, now_ms)
+}
+
+fn failed(kind: ProviderErrorKind) -> FailedCall {
+    FailedCall { kind: Some(kind), wait_ms: 0 }
+}
+
+#[test]
+fn a_new_subscription_opens_a_channel_at_once() {
+    assert_eq!(step(&SubscriptionState::default(), 0), ChannelStep::Attempt { renewal: false });
+}
+
+#[test]
+fn a_live_channel_waits_for_its_renewal_and_is_renewed_when_that_is_due() {
+    let state = watched();
+    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
+    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: due_ms });
+    assert_eq!(step(&state, due_ms - 1), ChannelStep::WaitUntil { at_ms: due_ms });
+    assert_eq!(step(&state, due_ms), ChannelStep::Attempt { renewal: true });
+}
+
+#[test]
+fn the_end_comes_before_everything_else() {
+    let mut state = watched();
+    state.channel.fallback = true;
+    state.close = Some("asked".into());
+    assert_eq!(step(&state, 0), ChannelStep::Close);
+}
+
+#[test]
+fn the_fallback_starts_the_poller_then_raises_the_alert_then_tries_again() {
+    let mut state = SubscriptionState::default();
+    state.channel.fallback = true;
+    state.channel.next_attempt_at_ms = Some(HOUR_MS);
+    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    state.channel.poller_runs = true;
+    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: true });
+    state.channel.alert_raised = true;
+    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: HOUR_MS });
+    assert_eq!(step(&state, HOUR_MS), ChannelStep::Attempt { renewal: false });
+}
+
+#[test]
+fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
+    let mut state = SubscriptionState::default();
+    state.channel.fallback = true;
+    state.channel.poller_runs = true;
+    state.channel.alert_raised = true;
+    let opened = ChannelOpened {
+        channel_id: ChannelId::generate(),
+        resource_id: "r".into(),
+        opened_at_ms: 0,
+        expires_at_ms: 7 * DAY_MS,
+        superseded: vec![],
+    };
+    state.channel_opened(&opened);
+    assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+    state.channel.poller_runs = false;
+    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: false });
+    state.channel.alert_raised = false;
+    assert!(matches!(step(&state, 0), ChannelStep::WaitUntil { .. }));
+}
+
+#[test]
+fn a_calendar_that_cannot_be_watched_is_polled_without_an_alert_and_without_further_attempts() {
+    let mut state = SubscriptionState::default();
+    state.channel.poll_only = true;
+    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    state.channel.poller_runs = true;
+    assert_eq!(step(&state, i64::MAX), ChannelStep::Park);
+}
+
+#[test]
+fn a_dead_grant_stops_calls_of_every_kind() {
+    let mut state = watched();
+    state.channel.to_stop.push(to_stop(0));
+    state.needs_reauth = true;
+    assert_eq!(step(&state, 30 * DAY_MS), ChannelStep::Park);
+}
+
+#[test]
+fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
+    let mut state = watched();
+    state.action_required = true;
+    assert_eq!(step(&state, 30 * DAY_MS), ChannelStep::Park);
+    state.channel.to_stop.push(to_stop(5));
+    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: 5 });
+    assert!(matches!(step(&state, 5), ChannelStep::Stop { stray: false, .. }));
+}
+
+#[test]
+fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
+    let mut state = watched();
+    state.channel.renew_requested = true;
+    state.channel.to_stop.push(to_stop(0));
+    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: true });
+}
+
+fn to_stop(not_before_ms: i64) -> ToStop {
+    let channel = ChannelRef { channel_id: ChannelId::generate(), resource_id: None, expires_at_ms: DAY_MS };
+    ToStop { channel, stray: false, not_before_ms }
+}
+
+#[test]
+fn the_ladder_has_its_rungs_and_then_polls_for_ever() {
+    let timing = Timing::default();
+    let after = |failures| after_failure(failed(ProviderErrorKind::TemporaryFailure), failures, 0, &timing, ID, 0);
+    assert_eq!(after(1), AfterFailure::Repeat { at_ms: 5 * 60_000 });
+    assert_eq!(after(2), AfterFailure::Repeat { at_ms: 10 * 60_000 });
+    assert_eq!(after(3), AfterFailure::Repeat { at_ms: 20 * 60_000 });
+    for failures in [4, 5, 1_000, u32::MAX] {
+        let AfterFailure::Fallback { at_ms } = after(failures) else { panic!("{failures}: {:?}", after(failures)) };
+        assert!((54 * 60_000..=66 * 60_000).contains(&at_ms), "hourly, give or take a tenth: {at_ms}");
+    }
+}
+
+#[test]
+fn a_wish_of_the_provider_lengthens_a_pause_and_never_shortens_it() {
+    let timing = Timing::default();
+    let limited = |wait_ms| FailedCall { kind: Some(ProviderErrorKind::RateLimited), wait_ms };
+    let after = |wait_ms| after_failure(limited(wait_ms), 1, 0, &timing, ID, 0);
+    assert_eq!(after(1_000), AfterFailure::Repeat { at_ms: 300_000 });
+    assert_eq!(after(HOUR_MS), AfterFailure::Repeat { at_ms: HOUR_MS });
+}
+
+#[test]
+fn each_kind_of_failure_leads_where_it_should() {
+    let timing = Timing::default();
+    for kind in ProviderErrorKind::ALL {
+        let after = |refusals| after_failure(failed(kind), 1, refusals, &timing, ID, 0);
+        match kind {
+            ProviderErrorKind::WatchUnsupported => assert_eq!(after(0), AfterFailure::PollOnly),
+            ProviderErrorKind::GrantRevoked => assert_eq!(after(0), AfterFailure::NeedsReauth),
+            ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => {
+                assert!(matches!(after(1), AfterFailure::Repeat { .. }), "{kind} once may be a mistake");
+                assert_eq!(after(2), AfterFailure::ActionRequired);
+            }
+            _ => assert!(matches!(after(0), AfterFailure::Repeat { .. }), "{kind}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_renewal_is_due_a_day_and_some_minutes_ahead_of_the_end(
+        lifetime_ms in (2 * DAY_MS + 1)..=(30 * DAY_MS),
+        opened_at_ms in 0..(100 * 365 * DAY_MS),
+        id in "cal_[0-9a-f]{32}",
+    ) {
+        let channel = live(opened_at_ms, opened_at_ms + lifetime_ms);
+        let due_ms = renewal_due_ms(&channel, &Timing::default(), &id);
+        let ahead_ms = channel.expires_at_ms - due_ms;
+        prop_assert!(ahead_ms >= DAY_MS + 5 * 60_000, "{ahead_ms}");
+        prop_assert!(ahead_ms <= DAY_MS + HOUR_MS, "{ahead_ms}");
+        prop_assert!(due_ms > opened_at_ms);
+    }
+
+    #[test]
+    fn however_short_it_lives_a_channel_is_renewed_after_it_was_opened_and_before_its_end(
+        lifetime_ms in 1..=(2 * DAY_MS),
+        id in "cal_[0-9a-f]{32}",
+    ) {
+        let channel = live(1_000, 1_000 + lifetime_ms);
+        let due_ms = renewal_due_ms(&channel, &Timing::default(), &id);
+        prop_assert!(due_ms >= channel.opened_at_ms && due_ms <= channel.expires_at_ms, "{due_ms}");
+        prop_assert!(due_ms - channel.opened_at_ms >= lifetime_ms / 4, "not the moment it is made: {due_ms}");
+    }
+
+    #[test]
+    fn the_lifetime_asked_for_is_spread_below_the_longest(id in "cal_[0-9a-f]{32}") {
+        let timing = Timing::default();
+        let lifetime_s = lifetime_s(&timing, &id);
+        prop_assert!(lifetime_s <= timing.channel_lifetime_s);
+        prop_assert!(lifetime_s >= timing.channel_lifetime_s - timing.channel_lifetime_spread_s);
+    }
+}
