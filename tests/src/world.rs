@@ -41,6 +41,8 @@ pub struct WorldOptions {
     pub simulated_time: bool,
     /// What one call to the provider may take.
     pub http: HttpSettings,
+    /// Syncs at a time.
+    pub concurrent_syncs: usize,
     /// How the provider behaves.
     pub simulator: SimulatorOptions,
 }
@@ -52,6 +54,7 @@ impl Default for WorldOptions {
             events: 20,
             simulated_time: false,
             http: HttpSettings::default(),
+            concurrent_syncs: 10,
             simulator: SimulatorOptions::default(),
         }
     }
@@ -99,6 +102,8 @@ pub struct Settings {
     pub simulated_time: bool,
     /// What one call to the provider may take.
     pub http: HttpSettings,
+    /// Syncs at a time in the worker.
+    pub concurrent_syncs: usize,
 }
 
 struct RunningWorker {
@@ -132,6 +137,7 @@ impl World {
             timing: options.timing,
             simulated_time: options.simulated_time,
             http: options.http,
+            concurrent_syncs: options.concurrent_syncs,
         };
         let store = evercal_storage::open(&settings.database_url, settings.keyring.clone()).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
@@ -329,7 +335,7 @@ impl World {
             google_webhook_address,
             timing: self.settings.timing.clone(),
             http: self.settings.http.clone(),
-            concurrent_syncs: 10,
+            concurrent_syncs: self.settings.concurrent_syncs,
             simulated_time: self.settings.simulated_time,
         };
         let (connection, client) = connection_options(&self.temporal.address, &self.temporal.namespace, "worker")?;

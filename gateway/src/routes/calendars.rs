@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use evercal_domain::{Calendar, CalendarState};
+use evercal_storage::SyncRun;
 use evercal_workflows::names;
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ use crate::sync_now::Asked;
 
 /// Quarantined events that a status shows, newest first.
 const QUARANTINED_SHOWN_MAX: usize = 20;
+/// Lines of the sync log that a status shows, newest first.
+const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
 /// `GET /v1/calendars`
 pub(super) async fn list(
@@ -51,6 +54,8 @@ pub(super) struct StatusBody {
     quarantined: Vec<QuarantinedBody>,
     /// Whether there are more of them than shown.
     more_quarantined: bool,
+    /// The newest lines of the sync log, newest first.
+    recent_syncs: Vec<SyncRunBody>,
     workflow: WorkflowBody,
 }
 
@@ -59,6 +64,32 @@ struct QuarantinedBody {
     event_id: Option<String>,
     reason: String,
     since: DateTime<Utc>,
+}
+
+/// A line of the sync log: why, how it ended, and what was special about it, such as a sync token that had expired.
+#[derive(Serialize)]
+struct SyncRunBody {
+    reason: &'static str,
+    outcome: &'static str,
+    detail: Option<String>,
+    started_at: DateTime<Utc>,
+    finished_at: DateTime<Utc>,
+    pages: i64,
+    changes: i64,
+}
+
+impl From<SyncRun> for SyncRunBody {
+    fn from(run: SyncRun) -> Self {
+        Self {
+            reason: run.reason.as_str(),
+            outcome: run.outcome.as_str(),
+            detail: run.detail,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            pages: run.pages,
+            changes: run.changes,
+        }
+    }
 }
 
 /// Where the calendar's life can be read in the Temporal UI.
@@ -78,6 +109,7 @@ pub(super) async fn status(
 ) -> Result<Json<StatusBody>, Problem> {
     let calendar = calendar_of(&state, caller, &calendar).await?;
     let limit = u32::try_from(QUARANTINED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
+    let recent_syncs = state.store.sync_runs(calendar.id, SYNC_RUNS_SHOWN_MAX).await?;
     let mut quarantined = state.store.quarantined(calendar.id, limit).await?;
     let more_quarantined = quarantined.len() > QUARANTINED_SHOWN_MAX;
     quarantined.truncate(QUARANTINED_SHOWN_MAX);
@@ -92,6 +124,7 @@ pub(super) async fn status(
         state: CalendarStateBody::from(&calendar),
         quarantined: quarantined.collect(),
         more_quarantined,
+        recent_syncs: recent_syncs.into_iter().map(SyncRunBody::from).collect(),
         workflow: workflow(&state.config.temporal_namespace, &calendar),
     }))
 }

@@ -1,9 +1,9 @@
 //! The main job: a calendar kept fresh.
 
 use evercal_domain::{CalendarState, SyncReason};
-use evercal_http::Method;
+use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
-use evercal_tests::{USER, World, eventually, mirror};
+use evercal_tests::{USER, World, WorldOptions, eventually, mirror};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking() {
@@ -21,10 +21,11 @@ async fn google_410_starts_full_pass_and_shows_in_status() {
     world.control().expire_sync_tokens(USER).unwrap();
     world.change_events(USER, 9).await;
     mirror::equals_provider(&world, calendar).await;
-    eventually("the sync log tells of the full pass", || async {
-        let runs = world.store.sync_runs(calendar, 20).await.unwrap();
-        let told = runs.iter().any(|run| run.detail.as_deref().is_some_and(|detail| detail.contains("expired")));
-        if told { Ok(()) } else { Err(runs) }
+    eventually("the status tells of the full pass", || async {
+        let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
+        let runs = status["recent_syncs"].as_array().unwrap();
+        let told = runs.iter().any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("expired")));
+        if told { Ok(()) } else { Err(status) }
     })
     .await;
     world.end().await;
@@ -86,12 +87,23 @@ async fn worker_restart_creates_no_second_channel() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hung_provider_call_frees_its_slot() {
-    let world = World::start().await;
-    let (_account, calendar) = world.connect_and_settle().await;
-    let hang =
-        FaultPlan { rules: vec![FaultRule::once("calendar.events.list", FaultAction::Hang)], ..FaultPlan::default() };
-    world.control().set_faults(hang).unwrap();
+    let http = HttpSettings { total_timeout: std::time::Duration::from_secs(1), ..HttpSettings::default() };
+    let world = World::with(WorldOptions { http, concurrent_syncs: 1, ..WorldOptions::default() }).await;
+    let second = world.new_calendar("Has to be read too");
+    let (_account, _calendar) = world.connect_and_settle().await;
+    let other = world.calendar_of(&second).await.id;
+    world.settled(other).await;
+    // Each call for the first calendar hangs, and there is one slot for both.
+    let rule =
+        FaultRule { calendar: Some(USER.to_owned()), ..FaultRule::always("calendar.events.list", FaultAction::Hang) };
+    world.control().set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() }).unwrap();
     world.change_events(USER, 3).await;
-    mirror::equals_provider(&world, calendar).await;
+    eventually("a call hangs", || async {
+        let hung = world.control().calls().unwrap().calls.iter().filter(|call| call.fault.is_some()).count();
+        if hung > 0 { Ok(()) } else { Err(hung) }
+    })
+    .await;
+    world.change_events(&second, 3).await;
+    mirror::equals_provider(&world, other).await;
     world.end().await;
 }

@@ -93,7 +93,7 @@ async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost() {
     assert_eq!(world.notice(vec![]).await.unwrap().status, 401);
     let large = serde_json::Value::String("x".repeat(TEN_MEGABYTES));
     let answer = world.call(Method::POST, "/api/webhooks/google", Some(large), None).await.unwrap();
-    assert!(answer.status == 413 || answer.status == 401, "{}", answer.status);
+    assert!(matches!(answer.status, 401 | 413), "{}", answer.status);
     let wrong = evercal_domain::account::Secret::new("evk_wrong");
     let path = format!("/v1/calendars/{calendar}/events");
     assert_eq!(world.call(Method::GET, &path, None, Some(&wrong)).await.unwrap().status, 401);
