@@ -93,6 +93,18 @@ pub fn from_limit(message: &'static str) -> ActivityError {
         .into()
 }
 
+/// The type of [`superseded`].
+pub const SUPERSEDED: &str = "superseded";
+
+/// Another attempt took the work over. Repeatable: should this be the one that the workflow waits for, it takes it back.
+pub fn superseded() -> ActivityError {
+    tracing::info!("another attempt took this work over");
+    ApplicationFailure::builder(anyhow::anyhow!("another attempt took this work over"))
+        .type_name(SUPERSEDED.to_owned())
+        .build()
+        .into()
+}
+
 /// Doubled with each attempt, plus up to 10 %, by workflow and attempt.
 fn backoff(ctx: &ActivityContext, initial: Duration) -> Duration {
     let info = ctx.info();

@@ -25,6 +25,17 @@ struct Arguments {
     /// Print the table and leave docs/benchmarks.md alone
     #[arg(long)]
     dry_run: bool,
+    /// Only one group of rows, printed and not written
+    #[arg(long, value_enum)]
+    only: Option<Group>,
+}
+
+/// Rows that are measured together.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Group {
+    Latency,
+    FullSync,
+    Dev,
 }
 
 #[tokio::main]
@@ -33,12 +44,20 @@ async fn main() -> anyhow::Result<()> {
     let (runs, samples) = if arguments.quick { (5, 12) } else { (5, 60) };
     // Logs go nowhere: what the tests keep of them would be measured too.
     tracing_subscriber::fmt().with_env_filter("off").init();
-    let mut rows = latency_rows(runs, samples).await?;
-    rows.extend(full_sync_rows(runs, arguments.quick).await?);
-    rows.extend(dev_rows(runs)?);
+    let wanted = |group| arguments.only.is_none_or(|only| only == group);
+    let mut rows = Vec::new();
+    if wanted(Group::Latency) {
+        rows.extend(latency_rows(runs, samples).await?);
+    }
+    if wanted(Group::FullSync) {
+        rows.extend(full_sync_rows(runs, arguments.quick).await?);
+    }
+    if wanted(Group::Dev) {
+        rows.extend(dev_rows(runs)?);
+    }
     let table = report::table(&rows);
     println!("\n{table}");
-    if arguments.dry_run { Ok(()) } else { report::write(&table, arguments.quick) }
+    if arguments.dry_run || arguments.only.is_some() { Ok(()) } else { report::write(&table, arguments.quick) }
 }
 
 /// The product's own durations.

@@ -61,7 +61,7 @@ pub async fn full_sync_s(world: &World, number: u32, events: u32) -> anyhow::Res
     })
     .await;
     mirror::equals_provider(world, calendar).await;
-    ensure!(run.changes >= i64::from(events), "{} changes for {events} events", run.changes);
+    ensure!(run.changes >= i64::from(events), "{} changes for {events} events: {run:?}", run.changes);
     let ms = (run.finished_at - run.started_at).num_milliseconds();
     Ok((f64::from(i32::try_from(ms)?) / 1_000.0, resident_mib()?))
 }

@@ -284,8 +284,13 @@ impl World {
 
     /// A request as a provider would send it, to `POST /api/webhooks/google`.
     pub async fn notice(&self, headers: Vec<(&'static str, String)>) -> anyhow::Result<HttpResponse> {
+        self.notice_with(headers, Body::Empty).await
+    }
+
+    /// Such a request with a body, which no provider sends.
+    pub async fn notice_with(&self, headers: Vec<(&'static str, String)>, body: Body) -> anyhow::Result<HttpResponse> {
         let url: Url = format!("http://{}/api/webhooks/google", self.settings.gateway_address).parse()?;
-        let request = HttpRequest { headers, ..HttpRequest::post("notice", url, Body::Empty) };
+        let request = HttpRequest { headers, ..HttpRequest::post("notice", url, body) };
         Ok(self.http.send(request).await?)
     }
 

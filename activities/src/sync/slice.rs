@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{merge, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
-use crate::failure::{Repeat, from_limit, from_store, from_token};
+use crate::failure::{Repeat, SUPERSEDED, from_limit, from_store, from_token, superseded};
 
 /// A slice hands its slot back after this long.
 const SLICE: Duration = Duration::from_secs(60);
@@ -41,8 +41,19 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
     }
     let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
     let begun = Instant::now();
-    let mut slice =
-        Slice { deps, connection, ctx, input, calendar, now, begun, counts, fresh_starts: 0, lost_commits: 0 };
+    let mut slice = Slice {
+        deps,
+        connection,
+        ctx,
+        input,
+        calendar,
+        now,
+        begun,
+        counts,
+        owns_pass: false,
+        fresh_starts: 0,
+        lost_commits: 0,
+    };
     let outcome = slice.read().await;
     if let Err(error) = &outcome {
         slice.record_failure(error).await?;
@@ -60,6 +71,8 @@ struct Slice<'a> {
     now: DateTime<Utc>,
     begun: Instant,
     counts: SyncCounts,
+    /// Whether the full pass under way is this attempt's: then a lost commit means that a newer attempt took it over.
+    owns_pass: bool,
     fresh_starts: u32,
     lost_commits: u32,
 }
@@ -68,9 +81,14 @@ impl Slice<'_> {
     async fn read(&mut self) -> Result<SyncOutcome, ActivityError> {
         loop {
             let mut position = self.position().await?;
-            if position.cursor == Cursor::Start {
-                match self.begin_full_pass(&position).await? {
-                    Some(begun) => position = begun,
+            if !self.owns_pass {
+                let owned = match position.cursor {
+                    Cursor::Start => self.begin_full_pass(&position).await?,
+                    Cursor::Full { .. } => self.take_over_pass(&position).await?,
+                    Cursor::Ready { .. } => Some(position),
+                };
+                match owned {
+                    Some(owned) => position = owned,
                     None => continue,
                 }
             }
@@ -104,7 +122,21 @@ impl Slice<'_> {
     /// `None` when another attempt was faster; then look again.
     async fn begin_full_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
         let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision).await;
-        self.unless_beaten(begun)
+        self.owned(begun)
+    }
+
+    /// Goes on with a pass that an attempt before began, and shuts that one out: it may still be alive, and two would
+    /// read every page twice. `None` when yet another was faster.
+    async fn take_over_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
+        let taken = self.deps.store.take_over_pass(self.calendar.id, position.revision).await;
+        self.owned(taken)
+    }
+
+    fn owned(&mut self, result: Result<SyncPosition, StoreError>) -> Result<Option<SyncPosition>, ActivityError> {
+        self.owns_pass = false;
+        let owned = self.unless_beaten(result)?;
+        self.owns_pass = owned.is_some();
+        Ok(owned)
     }
 
     async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
@@ -199,6 +231,10 @@ impl Slice<'_> {
 
     async fn record_failure(&self, error: &ActivityError) -> Result<(), ActivityError> {
         let ActivityError::Application(failure) = error else { return Ok(()) };
+        if failure.type_name() == Some(SUPERSEDED) {
+            // Nothing failed: the attempt that took over tells how the sync went.
+            return Ok(());
+        }
         let detail = failure.type_name().map(str::to_owned);
         self.record_run(self.wall_clock(), SyncRunOutcome::Failed, detail).await
     }
@@ -227,6 +263,7 @@ impl Slice<'_> {
     fn unless_beaten<T>(&mut self, result: Result<T, StoreError>) -> Result<Option<T>, ActivityError> {
         match result {
             Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_conflict() && self.owns_pass => Err(superseded()),
             Err(error) if error.is_conflict() && self.lost_commits < LOST_COMMITS_MAX => {
                 self.lost_commits += 1;
                 Ok(None)

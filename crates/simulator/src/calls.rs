@@ -28,6 +28,9 @@ pub struct CallRecord {
     pub fault: Option<String>,
     /// Real time of arrival.
     pub at: DateTime<Utc>,
+    /// Real time at which the answer was ready to be sent; sending it may take longer.
+    #[serde(default)]
+    pub ended_at: DateTime<Utc>,
     /// The virtual time that the request carried, if any.
     pub simulated_now: Option<DateTime<Utc>>,
 }

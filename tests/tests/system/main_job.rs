@@ -69,6 +69,12 @@ async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing() {
         if runs.iter().any(|run| run.reason == SyncReason::Poll) { Ok(()) } else { Err(runs) }
     })
     .await;
+    // An expired sync token on top of it: the next sync, whatever asks for it, reads everything.
+    world.control().expire_sync_tokens(USER).unwrap();
+    world.change_events(USER, 5).await;
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::PollOnly);
     world.end().await;
 }
 

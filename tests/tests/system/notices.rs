@@ -1,8 +1,9 @@
 //! Notices: believed only with proof, each of them counted once, none of them lost.
 
-use evercal_domain::journal::SecurityKind;
+use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{CalendarId, ChannelId};
-use evercal_http::Method;
+use evercal_http::{Body, Method};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{USER, World, eventually, mirror};
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
@@ -52,6 +53,13 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
     let orphan = ChannelId::generate();
     let claim = evercal_domain::channel_token::ChannelClaim { calendar_id: calendar, channel_id: orphan };
     let token = world.settings.channel_token_keys.sign(claim);
+    let pulls = || world.control().calls().unwrap().counts["calendar.events.list"];
+    eventually("no sync runs", || async {
+        let status = world.status(calendar).await;
+        if status.syncing { Err(status) } else { Ok(()) }
+    })
+    .await;
+    let before = pulls();
     for _ in 0..2 {
         let answer = world.notice(headers(&token, &orphan.to_string(), "exists")).await.unwrap();
         assert_eq!(answer.status, 204);
@@ -67,6 +75,12 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
     mirror::equals_provider(&world, calendar).await;
     let stops = world.control().calls().unwrap().counts.get("calendar.channels.stop").copied().unwrap_or(0);
     assert_eq!(stops, 1);
+    // A person's sync comes after the notices in the workflow's inbox.
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    assert_eq!(pulls() - before, 1, "only the one that a person asked for");
+    let entries = world.store.audit_entries(Some(calendar), 100).await.unwrap();
+    let told = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
+    assert_eq!(told, 1, "the audit log tells of it once: {entries:#?}");
     world.end().await;
 }
 
@@ -74,11 +88,19 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
 async fn hundred_notices_run_one_pull_at_a_time() {
     let world = World::start().await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let before = world.control().calls().unwrap().counts["calendar.events.list"];
+    let method = "calendar.events.list";
+    let before = world.control().calls().unwrap().calls.last().unwrap().index;
+    // Long enough for two pulls to meet, if there ever were two.
+    let slow = FaultRule { times: None, ..FaultRule::once(method, FaultAction::Delay { delay_ms: 200 }) };
+    world.control().set_faults(FaultPlan { rules: vec![slow], random: None }).unwrap();
     world.change_events(USER, 100).await;
     mirror::equals_provider(&world, calendar).await;
-    let pulls = world.control().calls().unwrap().counts["calendar.events.list"] - before;
-    assert!(pulls <= 30, "{pulls} pulls for 100 notices");
+    let calls = world.control().calls().unwrap().calls;
+    let pulls: Vec<_> = calls.iter().filter(|call| call.index > before && call.method == method).collect();
+    assert!(!pulls.is_empty() && pulls.len() <= 30, "{} pulls for 100 notices", pulls.len());
+    for pair in pulls.windows(2) {
+        assert!(pair[0].ended_at <= pair[1].at, "two pulls at a time: {pair:#?}");
+    }
     world.end().await;
 }
 
@@ -92,8 +114,8 @@ async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost() {
     assert_eq!(forged.status, 401);
     assert_eq!(world.notice(vec![]).await.unwrap().status, 401);
     let large = serde_json::Value::String("x".repeat(TEN_MEGABYTES));
-    let answer = world.call(Method::POST, "/api/webhooks/google", Some(large), None).await.unwrap();
-    assert!(matches!(answer.status, 401 | 413), "{}", answer.status);
+    let genuine = headers(channel.token.as_deref().unwrap(), &channel.id, "exists");
+    assert_eq!(world.notice_with(genuine, Body::Json(large)).await.unwrap().status, 413);
     let wrong = evercal_domain::account::Secret::new("evk_wrong");
     let path = format!("/v1/calendars/{calendar}/events");
     assert_eq!(world.call(Method::GET, &path, None, Some(&wrong)).await.unwrap().status, 401);

@@ -10,10 +10,12 @@ pub fn reconcile_due_ms(timing: &Timing, id: &str, round: u64, now_ms: i64) -> i
     now_ms + i64::from(jitter::around(timing.reconcile_interval_s, 10, id, round)) * 1_000
 }
 
-/// Whether a waiting reason may push aside the sync that is running (or sits in its backoff). Cheap to be wrong about:
-/// pages are committed with their cursor, so the new attempt goes on where the old one was.
+/// Whether a waiting reason may push aside the sync that is running (or sits in its backoff): when it is more urgent, and
+/// somebody waits for it or the provider said that something changed. Routine waits its turn; a first read in particular is
+/// not restarted by the channel that opens beside it. Pages are committed with their cursor, so the new attempt goes on
+/// where the old one was.
 pub fn overtakes(waiting: Option<SyncReason>, running: Priority) -> bool {
-    waiting.is_some_and(|reason| reason.priority() < running)
+    waiting.is_some_and(|reason| reason.priority() < running && reason.priority() <= Priority::High)
 }
 
 /// Reconciles in a row that found unannounced changes; a sync for any other reason proves nothing.
@@ -34,6 +36,7 @@ mod tests {
         assert!(overtakes(Some(SyncReason::Operator), Priority::High));
         assert!(overtakes(Some(SyncReason::Notice), Priority::Low));
         assert!(!overtakes(Some(SyncReason::Notice), Priority::High), "a flood of notices must not restart itself");
+        assert!(!overtakes(Some(SyncReason::NewChannel), Priority::Low), "routine waits for the first read");
         assert!(!overtakes(None, Priority::Low));
     }
 

@@ -107,6 +107,7 @@ fn finish(world: &mut World, request: &ApiRequest, begun: &Begun, status: Option
         status,
         fault: begun.fault.as_ref().map(|fault| fault.kind().to_owned()),
         at: begun.at,
+        ended_at: world.clock.real_now(),
         simulated_now: request.simulated_now(),
     };
     world.journal.put(&format!("call/{}", record.index), &record);

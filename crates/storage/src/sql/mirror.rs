@@ -14,6 +14,9 @@ pub const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end
 pub const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
      sync_cursor = $3 WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
 
+pub const TAKE_OVER_PASS: &str = "UPDATE calendars SET revision = revision + 1 \
+     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
+
 /// The compare-and-set that every commit begins with.
 pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor) \
      WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence";

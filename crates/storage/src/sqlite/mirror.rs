@@ -41,11 +41,17 @@ impl Mirror for SqliteStore {
             .fetch_optional(&self.write)
             .await
             .map_err(failed("begin a full pass"))?;
-        if let Some(row) = row {
-            return row.try_into();
-        }
-        self.sync_position(calendar).await?;
-        Err(conflict("begin a full pass"))
+        self.moved_position(calendar, row, "begin a full pass").await
+    }
+
+    async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {
+        let row: Option<PositionRow> = sqlx::query_as(sql::TAKE_OVER_PASS)
+            .bind(calendar.to_string())
+            .bind(expected_revision)
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed("take a pass over"))?;
+        self.moved_position(calendar, row, "take a pass over").await
     }
 
     async fn related_items(
@@ -205,6 +211,20 @@ impl Mirror for SqliteStore {
 }
 
 impl SqliteStore {
+    /// The position after a compare-and-set of the revision, or why there is none.
+    async fn moved_position(
+        &self,
+        calendar: CalendarId,
+        row: Option<PositionRow>,
+        operation: &'static str,
+    ) -> Result<SyncPosition, StoreError> {
+        if let Some(row) = row {
+            return row.try_into();
+        }
+        self.sync_position(calendar).await?;
+        Err(conflict(operation))
+    }
+
     /// Adds the rows whose `column` is one of `ids`.
     async fn collect_items(
         &self,

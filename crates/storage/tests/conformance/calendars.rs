@@ -102,6 +102,7 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     let state = store.record_state(&record(unknown, CalendarState::Live, 1)).await.unwrap_err();
     assert_eq!(state.kind, StoreErrorKind::NotFound);
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.take_over_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.erase_mirror(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.replace_occurrences(unknown, 0, &[], None).await.unwrap_err().kind, StoreErrorKind::NotFound);

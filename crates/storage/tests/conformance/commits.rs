@@ -58,11 +58,35 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
         };
         assert!(seeded.store.commit_page(&page).await.unwrap_err().is_conflict());
         assert!(seeded.store.begin_full_pass(seeded.calendar, expected_revision).await.unwrap_err().is_conflict());
+        assert!(seeded.store.take_over_pass(seeded.calendar, expected_revision).await.unwrap_err().is_conflict());
     }
     assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap(), position);
     assert_eq!(seeded.ids().await, ["s1"]);
     assert_eq!(seeded.told_after(0).await, ["created s1"]);
     assert_eq!(seeded.store.calendar(seeded.calendar).await.unwrap().unwrap().confirmed_at, None);
+}
+
+pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one_before(database: &Database) {
+    let seeded = seeded(database).await;
+    let start = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision).await.unwrap();
+    let taken = seeded.store.take_over_pass(seeded.calendar, begun.revision).await.unwrap();
+    assert_eq!(taken, SyncPosition { revision: begun.revision + 1, ..begun.clone() });
+    assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap(), taken);
+    let late = PageCommit {
+        calendar_id: seeded.calendar,
+        expected_revision: begun.revision,
+        generation: begun.generation,
+        items: &[single("s1", "a")],
+        occurrences: &[],
+        cursor: &Cursor::Full { page: Some("page 2".into()) },
+        finish: None,
+        at: at(1),
+    };
+    assert!(seeded.store.commit_page(&late).await.unwrap_err().is_conflict());
+    let next = PageCommit { expected_revision: taken.revision, ..late };
+    seeded.store.commit_page(&next).await.unwrap();
+    assert_eq!(seeded.ids().await, ["s1"]);
 }
 
 pub async fn a_commit_that_is_cut_off_leaves_all_or_nothing(database: &Database) {

@@ -107,6 +107,7 @@ macro_rules! conformance_tests {
             commits {
                 a_page_moves_rows_cursor_and_revision_together,
                 a_commit_on_an_old_revision_writes_nothing,
+                who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one_before,
                 a_commit_that_is_cut_off_leaves_all_or_nothing,
                 only_true_differences_are_told,
                 the_same_item_twice_in_a_page_counts_once_and_the_last_wins,
