@@ -105,9 +105,7 @@ impl AccountActivities {
                 _ => AccountRevoked::WasDead,
             };
             store.erase_credentials(account_id).await.map_err(from_store)?;
-            for calendar in store.calendars_of_account(account_id).await.map_err(from_store)? {
-                store.erase_mirror(calendar.id).await.map_err(from_store)?;
-            }
+            store.erase_mirrors(account_id).await.map_err(from_store)?;
             Ok(revoked)
         })
         .await

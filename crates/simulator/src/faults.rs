@@ -40,9 +40,9 @@ pub enum FaultAction {
     },
     /// Handles the call, sends half of the body, then resets the connection.
     TruncatedBody,
-    /// Handles the call and answers 200 with a body that is no JSON.
+    /// Handles the call and answers with a body that is no JSON: 200 where the call went well.
     GarbageBody,
-    /// Handles the call and answers 200 with JSON that is larger than any client should read.
+    /// Handles the call and answers with JSON that is larger than any client should read: 200 where the call went well.
     OversizedBody {
         /// Size of the body.
         bytes: usize,

@@ -189,8 +189,8 @@ pub trait Mirror: Send + Sync {
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
     /// The sync log, newest first.
     async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError>;
-    /// Forgets a closed calendar's events, occurrences, changes and quarantine.
-    async fn erase_mirror(&self, calendar: CalendarId) -> Result<(), StoreError>;
+    /// Forgets the events, occurrences, changes and quarantine of all calendars of an account, closed ones included.
+    async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError>;
 }
 
 /// The audit log and the security log.

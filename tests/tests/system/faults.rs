@@ -95,10 +95,9 @@ async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calenda
 async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror() {
     let world = World::with(options()).await;
     let walker = connected(&world).await;
-    // More than one page for few events.
-    world.control().set_quirks(Quirks { empty_page_every: 2, ..Quirks::default() }).unwrap();
     let mut walks = Walks::default();
     while let Some(hit) = walks.next() {
+        two_pages(&world, &walker.user);
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         world.control().expire_sync_tokens(&walker.user).unwrap();
         walks.begin(&world, hit.as_ref());
@@ -136,29 +135,48 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
         ..options().timing
     };
     let world = World::with(WorldOptions { timing, simulated_time: true, ..options() }).await;
-    let walker = connected(&world).await;
+    let mut walker = connected(&world).await;
     let mut walks = Walks::default();
     let mut number = 0;
     while let Some(hit) = walks.next() {
         number += 1;
+        if number % WALKS_PER_CALENDAR == 0 {
+            walker = newly_connected(&world, number).await;
+        }
         let before = channels::alive_at_provider(&world, &walker.user);
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
         let by = until_renewed(&world, &walker).await;
-        let workflow = names::subscription_id(walker.calendar.id);
-        let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
-        skipping::fast_forward(client, namespace, &workflow, &format!("week {number}"), by).await.unwrap();
-        settled(&world, &walker, hit.as_ref()).await;
-        assert_ne!(
-            channels::alive_at_provider(&world, &walker.user),
-            before,
-            "{hit:?}: it was renewed; {:?}",
-            walks.made(&world)
-        );
+        live_on(&world, &walker, &format!("week {number}"), by).await;
+        // The server (1.32) now and then jumps some hours too far, past the time that the ladder would have needed.
+        for hour in 1..=3 {
+            if channels::alive_at_provider(&world, &walker.user) == before {
+                live_on(&world, &walker, &format!("week {number}, {hour} h later"), Duration::from_hours(1)).await;
+            }
+        }
+        settled_on(&world, &walker, hit.as_ref(), &before).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&["oauth.token", "calendar.events.watch", "calendar.channels.stop", "calendar.events.list"]);
     world.end().await;
+}
+
+async fn live_on(world: &World, walker: &Walker, id: &str, by: Duration) {
+    let workflow = names::subscription_id(walker.calendar.id);
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    skipping::fast_forward(client, namespace, &workflow, id, by).await.unwrap();
+}
+
+/// The server (1.32) loses count of skipped time where a run hands over, so none gets that old.
+const WALKS_PER_CALENDAR: u32 = 8;
+
+async fn newly_connected(world: &World, number: u32) -> Walker {
+    let user = new_user(world, number).await;
+    let account = connect(world, &user, None).await;
+    let calendar = world.calendar_of(&user).await;
+    let walker = Walker { user, account, calendar };
+    settled(world, &walker, None).await;
+    walker
 }
 
 /// How far it is, in the calendar's own time, to some hours after the renewal: enough for the ladder and for another try
@@ -177,21 +195,24 @@ async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_
     let mut walks = Walks::default();
     let mut number = 0;
     while let Some(hit) = walks.next() {
-        let user = new_user(&world, number).await;
+        let walker = newly_connected(&world, number).await;
         number += 1;
-        let account = connect(&world, &user, None).await;
-        let calendar = world.calendar_of(&user).await;
-        let walker = Walker { user, account, calendar };
-        settled(&world, &walker, None).await;
         // Another refresh is a call of this path too.
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
-        world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+        world.api(Method::DELETE, &format!("/v1/accounts/{}", walker.account), None).await.unwrap();
         disconnected(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&["oauth.token", "calendar.channels.stop", "oauth.revoke"]);
     world.end().await;
+}
+
+/// Pages of little more than half of the events, so that each full read has the same number of calls.
+fn two_pages(world: &World, calendar: &str) {
+    let events = world.control().truth(calendar).unwrap().events.len();
+    let page_items_max = u32::try_from(events / 2 + 2).unwrap();
+    world.control().set_quirks(Quirks { page_items_max, ..Quirks::default() }).unwrap();
 }
 
 /// Which walks are still to be made, and what was met on those before.
@@ -248,17 +269,9 @@ impl Walks {
         }
     }
 
-    /// The calls of this walk so far, for people.
-    fn made(&self, world: &World) -> Vec<String> {
-        let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > self.calls_before);
-        calls
-            .map(|call| format!("{} {:?} {:?} at {:?}", call.method, call.status, call.fault, call.simulated_now))
-            .collect()
-    }
-
     /// Nothing above can pass by not happening: the path made these calls, and each met each kind of fault.
     fn met_everything(&self, methods: &[&str]) {
-        eprintln!("{} calls {:?}; missed {:?}", self.calls.len(), self.calls, self.missed);
+        assert!(self.missed.is_empty(), "of {:?} these were never met: {:?}", self.calls, self.missed);
         for method in methods {
             assert!(self.calls.iter().any(|call| call == method), "{method} is not in {:?}", self.calls);
             for (action, applies_to) in faults() {
@@ -290,6 +303,15 @@ fn applies(pattern: &str, method: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == method, |start| method.starts_with(start))
 }
 
+/// The newest calls, for people.
+fn recent_calls(world: &World) -> Vec<String> {
+    let calls = world.control().calls().unwrap().calls;
+    let newest = calls.iter().skip(calls.len().saturating_sub(12));
+    newest
+        .map(|call| format!("{} {:?} {:?} at {:?}", call.method, call.status, call.fault, call.simulated_now))
+        .collect()
+}
+
 fn last_call(world: &World) -> u64 {
     world.control().calls().unwrap().calls.last().map_or(0, |call| call.index)
 }
@@ -306,8 +328,9 @@ async fn new_user(world: &World, number: u32) -> String {
 async fn connected(world: &World) -> Walker {
     let (account, id) = world.connect_and_settle().await;
     let calendar = world.store.calendar(id).await.unwrap().unwrap();
-    channels::are_owned(world, id, 1).await;
-    Walker { user: USER.to_owned(), account, calendar }
+    let walker = Walker { user: USER.to_owned(), account, calendar };
+    settled(world, &walker, None).await;
+    walker
 }
 
 async fn connect(world: &World, user: &str, again: Option<AccountId>) -> AccountId {
@@ -358,14 +381,21 @@ fn may_ask_for_consent(hit: Option<&Hit>) -> bool {
                 | FaultAction::TruncatedBody
                 | FaultAction::GarbageBody
                 | FaultAction::OversizedBody { .. }
+                | FaultAction::SlowBody { chunk_bytes: 1, .. }
         );
         let refused = matches!(hit.action, FaultAction::InvalidGrant | FaultAction::ExpiredToken);
         refused || (answer_is_lost && hit.method == "oauth.token")
     })
 }
 
-/// Waits for the right end state. A new consent, where it may be asked for, has to heal everything.
+/// Waits for the right end state.
 async fn settled(world: &World, walker: &Walker, hit: Option<&Hit>) {
+    settled_on(world, walker, hit, &BTreeSet::new()).await;
+}
+
+/// Waits for the right end state, on other channels than those. A new consent, where it may be asked for, has to heal
+/// everything.
+async fn settled_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &BTreeSet<String>) {
     let mut consented_again = false;
     loop {
         let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {
@@ -374,11 +404,12 @@ async fn settled(world: &World, walker: &Walker, hit: Option<&Hit>) {
             // The subscription itself is asked, since what it found out may still be on its way into the store.
             let live = account.state == AccountState::Connected
                 && calendar.state == CalendarState::Live
-                && world.status(walker.calendar.id).await.state == CalendarState::Live;
+                && is_live_and_idle(world, walker).await
+                && channels::alive_at_provider(world, &walker.user) != *before;
             match account.state {
                 AccountState::NeedsReauth if !consented_again => Ok(true),
                 _ if live && is_equal(world, walker).await => Ok(false),
-                _ => Err((account.state, account.detail, calendar.state, calendar.detail)),
+                _ => Err((hit, account.state, account.detail, calendar.state, calendar.detail, recent_calls(world))),
             }
         })
         .await;
@@ -393,15 +424,21 @@ async fn settled(world: &World, walker: &Walker, hit: Option<&Hit>) {
     channels::are_owned(world, walker.calendar.id, 1).await;
 }
 
+async fn is_live_and_idle(world: &World, walker: &Walker) -> bool {
+    let subscription = world.status(walker.calendar.id).await;
+    subscription.state == CalendarState::Live && !subscription.syncing
+}
+
 async fn is_equal(world: &World, walker: &Walker) -> bool {
     let truth = world.control().truth(&walker.user).unwrap();
     mirror::compare(&*world.store, walker.calendar.id, &truth).await.is_ok()
 }
 
-/// With a dead grant nobody can stop a channel any more: it runs out by itself, and the register still knows it. A
+/// With a dead grant (a second refused token in a row counts as one) nobody can stop a channel any more: it runs out by itself, and the register still knows it. A
 /// provider that refuses to revoke keeps its grant, but we keep no token.
 async fn disconnected(world: &World, walker: &Walker, hit: Option<&Hit>) {
-    let dead_grant = hit.is_some_and(|hit| hit.action == FaultAction::InvalidGrant);
+    let refused_twice = |hit: &Hit| hit.action == FaultAction::ExpiredToken && hit.after > 0;
+    let dead_grant = hit.is_some_and(|hit| hit.action == FaultAction::InvalidGrant || refused_twice(hit));
     let is_refused = |hit: &Hit| matches!(hit.action, FaultAction::Status { status: 404, .. });
     let keeps_grant = hit.is_some_and(|hit| hit.method == "oauth.revoke" && is_refused(hit));
     eventually("the account is disconnected", || async {
@@ -413,13 +450,13 @@ async fn disconnected(world: &World, walker: &Walker, hit: Option<&Hit>) {
     let calendar = world.store.calendar(walker.calendar.id).await.unwrap().unwrap();
     assert_eq!(calendar.state, CalendarState::Closed);
     let left = world.store.items(calendar.id, &PageRequest { after: None, limit: 10 }).await.unwrap();
-    assert!(left.items.is_empty() && calendar.event_count == 0, "the mirror is erased: {left:?}");
+    assert!(left.items.is_empty() && calendar.event_count == 0, "{hit:?}: the mirror is erased: {left:?}");
     let alive = channels::alive_at_provider(world, &walker.user);
     if dead_grant {
         let known = world.store.channels_of_calendar(walker.calendar.id).await.unwrap();
         assert!(alive.iter().all(|id| known.iter().any(|channel| channel.id.to_string() == *id)), "{alive:?}");
     } else {
-        assert!(alive.is_empty(), "{alive:?}");
+        assert!(alive.is_empty(), "{hit:?} {alive:?} {:#?}", recent_calls(world));
         let grants_left = world.control().revoke_grants(&walker.user).unwrap();
         assert_eq!(grants_left, usize::from(keeps_grant), "{hit:?}");
     }

@@ -153,7 +153,7 @@ async fn transmit(shared: &Shared, connection: &ConnectionHandle, answer: Answer
             into_http(response)
         }
         Transmission::Garbage => {
-            response.status = 200;
+            response.status = well_or_error(response.status);
             response.body = GARBAGE.to_vec();
             into_http(response)
         }
@@ -166,10 +166,15 @@ async fn transmit(shared: &Shared, connection: &ConnectionHandle, answer: Answer
             http
         }
         Transmission::Oversized { bytes } => {
-            response.status = 200;
+            response.status = well_or_error(response.status);
             with_body(response, |_| oversized(bytes))
         }
     }
+}
+
+/// A body that is none of the provider's comes with 200 where the call went well; a refusal stays one.
+fn well_or_error(status: u16) -> u16 {
+    if status < 400 { 200 } else { status }
 }
 
 fn with_body(mut response: ApiResponse, make: impl FnOnce(Bytes) -> Body) -> Response {

@@ -39,6 +39,8 @@ pub const RESET_POSITION: &str = "UPDATE calendars SET revision = revision + 1, 
      event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, \
      last_sync_changes = NULL, last_sync_notice_to_stored_ms = NULL WHERE id = $1";
 
+pub const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
+
 pub const ERASE: [&str; 4] = [
     "DELETE FROM occurrences WHERE calendar_id = $1",
     "DELETE FROM events WHERE calendar_id = $1",

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
-use evercal_domain::{CalendarId, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, ProviderEventId};
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::{SqliteStore, commit, conflict, failed, found, not_found, reading};
+use super::{SqliteStore, commit, conflict, failed, not_found, reading};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow};
@@ -193,20 +193,28 @@ impl Mirror for SqliteStore {
         rows.into_iter().map(SyncRun::try_from).collect()
     }
 
-    async fn erase_mirror(&self, calendar: CalendarId) -> Result<(), StoreError> {
-        let id = calendar.to_string();
-        let mut transaction = self.begin().await?;
-        let done = sqlx::query(sql::RESET_POSITION)
-            .bind(&id)
-            .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
-            .execute(&mut *transaction)
+    async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError> {
+        let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
+        let ids: Vec<String> = sqlx::query_scalar(sql::IDS_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(&self.read)
             .await
-            .map_err(failed("erase a mirror"))?;
-        found(done.rows_affected(), "erase a mirror")?;
-        for statement in sql::ERASE {
-            sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase a mirror"))?;
+            .map_err(failed("erase mirrors"))?;
+        // One calendar at a time: other writers get their turn between two large ones.
+        for id in ids {
+            let mut transaction = self.begin().await?;
+            sqlx::query(sql::RESET_POSITION)
+                .bind(&id)
+                .bind(&start)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("erase mirrors"))?;
+            for statement in sql::ERASE {
+                sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
+            }
+            transaction.commit().await.map_err(failed("erase mirrors"))?;
         }
-        transaction.commit().await.map_err(failed("erase a mirror"))
+        Ok(())
     }
 }
 

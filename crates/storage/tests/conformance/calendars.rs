@@ -8,7 +8,7 @@ use super::fixtures::{
     Seeded, add_account, add_calendar, add_tenant, all_pages, at, first, remote_calendar, seeded, single,
 };
 
-fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
+pub fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
     StateRecord { calendar_id, state, detail: None, channel_expires_at: None, at: at(minutes) }
 }
 
@@ -104,6 +104,5 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.take_over_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
-    assert_eq!(store.erase_mirror(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.replace_occurrences(unknown, 0, &[], None).await.unwrap_err().kind, StoreErrorKind::NotFound);
 }

@@ -3,7 +3,7 @@
 use evercal_domain::calendar::LastSync;
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Fingerprint;
-use evercal_domain::{Event, RemoteItem, SyncReason, Via};
+use evercal_domain::{CalendarState, Event, RemoteItem, SyncReason, Via};
 use evercal_storage::{
     Cursor, PageCommit, PageCommitted, PassFinish, StoreErrorKind, StoredBody, SyncPosition, SyncRun, SyncRunOutcome,
 };
@@ -239,8 +239,11 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
     let items = [single("s1", "a"), unreadable(None, "{}")];
     seeded.try_commit(&items, &occurrences, Some(finish(false, at(1)))).await.unwrap();
     let running = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    // As a disconnect does it: the subscription has closed by then.
+    let closed = super::calendars::record(seeded.calendar, CalendarState::Closed, 1);
+    seeded.store.record_state(&closed).await.unwrap();
     for _ in 0..2 {
-        seeded.store.erase_mirror(seeded.calendar).await.unwrap();
+        seeded.store.erase_mirrors(seeded.account).await.unwrap();
     }
 
     let page = PageCommit {
