@@ -88,7 +88,7 @@ fn one_dev_s(program: &Path, folder: &Path) -> anyhow::Result<f64> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .with_context(|| format!("starting {}: run `cargo build --release` first", program.display()))?;
+        .with_context(|| format!("starting {}: `cargo bench-all` builds it", program.display()))?;
     let mut line = String::new();
     BufReader::new(process.stdout.take().context("its stdout")?).read_line(&mut line)?;
     let taken = begun.elapsed();

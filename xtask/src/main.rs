@@ -2,6 +2,7 @@
 //!
 //! Build outputs live in the user's cache folder and not in the checkout, so that a fresh clone is quick.
 
+mod bench;
 mod cache;
 mod python;
 mod run;
@@ -26,11 +27,18 @@ enum Command {
         #[arg(long)]
         install: bool,
     },
+    /// Measure evercal beside bare Temporal
+    BenchAll {
+        /// What the benchmarks take: --quick, --dry-run, --only
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Verify { install } => verify::verify(install),
+        Command::BenchAll { arguments } => bench::bench_all(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,13 +11,15 @@ mod ready;
 mod table;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use folder::Folder;
 use parts::Parts;
+
+use crate::cli::DATA_DIR_DEFAULT;
 
 /// What a person may say.
 pub struct DevArguments {
@@ -61,7 +63,9 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
             println!("{}", serde_json::to_string(&ready)?);
             std::future::pending::<()>().await;
         } else {
-            print!("{}", ready.for_people());
+            let program = std::env::args().next().unwrap_or_else(|| "evercal".to_owned());
+            let is_usual = arguments.data_dir == Path::new(DATA_DIR_DEFAULT);
+            print!("{}", ready.for_people(&program, (!is_usual).then_some(arguments.data_dir.as_path())));
             table::show(&ready, std::io::stdout().is_terminal()).await?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What `evercal dev` tells when it is ready: one line of JSON for programs, a few lines for people.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything that somebody needs to use a running `dev`.
@@ -36,13 +38,36 @@ pub struct GoogleAccess {
 }
 
 impl Ready {
-    /// A few lines for people.
-    pub fn for_people(&self) -> String {
+    /// A few lines for people. `program` is how this program was called, `data_dir` the folder if it is not the usual one.
+    pub fn for_people(&self, program: &str, data_dir: Option<&Path>) -> String {
+        let folder = data_dir.map(|folder| format!(" --data-dir {}", folder.display())).unwrap_or_default();
         let ui = self.temporal_ui.as_deref().unwrap_or("(none: TEMPORAL_ADDRESS is set)");
         format!(
             "\nevercal is running.\n\n  API          {}   key {}\n  Temporal UI  {ui}\n  Simulator    {}\n  \
-             Google API   {}   as {}\n\nTry in another terminal: evercal calendars\n\n",
+             Google API   {}   as {}\n\nTry in another terminal: {program} calendars{folder}\n\n",
             self.api, self.api_key, self.simulator, self.google.base_url, self.google.user,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_try_next_is_one_that_works_here() {
+        let google = GoogleAccess {
+            base_url: "http://127.0.0.1:1/calendar/v3/".to_owned(),
+            user: "robin@example.com".to_owned(),
+            access_token: "token".to_owned(),
+            calendars: vec![],
+        };
+        let address = || "127.0.0.1:1".to_owned();
+        let (api, api_key, temporal, simulator) = (address(), address(), address(), address());
+        let ready = Ready { ready: true, api, api_key, temporal, temporal_ui: None, simulator, google };
+        let usual = ready.for_people("target/release/evercal", None);
+        assert!(usual.contains(": target/release/evercal calendars\n"), "{usual}");
+        let elsewhere = ready.for_people("evercal", Some(Path::new("/tmp/other")));
+        assert!(elsewhere.contains(": evercal calendars --data-dir /tmp/other\n"), "{elsewhere}");
     }
 }

@@ -1,0 +1,18 @@
+//! `cargo bench-all`: builds the product and its benchmarks, optimised, and runs them. Both in one build, since Cargo would
+//! otherwise choose other features for each and compile the Temporal SDK twice.
+
+use std::process::Command;
+
+use crate::cache;
+use crate::run::{run, variable};
+
+const PROGRAM: &str = "evercal-benches";
+
+/// Builds, and runs with the caller's arguments.
+pub fn bench_all(arguments: &[String]) -> anyhow::Result<()> {
+    let target = cache::target()?;
+    let mut build = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+    build.args(["build", "--release", "--package", "evercal-starter", "--package", PROGRAM]);
+    run(build.env("CARGO_TARGET_DIR", &target))?;
+    run(Command::new(target.join("release").join(PROGRAM)).args(arguments))
+}
