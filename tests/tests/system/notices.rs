@@ -3,7 +3,7 @@
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{CalendarId, ChannelId};
 use evercal_http::{Body, Method};
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{USER, World, eventually, mirror};
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
@@ -90,11 +90,18 @@ async fn hundred_notices_run_one_pull_at_a_time() {
     let (_account, calendar) = world.connect_and_settle().await;
     let method = "calendar.events.list";
     let before = world.control().calls().unwrap().calls.last().unwrap().index;
-    // Long enough for two pulls to meet, if there ever were two.
-    let slow = FaultRule { times: None, ..FaultRule::once(method, FaultAction::Delay { delay_ms: 200 }) };
+    // Longer than the pause between two signals: pulls would meet if each signal began one.
+    let slow = FaultRule { times: None, ..FaultRule::once(method, FaultAction::Delay { delay_ms: 700 }) };
     world.control().set_faults(FaultPlan { rules: vec![slow], random: None }).unwrap();
     world.change_events(USER, 100).await;
     mirror::equals_provider(&world, calendar).await;
+    eventually("all notices are delivered", || async {
+        let waiting = world.control().deliveries().unwrap().count(DeliveryStatus::Pending);
+        if waiting == 0 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+    // A person's sync comes after them in the workflow's inbox: when it is done, so are they.
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     let calls = world.control().calls().unwrap().calls;
     let pulls: Vec<_> = calls.iter().filter(|call| call.index > before && call.method == method).collect();
     assert!(!pulls.is_empty() && pulls.len() <= 30, "{} pulls for 100 notices", pulls.len());
