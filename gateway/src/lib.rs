@@ -24,7 +24,7 @@ mod sync_now;
 mod temporal;
 
 pub use catch_up::{CatchUpPace, HEARTBEAT};
-pub use config::{ConfigError, GatewayConfig, GatewayLimits, Lookup};
+pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup};
 pub use run::run;
 pub use server::{Gateway, StartError};
 pub use signals::{AccountNews, SignalError, Signals, Start};

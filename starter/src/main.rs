@@ -4,6 +4,7 @@
 //! Only arguments and the choice of what to run; see `dev/`, `roles.rs` and `cli/`.
 
 mod cli;
+mod config;
 mod dev;
 mod roles;
 
@@ -31,6 +32,8 @@ enum Command {
     Gateway,
     /// Run a simulated Google Calendar on loopback
     Simulator(SimulatorOptions),
+    /// Show what a gateway and a worker would read from the environment here, and what is wrong with it
+    Config(config::ConfigOptions),
     #[command(flatten)]
     Ask(cli::Command),
 }
@@ -77,6 +80,10 @@ async fn main() -> ExitCode {
             let SimulatorOptions { data_dir, port, seed } = options;
             role(Box::pin(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }))).await
         }
+        Command::Config(options) => match config::run(&options, &environment) {
+            Ok(code) => code,
+            Err(error) => finish(Err(error)),
+        },
         Command::Ask(command) => cli::run(command, &environment).await,
     }
 }

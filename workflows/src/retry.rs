@@ -43,6 +43,8 @@ pub struct Timing {
     pub sync_retries_max: Option<u32>,
     /// How long one attempt of a sync may take, in milliseconds (`SYNC_TIMEOUT_MS`).
     pub sync_timeout_ms: u64,
+    /// After how long a sync that has more to read hands its slot back, in milliseconds.
+    pub sync_slice_ms: u64,
     /// How long a worker may be silent before its activity is given to another, in seconds.
     pub heartbeat_timeout_s: u32,
     /// How long an attempt at a channel may take in all, missing workers included, in seconds.
@@ -72,6 +74,7 @@ impl Default for Timing {
             sync_backoff_initial_ms: 30_000,
             sync_retries_max: None,
             sync_timeout_ms: 600_000,
+            sync_slice_ms: 60_000,
             heartbeat_timeout_s: 10,
             channel_patience_s: 5 * 60,
             close_patience_s: 24 * 3600,

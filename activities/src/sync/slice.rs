@@ -20,8 +20,6 @@ use crate::attempt;
 use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, SUPERSEDED, from_limit, from_store, from_token, superseded};
 
-/// A slice hands its slot back after this long.
-const SLICE: Duration = Duration::from_secs(60);
 /// A provider that asks for a longer pause gets it without a slot being held.
 const WAIT_IN_BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
@@ -109,7 +107,7 @@ impl Slice<'_> {
             if is_last {
                 return self.finish().await;
             }
-            if self.begun.elapsed() >= SLICE {
+            if self.begun.elapsed() >= Duration::from_millis(self.input.slice_ms) {
                 return Ok(SyncOutcome::More { counts: self.counts });
             }
         }

@@ -9,7 +9,10 @@ mod lookup;
 mod shared;
 mod temporal;
 
-pub use logging::log_as_json;
+pub use logging::{log_as_json, log_filter};
 pub use lookup::{ConfigError, Lookup};
-pub use shared::{channel_token_keys, database_url, google, keyring, public_url, timing, webhook_address};
+pub use shared::{
+    TimingDocument, channel_token_keys, database_url, google, google_auth_url, google_base_url, google_client_id,
+    google_client_secret, keyring, public_url, timing, timing_document, webhook_address,
+};
 pub use temporal::{TemporalTarget, temporal_target};

@@ -9,10 +9,15 @@ use crate::lookup::{ConfigError, Lookup};
 /// How much is logged when nobody says it.
 const DEFAULT_FILTER: &str = "info";
 
+/// `RUST_LOG`: how much is logged.
+pub fn log_filter(lookup: &Lookup<'_>) -> Result<EnvFilter, ConfigError> {
+    let filter = lookup.optional("RUST_LOG", "info,evercal_gateway=debug")?;
+    Ok(filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER)))
+}
+
 /// Starts to log, as much as `RUST_LOG` says. Once per process, before anything else.
 pub fn log_as_json(lookup: &Lookup<'_>) -> Result<(), ConfigError> {
-    let filter: Option<EnvFilter> = lookup.optional("RUST_LOG", "info,evercal_gateway=debug")?;
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
+    let filter = log_filter(lookup)?;
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(io::stderr).init();
     Ok(())
 }

@@ -6,6 +6,7 @@ use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
 use evercal_storage::Keyring;
 use evercal_workflows::Timing;
+use serde_json::Value;
 use url::Url;
 
 use crate::lookup::{ConfigError, Lookup};
@@ -16,7 +17,11 @@ const SIMULATOR_EXAMPLE: &str = "http://127.0.0.1:9000";
 
 /// `DATABASE_URL`: where the mirror is kept.
 pub fn database_url(lookup: &Lookup<'_>) -> Result<String, ConfigError> {
-    lookup.required("DATABASE_URL", "sqlite:///var/lib/evercal/evercal.db")
+    const VARIABLE: &str = "DATABASE_URL";
+    const EXAMPLE: &str = "sqlite:///var/lib/evercal/evercal.db";
+    let url = lookup.required(VARIABLE, EXAMPLE)?;
+    evercal_storage::check_url(&url).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
+    Ok(url)
 }
 
 /// `EVERCAL_MASTER_KEY`: the keys that seal credentials; the first seals, all open.
@@ -45,38 +50,70 @@ pub fn webhook_address(lookup: &Lookup<'_>, provider: Provider) -> Result<Url, C
     Ok(address)
 }
 
-/// `GOOGLE_CLIENT_ID` and the rest of the OAuth client. Only who redeems codes needs `GOOGLE_CLIENT_SECRET`.
-/// `EVERCAL_GOOGLE_BASE_URL` puts all of Google's paths under another server (the simulator); `EVERCAL_GOOGLE_AUTH_URL` the
-/// consent page alone.
+/// `GOOGLE_CLIENT_ID`: the OAuth client at Google.
+pub fn google_client_id(lookup: &Lookup<'_>) -> Result<String, ConfigError> {
+    lookup.required("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com")
+}
+
+/// `GOOGLE_CLIENT_SECRET`: only who redeems codes needs it.
+pub fn google_client_secret(lookup: &Lookup<'_>) -> Result<Secret, ConfigError> {
+    lookup.secret("GOOGLE_CLIENT_SECRET", "the secret that Google's console shows beside the client id")
+}
+
+/// `EVERCAL_GOOGLE_BASE_URL`: puts all of Google's paths under another server (the simulator).
+pub fn google_base_url(lookup: &Lookup<'_>) -> Result<Option<Url>, ConfigError> {
+    lookup.optional("EVERCAL_GOOGLE_BASE_URL", SIMULATOR_EXAMPLE)
+}
+
+/// `EVERCAL_GOOGLE_AUTH_URL`: another consent page alone.
+pub fn google_auth_url(lookup: &Lookup<'_>) -> Result<Option<Url>, ConfigError> {
+    lookup.optional("EVERCAL_GOOGLE_AUTH_URL", "http://127.0.0.1:9000/o/oauth2/v2/auth")
+}
+
+/// All of the OAuth client, with an empty secret for those who do not need it.
 pub fn google(lookup: &Lookup<'_>, with_secret: bool) -> Result<GoogleSettings, ConfigError> {
-    let client_id = lookup.required("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com")?;
-    let client_secret = if with_secret {
-        lookup.secret("GOOGLE_CLIENT_SECRET", "the secret that Google's console shows beside the client id")?
-    } else {
-        Secret::new(String::new())
-    };
-    let base: Option<Url> = lookup.optional("EVERCAL_GOOGLE_BASE_URL", SIMULATOR_EXAMPLE)?;
+    let client_id = google_client_id(lookup)?;
+    let client_secret = if with_secret { google_client_secret(lookup)? } else { Secret::new(String::new()) };
+    let base = google_base_url(lookup)?;
     let settings = match &base {
         Some(base) => GoogleSettings::at(base, client_id, client_secret),
         None => GoogleSettings::google(client_id, client_secret),
     };
     let mut settings =
         settings.map_err(|error| ConfigError::new("EVERCAL_GOOGLE_BASE_URL", error, SIMULATOR_EXAMPLE))?;
-    if let Some(auth_url) = lookup.optional("EVERCAL_GOOGLE_AUTH_URL", "http://127.0.0.1:9000/o/oauth2/v2/auth")? {
+    if let Some(auth_url) = google_auth_url(lookup)? {
         settings.auth_url = auth_url;
     }
     Ok(settings)
 }
 
-/// The durations. `EVERCAL_TIMING` holds any of them as JSON; the names of their own go over it.
-pub fn timing(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
+/// What `EVERCAL_TIMING` says.
+pub struct TimingDocument {
+    /// The durations, the default where it is silent.
+    pub timing: Timing,
+    /// The durations that it names.
+    pub names: Vec<String>,
+}
+
+/// `EVERCAL_TIMING`: any durations, as a JSON object. One that does not exist is an error, since it would change nothing.
+pub fn timing_document(lookup: &Lookup<'_>) -> Result<Option<TimingDocument>, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_TIMING";
     const EXAMPLE: &str = r#"{"ladder_s":[300,600,1200]}"#;
-    let mut timing = match lookup.text("EVERCAL_TIMING") {
-        Some(json) => {
-            serde_json::from_str(&json).map_err(|error| ConfigError::new("EVERCAL_TIMING", error, EXAMPLE))?
-        }
-        None => Timing::default(),
-    };
+    let Some(json) = lookup.text(VARIABLE) else { return Ok(None) };
+    let wrong = |error: serde_json::Error| ConfigError::new(VARIABLE, error, EXAMPLE);
+    let fields: serde_json::Map<String, Value> = serde_json::from_str(&json).map_err(wrong)?;
+    let known = serde_json::to_value(Timing::default()).map_err(wrong)?;
+    if let Some(unknown) = fields.keys().find(|name| known.get(name.as_str()).is_none()) {
+        return Err(ConfigError::new(VARIABLE, format!("there is no duration `{unknown}`"), EXAMPLE));
+    }
+    let names = fields.keys().cloned().collect();
+    let timing = serde_json::from_value(Value::Object(fields)).map_err(wrong)?;
+    Ok(Some(TimingDocument { timing, names }))
+}
+
+/// The durations: those of [`timing_document`], and over them those that have names of their own.
+pub fn timing(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
+    let mut timing = timing_document(lookup)?.map_or_else(Timing::default, |document| document.timing);
     if let Some(interval_ms) = lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000")? {
         timing.polling_interval_s = u32::try_from(interval_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
     }

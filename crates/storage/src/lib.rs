@@ -32,6 +32,11 @@ pub async fn open(url: &str, keyring: Keyring) -> Result<Arc<dyn Store>, StoreEr
     Ok(Arc::new(sqlite::SqliteStore::open(path, keyring).await?))
 }
 
+/// Whether [`open`] could know what a URL means; it is not tried.
+pub fn check_url(url: &str) -> Result<(), StoreError> {
+    sqlite_path(url).map(drop)
+}
+
 /// The file that a SQLite URL names. The error shows the scheme only: the rest may hold a password.
 fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
     let wrong = |problem: String| {

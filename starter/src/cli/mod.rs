@@ -9,7 +9,7 @@ mod commands;
 mod error;
 mod progress;
 mod resolve;
-mod table;
+pub mod table;
 mod target;
 mod times;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
 use evercal_http::Method;
-use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
@@ -210,6 +210,22 @@ async fn a_wait_for_the_quota_that_an_operator_overtakes_replays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_in_many_slices_replays() {
+    let timing = Timing { sync_slice_ms: 1, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    world.control().set_quirks(Quirks { page_items_max: 5, ..Quirks::default() }).unwrap();
+    let (account, calendar) = world.connect_and_settle().await;
+    mirror::equals_provider(&world, calendar).await;
+    disconnect(&world, account).await;
+    let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
+    let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
+    let slices = events.filter(|attributes| schedules(attributes, names::SYNC_CALENDAR)).count();
+    assert!(slices >= 4, "{slices} slices");
+    keep(&world, "slices", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     let world = World::start().await;
     let (account, calendar) = world.connect_and_settle().await;
@@ -239,6 +255,15 @@ async fn the_kept_histories_replay_and_a_changed_copy_does_not() {
         }
     }
     assert!(changed >= 3, "only {changed} histories read events");
+}
+
+fn schedules(attributes: &Attributes, activity: &str) -> bool {
+    match attributes {
+        Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
+            scheduled.activity_type.as_ref().is_some_and(|kind| kind.name == activity)
+        }
+        _ => false,
+    }
 }
 
 fn rename_activity(history: &mut History, name: &str) -> bool {

@@ -196,6 +196,13 @@ pub struct SyncInput {
     /// The first backoff between attempts, in milliseconds.
     #[serde(default)]
     pub backoff_initial_ms: u64,
+    /// After how long a sync that has more to read hands its slot back, in milliseconds.
+    #[serde(default = "slice_ms")]
+    pub slice_ms: u64,
+}
+
+fn slice_ms() -> u64 {
+    Timing::default().sync_slice_ms
 }
 
 /// A sync in numbers.

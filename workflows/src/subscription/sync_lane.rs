@@ -118,6 +118,7 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
         notice_at_ms: job.received_at_ms,
         so_far: job.so_far,
         backoff_initial_ms: timing.sync_backoff_initial_ms,
+        slice_ms: timing.sync_slice_ms,
     };
     let attempt_token = detached.child_token();
     let options = retry::sync_slice(&timing, job.reason, priority, tenant_id, &attempt_token);

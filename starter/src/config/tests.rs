@@ -1,0 +1,125 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use evercal_gateway::GatewayConfig;
+use evercal_worker::WorkerConfig;
+
+use super::*;
+
+/// Settings with which both parts start.
+fn complete() -> BTreeMap<&'static str, String> {
+    [
+        ("DATABASE_URL", "sqlite:///data/evercal.db"),
+        ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
+        ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
+        ("GOOGLE_CLIENT_SECRET", "marker-secret"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into()
+}
+
+fn report(values: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Setting> {
+    let find = |name: &str| values.get(name).cloned();
+    let lookup = Lookup::new(&find);
+    VARIABLES.iter().map(|variable| (variable.name, read(variable, &lookup))).collect()
+}
+
+fn shown(values: &BTreeMap<&'static str, String>) -> String {
+    let settings: Vec<Setting> = report(values).into_values().collect();
+    for_people(Screen::detect(&|_| None), &settings)
+}
+
+#[test]
+fn the_list_is_what_gateway_and_worker_ask_for() {
+    let values = complete();
+    let asked = RefCell::new(BTreeSet::new());
+    let find = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        values.get(name).cloned()
+    };
+    let lookup = Lookup::new(&find);
+    let listed = |role: Role| -> BTreeSet<String> {
+        // Read by the SDK, and by the log.
+        let elsewhere = ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "RUST_LOG"];
+        let names = VARIABLES.iter().filter(|variable| variable.read_by.contains(&role)).map(|variable| variable.name);
+        names.filter(|name| !elsewhere.contains(name)).map(str::to_owned).collect()
+    };
+    // Where the store is, the gateway reads beside its configuration.
+    evercal_settings::database_url(&lookup).unwrap();
+    evercal_settings::keyring(&lookup).unwrap();
+    GatewayConfig::from_lookup(&lookup).unwrap();
+    asked.borrow_mut().remove("TEMPORAL_NAMESPACE");
+    assert_eq!(*asked.borrow(), listed(Role::Gateway));
+    asked.borrow_mut().clear();
+    WorkerConfig::from_lookup(&lookup).unwrap();
+    assert_eq!(*asked.borrow(), listed(Role::Worker));
+}
+
+#[test]
+fn the_readme_lists_the_same_variables() {
+    let readme = include_str!("../../../README.md");
+    let rows = readme.lines().filter(|line| line.starts_with("| `"));
+    let of_roles = rows.filter(|line| {
+        let read_by = line.split('|').nth(2).unwrap();
+        ["gateway", "worker", "all"].iter().any(|role| read_by.contains(role))
+    });
+    let named: BTreeSet<&str> =
+        of_roles.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let listed: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+    assert_eq!(named, listed);
+}
+
+#[test]
+fn a_complete_configuration_has_no_problem_and_shows_where_each_value_comes_from() {
+    let mut values = complete();
+    values.insert("EVERCAL_TIMING", r#"{"renew_lead_s":7200,"polling_interval_s":60}"#.to_owned());
+    values.insert("POLLING_INTERVAL_MS", "30000".to_owned());
+    let report = report(&values);
+    let of = |name: &str| (report[name].value.clone().unwrap(), report[name].source.clone());
+    assert_eq!(of("RENEW_LEAD"), ("7200".to_owned(), "EVERCAL_TIMING".to_owned()));
+    assert_eq!(of("POLLING_INTERVAL_MS"), ("30000".to_owned(), "environment".to_owned()));
+    assert_eq!(of("RECONCILE_INTERVAL"), ("21600".to_owned(), "default".to_owned()));
+    assert_eq!(of("EVERCAL_HTTP_ADDRESS"), ("127.0.0.1:8080".to_owned(), "default".to_owned()));
+    let problems: Vec<_> = report.values().filter(|setting| setting.problem.is_some()).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_an_example() {
+    let mut values = complete();
+    values.remove("GOOGLE_CLIENT_ID");
+    values.insert("EVERCAL_MASTER_KEY", "marker".to_owned());
+    values.insert("SYNC_TIMEOUT_MS", "soon".to_owned());
+    values.insert("DATABASE_URL", "mysql://db/evercal".to_owned());
+    let text = shown(&values);
+    for expected in
+        ["DATABASE_URL: ", "GOOGLE_CLIENT_ID: is not set", "EVERCAL_MASTER_KEY: ", "SYNC_TIMEOUT_MS: ", "for example: "]
+    {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+    assert!(!text.contains("marker"), "{text}");
+}
+
+#[test]
+fn no_secret_and_no_password_is_shown() {
+    let mut values = complete();
+    values.insert("DATABASE_URL", "postgres://ada:marker@db/evercal".to_owned());
+    values.insert("EVERCAL_GOOGLE_BASE_URL", "ada:marker@nowhere".to_owned());
+    let text = shown(&values) + &serde_json::to_string(&report(&values)).unwrap();
+    assert!(!text.contains("marker"), "{text}");
+    assert!(text.contains("set, not shown"));
+}
+
+#[test]
+fn a_secret_in_a_file_names_the_variable_of_the_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "marker-secret").unwrap();
+    let mut values = complete();
+    values.remove("GOOGLE_CLIENT_SECRET");
+    values.insert("GOOGLE_CLIENT_SECRET_FILE", file.path().display().to_string());
+    let secret = &report(&values)["GOOGLE_CLIENT_SECRET"];
+    assert_eq!(secret.source, "GOOGLE_CLIENT_SECRET_FILE");
+    assert_eq!((secret.value.as_deref(), &secret.problem), (Some("set, not shown"), &None));
+}

@@ -1,0 +1,218 @@
+//! Every variable that a gateway or a worker reads. A test holds the list to what the two really ask for, and another to
+//! the README.
+
+use std::net::SocketAddr;
+
+use evercal_settings::{ConfigError, Lookup};
+use evercal_workflows::Timing;
+
+/// Who reads a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// `evercal gateway`
+    Gateway,
+    /// `evercal worker`
+    Worker,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// What may be shown of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Whole,
+    /// An address, without the password that it may hold.
+    Address,
+    /// That it is set. It can also come from the file that `<name>_FILE` names.
+    Secret,
+}
+
+/// Where a value comes from when nobody gives one.
+pub enum Otherwise {
+    /// It has to be given.
+    Required,
+    /// Always this.
+    Value(&'static str),
+    /// Nothing, which means this.
+    Nothing(&'static str),
+    /// This duration, which `EVERCAL_TIMING` may set too.
+    Timing { field: &'static str, read: fn(&Timing) -> String },
+    /// What the SDK finds in its profile file, or its own default.
+    TemporalSdk,
+}
+
+/// A variable.
+pub struct Variable {
+    pub name: &'static str,
+    pub read_by: &'static [Role],
+    pub shown: Shown,
+    pub otherwise: Otherwise,
+    /// Reads it as the roles do.
+    pub check: fn(&Lookup<'_>) -> Result<(), ConfigError>,
+}
+
+const BOTH: &[Role] = &[Role::Gateway, Role::Worker];
+
+/// In the order of the README.
+pub const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "DATABASE_URL",
+        read_by: BOTH,
+        shown: Shown::Address,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::database_url(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_MASTER_KEY",
+        read_by: BOTH,
+        shown: Shown::Secret,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::keyring(lookup).map(drop),
+    },
+    Variable {
+        name: "GOOGLE_WEBHOOK_TOKEN",
+        read_by: BOTH,
+        shown: Shown::Secret,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::channel_token_keys(lookup).map(drop),
+    },
+    Variable {
+        name: "WEBHOOK_BASE_URL",
+        read_by: BOTH,
+        shown: Shown::Address,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::public_url(lookup).map(drop),
+    },
+    Variable {
+        name: "GOOGLE_CLIENT_ID",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::google_client_id(lookup).map(drop),
+    },
+    Variable {
+        name: "GOOGLE_CLIENT_SECRET",
+        read_by: &[Role::Worker],
+        shown: Shown::Secret,
+        otherwise: Otherwise::Required,
+        check: |lookup| evercal_settings::google_client_secret(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_GOOGLE_BASE_URL",
+        read_by: BOTH,
+        shown: Shown::Address,
+        otherwise: Otherwise::Nothing("Google's own servers"),
+        check: |lookup| evercal_settings::google_base_url(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_GOOGLE_AUTH_URL",
+        read_by: BOTH,
+        shown: Shown::Address,
+        otherwise: Otherwise::Nothing("Google's own consent page"),
+        check: |lookup| evercal_settings::google_auth_url(lookup).map(drop),
+    },
+    Variable {
+        name: "TEMPORAL_ADDRESS",
+        read_by: BOTH,
+        shown: Shown::Address,
+        otherwise: Otherwise::TemporalSdk,
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_NAMESPACE",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk,
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "EVERCAL_HTTP_ADDRESS",
+        read_by: &[Role::Gateway],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value(evercal_gateway::DEFAULT_ADDRESS),
+        check: |lookup| {
+            lookup.optional::<SocketAddr>("EVERCAL_HTTP_ADDRESS", evercal_gateway::DEFAULT_ADDRESS).map(drop)
+        },
+    },
+    Variable {
+        name: "SYNC_CONCURRENT_JOBS",
+        read_by: &[Role::Worker],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("10"),
+        check: |lookup| lookup.optional::<usize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
+    },
+    Variable {
+        name: "SYNC_MAX_RETRIES",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Timing { field: "sync_retries_max", read: retries },
+        check: |lookup| lookup.optional::<u32>("SYNC_MAX_RETRIES", "5").map(drop),
+    },
+    Variable {
+        name: "SYNC_TIMEOUT_MS",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Timing { field: "sync_timeout_ms", read: |timing| timing.sync_timeout_ms.to_string() },
+        check: |lookup| lookup.optional::<u64>("SYNC_TIMEOUT_MS", "600000").map(drop),
+    },
+    Variable {
+        name: "POLLING_INTERVAL_MS",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Timing {
+            field: "polling_interval_s",
+            read: |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string(),
+        },
+        check: |lookup| lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000").map(drop),
+    },
+    Variable {
+        name: "RENEW_LEAD",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Timing { field: "renew_lead_s", read: |timing| timing.renew_lead_s.to_string() },
+        check: |lookup| lookup.optional::<u32>("RENEW_LEAD", "86400").map(drop),
+    },
+    Variable {
+        name: "RECONCILE_INTERVAL",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Timing {
+            field: "reconcile_interval_s",
+            read: |timing| timing.reconcile_interval_s.to_string(),
+        },
+        check: |lookup| lookup.optional::<u32>("RECONCILE_INTERVAL", "21600").map(drop),
+    },
+    Variable {
+        name: "EVERCAL_TIMING",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("the durations of workflows/src/retry.rs"),
+        check: |lookup| evercal_settings::timing_document(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_SIMULATED_TIME",
+        read_by: &[Role::Worker],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("false"),
+        check: |lookup| lookup.optional::<bool>("EVERCAL_SIMULATED_TIME", "true").map(drop),
+    },
+    Variable {
+        name: "RUST_LOG",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("info"),
+        check: |lookup| evercal_settings::log_filter(lookup).map(drop),
+    },
+];
+
+fn retries(timing: &Timing) -> String {
+    timing.sync_retries_max.map_or_else(|| "by kind of job".to_owned(), |retries| retries.to_string())
+}
