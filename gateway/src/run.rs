@@ -19,9 +19,8 @@ const IDENTITY: &str = "evercal-gateway";
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = GatewayConfig::from_lookup(&lookup)?;
-    let store = evercal_storage::open(&evercal_settings::database_url(&lookup)?, evercal_settings::keyring(&lookup)?)
-        .await
-        .context("opening the store")?;
+    let store = evercal_settings::store(&lookup)?;
+    let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
     let target = evercal_settings::temporal_target(IDENTITY)?;
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 

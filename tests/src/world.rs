@@ -12,7 +12,7 @@ use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_settings::TemporalTarget;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
-use evercal_storage::{Keyring, Store};
+use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
@@ -88,10 +88,8 @@ pub struct World {
 /// What gateway and worker share.
 #[derive(Clone)]
 pub struct Settings {
-    /// The store's address.
-    pub database_url: String,
-    /// Seals credentials.
-    pub keyring: Keyring,
+    /// Where the store is, and what seals credentials.
+    pub store: StoreSettings,
     /// Sign channel tokens.
     pub channel_token_keys: ChannelTokenKeys,
     /// Where the gateway listens.
@@ -130,8 +128,10 @@ impl World {
         let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "Europe/Berlin".to_owned() };
         control.create_user(&user)?;
         let settings = Settings {
-            database_url: format!("sqlite://{}", folder.path().join("evercal.db").display()),
-            keyring: Keyring::parse(Keyring::generate("test")?.expose())?,
+            store: StoreSettings::new(
+                DatabaseUrl::file(folder.path().join("evercal.db")),
+                Keyring::parse(Keyring::generate("test")?.expose())?,
+            ),
             channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
             gateway_address: free_address()?,
             timing: options.timing,
@@ -139,7 +139,7 @@ impl World {
             http: options.http,
             concurrent_syncs: options.concurrent_syncs,
         };
-        let store = evercal_storage::open(&settings.database_url, settings.keyring.clone()).await?;
+        let store = evercal_storage::open(&settings.store).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
         let mut world = Self {
             temporal,
@@ -329,8 +329,7 @@ impl World {
         let mut google_webhook_address: Url = self.public_url().parse()?;
         google_webhook_address.set_path("/api/webhooks/google");
         let config = WorkerConfig {
-            database_url: self.settings.database_url.clone(),
-            keyring: self.settings.keyring.clone(),
+            store: self.settings.store.clone(),
             channel_token_keys: self.settings.channel_token_keys.clone(),
             google: evercal_providers::google::GoogleSettings::at(
                 &self.simulator.root_url().parse()?,

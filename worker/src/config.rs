@@ -5,17 +5,15 @@ use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_http::HttpSettings;
 use evercal_providers::google::GoogleSettings;
 use evercal_settings::{ConfigError, Lookup};
-use evercal_storage::Keyring;
+use evercal_storage::StoreSettings;
 use evercal_workflows::Timing;
 use url::Url;
 
 /// The configuration of a worker.
 #[derive(Clone)]
 pub struct WorkerConfig {
-    /// Where the mirror is kept.
-    pub database_url: String,
-    /// The keys that open credentials.
-    pub keyring: Keyring,
+    /// Where the mirror is kept, and the keys that open credentials.
+    pub store: StoreSettings,
     /// The keys that sign channel tokens.
     pub channel_token_keys: ChannelTokenKeys,
     /// The OAuth client at Google, and where Google is.
@@ -36,8 +34,7 @@ impl WorkerConfig {
     /// Reads the configuration; errors name the variable, what is wrong and an example.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            database_url: evercal_settings::database_url(lookup)?,
-            keyring: evercal_settings::keyring(lookup)?,
+            store: evercal_settings::store(lookup)?,
             channel_token_keys: evercal_settings::channel_token_keys(lookup)?,
             google: evercal_settings::google(lookup, true)?,
             google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,

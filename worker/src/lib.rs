@@ -25,8 +25,8 @@ const IDENTITY: &str = "evercal-worker";
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    let store =
-        evercal_storage::open(&config.database_url, config.keyring.clone()).await.context("opening the store")?;
+    let store = evercal_storage::open(&config.store).await;
+    let store = store.with_context(|| format!("opening the store {}", config.store.url))?;
     let target = temporal_target(IDENTITY)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;

@@ -4,15 +4,14 @@
 use std::process::Command;
 
 use crate::cache;
-use crate::run::{run, variable};
+use crate::run::{cargo, run};
 
 const PROGRAM: &str = "evercal-benches";
 
 /// Builds, and runs with the caller's arguments.
 pub fn bench_all(arguments: &[String]) -> anyhow::Result<()> {
     let target = cache::target()?;
-    let mut build = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
-    build.args(["build", "--release", "--package", "evercal-starter", "--package", PROGRAM]);
+    let mut build = cargo(&["build", "--release", "--package", "evercal-starter", "--package", PROGRAM]);
     run(build.env("CARGO_TARGET_DIR", &target))?;
     run(Command::new(target.join("release").join(PROGRAM)).args(arguments))
 }

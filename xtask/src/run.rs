@@ -12,6 +12,24 @@ pub fn variable(name: &str) -> Option<String> {
     value.ok().filter(|value| !value.is_empty())
 }
 
+/// The Cargo that runs us, without what it tells us about our own package. Build scripts of other packages ask for the same
+/// names, and would run again (and with them everything that stands on them) whenever the checkout has another path.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_str().is_some_and(is_about_our_package)) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// <https://doc.rust-lang.org/cargo/reference/environment-variables.html#environment-variables-cargo-sets-for-crates>
+fn is_about_our_package(name: &str) -> bool {
+    let names = ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    names.contains(&name) || ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// Runs a program and shows what it prints; an exit code other than 0 is an error.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);

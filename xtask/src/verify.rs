@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::cache;
 use crate::python;
-use crate::run::{run, variable};
+use crate::run::{self, run, variable};
 
 /// Tests at a time. More than there are cores: system tests wait for servers most of the time.
 const TEST_THREADS: &str = "4";
@@ -16,8 +16,8 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     let target = cache::target()?;
     let python = python::interpreter(install)?;
     let cargo = |arguments: &[&str]| {
-        let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));
-        command.args(arguments).env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
+        let mut command = run::cargo(arguments);
+        command.env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
         command
     };
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;

@@ -34,6 +34,20 @@ pub enum DevserverError {
     /// The address of a running server cannot be read.
     #[error("`{0}` is not the address of a Temporal server: expected host:port, as in 127.0.0.1:7233")]
     InvalidAddress(String),
+    /// PostgreSQL is not installed.
+    #[error(
+        "no PostgreSQL server: neither the folders of Debian's packages nor PATH has `initdb`; install it, for example \
+         with `apt-get install postgresql`"
+    )]
+    PostgresMissing,
+    /// A program of PostgreSQL failed.
+    #[error("`{program}` failed: {output}")]
+    PostgresProgram {
+        /// The program.
+        program: &'static str,
+        /// What it wrote.
+        output: String,
+    },
     /// A file or folder cannot be used.
     #[error("cannot {action} {}", path.display())]
     Io {

@@ -8,6 +8,8 @@
 //! [`supervise`] is the part that any parent of long-lived children can use: start, wait until ready, log
 //! to a file, restart with backoff, stop in order, and leave no child behind even after `kill -9`.
 //!
+//! [`postgres`] runs a PostgreSQL server the same way, from the system's packages.
+//!
 //! Not for production clusters: there the operator runs Temporal, and this crate is not linked in a role
 //! that serves traffic. It reads no environment; binaries pass paths and addresses in.
 
@@ -19,6 +21,7 @@ mod log_file;
 mod namespace;
 mod options;
 mod ports;
+pub mod postgres;
 mod progress;
 mod server;
 pub mod supervise;

@@ -98,6 +98,11 @@ impl PortPlan {
     }
 }
 
+/// The first port of a free block, for a server that needs one port.
+pub(crate) fn free_port(folder: &Path) -> Option<u16> {
+    candidates(folder, None).next().map(|plan| plan.frontend)
+}
+
 /// Plans to try in turn. A plan was free a moment ago; another program may still take a port before the
 /// server does, so the caller goes on to the next when the start fails for that.
 pub(crate) fn candidates(folder: &Path, fixed: Option<Ports>) -> impl Iterator<Item = PortPlan> {

@@ -12,7 +12,7 @@ mod temporal;
 pub use logging::{log_as_json, log_filter};
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{
-    TimingDocument, channel_token_keys, database_url, google, google_auth_url, google_base_url, google_client_id,
-    google_client_secret, keyring, public_url, timing, timing_document, webhook_address,
+    TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
+    google_client_id, google_client_secret, keyring, public_url, store, timing, timing_document, webhook_address,
 };
 pub use temporal::{TemporalTarget, temporal_target};

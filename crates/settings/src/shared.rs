@@ -4,7 +4,7 @@ use evercal_domain::Provider;
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
-use evercal_storage::Keyring;
+use evercal_storage::{DatabaseUrl, Keyring, StoreSettings};
 use evercal_workflows::Timing;
 use serde_json::Value;
 use url::Url;
@@ -16,12 +16,28 @@ const MASTER_KEY_EXAMPLE: &str = "k1: followed by the output of `openssl rand -b
 const SIMULATOR_EXAMPLE: &str = "http://127.0.0.1:9000";
 
 /// `DATABASE_URL`: where the mirror is kept.
-pub fn database_url(lookup: &Lookup<'_>) -> Result<String, ConfigError> {
+pub fn database_url(lookup: &Lookup<'_>) -> Result<DatabaseUrl, ConfigError> {
     const VARIABLE: &str = "DATABASE_URL";
-    const EXAMPLE: &str = "sqlite:///var/lib/evercal/evercal.db";
-    let url = lookup.required(VARIABLE, EXAMPLE)?;
-    evercal_storage::check_url(&url).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
-    Ok(url)
+    const EXAMPLE: &str = "postgres://evercal@localhost/evercal or sqlite:///var/lib/evercal/evercal.db";
+    let url = lookup.secret(VARIABLE, EXAMPLE)?;
+    url.expose().parse().map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))
+}
+
+/// `EVERCAL_DATABASE_CONNECTIONS`: how many connections to PostgreSQL one process holds at most.
+pub fn database_connections(lookup: &Lookup<'_>) -> Result<u32, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_DATABASE_CONNECTIONS";
+    const EXAMPLE: &str = "10";
+    match lookup.optional(VARIABLE, EXAMPLE)? {
+        None => Ok(evercal_storage::CONNECTIONS_MAX_DEFAULT),
+        Some(connections @ 2..=1_000) => Ok(connections),
+        Some(_) => Err(ConfigError::new(VARIABLE, "it has to be from 2 to 1000", EXAMPLE)),
+    }
+}
+
+/// All that it takes to open the store.
+pub fn store(lookup: &Lookup<'_>) -> Result<StoreSettings, ConfigError> {
+    let (url, connections_max) = (database_url(lookup)?, database_connections(lookup)?);
+    Ok(StoreSettings { url, connections_max, keyring: keyring(lookup)? })
 }
 
 /// `EVERCAL_MASTER_KEY`: the keys that seal credentials; the first seals, all open.

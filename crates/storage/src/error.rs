@@ -50,3 +50,31 @@ impl StoreError {
         self.kind == StoreErrorKind::Conflict
     }
 }
+
+/// The kind of a database error: what both engines mean alike, and for the rest what the engine's code says.
+pub(crate) fn kind_by_code(
+    error: &sqlx::Error,
+    by_code: impl FnOnce(&dyn sqlx::error::DatabaseError) -> StoreErrorKind,
+) -> StoreErrorKind {
+    match error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => StoreErrorKind::Conflict,
+        sqlx::Error::Database(database) if database.is_foreign_key_violation() => StoreErrorKind::NotFound,
+        sqlx::Error::Database(database) => by_code(&**database),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+            StoreErrorKind::Corrupt
+        }
+        _ => StoreErrorKind::Unavailable,
+    }
+}
+
+/// A database's error without what it says about rows: PostgreSQL adds the values that were in the way as a detail, which
+/// the error's debug form would show in a log. Messages name tables and columns.
+pub(crate) fn without_values(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        sqlx::Error::Database(database) => match database.code() {
+            Some(code) => format!("{} (code {code})", database.message()).into(),
+            None => database.message().into(),
+        },
+        other => other.into(),
+    }
+}

@@ -8,14 +8,18 @@ pub mod repository;
 pub mod sealing;
 pub mod types;
 
+mod database_url;
+mod migrations;
 mod page;
+mod postgres;
 mod sql;
 mod sqlite;
 
-use std::path::Path;
 use std::sync::Arc;
 
+pub use database_url::DatabaseUrl;
 pub use error::{StoreError, StoreErrorKind};
+pub use migrations::MigrationState;
 pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
 pub use sealing::{InvalidKeyring, Keyring};
 pub use types::{
@@ -24,55 +28,54 @@ pub use types::{
     StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
 };
 
-/// Opens the store that a URL names, and brings its tables up to date: `sqlite:///absolute/path` or `sqlite:relative/path`.
+/// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.
+pub const CONNECTIONS_MAX_DEFAULT: u32 = 10;
+
+/// What it takes to open a store.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// Connections to PostgreSQL that this process holds at most.
+    pub connections_max: u32,
+    /// The keys that seal and open credentials.
+    pub keyring: Keyring,
+}
+
+impl StoreSettings {
+    /// A store with the default number of connections.
+    pub fn new(url: DatabaseUrl, keyring: Keyring) -> Self {
+        Self { url, connections_max: CONNECTIONS_MAX_DEFAULT, keyring }
+    }
+}
+
+/// Opens a store.
 ///
-/// Several processes may open the same file at the same time; the folder must exist.
-pub async fn open(url: &str, keyring: Keyring) -> Result<Arc<dyn Store>, StoreError> {
-    let path = sqlite_path(url)?;
-    Ok(Arc::new(sqlite::SqliteStore::open(path, keyring).await?))
-}
-
-/// Whether [`open`] could know what a URL means; it is not tried.
-pub fn check_url(url: &str) -> Result<(), StoreError> {
-    sqlite_path(url).map(drop)
-}
-
-/// The file that a SQLite URL names. The error shows the scheme only: the rest may hold a password.
-fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
-    let wrong = |problem: String| {
-        let problem = format!("{problem}; expected for example sqlite:///var/lib/evercal/evercal.db");
-        StoreError::new(StoreErrorKind::Configuration, problem)
-    };
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err(wrong("the database URL has no scheme".into()));
-    };
-    if scheme != "sqlite" {
-        return Err(wrong(format!("the database URL has the scheme `{scheme}`, which is not supported")));
-    }
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    if path.is_empty() || path.starts_with(':') || path.contains('?') {
-        return Err(wrong("the SQLite URL must name a file, without parameters".into()));
-    }
-    Ok(Path::new(path))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sqlite_url_names_an_absolute_or_a_relative_file() {
-        assert_eq!(sqlite_path("sqlite:///data/evercal.db").unwrap(), Path::new("/data/evercal.db"));
-        assert_eq!(sqlite_path("sqlite:data/evercal.db").unwrap(), Path::new("data/evercal.db"));
-    }
-
-    #[test]
-    fn another_url_is_refused_with_an_example_and_without_its_password() {
-        for url in ["postgres://ada:marker@db/evercal", "/data/marker.db", "sqlite::memory:", "sqlite:", "sqlite://"] {
-            let error = sqlite_path(url).unwrap_err();
-            assert_eq!(error.kind, StoreErrorKind::Configuration);
-            assert!(error.to_string().contains("sqlite:///"), "{error}");
-            assert!(!error.to_string().contains("marker"), "{error}");
+/// A SQLite file is made when it is not there, and its tables are brought up to date; several processes may open it at
+/// the same time; the folder must exist. A PostgreSQL database needs [`migrate`] first.
+pub async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+    let keyring = settings.keyring.clone();
+    Ok(match &settings.url {
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, keyring).await?),
+        DatabaseUrl::Postgres(options) => {
+            Arc::new(postgres::PostgresStore::open(options, settings.connections_max, keyring).await?)
         }
+    })
+}
+
+/// Brings a database's tables up to date, and answers the migrations as they were before. Processes that do it at the same
+/// time take turns.
+pub async fn migrate(url: &DatabaseUrl) -> Result<Vec<MigrationState>, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => sqlite::migrate(path).await,
+        DatabaseUrl::Postgres(options) => postgres::migrate(options).await,
+    }
+}
+
+/// The migrations of this version, and which of them a database has.
+pub async fn migrations(url: &DatabaseUrl) -> Result<Vec<MigrationState>, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => sqlite::migrations(path).await,
+        DatabaseUrl::Postgres(options) => postgres::migrations(options).await,
     }
 }

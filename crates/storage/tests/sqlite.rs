@@ -13,12 +13,12 @@ use conformance::Database;
 use conformance::accounts::attempt;
 use conformance::fixtures::{Seeded, add_account, seeded, tokens};
 use evercal_domain::account::Secret;
-use evercal_storage::{AuthorizationAttempt, Keyring, StoreErrorKind};
+use evercal_storage::{AuthorizationAttempt, DatabaseUrl, StoreErrorKind};
 use sqlx::{Connection as _, SqliteConnection};
 
 fn fresh() -> Database {
     let folder = tempfile::tempdir().unwrap();
-    Database::new(format!("sqlite://{}", folder.path().join("evercal.db").display()), folder)
+    Database::new(&format!("sqlite://{}", folder.path().join("evercal.db").display()), folder)
 }
 
 conformance_tests!(crate::fresh);
@@ -41,8 +41,8 @@ async fn credentials_are_not_in_plain_text_in_the_file() {
 
 /// The database file and its write-ahead log.
 fn bytes_of(database: &Database) -> Vec<u8> {
-    let path = database.url.strip_prefix("sqlite://").unwrap();
-    ["", "-wal"].iter().flat_map(|suffix| std::fs::read(format!("{path}{suffix}")).unwrap()).collect()
+    let DatabaseUrl::Sqlite(path) = &database.url else { panic!("it is a file") };
+    ["", "-wal"].iter().flat_map(|suffix| std::fs::read(format!("{}{suffix}", path.display())).unwrap()).collect()
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -54,7 +54,7 @@ async fn credentials_that_were_moved_to_another_account_do_not_open() {
     let database = fresh();
     let Seeded { store, tenant, account, .. } = seeded(&database).await;
     let thief = add_account(&*store, tenant).await;
-    let mut connection = SqliteConnection::connect(&database.url).await.unwrap();
+    let mut connection = SqliteConnection::connect(&database.url.to_string()).await.unwrap();
     sqlx::query("UPDATE accounts SET credentials = (SELECT credentials FROM accounts WHERE id = $1) WHERE id = $2")
         .bind(account.to_string())
         .bind(thief.to_string())
@@ -69,9 +69,9 @@ async fn credentials_that_were_moved_to_another_account_do_not_open() {
 async fn a_file_from_a_newer_version_is_refused_with_its_reason() {
     let database = fresh();
     drop(database.open().await);
-    let mut connection = SqliteConnection::connect(&database.url).await.unwrap();
+    let mut connection = SqliteConnection::connect(&database.url.to_string()).await.unwrap();
     sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&mut connection).await.unwrap();
-    let error = evercal_storage::open(&database.url, Keyring::parse(&database.key).unwrap()).await.err().unwrap();
+    let error = database.try_open(&database.key).await.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
     assert!(error.to_string().contains("another version of evercal"), "{error}");
 }
@@ -83,8 +83,8 @@ async fn a_file_that_is_no_database_or_has_no_folder_is_an_error_that_names_it()
     std::fs::write(&text, "Dear Ada, this is not a database. ".repeat(100)).unwrap();
     let missing = folder.path().join("missing/evercal.db");
     for (path, kind) in [(text, StoreErrorKind::Corrupt), (missing, StoreErrorKind::Unavailable)] {
-        let database = Database::new(format!("sqlite://{}", path.display()), ());
-        let error = evercal_storage::open(&database.url, Keyring::parse(&database.key).unwrap()).await.err().unwrap();
+        let database = Database::new(&format!("sqlite://{}", path.display()), ());
+        let error = database.try_open(&database.key).await.err().unwrap();
         assert_eq!(error.kind, kind);
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }

@@ -17,7 +17,7 @@ use evercal_domain::{
     RemoteCalendar, SystemClock, TenantId,
 };
 use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
-use evercal_storage::{Keyring, Store};
+use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -155,9 +155,9 @@ impl World {
     /// Everything, without a running gateway.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("evercal.db").display());
+        let url = DatabaseUrl::file(folder.path().join("evercal.db"));
         let keyring = Keyring::parse("k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
-        let store = evercal_storage::open(&url, keyring).await.unwrap();
+        let store = evercal_storage::open(&StoreSettings::new(url, keyring)).await.unwrap();
         let find = |name: &str| {
             let value = match name {
                 "EVERCAL_HTTP_ADDRESS" => "127.0.0.1:0",

@@ -47,8 +47,7 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
         names.filter(|name| !elsewhere.contains(name)).map(str::to_owned).collect()
     };
     // Where the store is, the gateway reads beside its configuration.
-    evercal_settings::database_url(&lookup).unwrap();
-    evercal_settings::keyring(&lookup).unwrap();
+    evercal_settings::store(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
     asked.borrow_mut().remove("TEMPORAL_NAMESPACE");
     assert_eq!(*asked.borrow(), listed(Role::Gateway));

@@ -71,6 +71,13 @@ pub const VARIABLES: &[Variable] = &[
         check: |lookup| evercal_settings::database_url(lookup).map(drop),
     },
     Variable {
+        name: "EVERCAL_DATABASE_CONNECTIONS",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("10"),
+        check: |lookup| evercal_settings::database_connections(lookup).map(drop),
+    },
+    Variable {
         name: "EVERCAL_MASTER_KEY",
         read_by: BOTH,
         shown: Shown::Secret,

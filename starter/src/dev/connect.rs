@@ -8,7 +8,7 @@ use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 use evercal_domain::{ApiKeyId, Clock as _, SystemClock, TenantId};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Transport as _};
 use evercal_simulator::DemoTenant;
-use evercal_storage::Keyring;
+use evercal_storage::{Keyring, StoreSettings};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -54,7 +54,8 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
 
 async fn ensure_api_key(folder: &Folder) -> anyhow::Result<()> {
     let keyring = Keyring::parse(folder.kept.master_key.expose())?;
-    let store = evercal_storage::open(&folder.database_url(), keyring).await.context("opening the store")?;
+    let settings = StoreSettings::new(folder.database_url(), keyring);
+    let store = evercal_storage::open(&settings).await.context("opening the store")?;
     let hash = ApiKeyHash::of(folder.kept.api_key.expose());
     if store.api_key_by_hash(&hash).await?.is_some() {
         return Ok(());

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::wait_for_predecessor;
 use evercal_domain::account::Secret;
 use evercal_domain::random;
-use evercal_storage::Keyring;
+use evercal_storage::{DatabaseUrl, Keyring};
 use serde::{Deserialize, Serialize};
 
 use super::ports::HeldPort;
@@ -75,8 +75,8 @@ impl Folder {
         Ok((Self { path, kept, _lock: lock }, ports))
     }
 
-    pub(super) fn database_url(&self) -> String {
-        format!("sqlite://{}", self.path.join("evercal.db").display())
+    pub(super) fn database_url(&self) -> DatabaseUrl {
+        DatabaseUrl::file(self.path.join("evercal.db"))
     }
 
     pub(super) fn log_file(&self, part: &str) -> PathBuf {

@@ -108,7 +108,7 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
     [
         ("EVERCAL_HTTP_ADDRESS", format!("127.0.0.1:{}", kept.gateway_port)),
         ("WEBHOOK_BASE_URL", api.to_string()),
-        ("DATABASE_URL", folder.database_url()),
+        ("DATABASE_URL", folder.database_url().to_string()),
         ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
         ("GOOGLE_WEBHOOK_TOKEN", kept.webhook_key.expose().to_owned()),
         ("GOOGLE_CLIENT_ID", client.id),

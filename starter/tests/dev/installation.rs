@@ -11,7 +11,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::{Calendar, CalendarId, TenantId};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::CalendarTruth;
-use evercal_storage::{Keyring, PageRequest, Store};
+use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -159,7 +159,7 @@ pub async fn store(folder: &Path) -> Arc<dyn Store> {
     let keys: Value = serde_json::from_slice(&std::fs::read(folder.join("dev-keys.json")).unwrap()).unwrap();
     let keyring = Keyring::parse(keys["master_key"].as_str().unwrap()).unwrap();
     let path: PathBuf = folder.join("evercal.db");
-    evercal_storage::open(&format!("sqlite://{}", path.display()), keyring).await.unwrap()
+    evercal_storage::open(&StoreSettings::new(DatabaseUrl::file(path), keyring)).await.unwrap()
 }
 
 /// The calendar with this id at the provider, if the mirror has it.

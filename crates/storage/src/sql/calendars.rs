@@ -28,9 +28,6 @@ pub const LIST_OF_ACCOUNT: &str = select_calendars!("WHERE account_id = $1 AND s
 
 pub const OPEN_IDS: &str = "SELECT id FROM calendars WHERE id > $1 AND state <> 'closed' ORDER BY id LIMIT $2";
 
-/// The tenant of an account, for the calendars that are found in it.
-pub const TENANT_OF_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1";
-
 /// A known calendar keeps its id, its mirror and its state; only a closed one begins anew.
 pub const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, provider_calendar_id, title, time_zone, \
      access_role, is_primary, state, state_changed_at, state_recorded_at, sync_cursor) \

@@ -4,27 +4,22 @@
 //! writer later fails at once when another process writes, whatever the busy timeout. Reads have their own connections
 //! (WAL: readers never wait for a writer). Nothing but the database is awaited inside a transaction.
 
-mod accounts;
-mod authorizations;
-mod calendars;
-mod channels;
-mod commit;
-mod heartbeats;
-mod journal;
-mod mirror;
 #[cfg(test)]
 mod query_plans;
-mod reading;
-mod tenants;
+#[path = "../statements/mod.rs"]
+mod statements;
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool, Transaction};
 
-use crate::error::{StoreError, StoreErrorKind};
+use self::SqliteStore as Backend;
+use self::statements::failed;
+use crate::error::{StoreError, StoreErrorKind, kind_by_code};
+use crate::migrations::{self, MigrationState};
 use crate::sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -46,6 +41,11 @@ const WRITE_CACHE: &str = "-65536";
 /// touch the same pages of the file, so copying after each one would do the work again and again.
 const WAL_CHECKPOINT_PAGES: &str = "8000";
 
+/// The index is named because SQLite, which knows no statistics here, would walk through all occurrences of the calendar.
+const DELETE_OCCURRENCES: &str = "DELETE FROM occurrences INDEXED BY occurrences_by_owner";
+/// The tenant of an account, for the calendars that are found in it. The transaction holds the lock for writing already.
+const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1";
+
 /// A store in a SQLite file.
 pub struct SqliteStore {
     read: SqlitePool,
@@ -56,26 +56,59 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens a file, makes it when it is not there, and brings its tables up to date.
     pub async fn open(path: &Path, keyring: Keyring) -> Result<Self, StoreError> {
-        // The first switch to WAL and the first migration exclude each other without the help of the busy timeout, so
-        // processes that start together on a new file take turns here.
-        let opened = tokio::time::timeout(Duration::from_secs(OPEN_TIMEOUT_S), async {
-            loop {
-                match open_pools(path).await {
-                    Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(OPEN_RETRY_MS)).await,
-                    finished => return finished,
-                }
-            }
-        });
-        let (read, write) = match opened.await {
-            Ok(pools) => pools.map_err(|error| cannot_open(path, error))?,
-            Err(_) => return Err(StoreError::new(StoreErrorKind::Unavailable, "the database file stays locked")),
-        };
+        let (read, write) = open_in_turn(path).await?;
         Ok(Self { read, write, keyring })
     }
 
     /// Begins a transaction that holds the write lock from its start.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))
+    }
+}
+
+/// Brings the tables up to date, as opening does, and answers the migrations as they were before.
+pub async fn migrate(path: &Path) -> Result<Vec<MigrationState>, StoreError> {
+    let before = migrations(path).await?;
+    let (read, write) = open_in_turn(path).await?;
+    read.close().await;
+    write.close().await;
+    Ok(before)
+}
+
+/// Which migrations of this version a file has; none when there is no file.
+pub async fn migrations(path: &Path) -> Result<Vec<MigrationState>, StoreError> {
+    let mut applied = Vec::new();
+    if path.exists() {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = options.connect().await.map_err(failed("open the database"))?;
+        let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(failed("read which migrations there are"))?;
+        if tables > 0 {
+            applied = sqlx::query_as(migrations::APPLIED)
+                .fetch_all(&mut connection)
+                .await
+                .map_err(failed("read which migrations there are"))?;
+        }
+    }
+    migrations::states(&MIGRATIONS, &applied)
+}
+
+/// Opens when it is this process's turn. The first switch to WAL and the first migration exclude each other without the
+/// help of the busy timeout.
+async fn open_in_turn(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreError> {
+    let opened = tokio::time::timeout(Duration::from_secs(OPEN_TIMEOUT_S), async {
+        loop {
+            match open_pools(path).await {
+                Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(OPEN_RETRY_MS)).await,
+                finished => return finished,
+            }
+        }
+    });
+    match opened.await {
+        Ok(pools) => pools.map_err(|error| cannot_open(path, error)),
+        Err(_) => Err(StoreError::new(StoreErrorKind::Unavailable, "the database file stays locked")),
     }
 }
 
@@ -101,13 +134,13 @@ async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateErro
     let write_options =
         options.clone().pragma("cache_size", WRITE_CACHE).pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES);
     let write = pool(1).connect_with(write_options).await?;
-    migrate(&write).await?;
+    run_migrations(&write).await?;
     let read = pool(READ_CONNECTIONS).connect_with(options.read_only(true)).await?;
     Ok((read, write))
 }
 
 /// Runs the migrations under the write lock: one process does it, the others wait and find it done.
-async fn migrate(write: &SqlitePool) -> Result<(), MigrateError> {
+async fn run_migrations(write: &SqlitePool) -> Result<(), MigrateError> {
     let mut transaction = write.begin_with("BEGIN IMMEDIATE").await?;
     MIGRATIONS.run(&mut *transaction).await?;
     transaction.commit().await?;
@@ -142,34 +175,8 @@ fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
 }
 
 fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
-    match error {
-        sqlx::Error::Database(database) if database.is_unique_violation() => StoreErrorKind::Conflict,
-        sqlx::Error::Database(database) if database.is_foreign_key_violation() => StoreErrorKind::NotFound,
-        sqlx::Error::Database(database) => match primary_code(&**database) {
-            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
-            _ => StoreErrorKind::Unavailable,
-        },
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
-            StoreErrorKind::Corrupt
-        }
+    kind_by_code(error, |database| match primary_code(database) {
+        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
         _ => StoreErrorKind::Unavailable,
-    }
-}
-
-/// Makes our error of a database error. SQLite's messages name tables and columns, never values.
-fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |error| StoreError::caused_by(kind_of(&error), what, error)
-}
-
-/// An update of one row that found none.
-fn found(rows: u64, what: &'static str) -> Result<(), StoreError> {
-    if rows == 0 { Err(not_found(what)) } else { Ok(()) }
-}
-
-fn not_found(what: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::NotFound, format!("{what}: no such row"))
-}
-
-fn conflict(what: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Conflict, format!("{what}: it moved meanwhile"))
+    })
 }

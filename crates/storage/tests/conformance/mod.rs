@@ -16,12 +16,12 @@ pub mod tenants;
 use std::any::Any;
 use std::sync::Arc;
 
-use evercal_storage::{Keyring, Store};
+use evercal_storage::{DatabaseUrl, Keyring, Store, StoreError, StoreSettings};
 
 /// An empty database of a backend.
 pub struct Database {
-    /// What `evercal_storage::open` takes.
-    pub url: String,
+    /// Where it is.
+    pub url: DatabaseUrl,
     /// The text of its master key.
     pub key: String,
     /// What has to live as long as the database.
@@ -30,9 +30,9 @@ pub struct Database {
 
 impl Database {
     /// A database behind a URL, with a fresh master key.
-    pub fn new(url: String, guard: impl Any + Send + Sync) -> Self {
+    pub fn new(url: &str, guard: impl Any + Send + Sync) -> Self {
         let key = Keyring::generate("k1").unwrap().expose().to_owned();
-        Self { url, key, _guard: Box::new(guard) }
+        Self { url: url.parse().unwrap(), key, _guard: Box::new(guard) }
     }
 
     /// Opens it, as one process does.
@@ -42,7 +42,13 @@ impl Database {
 
     /// Opens it with another master key.
     pub async fn open_with_key(&self, key: &str) -> Arc<dyn Store> {
-        evercal_storage::open(&self.url, Keyring::parse(key).unwrap()).await.unwrap()
+        evercal_storage::migrate(&self.url).await.unwrap();
+        self.try_open(key).await.unwrap()
+    }
+
+    /// Opens it as it is.
+    pub async fn try_open(&self, key: &str) -> Result<Arc<dyn Store>, StoreError> {
+        evercal_storage::open(&StoreSettings::new(self.url.clone(), Keyring::parse(key).unwrap())).await
     }
 }
 

@@ -1,9 +1,9 @@
-//! Consents under way in SQLite.
+//! Consents under way.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{SqliteStore, failed};
+use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Authorizations;
 use crate::sql::authorizations::{self as sql, AttemptRow, row_id, verifier_place};
@@ -11,7 +11,7 @@ use crate::sql::micros;
 use crate::types::AuthorizationAttempt;
 
 #[async_trait]
-impl Authorizations for SqliteStore {
+impl Authorizations for Backend {
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError> {
         let place = row_id(&attempt.state_hash);
         let verifier = self.keyring.seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;

@@ -1,17 +1,17 @@
-//! The audit log and the security log in SQLite.
+//! The audit log and the security log.
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
 use evercal_domain::journal::{AuditEntry, SecurityEvent};
 
-use super::{SqliteStore, failed};
+use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
 use crate::sql::journal::{self as sql, AuditRow, SecurityRow};
 use crate::sql::micros;
 
 #[async_trait]
-impl Journal for SqliteStore {
+impl Journal for Backend {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         sqlx::query(sql::APPEND_AUDIT)
             .bind(&entry.dedup_key)

@@ -1,5 +1,4 @@
-//! The mirror in SQLite: positions, reads and small writes. Committing a page is in `commit`, occurrences are in
-//! `reading`.
+//! The mirror: positions, reads and small writes. Committing a page is in `commit`, occurrences are in `reading`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +6,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::{AccountId, CalendarId, ProviderEventId};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
-use super::{SqliteStore, commit, conflict, failed, not_found, reading};
+use super::{Backend, Engine, commit, conflict, failed, not_found, reading};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow};
@@ -23,7 +22,7 @@ use crate::types::{
 pub(super) const IDS_PER_STATEMENT: usize = 500;
 
 #[async_trait]
-impl Mirror for SqliteStore {
+impl Mirror for Backend {
     async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
         let row: Option<PositionRow> = sqlx::query_as(sql::POSITION)
             .bind(calendar.to_string())
@@ -218,7 +217,7 @@ impl Mirror for SqliteStore {
     }
 }
 
-impl SqliteStore {
+impl Backend {
     /// The position after a compare-and-set of the revision, or why there is none.
     async fn moved_position(
         &self,
@@ -244,7 +243,7 @@ impl SqliteStore {
         let ids: Vec<&str> = ids.iter().copied().collect();
         for ids in ids.chunks(IDS_PER_STATEMENT) {
             let mut query =
-                QueryBuilder::<Sqlite>::new("SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ");
+                QueryBuilder::<Engine>::new("SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ");
             query.push_bind(calendar.to_string()).push(" AND ").push(column).push(" IN (");
             let mut list = query.separated(", ");
             for id in ids {

@@ -1,16 +1,16 @@
-//! Tenants and API keys in SQLite.
+//! Tenants and API keys.
 
 use async_trait::async_trait;
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 
-use super::{SqliteStore, failed};
+use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Tenants;
 use crate::sql::micros;
 use crate::sql::tenants::{self as sql, ApiKeyRow, TenantRow};
 
 #[async_trait]
-impl Tenants for SqliteStore {
+impl Tenants for Backend {
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
         sqlx::query(sql::INSERT_TENANT)
             .bind(tenant.id.to_string())

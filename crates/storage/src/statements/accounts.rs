@@ -1,4 +1,4 @@
-//! Accounts and their sealed credentials in SQLite.
+//! Accounts and their sealed credentials.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use evercal_domain::account::Credentials;
 use evercal_domain::{Account, AccountId, AccountState, TenantId};
 use secrecy::zeroize::Zeroizing;
 
-use super::{SqliteStore, conflict, failed, found, not_found};
+use super::{Backend, conflict, failed, found, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
 use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
@@ -14,7 +14,7 @@ use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch};
 use crate::types::{CredentialsVersion, Page, PageRequest};
 
 #[async_trait]
-impl Accounts for SqliteStore {
+impl Accounts for Backend {
     async fn insert_account(&self, account: &Account, credentials: &Credentials) -> Result<(), StoreError> {
         let sealed = self.seal_credentials(account.id, credentials)?;
         sqlx::query(sql::INSERT)
@@ -155,7 +155,7 @@ impl Accounts for SqliteStore {
     }
 }
 
-impl SqliteStore {
+impl Backend {
     fn seal_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
         let json = serde_json::to_vec(credentials)
             .map(Zeroizing::new)

@@ -1,4 +1,4 @@
-//! Calendars in SQLite.
+//! Calendars.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
 
-use super::{SqliteStore, failed, found, not_found};
+use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
 use crate::error::StoreError;
 use crate::repository::Calendars;
 use crate::sql::calendars::{self as sql, CalendarRow};
@@ -14,7 +14,7 @@ use crate::sql::{after_id, micros, page_of, parsed, rows_to_fetch, to_json};
 use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
 
 #[async_trait]
-impl Calendars for SqliteStore {
+impl Calendars for Backend {
     async fn reconcile_calendars(
         &self,
         account: AccountId,
@@ -23,7 +23,7 @@ impl Calendars for SqliteStore {
     ) -> Result<CalendarsReconciled, StoreError> {
         let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
         let mut transaction = self.begin().await?;
-        let tenant: Option<String> = sqlx::query_scalar(sql::TENANT_OF_ACCOUNT)
+        let tenant: Option<String> = sqlx::query_scalar(LOCK_ACCOUNT)
             .bind(account.to_string())
             .fetch_optional(&mut *transaction)
             .await

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use evercal_domain::ProviderEventId;
 use evercal_domain::event::Fingerprint;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
+use sqlx::{QueryBuilder, Transaction};
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{SqliteStore, conflict, failed, not_found, reading};
+use super::{Backend, Connection, Engine, conflict, failed, not_found, reading};
 use crate::error::StoreError;
 use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
 use crate::sql::calendars::EXISTS;
@@ -15,12 +15,12 @@ use crate::sql::mirror::{self as sql, StateRow};
 use crate::sql::{micros, to_json};
 use crate::types::{PageCommit, PageCommitted, PassFinish};
 
-/// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below SQLite's 32,766 parameters.
+/// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below the parameters that an engine takes (SQLite 32,766).
 const ROWS_PER_STATEMENT: usize = 200;
 
 type States = HashMap<ProviderEventId, RowState>;
 
-pub(super) async fn commit_page(store: &SqliteStore, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
+pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
     let content = PageContent::of(page.items)?;
     let cursor = to_json(page.cursor, "calendars.sync_cursor")?;
     let calendar = page.calendar_id.to_string();
@@ -58,7 +58,7 @@ pub(super) async fn commit_page(store: &SqliteStore, page: &PageCommit<'_>) -> R
 
 /// Moves the revision on, or says that another attempt did; answers the new revision and the last number of the feed.
 pub(super) async fn claim_revision(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     expected: i64,
     cursor: Option<&str>,
@@ -80,7 +80,7 @@ pub(super) async fn claim_revision(
 
 /// Writes what the page says, and notes what that changes.
 async fn write_content(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction<'static, Engine>,
     calendar: &str,
     page: &PageCommit<'_>,
     content: &PageContent,
@@ -119,7 +119,7 @@ async fn write_content(
 
 /// The rows whose `column` is one of `ids`, as the feed sees them.
 async fn states(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     column: &'static str,
     ids: impl Iterator<Item = &ProviderEventId>,
@@ -128,7 +128,7 @@ async fn states(
     let mut states = States::with_capacity(ids.len());
     for ids in ids.chunks(IDS_PER_STATEMENT) {
         let mut query =
-            QueryBuilder::<Sqlite>::new("SELECT provider_event_id, kind, fingerprint FROM events WHERE calendar_id = ");
+            QueryBuilder::<Engine>::new("SELECT provider_event_id, kind, fingerprint FROM events WHERE calendar_id = ");
         query.push_bind(calendar.to_owned()).push(" AND ").push(column).push(" IN (");
         let mut list = query.separated(", ");
         for id in ids {
@@ -146,13 +146,13 @@ async fn states(
 }
 
 async fn upsert_rows(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     generation: i64,
     rows: &[NewRow],
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, body) ",
         );
         query.push_values(rows, |mut values, row| {
@@ -176,13 +176,9 @@ async fn upsert_rows(
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.
-async fn delete_rows(
-    connection: &mut SqliteConnection,
-    calendar: &str,
-    ids: &[&ProviderEventId],
-) -> Result<(), StoreError> {
+async fn delete_rows(connection: &mut Connection, calendar: &str, ids: &[&ProviderEventId]) -> Result<(), StoreError> {
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM events WHERE calendar_id = ");
+        let mut query = QueryBuilder::<Engine>::new("DELETE FROM events WHERE calendar_id = ");
         query.push_bind(calendar).push(" AND provider_event_id IN (");
         let mut list = query.separated(", ");
         for id in ids {
@@ -196,7 +192,7 @@ async fn delete_rows(
 
 /// Sets unreadable items aside. A row that is already mirrored stays as it was, and the sweep is told that it was seen.
 async fn quarantine(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     page: &PageCommit<'_>,
     items: &[Unreadable],
@@ -229,7 +225,7 @@ async fn quarantine(
 
 /// Takes out of quarantine what the page has made readable or deleted. Quarantine is nearly always empty, so it is read
 /// once instead of asked for each id.
-async fn release(connection: &mut SqliteConnection, calendar: &str, content: &PageContent) -> Result<(), StoreError> {
+async fn release(connection: &mut Connection, calendar: &str, content: &PageContent) -> Result<(), StoreError> {
     let held: HashSet<String> = sqlx::query_scalar(sql::QUARANTINED_KEYS)
         .bind(calendar)
         .fetch_all(&mut *connection)
@@ -253,7 +249,7 @@ async fn release(connection: &mut SqliteConnection, calendar: &str, content: &Pa
 
 /// Deletes what the full pass that ends did not see.
 async fn sweep(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     generation: i64,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
@@ -275,7 +271,7 @@ async fn sweep(
 /// Deletes cancelled occurrences without a series. They come when a page after the one that deleted the master still
 /// tells its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
 async fn remove_orphans(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
     let rows: Vec<StateRow> = sqlx::query_as(sql::ORPHAN_STATES)
@@ -287,7 +283,7 @@ async fn remove_orphans(
 }
 
 async fn delete_states(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     rows: Vec<StateRow>,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
@@ -299,7 +295,7 @@ async fn delete_states(
 
 /// Appends to the feed; answers the last number given.
 async fn append_changes(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     last_sequence: i64,
     changes: &[NewChange],
@@ -307,7 +303,7 @@ async fn append_changes(
 ) -> Result<i64, StoreError> {
     let mut sequence = last_sequence;
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
              after_fingerprint, committed_at) ",
         );
@@ -328,7 +324,7 @@ async fn append_changes(
 }
 
 async fn finish_pass(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     finish: &PassFinish,
     changes_of_page: i64,

@@ -1,14 +1,14 @@
-//! Occurrences in SQLite: replaced per owner, read by range.
+//! Occurrences: replaced per owner, read by range.
 
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{CalendarId, EventTime, ProviderEventId};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{SqliteStore, failed};
+use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, failed};
 use crate::error::StoreError;
 use crate::sql::reading::{OCCURRENCES, OccurrenceKey, OccurrenceRow};
 use crate::sql::{micros, midnight_micros, page_of, rows_to_fetch};
@@ -18,7 +18,7 @@ use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOcc
 const ROWS_PER_STATEMENT: usize = 100;
 
 pub(super) async fn occurrences(
-    store: &SqliteStore,
+    store: &Backend,
     calendar: CalendarId,
     range: &OccurrenceRange,
     page: &PageRequest,
@@ -43,7 +43,7 @@ pub(super) async fn occurrences(
 
 /// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.
 pub(super) async fn replace(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     owners: &[OwnerOccurrences],
 ) -> Result<(), StoreError> {
@@ -59,7 +59,7 @@ pub(super) async fn replace(
     // In the order of the key, neighbours in the file are written together.
     rows.sort_by(|left, right| (left.2.sort_us, left.0).cmp(&(right.2.sort_us, right.0)));
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO occurrences (calendar_id, sort_us, owner_id, original_us, original_all_day, original_zone, \
              source_id, series_id, start_us, start_zone, start_date, end_us, end_zone, end_date) ",
         );
@@ -88,17 +88,15 @@ pub(super) async fn replace(
     Ok(())
 }
 
-/// Deletes all occurrences of owners. The index is named because SQLite, which knows no statistics here, would walk
-/// through all occurrences of the calendar instead.
+/// Deletes all occurrences of owners.
 pub(super) async fn delete(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     calendar: &str,
     owners: &[&ProviderEventId],
 ) -> Result<(), StoreError> {
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ");
-        query.push_bind(calendar).push(" AND owner_id IN (");
+        let mut query = QueryBuilder::<Engine>::new(DELETE_OCCURRENCES);
+        query.push(" WHERE calendar_id = ").push_bind(calendar).push(" AND owner_id IN (");
         let mut list = query.separated(", ");
         for owner in owners {
             list.push_bind(owner.as_str());

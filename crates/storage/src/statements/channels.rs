@@ -1,17 +1,17 @@
-//! The register of channels in SQLite.
+//! The register of channels.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState};
 
-use super::{SqliteStore, failed, found};
+use super::{Backend, failed, found};
 use crate::error::StoreError;
 use crate::repository::Channels;
 use crate::sql::channels::{self as sql, ChannelRow};
 use crate::sql::micros;
 
 #[async_trait]
-impl Channels for SqliteStore {
+impl Channels for Backend {
     async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
         sqlx::query(sql::INSERT)
             .bind(channel.id.to_string())

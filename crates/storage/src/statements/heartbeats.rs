@@ -1,16 +1,16 @@
-//! Signs of life in SQLite.
+//! Signs of life.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{SqliteStore, failed};
+use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Heartbeats;
 use crate::sql::heartbeats as sql;
 use crate::sql::{instant_or_none, micros};
 
 #[async_trait]
-impl Heartbeats for SqliteStore {
+impl Heartbeats for Backend {
     async fn beat(&self, service: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query(sql::BEAT)
             .bind(service)

@@ -1,0 +1,207 @@
+-- The first tables. Instants are BIGINT microseconds since 1970 UTC, dates TEXT yyyy-mm-dd, ids TEXT, JSON TEXT.
+-- The same tables as in ../sqlite, which a test compares. Ids that lists are ordered by are compared by their bytes, as
+-- SQLite does; the database's language would order them otherwise.
+
+-- A customer of this installation; everything belongs to exactly one.
+CREATE TABLE tenants (
+    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Keys of the API. Only the SHA-256 of a key is stored.
+CREATE TABLE api_keys (
+    id         TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    tenant_id  TEXT   NOT NULL REFERENCES tenants (id),
+    label      TEXT   NOT NULL,
+    hash       BYTEA  NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+
+-- Connected accounts. `credentials` is sealed for this row (src/sealing.rs); NULL once erased.
+CREATE TABLE accounts (
+    id                  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    tenant_id           TEXT   NOT NULL REFERENCES tenants (id),
+    provider            TEXT   NOT NULL,
+    label               TEXT   NOT NULL,
+    state               TEXT   NOT NULL,
+    detail              TEXT,
+    created_at          BIGINT NOT NULL,
+    state_changed_at    BIGINT NOT NULL,
+    credentials         BYTEA,
+    credentials_version BIGINT NOT NULL,
+    grant_subject       TEXT
+);
+CREATE INDEX accounts_by_tenant ON accounts (tenant_id, id);
+CREATE INDEX accounts_by_grant ON accounts (grant_subject) WHERE grant_subject IS NOT NULL;
+
+-- Consents under way, each good for one use. No reference to accounts: a new account does not exist yet.
+CREATE TABLE authorizations (
+    state_hash    BYTEA  NOT NULL PRIMARY KEY,
+    tenant_id     TEXT   NOT NULL REFERENCES tenants (id),
+    provider      TEXT   NOT NULL,
+    account_id    TEXT   NOT NULL,
+    label         TEXT   NOT NULL,
+    code_verifier BYTEA  NOT NULL,
+    redirect_uri  TEXT   NOT NULL,
+    created_at    BIGINT NOT NULL,
+    expires_at    BIGINT NOT NULL
+);
+CREATE INDEX authorizations_by_expiry ON authorizations (expires_at);
+
+-- Mirrored calendars: what the provider says, the subscription's state, and how far the reading has come.
+CREATE TABLE calendars (
+    id                           TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    tenant_id                    TEXT    NOT NULL REFERENCES tenants (id),
+    account_id                   TEXT    NOT NULL REFERENCES accounts (id),
+    provider_calendar_id         TEXT    NOT NULL,
+    title                        TEXT    NOT NULL,
+    time_zone                    TEXT,
+    access_role                  TEXT    NOT NULL,
+    is_primary                   BOOLEAN NOT NULL,
+    state                        TEXT    NOT NULL,
+    detail                       TEXT,
+    state_changed_at             BIGINT  NOT NULL,
+    -- The `at` of the newest record; an older one is ignored.
+    state_recorded_at            BIGINT  NOT NULL,
+    channel_expires_at           BIGINT,
+    -- Compared and set by each commit.
+    revision                     BIGINT  NOT NULL DEFAULT 0,
+    generation                   BIGINT  NOT NULL DEFAULT 0,
+    sync_cursor                  TEXT    NOT NULL,
+    window_end                   BIGINT,
+    -- The last number given in the change feed.
+    change_sequence              BIGINT  NOT NULL DEFAULT 0,
+    event_count                  BIGINT  NOT NULL DEFAULT 0,
+    confirmed_at                 BIGINT,
+    confirmed_via                TEXT,
+    last_sync_finished_at        BIGINT,
+    last_sync_changes            BIGINT,
+    last_sync_notice_to_stored_ms BIGINT,
+    UNIQUE (account_id, provider_calendar_id)
+);
+CREATE INDEX calendars_by_tenant ON calendars (tenant_id, id);
+
+-- The register of push channels; no provider lists them.
+CREATE TABLE channels (
+    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    calendar_id TEXT   NOT NULL REFERENCES calendars (id),
+    resource_id TEXT,
+    state       TEXT   NOT NULL,
+    created_at  BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL
+);
+CREATE INDEX channels_by_calendar ON channels (calendar_id, id);
+
+-- The mirror: single events, masters, exceptions and cancelled occurrences.
+CREATE TABLE events (
+    calendar_id       TEXT   NOT NULL REFERENCES calendars (id),
+    provider_event_id TEXT COLLATE "C" NOT NULL,
+    -- The full pass that saw the row last; a sweep deletes older ones.
+    generation        BIGINT NOT NULL,
+    -- single, master, exception or cancelled.
+    kind              TEXT   NOT NULL,
+    series_master_id  TEXT COLLATE "C",
+    fingerprint       TEXT   NOT NULL,
+    -- JSON: an event, or for a cancelled occurrence its place in the series.
+    body              TEXT   NOT NULL,
+    PRIMARY KEY (calendar_id, provider_event_id)
+);
+CREATE INDEX events_by_series ON events (calendar_id, series_master_id) WHERE series_master_id IS NOT NULL;
+CREATE INDEX events_masters ON events (calendar_id, provider_event_id) WHERE kind = 'master';
+CREATE INDEX events_cancelled ON events (calendar_id, series_master_id) WHERE kind = 'cancelled';
+
+-- Occurrences inside the window, replaced per owner (a master or a single event). The key is the order of reading; it is
+-- short because it stands twice for each of many rows. A start or an end is an instant (…_us, with the zone it was
+-- written in) or a date (…_date), never both.
+CREATE TABLE occurrences (
+    calendar_id      TEXT    NOT NULL REFERENCES calendars (id),
+    -- The start; of a date its midnight in UTC. The same holds for `original_us`.
+    sort_us          BIGINT  NOT NULL,
+    owner_id         TEXT COLLATE "C" NOT NULL,
+    -- Where the rule put it: with `original_all_day` a date, else an instant.
+    original_us      BIGINT  NOT NULL,
+    original_all_day BOOLEAN NOT NULL,
+    original_zone    TEXT,
+    source_id        TEXT COLLATE "C" NOT NULL,
+    series_id        TEXT COLLATE "C",
+    start_us         BIGINT,
+    start_zone       TEXT,
+    start_date       TEXT,
+    end_us           BIGINT,
+    end_zone         TEXT,
+    end_date         TEXT,
+    PRIMARY KEY (calendar_id, sort_us, owner_id, original_us)
+);
+CREATE INDEX occurrences_by_owner ON occurrences (calendar_id, owner_id);
+
+-- The change feed: exactly the difference between two states of a mirror, numbered per calendar without gaps.
+CREATE TABLE changes (
+    calendar_id        TEXT   NOT NULL REFERENCES calendars (id),
+    sequence           BIGINT NOT NULL,
+    kind               TEXT   NOT NULL,
+    provider_event_id  TEXT   NOT NULL,
+    before_fingerprint TEXT,
+    after_fingerprint  TEXT,
+    committed_at       BIGINT NOT NULL,
+    PRIMARY KEY (calendar_id, sequence)
+);
+
+-- Events that could not be read, by id, or by a hash of what was sent where even the id could not be read.
+CREATE TABLE quarantine (
+    calendar_id       TEXT   NOT NULL REFERENCES calendars (id),
+    item_key          TEXT COLLATE "C" NOT NULL,
+    provider_event_id TEXT COLLATE "C",
+    generation        BIGINT NOT NULL,
+    reason            TEXT   NOT NULL,
+    raw               TEXT   NOT NULL,
+    first_seen_at     BIGINT NOT NULL,
+    PRIMARY KEY (calendar_id, item_key)
+);
+
+-- The sync log: one line per run and attempt.
+CREATE TABLE sync_runs (
+    dedup_key   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    calendar_id TEXT   NOT NULL REFERENCES calendars (id),
+    reason      TEXT   NOT NULL,
+    started_at  BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL,
+    outcome     TEXT   NOT NULL,
+    pages       BIGINT NOT NULL,
+    changes     BIGINT NOT NULL,
+    detail      TEXT
+);
+CREATE INDEX sync_runs_by_calendar ON sync_runs (calendar_id, started_at);
+
+-- What happened, for people who ask later. No references: it outlives what it is about.
+CREATE TABLE audit_log (
+    dedup_key   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    at          BIGINT NOT NULL,
+    kind        TEXT   NOT NULL,
+    tenant_id   TEXT,
+    account_id  TEXT,
+    calendar_id TEXT,
+    message     TEXT   NOT NULL
+);
+CREATE INDEX audit_log_by_time ON audit_log (at);
+CREATE INDEX audit_log_by_calendar ON audit_log (calendar_id, at);
+
+-- Refused notices and calls, counted per kind, source and minute, so that a flood is one row a minute.
+CREATE TABLE security_events (
+    kind    TEXT   NOT NULL,
+    source  TEXT   NOT NULL,
+    -- Minutes since 1970 UTC.
+    minute  BIGINT NOT NULL,
+    at      BIGINT NOT NULL,
+    message TEXT   NOT NULL,
+    count   BIGINT NOT NULL,
+    PRIMARY KEY (kind, source, minute)
+);
+CREATE INDEX security_events_by_time ON security_events (at);
+
+-- When each service was last well.
+CREATE TABLE heartbeats (
+    service TEXT   NOT NULL PRIMARY KEY,
+    at      BIGINT NOT NULL
+);

@@ -1,0 +1,144 @@
+//! The PostgreSQL backend: for several machines.
+//!
+//! Each commit begins with the update that compares and sets the calendar's revision, and so holds its row; writers of
+//! different calendars never wait for each other. Nothing but the database is awaited inside a transaction.
+//!
+//! Opening does not change tables: `evercal migrate` does, before new processes start. Tables that are newer than this
+//! version are fine, since migrations first expand and only a later version contracts (CONTRIBUTING.md).
+
+#[path = "../statements/mod.rs"]
+mod statements;
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection as Connection, PgPool, Postgres as Engine, Transaction};
+
+use self::PostgresStore as Backend;
+use self::statements::failed;
+use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
+use crate::migrations::{self, MigrationState};
+use crate::sealing::Keyring;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a connection of the pool, in seconds.
+const ACQUIRE_TIMEOUT_S: u64 = 30;
+/// How long a connection is kept at most, in seconds: servers behind a load balancer get their share again.
+const LIFETIME_MAX_S: u64 = 30 * 60;
+/// How long an unused connection is kept, in seconds.
+const IDLE_TIMEOUT_S: u64 = 10 * 60;
+/// What the server ends by itself: a statement that hangs, and a transaction whose process went away.
+const SERVER_TIMEOUTS: [(&str, &str); 2] =
+    [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")];
+
+const DELETE_OCCURRENCES: &str = "DELETE FROM occurrences";
+/// The tenant of an account, for the calendars that are found in it. Two lists of one account are compared one after the
+/// other: side by side, each would name the other's calendars as vanished.
+const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1 FOR UPDATE";
+
+/// A store in a PostgreSQL database.
+pub struct PostgresStore {
+    /// Reads and writes share the pool; they are told apart for SQLite's sake.
+    read: PgPool,
+    write: PgPool,
+    keyring: Keyring,
+}
+
+impl PostgresStore {
+    /// Connects, and checks that the tables are there.
+    pub async fn open(options: &PgConnectOptions, connections_max: u32, keyring: Keyring) -> Result<Self, StoreError> {
+        let pool = pool(options, connections_max).await?;
+        let missing = migration_states(&pool).await?.into_iter().find(|state| !state.applied);
+        if let Some(missing) = missing {
+            let problem = format!(
+                "the database's tables are older than this version of evercal (migration {} is missing); run \
+                 `evercal migrate` with the same DATABASE_URL",
+                missing.version
+            );
+            return Err(StoreError::new(StoreErrorKind::Configuration, problem));
+        }
+        Ok(Self { read: pool.clone(), write: pool, keyring })
+    }
+
+    /// Begins a transaction, in a task of its own: when its beginning is cut off, sqlx 0.9.0 (its issue 4393) gives the connection back to
+    /// the pool with the transaction open and not known, and what others then write through it is never committed.
+    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
+        let pool = self.write.clone();
+        let begun = tokio::spawn(async move { pool.begin().await }).await;
+        let begun = begun.map_err(|error| StoreError::caused_by(StoreErrorKind::Unavailable, "begin", error))?;
+        begun.map_err(failed("begin"))
+    }
+}
+
+/// Brings the tables up to date; processes that do it at the same time take turns.
+pub async fn migrate(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
+    let pool = pool(options, 1).await?;
+    let before = migration_states(&pool).await?;
+    MIGRATIONS.run(&pool).await.map_err(cannot_migrate)?;
+    pool.close().await;
+    Ok(before)
+}
+
+/// Which migrations of this version a database has.
+pub async fn migrations(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
+    migration_states(&pool(options, 1).await?).await
+}
+
+async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool, StoreError> {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
+        .idle_timeout(Duration::from_secs(IDLE_TIMEOUT_S))
+        .max_lifetime(Duration::from_secs(LIFETIME_MAX_S))
+        .connect_with(options.clone().options(SERVER_TIMEOUTS))
+        .await
+        .map_err(cannot_open)
+}
+
+async fn migration_states(pool: &PgPool) -> Result<Vec<MigrationState>, StoreError> {
+    let applied = sqlx::query_as(migrations::APPLIED).fetch_all(pool).await;
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
+        Err(error) => return Err(failed("read which migrations there are")(error)),
+    };
+    migrations::states(&MIGRATIONS, &applied)
+}
+
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_COLUMN: &str = "42703";
+const INVALID_PASSWORD: &str = "28P01";
+const INVALID_AUTHORIZATION: &str = "28000";
+const UNDEFINED_DATABASE: &str = "3D000";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const DATA_CORRUPTED: &str = "XX001";
+const INDEX_CORRUPTED: &str = "XX002";
+
+fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
+    kind_by_code(error, |database| match database.code().as_deref() {
+        Some(DATA_CORRUPTED | INDEX_CORRUPTED) => StoreErrorKind::Corrupt,
+        Some(
+            UNDEFINED_TABLE
+            | UNDEFINED_COLUMN
+            | INVALID_PASSWORD
+            | INVALID_AUTHORIZATION
+            | UNDEFINED_DATABASE
+            | INSUFFICIENT_PRIVILEGE,
+        ) => StoreErrorKind::Configuration,
+        _ => StoreErrorKind::Unavailable,
+    })
+}
+
+fn cannot_open(error: sqlx::Error) -> StoreError {
+    StoreError::caused_by(kind_of(&error), "cannot connect to the PostgreSQL database", without_values(error))
+}
+
+fn cannot_migrate(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => failed("migrate")(error),
+        other => StoreError::caused_by(StoreErrorKind::Configuration, "migrate", other),
+    }
+}

@@ -1,0 +1,37 @@
+//! The repository traits, in statements that both engines run.
+//!
+//! This folder is compiled twice, once inside `sqlite` and once inside `postgres`: `super` is the engine that the statements
+//! are for. So what a store does is written once, and each engine still has types of its own, checked by the compiler.
+//! What the engines do differently (opening, locks, error codes, the two texts below) stands in their own folders.
+
+mod accounts;
+mod authorizations;
+mod calendars;
+mod channels;
+mod commit;
+mod heartbeats;
+mod journal;
+mod mirror;
+mod reading;
+mod tenants;
+
+use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, kind_of};
+use crate::error::{StoreError, StoreErrorKind};
+
+/// Makes our error of a database error.
+pub(super) fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |error| StoreError::caused_by(kind_of(&error), what, crate::error::without_values(error))
+}
+
+/// An update of one row that found none.
+fn found(rows: u64, what: &'static str) -> Result<(), StoreError> {
+    if rows == 0 { Err(not_found(what)) } else { Ok(()) }
+}
+
+fn not_found(what: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::NotFound, format!("{what}: no such row"))
+}
+
+fn conflict(what: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, format!("{what}: it moved meanwhile"))
+}

@@ -1,0 +1,106 @@
+//! The PostgreSQL backend: the conformance suite on a real server, and what only a server can show.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy's allowance for tests does not reach their helper functions"
+)]
+
+mod conformance;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use conformance::Database;
+use conformance::fixtures::{add_tenant, seeded};
+use evercal_devserver::postgres::{PostgresServer, shared};
+use evercal_storage::{Keyring, StoreErrorKind, StoreSettings};
+
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+fn server() -> &'static PostgresServer {
+    shared().unwrap()
+}
+
+fn fresh() -> Database {
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    server().create_database(&name).unwrap();
+    Database::new(&server().url(&name), ())
+}
+
+fn name(database: &Database) -> String {
+    database.url.to_string().rsplit('/').next().unwrap().to_owned()
+}
+
+conformance_tests!(crate::fresh);
+
+#[tokio::test]
+async fn a_database_without_tables_is_refused_and_the_error_says_what_to_run() {
+    let database = fresh();
+    let error = database.try_open(&database.key).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("run `evercal migrate`"), "{error}");
+}
+
+#[tokio::test]
+async fn migrating_says_what_it_brought_and_does_nothing_the_second_time() {
+    let database = fresh();
+    let first = evercal_storage::migrate(&database.url).await.unwrap();
+    assert!(!first.is_empty() && first.iter().all(|migration| !migration.applied), "{first:?}");
+    let second = evercal_storage::migrate(&database.url).await.unwrap();
+    assert!(second.iter().all(|migration| migration.applied), "{second:?}");
+    assert_eq!(second, evercal_storage::migrations(&database.url).await.unwrap());
+}
+
+/// A rolling update migrates first, and the old version works on for a while.
+#[tokio::test]
+async fn tables_of_a_newer_version_are_used_and_changed_ones_of_ours_are_refused() {
+    let database = fresh();
+    evercal_storage::migrate(&database.url).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'of tomorrow', true, '\\x00', 0)";
+    server().query(&name(&database), newer).unwrap();
+    add_tenant(&*database.try_open(&database.key).await.unwrap()).await;
+
+    server().query(&name(&database), "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1").unwrap();
+    let error = database.try_open(&database.key).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("migration 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_never_holds_more_connections_than_it_was_given() {
+    let database = fresh();
+    evercal_storage::migrate(&database.url).await.unwrap();
+    let settings = StoreSettings {
+        connections_max: 3,
+        ..StoreSettings::new(database.url.clone(), Keyring::parse(&database.key).unwrap())
+    };
+    let store = evercal_storage::open(&settings).await.unwrap();
+    let calls = (0..50).map(|_| store.tenants());
+    futures::future::try_join_all(calls).await.unwrap();
+    let held = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", name(&database));
+    let held: u32 = server().query("postgres", &held).unwrap().parse().unwrap();
+    assert!((1..=3).contains(&held), "{held} connections");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_matter_of_configuration_and_is_not_shown() {
+    let url = server().url("postgres").replace(server().password(), "wrong-marker");
+    let database = Database::new(&url, ());
+    let error = database.try_open(&database.key).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("wrong-marker"), "{shown}");
+}
+
+#[tokio::test]
+async fn an_error_shows_no_values_of_rows() {
+    let database = fresh();
+    let seeded = seeded(&database).await;
+    let tenant = seeded.store.tenants().await.unwrap().remove(0);
+    let error = seeded.store.insert_tenant(&tenant).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Conflict);
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains(&tenant.id.to_string()), "{shown}");
+}
