@@ -1,25 +1,19 @@
-//! What handlers take from a request: the caller, the peer, JSON bodies, queries, ids and pages. Anything unfit becomes a
-//! problem that says what was expected.
+//! What handlers take from a request beside the caller: the peer, JSON bodies, queries, ids and pages. Anything unfit becomes
+//! a problem that says what was expected.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use evercal_domain::TenantId;
-use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::{API_PAGE_ROWS_DEFAULT, API_PAGE_ROWS_MAX};
-use evercal_domain::tenant::ApiKeyHash;
 use evercal_storage::PageRequest;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 use crate::state::AppState;
 
-/// A presented key in bytes; ours have 47.
-const API_KEY_BYTES_MAX: usize = 256;
 /// A list's cursor in bytes; ours are far shorter.
 const CURSOR_BYTES_MAX: usize = 1_024;
 
@@ -37,34 +31,6 @@ impl<S: Sync> FromRequestParts<S> for Source {
         let peer = parts.extensions.get::<Peer>();
         Ok(Self(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())))
     }
-}
-
-/// Whom the request's API key speaks for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller {
-    pub tenant_id: TenantId,
-}
-
-impl FromRequestParts<AppState> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let Ok(Source(source)) = Source::from_request_parts(parts, state).await;
-        let refuse = |message: &str| {
-            state.security.note(SecurityKind::ApiKeyRefused, source, message);
-            Problem::unauthorized("Send a valid API key as `Authorization: Bearer <key>`.")
-        };
-        let key = bearer(parts).ok_or_else(|| refuse("no API key of the right form"))?;
-        let key = state.store.api_key_by_hash(&ApiKeyHash::of(key)).await?;
-        let key = key.ok_or_else(|| refuse("an unknown or revoked API key"))?;
-        Ok(Self { tenant_id: key.tenant_id })
-    }
-}
-
-fn bearer(parts: &Parts) -> Option<&str> {
-    let (scheme, key) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let key = key.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty() && key.len() <= API_KEY_BYTES_MAX).then_some(key)
 }
 
 /// A JSON body.

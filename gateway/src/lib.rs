@@ -5,6 +5,7 @@
 //! Temporal before a request is answered. Not for calling providers (`activities`) or deciding when to sync (`workflows`).
 
 mod accounts;
+mod caller;
 mod catch_up;
 pub mod config;
 mod delivery;

@@ -3,6 +3,8 @@
 //! A handler answers with a [`Problem`]; the outermost middleware writes the body, so that it can name the request, and
 //! gives the same form to errors that no handler made (unknown path, wrong method, time-outs, panics).
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -11,7 +13,7 @@ use evercal_storage::{StoreError, StoreErrorKind};
 use serde::Serialize;
 
 /// Seconds after which somebody that was turned away should try again.
-pub(crate) const RETRY_AFTER_S: u32 = 5;
+const RETRY_AFTER_S: u64 = 5;
 const CONTENT_TYPE_PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// What went wrong, for the caller.
@@ -19,6 +21,8 @@ const CONTENT_TYPE_PROBLEM: HeaderValue = HeaderValue::from_static("application/
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
+    /// When to try again, in seconds from now.
+    retry_after_s: Option<u64>,
 }
 
 /// The body of a problem (RFC 9457 section 3.1), with the id of the request as an extension.
@@ -34,7 +38,8 @@ struct Body<'a> {
 impl Problem {
     /// A problem with this status; `detail` is one sentence for people and repeats no secret.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        let retry_after_s = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
+        Self { status, detail: detail.into(), retry_after_s }
     }
 
     /// The caller sent something that cannot be meant.
@@ -65,6 +70,18 @@ impl Problem {
     /// The caller did not say who they are.
     pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// The caller is known, and may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// The caller's tenant asks more often than it may.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "Your tenant asks more often than it may; wait a little.");
+        Self { retry_after_s: Some(wait.as_secs() + 1), ..problem }
     }
 
     /// The finished answer to the request of this id.
@@ -101,12 +118,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         let headers = response.headers_mut();
-        match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, RETRY_AFTER_S.into())),
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            _ => {}
+        if let Some(wait_s) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, wait_s.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::accounts::AccountWorkflows;
+use crate::caller::TenantRates;
 use crate::catch_up::{CatchUp, Watch};
 use crate::config::{GatewayConfig, GatewayLimits};
 use crate::delivery::Delivery;
@@ -101,6 +102,7 @@ impl Gateway {
             store,
             clock,
             accounts,
+            tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             watch,
         });

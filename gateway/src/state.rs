@@ -7,6 +7,7 @@ use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_storage::Store;
 
 use crate::accounts::AccountWorkflows;
+use crate::caller::TenantRates;
 use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
 use crate::notices::Notices;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub notices: Notices,
     pub sync_now: SyncNow,
     pub accounts: Arc<AccountWorkflows>,
+    pub tenant_rates: TenantRates,
     pub security: Arc<SecurityLog>,
     pub watch: Arc<Watch>,
 }

@@ -1,8 +1,9 @@
-//! The bin `evercal`: `evercal dev` runs everything on one machine, the roles run one part of it each, and the other
-//! commands ask a running evercal through its API.
+//! The bin `evercal`: `evercal dev` runs everything on one machine, the roles run one part of it each, some commands
+//! administer the database, and the others ask a running evercal through its API.
 //!
-//! Only arguments and the choice of what to run; see `dev/`, `roles.rs` and `cli/`.
+//! Only arguments and the choice of what to run; see `dev/`, `roles.rs`, `admin/` and `cli/`.
 
+mod admin;
 mod cli;
 mod config;
 mod dev;
@@ -34,6 +35,8 @@ enum Command {
     Simulator(SimulatorOptions),
     /// Show what a gateway and a worker would read from the environment here, and what is wrong with it
     Config(config::ConfigOptions),
+    #[command(flatten)]
+    Administer(admin::Command),
     #[command(flatten)]
     Ask(cli::Command),
 }
@@ -84,6 +87,7 @@ async fn main() -> ExitCode {
             Ok(code) => code,
             Err(error) => finish(Err(error)),
         },
+        Command::Administer(command) => admin::run(command, &environment).await,
         Command::Ask(command) => cli::run(command, &environment).await,
     }
 }

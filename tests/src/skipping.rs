@@ -1,15 +1,17 @@
 //! The server's own time skipping, by raw requests: the SDK has no typed calls for it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
+use chrono::{DateTime, Utc};
+use evercal_domain::{Clock as _, SystemClock};
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{FastForwardConfig, TimeSkippingConfig, WorkflowExecution};
 use temporalio_common::protos::temporal::api::enums::v1::FastForwardPollingResult;
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionOptions;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    PollWorkflowExecutionTimeSkippingRequest, UpdateWorkflowExecutionOptionsRequest,
+    DescribeWorkflowExecutionRequest, PollWorkflowExecutionTimeSkippingRequest, UpdateWorkflowExecutionOptionsRequest,
 };
 use tonic::IntoRequest;
 
@@ -26,6 +28,22 @@ pub async fn fast_forward(
     by: Duration,
 ) -> anyhow::Result<()> {
     fast_forward_within(client, namespace, workflow, id, by, SKIPS_MAX).await
+}
+
+/// What time it is for a workflow.
+pub async fn now(client: &Client, namespace: &str, workflow: &str) -> anyhow::Result<DateTime<Utc>> {
+    let mut connection = client.connection().clone();
+    let request = DescribeWorkflowExecutionRequest {
+        namespace: namespace.to_owned(),
+        execution: Some(WorkflowExecution { workflow_id: workflow.to_owned(), run_id: String::new() }),
+    };
+    let answer = WorkflowService::describe_workflow_execution(&mut connection, request.into_request()).await?;
+    let skipping = answer.into_inner().workflow_extended_info.and_then(|info| info.time_skipping_info);
+    Ok(match skipping.and_then(|skipping| skipping.current_time) {
+        Some(now) => SystemTime::try_from(now)?.into(),
+        // It has never skipped.
+        None => SystemClock.now(),
+    })
 }
 
 /// Like [`fast_forward`], with at most `skips_max` skips. While a child of the workflow runs, the workflow's own clock runs

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
-use evercal_domain::{AccountId, ApiKeyId, Calendar, CalendarId, Clock as _, SystemClock, TenantId, random};
+use evercal_domain::tenant::{ApiKey, Tenant};
+use evercal_domain::{AccountId, Calendar, CalendarId, Clock as _, SystemClock, TenantId, random};
 use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_settings::TemporalTarget;
@@ -374,18 +374,10 @@ impl World {
 /// A tenant and a key of it.
 pub async fn new_tenant(store: &dyn Store, name: &str) -> anyhow::Result<(TenantId, Secret)> {
     let now = SystemClock.now();
-    let tenant = Tenant { id: TenantId::generate(), name: name.to_owned(), created_at: now };
+    let tenant = Tenant::new(name, now);
     store.insert_tenant(&tenant).await?;
     let secret = Secret::new(format!("evk_{}", random::token()?));
-    let key = ApiKey {
-        id: ApiKeyId::generate(),
-        tenant_id: tenant.id,
-        label: name.to_owned(),
-        hash: ApiKeyHash::of(secret.expose()),
-        created_at: now,
-        revoked_at: None,
-    };
-    store.insert_api_key(&key).await?;
+    store.insert_api_key(&ApiKey::new(tenant.id, name, secret.expose(), now)).await?;
     Ok((tenant.id, secret))
 }
 

@@ -24,10 +24,18 @@ pub enum AuditKind {
     OrphanStopped,
     /// Notices may have been refused for a while; all live subscriptions were told to catch up.
     CatchUp,
+    /// A tenant was made.
+    TenantCreated,
+    /// A tenant was revoked.
+    TenantRevoked,
+    /// An API key was made.
+    KeyCreated,
+    /// An API key was revoked.
+    KeyRevoked,
 }
 
 impl AuditKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::StateChanged,
         Self::AlertRaised,
         Self::AlertCleared,
@@ -35,6 +43,10 @@ impl AuditKind {
         Self::AccountDisconnected,
         Self::OrphanStopped,
         Self::CatchUp,
+        Self::TenantCreated,
+        Self::TenantRevoked,
+        Self::KeyCreated,
+        Self::KeyRevoked,
     ];
 
     /// The name in rows and answers.
@@ -47,6 +59,10 @@ impl AuditKind {
             Self::AccountDisconnected => "account_disconnected",
             Self::OrphanStopped => "orphan_stopped",
             Self::CatchUp => "catch_up",
+            Self::TenantCreated => "tenant_created",
+            Self::TenantRevoked => "tenant_revoked",
+            Self::KeyCreated => "key_created",
+            Self::KeyRevoked => "key_revoked",
         }
     }
 

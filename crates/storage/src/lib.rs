@@ -8,6 +8,7 @@ pub mod repository;
 pub mod sealing;
 pub mod types;
 
+mod copy;
 mod database_url;
 mod migrations;
 mod page;
@@ -17,15 +18,16 @@ mod sqlite;
 
 use std::sync::Arc;
 
+pub use copy::{CopiedTable, copy_store};
 pub use database_url::DatabaseUrl;
 pub use error::{StoreError, StoreErrorKind};
 pub use migrations::MigrationState;
 pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
 pub use sealing::{InvalidKeyring, Keyring};
 pub use types::{
-    AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences, Page,
-    PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence, StateRecord, StoredBody,
-    StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
+    AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences,
+    Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence, StateRecord,
+    StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -7,14 +7,15 @@ use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 use evercal_domain::{
-    Account, AccountId, AccountState, Calendar, CalendarId, Channel, ChannelId, ChannelState, ProviderEventId,
-    RemoteCalendar, TenantId,
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    ProviderEventId, RemoteCalendar, TenantId,
 };
 
 use crate::error::StoreError;
 use crate::types::{
-    AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
-    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, StoredItem, SyncPosition, SyncRun,
+    AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page,
+    PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, StoredItem, SyncPosition,
+    SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -33,12 +34,22 @@ impl<T> Store for T where
 pub trait Tenants: Send + Sync {
     /// Adds a tenant.
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError>;
+    /// A tenant.
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
     /// All tenants, oldest first.
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
+    /// Shuts a tenant's keys out. Revoking again changes nothing.
+    async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// How many of a tenant's accounts are not disconnected.
+    async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError>;
     /// Adds a key.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
-    /// Finds a key that is not revoked by the hash of what was presented.
-    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<ApiKey>, StoreError>;
+    /// A tenant's keys, oldest first, revoked ones included.
+    async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError>;
+    /// Shuts a key out. Revoking again changes nothing.
+    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Finds a key, and its tenant, by the hash of what was presented; not when either is revoked.
+    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError>;
 }
 
 /// Accounts and their sealed credentials.
@@ -198,8 +209,8 @@ pub trait Mirror: Send + Sync {
 pub trait Journal: Send + Sync {
     /// Writes an audit entry. The same key again is no error.
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// Audit entries, newest first; of one calendar, or of all.
-    async fn audit_entries(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Audit entries, newest first.
+    async fn audit_entries(&self, of: AuditOf, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
     /// Counts a security event: the same kind from the same source in the same minute is one row.
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
     /// Security events, newest first.

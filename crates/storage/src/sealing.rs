@@ -31,8 +31,7 @@ const WRAPPED_KEY_BYTES: usize = MASTER_KEY_BYTES + TAG_BYTES;
 /// The master keys of an installation. The first one seals, all of them open.
 #[derive(Clone)]
 pub struct Keyring {
-    sealing: MasterKey,
-    older: Vec<MasterKey>,
+    keys: Vec<MasterKey>,
 }
 
 #[derive(Clone)]
@@ -111,9 +110,12 @@ impl Keyring {
             }
             keys.push(key);
         }
-        let mut keys = keys.into_iter();
-        let sealing = keys.next().ok_or(InvalidKeyring::Empty)?;
-        Ok(Self { sealing, older: keys.collect() })
+        if keys.is_empty() { Err(InvalidKeyring::Empty) } else { Ok(Self { keys }) }
+    }
+
+    /// No keys, which seal and open nothing: for who administers a store and has no business with its secrets.
+    pub fn none() -> Self {
+        Self { keys: Vec::new() }
     }
 
     /// The text of a fresh key, in the form that [`Self::parse`] reads: for the first start of a development set-up.
@@ -125,17 +127,18 @@ impl Keyring {
     /// Seals a value for a place.
     pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let failed = |_| sealed_error(place, "could not be sealed");
+        let master = self.keys.first().ok_or_else(|| sealed_error(place, "cannot be sealed without a master key"))?;
         let no_randomness = |error| StoreError::caused_by(StoreErrorKind::Unavailable, "no random bytes", error);
         let data_key = Zeroizing::new(random::bytes::<MASTER_KEY_BYTES>().map_err(no_randomness)?);
         let wrap_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
         let data_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
         let aad = place.associated_data();
-        let wrapped = cipher(&self.sealing.key)
+        let wrapped = cipher(&master.key)
             .encrypt(&XNonce::from(wrap_nonce), Payload { msg: data_key.as_slice(), aad: &aad })
             .map_err(failed)?;
         let ciphertext =
             cipher(&data_key).encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad }).map_err(failed)?;
-        let id = self.sealing.id.as_bytes();
+        let id = master.id.as_bytes();
         let id_length =
             u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a master key id that is too long"))?;
         Ok([&[FORMAT_VERSION, id_length], id, &wrap_nonce, &wrapped, &data_nonce, &ciphertext].concat())
@@ -144,8 +147,9 @@ impl Keyring {
     /// Opens a value that was sealed for this place.
     pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let parts = Parts::of(sealed).ok_or_else(|| sealed_error(place, "is not a sealed value of a known version"))?;
-        let master = std::iter::once(&self.sealing)
-            .chain(&self.older)
+        let master = self
+            .keys
+            .iter()
             .find(|key| key.id.as_bytes() == parts.key_id)
             .ok_or_else(|| sealed_error(place, "is sealed under a master key that is not configured"))?;
         let failed = |_| sealed_error(place, "does not open: another key, another row, or damaged");
@@ -165,7 +169,7 @@ impl Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = std::iter::once(&self.sealing).chain(&self.older).map(|key| key.id.as_str());
+        let ids = self.keys.iter().map(|key| key.id.as_str());
         f.debug_list().entries(ids).finish()
     }
 }

@@ -276,3 +276,14 @@ pub struct SyncRun {
     /// What went wrong, by kind; no content.
     pub detail: Option<String>,
 }
+
+/// Which entries of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditOf {
+    /// All, of everybody: for operators of the whole installation.
+    Everything,
+    /// A tenant's, and those about the installation, which name nobody.
+    Tenant(TenantId),
+    /// A calendar's.
+    Calendar(CalendarId),
+}

@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod engines;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -70,7 +70,7 @@ async fn a_file_from_a_newer_version_is_refused_with_its_reason() {
     let database = fresh();
     drop(database.open().await);
     let mut connection = SqliteConnection::connect(&database.url.to_string()).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").execute(&mut connection).await.unwrap();
     let error = database.try_open(&database.key).await.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
     assert!(error.to_string().contains("another version of evercal"), "{error}");

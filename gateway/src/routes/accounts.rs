@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bodies::{AccountBody, List};
 use crate::accounts::AccountError;
-use crate::extract::{ApiQuery, Caller, id, page};
+use crate::caller::{Caller, Reader, Writer};
+use crate::extract::{ApiQuery, id, page};
 use crate::problem::Problem;
 use crate::signals::AccountNews;
 use crate::state::AppState;
@@ -23,7 +24,7 @@ pub(super) struct Paging {
 
 /// `GET /v1/accounts`
 pub(super) async fn list(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<List<AccountBody>>, Problem> {
@@ -34,7 +35,7 @@ pub(super) async fn list(
 
 /// `GET /v1/accounts/{id}`
 pub(super) async fn one(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     Path(account): Path<String>,
 ) -> Result<Json<AccountBody>, Problem> {
@@ -50,7 +51,7 @@ pub(super) struct DisconnectBody {
 
 /// `DELETE /v1/accounts/{id}`: asks for it to be taken down; asking again is the same.
 pub(super) async fn disconnect(
-    caller: Caller,
+    Writer(caller): Writer,
     State(state): State<AppState>,
     Path(account): Path<String>,
 ) -> Result<(StatusCode, Json<DisconnectBody>), Problem> {

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::accounts::Paging;
 use super::bodies::{CalendarBody, CalendarStateBody, List};
+use crate::caller::{Caller, Reader, Writer};
 use crate::delivery::DeliveryError;
-use crate::extract::{ApiQuery, Caller, id, page};
+use crate::extract::{ApiQuery, id, page};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::sync_now::Asked;
@@ -25,7 +26,7 @@ const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
 /// `GET /v1/calendars`
 pub(super) async fn list(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<List<CalendarBody>>, Problem> {
@@ -36,7 +37,7 @@ pub(super) async fn list(
 
 /// `GET /v1/calendars/{id}`
 pub(super) async fn one(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     Path(calendar): Path<String>,
 ) -> Result<Json<CalendarBody>, Problem> {
@@ -103,7 +104,7 @@ struct WorkflowBody {
 
 /// `GET /v1/calendars/{id}/status`
 pub(super) async fn status(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     Path(calendar): Path<String>,
 ) -> Result<Json<StatusBody>, Problem> {
@@ -148,7 +149,7 @@ struct SyncBody {
 
 /// `POST /v1/calendars/{id}/sync`: 200 when a sync that began after the request has ended, 202 when it has not yet.
 pub(super) async fn sync(
-    caller: Caller,
+    Writer(caller): Writer,
     State(state): State<AppState>,
     Path(calendar): Path<String>,
 ) -> Result<Response, Problem> {

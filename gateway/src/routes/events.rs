@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bodies::{List, OccurrenceBody};
 use super::calendars::calendar_of;
-use crate::extract::{ApiQuery, Caller, page};
+use crate::caller::Reader;
+use crate::extract::{ApiQuery, page};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -38,7 +39,7 @@ pub(super) struct EventsBody {
 
 /// `GET /v1/calendars/{id}/events?from=&to=`
 pub(super) async fn list(
-    caller: Caller,
+    Reader(caller): Reader,
     State(state): State<AppState>,
     Path(calendar): Path<String>,
     ApiQuery(query): ApiQuery<EventsQuery>,

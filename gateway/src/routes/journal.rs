@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
+use evercal_storage::AuditOf;
 use serde::{Deserialize, Serialize};
 
 use super::bodies::{AuditBody, List};
 use super::calendars::calendar_of;
-use crate::extract::{ApiQuery, Caller};
+use crate::caller::Operator;
+use crate::extract::ApiQuery;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -23,17 +25,16 @@ pub(super) struct AuditQuery {
 /// `GET /v1/audit?calendar=`: the newest entries, of one calendar or of all that the caller may see. Entries without a
 /// tenant are about the installation and name nobody.
 pub(super) async fn audit(
-    caller: Caller,
+    Operator(caller): Operator,
     State(state): State<AppState>,
     ApiQuery(query): ApiQuery<AuditQuery>,
 ) -> Result<Json<List<AuditBody>>, Problem> {
-    let calendar = match query.calendar {
-        Some(calendar) => Some(calendar_of(&state, caller, &calendar).await?.id),
-        None => None,
+    let of = match query.calendar {
+        Some(calendar) => AuditOf::Calendar(calendar_of(&state, caller, &calendar).await?.id),
+        None => AuditOf::Tenant(caller.tenant_id),
     };
-    let entries = state.store.audit_entries(calendar, API_PAGE_ROWS_MAX).await?;
-    let visible = entries.into_iter().filter(|entry| entry.tenant_id.is_none_or(|tenant| tenant == caller.tenant_id));
-    Ok(Json(List::whole(visible.map(AuditBody::from).collect())))
+    let entries = state.store.audit_entries(of, API_PAGE_ROWS_MAX).await?;
+    Ok(Json(List::whole(entries.into_iter().map(AuditBody::from).collect())))
 }
 
 /// How often a kind of security event was seen.
@@ -45,7 +46,7 @@ pub(super) struct SecurityCountBody {
 
 /// `GET /v1/security-events`: counts by kind over the newest entries. They belong to no tenant, so no source is shown.
 pub(super) async fn security_events(
-    _: Caller,
+    Operator(_): Operator,
     State(state): State<AppState>,
 ) -> Result<Json<List<SecurityCountBody>>, Problem> {
     let mut counts = BTreeMap::new();

@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 
 use super::OAUTH_CALLBACK;
 use super::accounts::account_of;
-use crate::extract::{ApiJson, ApiQuery, Caller, Source};
+use crate::caller::Writer;
+use crate::extract::{ApiJson, ApiQuery, Source};
 use crate::problem::Problem;
 use crate::state::AppState;
 use pages::Page;
@@ -57,7 +58,7 @@ pub(super) struct StartBody {
 
 /// `POST /v1/oauth/google/start`
 pub(super) async fn start(
-    caller: Caller,
+    Writer(caller): Writer,
     State(state): State<AppState>,
     ApiJson(request): ApiJson<StartRequest>,
 ) -> Result<(StatusCode, Json<StartBody>), Problem> {
@@ -71,6 +72,10 @@ pub(super) async fn start(
             let account = account_of(&state, caller, id).await?;
             reconnectable(&account).map_err(Problem::conflict)?;
             account.id
+        }
+        None if state.store.open_accounts(caller.tenant_id).await? >= i64::from(caller.limits.accounts_max) => {
+            let detail = format!("Your tenant has all the {} accounts that it may have.", caller.limits.accounts_max);
+            return Err(Problem::conflict(detail));
         }
         None => AccountId::generate(),
     };
@@ -146,7 +151,8 @@ pub(super) async fn callback(
     }
 }
 
-/// Puts the code into the store; from here on nothing is lost. `None` if the account was disconnected meanwhile.
+/// Puts the code into the store; from here on nothing is lost. `None` if the account was disconnected meanwhile, or its
+/// tenant revoked.
 async fn keep(
     state: &AppState,
     attempt: &AuthorizationAttempt,
@@ -158,6 +164,9 @@ async fn keep(
         }
         state.store.replace_credentials(account.id, credentials).await?;
         return Ok(Some(account));
+    }
+    if state.store.tenant(attempt.tenant_id).await?.is_none_or(|tenant| tenant.revoked_at.is_some()) {
+        return Ok(None);
     }
     let now = state.clock.now();
     let account = Account {

@@ -13,3 +13,5 @@ mod catch_up;
 mod notices;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tenants;

@@ -11,9 +11,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
-use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, ApiKeyId, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
     RemoteCalendar, SystemClock, TenantId,
 };
 use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
@@ -200,20 +200,20 @@ impl World {
         self.gateway.take().unwrap().stop().await;
     }
 
+    /// A further key of a tenant.
+    pub async fn key(&self, tenant: TenantId, scopes: Scopes) -> String {
+        let key = format!("evk_{tenant}_{scopes}");
+        let row = ApiKey { scopes, ..ApiKey::new(tenant, "test", &key, SystemClock.now()) };
+        self.store.insert_api_key(&row).await.unwrap();
+        key
+    }
+
     pub async fn customer(&self) -> Customer {
         let now = SystemClock.now();
-        let tenant = TenantId::generate();
-        let key = format!("evk_{tenant}");
-        self.store.insert_tenant(&Tenant { id: tenant, name: "Demo".into(), created_at: now }).await.unwrap();
-        let api_key = ApiKey {
-            id: ApiKeyId::generate(),
-            tenant_id: tenant,
-            label: "test".into(),
-            hash: ApiKeyHash::of(&key),
-            created_at: now,
-            revoked_at: None,
-        };
-        self.store.insert_api_key(&api_key).await.unwrap();
+        let made = Tenant::new("Demo", now);
+        let tenant = made.id;
+        self.store.insert_tenant(&made).await.unwrap();
+        let key = self.key(tenant, Scopes::all()).await;
         let account = self.account(tenant, AccountState::Connected).await;
         let remote = RemoteCalendar {
             provider_id: ProviderCalendarId::new("c@example.com"),
@@ -346,7 +346,7 @@ impl Answer {
             assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {self:?}");
         }
         assert_eq!(body["request_id"], self.headers["x-request-id"].to_str().unwrap());
-        assert_eq!(self.headers.contains_key("retry-after"), status == 503, "{self:?}");
+        assert_eq!(self.headers.contains_key("retry-after"), matches!(status, 429 | 503), "{self:?}");
         status
     }
 }

@@ -112,6 +112,14 @@ pub struct Occurrence {
     pub location: Option<String>,
 }
 
+/// `POST /v1/oauth/google/start`
+#[derive(Debug, Deserialize)]
+pub struct Consent {
+    pub authorization_url: String,
+    pub account_id: String,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// `POST /v1/calendars/{id}/sync`
 #[derive(Debug, Deserialize)]
 pub struct Sync {

@@ -59,6 +59,11 @@ impl ApiClient {
         spin(message, self.exchange(Method::POST, self.url(path, &[])?)).await
     }
 
+    /// `POST` with a body.
+    pub async fn post_json(&self, path: &[&str], body: Value) -> Result<Value, CliError> {
+        spin(READING, self.send(Method::POST, self.url(path, &[])?, Body::Json(body))).await
+    }
+
     /// `DELETE`.
     pub async fn delete(&self, path: &[&str]) -> Result<Value, CliError> {
         spin(READING, self.exchange(Method::DELETE, self.url(path, &[])?)).await
@@ -122,12 +127,16 @@ impl ApiClient {
     }
 
     async fn exchange(&self, method: Method, url: Url) -> Result<Value, CliError> {
+        self.send(method, url, Body::Empty).await
+    }
+
+    async fn send(&self, method: Method, url: Url, body: Body) -> Result<Value, CliError> {
         let request = HttpRequest {
             call: "evercal API",
             method,
             url,
             headers: Vec::new(),
-            body: Body::Empty,
+            body,
             bearer: Some(self.target.api_key.clone()),
         };
         let response = self.http.send(request).await.map_err(|error| self.no_answer(error.kind))?;
@@ -166,7 +175,10 @@ impl ApiClient {
         let mut message = plain(&problem.detail);
         let (failure, advice) = match status {
             400 | 422 => (Failure::Usage, "`--help` after the command shows what it takes".to_owned()),
-            401 | 403 => {
+            403 => {
+                (Failure::NotAuthorized, "use a key that has this scope, see `evercal keys create --help`".to_owned())
+            }
+            401 => {
                 // The API's own words are for those who write clients.
                 message = format!("evercal at {} does not accept the API key", self.target.api);
                 (Failure::NotAuthorized, source.advice_unauthorized())

@@ -5,15 +5,17 @@ use std::io::{IsTerminal as _, Write as _};
 use chrono::{DateTime, Utc};
 use comfy_table::Cell;
 use evercal_domain::Clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::EventsOptions;
-use super::answers::{Account, Calendar, Disconnect, Events, LastSync, List, Mirror, Quarantined, Status, Sync, read};
+use super::answers::{
+    Account, Calendar, Consent, Disconnect, Events, LastSync, List, Mirror, Quarantined, Status, Sync, read,
+};
 use super::client::ApiClient;
 use super::error::{CliError, Failure};
 use super::resolve;
 use super::table::{self, Column, Screen, fields, plain, state, text};
 use super::times::{Span, Window, in_full, relative};
+use super::{ConnectOptions, EventsOptions};
 
 /// What commands work with.
 pub struct Session<'a> {
@@ -28,6 +30,30 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// `evercal connect`
+    pub async fn connect(&self, command: &ConnectOptions) -> Result<String, CliError> {
+        let mut request = json!({});
+        for (name, value) in
+            [("label", &command.label), ("login_hint", &command.login_hint), ("account_id", &command.account_id)]
+        {
+            if let Some(value) = value {
+                request[name] = json!(value);
+            }
+        }
+        let answer = self.api.post_json(&["oauth", "google", "start"], request).await?;
+        if self.json {
+            return Ok(pretty(&answer));
+        }
+        let consent: Consent = read(&self.api, answer)?;
+        Ok(format!(
+            "Open this address in the browser of the person whose calendars they are, until {}:\n\n{}\n\n\
+             `evercal accounts` then shows the account as {}.\n",
+            in_full(consent.expires_at),
+            plain(&consent.authorization_url),
+            plain(&consent.account_id)
+        ))
+    }
+
     /// `evercal accounts`
     pub async fn accounts(&self, limit: Option<u32>) -> Result<String, CliError> {
         let answer = self.api.list(&["accounts"], &[], limit).await?;
@@ -36,7 +62,7 @@ impl Session<'_> {
         }
         let list: List<Account> = read(&self.api, answer)?;
         if list.items.is_empty() {
-            return Ok("No account is connected. POST /v1/oauth/google/start begins to connect one.\n".to_owned());
+            return Ok("No account is connected. `evercal connect` begins to connect one.\n".to_owned());
         }
         let columns = [
             Column::Whole("ID"),
@@ -254,7 +280,8 @@ impl Session<'_> {
     }
 }
 
-fn pretty(answer: &Value) -> String {
+/// A JSON document for stdout.
+pub fn pretty(answer: &Value) -> String {
     format!("{answer:#}\n")
 }
 

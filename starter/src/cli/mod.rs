@@ -1,4 +1,4 @@
-//! The commands that ask a running evercal: `accounts`, `calendars`, `events`, `status`, `sync`, `disconnect`.
+//! The commands that ask a running evercal: `connect`, `accounts`, `calendars`, `events`, `status`, `sync`, `disconnect`.
 //!
 //! A command calls the API and returns its whole output as text; only [`run`] prints. Tables are for people; `--json`
 //! gives the API's own answer. Not for running anything (`dev/`, `roles.rs`), and never past the API into the store.
@@ -23,7 +23,8 @@ use evercal_domain::SystemClock;
 
 use client::ApiClient;
 use commands::Session;
-use error::{CliError, Failure};
+pub use commands::pretty;
+pub use error::{CliError, Failure};
 use table::Screen;
 pub use target::DATA_DIR_DEFAULT;
 use target::Target;
@@ -54,6 +55,9 @@ const EVENTS_DEFAULT: u32 = 100;
 /// A command that asks the API.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Begin to connect an account: prints the address of Google's consent page
+    #[command(after_help = HELP)]
+    Connect(ConnectOptions),
     /// List the connected accounts
     #[command(after_help = HELP)]
     Accounts(ListOptions),
@@ -83,6 +87,22 @@ pub struct Options {
     /// Ask the `evercal dev` that runs on this folder
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+}
+
+/// Which account to connect.
+#[derive(Args)]
+pub struct ConnectOptions {
+    /// A name for people
+    #[arg(long)]
+    label: Option<String>,
+    /// The user's address, to preselect it at Google; not stored
+    #[arg(long)]
+    login_hint: Option<String>,
+    /// Connect this account again, after it lost its grant
+    #[arg(long, value_name = "ACCOUNT_ID")]
+    account_id: Option<String>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// What lists take.
@@ -137,6 +157,7 @@ pub struct DisconnectOptions {
 impl Command {
     fn options(&self) -> &Options {
         match self {
+            Self::Connect(command) => &command.options,
             Self::Accounts(command) | Self::Calendars(command) => &command.options,
             Self::Events(command) => &command.calendar.options,
             Self::Status(command) | Self::Sync(command) => &command.options,
@@ -163,6 +184,7 @@ async fn answer(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Resu
         json: options.json,
     };
     match command {
+        Command::Connect(command) => session.connect(&command).await,
         Command::Accounts(command) => session.accounts(command.limit).await,
         Command::Calendars(command) => session.calendars(command.limit).await,
         Command::Events(command) => session.events(&command).await,
@@ -172,7 +194,8 @@ async fn answer(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Resu
     }
 }
 
-fn print(text: &str) -> Result<(), CliError> {
+/// Writes to stdout.
+pub fn print(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Whoever reads has seen enough, as in `evercal events work | head`.

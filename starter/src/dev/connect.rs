@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use evercal_domain::account::Secret;
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
-use evercal_domain::{ApiKeyId, Clock as _, SystemClock, TenantId};
+use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Transport as _};
 use evercal_simulator::DemoTenant;
 use evercal_storage::{Keyring, StoreSettings};
@@ -61,17 +61,9 @@ async fn ensure_api_key(folder: &Folder) -> anyhow::Result<()> {
         return Ok(());
     }
     let now = SystemClock.now();
-    let tenant = Tenant { id: TenantId::generate(), name: "Demo".to_owned(), created_at: now };
+    let tenant = Tenant::new("Demo", now);
     store.insert_tenant(&tenant).await?;
-    let key = ApiKey {
-        id: ApiKeyId::generate(),
-        tenant_id: tenant.id,
-        label: "evercal dev".to_owned(),
-        hash,
-        created_at: now,
-        revoked_at: None,
-    };
-    store.insert_api_key(&key).await?;
+    store.insert_api_key(&ApiKey::new(tenant.id, "evercal dev", folder.kept.api_key.expose(), now)).await?;
     Ok(())
 }
 

@@ -17,6 +17,8 @@ use super::ready::Ready;
 
 /// The API's port when nothing else is said and it is free.
 const DEFAULT_PORT: u16 = 8080;
+/// The mirror.
+pub const DATABASE_FILE: &str = "evercal.db";
 const KEPT: &str = "dev-keys.json";
 const LOCK: &str = "dev.lock";
 const LOGS: &str = "logs";
@@ -76,7 +78,7 @@ impl Folder {
     }
 
     pub(super) fn database_url(&self) -> DatabaseUrl {
-        DatabaseUrl::file(self.path.join("evercal.db"))
+        DatabaseUrl::file(self.path.join(DATABASE_FILE))
     }
 
     pub(super) fn log_file(&self, part: &str) -> PathBuf {

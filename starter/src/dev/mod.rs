@@ -21,6 +21,8 @@ use parts::Parts;
 
 use crate::cli::DATA_DIR_DEFAULT;
 
+pub use folder::DATABASE_FILE;
+
 /// What a person may say.
 pub struct DevArguments {
     /// Where everything is kept.

@@ -99,26 +99,15 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
         ..options().timing
     };
     let world = World::with(WorldOptions { timing, simulated_time: true, ..options() }).await;
-    let mut walker = connected(&world).await;
+    let walker = connected(&world).await;
     let mut walks = Walks::default();
     let mut number = 0;
     while let Some(hit) = walks.next() {
         number += 1;
-        if number % WALKS_PER_CALENDAR == 0 {
-            walker = newly_connected(&world, number).await;
-        }
         let before = channels::alive_at_provider(&world, &walker.user);
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
-        let by = until_renewed(&world, &walker).await;
-        live_on(&world, &walker, &format!("week {number}"), by).await;
-        // Seen, and not explained: skipping sometimes ended some hours too far, so that a renewal came late and its ladder
-        // had no virtual time left. That a renewal is in time is asserted in `year`; here the end state is.
-        for hour in 1..=3 {
-            if channels::alive_at_provider(&world, &walker.user) == before {
-                live_on(&world, &walker, &format!("week {number}, {hour} h later"), Duration::from_hours(1)).await;
-            }
-        }
+        live_through_a_renewal(&world, &walker, number).await;
         settled_on(&world, &walker, hit.as_ref(), &before).await;
         walks.end(&world, hit);
     }
@@ -126,15 +115,24 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
     world.end().await;
 }
 
-async fn live_on(world: &World, walker: &Walker, id: &str, by: Duration) {
+/// Lives on until shortly before the renewal, and then hour by hour until there was time for the ladder and for another try
+/// at stopping the old channel; the old channel's end is later than that.
+///
+/// In steps, because the server (1.32.0) may pass over a timer: it skips to the moment at which one is due, and if a signal
+/// comes in before it has fired, the next skip takes only later moments into account and goes straight to the target, where
+/// the timer then fires. So no step is longer than a timer may be late here.
+async fn live_through_a_renewal(world: &World, walker: &Walker, number: u32) {
     let workflow = names::subscription_id(walker.calendar.id);
     let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
-    skipping::fast_forward(client, namespace, &workflow, id, by).await.unwrap();
+    let register = world.store.channels_of_calendar(walker.calendar.id).await.unwrap();
+    let live = register.iter().find(|channel| channel.state == ChannelState::Live).unwrap();
+    let now = skipping::now(client, namespace, &workflow).await.unwrap();
+    let first = (live.expires_at - chrono::TimeDelta::hours(26) - now).to_std().unwrap();
+    for (step, by) in std::iter::once(first).chain([Duration::from_hours(1); 7]).enumerate() {
+        let id = format!("renewal {number}, step {step}");
+        skipping::fast_forward(client, namespace, &workflow, &id, by).await.unwrap();
+    }
 }
-
-/// After some sixty renewals, about where a run hands over, skipped time was once seen to be counted wrongly. Hand-overs are
-/// the subject of `year`; here no calendar gets that old.
-const WALKS_PER_CALENDAR: u32 = 8;
 
 async fn newly_connected(world: &World, number: u32) -> Walker {
     let user = new_user(world, number).await;
@@ -143,16 +141,6 @@ async fn newly_connected(world: &World, number: u32) -> Walker {
     let walker = Walker { user, account, calendar };
     settled(world, &walker, None).await;
     walker
-}
-
-/// How far it is, in the calendar's own time, to some hours after the renewal: enough for the ladder and for another try
-/// at stopping the old channel, and before the end of the channel.
-async fn until_renewed(world: &World, walker: &Walker) -> Duration {
-    let seen_at = world.control().clock().unwrap().collections[&walker.user];
-    let register = world.store.channels_of_calendar(walker.calendar.id).await.unwrap();
-    let live = register.iter().find(|channel| channel.state == ChannelState::Live).unwrap();
-    let until = live.expires_at - chrono::TimeDelta::hours(20);
-    (until - seen_at).to_std().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

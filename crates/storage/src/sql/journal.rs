@@ -14,6 +14,10 @@ pub const AUDIT_ALL: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, 
 pub const AUDIT_OF_CALENDAR: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
      FROM audit_log WHERE calendar_id = $1 ORDER BY at DESC, dedup_key DESC LIMIT $2";
 
+/// Entries without a tenant are about the installation and name nobody.
+pub const AUDIT_OF_TENANT: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
+     FROM audit_log WHERE tenant_id = $1 OR tenant_id IS NULL ORDER BY at DESC, dedup_key DESC LIMIT $2";
+
 pub const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, source, minute, at, message, count) \
      VALUES ($1, $2, $3, $4, $5, $6) \
      ON CONFLICT (kind, source, minute) DO UPDATE SET count = security_events.count + excluded.count";

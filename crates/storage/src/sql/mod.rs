@@ -13,6 +13,8 @@ pub mod mirror;
 pub mod reading;
 pub mod tenants;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +25,12 @@ use crate::types::{Page, PageRequest};
 /// A stored value that does not read back. Names the column only: the value may be somebody's.
 pub fn corrupt(column: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{column} does not read back"))
+}
+
+/// A text from outside as both engines take it: PostgreSQL has no place for the character NUL, which no name and no title
+/// means anything by.
+pub fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// An instant as stored: microseconds since 1970.

@@ -14,7 +14,10 @@ const BUILT: [&str; 4] = [
     "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ? AND owner_id IN (?, ?)",
 ];
 
-const FIXED: [&str; 33] = [
+const FIXED: [&str; 37] = [
+    tenants::TENANT,
+    tenants::OPEN_ACCOUNTS,
+    tenants::API_KEYS_OF_TENANT,
     tenants::API_KEY_BY_HASH,
     accounts::BY_ID,
     accounts::OF_TENANT,
@@ -35,6 +38,7 @@ const FIXED: [&str; 33] = [
     heartbeats::LAST_BEAT,
     journal::AUDIT_ALL,
     journal::AUDIT_OF_CALENDAR,
+    journal::AUDIT_OF_TENANT,
     journal::SECURITY,
     mirror::CLAIM_REVISION,
     mirror::RENEW_GENERATION,

@@ -10,7 +10,7 @@ use super::{Backend, conflict, failed, found, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
 use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
-use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch};
+use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch, storable};
 use crate::types::{CredentialsVersion, Page, PageRequest};
 
 #[async_trait]
@@ -21,9 +21,9 @@ impl Accounts for Backend {
             .bind(account.id.to_string())
             .bind(account.tenant_id.to_string())
             .bind(account.provider.as_str())
-            .bind(&account.label)
+            .bind(storable(&account.label))
             .bind(account.state.as_str())
-            .bind(&account.detail)
+            .bind(account.detail.as_deref().map(storable))
             .bind(micros(account.created_at))
             .bind(micros(account.state_changed_at))
             .bind(sealed)
@@ -73,7 +73,7 @@ impl Accounts for Backend {
         let done = sqlx::query(sql::SET_STATE)
             .bind(id.to_string())
             .bind(state.as_str())
-            .bind(detail)
+            .bind(detail.map(storable))
             .bind(micros(at))
             .execute(&self.write)
             .await

@@ -7,7 +7,7 @@ use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Authorizations;
 use crate::sql::authorizations::{self as sql, AttemptRow, row_id, verifier_place};
-use crate::sql::micros;
+use crate::sql::{micros, storable};
 use crate::types::AuthorizationAttempt;
 
 #[async_trait]
@@ -26,7 +26,7 @@ impl Authorizations for Backend {
             .bind(attempt.tenant_id.to_string())
             .bind(attempt.provider.as_str())
             .bind(attempt.account_id.to_string())
-            .bind(&attempt.label)
+            .bind(storable(&attempt.label))
             .bind(verifier)
             .bind(&attempt.redirect_uri)
             .bind(micros(attempt.created_at))

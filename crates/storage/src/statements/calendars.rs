@@ -10,7 +10,7 @@ use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
 use crate::error::StoreError;
 use crate::repository::Calendars;
 use crate::sql::calendars::{self as sql, CalendarRow};
-use crate::sql::{after_id, micros, page_of, parsed, rows_to_fetch, to_json};
+use crate::sql::{after_id, micros, page_of, parsed, rows_to_fetch, storable, to_json};
 use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
 
 #[async_trait]
@@ -37,8 +37,8 @@ impl Calendars for Backend {
                 .bind(&tenant)
                 .bind(account.to_string())
                 .bind(remote.provider_id.as_str())
-                .bind(&remote.title)
-                .bind(&remote.time_zone)
+                .bind(storable(&remote.title))
+                .bind(remote.time_zone.as_deref().map(storable))
                 .bind(remote.access_role.as_str())
                 .bind(remote.primary)
                 .bind(micros(at))
@@ -120,7 +120,7 @@ impl Calendars for Backend {
         let done = sqlx::query(sql::RECORD_STATE)
             .bind(&id)
             .bind(record.state.as_str())
-            .bind(&record.detail)
+            .bind(record.detail.as_deref().map(storable))
             .bind(record.channel_expires_at.map(micros))
             .bind(micros(record.at))
             .execute(&self.write)

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
 use crate::sql::calendars::EXISTS;
 use crate::sql::mirror::{self as sql, StateRow};
-use crate::sql::{micros, to_json};
+use crate::sql::{micros, storable, to_json};
 use crate::types::{PageCommit, PageCommitted, PassFinish};
 
 /// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below the parameters that an engine takes (SQLite 32,766).
@@ -201,11 +201,11 @@ async fn quarantine(
         let id = item.provider_id.as_ref().map(ProviderEventId::as_str);
         sqlx::query(sql::QUARANTINE)
             .bind(calendar)
-            .bind(&item.item_key)
+            .bind(storable(&item.item_key))
             .bind(id)
             .bind(page.generation)
-            .bind(&item.reason)
-            .bind(&item.raw)
+            .bind(storable(&item.reason))
+            .bind(storable(&item.raw))
             .bind(micros(page.at))
             .execute(&mut *connection)
             .await

@@ -1,14 +1,14 @@
 //! The audit log and the security log.
 
 use async_trait::async_trait;
-use evercal_domain::CalendarId;
 use evercal_domain::journal::{AuditEntry, SecurityEvent};
 
 use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
 use crate::sql::journal::{self as sql, AuditRow, SecurityRow};
-use crate::sql::micros;
+use crate::sql::{micros, storable};
+use crate::types::AuditOf;
 
 #[async_trait]
 impl Journal for Backend {
@@ -20,17 +20,18 @@ impl Journal for Backend {
             .bind(entry.tenant_id.map(|id| id.to_string()))
             .bind(entry.account_id.map(|id| id.to_string()))
             .bind(entry.calendar_id.map(|id| id.to_string()))
-            .bind(&entry.message)
+            .bind(storable(&entry.message))
             .execute(&self.write)
             .await
             .map(drop)
             .map_err(failed("append to the audit log"))
     }
 
-    async fn audit_entries(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        let query = match calendar {
-            Some(calendar) => sqlx::query_as(sql::AUDIT_OF_CALENDAR).bind(calendar.to_string()),
-            None => sqlx::query_as(sql::AUDIT_ALL),
+    async fn audit_entries(&self, of: AuditOf, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let query = match of {
+            AuditOf::Everything => sqlx::query_as(sql::AUDIT_ALL),
+            AuditOf::Tenant(tenant) => sqlx::query_as(sql::AUDIT_OF_TENANT).bind(tenant.to_string()),
+            AuditOf::Calendar(calendar) => sqlx::query_as(sql::AUDIT_OF_CALENDAR).bind(calendar.to_string()),
         };
         let rows: Vec<AuditRow> =
             query.bind(i64::from(limit)).fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
@@ -40,10 +41,10 @@ impl Journal for Backend {
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
         sqlx::query(sql::COUNT_SECURITY)
             .bind(event.kind.as_str())
-            .bind(&event.source)
+            .bind(storable(&event.source))
             .bind(event.at.timestamp().div_euclid(60))
             .bind(micros(event.at))
-            .bind(&event.message)
+            .bind(storable(&event.message))
             .bind(event.count)
             .execute(&self.write)
             .await

@@ -12,7 +12,7 @@ use super::{Backend, Engine, commit, conflict, failed, not_found, reading};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow};
-use crate::sql::{micros, page_of, rows_to_fetch, to_json};
+use crate::sql::{micros, page_of, rows_to_fetch, storable, to_json};
 use crate::types::{
     Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
     ReadOccurrence, StoredItem, SyncPosition, SyncRun,
@@ -175,7 +175,7 @@ impl Mirror for Backend {
             .bind(run.outcome.as_str())
             .bind(run.pages)
             .bind(run.changes)
-            .bind(&run.detail)
+            .bind(run.detail.as_deref().map(storable))
             .execute(&self.write)
             .await
             .map(drop)

@@ -1,25 +1,39 @@
 //! Tenants and API keys.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::{ApiKeyId, TenantId};
 
-use super::{Backend, failed};
+use super::{Backend, failed, found};
 use crate::error::StoreError;
 use crate::repository::Tenants;
-use crate::sql::micros;
-use crate::sql::tenants::{self as sql, ApiKeyRow, TenantRow};
+use crate::sql::tenants::{self as sql, ApiKeyRow, CallerRow, TenantRow};
+use crate::sql::{micros, storable};
 
 #[async_trait]
 impl Tenants for Backend {
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
         sqlx::query(sql::INSERT_TENANT)
             .bind(tenant.id.to_string())
-            .bind(&tenant.name)
+            .bind(storable(&tenant.name))
+            .bind(i64::from(tenant.limits.requests_per_minute))
+            .bind(i64::from(tenant.limits.accounts_max))
             .bind(micros(tenant.created_at))
+            .bind(tenant.revoked_at.map(micros))
             .execute(&self.write)
             .await
             .map(drop)
             .map_err(failed("insert a tenant"))
+    }
+
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
+        let row: Option<TenantRow> = sqlx::query_as(sql::TENANT)
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a tenant"))?;
+        row.map(Tenant::try_from).transpose()
     }
 
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
@@ -28,12 +42,31 @@ impl Tenants for Backend {
         rows.into_iter().map(Tenant::try_from).collect()
     }
 
+    async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::REVOKE_TENANT)
+            .bind(id.to_string())
+            .bind(micros(at))
+            .execute(&self.write)
+            .await
+            .map_err(failed("revoke a tenant"))?;
+        found(done.rows_affected(), "revoke a tenant")
+    }
+
+    async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError> {
+        sqlx::query_scalar(sql::OPEN_ACCOUNTS)
+            .bind(tenant.to_string())
+            .fetch_one(&self.read)
+            .await
+            .map_err(failed("count accounts"))
+    }
+
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
         sqlx::query(sql::INSERT_API_KEY)
             .bind(key.id.to_string())
             .bind(key.tenant_id.to_string())
-            .bind(&key.label)
+            .bind(storable(&key.label))
             .bind(key.hash.as_bytes().as_slice())
+            .bind(key.scopes.to_string())
             .bind(micros(key.created_at))
             .bind(key.revoked_at.map(micros))
             .execute(&self.write)
@@ -42,12 +75,31 @@ impl Tenants for Backend {
             .map_err(failed("insert an API key"))
     }
 
-    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<ApiKey>, StoreError> {
-        let row: Option<ApiKeyRow> = sqlx::query_as(sql::API_KEY_BY_HASH)
+    async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError> {
+        let rows: Vec<ApiKeyRow> = sqlx::query_as(sql::API_KEYS_OF_TENANT)
+            .bind(tenant.to_string())
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list API keys"))?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::REVOKE_API_KEY)
+            .bind(id.to_string())
+            .bind(micros(at))
+            .execute(&self.write)
+            .await
+            .map_err(failed("revoke an API key"))?;
+        found(done.rows_affected(), "revoke an API key")
+    }
+
+    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError> {
+        let row: Option<CallerRow> = sqlx::query_as(sql::API_KEY_BY_HASH)
             .bind(hash.as_bytes().as_slice())
             .fetch_optional(&self.read)
             .await
             .map_err(failed("find an API key"))?;
-        row.map(ApiKey::try_from).transpose()
+        row.map(CallerRow::read).transpose()
     }
 }

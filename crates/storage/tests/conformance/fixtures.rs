@@ -34,7 +34,7 @@ pub async fn seeded(database: &Database) -> Seeded {
 }
 
 pub async fn add_tenant(store: &dyn Store) -> TenantId {
-    let tenant = Tenant { id: TenantId::generate(), name: "Analytical Engines".into(), created_at: at(0) };
+    let tenant = Tenant::new("Analytical Engines", at(0));
     store.insert_tenant(&tenant).await.unwrap();
     tenant.id
 }

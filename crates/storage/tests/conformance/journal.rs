@@ -1,31 +1,55 @@
 //! The logs and the signs of life.
 
-use evercal_domain::CalendarId;
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use evercal_domain::{CalendarId, TenantId};
+use evercal_storage::AuditOf;
 
 use super::Database;
 use super::fixtures::at;
 
 pub async fn an_audit_entry_is_written_once_and_lists_are_newest_first(database: &Database) {
     let store = database.open().await;
-    let calendar_id = Some(CalendarId::generate());
-    let entry = |key: &str, minutes, calendar_id| AuditEntry {
+    let calendar_id = CalendarId::generate();
+    let (older, newer, other) = (
+        AuditEntry { calendar_id: Some(calendar_id), ..entry("a", 1) },
+        AuditEntry { calendar_id: Some(calendar_id), ..entry("b", 2) },
+        entry("c", 3),
+    );
+    for entry in [&older, &other, &newer, &older] {
+        store.append_audit(entry).await.unwrap();
+    }
+    store.append_audit(&AuditEntry { message: "written again".into(), ..older.clone() }).await.unwrap();
+    let of_calendar = store.audit_entries(AuditOf::Calendar(calendar_id), 10).await.unwrap();
+    assert_eq!(of_calendar, [newer.clone(), older.clone()]);
+    let all = store.audit_entries(AuditOf::Everything, 10).await.unwrap();
+    assert_eq!(all, [other.clone(), newer, older]);
+    assert_eq!(store.audit_entries(AuditOf::Everything, 1).await.unwrap(), [other]);
+}
+
+pub async fn a_tenant_sees_its_own_entries_and_those_of_the_installation(database: &Database) {
+    let store = database.open().await;
+    let (ours, theirs) = (TenantId::generate(), TenantId::generate());
+    let (own, common) = (AuditEntry { tenant_id: Some(ours), ..entry("own", 1) }, entry("common", 2));
+    store.append_audit(&own).await.unwrap();
+    store.append_audit(&common).await.unwrap();
+    // However many others there are.
+    for index in 0..20 {
+        let other = AuditEntry { tenant_id: Some(theirs), ..entry(&format!("other{index}"), 10 + index) };
+        store.append_audit(&other).await.unwrap();
+    }
+    assert_eq!(store.audit_entries(AuditOf::Tenant(ours), 5).await.unwrap(), [common, own]);
+}
+
+fn entry(key: &str, minutes: i64) -> AuditEntry {
+    AuditEntry {
         dedup_key: key.into(),
         at: at(minutes),
         kind: AuditKind::AlertRaised,
         tenant_id: None,
         account_id: None,
-        calendar_id,
+        calendar_id: None,
         message: format!("entry {key}"),
-    };
-    let (older, newer, other) = (entry("a", 1, calendar_id), entry("b", 2, calendar_id), entry("c", 3, None));
-    for entry in [&older, &other, &newer, &older] {
-        store.append_audit(entry).await.unwrap();
     }
-    store.append_audit(&AuditEntry { message: "written again".into(), ..older.clone() }).await.unwrap();
-    assert_eq!(store.audit_entries(calendar_id, 10).await.unwrap(), [newer.clone(), older.clone()]);
-    assert_eq!(store.audit_entries(None, 10).await.unwrap(), [other.clone(), newer, older]);
-    assert_eq!(store.audit_entries(None, 1).await.unwrap(), [other]);
 }
 
 pub async fn security_events_of_one_minute_are_counted_in_one_row(database: &Database) {

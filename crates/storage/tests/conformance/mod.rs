@@ -79,7 +79,10 @@ macro_rules! conformance_tests {
         $crate::tests_of! { $fresh;
             tenants {
                 a_tenant_reads_back_and_lists_are_oldest_first,
-                a_key_is_found_by_its_hash_until_it_is_revoked,
+                a_key_is_found_by_its_hash_until_it_or_its_tenant_is_revoked,
+                keys_are_listed_for_their_tenant_only_and_unknown_ones_cannot_be_revoked,
+                open_accounts_are_counted_for_each_tenant,
+                the_character_nul_in_a_name_is_replaced,
                 an_id_that_exists_is_a_conflict,
             }
             accounts {
@@ -150,6 +153,7 @@ macro_rules! conformance_tests {
             }
             journal {
                 an_audit_entry_is_written_once_and_lists_are_newest_first,
+                a_tenant_sees_its_own_entries_and_those_of_the_installation,
                 security_events_of_one_minute_are_counted_in_one_row,
                 a_heartbeat_never_moves_back,
             }

@@ -1,0 +1,169 @@
+//! A store that grew in a SQLite file goes on in PostgreSQL.
+
+use chrono::{DateTime, Duration, Utc};
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use evercal_domain::tenant::ApiKey;
+use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason};
+use evercal_storage::{AuditOf, Cursor, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::conformance::Database;
+use crate::conformance::accounts::attempt;
+use crate::conformance::fixtures::{
+    Seeded, at, cancelled, finish, id, instant, master, occurrence, occurrences_of, seeded, single, unreadable,
+};
+use crate::{fresh, name, server};
+
+/// Long after the last sign of life.
+fn later() -> DateTime<Utc> {
+    at(600)
+}
+
+fn file() -> Database {
+    let folder = tempfile::tempdir().unwrap();
+    Database::new(&format!("sqlite://{}", folder.path().join("evercal.db").display()), folder)
+}
+
+/// Something in every table.
+async fn grown(database: &Database) -> Seeded {
+    let seeded = seeded(database).await;
+    let store = &seeded.store;
+    store.insert_api_key(&ApiKey::new(seeded.tenant, "laptop", "key", at(0))).await.unwrap();
+    store.insert_attempt(&attempt(seeded.tenant, 1)).await.unwrap();
+    let channel = Channel {
+        id: ChannelId::generate(),
+        calendar_id: seeded.calendar,
+        resource_id: Some("resource".into()),
+        state: ChannelState::Live,
+        created_at: at(0),
+        expires_at: at(9),
+    };
+    store.insert_channel(&channel).await.unwrap();
+    for page in 0..4 {
+        let items: Vec<_> = (0..300).map(|index| single(&format!("s{page}_{index}"), "Zoë's \u{1f389} day")).collect();
+        seeded.commit(&items).await;
+    }
+    seeded.commit(&[master("m1", "weekly"), cancelled("m1_x", "m1"), unreadable(Some("bad"), "{}")]).await;
+    let occurrences = [occurrences_of("s0_0", vec![occurrence("s0_0", instant(0), instant(30))])];
+    seeded.try_commit(&[], &occurrences, Some(finish(false, at(2)))).await.unwrap();
+    let run = SyncRun {
+        dedup_key: "run".into(),
+        calendar_id: seeded.calendar,
+        reason: SyncReason::Notice,
+        started_at: at(1),
+        finished_at: at(2),
+        outcome: SyncRunOutcome::Done,
+        pages: 1,
+        changes: 2,
+        detail: None,
+    };
+    store.record_sync_run(&run).await.unwrap();
+    let entry = AuditEntry {
+        dedup_key: "entry".into(),
+        at: at(1),
+        kind: AuditKind::AlertRaised,
+        tenant_id: Some(seeded.tenant),
+        account_id: Some(seeded.account),
+        calendar_id: Some(seeded.calendar),
+        message: "look".into(),
+    };
+    store.append_audit(&entry).await.unwrap();
+    let event = SecurityEvent {
+        at: at(1),
+        kind: SecurityKind::NoticeRefused,
+        source: "192.0.2.1".into(),
+        message: "malformed".into(),
+        count: 3,
+    };
+    store.count_security_event(&event).await.unwrap();
+    store.beat("gateway", at(3)).await.unwrap();
+    seeded
+}
+
+async fn prepared() -> Database {
+    let target = fresh();
+    evercal_storage::migrate(&target.url).await.unwrap();
+    target
+}
+
+#[tokio::test]
+async fn a_copied_store_answers_the_same_and_goes_on() {
+    let source = file();
+    let seeded = grown(&source).await;
+    let target = prepared().await;
+    let mut told = 0;
+    let copied = copy_store(&source.url, &target.url, later(), |_, rows| told = told.max(rows)).await.unwrap();
+    assert!(copied.iter().all(|copied| copied.rows > 0), "each table had rows: {copied:?}");
+    assert!(told >= 1_200, "progress was told: {told}");
+    let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public' \
+                  AND table_name <> '_sqlx_migrations'";
+    assert_eq!(server().query(&name(&target), tables).unwrap(), copied.len().to_string(), "no table is left out");
+
+    // The same master key: credentials are copied as they are sealed.
+    let copy = target.try_open(&source.key).await.unwrap();
+    let all = PageRequest { after: None, limit: 100_000 };
+    let store = &seeded.store;
+    assert_eq!(copy.tenants().await.unwrap(), store.tenants().await.unwrap());
+    assert_eq!(copy.calendar(seeded.calendar).await.unwrap(), store.calendar(seeded.calendar).await.unwrap());
+    assert_eq!(copy.items(seeded.calendar, &all).await.unwrap(), store.items(seeded.calendar, &all).await.unwrap());
+    let changes = async |store: &dyn evercal_storage::Store| store.changes(seeded.calendar, 0, 100_000).await.unwrap();
+    assert_eq!(changes(&*copy).await, changes(&**store).await);
+    assert_eq!(copy.sync_position(seeded.calendar).await.unwrap(), store.sync_position(seeded.calendar).await.unwrap());
+    let (of_copy, of_source) =
+        (copy.credentials(seeded.account).await.unwrap(), store.credentials(seeded.account).await.unwrap());
+    assert_eq!(format!("{of_copy:?}"), format!("{of_source:?}"));
+    let everything = AuditOf::Everything;
+    assert_eq!(copy.audit_entries(everything, 9).await.unwrap(), store.audit_entries(everything, 9).await.unwrap());
+
+    let before = copy.sync_position(seeded.calendar).await.unwrap();
+    let going_on = Seeded { store: copy, ..seeded };
+    going_on.commit(&[single("new", "after the move")]).await;
+    let named = [id("new")];
+    assert_eq!(going_on.store.related_items(going_on.calendar, &named).await.unwrap().len(), 1);
+    assert_ne!(before.cursor, Cursor::Start);
+}
+
+#[tokio::test]
+async fn a_store_that_is_in_use_is_not_copied() {
+    let source = file();
+    let seeded = grown(&source).await;
+    seeded.store.beat("gateway", later() - Duration::seconds(3)).await.unwrap();
+    let target = prepared().await;
+    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("still runs on the source"), "{error}");
+}
+
+#[tokio::test]
+async fn a_target_with_rows_or_without_tables_is_refused_and_stays_as_it_was() {
+    let source = file();
+    grown(&source).await;
+    let target = fresh();
+    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    assert!(error.to_string().contains("evercal migrate"), "{error}");
+
+    // In one of the last tables: all that was copied before it is undone.
+    evercal_storage::migrate(&target.url).await.unwrap();
+    target.try_open(&target.key).await.unwrap().beat("worker", at(0)).await.unwrap();
+    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    assert!(error.to_string().contains("heartbeats has rows"), "{error}");
+    assert!(target.try_open(&target.key).await.unwrap().tenants().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_row_that_the_target_cannot_hold_copies_nothing_and_says_so() {
+    let source = file();
+    let seeded = grown(&source).await;
+    let mut connection = SqliteConnection::connect(&source.url.to_string()).await.unwrap();
+    sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE channels SET calendar_id = $1")
+        .bind(CalendarId::generate().to_string())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let target = prepared().await;
+    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    assert!(error.to_string().contains("write rows"), "{error}");
+    let copy = target.try_open(&target.key).await.unwrap();
+    assert!(copy.tenant(seeded.tenant).await.unwrap().is_none());
+}

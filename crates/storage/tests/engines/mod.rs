@@ -1,0 +1,4 @@
+//! What holds between the two engines.
+
+pub mod copy;
+pub mod schema;

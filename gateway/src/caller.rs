@@ -1,0 +1,121 @@
+//! Whom a request's API key speaks for, and whether it may do what it asks. Everything that a caller sees is asked of the
+//! store under their tenant's id.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use evercal_domain::TenantId;
+use evercal_domain::journal::SecurityKind;
+use evercal_domain::tenant::{ApiKeyHash, Scope, TenantLimits};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use crate::extract::Source;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// A presented key in bytes; ours have 47.
+const API_KEY_BYTES_MAX: usize = 256;
+
+/// Whom the request's API key speaks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub tenant_id: TenantId,
+    pub limits: TenantLimits,
+}
+
+/// A caller who may read.
+pub(crate) struct Reader(pub Caller);
+
+/// A caller who may change things.
+pub(crate) struct Writer(pub Caller);
+
+/// A caller who may read the logs.
+pub(crate) struct Operator(pub Caller);
+
+impl FromRequestParts<AppState> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        caller(parts, state, Scope::Read).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Writer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        caller(parts, state, Scope::Write).await.map(Self)
+    }
+}
+
+impl FromRequestParts<AppState> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        caller(parts, state, Scope::Operator).await.map(Self)
+    }
+}
+
+async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Caller, Problem> {
+    let Ok(Source(source)) = Source::from_request_parts(parts, state).await;
+    let refuse = |message: &str| {
+        state.security.note(SecurityKind::ApiKeyRefused, source, message);
+        Problem::unauthorized("Send a valid API key as `Authorization: Bearer <key>`.")
+    };
+    let key = bearer(parts).ok_or_else(|| refuse("no API key of the right form"))?;
+    let found = state.store.api_key_by_hash(&ApiKeyHash::of(key)).await?;
+    let (key, tenant) = found.ok_or_else(|| refuse("an unknown or revoked API key"))?;
+    state.tenant_rates.take(tenant.id, tenant.limits.requests_per_minute).map_err(Problem::too_many)?;
+    if !key.scopes.allow(scope) {
+        state.security.note(SecurityKind::ApiKeyRefused, source, "an API key without the scope that this needs");
+        return Err(Problem::forbidden(format!("This API key does not have the scope `{}`.", scope.as_str())));
+    }
+    Ok(Caller { tenant_id: tenant.id, limits: tenant.limits })
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let (scheme, key) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let key = key.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty() && key.len() <= API_KEY_BYTES_MAX).then_some(key)
+}
+
+/// How fast each tenant asks this gateway. Each gateway counts for itself. Only tenants that exist have a place here, so it
+/// cannot be filled from outside.
+#[derive(Default)]
+pub(crate) struct TenantRates {
+    tenants: Mutex<HashMap<TenantId, TenantRate>>,
+}
+
+#[derive(Clone)]
+struct TenantRate {
+    requests_per_minute: u32,
+    limiter: Arc<DefaultDirectRateLimiter>,
+}
+
+impl TenantRates {
+    /// Takes a place for one request; else says how long until there is one.
+    fn take(&self, tenant: TenantId, requests_per_minute: u32) -> Result<(), Duration> {
+        let new = || TenantRate {
+            requests_per_minute,
+            // A tenant that may ask nothing is revoked instead.
+            limiter: Arc::new(RateLimiter::direct(Quota::per_minute(
+                NonZeroU32::new(requests_per_minute).unwrap_or(NonZeroU32::MIN),
+            ))),
+        };
+        let rate = {
+            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+            let rate = tenants.entry(tenant).or_insert_with(new);
+            if rate.requests_per_minute != requests_per_minute {
+                *rate = new();
+            }
+            rate.clone()
+        };
+        rate.limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    }
+}

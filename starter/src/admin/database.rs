@@ -1,0 +1,110 @@
+//! `evercal migrate` and `evercal copy-store`.
+
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::Cell;
+use evercal_domain::{Clock as _, SystemClock};
+use evercal_storage::{CopiedTable, DatabaseUrl, MigrationState};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Options, told};
+use crate::cli::table::{self, Column, Screen};
+use crate::cli::{CliError, pretty};
+
+/// What `migrate` takes.
+#[derive(Args)]
+pub struct MigrateOptions {
+    /// Only say what is missing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What `copy-store` takes.
+#[derive(Args)]
+pub struct CopyOptions {
+    /// The SQLite file, as `sqlite:` and its path
+    #[arg(long, value_name = "URL")]
+    from: DatabaseUrl,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl MigrateOptions {
+    pub fn json(&self) -> bool {
+        self.options.json
+    }
+}
+
+impl CopyOptions {
+    pub fn json(&self) -> bool {
+        self.options.json
+    }
+}
+
+/// `evercal migrate`
+pub async fn migrate(options: &MigrateOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
+    let url = options.options.url(find)?;
+    let before =
+        if options.dry_run { evercal_storage::migrations(&url).await } else { evercal_storage::migrate(&url).await };
+    let before = before.map_err(|error| told(&error))?;
+    let became = |migration: &MigrationState| match (migration.applied, options.dry_run) {
+        (true, _) => "was there",
+        (false, true) => "missing",
+        (false, false) => "applied now",
+    };
+    if options.options.json {
+        let items: Vec<_> = before
+            .iter()
+            .map(|migration| {
+                json!({"version": migration.version, "description": migration.description, "state": became(migration)})
+            })
+            .collect();
+        return Ok(pretty(&json!({"database": url.to_string(), "items": items})));
+    }
+    let columns = [Column::Number("MIGRATION"), Column::Elastic("BRINGS"), Column::Whole("STATE")];
+    let rows = before.iter().map(|migration| {
+        [Cell::new(migration.version), table::text(&migration.description), Cell::new(became(migration))]
+    });
+    let missing = before.iter().filter(|migration| !migration.applied).count();
+    let summary = match (missing, options.dry_run) {
+        (0, _) => "is up to date".to_owned(),
+        (_, true) => format!("misses {missing} of them"),
+        (_, false) => "is up to date now".to_owned(),
+    };
+    Ok(format!("{}\n{url} {summary}.\n", table::list(Screen::detect(find), columns, rows)))
+}
+
+/// `evercal copy-store`
+pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
+    let target = options.options.url(find)?;
+    let progress = spinner();
+    let copied = evercal_storage::copy_store(&options.from, &target, SystemClock.now(), |table, rows| {
+        progress.set_message(format!("{table}: {rows} rows"));
+    })
+    .await;
+    progress.finish_and_clear();
+    let copied = copied.map_err(|error| told(&error))?;
+    if options.options.json {
+        let items: Vec<_> = copied.iter().map(|copied| json!({"table": copied.table, "rows": copied.rows})).collect();
+        let (from, to) = (options.from.to_string(), target.to_string());
+        return Ok(pretty(&json!({"from": from, "to": to, "items": items})));
+    }
+    let columns = [Column::Whole("TABLE"), Column::Number("ROWS")];
+    let rows = copied.iter().map(|CopiedTable { table, rows }| [Cell::new(table), Cell::new(rows)]);
+    let table = table::list(Screen::detect(find), columns, rows);
+    Ok(format!("{table}\nEverything was copied to {target} and read back the same. The master key stays the same.\n"))
+}
+
+fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    // The template is a constant; were it ever wrong, the default style would do.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}

@@ -1,0 +1,130 @@
+//! The commands of whoever installs evercal: they open the database itself, not the API, and need no master key. `migrate`
+//! and `copy-store` are in `database`, tenants and keys in files of their own.
+
+mod database;
+mod keys;
+mod tenants;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{Clock as _, SystemClock, TenantId};
+use evercal_settings::Lookup;
+use evercal_storage::{DatabaseUrl, Keyring, Store, StoreError, StoreErrorKind, StoreSettings};
+use serde_json::Value;
+
+use crate::cli::table::Screen;
+use crate::cli::{CliError, Failure, print};
+
+/// A command that opens the database.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Bring the database's tables up to date
+    Migrate(database::MigrateOptions),
+    /// Copy everything from a SQLite file into the empty PostgreSQL database of `DATABASE_URL`
+    CopyStore(database::CopyOptions),
+    /// Make, list and revoke tenants
+    #[command(subcommand)]
+    Tenants(tenants::Command),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+/// What all of them take.
+#[derive(Args)]
+pub struct Options {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Open the database of the `evercal dev` in this folder, not the one of `DATABASE_URL`
+    #[arg(long, value_name = "FOLDER", global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+/// Runs a command and prints what it has to say.
+pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    let (json, answer) = match command {
+        Command::Migrate(options) => (options.json(), database::migrate(&options, find).await),
+        Command::CopyStore(options) => (options.json(), database::copy(&options, find).await),
+        Command::Tenants(command) => (command.options().json, tenants::run(command, find).await),
+        Command::Keys(command) => (command.options().json, keys::run(command, find).await),
+    };
+    match answer.and_then(|text| print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(json),
+    }
+}
+
+impl Options {
+    /// The database that is meant.
+    fn url(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<DatabaseUrl, CliError> {
+        match &self.data_dir {
+            Some(folder) => {
+                let path = folder.join(crate::dev::DATABASE_FILE);
+                if path.exists() {
+                    return Ok(DatabaseUrl::file(path));
+                }
+                let message = format!("{} does not exist: no `evercal dev` has run there", path.display());
+                Err(CliError::new(Failure::NotFound, message, "name another folder, or set DATABASE_URL"))
+            }
+            None => evercal_settings::database_url(&Lookup::new(find)).map_err(|error| {
+                CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE), or give --data-dir")
+            }),
+        }
+    }
+
+    async fn open(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<Session, CliError> {
+        let settings = StoreSettings::new(self.url(find)?, Keyring::none());
+        let store = evercal_storage::open(&settings).await.map_err(|error| told(&error))?;
+        Ok(Session { store, screen: Screen::detect(find), json: self.json })
+    }
+}
+
+/// An open database, and how to answer.
+struct Session {
+    store: Arc<dyn Store>,
+    screen: Screen,
+    json: bool,
+}
+
+impl Session {
+    /// JSON where it was asked for, else the text.
+    fn answer(&self, json: &Value, text: impl FnOnce() -> String) -> String {
+        if self.json { crate::cli::pretty(json) } else { text() }
+    }
+
+    /// Writes down who may do what since when.
+    async fn note(&self, kind: AuditKind, tenant: TenantId, subject: &str, message: String) -> Result<(), CliError> {
+        let entry = AuditEntry {
+            dedup_key: format!("{}/{subject}", kind.as_str()),
+            at: SystemClock.now(),
+            kind,
+            tenant_id: Some(tenant),
+            account_id: None,
+            calendar_id: None,
+            message,
+        };
+        self.store.append_audit(&entry).await.map_err(|error| told(&error))
+    }
+}
+
+/// A store's error for people.
+fn told(error: &StoreError) -> CliError {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    let (failure, advice) = match error.kind {
+        StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
+        StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
+        StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
+        _ => (Failure::Error, "the message says what the database answered"),
+    };
+    CliError::new(failure, message, advice)
+}
