@@ -4,6 +4,7 @@
 
 mod bench;
 mod cache;
+mod debian;
 mod python;
 mod run;
 mod verify;

@@ -1,4 +1,5 @@
-//! The Python of the tests: a virtual environment in the cache, with the official Google client.
+//! The Python of the tests: a virtual environment in the cache, with the official Google client and Schemathesis, which
+//! tries the API by its description.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,11 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 use crate::cache;
+use crate::debian;
 use crate::run::{run, works};
 
 /// What the tests need, pinned.
-const PACKAGES: [&str; 1] = ["google-api-python-client==2.202.0"];
+const PACKAGES: [&str; 2] = ["google-api-python-client==2.202.0", "schemathesis==4.32.5"];
 
 /// The interpreter to test with; made if it is missing and `install` allows it.
 pub fn interpreter(install: bool) -> anyhow::Result<PathBuf> {
@@ -36,17 +38,8 @@ pub fn interpreter(install: bool) -> anyhow::Result<PathBuf> {
 
 fn install_into(folder: &Path, interpreter: &Path) -> anyhow::Result<()> {
     if !works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        install_python()?;
+        debian::install(&["python3", "python3-venv"])?;
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     run(Command::new(interpreter).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))
-}
-
-/// On Debian, as root; elsewhere says what to install.
-fn install_python() -> anyhow::Result<()> {
-    if !works(Command::new("apt-get").arg("--version")) {
-        bail!("python3 with its venv module is missing: install it with your system's package manager");
-    }
-    run(Command::new("apt-get").args(["update", "--quiet"]))?;
-    run(Command::new("apt-get").args(["install", "--yes", "--quiet", "python3", "python3-venv"]))
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::cache;
+use crate::debian;
 use crate::python;
 use crate::run::{self, run, variable};
 
@@ -15,6 +16,7 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     let install = install || variable("CI").is_some_and(|value| value == "true");
     let target = cache::target()?;
     let python = python::interpreter(install)?;
+    debian::postgres(install)?;
     let cargo = |arguments: &[&str]| {
         let mut command = run::cargo(arguments);
         command.env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
