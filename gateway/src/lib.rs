@@ -7,12 +7,14 @@
 mod accounts;
 mod caller;
 mod catch_up;
+mod conditional;
 pub mod config;
 mod delivery;
 mod extract;
 mod group_commit;
 mod middleware;
 mod notices;
+mod openapi;
 mod problem;
 mod refusals;
 mod routes;

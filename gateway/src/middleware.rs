@@ -21,7 +21,7 @@ use tracing::Instrument;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of the random part of request ids, which tells processes apart.
 const PROCESS_CHARS: usize = 8;
 /// On every answer. A page that needs more than nothing sets its own content policy.

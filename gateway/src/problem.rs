@@ -10,7 +10,8 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use evercal_storage::{StoreError, StoreErrorKind};
-use serde::Serialize;
+
+use crate::openapi::ProblemBody;
 
 /// Seconds after which somebody that was turned away should try again.
 const RETRY_AFTER_S: u64 = 5;
@@ -23,16 +24,6 @@ pub(crate) struct Problem {
     detail: String,
     /// When to try again, in seconds from now.
     retry_after_s: Option<u64>,
-}
-
-/// The body of a problem (RFC 9457 section 3.1), with the id of the request as an extension.
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    request_id: &'a str,
 }
 
 impl Problem {
@@ -87,7 +78,7 @@ impl Problem {
     /// The finished answer to the request of this id.
     pub(crate) fn render(&self, request_id: &str) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let body = Body {
+        let body = ProblemBody {
             r#type: format!("urn:evercal:problem:{}", title.to_lowercase().replace(' ', "-")),
             title,
             status: self.status.as_u16(),

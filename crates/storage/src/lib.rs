@@ -3,6 +3,8 @@
 //! Callers hold an `Arc<dyn Store>` and never learn which database it is; only this crate names sqlx. Not for:
 //! deciding anything about calendars. A method either does all of what it says in one transaction, or nothing.
 
+#![expect(clippy::duplicate_mod, reason = "`statements` is compiled once for each engine, on purpose")]
+
 pub mod error;
 pub mod repository;
 pub mod sealing;

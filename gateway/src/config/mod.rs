@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
 use evercal_workflows::Timing;
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub temporal_namespace: String,
     /// Bounds.
     pub limits: GatewayLimits,
+    /// Origins whose pages may call the API; none by default.
+    pub cors_origins: Vec<HeaderValue>,
     /// Heartbeat and catch-up.
     pub catch_up: CatchUpPace,
 }
@@ -102,9 +105,25 @@ impl GatewayConfig {
             timing: evercal_settings::timing(lookup)?,
             temporal_namespace: lookup.text("TEMPORAL_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
             limits: GatewayLimits::default(),
+            cors_origins: cors_origins(lookup)?,
             catch_up: CatchUpPace::default(),
         })
     }
+}
+
+/// `EVERCAL_CORS_ORIGINS`: origins as in the header `Origin`, comma-separated.
+pub fn cors_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_CORS_ORIGINS";
+    const EXAMPLE: &str = "https://app.example.com,https://admin.example.com";
+    let Some(text) = lookup.text(VARIABLE) else { return Ok(Vec::new()) };
+    let origin = |text: &str| {
+        let url: Url = text.trim().parse().map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
+        if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text.trim() {
+            return Err(ConfigError::new(VARIABLE, "an origin is a scheme, a host and no path", EXAMPLE));
+        }
+        HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))
+    };
+    text.split(',').map(origin).collect()
 }
 
 #[cfg(test)]

@@ -5,24 +5,34 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use evercal_domain::{Account, AccountState};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{AccountBody, List};
 use crate::accounts::AccountError;
 use crate::caller::{Caller, Reader, Writer};
 use crate::extract::{ApiQuery, id, page};
+use crate::openapi::{Missing, NotModified, Refusals};
 use crate::problem::Problem;
 use crate::signals::AccountNews;
 use crate::state::AppState;
 
 /// Which page of a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Paging {
+    /// The `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
+    /// Rows of a page; 100 when nothing is said.
+    #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
 }
 
-/// `GET /v1/accounts`
+/// The connected accounts.
+#[utoipa::path(
+    get, path = "/v1/accounts", tag = "accounts", params(Paging), security(("api_key" = [])),
+    responses((status = 200, description = "A page of accounts, oldest first.", body = List<AccountBody>), NotModified, Refusals)
+)]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
@@ -33,7 +43,12 @@ pub(super) async fn list(
     Ok(Json(List::of(accounts, AccountBody::from)))
 }
 
-/// `GET /v1/accounts/{id}`
+/// One account.
+#[utoipa::path(
+    get, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The account's id.")),
+    responses((status = 200, description = "The account.", body = AccountBody), NotModified, Missing, Refusals)
+)]
 pub(super) async fn one(
     Reader(caller): Reader,
     State(state): State<AppState>,
@@ -43,13 +58,18 @@ pub(super) async fn one(
 }
 
 /// The answer to a disconnect: it is under way.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct DisconnectBody {
     id: String,
     state: &'static str,
 }
 
-/// `DELETE /v1/accounts/{id}`: asks for it to be taken down; asking again is the same.
+/// Disconnects an account: its channels are stopped, its tokens erased. Asking again is the same.
+#[utoipa::path(
+    delete, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The account's id.")),
+    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), Missing, Refusals)
+)]
 pub(super) async fn disconnect(
     Writer(caller): Writer,
     State(state): State<AppState>,

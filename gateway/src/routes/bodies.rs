@@ -6,9 +6,10 @@ use evercal_domain::journal::AuditEntry;
 use evercal_domain::{Account, Calendar, EventStatus};
 use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct List<T> {
     items: Vec<T>,
     /// Hand it back as `cursor` for the next page; null on the last page.
@@ -28,7 +29,7 @@ impl<T> List<T> {
 }
 
 /// An account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AccountBody {
     id: String,
     provider: &'static str,
@@ -54,7 +55,7 @@ impl From<Account> for AccountBody {
 }
 
 /// A calendar.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct CalendarBody {
     id: String,
     account_id: String,
@@ -82,7 +83,7 @@ impl From<Calendar> for CalendarBody {
 }
 
 /// The state of a calendar's subscription and mirror.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct CalendarStateBody {
     state: &'static str,
     detail: Option<String>,
@@ -95,8 +96,8 @@ pub(super) struct CalendarStateBody {
     event_count: i64,
 }
 
-#[derive(Serialize)]
-struct LastSyncBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct LastSyncBody {
     finished_at: DateTime<Utc>,
     changes: i64,
     notice_to_stored_ms: Option<i64>,
@@ -123,9 +124,9 @@ impl From<&Calendar> for CalendarStateBody {
 }
 
 /// A start or an end: a date for all-day events, else an instant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum TimeBody {
+pub(super) enum TimeBody {
     Date { date: NaiveDate },
     Instant { date_time: String, time_zone: Option<&'static str> },
 }
@@ -146,7 +147,7 @@ impl From<EventTime> for TimeBody {
 }
 
 /// An occurrence of an event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct OccurrenceBody {
     id: String,
     event_id: String,
@@ -209,8 +210,8 @@ fn occurrence_id(occurrence: &Occurrence) -> String {
     }
 }
 
-#[derive(Serialize)]
-struct PersonBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct PersonBody {
     email: Option<String>,
     name: Option<String>,
     #[serde(rename = "self")]
@@ -223,10 +224,12 @@ impl From<Person> for PersonBody {
     }
 }
 
-#[derive(Serialize)]
-struct AttendeeBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct AttendeeBody {
     #[serde(flatten)]
     person: PersonBody,
+    /// `needs_action`, `declined`, `tentative` or `accepted`.
+    #[schema(value_type = String)]
     response: evercal_domain::event::Response,
     optional: bool,
     resource: bool,
@@ -244,7 +247,7 @@ impl From<Attendee> for AttendeeBody {
 }
 
 /// An entry of the audit log.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AuditBody {
     at: DateTime<Utc>,
     kind: &'static str,

@@ -9,12 +9,14 @@ use evercal_domain::{Calendar, CalendarState};
 use evercal_storage::SyncRun;
 use evercal_workflows::names;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::accounts::Paging;
 use super::bodies::{CalendarBody, CalendarStateBody, List};
 use crate::caller::{Caller, Reader, Writer};
 use crate::delivery::DeliveryError;
 use crate::extract::{ApiQuery, id, page};
+use crate::openapi::{Conflict, Missing, NotModified, ProblemBody, Refusals};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::sync_now::Asked;
@@ -24,7 +26,11 @@ const QUARANTINED_SHOWN_MAX: usize = 20;
 /// Lines of the sync log that a status shows, newest first.
 const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
-/// `GET /v1/calendars`
+/// The mirrored calendars.
+#[utoipa::path(
+    get, path = "/v1/calendars", tag = "calendars", params(Paging), security(("api_key" = [])),
+    responses((status = 200, description = "A page of calendars, oldest first.", body = List<CalendarBody>), NotModified, Refusals)
+)]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
@@ -35,7 +41,12 @@ pub(super) async fn list(
     Ok(Json(List::of(calendars, CalendarBody::from)))
 }
 
-/// `GET /v1/calendars/{id}`
+/// One calendar.
+#[utoipa::path(
+    get, path = "/v1/calendars/{id}", tag = "calendars", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The calendar's id.")),
+    responses((status = 200, description = "The calendar.", body = CalendarBody), NotModified, Missing, Refusals)
+)]
 pub(super) async fn one(
     Reader(caller): Reader,
     State(state): State<AppState>,
@@ -45,7 +56,7 @@ pub(super) async fn one(
 }
 
 /// A calendar's state in full.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct StatusBody {
     id: String,
     account_id: String,
@@ -60,16 +71,16 @@ pub(super) struct StatusBody {
     workflow: WorkflowBody,
 }
 
-#[derive(Serialize)]
-struct QuarantinedBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuarantinedBody {
     event_id: Option<String>,
     reason: String,
     since: DateTime<Utc>,
 }
 
 /// A line of the sync log: why, how it ended, and what was special about it, such as a sync token that had expired.
-#[derive(Serialize)]
-struct SyncRunBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct SyncRunBody {
     reason: &'static str,
     outcome: &'static str,
     detail: Option<String>,
@@ -94,15 +105,20 @@ impl From<SyncRun> for SyncRunBody {
 }
 
 /// Where the calendar's life can be read in the Temporal UI.
-#[derive(Serialize)]
-struct WorkflowBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct WorkflowBody {
     namespace: String,
     id: String,
     /// Goes behind the UI's own address.
     ui_path: String,
 }
 
-/// `GET /v1/calendars/{id}/status`
+/// A calendar's state in full: its channel, its last syncs, what could not be read, and where its history is.
+#[utoipa::path(
+    get, path = "/v1/calendars/{id}/status", tag = "calendars", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The calendar's id.")),
+    responses((status = 200, description = "The state.", body = StatusBody), NotModified, Missing, Refusals)
+)]
 pub(super) async fn status(
     Reader(caller): Reader,
     State(state): State<AppState>,
@@ -137,8 +153,8 @@ fn workflow(namespace: &str, calendar: &Calendar) -> WorkflowBody {
 }
 
 /// How a sync that was asked for went.
-#[derive(Serialize)]
-struct SyncBody {
+#[derive(Serialize, ToSchema)]
+pub(super) struct SyncBody {
     calendar_id: String,
     /// `done` or `underway`.
     state: &'static str,
@@ -147,7 +163,19 @@ struct SyncBody {
     confirmed_at: Option<DateTime<Utc>>,
 }
 
-/// `POST /v1/calendars/{id}/sync`: 200 when a sync that began after the request has ended, 202 when it has not yet.
+/// Syncs a calendar now. Waits up to 30 s for a sync that began after the request.
+#[utoipa::path(
+    post, path = "/v1/calendars/{id}/sync", tag = "calendars", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The calendar's id.")),
+    responses(
+        (status = 200, description = "The sync has ended.", body = SyncBody),
+        (status = 202, description = "It goes on; `Location` names where to look.", body = SyncBody,
+            headers(("Location" = String, description = "The calendar's status."))),
+        (status = 502, description = "The sync failed; the subscription tries again by itself.", body = ProblemBody,
+            content_type = "application/problem+json"),
+        Missing, Conflict, Refusals
+    )
+)]
 pub(super) async fn sync(
     Writer(caller): Writer,
     State(state): State<AppState>,

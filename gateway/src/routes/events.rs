@@ -8,26 +8,36 @@ use evercal_domain::limits::READ_WINDOW_DAYS_MAX;
 use evercal_domain::{Calendar, Via};
 use evercal_storage::OccurrenceRange;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{List, OccurrenceBody};
 use super::calendars::calendar_of;
 use crate::caller::Reader;
 use crate::extract::{ApiQuery, page};
+use crate::openapi::{Missing, NotModified, Refusals};
 use crate::problem::Problem;
 use crate::state::AppState;
 
 /// Which occurrences.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
+    /// The first moment (RFC 3339).
+    #[param(required = true, value_type = DateTime<Utc>, nullable = false)]
     from: Option<String>,
+    /// The moment before which they begin; at most 400 days after `from`.
+    #[param(required = true, value_type = DateTime<Utc>, nullable = false)]
     to: Option<String>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Rows of a page; 100 when nothing is said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
 }
 
 /// Occurrences by start, and when we last knew them to be complete.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct EventsBody {
     calendar_id: String,
     confirmed_at: Option<DateTime<Utc>>,
@@ -37,7 +47,12 @@ pub(super) struct EventsBody {
     list: List<OccurrenceBody>,
 }
 
-/// `GET /v1/calendars/{id}/events?from=&to=`
+/// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates.
+#[utoipa::path(
+    get, path = "/v1/calendars/{id}/events", tag = "calendars", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The calendar's id."), EventsQuery),
+    responses((status = 200, description = "A page of occurrences.", body = EventsBody), NotModified, Missing, Refusals)
+)]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,

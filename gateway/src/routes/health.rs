@@ -4,23 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::catch_up::HEARTBEAT;
+use crate::openapi::Unavailable;
 use crate::problem::Problem;
 use crate::state::AppState;
 
 /// The answer of a healthy service.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Healthy {
     status: &'static str,
 }
 
-/// `GET /health/live`: the process answers.
+/// Whether the process answers.
+#[utoipa::path(
+    get, path = "/health/live", tag = "operators",
+    responses((status = 200, description = "It does.", body = Healthy), Unavailable)
+)]
 pub(super) async fn live() -> Json<Healthy> {
     Json(Healthy { status: "ok" })
 }
 
-/// `GET /health/ready`: notices can be taken, because store and Temporal answer.
+/// Whether notices can be taken, because store and Temporal answer.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "operators",
+    responses((status = 200, description = "They can.", body = Healthy), Unavailable)
+)]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
     state.store.last_beat(HEARTBEAT).await?;
     if !state.watch.temporal_answers() {
@@ -30,7 +40,7 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>
 }
 
 /// Whether calendars are kept fresh.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SyncHealth {
     /// `ok`, `catching_up` or `down`.
     status: &'static str,
@@ -40,7 +50,11 @@ pub(super) struct SyncHealth {
     well_at: Option<DateTime<Utc>>,
 }
 
-/// `GET /api/health/sync`
+/// Whether calendars are kept fresh.
+#[utoipa::path(
+    get, path = "/api/health/sync", tag = "operators",
+    responses((status = 200, description = "How it stands.", body = SyncHealth), Unavailable)
+)]
 pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
     let beat = state.store.last_beat(HEARTBEAT).await;
     let temporal = state.watch.temporal_answers();

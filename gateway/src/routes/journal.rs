@@ -7,23 +7,31 @@ use axum::extract::State;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_storage::AuditOf;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{AuditBody, List};
 use super::calendars::calendar_of;
 use crate::caller::Operator;
 use crate::extract::ApiQuery;
+use crate::openapi::{Missing, NotModified, Refusals};
 use crate::problem::Problem;
 use crate::state::AppState;
 
 /// Which entries.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
+    /// Only entries about this calendar.
     calendar: Option<String>,
 }
 
-/// `GET /v1/audit?calendar=`: the newest entries, of one calendar or of all that the caller may see. Entries without a
-/// tenant are about the installation and name nobody.
+/// The newest entries of the audit log, of one calendar or of all that the caller may see. Entries without a tenant are
+/// about the installation and name nobody.
+#[utoipa::path(
+    get, path = "/v1/audit", tag = "operators", params(AuditQuery), security(("api_key" = [])),
+    responses((status = 200, description = "The entries, newest first.", body = List<AuditBody>), NotModified, Missing, Refusals)
+)]
 pub(super) async fn audit(
     Operator(caller): Operator,
     State(state): State<AppState>,
@@ -38,15 +46,19 @@ pub(super) async fn audit(
 }
 
 /// How often a kind of security event was seen.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct SecurityCountBody {
     kind: &'static str,
     count: i64,
 }
 
-/// `GET /v1/security-events`: counts by kind over the newest entries. They belong to no tenant, so no source is shown.
+/// How often what was refused, by kind, over the newest entries. They belong to no tenant, so no source is shown.
+#[utoipa::path(
+    get, path = "/v1/security-events", tag = "operators", security(("api_key" = [])),
+    responses((status = 200, description = "The counts.", body = List<SecurityCountBody>), NotModified, Refusals)
+)]
 pub(super) async fn security_events(
-    Operator(_): Operator,
+    Operator(_caller): Operator,
     State(state): State<AppState>,
 ) -> Result<Json<List<SecurityCountBody>>, Problem> {
     let mut counts = BTreeMap::new();

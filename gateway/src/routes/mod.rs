@@ -3,6 +3,7 @@
 mod accounts;
 mod bodies;
 mod calendars;
+mod docs;
 mod events;
 mod health;
 mod journal;
@@ -14,13 +15,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
 use evercal_domain::limits::API_BODY_BYTES_MAX;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::CorsLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::middleware::{Admission, RequestIds, admit, observe, panicked};
+use crate::conditional::conditional;
+use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked};
+use crate::openapi::Common;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
 use crate::state::AppState;
@@ -36,41 +44,62 @@ pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestI
     let notices = Admission::new(limits.notices_max, limits.notice_timeout).counting(refusals);
     let requests = Admission::new(limits.requests_max, limits.request_timeout);
     let syncs = Admission::new(limits.requests_max, limits.sync_patience + SYNC_SLACK);
+    let cors = cors(&state.config.cors_origins);
 
-    let webhooks = Router::new()
-        .route("/api/webhooks/google", post(webhooks::google))
-        .route_layer(from_fn_with_state(notices, admit));
-    let sync = Router::new()
-        .route("/v1/calendars/{id}/sync", post(calendars::sync))
-        .route_layer(from_fn_with_state(syncs, admit));
-    let api = Router::new()
-        .route("/v1/oauth/google/start", post(oauth::start))
-        .route(OAUTH_CALLBACK, get(oauth::callback))
-        .route("/v1/accounts", get(accounts::list))
-        .route("/v1/accounts/{id}", get(accounts::one).delete(accounts::disconnect))
-        .route("/v1/calendars", get(calendars::list))
-        .route("/v1/calendars/{id}", get(calendars::one))
-        .route("/v1/calendars/{id}/status", get(calendars::status))
-        .route("/v1/calendars/{id}/events", get(events::list))
-        .route("/v1/audit", get(journal::audit))
-        .route("/v1/security-events", get(journal::security_events))
-        .route_layer(from_fn_with_state(requests, admit));
-    // Health answers also when everything else is full.
-    let health = Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/api/health/sync", get(health::sync));
-
-    Router::new()
-        .merge(webhooks)
-        .merge(sync)
-        .merge(api)
-        .merge(health)
+    let api = api().layer(from_fn(conditional)).layer(CompressionLayer::new());
+    let (router, document) = OpenApiRouter::with_openapi(Common::openapi())
+        .merge(webhooks().route_layer(from_fn_with_state(notices, admit)))
+        .merge(sync().route_layer(from_fn_with_state(syncs, admit)))
+        .merge(api.route_layer(from_fn_with_state(requests, admit)))
+        .merge(health())
+        .split_for_parts();
+    router
+        .merge(docs::router(&document))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors)
         .layer(from_fn_with_state(ids, observe))
         .with_state(state)
+}
+
+fn webhooks() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(webhooks::google))
+}
+
+fn sync() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(calendars::sync))
+}
+
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(oauth::start))
+        .routes(routes!(oauth::callback))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::one, accounts::disconnect))
+        .routes(routes!(calendars::list))
+        .routes(routes!(calendars::one))
+        .routes(routes!(calendars::status))
+        .routes(routes!(events::list))
+        .routes(routes!(journal::audit))
+        .routes(routes!(journal::security_events))
+}
+
+/// Answers also when everything else is full.
+fn health() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready)).routes(routes!(health::sync))
+}
+
+/// Pages of other origins may call the API only where they are named.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH])
+        .expose_headers([ETAG, LOCATION, RETRY_AFTER, REQUEST_ID])
 }
 
 async fn nothing_here() -> Problem {

@@ -16,11 +16,13 @@ use evercal_providers::{AuthorizationRequest, pkce_challenge};
 use evercal_storage::AuthorizationAttempt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 use super::OAUTH_CALLBACK;
 use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::extract::{ApiJson, ApiQuery, Source};
+use crate::openapi::{Conflict, Missing, Refusals, Unavailable, UnfitBody};
 use crate::problem::Problem;
 use crate::state::AppState;
 use pages::Page;
@@ -37,26 +39,35 @@ const CODE_BYTES_MAX: usize = 2_048;
 const DEFAULT_LABEL: &str = "Google account";
 
 /// What to connect.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartRequest {
     /// A name for people.
+    #[schema(min_length = 1, max_length = 200)]
     label: Option<String>,
     /// The account to connect again.
     account_id: Option<String>,
     /// The user's address, to preselect the account at Google. Not stored.
+    #[schema(min_length = 1, max_length = 320)]
     login_hint: Option<String>,
 }
 
 /// Where to send the user's browser.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct StartBody {
+    /// The consent page; to be opened in the browser of the person whose calendars they are.
     authorization_url: String,
+    /// The account that is being connected; it can be seen once the person has consented.
     account_id: String,
+    /// The consent is worth nothing later than that.
     expires_at: DateTime<Utc>,
 }
 
-/// `POST /v1/oauth/google/start`
+/// Begins to connect an account at Google.
+#[utoipa::path(
+    post, path = "/v1/oauth/google/start", tag = "accounts", security(("api_key" = [])), request_body = StartRequest,
+    responses((status = 201, description = "Where to send the browser.", body = StartBody), Missing, Conflict, UnfitBody, Refusals)
+)]
 pub(super) async fn start(
     Writer(caller): Writer,
     State(state): State<AppState>,
@@ -109,14 +120,29 @@ pub(super) async fn start(
 }
 
 /// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CallbackQuery {
+    /// What we sent to the consent page.
     state: Option<String>,
+    /// What the account's tokens are had for.
     code: Option<String>,
+    /// Why there is no code.
     error: Option<String>,
 }
 
-/// `GET /v1/oauth/google/callback`. The `state` is the only proof of who asked, so it is good for one use.
+/// Where Google sends the browser back to. The `state` is the only proof of who asked, so it is good for one use.
+#[utoipa::path(
+    get, path = "/v1/oauth/google/callback", tag = "accounts", params(CallbackQuery),
+    responses(
+        (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
+        (status = 400, description = "A page for the person: not granted, or the link is no longer good.", body = String,
+            content_type = "text/html"),
+        (status = 409, description = "A page for the person: the account was disconnected.", body = String,
+            content_type = "text/html"),
+        Unavailable
+    )
+)]
 pub(super) async fn callback(
     State(state): State<AppState>,
     Source(source): Source,

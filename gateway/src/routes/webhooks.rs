@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use crate::delivery::Delivered;
 use crate::extract::Source;
 use crate::notices::NotDelivered;
+use crate::openapi::{NotANotice, Unavailable};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -28,7 +29,17 @@ const RESOURCE_ID_BYTES_MAX: usize = 256;
 /// A body beyond its limit is still read up to this many bytes, since a sender that is cut off reads no answer.
 const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// `POST /api/webhooks/google`: 2xx only after Temporal has the signal.
+/// A notice of Google: something changed in a calendar. 2xx only after Temporal has the signal.
+#[utoipa::path(
+    post, path = "/api/webhooks/google", tag = "webhooks",
+    params(
+        ("x-goog-channel-id" = Option<String>, Header, description = "Our id of the channel."),
+        ("x-goog-channel-token" = Option<String>, Header, description = "Our proof that it is ours."),
+        ("x-goog-resource-id" = Option<String>, Header, description = "Google's id of what is watched."),
+        ("x-goog-resource-state" = Option<String>, Header, description = "`sync` for a new channel, else a change."),
+    ),
+    responses((status = 204, description = "It is kept, or means nothing any more."), NotANotice, Unavailable)
+)]
 pub(crate) async fn google(
     State(state): State<AppState>,
     Source(source): Source,

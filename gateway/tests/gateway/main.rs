@@ -12,6 +12,8 @@ mod catch_up;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tenants;

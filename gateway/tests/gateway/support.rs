@@ -283,6 +283,21 @@ impl World {
         self.request(request.body(body).unwrap()).await
     }
 
+    /// The headers and the bytes of an answer that need not be text.
+    pub async fn send_for_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+    ) -> (HeaderMap, Vec<u8>) {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let (parts, body) = self.client.request(request.body(Body::empty()).unwrap()).await.unwrap().into_parts();
+        (parts.headers, axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap().to_vec())
+    }
+
     /// Posts with header values that need not be text.
     pub async fn send_bytes(&self, path: &str, headers: &[(&'static str, Vec<u8>)]) -> Answer {
         let mut request = Request::post(self.url(path));

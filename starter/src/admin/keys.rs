@@ -105,7 +105,9 @@ async fn create(session: &Session, command: &CreateOptions) -> Result<String, Cl
         return Ok(format!("{secret}\n"));
     }
     let mut answer = body(&key, &tenant);
-    answer["key"] = json!(secret);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.insert("key".to_owned(), json!(secret));
+    }
     Ok(session.answer(&answer, || {
         format!(
             "{secret}\n\nThis is the key {} of {} with the scopes {}. It is not shown again.\n",

@@ -32,15 +32,11 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// `evercal connect`
     pub async fn connect(&self, command: &ConnectOptions) -> Result<String, CliError> {
-        let mut request = json!({});
-        for (name, value) in
-            [("label", &command.label), ("login_hint", &command.login_hint), ("account_id", &command.account_id)]
-        {
-            if let Some(value) = value {
-                request[name] = json!(value);
-            }
-        }
-        let answer = self.api.post_json(&["oauth", "google", "start"], request).await?;
+        let said =
+            [("label", &command.label), ("login_hint", &command.login_hint), ("account_id", &command.account_id)];
+        let request: serde_json::Map<String, Value> =
+            said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))).collect();
+        let answer = self.api.post_json(&["oauth", "google", "start"], request.into()).await?;
         if self.json {
             return Ok(pretty(&answer));
         }

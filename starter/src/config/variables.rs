@@ -127,6 +127,13 @@ pub const VARIABLES: &[Variable] = &[
         check: |lookup| evercal_settings::google_auth_url(lookup).map(drop),
     },
     Variable {
+        name: "EVERCAL_CORS_ORIGINS",
+        read_by: &[Role::Gateway],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("no other origins"),
+        check: |lookup| evercal_gateway::config::cors_origins(lookup).map(drop),
+    },
+    Variable {
         name: "TEMPORAL_ADDRESS",
         read_by: BOTH,
         shown: Shown::Address,
