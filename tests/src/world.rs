@@ -366,7 +366,8 @@ impl World {
         self.simulator.shutdown().await;
     }
 
-    fn public_url(&self) -> String {
+    /// Where the gateway is, with a slash at the end.
+    pub fn public_url(&self) -> String {
         format!("http://{}/", self.settings.gateway_address)
     }
 }

@@ -1,8 +1,9 @@
-//! The commands of whoever installs evercal: they open the database itself, not the API, and need no master key. `migrate`
-//! and `copy-store` are in `database`, tenants and keys in files of their own.
+//! The commands of whoever installs evercal: they open the database (or Temporal) itself, not the API, and need no master
+//! key.
 
 mod database;
 mod keys;
+mod temporal;
 mod tenants;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub enum Command {
     Migrate(database::MigrateOptions),
     /// Copy everything from a SQLite file into the empty PostgreSQL database of `DATABASE_URL`
     CopyStore(database::CopyOptions),
+    /// Register the namespace and the search attributes in Temporal
+    PrepareTemporal(temporal::PrepareOptions),
     /// Make, list and revoke tenants
     #[command(subcommand)]
     Tenants(tenants::Command),
@@ -50,6 +53,7 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Exi
     let (json, answer) = match command {
         Command::Migrate(options) => (options.json(), database::migrate(&options, find).await),
         Command::CopyStore(options) => (options.json(), database::copy(&options, find).await),
+        Command::PrepareTemporal(options) => (options.json, temporal::prepare(&options).await),
         Command::Tenants(command) => (command.options().json, tenants::run(command, find).await),
         Command::Keys(command) => (command.options().json, keys::run(command, find).await),
     };

@@ -7,3 +7,5 @@ mod installation;
 mod kill;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod operations;

@@ -7,5 +7,6 @@ mod histories;
 mod lessons;
 mod main_job;
 mod notices;
+mod openapi;
 mod secrets;
 mod year;

@@ -1,0 +1,48 @@
+//! `evercal prepare-temporal`: the namespace and the search attributes that the workflows need.
+
+use clap::Args;
+use evercal_devserver::{DEFAULT_RETENTION, IndexedKind, ensure_namespace};
+use evercal_workflows::names;
+use serde_json::json;
+use temporalio_client::Connection;
+
+use crate::cli::{CliError, Failure, pretty};
+
+/// What the command takes.
+#[derive(Args)]
+pub struct PrepareOptions {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Registers what is missing, and returns when it can be used. What is there is left alone.
+pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
+    let target = evercal_settings::temporal_target("evercal prepare-temporal").map_err(|error| {
+        CliError::usage(format!("{error:#}"), "set TEMPORAL_ADDRESS, or correct the profile that names it")
+    })?;
+    let namespace = target.client.namespace;
+    let attributes: Vec<(String, IndexedKind)> = names::SEARCH_ATTRIBUTES
+        .iter()
+        .map(|(name, is_date)| {
+            ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
+        })
+        .collect();
+    let connection = Connection::connect(target.connection).await.map_err(|error| {
+        CliError::new(
+            Failure::Unreachable,
+            format!("Temporal does not answer: {error}"),
+            "check that it runs, and TEMPORAL_ADDRESS",
+        )
+    })?;
+    ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
+        let advice =
+            "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so";
+        CliError::new(Failure::Error, error.to_string(), advice)
+    })?;
+    let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
+    if options.json {
+        return Ok(pretty(&json!({"namespace": namespace, "search_attributes": attributes})));
+    }
+    Ok(format!("The namespace `{namespace}` has the {} search attributes that evercal needs.\n", attributes.len()))
+}

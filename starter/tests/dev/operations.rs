@@ -1,0 +1,220 @@
+//! `docs/operations.md`, command by command as it is written: PostgreSQL, two gateways, two workers. Afterwards each of them
+//! is killed while the calendar changes.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercal_devserver::postgres;
+use evercal_domain::{AccountState, CalendarState};
+use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
+use evercal_simulator::{BulkChanges, NewUser, OauthClient, Simulator, SimulatorOptions};
+use evercal_storage::{Keyring, PageRequest, Store, StoreSettings};
+use evercal_tests::temporal::TestTemporal;
+use evercal_tests::{eventually, mirror};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+const DOCUMENT: &str = include_str!("../../../docs/operations.md");
+const USER: &str = "ada@example.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
+    let temporal = TestTemporal::start().await.unwrap();
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let control = simulator.control();
+    let user = NewUser { email: USER.into(), name: "Ada".into(), time_zone: "Europe/Berlin".into() };
+    control.create_user(&user).unwrap();
+    let server = postgres::shared().unwrap();
+    server.create_database("operations").unwrap();
+    let gateways = [free_address(), free_address()];
+    let balancer = balance(gateways).await;
+    let client = OauthClient::default();
+    let examples = [
+        ("postgres://evercal:secret@db.example.com:5432/evercal", server.url("operations")),
+        ("1234.apps.googleusercontent.com", client.id),
+        ("the secret of your OAuth client", client.secret),
+        ("\"https://calendar.example.com\"", format!("http://{balancer}")),
+        ("temporal.example.com:7233", temporal.address.clone()),
+        ("TEMPORAL_NAMESPACE=\"evercal\"", "TEMPORAL_NAMESPACE=\"operations\"".to_owned()),
+        ("127.0.0.1:8080", gateways[0].to_string()),
+        ("127.0.0.1:8081", gateways[1].to_string()),
+    ];
+    for (example, _) in &examples {
+        assert!(DOCUMENT.contains(example), "the guide has no {example} any more");
+    }
+
+    let mut shell = Shell::start(simulator.root_url());
+    let mut answers = Vec::new();
+    let blocks: Vec<&str> = DOCUMENT.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 7, "{blocks:?}");
+    for block in blocks {
+        let commands = examples.iter().fold(block.to_owned(), |text, (example, own)| text.replace(example, own));
+        let answer = shell.run(&commands).await;
+        if let Some(consent) = answer.lines().find(|line| line.contains("/o/oauth2/")) {
+            consents(consent).await;
+            connected(&mut shell).await;
+        }
+        answers.push(answer);
+    }
+    let shown = answers.last().unwrap();
+    assert_eq!(shown.matches(USER).count(), 2, "both gateways show the calendar, and the account its label: {shown}");
+
+    // The store as the processes see it.
+    let url = server.url("operations").parse().unwrap();
+    let key = shell.run("echo \"$EVERCAL_MASTER_KEY\"").await;
+    let keyring = Keyring::parse(key.trim()).unwrap();
+    let store = evercal_storage::open(&StoreSettings::new(url, keyring)).await.unwrap();
+    let tenant = store.tenants().await.unwrap().remove(0).id;
+    let calendar = eventually("the calendar is live", || async {
+        let page = PageRequest { after: None, limit: 10 };
+        let row = store.calendars_of_tenant(tenant, &page).await.unwrap().items.remove(0);
+        if row.state == CalendarState::Live { Ok(row.id) } else { Err(row.state) }
+    })
+    .await;
+    equals(&store, &control, calendar).await;
+
+    let restart = [
+        "evercal worker 2>>worker1.log &".to_owned(),
+        "evercal worker 2>>worker2.log &".to_owned(),
+        format!("EVERCAL_HTTP_ADDRESS={} evercal gateway 2>>gateway1.log &", gateways[0]),
+        format!("EVERCAL_HTTP_ADDRESS={} evercal gateway 2>>gateway2.log &", gateways[1]),
+    ];
+    let mut jobs: VecDeque<String> = shell.run("jobs -p").await.lines().map(str::to_owned).collect();
+    assert_eq!(jobs.len(), restart.len(), "two workers and two gateways run: {jobs:?}");
+    for (round, (signal, begin)) in
+        ["KILL", "TERM"].iter().flat_map(|s| restart.iter().map(move |r| (s, r))).enumerate()
+    {
+        // Each is taken away while changes come in, and started again as a supervisor would.
+        let changes = json!({"calendar": USER, "count": 40, "seed": round, "spacing_ms": 10});
+        let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+        // So that both workers refresh the token in the middle of it.
+        control.expire_access_tokens(Some(USER)).unwrap();
+        let burst = control.make_changes(&changes);
+        let restarted = async {
+            let pid = jobs.pop_front().unwrap();
+            shell.run(&format!("kill -{signal} {pid}; wait {pid} 2>/dev/null || true")).await;
+            shell.run(&format!("{begin}\necho $!")).await.trim().to_owned()
+        };
+        let (burst, pid) = tokio::join!(burst, restarted);
+        burst.unwrap();
+        jobs.push_back(pid);
+        equals(&store, &control, calendar).await;
+    }
+    mirror::follows_from_its_changes(&*store, calendar).await;
+    let account = store.calendar(calendar).await.unwrap().unwrap().account_id;
+    assert_eq!(store.account(account).await.unwrap().unwrap().state, AccountState::Connected, "no refresh was lost");
+    shell.run("kill $(jobs -p); wait").await;
+    simulator.shutdown().await;
+}
+
+async fn equals(store: &Arc<dyn Store>, control: &evercal_simulator::Control, calendar: evercal_domain::CalendarId) {
+    eventually("the mirror equals the provider", || async {
+        mirror::compare(&**store, calendar, &control.truth(USER).unwrap()).await
+    })
+    .await;
+}
+
+/// Does what a browser does with the consent page.
+async fn consents(address: &str) {
+    let http = HttpClient::new(&HttpSettings::default()).unwrap();
+    let page = http.send(HttpRequest::get("consent", address.trim().parse().unwrap())).await.unwrap();
+    let callback = page.header("location").expect("the consent page sends the browser back").parse().unwrap();
+    let answer = http.send(HttpRequest::get("callback", callback)).await.unwrap();
+    assert!(answer.is_success(), "{} {}", answer.status, String::from_utf8_lossy(&answer.body));
+}
+
+/// Waits until the calendar is there: the guide's next commands show it.
+async fn connected(shell: &mut Shell) {
+    for _ in 0..600 {
+        if shell.run("evercal calendars").await.contains(USER) {
+            return;
+        }
+        shell.run("sleep 0.1").await;
+    }
+    panic!("no calendar was found");
+}
+
+/// One bash for all commands, as a person has it.
+struct Shell {
+    _bash: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    commands: u32,
+    _folder: tempfile::TempDir,
+}
+
+impl Shell {
+    fn start(google: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = std::path::Path::new(env!("CARGO_BIN_EXE_evercal")).parent().unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let mut bash = Command::new("bash")
+            .current_dir(folder.path())
+            // Not in the guide: a Google of our own, and quick tries.
+            .env("EVERCAL_GOOGLE_BASE_URL", google)
+            .env("EVERCAL_TIMING", r#"{"sync_backoff_initial_ms":200,"heartbeat_timeout_s":3}"#)
+            .env("PATH", path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let input = bash.stdin.take().unwrap();
+        let output = BufReader::new(bash.stdout.take().unwrap()).lines();
+        Self { _bash: bash, input, output, commands: 0, _folder: folder }
+    }
+
+    /// Runs commands; answers what they print. A command that fails ends the test.
+    async fn run(&mut self, commands: &str) -> String {
+        self.commands += 1;
+        let end = format!("__end_of_{}__", self.commands);
+        // Not in a subshell: variables and jobs stay.
+        let script = format!("set -e\n{commands}\nset +e\necho\necho {end}\n");
+        self.input.write_all(script.as_bytes()).await.unwrap();
+        let mut printed = String::new();
+        let read = async {
+            while let Some(line) = self.output.next_line().await.unwrap() {
+                if line == end {
+                    return;
+                }
+                printed.push_str(&line);
+                printed.push('\n');
+            }
+            panic!("a command failed, so that the shell ended");
+        };
+        let timely = tokio::time::timeout(Duration::from_secs(120), read).await;
+        assert!(timely.is_ok(), "no end of: {commands}");
+        let printed = printed.trim_end().to_owned();
+        println!("$ {}\n{printed}\n", commands.trim_end());
+        printed
+    }
+}
+
+/// A load balancer: each connection goes to the first gateway that takes it.
+async fn balance(gateways: [SocketAddr; 2]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut browser, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                for gateway in gateways {
+                    if let Ok(mut gateway) = TcpStream::connect(gateway).await {
+                        // Either side may end at any time; that is what is tested.
+                        drop(tokio::io::copy_bidirectional(&mut browser, &mut gateway).await);
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
