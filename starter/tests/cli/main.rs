@@ -2,6 +2,8 @@
 
 // The `cfg` is always true here; it tells clippy that helper functions are test code too.
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod failures;

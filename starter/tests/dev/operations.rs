@@ -152,7 +152,7 @@ impl Shell {
     fn start(google: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let programs = std::path::Path::new(env!("CARGO_BIN_EXE_evercal")).parent().unwrap();
-        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let path = format!("{}:{}", programs.display(), std::env::var_os("PATH").unwrap().display());
         let mut bash = Command::new("bash")
             .current_dir(folder.path())
             // Not in the guide: a Google of our own, and quick tries.
