@@ -1,5 +1,5 @@
-//! The Python of the tests: a virtual environment in the cache, with the official Google client and Schemathesis, which
-//! tries the API by its description.
+//! The Python of the tests: a virtual environment in the cache, with the official Google client, Schemathesis, which
+//! tries the API by its description, and a checker of JSON schemas, which has the one of Compose files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::debian;
 use crate::run::{run, works};
 
 /// What the tests need, pinned.
-const PACKAGES: [&str; 2] = ["google-api-python-client==2.202.0", "schemathesis==4.32.5"];
+const PACKAGES: [&str; 3] = ["google-api-python-client==2.202.0", "schemathesis==4.32.5", "check-jsonschema==0.39.0"];
 
 /// The interpreter to test with; made if it is missing and `install` allows it.
 pub fn interpreter(install: bool) -> anyhow::Result<PathBuf> {

@@ -23,6 +23,9 @@ const GO_SUM: &str = include_str!("../../../deploy/temporal/go.sum");
 const SERVER: Program = Program { file: "temporal-server", package: "go.temporal.io/server/cmd/server" };
 const UI: Program = Program { file: "temporal-ui", package: "github.com/temporalio/ui-server/v2/cmd/server" };
 
+/// Only needed where the server keeps its state in PostgreSQL.
+const SCHEMA_TOOL: Program = Program { file: "temporal-sql-tool", package: "go.temporal.io/server/cmd/tools/sql" };
+
 /// Lines of Go's output that an error shows.
 const OUTPUT_TAIL_LINES: usize = 15;
 /// Time between two looks at the lock of another builder, and at least between two signs of progress.
@@ -38,15 +41,17 @@ struct Program {
 pub(crate) struct Binaries {
     pub(crate) server: PathBuf,
     pub(crate) ui: PathBuf,
+    /// There only when it was asked for.
+    pub(crate) schema_tool: PathBuf,
 }
 
 impl Binaries {
     fn in_folder(folder: &Path) -> Self {
-        Self { server: folder.join(SERVER.file), ui: folder.join(UI.file) }
+        Self { server: folder.join(SERVER.file), ui: folder.join(UI.file), schema_tool: folder.join(SCHEMA_TOOL.file) }
     }
 
-    fn exist(&self) -> bool {
-        self.server.is_file() && self.ui.is_file()
+    fn exist(&self, with_schema_tool: bool) -> bool {
+        self.server.is_file() && self.ui.is_file() && (!with_schema_tool || self.schema_tool.is_file())
     }
 }
 
@@ -54,7 +59,8 @@ impl Binaries {
 pub(crate) async fn ensure(options: &TemporalOptions) -> Result<Binaries, DevserverError> {
     let folder = options.cache_dir.join(cache_key());
     let binaries = Binaries::in_folder(&folder);
-    if binaries.exist() {
+    let with_schema_tool = options.postgres.is_some();
+    if binaries.exist(with_schema_tool) {
         return Ok(binaries);
     }
     let unavailable = |reason| DevserverError::Unavailable {
@@ -72,7 +78,8 @@ pub(crate) async fn ensure(options: &TemporalOptions) -> Result<Binaries, Devser
         let path = module.join(name);
         fs::write(&path, content).map_err(DevserverError::io("write", &path))?;
     }
-    for program in [SERVER, UI] {
+    let programs = [SERVER, UI].into_iter().chain(with_schema_tool.then_some(SCHEMA_TOOL));
+    for program in programs {
         let target = folder.join(program.file);
         if !target.is_file() {
             build(&go, options, &module, &program, &target).await?.map_err(unavailable)?;

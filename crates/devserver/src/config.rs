@@ -10,11 +10,15 @@ use serde_json::{Map, Value, json};
 use crate::error::DevserverError;
 use crate::options::TemporalOptions;
 use crate::ports::PortPlan;
+use crate::postgres_schema;
 
 /// The folder of the files, under the Temporal folder: the `-c` argument of the UI.
 pub(crate) const FOLDER: &str = "config";
 /// The `-e` argument of the UI: the name of its configuration file without `.yaml`.
 pub(crate) const UI_ENVIRONMENT: &str = "ui";
+
+/// Connections to each database of PostgreSQL.
+const POSTGRES_CONNECTIONS: u16 = 20;
 
 /// Writes all files, over those of an earlier run, and returns the path of the server's.
 pub(crate) fn write(
@@ -28,7 +32,7 @@ pub(crate) fn write(
     let dynamic = folder.join("dynamic.yaml");
     let database = sqlite_uri_path(utf8(&temporal_dir.join("temporal.db"))?);
     for (path, content) in [
-        (&server, server_config(&database, utf8(&dynamic)?, options.history_shards, ports)),
+        (&server, server_config(&datastores(options, &database), utf8(&dynamic)?, options.history_shards, ports)),
         (&dynamic, dynamic_config(options)),
         (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(&options.namespace, ports)),
     ] {
@@ -49,7 +53,38 @@ fn sqlite_uri_path(path: &str) -> String {
     path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
-fn server_config(database: &str, dynamic: &str, shards: u16, ports: &PortPlan) -> Value {
+/// The store of histories and the one of visibility, by name.
+fn datastores(options: &TemporalOptions, file: &str) -> Value {
+    let Some(postgres) = &options.postgres else {
+        let sqlite = json!({ "sql": {
+            "pluginName": "sqlite",
+            "databaseName": file,
+            "connectAddr": "localhost",
+            "connectProtocol": "tcp",
+            // synchronous 1 survives the kill of any process; a power cut may cost the last moments,
+            // which our reconcile repairs. 2 is safe against that too, at half the speed.
+            "connectAttributes": { "cache": "private", "setup": "true", "journal_mode": "wal", "synchronous": "1" },
+            "maxConns": 1,
+            "maxIdleConns": 1,
+        } });
+        return json!({ "store": sqlite, "visibility": sqlite });
+    };
+    let database = |name: &str| {
+        json!({ "sql": {
+            "pluginName": postgres_schema::PLUGIN,
+            "databaseName": name,
+            "connectAddr": postgres.address,
+            "connectProtocol": "tcp",
+            "user": postgres.user,
+            "password": postgres.password,
+            "maxConns": POSTGRES_CONNECTIONS,
+            "maxIdleConns": POSTGRES_CONNECTIONS,
+        } })
+    };
+    json!({ "store": database(&postgres.store), "visibility": database(&postgres.visibility) })
+}
+
+fn server_config(datastores: &Value, dynamic: &str, shards: u16, ports: &PortPlan) -> Value {
     let service = |grpc: u16, membership: u16| json!({ "rpc": { "grpcPort": grpc, "membershipPort": membership, "bindOnLocalHost": true } });
     let mut frontend = service(ports.frontend, ports.frontend_membership);
     if let Some(rpc) = frontend.get_mut("rpc").and_then(Value::as_object_mut) {
@@ -58,20 +93,10 @@ fn server_config(database: &str, dynamic: &str, shards: u16, ports: &PortPlan) -
     json!({
         "log": { "stdout": true, "level": "warn" },
         "persistence": {
-            "defaultStore": "sqlite",
-            "visibilityStore": "sqlite",
+            "defaultStore": "store",
+            "visibilityStore": "visibility",
             "numHistoryShards": shards,
-            "datastores": { "sqlite": { "sql": {
-                "pluginName": "sqlite",
-                "databaseName": database,
-                "connectAddr": "localhost",
-                "connectProtocol": "tcp",
-                // synchronous 1 survives the kill of any process; a power cut may cost the last moments,
-                // which our reconcile repairs. 2 is safe against that too, at half the speed.
-                "connectAttributes": { "cache": "private", "setup": "true", "journal_mode": "wal", "synchronous": "1" },
-                "maxConns": 1,
-                "maxIdleConns": 1,
-            } } },
+            "datastores": datastores,
         },
         "global": { "membership": { "maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1" } },
         "services": {

@@ -22,6 +22,7 @@ mod namespace;
 mod options;
 mod ports;
 pub mod postgres;
+mod postgres_schema;
 mod progress;
 mod server;
 pub mod supervise;
@@ -29,7 +30,8 @@ pub mod supervise;
 pub use error::DevserverError;
 pub use namespace::{connect, ensure_namespace};
 pub use options::{
-    DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, RateLimits, TemporalOptions, cache_dir,
+    DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, PostgresDatabases, RateLimits,
+    TemporalOptions, cache_dir,
 };
 pub use ports::Ports;
 pub use server::TemporalServer;

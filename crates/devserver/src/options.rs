@@ -42,6 +42,9 @@ pub struct TemporalOptions {
     pub time_skipping: bool,
     /// Shards of the history service. Fixed for the life of a database: later values are ignored.
     pub history_shards: u16,
+    /// A PostgreSQL server to keep everything in, as a cluster does; `None`: a SQLite file in the data folder. It takes two
+    /// databases that exist and belong to this data folder alone.
+    pub postgres: Option<PostgresDatabases>,
     /// Request limits above the server's own, for load tests. `None`: the server's own.
     pub rate_limits: Option<RateLimits>,
 }
@@ -61,9 +64,25 @@ impl TemporalOptions {
             with_ui: true,
             time_skipping: false,
             history_shards: DEFAULT_HISTORY_SHARDS,
+            postgres: None,
             rate_limits: None,
         }
     }
+}
+
+/// Where the server keeps its state in PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct PostgresDatabases {
+    /// `host:port`.
+    pub address: String,
+    /// Whom to connect as.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// The database of the histories.
+    pub store: String,
+    /// The database of the lists of workflows.
+    pub visibility: String,
 }
 
 /// Limits of the server that a load test may raise.

@@ -12,6 +12,7 @@ use crate::error::DevserverError;
 use crate::namespace::{connect, ensure_namespace};
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
+use crate::postgres_schema;
 use crate::supervise::{ChildSpec, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor};
 
 /// Names of the children, and of their log files.
@@ -101,6 +102,9 @@ async fn start_own(options: &TemporalOptions) -> Result<(String, Own), Devserver
     for name in [SERVER, UI] {
         // Else the ports of the last run would seem taken, and two servers would share one database.
         wait_for_predecessor(name, &log_file(name)).await?;
+    }
+    if let Some(postgres) = &options.postgres {
+        postgres_schema::ensure(&binaries.schema_tool, &folder, postgres)?;
     }
     ports::check_fixed(options.ports)?;
     let mut tried = Vec::new();

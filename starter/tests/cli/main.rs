@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compose;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod stub;

@@ -1,18 +1,19 @@
-//! `docs/operations.md`, command by command as it is written: PostgreSQL, two gateways, two workers. Afterwards each of them
-//! is killed while the calendar changes.
+//! `docs/operations.md`, command by command as it is written: PostgreSQL, Temporal on PostgreSQL, two gateways, two workers.
+//! Afterwards each of them is killed, and those that can be are stopped too, while the calendar changes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercal_devserver::postgres;
+use evercal_devserver::postgres::{self, PostgresServer};
+use evercal_devserver::{PostgresDatabases, TemporalServer};
 use evercal_domain::{AccountState, CalendarState};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_simulator::{BulkChanges, NewUser, OauthClient, Simulator, SimulatorOptions};
 use evercal_storage::{Keyring, PageRequest, Store, StoreSettings};
-use evercal_tests::temporal::TestTemporal;
 use evercal_tests::{eventually, mirror};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -24,12 +25,13 @@ const USER: &str = "ada@example.com";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
-    let temporal = TestTemporal::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = postgres::shared().unwrap();
+    let temporal = temporal_on_postgres(folder.path(), server).await;
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let control = simulator.control();
     let user = NewUser { email: USER.into(), name: "Ada".into(), time_zone: "Europe/Berlin".into() };
     control.create_user(&user).unwrap();
-    let server = postgres::shared().unwrap();
     server.create_database("operations").unwrap();
     let gateways = [free_address(), free_address()];
     let balancer = balance(gateways).await;
@@ -39,7 +41,7 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         ("1234.apps.googleusercontent.com", client.id),
         ("the secret of your OAuth client", client.secret),
         ("\"https://calendar.example.com\"", format!("http://{balancer}")),
-        ("temporal.example.com:7233", temporal.address.clone()),
+        ("temporal.example.com:7233", temporal.address().to_owned()),
         ("TEMPORAL_NAMESPACE=\"evercal\"", "TEMPORAL_NAMESPACE=\"operations\"".to_owned()),
         ("127.0.0.1:8080", gateways[0].to_string()),
         ("127.0.0.1:8081", gateways[1].to_string()),
@@ -105,11 +107,42 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         jobs.push_back(pid);
         equals(&store, &control, calendar).await;
     }
+    // What they stand on dies as well; both are started again by whoever supervises them.
+    for (seed, victim) in [(100, temporal.server_pid()), (101, server.pid())] {
+        let changes = json!({"calendar": USER, "count": 60, "seed": seed, "spacing_ms": 20});
+        let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+        let kill = format!("sleep 0.3; kill -KILL {}", victim.unwrap());
+        let (burst, _) = tokio::join!(control.make_changes(&changes), shell.run(&kill));
+        burst.unwrap();
+        eventually("the store answers", || async { store.tenants().await.map_err(|error| error.to_string()) }).await;
+        equals(&store, &control, calendar).await;
+    }
     mirror::follows_from_its_changes(&*store, calendar).await;
     let account = store.calendar(calendar).await.unwrap().unwrap().account_id;
     assert_eq!(store.account(account).await.unwrap().unwrap().state, AccountState::Connected, "no refresh was lost");
     shell.run("kill $(jobs -p); wait").await;
     simulator.shutdown().await;
+    temporal.stop().await;
+}
+
+/// As a cluster has it: histories and lists in PostgreSQL, 16 shards.
+async fn temporal_on_postgres(folder: &Path, server: &PostgresServer) -> TemporalServer {
+    for name in ["temporal", "temporal_visibility"] {
+        server.create_database(name).unwrap();
+    }
+    let mut options = evercal_tests::temporal::options(folder).unwrap();
+    options.with_ui = false;
+    options.history_shards = 16;
+    options.postgres = Some(PostgresDatabases {
+        address: server.address(),
+        user: server.user().to_owned(),
+        password: server.password().to_owned(),
+        store: "temporal".to_owned(),
+        visibility: "temporal_visibility".to_owned(),
+    });
+    // Another one than the guide's, which `evercal prepare-temporal` makes.
+    options.namespace = "elsewhere".to_owned();
+    TemporalServer::start(options).await.unwrap()
 }
 
 async fn equals(store: &Arc<dyn Store>, control: &evercal_simulator::Control, calendar: evercal_domain::CalendarId) {
@@ -151,7 +184,7 @@ struct Shell {
 impl Shell {
     fn start(google: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let programs = std::path::Path::new(env!("CARGO_BIN_EXE_evercal")).parent().unwrap();
+        let programs = Path::new(env!("CARGO_BIN_EXE_evercal")).parent().unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var_os("PATH").unwrap().display());
         let mut bash = Command::new("bash")
             .current_dir(folder.path())
