@@ -29,7 +29,7 @@ pub struct PostgresOptions {
     pub data_dir: PathBuf,
     /// The password of the superuser; only used when the cluster is new.
     pub password: String,
-    /// Whether a commit waits for the disk.
+    /// Whether a commit waits for the disk. Without, it is safe from the kill of any process, not from a power cut.
     pub durable: bool,
     /// Connections at a time.
     pub connections_max: u16,
@@ -114,7 +114,6 @@ impl PostgresServer {
             "unix_socket_directories=".to_owned(),
             format!("max_connections={}", options.connections_max),
             format!("fsync={0}", on_or_off(options.durable)),
-            format!("synchronous_commit={0}", on_or_off(options.durable)),
             format!("full_page_writes={0}", on_or_off(options.durable)),
         ];
         let mut arguments: Vec<OsString> = vec!["-D".into(), cluster.into()];

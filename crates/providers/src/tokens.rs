@@ -25,6 +25,9 @@ const LIFETIME_MAX: TimeDelta = TimeDelta::days(30);
 const CACHED_ACCOUNTS_MAX: usize = 10_000;
 /// How often somebody else may be faster before we give up.
 const SWAP_ROUNDS_MAX: u32 = 3;
+/// Calls that are made with one token after the other before the grant is taken for dead. Each of two other workers may have
+/// left one in the store that is spent.
+const REFUSED_CALLS_MAX: u32 = 4;
 
 /// Where credentials are kept.
 #[async_trait]
@@ -114,6 +117,8 @@ struct SlotState {
 struct AccessToken {
     secret: Secret,
     expires_at: DateTime<Utc>,
+    /// Granted by the provider to this process; else another process left it in the store, who knows when.
+    is_granted: bool,
 }
 
 impl TokenSource {
@@ -123,7 +128,8 @@ impl TokenSource {
     }
 
     /// Makes a call with a valid token. When the provider refuses the token (401), that token is dropped, another one is
-    /// fetched, and the call is made once more; when that one is refused too, the grant is dead (`GrantRevoked`).
+    /// fetched, and the call is made once more; when one that the provider has just granted is refused too, the grant is
+    /// dead (`GrantRevoked`).
     pub async fn with_token<T, F, Fut>(
         &self,
         account: AccountId,
@@ -134,25 +140,25 @@ impl TokenSource {
         F: Fn(CallContext) -> Fut,
         Fut: Future<Output = Result<T, ProviderError>>,
     {
-        let call_with = |token: &Secret| call(CallContext { access: token.clone(), simulated_now });
-
-        let first = self.access_token(account).await?;
-        let refusal = match call_with(&first).await {
-            Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
-            outcome => return outcome.map_err(TokenError::from),
-        };
-        self.invalidate(account, &first).await;
-
-        let second = self.access_token(account).await?;
-        if second == first {
-            return Err(dead_grant(refusal));
-        }
-        match call_with(&second).await {
-            Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => {
-                self.invalidate(account, &second).await;
-                Err(dead_grant(error))
+        let mut token = self.access_token(account).await?;
+        let mut calls = 0;
+        loop {
+            calls += 1;
+            let access = token.secret.clone();
+            let refusal = match call(CallContext { access, simulated_now }).await {
+                Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
+                outcome => return outcome.map_err(TokenError::from),
+            };
+            self.invalidate(account, &token.secret).await;
+            // The first one may just be old; so may one that another process left in the store.
+            if (calls > 1 && token.is_granted) || calls >= REFUSED_CALLS_MAX {
+                return Err(dead_grant(refusal));
             }
-            outcome => outcome.map_err(TokenError::from),
+            let next = self.access_token(account).await?;
+            if next.secret == token.secret {
+                return Err(dead_grant(refusal));
+            }
+            token = next;
         }
     }
 
@@ -163,7 +169,7 @@ impl TokenSource {
         self.access_token(account).await.map(drop)
     }
 
-    async fn access_token(&self, account: AccountId) -> Result<Secret, TokenError> {
+    async fn access_token(&self, account: AccountId) -> Result<AccessToken, TokenError> {
         let slot = self.slot(account);
         let fetches_before = slot.fetches.load(Ordering::Acquire);
         let mut state = slot.state.lock().await;
@@ -172,7 +178,7 @@ impl TokenSource {
         if let Some(token) = &state.token
             && (waited_for_a_fetch || self.is_fresh(token.expires_at))
         {
-            return Ok(token.secret.clone());
+            return Ok(token.clone());
         }
         if waited_for_a_fetch && let Some(failure) = &state.failure {
             return Err(failure.clone());
@@ -183,7 +189,7 @@ impl TokenSource {
         match fetched {
             Ok(token) => {
                 *state = SlotState { token: Some(token.clone()), ..SlotState::default() };
-                Ok(token.secret)
+                Ok(token)
             }
             Err(error) => {
                 state.token = None;
@@ -211,7 +217,8 @@ impl TokenSource {
                 && self.is_fresh(*access_token_expires_at)
                 && !refused.contains(access_token)
             {
-                return Ok(AccessToken { secret: access_token.clone(), expires_at: *access_token_expires_at });
+                let (secret, expires_at) = (access_token.clone(), *access_token_expires_at);
+                return Ok(AccessToken { secret, expires_at, is_granted: false });
             }
             let renewed = match self.renew(&stored.credentials).await {
                 Ok(renewed) => renewed,
@@ -258,7 +265,7 @@ impl TokenSource {
         let lifetime = TimeDelta::from_std(grant.expires_in).unwrap_or(LIFETIME_MAX).min(LIFETIME_MAX);
         let expires_at = self.clock.now() + lifetime;
         Renewed {
-            token: AccessToken { secret: grant.access_token.clone(), expires_at },
+            token: AccessToken { secret: grant.access_token.clone(), expires_at, is_granted: true },
             credentials: Credentials::Tokens {
                 access_token: grant.access_token,
                 access_token_expires_at: expires_at,
@@ -287,7 +294,7 @@ struct Renewed {
     credentials: Credentials,
 }
 
-/// Two different tokens were refused: no third one would fare better.
+/// A token was refused that the provider had just granted: another one would not fare better.
 fn dead_grant(refusal: ProviderError) -> TokenError {
     TokenError::Provider(ProviderError { kind: ProviderErrorKind::GrantRevoked, ..refusal })
 }

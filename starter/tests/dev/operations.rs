@@ -190,7 +190,7 @@ impl Shell {
             .current_dir(folder.path())
             // Not in the guide: a Google of our own, and quick tries.
             .env("EVERCAL_GOOGLE_BASE_URL", google)
-            .env("EVERCAL_TIMING", r#"{"sync_backoff_initial_ms":200,"heartbeat_timeout_s":3}"#)
+            .env("EVERCAL_TIMING", r#"{"sync_backoff_initial_ms":200,"heartbeat_timeout_s":3,"failed_sync_pause_s":1}"#)
             .env("PATH", path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

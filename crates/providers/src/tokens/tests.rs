@@ -110,7 +110,7 @@ fn world(stored: Option<Credentials>, answers: impl IntoIterator<Item = Result<T
 
 impl World {
     async fn token(&self) -> Result<String, TokenError> {
-        self.tokens.access_token(self.account).await.map(|token| token.expose().to_owned())
+        self.tokens.access_token(self.account).await.map(|token| token.secret.expose().to_owned())
     }
 
     /// Makes a call that gets these answers, and tells which tokens it was made with.
@@ -233,7 +233,7 @@ async fn fifty_callers(world: &World) -> Vec<Result<Secret, TokenError>> {
     world.oauth.gate.add_permits(closed);
     let mut outcomes = Vec::new();
     for caller in callers {
-        outcomes.push(caller.await.unwrap());
+        outcomes.push(caller.await.unwrap().map(|token| token.secret));
     }
     outcomes
 }
@@ -286,6 +286,17 @@ async fn a_second_401_is_a_dead_grant() {
     assert_eq!(used, ["a1", "a2"]);
     let (_, used) = world.call(&[Ok(1)]).await;
     assert_eq!(used, ["a3"], "the second token is not used again either");
+}
+
+/// Two workers: this one has a token from before, the other has refreshed since, and then that one was spent too.
+#[tokio::test]
+async fn a_spent_token_that_another_process_left_in_the_store_is_no_dead_grant() {
+    let world = world(Some(stored_token("a1", HOUR)), [Ok(grant("a3"))]);
+    assert_eq!(world.token().await.unwrap(), "a1");
+    world.store.put(stored_token("a2", HOUR));
+    let (outcome, used) = world.call(&[UNAUTHORIZED, UNAUTHORIZED, Ok(7)]).await;
+    assert_eq!((outcome.unwrap(), used), (7, vec!["a1".to_owned(), "a2".to_owned(), "a3".to_owned()]));
+    assert_eq!(world.presented().len(), 1, "one refresh");
 }
 
 #[tokio::test]
