@@ -22,7 +22,8 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// Tags answers to `GET`, and answers 304 to who has them.
 pub(crate) async fn conditional(request: Request, next: Next) -> Response {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Not HEAD: its body may be gone already, and a tag of nothing would be wrong.
+    let is_read = *request.method() == Method::GET;
     let known = request.headers().get_all(IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
     let response = next.run(request).await;
     if !is_read || response.status() != StatusCode::OK || is_page(response.headers()) {

@@ -1,4 +1,5 @@
-//! What comes from Debian's packages: PostgreSQL for the tests, and Python where it is missing.
+//! What comes from Debian's packages: PostgreSQL and what the operations guide calls, for the tests; Python where it is
+//! missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +22,24 @@ pub fn postgres(install_it: bool) -> anyhow::Result<()> {
         );
     }
     install(&["postgresql"])
+}
+
+/// Makes sure that the programs are there which `docs/operations.md` calls, since a test follows it.
+pub fn tools(install_it: bool) -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        [("curl", "--version"), ("openssl", "version")].into_iter().filter_map(missing_tool).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !install_it {
+        bail!("the tests need {}; run `cargo verify --install`, or install it", missing.join(" and "));
+    }
+    install(&missing)
+}
+
+/// The name of a program that does not answer; its Debian package is called the same.
+fn missing_tool((program, version): (&'static str, &str)) -> Option<&'static str> {
+    (!works(Command::new(program).arg(version))).then_some(program)
 }
 
 /// On Debian, as root; elsewhere says what to install.

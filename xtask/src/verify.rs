@@ -17,6 +17,7 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     let target = cache::target()?;
     let python = python::interpreter(install)?;
     debian::postgres(install)?;
+    debian::tools(install)?;
     let cargo = |arguments: &[&str]| {
         let mut command = run::cargo(arguments);
         command.env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);

@@ -151,7 +151,7 @@ impl PostgresServer {
 
     /// Makes an empty database. Blocks for some ten milliseconds.
     pub fn create_database(&self, name: &str) -> Result<(), DevserverError> {
-        // The template without rows of others; language and encoding as far from SQLite's as they are in practice.
+        // The template that nobody can have put anything into.
         let arguments = ["--template=template0", "--encoding=UTF8", name];
         run("createdb", self.client("createdb").args(arguments)).map(drop)
     }

@@ -46,8 +46,8 @@ pub trait Tenants: Send + Sync {
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
     /// A tenant's keys, oldest first, revoked ones included.
     async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError>;
-    /// Shuts a key out. Revoking again changes nothing.
-    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Shuts a key out, and answers whose it is. Revoking again changes nothing.
+    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<TenantId, StoreError>;
     /// Finds a key, and its tenant, by the hash of what was presented; not when either is revoked.
     async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError>;
 }

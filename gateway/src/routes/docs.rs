@@ -1,6 +1,7 @@
 //! `/openapi.json`, and the same for people at `/docs`: one page without scripts.
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::routing::get;
@@ -24,14 +25,14 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;mar
 pub(super) fn router(document: &OpenApi) -> Router<AppState> {
     // Made once, at the start. A description that could not be written would be noticed by its test.
     let value = serde_json::to_value(document).unwrap_or_default();
-    let json: &'static str = Box::leak(format!("{value:#}\n").into_boxed_str());
-    let page: &'static str = Box::leak(page(&value).into_string().into_boxed_str());
+    let json = Bytes::from(format!("{value:#}\n"));
+    let page = Bytes::from(page(&value).into_string());
     let headers = |kind: &'static str| -> [(HeaderName, HeaderValue); 3] {
         [(CONTENT_TYPE, HeaderValue::from_static(kind)), (CACHE_CONTROL, CACHED), (CONTENT_SECURITY_POLICY, POLICY)]
     };
     Router::new()
-        .route("/openapi.json", get(async move || (headers("application/json"), json)))
-        .route("/docs", get(async move || (headers("text/html; charset=utf-8"), page)))
+        .route("/openapi.json", get(async move || (headers("application/json"), json.clone())))
+        .route("/docs", get(async move || (headers("text/html; charset=utf-8"), page.clone())))
 }
 
 fn page(document: &Value) -> Markup {

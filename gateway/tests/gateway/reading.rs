@@ -76,6 +76,10 @@ async fn who_has_the_answer_already_is_told_so_until_it_changes() {
         assert_eq!(again.headers["etag"], tag.as_str());
     }
     assert_eq!(ask("\"other\"").await.status, 200);
+    let mut headers = bearer(&customer.key);
+    headers.push(("if-none-match", tag.clone()));
+    let head = world.send(Method::HEAD, path, &headers, Body::empty()).await;
+    assert!(head.status == 200 && !head.headers.contains_key("etag"), "no tag of a body that is not there: {head:?}");
     world.account(customer.tenant, evercal_domain::AccountState::Connected).await;
     let changed = ask(&tag).await;
     assert_eq!(changed.status, 200);

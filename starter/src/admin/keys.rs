@@ -5,6 +5,7 @@ use comfy_table::Cell;
 use evercal_domain::journal::AuditKind;
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{ApiKeyId, Clock as _, SystemClock, random};
+use evercal_storage::StoreErrorKind;
 use serde_json::{Value, json};
 
 use super::tenants::{check_name, find_tenant};
@@ -159,17 +160,10 @@ async fn revoke(session: &Session, wanted: &str) -> Result<String, CliError> {
     let id: ApiKeyId = wanted
         .parse()
         .map_err(|_| CliError::usage(format!("`{}` is not the id of a key", table::plain(wanted)), advice))?;
-    let missing = || CliError::new(Failure::NotFound, format!("there is no key {id}"), advice);
-    let mut owner = None;
-    for tenant in session.store.tenants().await.map_err(|error| told(&error))? {
-        let keys = session.store.api_keys(tenant.id).await.map_err(|error| told(&error))?;
-        if keys.iter().any(|key| key.id == id) {
-            owner = Some(tenant.id);
-            break;
-        }
-    }
-    let owner = owner.ok_or_else(missing)?;
-    session.store.revoke_api_key(id, SystemClock.now()).await.map_err(|error| told(&error))?;
+    let owner = session.store.revoke_api_key(id, SystemClock.now()).await.map_err(|error| match error.kind {
+        StoreErrorKind::NotFound => CliError::new(Failure::NotFound, format!("there is no key {id}"), advice),
+        _ => told(&error),
+    })?;
     let message = format!("the key {id} was revoked on the command line");
     session.note(AuditKind::KeyRevoked, owner, &id.to_string(), message).await?;
     let body = json!({"id": id.to_string(), "revoked": true});

@@ -94,7 +94,9 @@ async fn what_cannot_be_meant_is_an_error_that_says_what_to_do() {
     let database = Database::migrated().await;
     database.tenant("Twins").await;
     database.tenant("Twins").await;
-    let table: [(&[&str], i32, &str, &str); 7] = [
+    let unknown = evercal_domain::ApiKeyId::generate().to_string();
+    let table: [(&[&str], i32, &str, &str); 8] = [
+        (&["keys", "revoke", &unknown], 3, "there is no key", "`evercal keys list`"),
         (&["keys", "create", "--tenant", "nobody"], 3, "there is no tenant `nobody`", "`evercal tenants list`"),
         (&["keys", "create", "--tenant", "Twins"], 2, "several tenants are called `Twins`", "`evercal tenants list`"),
         (&["keys", "create", "--tenant", "Twins", "--scopes", "admin"], 2, "read, write and operator", "--help"),

@@ -26,7 +26,8 @@ pub const INSERT_API_KEY: &str = "INSERT INTO api_keys (id, tenant_id, label, ha
 pub const API_KEYS_OF_TENANT: &str = "SELECT id, tenant_id, label, hash, scopes, created_at, revoked_at FROM api_keys \
      WHERE tenant_id = $1 ORDER BY id";
 
-pub const REVOKE_API_KEY: &str = "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
+pub const REVOKE_API_KEY: &str =
+    "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1 RETURNING tenant_id";
 
 pub const API_KEY_BY_HASH: &str = "SELECT k.id, k.tenant_id, k.label, k.hash, k.scopes, k.created_at, k.revoked_at, \
      t.name, t.requests_per_minute, t.accounts_max, t.created_at AS tenant_created_at \

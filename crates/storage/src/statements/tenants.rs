@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 use evercal_domain::{ApiKeyId, TenantId};
 
-use super::{Backend, failed, found};
+use super::{Backend, failed, found, not_found};
 use crate::error::StoreError;
 use crate::repository::Tenants;
 use crate::sql::tenants::{self as sql, ApiKeyRow, CallerRow, TenantRow};
-use crate::sql::{micros, storable};
+use crate::sql::{micros, parsed, storable};
 
 #[async_trait]
 impl Tenants for Backend {
@@ -84,14 +84,14 @@ impl Tenants for Backend {
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
-    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::REVOKE_API_KEY)
+    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<TenantId, StoreError> {
+        let tenant: Option<String> = sqlx::query_scalar(sql::REVOKE_API_KEY)
             .bind(id.to_string())
             .bind(micros(at))
-            .execute(&self.write)
+            .fetch_optional(&self.write)
             .await
             .map_err(failed("revoke an API key"))?;
-        found(done.rows_affected(), "revoke an API key")
+        parsed(&tenant.ok_or_else(|| not_found("revoke an API key"))?, "api_keys.tenant_id")
     }
 
     async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError> {

@@ -33,7 +33,7 @@ pub async fn a_key_is_found_by_its_hash_until_it_or_its_tenant_is_revoked(databa
     assert_eq!(found("first").await, Some((first.clone(), tenant.clone())));
     assert_eq!(found("unknown").await, None);
 
-    store.revoke_api_key(first.id, at(1)).await.unwrap();
+    assert_eq!(store.revoke_api_key(first.id, at(1)).await.unwrap(), tenant.id);
     store.revoke_api_key(first.id, at(2)).await.unwrap();
     assert_eq!(found("first").await, None);
     let revoked = ApiKey { revoked_at: Some(at(1)), ..first };
