@@ -7,6 +7,7 @@ mod cache;
 mod debian;
 mod python;
 mod run;
+mod suite;
 mod verify;
 
 use std::process::ExitCode;

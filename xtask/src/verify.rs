@@ -7,9 +7,7 @@ use crate::cache;
 use crate::debian;
 use crate::python;
 use crate::run::{self, run, variable};
-
-/// Tests at a time. More than there are cores: system tests wait for servers most of the time.
-const TEST_THREADS: &str = "4";
+use crate::suite;
 
 /// Checks everything; stops at the first thing that does not hold.
 pub fn verify(install: bool) -> anyhow::Result<()> {
@@ -23,19 +21,21 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
         command.env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
         command
     };
-    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", &mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    // The programs first: system tests start them.
-    step("build", &mut cargo(&["build", "--workspace", "--all-targets"]))?;
+    step("format", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("lints", || run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))?;
     // No doc tests: there are none, and each crate would be compiled once more to find that out.
-    let mut tests = cargo(&["test", "--workspace", "--all-targets", "--no-fail-fast"]);
-    step("tests", tests.env("RUST_TEST_THREADS", TEST_THREADS))
+    let arguments = ["test", "--workspace", "--all-targets", "--no-run", "--message-format", "json-render-diagnostics"];
+    let programs = step("build", || suite::build(&mut cargo(&arguments)))?;
+    let prepare = |command: &mut Command| {
+        command.env("EVERCAL_PYTHON", &python);
+    };
+    step("tests", || suite::run(programs, &prepare))
 }
 
-fn step(name: &str, command: &mut Command) -> anyhow::Result<()> {
+fn step<T>(name: &str, action: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     println!("\n== {name}");
     let begun = Instant::now();
-    run(command)?;
+    let done = action()?;
     println!("== {name}: ok after {} s", begun.elapsed().as_secs());
-    Ok(())
+    Ok(done)
 }
