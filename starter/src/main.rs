@@ -31,6 +31,8 @@ enum Command {
     Worker,
     /// Run a gateway, configured by the environment
     Gateway,
+    /// Open sealed payloads for Temporal's UI and CLI, configured by the environment
+    Codec,
     /// Run a simulated Google Calendar on loopback
     Simulator(SimulatorOptions),
     /// Show what a gateway and a worker would read from the environment here, and what is wrong with it
@@ -79,6 +81,7 @@ async fn main() -> ExitCode {
         }
         Command::Worker => role(Box::pin(evercal_worker::run(&environment))).await,
         Command::Gateway => role(Box::pin(evercal_gateway::run(&environment))).await,
+        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&environment))).await,
         Command::Simulator(options) => {
             let SimulatorOptions { data_dir, port, seed } = options;
             role(Box::pin(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }))).await

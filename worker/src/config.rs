@@ -9,6 +9,8 @@ use evercal_storage::StoreSettings;
 use evercal_workflows::Timing;
 use url::Url;
 
+use crate::builds::BuildId;
+
 /// The configuration of a worker.
 #[derive(Clone)]
 pub struct WorkerConfig {
@@ -26,6 +28,9 @@ pub struct WorkerConfig {
     pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
     pub concurrent_syncs: usize,
+    /// The build that this process is of, where workers are versioned (`EVERCAL_BUILD_ID`): it gets no work until its build
+    /// was promoted.
+    pub build_id: Option<BuildId>,
     /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
     pub simulated_time: bool,
 }
@@ -41,6 +46,7 @@ impl WorkerConfig {
             timing: evercal_settings::timing(lookup)?,
             http: HttpSettings::default(),
             concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
+            build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
         })
     }

@@ -1,4 +1,5 @@
-//! `evercal prepare-temporal`: the namespace and the search attributes that the workflows need.
+//! `evercal prepare-temporal`: the namespace and the search attributes that the workflows need; and the way to Temporal for
+//! the other commands.
 
 use clap::Args;
 use evercal_devserver::{DEFAULT_RETENTION, IndexedKind, ensure_namespace};
@@ -16,18 +17,11 @@ pub struct PrepareOptions {
     pub json: bool,
 }
 
-/// Registers what is missing, and returns when it can be used. What is there is left alone.
-pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
-    let target = evercal_settings::temporal_target("evercal prepare-temporal").map_err(|error| {
+/// A connection to the Temporal that the environment names, and the namespace.
+pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
+    let target = evercal_settings::temporal_target(identity).map_err(|error| {
         CliError::usage(format!("{error:#}"), "set TEMPORAL_ADDRESS, or correct the profile that names it")
     })?;
-    let namespace = target.client.namespace;
-    let attributes: Vec<(String, IndexedKind)> = names::SEARCH_ATTRIBUTES
-        .iter()
-        .map(|(name, is_date)| {
-            ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
-        })
-        .collect();
     let connection = Connection::connect(target.connection).await.map_err(|error| {
         CliError::new(
             Failure::Unreachable,
@@ -35,6 +29,18 @@ pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
             "check that it runs, and TEMPORAL_ADDRESS",
         )
     })?;
+    Ok((connection, target.client.namespace))
+}
+
+/// Registers what is missing, and returns when it can be used. What is there is left alone.
+pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
+    let attributes: Vec<(String, IndexedKind)> = names::SEARCH_ATTRIBUTES
+        .iter()
+        .map(|(name, is_date)| {
+            ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
+        })
+        .collect();
+    let (connection, namespace) = connect("evercal prepare-temporal").await?;
     ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
         let advice =
             "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so";

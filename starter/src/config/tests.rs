@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_gateway::GatewayConfig;
+use evercal_gateway::codec::CodecConfig;
 use evercal_worker::WorkerConfig;
 
 use super::*;
@@ -12,6 +13,7 @@ fn complete() -> BTreeMap<&'static str, String> {
         ("DATABASE_URL", "sqlite:///data/evercal.db"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
         ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
         ("GOOGLE_CLIENT_SECRET", "marker-secret"),
@@ -48,12 +50,17 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     };
     // Where the store is, the gateway reads beside its configuration.
     evercal_settings::store(&lookup).unwrap();
+    evercal_settings::payload_codec(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
     asked.borrow_mut().remove("TEMPORAL_NAMESPACE");
     assert_eq!(*asked.borrow(), listed(Role::Gateway));
     asked.borrow_mut().clear();
+    evercal_settings::payload_codec(&lookup).unwrap();
     WorkerConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Worker));
+    asked.borrow_mut().clear();
+    CodecConfig::from_lookup(&lookup).unwrap();
+    assert_eq!(*asked.borrow(), listed(Role::Codec));
 }
 
 #[test]

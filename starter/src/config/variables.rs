@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use evercal_settings::{ConfigError, Lookup};
+use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
 
 /// Who reads a variable.
@@ -13,6 +14,8 @@ pub enum Role {
     Gateway,
     /// `evercal worker`
     Worker,
+    /// `evercal codec`
+    Codec,
 }
 
 impl Role {
@@ -20,6 +23,7 @@ impl Role {
         match self {
             Self::Gateway => "gateway",
             Self::Worker => "worker",
+            Self::Codec => "codec",
         }
     }
 }
@@ -60,6 +64,7 @@ pub struct Variable {
 }
 
 const BOTH: &[Role] = &[Role::Gateway, Role::Worker];
+const ALL: &[Role] = &[Role::Gateway, Role::Worker, Role::Codec];
 
 /// In the order of the README.
 pub const VARIABLES: &[Variable] = &[
@@ -148,6 +153,27 @@ pub const VARIABLES: &[Variable] = &[
         check: |_| Ok(()),
     },
     Variable {
+        name: "EVERCAL_PAYLOAD_KEY",
+        read_by: ALL,
+        shown: Shown::Secret,
+        otherwise: Otherwise::Nothing("payloads stay readable in Temporal"),
+        check: |lookup| evercal_settings::payload_codec(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_CODEC_ADDRESS",
+        read_by: &[Role::Codec],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value(evercal_gateway::codec::DEFAULT_CODEC_ADDRESS),
+        check: |lookup| evercal_gateway::codec::codec_address(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_CODEC_ORIGINS",
+        read_by: &[Role::Codec],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("no browser"),
+        check: |lookup| evercal_gateway::codec::codec_origins(lookup).map(drop),
+    },
+    Variable {
         name: "EVERCAL_HTTP_ADDRESS",
         read_by: &[Role::Gateway],
         shown: Shown::Whole,
@@ -155,6 +181,13 @@ pub const VARIABLES: &[Variable] = &[
         check: |lookup| {
             lookup.optional::<SocketAddr>("EVERCAL_HTTP_ADDRESS", evercal_gateway::DEFAULT_ADDRESS).map(drop)
         },
+    },
+    Variable {
+        name: "EVERCAL_BUILD_ID",
+        read_by: &[Role::Worker],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("workers are not versioned"),
+        check: |lookup| lookup.optional::<BuildId>("EVERCAL_BUILD_ID", "2026-11-26.1").map(drop),
     },
     Variable {
         name: "SYNC_CONCURRENT_JOBS",
