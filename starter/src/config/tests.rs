@@ -69,7 +69,7 @@ fn the_readme_lists_the_same_variables() {
     let rows = readme.lines().filter(|line| line.starts_with("| `"));
     let of_roles = rows.filter(|line| {
         let read_by = line.split('|').nth(2).unwrap();
-        ["gateway", "worker", "all"].iter().any(|role| read_by.contains(role))
+        ["gateway", "worker", "codec", "all"].iter().any(|role| read_by.contains(role))
     });
     let named: BTreeSet<&str> =
         of_roles.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
