@@ -252,13 +252,13 @@ async fn connected(shell: &mut Shell) {
     panic!("no calendar was found");
 }
 
-/// One bash for all commands, as a person has it.
+/// One bash for all commands, as a person has it. When the test fails it shows how the processes' logs end.
 struct Shell {
     _bash: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     commands: u32,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Shell {
@@ -279,7 +279,7 @@ impl Shell {
             .unwrap();
         let input = bash.stdin.take().unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
-        Self { _bash: bash, input, output, commands: 0, _folder: folder }
+        Self { _bash: bash, input, output, commands: 0, folder }
     }
 
     /// Runs commands; answers what they print. A command that fails ends the test.
@@ -305,6 +305,21 @@ impl Shell {
         let printed = printed.trim_end().to_owned();
         println!("$ {}\n{printed}\n", commands.trim_end());
         printed
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        const LINES: usize = 30;
+        if !std::thread::panicking() {
+            return;
+        }
+        for log in ["worker1.log", "worker2.log", "worker3.log", "gateway1.log", "gateway2.log"] {
+            let text = std::fs::read_to_string(self.folder.path().join(log)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let end = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+            println!("== the end of {log}\n{}", end.join("\n"));
+        }
     }
 }
 
