@@ -254,7 +254,7 @@ async fn connected(shell: &mut Shell) {
 
 /// One bash for all commands, as a person has it. When the test fails it shows how the processes' logs end.
 struct Shell {
-    _bash: Child,
+    bash: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     commands: u32,
@@ -274,12 +274,12 @@ impl Shell {
             .env("PATH", path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .unwrap();
         let input = bash.stdin.take().unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
-        Self { _bash: bash, input, output, commands: 0, folder }
+        Self { bash, input, output, commands: 0, folder }
     }
 
     /// Runs commands; answers what they print. A command that fails ends the test.
@@ -311,6 +311,11 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         const LINES: usize = 30;
+        // With all that it started, also where the test failed.
+        if let Some(group) = self.bash.id() {
+            let kill = ["-KILL", "--", &format!("-{group}")];
+            drop(std::process::Command::new("kill").args(kill).stderr(Stdio::null()).status());
+        }
         if !std::thread::panicking() {
             return;
         }
