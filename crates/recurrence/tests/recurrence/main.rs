@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose events cannot be written has failed")]
 
+mod following;
 mod hostile;
+mod object_oracle;
+mod objects;
 mod oracle;
 mod series;
 mod support;
