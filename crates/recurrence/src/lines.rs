@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_with_a_colon_or_an_unknown_place_is_not_misread() {
+        let berlin = "EXDATE;TZID=\"(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna\":20260105T090000";
+        let excluded = read(&[berlin]).unwrap().excluded;
+        assert_eq!(excluded[0].zone, Some(Zone::Iana(Tz::Europe__Berlin)));
+        // Not five hours, as the digits before the colon say.
+        assert!(read(&["EXDATE;TZID=\"(UTC+05:30) Somewhere else\":20260105T090000"]).is_err());
+    }
+
+    #[test]
     fn periods_have_a_length_of_their_own() {
         let lines = read(&[
             "RDATE;VALUE=PERIOD:20260107T100000Z/PT1H30M,20260108T100000Z/20260108T110000Z,20260109T100000Z/P1W",

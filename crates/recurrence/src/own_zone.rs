@@ -64,6 +64,7 @@ impl OwnZone {
                 observance.add(&line)?;
             }
         }
+        debug_assert!(changes.len() <= CHANGES_PER_ZONE_MAX, "a part was added without being counted");
         let before = changes.first_key_value().map(|(_, (from, _))| *from);
         Ok(Self {
             before: before.ok_or_else(|| ExpandError::unreadable("a time zone of its own has no offset"))?,

@@ -13,26 +13,34 @@ use crate::support::{expand_object, ical, instant};
 const CASES_MIN: usize = 400;
 
 /// Zone, VEVENTs, first day, days, and of each occurrence its start, its end and its source.
-type Case = (String, String, String, u64, Vec<(i64, i64, i64)>);
+pub type Case = (String, String, String, u64, Vec<(i64, i64, i64)>);
 
 /// The `VTIMEZONE`s by name, and the cases.
-type Cases = (BTreeMap<String, String>, Vec<Case>);
+pub type Cases = (BTreeMap<String, String>, Vec<Case>);
 
 #[test]
 fn hundreds_of_random_objects_have_the_occurrences_that_recurring_ical_events_gives_them() {
-    let (zones, cases): Cases = serde_json::from_str(include_str!("../oracle/objects.json")).unwrap();
+    let (zones, cases) = cases();
     assert!(cases.len() >= CASES_MIN);
     let differences: Vec<String> = cases.iter().filter_map(|case| difference(case, &zones)).collect();
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), cases.len(), differences.join("\n"));
 }
 
-fn difference(case: &Case, zones: &BTreeMap<String, String>) -> Option<String> {
-    let (zone, events, first_day, days, expected) = case;
+pub fn cases() -> Cases {
+    serde_json::from_str(include_str!("../oracle/objects.json")).unwrap()
+}
+
+pub fn text_of((zone, events, ..): &Case, zones: &BTreeMap<String, String>) -> String {
     let definition = zones.get(zone).map(|zone| format!("{zone}|")).unwrap_or_default();
+    ical(&format!("{definition}{events}"))
+}
+
+fn difference(case: &Case, zones: &BTreeMap<String, String>) -> Option<String> {
+    let (_, _, first_day, days, expected) = case;
     let first_day = NaiveDate::parse_from_str(first_day, "%Y%m%d").unwrap();
     let start = first_day.and_time(NaiveTime::MIN).and_utc();
     let window = Window { start, end: start.checked_add_days(Days::new(*days)).unwrap() };
-    let found = match expand_object(&ical(&format!("{definition}{events}")), Some(Tz::Europe__Berlin), &window) {
+    let found = match expand_object(&text_of(case, zones), Some(Tz::Europe__Berlin), &window) {
         Ok(found) => found,
         Err(error) => return Some(format!("{case:?}: {error}")),
     };

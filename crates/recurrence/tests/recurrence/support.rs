@@ -84,7 +84,10 @@ pub fn starts(occurrences: &[Occurrence]) -> Vec<String> {
 /// What becomes of a calendar object, as a provider does it that has read one. Occurrences come from `master` and from
 /// `exception-0` on, in the order of the text.
 pub fn expand_object(text: &str, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
-    let object = CalendarObject::read(text, zone)?;
+    expand_read(CalendarObject::read(text, zone)?, zone, window)
+}
+
+pub fn expand_read(object: CalendarObject, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
     let mut masters = Vec::new();
     let mut exceptions = Vec::new();
     let mut cancelled = Vec::new();
@@ -107,7 +110,12 @@ pub fn expand_object(text: &str, zone: Option<Tz>, window: &Window) -> Result<Ve
             };
             expand_series(&series, window)
         }
-        singles => Ok(singles.iter().chain(&exceptions).filter_map(|event| single_occurrence(event, window)).collect()),
+        singles => {
+            let all = singles.iter().chain(&exceptions);
+            let mut found: Vec<_> = all.filter_map(|event| single_occurrence(event, window)).collect();
+            found.sort_by_key(|one| instant(&one.start));
+            Ok(found)
+        }
     }
 }
 
