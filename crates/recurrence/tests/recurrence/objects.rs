@@ -52,6 +52,8 @@ fn the_end_is_written_or_made_of_a_duration_or_follows_from_the_start() {
         // A day is a day of the clock, and 24 hours are 24 hours.
         ("DTSTART;TZID=Europe/Berlin:20260328T120000|DURATION:P1D", "2026-03-29T10:00:00Z"),
         ("DTSTART;TZID=Europe/Berlin:20261025T023000|DURATION:PT1H", "2026-10-25T01:30:00Z"),
+        // Also from the second of two hours, which only an instant can say.
+        ("DTSTART;TZID=Europe/Berlin:20261025T013000Z|DURATION:PT1H", "2026-10-25T02:30:00Z"),
     ] {
         let object = read(&ical(&vevent(lines))).unwrap();
         assert_eq!(text(&object.events[0].end), end, "{lines}");
