@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use evercal_domain::Provider;
 use evercal_settings::{ConfigError, Lookup};
 use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
@@ -219,6 +220,13 @@ pub const VARIABLES: &[Variable] = &[
             read: |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string(),
         },
         check: |lookup| lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000").map(drop),
+    },
+    Variable {
+        name: evercal_settings::strategy_variable(Provider::Google),
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("webhook"),
+        check: |lookup| evercal_settings::sync_strategy(lookup, Provider::Google).map(drop),
     },
     Variable {
         name: "RENEW_LEAD",
