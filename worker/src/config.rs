@@ -1,5 +1,7 @@
 //! What a worker has to know to run.
 
+use std::num::NonZeroUsize;
+
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
@@ -48,8 +50,8 @@ impl WorkerConfig {
             timing: evercal_settings::timing(lookup)?,
             strategies: evercal_settings::sync_strategies(lookup)?,
             http: HttpSettings::default(),
-            concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
             build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
+            concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
         })
     }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
 use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, Quirks};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reconfigure};
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use prost::Message as _;
@@ -234,6 +234,53 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     keep(&world, "cancelled", calendar, Some(account)).await;
     world.end().await;
+}
+
+/// Waits until a workflow has received a signal.
+async fn signalled(world: &World, workflow_id: &str, signal: &str) {
+    eventually("the signal is in the history", || async {
+        let runs = histories::of_workflow(world, workflow_id).await;
+        let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
+        let mut signals = events.filter_map(|attributes| match attributes {
+            Attributes::WorkflowExecutionSignaledEventAttributes(it) => Some(it.signal_name.as_str()),
+            _ => None,
+        });
+        if signals.any(|name| name == signal) { Ok(()) } else { Err(runs.len()) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_strategies_one_after_the_other_replay() {
+    let timing = Timing { polling_interval_s: 3, ..quick() };
+    let options = WorldOptions { strategy: SyncStrategy::Hybrid, timing, ..WorldOptions::default() };
+    let mut world = World::with(options).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let poller = names::polling_id(calendar);
+    reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = 2).await;
+    signalled(&world, &poller, names::SIGNAL_INTERVAL).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Polling).await;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    channels::are_owned(&world, calendar, 0).await;
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Webhook).await;
+    reach(&world, calendar, CalendarState::Live).await;
+    signalled(&world, &poller, names::SIGNAL_STOP).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Hybrid).await;
+    eventually("there is another poller", || async {
+        let first = histories::of_workflow(&world, &poller).await;
+        let has_ended = first.iter().any(|run| run.events.iter().any(|event| is_end(event.attributes.as_ref())));
+        if has_ended { Err(first.len()) } else { Ok(()) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    keep(&world, "strategies", calendar, Some(account)).await;
+    world.end().await;
+}
+
+fn is_end(attributes: Option<&Attributes>) -> bool {
+    matches!(attributes, Some(Attributes::WorkflowExecutionCompletedEventAttributes(_)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

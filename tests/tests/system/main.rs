@@ -11,4 +11,5 @@ mod notices;
 mod openapi;
 mod payloads;
 mod secrets;
+mod strategies;
 mod year;
