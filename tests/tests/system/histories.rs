@@ -239,13 +239,7 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
 /// Waits until a workflow has received a signal.
 async fn signalled(world: &World, workflow_id: &str, signal: &str) {
     eventually("the signal is in the history", || async {
-        let runs = histories::of_workflow(world, workflow_id).await;
-        let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
-        let mut signals = events.filter_map(|attributes| match attributes {
-            Attributes::WorkflowExecutionSignaledEventAttributes(it) => Some(it.signal_name.as_str()),
-            _ => None,
-        });
-        if signals.any(|name| name == signal) { Ok(()) } else { Err(runs.len()) }
+        if histories::signals(world, workflow_id, signal).await > 0 { Ok(()) } else { Err(signal) }
     })
     .await;
 }
@@ -266,12 +260,18 @@ async fn all_strategies_one_after_the_other_replay() {
     mirror::equals_provider(&world, calendar).await;
     reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Webhook).await;
     reach(&world, calendar, CalendarState::Live).await;
-    signalled(&world, &poller, names::SIGNAL_STOP).await;
+    let runs = eventually("the poller has ended", || async {
+        let runs = histories::of_workflow(&world, &poller).await;
+        let has_ended = runs.last().is_some_and(|run| is_end(run.events.last().and_then(|it| it.attributes.as_ref())));
+        if has_ended { Ok(runs) } else { Err(runs.len()) }
+    })
+    .await;
+    histories::replay_and_record("polling-strategies", runs).await;
     reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Hybrid).await;
-    eventually("there is another poller", || async {
-        let first = histories::of_workflow(&world, &poller).await;
-        let has_ended = first.iter().any(|run| run.events.iter().any(|event| is_end(event.attributes.as_ref())));
-        if has_ended { Err(first.len()) } else { Ok(()) }
+    eventually("another poller runs", || async {
+        let runs = histories::of_workflow(&world, &poller).await;
+        let has_ended = runs.last().is_some_and(|run| is_end(run.events.last().and_then(|it| it.attributes.as_ref())));
+        if has_ended { Err(runs.len()) } else { Ok(()) }
     })
     .await;
     disconnect(&world, account).await;
