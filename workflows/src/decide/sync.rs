@@ -30,12 +30,11 @@ pub fn missed_pushes(
 ) -> u32 {
     let found = has_channel && unannounced > 0;
     match (reason, strategy) {
-        (SyncReason::Notice, _) => 0,
         (SyncReason::Reconcile | SyncReason::Poll, SyncStrategy::Hybrid) if has_channel => {
             before.saturating_add(u32::from(found))
         }
         (SyncReason::Reconcile, _) if found => before.saturating_add(1),
-        (SyncReason::Reconcile, _) => 0,
+        (SyncReason::Reconcile | SyncReason::Notice, _) => 0,
         _ => before,
     }
 }

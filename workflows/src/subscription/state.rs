@@ -88,6 +88,7 @@ impl SubscriptionState {
     }
 
     /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
+    #[must_use]
     pub fn in_next_run(mut self) -> Self {
         self.channel.poller_interval_s = 0;
         self
