@@ -121,7 +121,7 @@ fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
 fn polled(strategy: SyncStrategy, channel: ChannelProgress) -> SubscriptionState {
     let poller_interval_s = Timing::default().polling_interval_s;
     let channel = ChannelProgress { poller_runs: true, poller_interval_s, ..channel };
-    SubscriptionState { strategy, channel, ..SubscriptionState::default() }
+    SubscriptionState { channel, strategy, ..SubscriptionState::default() }
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not
         state.channel.poller_interval_s = 1;
         assert_eq!(step(&state, 0), ChannelStep::PacePoller, "{strategy:?}");
     }
-    let mut state = SubscriptionState::default();
-    state.channel = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
+    let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
+    let state = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
     assert_eq!(step(&state, 0), ChannelStep::Park);
 }
 
@@ -265,12 +265,12 @@ proptest! {
         now_ms in 0..(30 * DAY_MS),
     ) {
         let [has_live, fallback, poller_runs, alert_raised, renew_requested, attempting] = flags;
-        let mut state = SubscriptionState::default();
-        state.channel = ChannelProgress {
+        let channel = ChannelProgress {
             live: has_live.then(|| live(0, 7 * DAY_MS)),
             failures, next_attempt_at_ms, fallback, poller_runs, alert_raised, renew_requested, attempting,
             ..ChannelProgress::default()
         };
+        let mut state = SubscriptionState { channel, ..SubscriptionState::default() };
         state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
         let step = step(&state, now_ms);
         prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert { raised: true }), "{step:?}");
