@@ -25,9 +25,15 @@ async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
     .await;
 }
 
-/// Waits until nothing is left of connecting that could find a change before the notice or the poller does.
+/// Waits until nothing is left, of connecting or of notices, that could find the next change before that is meant to be found.
 async fn come_to_rest(world: &World, calendar: CalendarId) {
     mirror::equals_provider(world, calendar).await;
+    eventually("all notices are delivered", || async {
+        let waiting = world.control().deliveries().unwrap().count(DeliveryStatus::Pending);
+        if waiting == 0 { Ok(()) } else { Err(waiting) }
+    })
+    .await;
+    // A person's sync comes after them in the workflow's inbox.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     eventually("nothing is read", || async {
         let status = world.status(calendar).await;
@@ -114,6 +120,7 @@ async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_n
 
     world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
     reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = 1).await;
+    come_to_rest(&world, calendar).await;
     world.change_events(USER, 4).await;
     confirmed_via(&world, calendar, Via::Poll).await;
     assert!(world.control().deliveries().unwrap().count(DeliveryStatus::Lost) >= 4);
