@@ -7,7 +7,9 @@ use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::tenant::{ApiKey, Tenant};
-use evercal_domain::{AccountId, Calendar, CalendarId, Clock as _, SystemClock, TenantId, random};
+use evercal_domain::{
+    AccountId, Calendar, CalendarId, Clock as _, Provider, SyncStrategies, SyncStrategy, SystemClock, TenantId, random,
+};
 use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
@@ -37,6 +39,8 @@ pub const USER: &str = "ada@example.com";
 pub struct WorldOptions {
     /// The durations of all workflows.
     pub timing: Timing,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
     /// Events in the user's calendar.
     pub events: u32,
     /// Whether requests carry the workflows' own time, for tests that skip time.
@@ -53,6 +57,7 @@ impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             timing: quick(),
+            strategy: SyncStrategy::default(),
             events: 20,
             simulated_time: false,
             http: HttpSettings::default(),
@@ -98,6 +103,8 @@ pub struct Settings {
     pub gateway_address: SocketAddr,
     /// The durations.
     pub timing: Timing,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
     /// Whether requests carry the workflows' time.
     pub simulated_time: bool,
     /// What one call to the provider may take.
@@ -108,6 +115,12 @@ pub struct Settings {
     pub payload_codec: Option<SealingCodec>,
     /// The build of workers that start from now on.
     pub build_id: Option<BuildId>,
+}
+
+impl Settings {
+    fn strategies(&self) -> SyncStrategies {
+        [(Provider::Google, self.strategy)].into_iter().collect()
+    }
 }
 
 struct RunningWorker {
@@ -141,6 +154,7 @@ impl World {
             channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
             gateway_address: free_address()?,
             timing: options.timing,
+            strategy: options.strategy,
             simulated_time: options.simulated_time,
             http: options.http,
             concurrent_syncs: options.concurrent_syncs,
@@ -317,6 +331,7 @@ impl World {
         let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
         config.channel_token_keys = self.settings.channel_token_keys.clone();
         config.timing = self.settings.timing.clone();
+        config.strategies = self.settings.strategies();
         let target = self.target("gateway")?;
         let signals = Arc::new(TemporalSignals::new(
             target.connection,
@@ -350,6 +365,7 @@ impl World {
             )?,
             google_webhook_address,
             timing: self.settings.timing.clone(),
+            strategies: self.settings.strategies(),
             http: self.settings.http.clone(),
             concurrent_syncs: self.settings.concurrent_syncs,
             build_id: self.settings.build_id.clone(),

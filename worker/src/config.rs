@@ -1,7 +1,9 @@
 //! What a worker has to know to run.
 
-use evercal_domain::Provider;
+use std::num::NonZeroUsize;
+
 use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
 use evercal_providers::google::GoogleSettings;
 use evercal_settings::{ConfigError, Lookup};
@@ -24,6 +26,8 @@ pub struct WorkerConfig {
     pub google_webhook_address: Url,
     /// The durations that workflows go by.
     pub timing: Timing,
+    /// How changes are found, by provider (`SYNC_STRATEGY_…`).
+    pub strategies: SyncStrategies,
     /// What one call to a provider may take.
     pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
@@ -44,9 +48,10 @@ impl WorkerConfig {
             google: evercal_settings::google(lookup, true)?,
             google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,
             timing: evercal_settings::timing(lookup)?,
+            strategies: evercal_settings::sync_strategies(lookup)?,
             http: HttpSettings::default(),
-            concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
             build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
+            concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
         })
     }

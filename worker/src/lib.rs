@@ -70,6 +70,7 @@ pub fn deps(config: WorkerConfig, store: Arc<dyn evercal_storage::Store>) -> any
         settings: ActivitySettings {
             channel_token_keys: config.channel_token_keys,
             timing: config.timing,
+            strategies: config.strategies,
             simulated_time: config.simulated_time,
         },
     })

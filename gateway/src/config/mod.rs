@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use evercal_domain::SyncStrategies;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
 use evercal_workflows::Timing;
@@ -30,6 +31,8 @@ pub struct GatewayConfig {
     pub google: GoogleSettings,
     /// The durations that new accounts go by.
     pub timing: Timing,
+    /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
+    pub strategies: SyncStrategies,
     /// Temporal's namespace, for links into its UI.
     pub temporal_namespace: String,
     /// Bounds.
@@ -103,6 +106,7 @@ impl GatewayConfig {
             // Redeeming codes is the worker's work.
             google: evercal_settings::google(lookup, false)?,
             timing: evercal_settings::timing(lookup)?,
+            strategies: evercal_settings::sync_strategies(lookup)?,
             temporal_namespace: lookup.text("TEMPORAL_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
             limits: GatewayLimits::default(),
             cors_origins: cors_origins(lookup)?,

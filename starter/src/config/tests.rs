@@ -93,6 +93,40 @@ fn a_complete_configuration_has_no_problem_and_shows_where_each_value_comes_from
 }
 
 #[test]
+fn the_strategy_of_a_provider_is_shown_with_its_source_and_refused_by_name() {
+    let mut values = complete();
+    let of = |values: &BTreeMap<&'static str, String>| report(values)["SYNC_STRATEGY_GOOGLE"].clone();
+    assert_eq!((of(&values).value.as_deref(), of(&values).source.as_str()), (Some("webhook"), "default"));
+    values.insert("SYNC_STRATEGY_GOOGLE", "hybrid".to_owned());
+    let hybrid = of(&values);
+    assert_eq!((hybrid.value.as_deref(), hybrid.source.as_str()), (Some("hybrid"), "environment"));
+    assert_eq!(hybrid.problem, None);
+    values.insert("SYNC_STRATEGY_GOOGLE", "push".to_owned());
+    assert_eq!(of(&values).problem.as_deref(), Some("it is none of webhook, polling, hybrid"));
+}
+
+#[test]
+fn what_config_calls_a_problem_is_what_a_part_does_not_start_with() {
+    let wrong = [
+        ("SYNC_STRATEGY_GOOGLE", "push"),
+        ("SYNC_CONCURRENT_JOBS", "0"),
+        ("SYNC_TIMEOUT_MS", "0"),
+        ("SYNC_MAX_RETRIES", "-1"),
+        ("POLLING_INTERVAL_MS", "0"),
+        ("RECONCILE_INTERVAL", "0"),
+        ("EVERCAL_TIMING", r#"{"polling_interval_s":0}"#),
+    ];
+    for (variable, value) in wrong {
+        let mut values = complete();
+        values.insert(variable, value.to_owned());
+        assert!(report(&values)[variable].problem.is_some(), "{variable}={value}");
+        let find = |name: &str| values.get(name).cloned();
+        let error = WorkerConfig::from_lookup(&Lookup::new(&find)).err().unwrap();
+        assert_eq!(error.variable, variable);
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once_with_an_example() {
     let mut values = complete();
     values.remove("GOOGLE_CLIENT_ID");

@@ -2,7 +2,9 @@
 //! the README.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
+use evercal_domain::Provider;
 use evercal_settings::{ConfigError, Lookup};
 use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
@@ -194,7 +196,7 @@ pub const VARIABLES: &[Variable] = &[
         read_by: &[Role::Worker],
         shown: Shown::Whole,
         otherwise: Otherwise::Value("10"),
-        check: |lookup| lookup.optional::<usize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
+        check: |lookup| lookup.optional::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
     },
     Variable {
         name: "SYNC_MAX_RETRIES",
@@ -208,7 +210,7 @@ pub const VARIABLES: &[Variable] = &[
         read_by: BOTH,
         shown: Shown::Whole,
         otherwise: Otherwise::Timing { field: "sync_timeout_ms", read: |timing| timing.sync_timeout_ms.to_string() },
-        check: |lookup| lookup.optional::<u64>("SYNC_TIMEOUT_MS", "600000").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU64>("SYNC_TIMEOUT_MS", "600000").map(drop),
     },
     Variable {
         name: "POLLING_INTERVAL_MS",
@@ -218,7 +220,14 @@ pub const VARIABLES: &[Variable] = &[
             field: "polling_interval_s",
             read: |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string(),
         },
-        check: |lookup| lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU64>("POLLING_INTERVAL_MS", "900000").map(drop),
+    },
+    Variable {
+        name: evercal_settings::strategy_variable(Provider::Google),
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("webhook"),
+        check: |lookup| evercal_settings::sync_strategy(lookup, Provider::Google).map(drop),
     },
     Variable {
         name: "RENEW_LEAD",
@@ -235,7 +244,7 @@ pub const VARIABLES: &[Variable] = &[
             field: "reconcile_interval_s",
             read: |timing| timing.reconcile_interval_s.to_string(),
         },
-        check: |lookup| lookup.optional::<u32>("RECONCILE_INTERVAL", "21600").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU32>("RECONCILE_INTERVAL", "21600").map(drop),
     },
     Variable {
         name: "EVERCAL_TIMING",

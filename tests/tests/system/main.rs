@@ -11,5 +11,6 @@ mod notices;
 mod openapi;
 mod payloads;
 mod secrets;
+mod strategies;
 mod window;
 mod year;
