@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod dev;
 mod roles;
+mod temporal_help;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -108,6 +109,9 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(help) = temporal_help::help(&format!("{error:#}")) {
+                eprintln!(" next: {help}");
+            }
             ExitCode::FAILURE
         }
     }

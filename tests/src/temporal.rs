@@ -33,7 +33,7 @@ impl TestTemporal {
         let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::tempdir()?;
         let mut options = options(folder.path())?;
-        options.address_override = Some(address.clone());
+        options.running_server = Some(evercal_devserver::connection_options(&address)?);
         options.namespace.clone_from(&namespace);
         TemporalServer::start(options).await?;
         let client = connect(&address, &namespace, "test").await?;

@@ -9,7 +9,7 @@ use tracing::info;
 use crate::binaries::{self, Binaries};
 use crate::config;
 use crate::error::DevserverError;
-use crate::namespace::{connect, ensure_namespace};
+use crate::namespace::{connect_by, ensure_namespace, host_and_port};
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
 use crate::postgres_schema;
@@ -45,21 +45,26 @@ impl TemporalServer {
     /// Returns when the server answers and namespace and search attributes can be used. May build the
     /// server first, which takes minutes and shows its progress on stderr.
     pub async fn start(options: TemporalOptions) -> Result<Self, DevserverError> {
-        let (address, own) = if let Some(address) = &options.address_override {
-            (address.clone(), None)
+        let (connection, address, own) = if let Some(running) = &options.running_server {
+            (running.clone(), host_and_port(&running.target), None)
         } else {
             let (address, own) = start_own(&options).await?;
-            (address, Some(own))
+            (options.security.connection_options(&address)?, address, Some(own))
         };
-        let connection = connect(&address).await?;
+        let connection = connect_by(connection).await?;
         ensure_namespace(&connection, &options.namespace, options.retention, &options.search_attributes).await?;
         info!(address, namespace = options.namespace, own = own.is_some(), "Temporal is ready");
         Ok(Self { address, namespace: options.namespace, own })
     }
 
-    /// Where the server answers gRPC: `host:port` for an own one, else as the caller gave it.
+    /// Where the server answers gRPC: `host:port`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether this process runs it.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
     }
 
     /// Where to open the UI, if this process runs one.
@@ -138,9 +143,9 @@ async fn start_children(
 ) -> Result<(), DevserverError> {
     let server_config = config::write(folder, options, plan)?;
     let mut server = ChildSpec::new(SERVER, &binaries.server, log_file(SERVER));
-    server.args = vec!["--config-file".into(), server_config.into(), "--allow-no-auth".into(), "start".into()];
-    let address = format!("127.0.0.1:{}", plan.frontend);
-    supervisor.start(server, || async { connect(&address).await.is_ok() }).await?;
+    server.args = config::server_arguments(options, server_config);
+    let connection = options.security.connection_options(&format!("127.0.0.1:{}", plan.frontend))?;
+    supervisor.start(server, || async { connect_by(connection.clone()).await.is_ok() }).await?;
     if options.with_ui {
         let mut ui = ChildSpec::new(UI, &binaries.ui, log_file(UI));
         ui.args = vec![

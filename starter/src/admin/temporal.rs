@@ -8,6 +8,7 @@ use serde_json::json;
 use temporalio_client::Connection;
 
 use crate::cli::{CliError, Failure, pretty};
+use crate::temporal_help::help;
 
 /// What the command takes.
 #[derive(Args)]
@@ -23,11 +24,9 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
         CliError::usage(format!("{error:#}"), "set TEMPORAL_ADDRESS, or correct the profile that names it")
     })?;
     let connection = Connection::connect(target.connection).await.map_err(|error| {
-        CliError::new(
-            Failure::Unreachable,
-            format!("Temporal does not answer: {error}"),
-            "check that it runs, and TEMPORAL_ADDRESS",
-        )
+        let message = format!("Temporal does not answer: {error}");
+        let next = help(&message).unwrap_or("check that it runs, and TEMPORAL_ADDRESS");
+        CliError::new(Failure::Unreachable, message, next)
     })?;
     Ok((connection, target.client.namespace))
 }
@@ -42,9 +41,9 @@ pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
         .collect();
     let (connection, namespace) = connect("evercal prepare-temporal").await?;
     ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
-        let advice =
-            "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so";
-        CliError::new(Failure::Error, error.to_string(), advice)
+        let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
+                      where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
+        CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {

@@ -44,9 +44,9 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     let lookup = Lookup::new(&find);
     let listed = |role: Role| -> BTreeSet<String> {
         // Read by the SDK, and by the log.
-        let elsewhere = ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "RUST_LOG"];
+        let is_elsewhere = |name: &str| name.starts_with("TEMPORAL_") || name == "RUST_LOG";
         let names = VARIABLES.iter().filter(|variable| variable.read_by.contains(&role)).map(|variable| variable.name);
-        names.filter(|name| !elsewhere.contains(name)).map(str::to_owned).collect()
+        names.filter(|name| !is_elsewhere(name)).map(str::to_owned).collect()
     };
     // Where the store is, the gateway reads beside its configuration.
     evercal_settings::store(&lookup).unwrap();
@@ -162,4 +162,22 @@ fn a_secret_in_a_file_names_the_variable_of_the_file() {
     let secret = &report(&values)["GOOGLE_CLIENT_SECRET"];
     assert_eq!(secret.source, "GOOGLE_CLIENT_SECRET_FILE");
     assert_eq!((secret.value.as_deref(), &secret.problem), (Some("set, not shown"), &None));
+}
+
+#[test]
+fn what_the_temporal_sdk_would_pass_over_in_silence_is_a_problem() {
+    let mut values = complete();
+    let wrong = [
+        ("TEMPORAL_TLS", "yes", "neither true nor false"),
+        ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true", "certificates are always verified"),
+        ("TEMPORAL_CONFIG_FILE", "/nowhere/temporal.toml", "does not exist"),
+    ];
+    values.extend(wrong.map(|(name, value, _)| (name, value.to_owned())));
+    values.insert("TEMPORAL_API_KEY", "marker".to_owned());
+    let report = report(&values);
+    for (name, _, problem) in wrong {
+        let said = report[name].problem.clone().unwrap_or_default();
+        assert!(said.contains(problem), "{name}: {said}");
+    }
+    assert_eq!(report["TEMPORAL_API_KEY"].value.as_deref(), Some("set, not shown"));
 }

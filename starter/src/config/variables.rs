@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
 use evercal_domain::Provider;
-use evercal_settings::{ConfigError, Lookup};
+use evercal_settings::{ConfigError, Lookup, TemporalTarget};
 use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
+
+use super::temporal;
 
 /// Who reads a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +41,8 @@ pub enum Shown {
     Address,
     /// That it is set. It can also come from the file that `<name>_FILE` names.
     Secret,
+    /// That it is set; read by the SDK, which knows no such file.
+    SecretOfSdk,
 }
 
 /// Where a value comes from when nobody gives one.
@@ -51,8 +55,8 @@ pub enum Otherwise {
     Nothing(&'static str),
     /// This duration, which `EVERCAL_TIMING` may set too.
     Timing { field: &'static str, read: fn(&Timing) -> String },
-    /// What the SDK finds in its profile file, or its own default.
-    TemporalSdk,
+    /// What the SDK finds in its profile file, or its own default; nothing means the text.
+    TemporalSdk { read: fn(&TemporalTarget) -> Option<String>, nothing: &'static str },
 }
 
 /// A variable.
@@ -144,15 +148,81 @@ pub const VARIABLES: &[Variable] = &[
         name: "TEMPORAL_ADDRESS",
         read_by: BOTH,
         shown: Shown::Address,
-        otherwise: Otherwise::TemporalSdk,
-        check: |_| Ok(()),
+        otherwise: Otherwise::TemporalSdk { read: |target| Some(target.connection.target.to_string()), nothing: "" },
+        check: temporal::check_target,
     },
     Variable {
         name: "TEMPORAL_NAMESPACE",
         read_by: BOTH,
         shown: Shown::Whole,
-        otherwise: Otherwise::TemporalSdk,
+        otherwise: Otherwise::TemporalSdk { read: |target| Some(target.client.namespace.clone()), nothing: "" },
         check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_API_KEY",
+        read_by: BOTH,
+        shown: Shown::SecretOfSdk,
+        otherwise: Otherwise::TemporalSdk { read: temporal::api_key, nothing: "no key" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk {
+            read: |target| Some(target.connection.tls_options.is_some().to_string()),
+            nothing: "",
+        },
+        check: temporal::check_switch,
+    },
+    Variable {
+        name: "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::authority, nothing: "the authorities of this machine" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_SERVER_NAME",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::server_name, nothing: "the host of TEMPORAL_ADDRESS" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_CLIENT_CERT_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::client_certificate, nothing: "no certificate" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_CLIENT_KEY_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::client_certificate, nothing: "no certificate" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("false"),
+        check: temporal::check_verification,
+    },
+    Variable {
+        name: "TEMPORAL_PROFILE",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("default"),
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_CONFIG_FILE",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("temporalio/temporal.toml in the user's configuration folder"),
+        check: temporal::check_profile_file,
     },
     Variable {
         name: "EVERCAL_PAYLOAD_KEY",
