@@ -23,6 +23,9 @@ const INTERNAL_FRONTEND: &str = "internal-frontend";
 /// What the server starts when nothing is named.
 const SERVICES: [&str; 4] = ["frontend", "history", "matching", "worker"];
 
+/// The file that keeps everything, where it is not PostgreSQL.
+const DATABASE: &str = "temporal.db";
+
 /// Connections to each database of PostgreSQL.
 const POSTGRES_CONNECTIONS: u16 = 20;
 
@@ -36,7 +39,7 @@ pub(crate) fn write(
     fs::create_dir_all(&folder).map_err(DevserverError::io("create", &folder))?;
     let server = folder.join("server.yaml");
     let dynamic = folder.join("dynamic.yaml");
-    let database = sqlite_uri_path(utf8(&temporal_dir.join("temporal.db"))?);
+    let database = sqlite_uri_path(utf8(&temporal_dir.join(DATABASE))?);
     for (path, content) in [
         (&server, server_config(options, &datastores(options, &database), utf8(&dynamic)?, ports)),
         (&dynamic, dynamic_config(options)),
@@ -45,6 +48,11 @@ pub(crate) fn write(
         fs::write(path, format!("{content:#}\n")).map_err(DevserverError::io("write", path))?;
     }
     Ok(server)
+}
+
+/// Whether the workflows of this folder are kept by our own build.
+pub(crate) fn keeps(temporal_dir: &Path) -> bool {
+    temporal_dir.join(DATABASE).exists()
 }
 
 /// The server's arguments with this configuration.
@@ -153,6 +161,12 @@ fn server_config(options: &TemporalOptions, datastores: &Value, dynamic: &str, p
 }
 
 fn dynamic_config(options: &TemporalOptions) -> Value {
+    let settings = dynamic_settings(options).into_iter();
+    settings.map(|(key, value)| (key.to_owned(), json!([{ "value": value }]))).collect::<Map<_, _>>().into()
+}
+
+/// What the server is to do otherwise than by itself.
+pub(crate) fn dynamic_settings(options: &TemporalOptions) -> Vec<(&'static str, Value)> {
     let mut settings = vec![
         // Fairness keys have no effect without it.
         ("matching.enableFairness", json!(true)),
@@ -174,7 +188,7 @@ fn dynamic_config(options: &TemporalOptions) -> Value {
             ("history.persistenceMaxQPS", json!(limits.history_persistence_calls_per_s)),
         ]);
     }
-    settings.into_iter().map(|(key, value)| (key.to_owned(), json!([{ "value": value }]))).collect::<Map<_, _>>().into()
+    settings
 }
 
 fn ui_config(options: &TemporalOptions, ports: &PortPlan) -> Value {

@@ -14,6 +14,7 @@
 //! that serves traffic. It reads no environment; binaries pass paths and addresses in.
 
 mod binaries;
+mod cli;
 mod config;
 mod error;
 mod lifeline;
@@ -36,4 +37,4 @@ pub use options::{
 };
 pub use ports::Ports;
 pub use security::{ClientCertificates, Security, ServerTls, ServerTokens};
-pub use server::TemporalServer;
+pub use server::{Origin, TemporalServer};

@@ -28,6 +28,8 @@ pub struct TemporalOptions {
     pub cache_dir: PathBuf,
     /// The value of `PATH` in which to look for Go.
     pub search_path: OsString,
+    /// Whether the official `temporal` command line may serve, where nothing was built yet and it is on PATH.
+    pub may_use_cli: bool,
     /// A running server to use in place of an own one, and how to connect to it; see
     /// [`connection_options`](crate::connection_options).
     pub running_server: Option<ConnectionOptions>,
@@ -61,6 +63,7 @@ impl TemporalOptions {
             data_dir: data_dir.into(),
             cache_dir: cache_dir.into(),
             search_path: search_path.into(),
+            may_use_cli: false,
             running_server: None,
             namespace: DEFAULT_NAMESPACE.to_owned(),
             retention: DEFAULT_RETENTION,

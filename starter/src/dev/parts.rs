@@ -53,6 +53,7 @@ impl Parts {
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let temporal = TemporalServer::start(temporal_options(folder, find)?).await?;
+        progress.say(&format!("Temporal: {}", temporal.origin()));
         progress.say("starting simulator, worker and gateway …");
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
@@ -101,6 +102,7 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
         anyhow!("neither XDG_CACHE_HOME nor HOME names a folder: set one, for the built Temporal server")
     })?;
     let mut options = TemporalOptions::new(&folder.path, cache, find("PATH").unwrap_or_default());
+    options.may_use_cli = true;
     if find("TEMPORAL_ADDRESS").is_some() {
         let target = temporal_target("evercal dev")?;
         options.running_server = Some(target.connection);
