@@ -98,11 +98,8 @@ pub enum BuildsError {
 
 /// The builds that Temporal knows, the newest first.
 pub async fn builds(connection: &Connection, namespace: &str) -> Result<Vec<Build>, BuildsError> {
-    let request = DescribeWorkerDeploymentRequest {
-        namespace: namespace.to_owned(),
-        deployment_name: DEPLOYMENT.to_owned(),
-        ..Default::default()
-    };
+    let request =
+        DescribeWorkerDeploymentRequest { namespace: namespace.to_owned(), deployment_name: DEPLOYMENT.to_owned() };
     let answer = connection.clone().describe_worker_deployment(request.into_request()).await;
     let answer = answer.map_err(|status| match status.code() {
         Code::NotFound => BuildsError::NoDeployment,

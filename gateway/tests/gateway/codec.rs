@@ -21,7 +21,8 @@ struct Endpoint {
 
 impl Endpoint {
     fn new() -> Self {
-        Self { codec: SealingCodec::new(Keyring::parse(Keyring::generate("p1").unwrap().expose()).unwrap()) }
+        let keys = Keyring::generate("p1").expect("a key");
+        Self { codec: SealingCodec::new(Keyring::parse(keys.expose()).expect("its text")) }
     }
 
     async fn ask(&self, path: &str, origin: Option<&str>, body: &str) -> Response {
@@ -30,13 +31,15 @@ impl Endpoint {
             request = request.header(ORIGIN, origin);
         }
         let router = codec_router(self.codec.clone(), vec![HeaderValue::from_static(UI)]);
-        router.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        router.oneshot(request).await.expect("a router answers")
     }
 }
 
 async fn json_of(response: Response) -> Value {
     assert_eq!(response.status(), StatusCode::OK);
-    serde_json::from_slice(&to_bytes(response.into_body(), 1 << 20).await.unwrap()).unwrap()
+    let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
+    serde_json::from_slice(&body).expect("JSON")
 }
 
 #[tokio::test]

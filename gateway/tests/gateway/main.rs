@@ -9,6 +9,7 @@ mod api;
 mod bad_input;
 #[cfg(test)]
 mod catch_up;
+#[cfg(test)]
 mod codec;
 #[cfg(test)]
 mod notices;

@@ -32,7 +32,7 @@ pub struct ListOptions {
 /// Which build.
 #[derive(Args)]
 pub struct PromoteOptions {
-    /// Its id: what its workers have as EVERCAL_BUILD_ID
+    /// Its id: what its workers have as `EVERCAL_BUILD_ID`
     build_id: BuildId,
     /// Print JSON
     #[arg(long)]
