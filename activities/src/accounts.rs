@@ -54,12 +54,13 @@ impl AccountActivities {
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
+            let provider = self.deps.provider_of(account_id).await.map_err(from_store)?;
             let Some((calendars, complete)) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
             let store = &self.deps.store;
             if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {
-                let subject = grant_subject(Provider::Google, primary);
+                let subject = grant_subject(provider, primary);
                 store.set_grant_subject(account_id, &subject).await.map_err(from_store)?;
             }
             let at = attempt::started_at(&ctx);
@@ -69,6 +70,7 @@ impl AccountActivities {
                 // Where an entry could not be read, absence proves nothing: nobody's mirror is ended for that.
                 vanished: if complete { reconciled.vanished } else { Vec::new() },
                 timing: Box::new(self.deps.settings.timing.clone()),
+                strategy: Some(self.deps.settings.strategies.of(provider)),
             })
         })
         .await

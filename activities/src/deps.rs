@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider};
+use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, SyncStrategies};
 use evercal_providers::{CalendarProvider, OAuthProvider, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
@@ -39,6 +39,8 @@ pub struct ActivitySettings {
     pub channel_token_keys: ChannelTokenKeys,
     /// The durations that workflows go by; handed to them with the daily discovery.
     pub timing: Timing,
+    /// How changes are found, by provider; handed to workflows with the durations.
+    pub strategies: SyncStrategies,
     /// Whether requests carry the workflow's time for a simulator. Never in production.
     pub simulated_time: bool,
 }
@@ -57,10 +59,15 @@ impl Deps {
         calendar.ok_or_else(|| StoreError::new(StoreErrorKind::NotFound, "the calendar has no row"))
     }
 
-    /// The connection of an account's provider.
-    pub async fn connection_of(&self, account: AccountId) -> Result<&Connection, StoreError> {
+    /// Where an account lives.
+    pub async fn provider_of(&self, account: AccountId) -> Result<Provider, StoreError> {
         let account = self.store.account(account).await?;
         let account = account.ok_or_else(|| StoreError::new(StoreErrorKind::NotFound, "the account has no row"))?;
-        Ok(self.connection(account.provider))
+        Ok(account.provider)
+    }
+
+    /// The connection of an account's provider.
+    pub async fn connection_of(&self, account: AccountId) -> Result<&Connection, StoreError> {
+        Ok(self.connection(self.provider_of(account).await?))
     }
 }

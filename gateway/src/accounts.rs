@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evercal_domain::account::Credentials;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
-use evercal_domain::{Account, AccountId, AccountState};
+use evercal_domain::{Account, AccountId, AccountState, SyncStrategies};
 use evercal_storage::{PageRequest, Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
@@ -17,11 +17,19 @@ const ATTEMPTS: u32 = 3;
 /// After so many failures in a row Temporal is taken to be away again.
 const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
+/// What accounts get along when they start. Later values reach them through a worker.
+pub(crate) struct Given {
+    /// The durations to go by.
+    pub(crate) timing: Timing,
+    /// How changes are found, by provider.
+    pub(crate) strategies: SyncStrategies,
+}
+
 /// Talks to account workflows.
 pub(crate) struct AccountWorkflows {
     store: Arc<dyn Store>,
     signals: Arc<dyn Signals>,
-    timing: Timing,
+    given: Given,
     /// Whether consents may be waiting in the store of which no workflow knows.
     unsettled: AtomicBool,
 }
@@ -36,10 +44,9 @@ pub(crate) enum AccountError {
 }
 
 impl AccountWorkflows {
-    /// Accounts get `timing` along when they start. What the process before left undone is done by the first
-    /// [`Self::settle`].
-    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, timing: Timing) -> Self {
-        Self { store, signals, timing, unsettled: AtomicBool::new(true) }
+    /// What the process before left undone is done by the first [`Self::settle`].
+    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, given: Given) -> Self {
+        Self { store, signals, given, unsettled: AtomicBool::new(true) }
     }
 
     /// A code is in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`] does it
@@ -152,7 +159,8 @@ impl AccountWorkflows {
             account_id: account.id,
             tenant_id: account.tenant_id,
             provider: account.provider,
-            timing: self.timing.clone(),
+            timing: self.given.timing.clone(),
+            strategy: self.given.strategies.of(account.provider),
             carried: None,
         }
     }

@@ -21,7 +21,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let config = GatewayConfig::from_lookup(&lookup)?;
     let store = evercal_settings::store(&lookup)?;
     let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
-    let target = evercal_settings::temporal_target(IDENTITY)?;
+    let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 
     // Before the first request, so that no signal to stop is missed.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::accounts::AccountWorkflows;
+use crate::accounts::{AccountWorkflows, Given};
 use crate::caller::TenantRates;
 use crate::catch_up::{CatchUp, Watch};
 use crate::config::{GatewayConfig, GatewayLimits};
@@ -81,8 +81,8 @@ impl Gateway {
 
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
-        let timing = config.timing.clone();
-        let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), timing));
+        let given = Given { timing: config.timing.clone(), strategies: config.strategies.clone() };
+        let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), given));
         let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
         let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
         let catch_up = CatchUp {

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod dev;
 mod roles;
+mod temporal_help;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Worker,
     /// Run a gateway, configured by the environment
     Gateway,
+    /// Open sealed payloads for Temporal's UI and CLI, configured by the environment
+    Codec,
     /// Run a simulated Google Calendar on loopback
     Simulator(SimulatorOptions),
     /// Show what a gateway and a worker would read from the environment here, and what is wrong with it
@@ -79,6 +82,7 @@ async fn main() -> ExitCode {
         }
         Command::Worker => role(Box::pin(evercal_worker::run(&environment))).await,
         Command::Gateway => role(Box::pin(evercal_gateway::run(&environment))).await,
+        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&environment))).await,
         Command::Simulator(options) => {
             let SimulatorOptions { data_dir, port, seed } = options;
             role(Box::pin(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }))).await
@@ -105,6 +109,9 @@ fn finish(outcome: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(help) = temporal_help::help(&format!("{error:#}")) {
+                eprintln!(" next: {help}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -39,6 +39,17 @@ pub async fn of_workflow(world: &World, workflow_id: &str) -> Vec<History> {
     runs
 }
 
+/// How often a workflow has received a signal, over all its runs.
+pub async fn signals(world: &World, workflow_id: &str, signal: &str) -> usize {
+    let runs = of_workflow(world, workflow_id).await;
+    let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
+    let signals = events.filter(|attributes| match attributes {
+        Attributes::WorkflowExecutionSignaledEventAttributes(it) => it.signal_name == signal,
+        _ => false,
+    });
+    signals.count()
+}
+
 async fn of_run(world: &World, workflow_id: &str, run_id: &str) -> History {
     let mut connection = world.temporal.client.connection().clone();
     let mut history = History::default();

@@ -7,10 +7,12 @@ pub mod channels;
 pub mod histories;
 pub mod logs;
 pub mod mirror;
+mod reconfigure;
 pub mod skipping;
 pub mod temporal;
 mod wait;
 mod world;
 
+pub use reconfigure::reconfigure;
 pub use wait::{PATIENCE, eventually};
-pub use world::{USER, World, WorldOptions, quick};
+pub use world::{Settings, USER, World, WorldOptions, quick};

@@ -33,9 +33,10 @@ impl TestTemporal {
         let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::tempdir()?;
         let mut options = options(folder.path())?;
-        options.address_override = Some(address.clone());
+        options.running_server = Some(evercal_devserver::connection_options(&address)?);
         options.namespace.clone_from(&namespace);
-        TemporalServer::start(options).await?;
+        // In a box of its own: the futures of whole worlds stand on this one.
+        Box::pin(TemporalServer::start(options)).await?;
         let client = connect(&address, &namespace, "test").await?;
         Ok(Self { address, namespace, client })
     }

@@ -7,18 +7,22 @@ use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::tenant::{ApiKey, Tenant};
-use evercal_domain::{AccountId, Calendar, CalendarId, Clock as _, SystemClock, TenantId, random};
+use evercal_domain::{
+    AccountId, Calendar, CalendarId, Clock as _, Provider, SyncStrategies, SyncStrategy, SystemClock, TenantId, random,
+};
 use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
+use evercal_payload_codec::SealingCodec;
 use evercal_settings::TemporalTarget;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
+use evercal_worker::builds::BuildId;
 use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
 use serde_json::{Value, json};
-use temporalio_client::{Client, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions};
+use temporalio_client::{Client, Connection, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions};
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::protos::temporal::api::history::v1::History;
 use tokio::sync::oneshot;
@@ -35,6 +39,8 @@ pub const USER: &str = "ada@example.com";
 pub struct WorldOptions {
     /// The durations of all workflows.
     pub timing: Timing,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
     /// Events in the user's calendar.
     pub events: u32,
     /// Whether requests carry the workflows' own time, for tests that skip time.
@@ -51,6 +57,7 @@ impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             timing: quick(),
+            strategy: SyncStrategy::default(),
             events: 20,
             simulated_time: false,
             http: HttpSettings::default(),
@@ -81,7 +88,7 @@ pub struct World {
     pub settings: Settings,
     http: HttpClient,
     gateway: Option<Gateway>,
-    worker: Option<RunningWorker>,
+    workers: Vec<RunningWorker>,
     folder: tempfile::TempDir,
 }
 
@@ -96,12 +103,24 @@ pub struct Settings {
     pub gateway_address: SocketAddr,
     /// The durations.
     pub timing: Timing,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
     /// Whether requests carry the workflows' time.
     pub simulated_time: bool,
     /// What one call to the provider may take.
     pub http: HttpSettings,
     /// Syncs at a time in the worker.
     pub concurrent_syncs: usize,
+    /// Seals what Temporal keeps, in gateways and workers that start from now on.
+    pub payload_codec: Option<SealingCodec>,
+    /// The build of workers that start from now on.
+    pub build_id: Option<BuildId>,
+}
+
+impl Settings {
+    fn strategies(&self) -> SyncStrategies {
+        [(Provider::Google, self.strategy)].into_iter().collect()
+    }
 }
 
 struct RunningWorker {
@@ -135,9 +154,12 @@ impl World {
             channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
             gateway_address: free_address()?,
             timing: options.timing,
+            strategy: options.strategy,
             simulated_time: options.simulated_time,
             http: options.http,
             concurrent_syncs: options.concurrent_syncs,
+            payload_codec: None,
+            build_id: None,
         };
         let store = evercal_storage::open(&settings.store).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
@@ -150,7 +172,7 @@ impl World {
             settings,
             http: HttpClient::new(&HttpSettings::default())?,
             gateway: None,
-            worker: None,
+            workers: Vec::new(),
             folder,
         };
         world.change_events(USER, options.events).await;
@@ -309,8 +331,13 @@ impl World {
         let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
         config.channel_token_keys = self.settings.channel_token_keys.clone();
         config.timing = self.settings.timing.clone();
-        let (connection, client) = connection_options(&self.temporal.address, &self.temporal.namespace, "gateway")?;
-        let signals = Arc::new(TemporalSignals::new(connection, client, evercal_gateway::config::TEMPORAL_CALL_BOUND));
+        config.strategies = self.settings.strategies();
+        let target = self.target("gateway")?;
+        let signals = Arc::new(TemporalSignals::new(
+            target.connection,
+            target.client,
+            evercal_gateway::config::TEMPORAL_CALL_BOUND,
+        ));
         let gateway = Gateway::start(config, self.store.clone(), signals, Arc::new(SystemClock)).await?;
         self.gateway = Some(gateway);
         Ok(())
@@ -323,7 +350,7 @@ impl World {
         }
     }
 
-    /// Starts a worker (again).
+    /// Starts a worker, again or beside those that run.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
         let client = evercal_simulator::OauthClient::default();
         let mut google_webhook_address: Url = self.public_url().parse()?;
@@ -338,31 +365,59 @@ impl World {
             )?,
             google_webhook_address,
             timing: self.settings.timing.clone(),
+            strategies: self.settings.strategies(),
             http: self.settings.http.clone(),
             concurrent_syncs: self.settings.concurrent_syncs,
+            build_id: self.settings.build_id.clone(),
             simulated_time: self.settings.simulated_time,
         };
-        let (connection, client) = connection_options(&self.temporal.address, &self.temporal.namespace, "worker")?;
-        let target = TemporalTarget { connection, client };
+        let target = self.target("worker")?;
         let deps = Arc::new(evercal_worker::deps(config.clone(), self.store.clone())?);
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
         let task = tokio::spawn(async move { evercal_worker::serve(&config, target, deps, stopped).await });
-        self.worker = Some(RunningWorker { stop, task });
+        self.workers.push(RunningWorker { stop, task });
         Ok(())
     }
 
-    /// Stops the worker in order.
+    /// Stops the worker that was started first, in order.
     pub async fn stop_worker(&mut self) -> anyhow::Result<()> {
-        let Some(worker) = self.worker.take() else { return Ok(()) };
+        if self.workers.is_empty() {
+            return Ok(());
+        }
+        let worker = self.workers.remove(0);
         drop(worker.stop);
         worker.task.await.map_err(|error| anyhow!("the worker's task: {error}"))?
+    }
+
+    /// Begins anew with gateway, worker and this test's own client, all with this codec.
+    pub async fn seal_payloads(&mut self, codec: SealingCodec) -> anyhow::Result<()> {
+        self.stop_gateway().await;
+        self.stop_worker().await?;
+        self.settings.payload_codec = Some(codec);
+        let target = self.target("test")?;
+        let connection = Connection::connect(target.connection).await?;
+        self.temporal.client =
+            Client::new(connection, target.client).map_err(|error| anyhow!("making a client: {error}"))?;
+        self.start_gateway().await?;
+        self.start_worker()
+    }
+
+    /// The way to Temporal, as a process would read it from its environment.
+    fn target(&self, identity: &str) -> anyhow::Result<TemporalTarget> {
+        let (connection, mut client) = connection_options(&self.temporal.address, &self.temporal.namespace, identity)?;
+        if let Some(codec) = &self.settings.payload_codec {
+            client.data_converter = codec.clone().into_converter();
+        }
+        Ok(TemporalTarget { connection, client })
     }
 
     /// Takes everything down; what still runs in Temporal is left to its namespace.
     pub async fn end(mut self) {
         self.stop_gateway().await;
-        self.stop_worker().await.expect("the worker ends in order");
+        while !self.workers.is_empty() {
+            self.stop_worker().await.expect("the worker ends in order");
+        }
         self.simulator.shutdown().await;
     }
 

@@ -1,13 +1,17 @@
 //! What a worker has to know to run.
 
-use evercal_domain::Provider;
+use std::num::NonZeroUsize;
+
 use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
 use evercal_providers::google::GoogleSettings;
 use evercal_settings::{ConfigError, Lookup};
 use evercal_storage::StoreSettings;
 use evercal_workflows::Timing;
 use url::Url;
+
+use crate::builds::BuildId;
 
 /// The configuration of a worker.
 #[derive(Clone)]
@@ -22,10 +26,15 @@ pub struct WorkerConfig {
     pub google_webhook_address: Url,
     /// The durations that workflows go by.
     pub timing: Timing,
+    /// How changes are found, by provider (`SYNC_STRATEGY_…`).
+    pub strategies: SyncStrategies,
     /// What one call to a provider may take.
     pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
     pub concurrent_syncs: usize,
+    /// The build that this process is of, where workers are versioned (`EVERCAL_BUILD_ID`): it gets no work until its build
+    /// was promoted.
+    pub build_id: Option<BuildId>,
     /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
     pub simulated_time: bool,
 }
@@ -39,8 +48,10 @@ impl WorkerConfig {
             google: evercal_settings::google(lookup, true)?,
             google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,
             timing: evercal_settings::timing(lookup)?,
+            strategies: evercal_settings::sync_strategies(lookup)?,
             http: HttpSettings::default(),
-            concurrent_syncs: lookup.or_default("SYNC_CONCURRENT_JOBS", "10", "10")?,
+            build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
+            concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! One process serves all queues. Not for logic of any kind: workflows decide, activities act.
 
+pub mod builds;
 mod config;
 mod queues;
 
@@ -27,7 +28,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let config = WorkerConfig::from_lookup(&lookup)?;
     let store = evercal_storage::open(&config.store).await;
     let store = store.with_context(|| format!("opening the store {}", config.store.url))?;
-    let target = temporal_target(IDENTITY)?;
+    let target = temporal_target(IDENTITY)?.sealing(&lookup)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let stop = async move {
@@ -69,6 +70,7 @@ pub fn deps(config: WorkerConfig, store: Arc<dyn evercal_storage::Store>) -> any
         settings: ActivitySettings {
             channel_token_keys: config.channel_token_keys,
             timing: config.timing,
+            strategies: config.strategies,
             simulated_time: config.simulated_time,
         },
     })

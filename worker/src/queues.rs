@@ -12,6 +12,7 @@ use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder, 
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 
+use crate::builds;
 use crate::config::WorkerConfig;
 
 /// Workflows kept in memory between their tasks.
@@ -82,11 +83,13 @@ pub(crate) async fn serve(
 }
 
 fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<WorkerOptions>> {
+    let deployment = builds::deployment_options(config.build_id.as_ref());
     let workflows = WorkerOptions::new(names::QUEUE_WORKFLOWS)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
         .sticky_queue_schedule_to_start_timeout(WAIT_FOR_CACHED)
         .workflow_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
+        .deployment_options(deployment.clone())
         .register_workflow::<SubscriptionWorkflow>()?
         .register_workflow::<PollingWorkflow>()?
         .register_workflow::<AccountWorkflow>()?
@@ -95,6 +98,7 @@ fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<Worker
         .tuner(activities_at_a_time(config.concurrent_syncs))
         .activity_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
+        .deployment_options(deployment.clone())
         .register_activities(SyncActivities { deps: deps.clone() })
         .register_activities(AccountActivities { deps: deps.clone() })
         .build();
@@ -102,12 +106,14 @@ fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<Worker
         .tuner(activities_at_a_time(CONCURRENT_CALLS))
         .activity_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
+        .deployment_options(deployment.clone())
         .register_activities(ChannelActivities { deps: deps.clone() })
         .build();
     let store = WorkerOptions::new(names::QUEUE_STORE)
         .tuner(activities_at_a_time(CONCURRENT_CALLS))
         .activity_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
+        .deployment_options(deployment.clone())
         .register_activities(RecordActivities { deps: deps.clone() })
         .build();
     Ok(vec![workflows, google, channels, store])

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evercal_domain::{AccountState, CalendarId};
+use evercal_domain::{AccountState, CalendarId, SyncStrategy};
 use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::search_attributes::SearchAttributes;
@@ -20,7 +20,7 @@ use crate::contract::{
     Close, CodeRedeemed, Ended, RecordActivities, SubscriptionClosed, SubscriptionInput, SubscriptionMissing, pack,
     unpack,
 };
-use crate::decide::account::{AccountStep, next_step};
+use crate::decide::account::{AccountStep, next_step, settings_changed};
 use crate::decide::jitter;
 use crate::failure::FailedCall;
 use crate::retry::Timing;
@@ -213,7 +213,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             AccountStep::Redeem => redeem(&ctx, &detached).await,
             AccountStep::TellGrant { calendar_id, needs_reauth } => {
                 ctx.state_mut(|s| s.progress.to_tell.remove(&calendar_id));
-                let change = AccountChanged { needs_reauth: Some(needs_reauth), timing: None };
+                let change = AccountChanged { needs_reauth: Some(needs_reauth), ..AccountChanged::default() };
                 tell(&ctx, calendar_id, &change).await;
             }
             AccountStep::Ensure { calendar_id } => {
@@ -275,7 +275,7 @@ async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
     let pause_s = jitter::around(timing.discovery_interval_s, 10, &account_id.to_string(), round);
     ctx.state_mut(|s| s.progress.discovery_due_at_ms = now_ms(ctx) + i64::from(pause_s) * 1_000);
     match result {
-        Ok(CalendarsListed::Listed { listed, vanished, timing }) => {
+        Ok(CalendarsListed::Listed { listed, vanished, timing, strategy }) => {
             ctx.state_mut(|s| {
                 s.progress.discoveries += 1;
                 // All of them, also those that should be running: this is where a lost one is found again.
@@ -284,7 +284,7 @@ async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
             for calendar_id in vanished {
                 close_subscription(ctx, calendar_id, "the provider does not list this calendar any more").await;
             }
-            hand_on_timing(ctx, *timing).await;
+            hand_on(ctx, *timing, strategy).await;
         }
         Ok(CalendarsListed::NeedsReauth) => {
             ctx.state_mut(|s| s.progress.lose_grant("the provider refuses the grant: connect the account again"));
@@ -297,14 +297,15 @@ async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
     }
 }
 
-/// New durations reach subscriptions that run for years this way.
-async fn hand_on_timing(ctx: &Context, timing: Timing) {
-    if ctx.state(|s| s.input.timing == timing) {
-        return;
-    }
-    ctx.state_mut(|s| s.input.timing = timing.clone());
+/// New durations and another strategy reach subscriptions that run for years this way.
+async fn hand_on(ctx: &Context, timing: Timing, strategy: Option<SyncStrategy>) {
+    let Some(change) = ctx.state(|s| settings_changed(&s.input, timing, strategy)) else { return };
+    ctx.state_mut(|s| {
+        s.input.timing = change.timing.clone().unwrap_or_else(|| s.input.timing.clone());
+        s.input.strategy = change.strategy.unwrap_or(s.input.strategy);
+    });
     for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
-        tell(ctx, calendar_id, &AccountChanged { needs_reauth: None, timing: Some(timing.clone()) }).await;
+        tell(ctx, calendar_id, &change).await;
     }
 }
 
@@ -323,6 +324,7 @@ async fn start_subscription(ctx: &Context, calendar_id: CalendarId) {
         tenant_id: s.input.tenant_id,
         provider: s.input.provider,
         timing: s.input.timing.clone(),
+        strategy: s.input.strategy,
         carried: None,
     });
     let attributes = SearchAttributes::new([

@@ -14,12 +14,14 @@ pub const ACCOUNT: &str = "account";
 
 /// Signal to a subscription: something may have changed.
 pub const SIGNAL_NOTIFY: &str = "notify";
-/// Signal to a subscription: its account changed (grant lost, grant restored, new timing).
+/// Signal to a subscription: its account changed (grant lost, grant restored, new timing, new strategy).
 pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
 /// Signal to a subscription: end, and stop your channels.
 pub const SIGNAL_CLOSE: &str = "close";
 /// Signal to a poller: end.
 pub const SIGNAL_STOP: &str = "stop";
+/// Signal to a poller: look this often from now on.
+pub const SIGNAL_INTERVAL: &str = "interval";
 /// Signal to an account: somebody consented (again).
 pub const SIGNAL_AUTHORIZED: &str = "authorized";
 /// Signal to an account: a subscription found the grant dead.
@@ -95,7 +97,7 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
 ];
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 32] = [
+pub const ALL: [&str; 33] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
@@ -103,6 +105,7 @@ pub const ALL: [&str; 32] = [
     SIGNAL_ACCOUNT_CHANGED,
     SIGNAL_CLOSE,
     SIGNAL_STOP,
+    SIGNAL_INTERVAL,
     SIGNAL_AUTHORIZED,
     SIGNAL_GRANT_LOST,
     SIGNAL_SUBSCRIPTION_MISSING,
@@ -135,7 +138,7 @@ pub fn subscription_id(calendar: CalendarId) -> String {
     format!("{SUBSCRIPTION}/{calendar}")
 }
 
-/// The id of the fallback poller of a calendar.
+/// The id of the poller of a calendar.
 pub fn polling_id(calendar: CalendarId) -> String {
     format!("{POLLING}/{calendar}")
 }
@@ -153,7 +156,7 @@ mod tests {
     fn wire_names_never_change() {
         assert_eq!(
             ALL.join(" "),
-            "subscription polling account notify account_changed close stop authorized grant_lost \
+            "subscription polling account notify account_changed close stop interval authorized grant_lost \
              subscription_missing subscription_closed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
              list_calendars record_account_state revoke_account evercal evercal-google evercal-channels evercal-store"

@@ -1,5 +1,6 @@
-//! `polling/<calendar>`: stands in while a subscription has no channel. It only finds reasons: it asks the subscription
-//! to look, and never reads anything itself, so that there is one path from reason to commit.
+//! `polling/<calendar>`: stands in while a subscription has no channel, or looks beside it where that was chosen. It only
+//! finds reasons: it asks the subscription to look, and never reads anything itself, so that there is one path from reason
+//! to commit.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
@@ -10,7 +11,7 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowSignalError,
 };
 
-use crate::contract::{Ended, Notify, PollingInput, pack};
+use crate::contract::{Ended, Notify, PollingInput, PollingInterval, pack, unpack};
 use crate::decide::jitter;
 use crate::names;
 use crate::subscription::SubscriptionWorkflow;
@@ -19,7 +20,9 @@ use crate::time::{now_ms, sleep_unless};
 /// Looks per run; each is about ten events of history.
 const ROUNDS_PER_RUN: u64 = 150;
 
-/// The fallback poller of one calendar.
+const NOT_NEEDED: &str = "a channel is live, or the subscription has ended";
+
+/// The poller of one calendar.
 #[workflow]
 pub struct PollingWorkflow {
     input: PollingInput,
@@ -37,40 +40,52 @@ impl PollingWorkflow {
     /// Asks the subscription to look, again and again, until it is stopped or the subscription is gone.
     #[run(name = names::POLLING)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
-        let input = ctx.state(|s| s.input.clone());
-        let id = input.calendar_id.to_string();
+        let calendar_id = ctx.state(|s| s.input.calendar_id);
+        let id = calendar_id.to_string();
         let token = ctx.cancellation_token();
         for round in 0..ROUNDS_PER_RUN {
             let notify = Notify { reason: evercal_domain::SyncReason::Poll, ..Notify::default() };
             let told = ctx
-                .external_workflow(names::subscription_id(input.calendar_id), None)
+                .external_workflow(names::subscription_id(calendar_id), None)
                 .signal(SubscriptionWorkflow::notify, pack(&notify), SignalWorkflowOptions::default())
                 .await;
             if matches!(told, Err(WorkflowSignalError::NotFound(..))) {
                 return Ok(Ended { reason: "the subscription is gone".into() });
             }
             // The phase is by id and the length by round, so that a fleet that lost its channels together spreads out.
-            let pause_s = jitter::around(input.interval_s, 10, &id, round);
+            let interval_s = ctx.state(|s| s.input.interval_s);
+            let pause_s = jitter::around(interval_s, 10, &id, round);
             let at_ms = now_ms(ctx) + i64::from(pause_s) * 1_000;
-            let fired = sleep_unless(ctx, &token, at_ms, "next look", |s: &Self| s.stop).await;
+            let changed = move |s: &Self| s.stop || s.input.interval_s != interval_s;
+            let fired = sleep_unless(ctx, &token, at_ms, "next look", changed).await;
             if ctx.cancellation_token().is_cancelled() {
                 return Ok(Ended { reason: "cancelled".into() });
             }
-            if !fired {
-                return Ok(Ended { reason: "the channel is back".into() });
+            if !fired && ctx.state(|s| s.stop) {
+                return Ok(Ended { reason: NOT_NEEDED.into() });
             }
         }
         // It may have come together with the last timer; the next run would not know of it.
         if ctx.state(|s| s.stop) {
-            return Ok(Ended { reason: "the channel is back".into() });
+            return Ok(Ended { reason: NOT_NEEDED.into() });
         }
-        let never = ctx.continue_as_new(input, ContinueAsNewOptions::default())?;
+        let next = ctx.state(|s| s.input.clone());
+        let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
         match never {}
     }
 
-    /// The channel is back, or the subscription has ended.
+    /// The channel is back, only notices are wanted from now on, or the subscription has ended.
     #[signal(name = names::SIGNAL_STOP)]
     pub fn stop(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
         self.stop = true;
+    }
+
+    /// Look this often from now on ([`PollingInterval`]), and once at once.
+    #[signal(name = names::SIGNAL_INTERVAL)]
+    pub fn interval(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let PollingInterval { interval_s } = unpack(&payload);
+        if interval_s > 0 {
+            self.input.interval_s = interval_s;
+        }
     }
 }

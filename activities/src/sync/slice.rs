@@ -271,7 +271,7 @@ impl Slice<'_> {
     }
 
     fn count_unannounced(&mut self, full: bool, items: &[RemoteItem]) {
-        if full || self.input.reason != SyncReason::Reconcile {
+        if full || !matches!(self.input.reason, SyncReason::Reconcile | SyncReason::Poll) {
             return;
         }
         let announced_by = self.started_at() - ANNOUNCEMENT_GRACE;

@@ -55,6 +55,11 @@ impl Binaries {
     }
 }
 
+/// Whether they have been built on this machine.
+pub(crate) fn are_built(options: &TemporalOptions) -> bool {
+    Binaries::in_folder(&options.cache_dir.join(cache_key())).exist(options.postgres.is_some())
+}
+
 /// Finds the programs or builds them. Several processes may call this at once: one builds, the others wait.
 pub(crate) async fn ensure(options: &TemporalOptions) -> Result<Binaries, DevserverError> {
     let folder = options.cache_dir.join(cache_key());
@@ -189,7 +194,8 @@ fn directive<'a>(go_mod: &'a str, name: &str) -> &'a str {
     modules.max_by_key(|(module, _)| module.len()).map_or("(unknown version)", |(_, version)| version)
 }
 
-fn find_program(name: &str, search_path: &std::ffi::OsStr) -> Option<PathBuf> {
+/// The first program of this name in the folders of a `PATH`.
+pub(crate) fn find_program(name: &str, search_path: &std::ffi::OsStr) -> Option<PathBuf> {
     std::env::split_paths(search_path)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))

@@ -1,6 +1,7 @@
 //! The configuration files of server and UI. They are JSON in files named `.yaml`: every JSON text is YAML,
 //! and a serializer escapes paths right. Not for defaults that callers choose: see `options`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,14 @@ pub(crate) const FOLDER: &str = "config";
 /// The `-e` argument of the UI: the name of its configuration file without `.yaml`.
 pub(crate) const UI_ENVIRONMENT: &str = "ui";
 
+/// The service that a closed server has beside its own; the server starts it only when it is named.
+const INTERNAL_FRONTEND: &str = "internal-frontend";
+/// What the server starts when nothing is named.
+const SERVICES: [&str; 4] = ["frontend", "history", "matching", "worker"];
+
+/// The file that keeps everything, where it is not PostgreSQL.
+const DATABASE: &str = "temporal.db";
+
 /// Connections to each database of PostgreSQL.
 const POSTGRES_CONNECTIONS: u16 = 20;
 
@@ -30,15 +39,35 @@ pub(crate) fn write(
     fs::create_dir_all(&folder).map_err(DevserverError::io("create", &folder))?;
     let server = folder.join("server.yaml");
     let dynamic = folder.join("dynamic.yaml");
-    let database = sqlite_uri_path(utf8(&temporal_dir.join("temporal.db"))?);
+    let database = sqlite_uri_path(utf8(&temporal_dir.join(DATABASE))?);
     for (path, content) in [
-        (&server, server_config(&datastores(options, &database), utf8(&dynamic)?, options.history_shards, ports)),
+        (&server, server_config(options, &datastores(options, &database), utf8(&dynamic)?, ports)),
         (&dynamic, dynamic_config(options)),
-        (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(&options.namespace, ports)),
+        (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(options, ports)),
     ] {
         fs::write(path, format!("{content:#}\n")).map_err(DevserverError::io("write", path))?;
     }
     Ok(server)
+}
+
+/// Whether the workflows of this folder are kept by our own build.
+pub(crate) fn keeps(temporal_dir: &Path) -> bool {
+    temporal_dir.join(DATABASE).exists()
+}
+
+/// The server's arguments with this configuration.
+pub(crate) fn server_arguments(options: &TemporalOptions, file: PathBuf) -> Vec<OsString> {
+    let mut arguments = vec!["--config-file".into(), file.into()];
+    if options.security.tokens.is_none() {
+        arguments.push("--allow-no-auth".into());
+    }
+    arguments.push("start".into());
+    if options.security.is_closed() {
+        for service in SERVICES.into_iter().chain([INTERNAL_FRONTEND]) {
+            arguments.extend(["--service".into(), service.into()]);
+        }
+    }
+    arguments
 }
 
 fn utf8(path: &Path) -> Result<&str, DevserverError> {
@@ -84,27 +113,35 @@ fn datastores(options: &TemporalOptions, file: &str) -> Value {
     json!({ "store": database(&postgres.store), "visibility": database(&postgres.visibility) })
 }
 
-fn server_config(datastores: &Value, dynamic: &str, shards: u16, ports: &PortPlan) -> Value {
+fn server_config(options: &TemporalOptions, datastores: &Value, dynamic: &str, ports: &PortPlan) -> Value {
     let service = |grpc: u16, membership: u16| json!({ "rpc": { "grpcPort": grpc, "membershipPort": membership, "bindOnLocalHost": true } });
     let mut frontend = service(ports.frontend, ports.frontend_membership);
     if let Some(rpc) = frontend.get_mut("rpc").and_then(Value::as_object_mut) {
         rpc.insert("httpPort".to_owned(), json!(ports.frontend_http));
     }
+    let mut services = json!({
+        "frontend": frontend,
+        "history": service(ports.history, ports.history_membership),
+        "matching": service(ports.matching, ports.matching_membership),
+        "worker": service(ports.worker, ports.worker_membership),
+    });
+    if let (true, Some(services)) = (options.security.is_closed(), services.as_object_mut()) {
+        // The server's own workers come in here, without certificate and token.
+        let internal = service(ports.internal_frontend, ports.internal_frontend_membership);
+        services.insert(INTERNAL_FRONTEND.to_owned(), internal);
+    }
+    let mut global = options.security.global_config();
+    global.insert("membership".to_owned(), json!({ "maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1" }));
     json!({
         "log": { "stdout": true, "level": "warn" },
         "persistence": {
             "defaultStore": "store",
             "visibilityStore": "visibility",
-            "numHistoryShards": shards,
+            "numHistoryShards": options.history_shards,
             "datastores": datastores,
         },
-        "global": { "membership": { "maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1" } },
-        "services": {
-            "frontend": frontend,
-            "history": service(ports.history, ports.history_membership),
-            "matching": service(ports.matching, ports.matching_membership),
-            "worker": service(ports.worker, ports.worker_membership),
-        },
+        "global": global,
+        "services": services,
         "clusterMetadata": {
             "enableGlobalNamespace": false,
             "failoverVersionIncrement": 10,
@@ -124,6 +161,12 @@ fn server_config(datastores: &Value, dynamic: &str, shards: u16, ports: &PortPla
 }
 
 fn dynamic_config(options: &TemporalOptions) -> Value {
+    let settings = dynamic_settings(options).into_iter();
+    settings.map(|(key, value)| (key.to_owned(), json!([{ "value": value }]))).collect::<Map<_, _>>().into()
+}
+
+/// What the server is to do otherwise than by itself.
+pub(crate) fn dynamic_settings(options: &TemporalOptions) -> Vec<(&'static str, Value)> {
     let mut settings = vec![
         // Fairness keys have no effect without it.
         ("matching.enableFairness", json!(true)),
@@ -145,16 +188,17 @@ fn dynamic_config(options: &TemporalOptions) -> Value {
             ("history.persistenceMaxQPS", json!(limits.history_persistence_calls_per_s)),
         ]);
     }
-    settings.into_iter().map(|(key, value)| (key.to_owned(), json!([{ "value": value }]))).collect::<Map<_, _>>().into()
+    settings
 }
 
-fn ui_config(namespace: &str, ports: &PortPlan) -> Value {
+fn ui_config(options: &TemporalOptions, ports: &PortPlan) -> Value {
     json!({
         "temporalGrpcAddress": format!("127.0.0.1:{}", ports.frontend),
+        "tls": options.security.ui_config(),
         "host": "127.0.0.1",
         "port": ports.ui,
         "enableUi": true,
-        "defaultNamespace": namespace,
+        "defaultNamespace": options.namespace,
         "disableNewsFetch": true,
         "cors": { "cookieInsecure": true },
     })

@@ -12,6 +12,7 @@ pub enum DevserverError {
         "no Temporal server: {reason}\n\
          Ways out:\n\
          - set TEMPORAL_ADDRESS to a running server, as in TEMPORAL_ADDRESS=127.0.0.1:7233;\n\
+         - for `evercal dev`: install the `temporal` command line (https://docs.temporal.io/cli) and have it on PATH;\n\
          - install Go {go_version} or newer (https://go.dev/dl), have it on PATH, and start again \
          (the first build needs the network);\n\
          - copy the folder {} from a machine of the same kind on which evercal has run.",
@@ -25,6 +26,13 @@ pub enum DevserverError {
         /// Where the built programs are looked for.
         build_dir: PathBuf,
     },
+    /// The workflows of a data folder are kept by a program that is not there.
+    #[error(
+        "what {} holds was begun with the `temporal` command line, which is not on PATH: install it \
+         (https://docs.temporal.io/cli), or begin anew in another folder",
+        .0.display()
+    )]
+    CliMissing(PathBuf),
     /// Another process runs Temporal in the same data folder.
     #[error("another process already runs Temporal in {}", .0.display())]
     InUse(PathBuf),

@@ -3,7 +3,7 @@
 //! [`TemporalServer::start`] finds a cached build of the pinned Go modules or makes one, writes the
 //! configuration into the data folder, starts server and UI on loopback, registers the namespace and its
 //! search attributes, restarts what dies and stops everything at the end. With
-//! [`TemporalOptions::address_override`] it starts nothing and only prepares the namespace.
+//! [`TemporalOptions::running_server`] it starts nothing and only prepares the namespace.
 //!
 //! [`supervise`] is the part that any parent of long-lived children can use: start, wait until ready, log
 //! to a file, restart with backoff, stop in order, and leave no child behind even after `kill -9`.
@@ -14,6 +14,7 @@
 //! that serves traffic. It reads no environment; binaries pass paths and addresses in.
 
 mod binaries;
+mod cli;
 mod config;
 mod error;
 mod lifeline;
@@ -24,14 +25,16 @@ mod ports;
 pub mod postgres;
 mod postgres_schema;
 mod progress;
+mod security;
 mod server;
 pub mod supervise;
 
 pub use error::DevserverError;
-pub use namespace::{connect, ensure_namespace};
+pub use namespace::{connect, connection_options, ensure_namespace};
 pub use options::{
     DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, PostgresDatabases, RateLimits,
     TemporalOptions, cache_dir,
 };
 pub use ports::Ports;
-pub use server::TemporalServer;
+pub use security::{ClientCertificates, Security, ServerTls, ServerTokens};
+pub use server::{Origin, TemporalServer};

@@ -28,13 +28,27 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Connects to `address` (`host:port`, or a URL) without TLS.
 pub async fn connect(address: &str) -> Result<Connection, DevserverError> {
+    connect_by(connection_options(address)?).await
+}
+
+/// The options of a connection to `address` (`host:port`, or a URL), without TLS.
+pub fn connection_options(address: &str) -> Result<ConnectionOptions, DevserverError> {
     let invalid = |_| DevserverError::InvalidAddress(address.to_owned());
     let url = if address.contains("://") { Url::parse(address) } else { Url::parse(&format!("http://{address}")) };
-    let mut options = ConnectionOptions::new(url.map_err(invalid)?).identity("evercal-devserver".to_owned()).build();
+    Ok(ConnectionOptions::new(url.map_err(invalid)?).identity("evercal-devserver".to_owned()).build())
+}
+
+/// Connects, and gives up soon where nobody answers.
+pub(crate) async fn connect_by(mut options: ConnectionOptions) -> Result<Connection, DevserverError> {
+    let address = host_and_port(&options.target);
     options.connect_timeout = Some(CONNECT_TIMEOUT);
-    Connection::connect(options)
-        .await
-        .map_err(|source| DevserverError::Connect { address: address.to_owned(), source: Box::new(source) })
+    Connection::connect(options).await.map_err(|source| DevserverError::Connect { address, source: Box::new(source) })
+}
+
+/// `host:port`, as far as the address names a port.
+pub(crate) fn host_and_port(address: &Url) -> String {
+    let host = address.host_str().unwrap_or_default();
+    address.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Registers what is missing and returns once the namespace and all attributes can be used. Repeating it,

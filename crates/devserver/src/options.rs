@@ -4,9 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use temporalio_client::ConnectionOptions;
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
 
 use crate::ports::Ports;
+use crate::security::Security;
 
 /// Namespace when the caller names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -26,8 +28,11 @@ pub struct TemporalOptions {
     pub cache_dir: PathBuf,
     /// The value of `PATH` in which to look for Go.
     pub search_path: OsString,
-    /// A running server (`host:port`, or a URL) to use in place of an own one: `TEMPORAL_ADDRESS`.
-    pub address_override: Option<String>,
+    /// Whether the official `temporal` command line may serve, where nothing was built yet and it is on PATH.
+    pub may_use_cli: bool,
+    /// A running server to use in place of an own one, and how to connect to it; see
+    /// [`connection_options`](crate::connection_options).
+    pub running_server: Option<ConnectionOptions>,
     /// The namespace to register.
     pub namespace: String,
     /// How long histories of closed workflows are kept; only used when the namespace is new. At least a day.
@@ -45,6 +50,8 @@ pub struct TemporalOptions {
     /// A PostgreSQL server to keep everything in, as a cluster does; `None`: a SQLite file in the data folder. It takes two
     /// databases that exist and belong to this data folder alone.
     pub postgres: Option<PostgresDatabases>,
+    /// Who may use an own server. By default everybody on this machine, without TLS.
+    pub security: Security,
     /// Request limits above the server's own, for load tests. `None`: the server's own.
     pub rate_limits: Option<RateLimits>,
 }
@@ -56,7 +63,8 @@ impl TemporalOptions {
             data_dir: data_dir.into(),
             cache_dir: cache_dir.into(),
             search_path: search_path.into(),
-            address_override: None,
+            may_use_cli: false,
+            running_server: None,
             namespace: DEFAULT_NAMESPACE.to_owned(),
             retention: DEFAULT_RETENTION,
             search_attributes: Vec::new(),
@@ -65,6 +73,7 @@ impl TemporalOptions {
             time_skipping: false,
             history_shards: DEFAULT_HISTORY_SHARDS,
             postgres: None,
+            security: Security::default(),
             rate_limits: None,
         }
     }

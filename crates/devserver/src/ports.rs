@@ -16,9 +16,9 @@ use crate::error::DevserverError;
 /// The first port that a block may have.
 const FIRST_BLOCK_PORT: u16 = 17_000;
 /// Ports of one block: each field of [`PortPlan`].
-const BLOCK_SIZE: u16 = 10;
+const BLOCK_SIZE: u16 = 12;
 /// Blocks between [`FIRST_BLOCK_PORT`] and 32,000.
-const BLOCK_COUNT: u16 = 1_500;
+const BLOCK_COUNT: u16 = 1_250;
 /// The file in the Temporal folder that remembers the ports.
 const FILE_NAME: &str = "ports.json";
 
@@ -44,6 +44,8 @@ pub(crate) struct PortPlan {
     pub(crate) worker: u16,
     pub(crate) worker_membership: u16,
     pub(crate) ui: u16,
+    pub(crate) internal_frontend: u16,
+    pub(crate) internal_frontend_membership: u16,
 }
 
 impl PortPlan {
@@ -59,6 +61,8 @@ impl PortPlan {
             worker: first + 7,
             worker_membership: first + 8,
             ui: first + 9,
+            internal_frontend: first + 10,
+            internal_frontend_membership: first + 11,
         }
     }
 
@@ -81,6 +85,8 @@ impl PortPlan {
             self.worker,
             self.worker_membership,
             self.ui,
+            self.internal_frontend,
+            self.internal_frontend_membership,
         ]
     }
 

@@ -1,5 +1,6 @@
 //! Puts the parts together: programs, ports, configuration, children, namespace.
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,9 +8,10 @@ use std::path::{Path, PathBuf};
 use tracing::info;
 
 use crate::binaries::{self, Binaries};
+use crate::cli;
 use crate::config;
 use crate::error::DevserverError;
-use crate::namespace::{connect, ensure_namespace};
+use crate::namespace::{connect_by, ensure_namespace, host_and_port};
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
 use crate::postgres_schema;
@@ -33,8 +35,30 @@ pub struct TemporalServer {
     own: Option<Own>,
 }
 
+/// Which server it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// One that somebody else runs.
+    Running,
+    /// Our own build of the pinned sources.
+    Built,
+    /// The official command line, at this path.
+    Cli(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => formatter.write_str("a server that runs already"),
+            Self::Built => formatter.write_str("the server built from pinned sources"),
+            Self::Cli(program) => write!(formatter, "the `temporal` command line, {}", program.display()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Own {
+    origin: Origin,
     supervisor: Supervisor,
     ui_url: Option<String>,
     /// Keeps a second process off the data folder; unlocked by being dropped, or by our death.
@@ -45,21 +69,31 @@ impl TemporalServer {
     /// Returns when the server answers and namespace and search attributes can be used. May build the
     /// server first, which takes minutes and shows its progress on stderr.
     pub async fn start(options: TemporalOptions) -> Result<Self, DevserverError> {
-        let (address, own) = if let Some(address) = &options.address_override {
-            (address.clone(), None)
+        let (connection, address, own) = if let Some(running) = &options.running_server {
+            (running.clone(), host_and_port(&running.target), None)
         } else {
             let (address, own) = start_own(&options).await?;
-            (address, Some(own))
+            (options.security.connection_options(&address)?, address, Some(own))
         };
-        let connection = connect(&address).await?;
+        let connection = connect_by(connection).await?;
         ensure_namespace(&connection, &options.namespace, options.retention, &options.search_attributes).await?;
         info!(address, namespace = options.namespace, own = own.is_some(), "Temporal is ready");
         Ok(Self { address, namespace: options.namespace, own })
     }
 
-    /// Where the server answers gRPC: `host:port` for an own one, else as the caller gave it.
+    /// Where the server answers gRPC: `host:port`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether this process runs it.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Which server it is.
+    pub fn origin(&self) -> &Origin {
+        self.own.as_ref().map_or(&Origin::Running, |own| &own.origin)
     }
 
     /// Where to open the UI, if this process runs one.
@@ -91,7 +125,7 @@ impl TemporalServer {
 }
 
 async fn start_own(options: &TemporalOptions) -> Result<(String, Own), DevserverError> {
-    let binaries = binaries::ensure(options).await?;
+    let programs = programs(options).await?;
     fs::create_dir_all(&options.data_dir).map_err(DevserverError::io("create", &options.data_dir))?;
     // Absolute, since server and UI may resolve relative paths in their own way.
     let data_dir = options.data_dir.canonicalize().map_err(DevserverError::io("resolve", &options.data_dir))?;
@@ -103,18 +137,19 @@ async fn start_own(options: &TemporalOptions) -> Result<(String, Own), Devserver
         // Else the ports of the last run would seem taken, and two servers would share one database.
         wait_for_predecessor(name, &log_file(name)).await?;
     }
-    if let Some(postgres) = &options.postgres {
+    if let (Some(postgres), Programs::Built(binaries)) = (&options.postgres, &programs) {
         postgres_schema::ensure(&binaries.schema_tool, &folder, postgres)?;
     }
     ports::check_fixed(options.ports)?;
     let mut tried = Vec::new();
     for plan in ports::candidates(&folder, options.ports).take(START_ATTEMPTS) {
         let mut supervisor = Supervisor::new();
-        match start_children(&mut supervisor, options, &binaries, &folder, &plan, log_file).await {
+        match start_children(&mut supervisor, options, &programs, &folder, &plan, log_file).await {
             Ok(()) => {
                 plan.remember(&folder)?;
                 let ui_url = options.with_ui.then(|| format!("http://127.0.0.1:{}", plan.ui));
-                return Ok((format!("127.0.0.1:{}", plan.frontend), Own { supervisor, ui_url, _lock: lock }));
+                let own = Own { origin: programs.origin(), supervisor, ui_url, _lock: lock };
+                return Ok((format!("127.0.0.1:{}", plan.frontend), own));
             }
             Err(DevserverError::Supervise(SuperviseError::EndedEarly { log_tail, .. }))
                 if log_tail.contains(PORT_IN_USE) =>
@@ -128,21 +163,57 @@ async fn start_own(options: &TemporalOptions) -> Result<(String, Own), Devserver
     Err(DevserverError::PortsInUse(tried.join(", ")))
 }
 
+/// What runs as the server.
+enum Programs {
+    Built(Binaries),
+    Cli(PathBuf),
+}
+
+impl Programs {
+    fn origin(&self) -> Origin {
+        match self {
+            Self::Built(_) => Origin::Built,
+            Self::Cli(program) => Origin::Cli(program.clone()),
+        }
+    }
+}
+
+/// Our build if it is there, else the command line if it is and may be used, else a build. A folder goes on with what it
+/// was begun with: each has a database of its own.
+async fn programs(options: &TemporalOptions) -> Result<Programs, DevserverError> {
+    let folder = options.data_dir.join("temporal");
+    let command_line = cli::find(options);
+    if options.may_use_cli && cli::keeps(&folder) {
+        return command_line.map(Programs::Cli).ok_or(DevserverError::CliMissing(folder));
+    }
+    match command_line {
+        Some(program) if !binaries::are_built(options) && !config::keeps(&folder) => Ok(Programs::Cli(program)),
+        _ => binaries::ensure(options).await.map(Programs::Built),
+    }
+}
+
 async fn start_children(
     supervisor: &mut Supervisor,
     options: &TemporalOptions,
-    binaries: &Binaries,
+    programs: &Programs,
     folder: &Path,
     plan: &PortPlan,
     log_file: impl Fn(&str) -> PathBuf,
 ) -> Result<(), DevserverError> {
-    let server_config = config::write(folder, options, plan)?;
-    let mut server = ChildSpec::new(SERVER, &binaries.server, log_file(SERVER));
-    server.args = vec!["--config-file".into(), server_config.into(), "--allow-no-auth".into(), "start".into()];
-    let address = format!("127.0.0.1:{}", plan.frontend);
-    supervisor.start(server, || async { connect(&address).await.is_ok() }).await?;
-    if options.with_ui {
-        let mut ui = ChildSpec::new(UI, &binaries.ui, log_file(UI));
+    let (program, arguments, ui) = match programs {
+        Programs::Built(binaries) => {
+            let server_config = config::write(folder, options, plan)?;
+            (&binaries.server, config::server_arguments(options, server_config), Some(&binaries.ui))
+        }
+        // It has the UI inside.
+        Programs::Cli(program) => (program, cli::arguments(options, folder, plan), None),
+    };
+    let mut server = ChildSpec::new(SERVER, program, log_file(SERVER));
+    server.args = arguments;
+    let connection = options.security.connection_options(&format!("127.0.0.1:{}", plan.frontend))?;
+    supervisor.start(server, || async { connect_by(connection.clone()).await.is_ok() }).await?;
+    if let (true, Some(program)) = (options.with_ui, ui) {
+        let mut ui = ChildSpec::new(UI, program, log_file(UI));
         ui.args = vec![
             "-r".into(),
             folder.into(),

@@ -42,6 +42,8 @@ pub struct ChildSpec {
     pub args: Vec<OsString>,
     /// Variables on top of the environment of this process.
     pub env: Vec<(OsString, OsString)>,
+    /// Variables of this process that the child does not get.
+    pub env_remove: Vec<OsString>,
     /// Takes stdout and stderr, appended. Locked while the child lives: no two children share one.
     pub log_file: PathBuf,
     /// How long the first start may take to become ready.
@@ -58,6 +60,7 @@ impl ChildSpec {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            env_remove: Vec::new(),
             log_file: log_file.into(),
             ready_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(10),
@@ -269,6 +272,9 @@ impl Process {
         let log_start = log.metadata().map_err(failed())?.len();
         let stderr = log.try_clone().map_err(failed())?;
         let mut command = lifeline::command(&spec.program, &spec.args);
+        for variable in &spec.env_remove {
+            command.env_remove(variable);
+        }
         command.envs(spec.env.iter().map(|(key, value)| (key, value))).stdout(log).stderr(stderr);
         let lifeline = Lifeline::spawn(command).map_err(start_error(spec, &spec.program))?;
         let pid = lifeline.child.id().ok_or_else(|| io::Error::other("it has no process id"));

@@ -15,6 +15,9 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Google];
+
     /// The name in URLs, search attributes and rows.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,10 +27,7 @@ impl Provider {
 
     /// Reads [`Self::as_str`] back.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "google" => Some(Self::Google),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|provider| provider.as_str() == name)
     }
 }
 

@@ -18,7 +18,7 @@ pub enum CalendarState {
     Renewing,
     /// No channel could be had: a poller looks for changes while we keep trying.
     Polling,
-    /// The provider cannot watch this calendar; it is polled. A state, not an error.
+    /// The provider cannot watch this calendar, or polling was chosen; it is polled. A state, not an error.
     PollOnly,
     /// An operator paused it: the channel is kept, syncs are skipped.
     Paused,

@@ -120,7 +120,8 @@ pub struct Event {
     pub start: EventTime,
     /// End, exclusive.
     pub end: EventTime,
-    /// RFC 5545 lines `RRULE`, `EXRULE`, `RDATE`, `EXDATE`; not empty makes it a master.
+    /// RFC 5545 lines `RRULE`, `EXRULE`, `RDATE`, `EXDATE`; not empty makes it a master. From providers that send iCalendar
+    /// text also `DTSTART` as written, `RECURRENCE-ID` of changes of all that follows, and the `VTIMEZONE`s in use.
     pub recurrence: Vec<String>,
     /// Set for an exception.
     pub series: Option<SeriesPosition>,

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod journal;
 pub mod limits;
 pub mod random;
+pub mod strategy;
 pub mod sync;
 pub mod tenant;
 
@@ -25,4 +26,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
 pub use ids::{AccountId, ApiKeyId, CalendarId, ChannelId, ProviderCalendarId, ProviderEventId, TenantId};
+pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};

@@ -8,6 +8,9 @@ pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const PROVIDER_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// One event's JSON in bytes; a larger one is quarantined and the rest goes on.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+/// A provider's id of a calendar or an event in bytes: Google's own limit for events, and well below what an index of
+/// PostgreSQL holds.
+pub const PROVIDER_ID_BYTES_MAX: usize = 1_024;
 /// Events asked for in one page. Google's maximum; fewer round trips beat smaller transactions here.
 pub const EVENTS_PER_PAGE: u32 = 2_500;
 /// Pages in one pass; beyond it the provider is looping and the pass fails instead of running for ever.

@@ -5,10 +5,17 @@
 //! strictly, brings old series to the window without walking there, turns wall-clock times into instants, and applies
 //! dates, exceptions and cancellations.
 //!
+//! A provider that sends iCalendar text (CalDAV) reads the times of an object with [`CalendarObject`], makes events of
+//! them, and from then on they are series like any other.
+//!
 //! Not for: I/O, storage, a clock. Expansion is CPU work of bounded time; async callers run it in `spawn_blocking`.
 
+mod content_line;
 mod error;
+mod following;
 mod lines;
+mod object;
+mod own_zone;
 mod pattern;
 mod possible;
 mod rule;
@@ -17,9 +24,12 @@ mod series;
 mod stamp;
 mod window;
 mod within_day;
+mod zone;
+mod zone_names;
 
 pub use error::ExpandError;
 pub use lines::RULES_PER_SERIES_MAX;
+pub use object::{CalendarObject, ObjectEvent};
 pub use rule::INTERVAL_MAX;
 pub use rule_starts::STEPS_PER_RULE_MAX;
 pub use series::{Series, expand_series, single_occurrence};

@@ -1,14 +1,18 @@
 //! Reads the recurrence lines of a master: `RRULE`, `EXRULE`, `RDATE`, `EXDATE` (RFC 5545 §3.8.5).
 //!
+//! Three more come from calendar objects (`object`), which say what the domain's events have no field for: `DTSTART` as
+//! it was written, `RECURRENCE-ID;RANGE=THISANDFUTURE` for each exception that also changes what follows it, and the
+//! `VTIMEZONE`s that any of these lines name.
+//!
 //! What is unknown is an error, so that the caller can quarantine the series instead of showing a wrong one.
 //! Not for: what the dates mean in the series (`pattern`).
 
-use calcard::common::timezone::Tz as CalendarTz;
+use std::ops::RangeInclusive;
+
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use evercal_domain::limits::EVENT_BYTES_MAX;
 
-use crate::{ExpandError, rule::Rule, stamp::Stamp};
+use crate::{ExpandError, content_line::ContentLine, rule::Rule, stamp::Stamp, zone::Zone, zone_names::Zones};
 
 /// Most `RRULE` and `EXRULE` lines in one series. RFC 5545 wants one; each costs its own expansion.
 pub const RULES_PER_SERIES_MAX: usize = 4;
@@ -20,17 +24,20 @@ pub(crate) struct Lines {
     pub(crate) excluding_rules: Vec<Rule>,
     pub(crate) added: Vec<AddedTime>,
     pub(crate) excluded: Vec<ListedTime>,
+    pub(crate) start: Option<ListedTime>,
+    /// The places of exceptions that change what follows them.
+    pub(crate) following: Vec<ListedTime>,
 }
 
-/// A value of an `EXDATE` or `RDATE` line, with the zone that the line names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A value of a line of dates, with the zone that the line names.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedTime {
     pub(crate) stamp: Stamp,
-    pub(crate) zone: Option<Tz>,
+    pub(crate) zone: Option<Zone>,
 }
 
 /// A value of an `RDATE` line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AddedTime {
     pub(crate) start: ListedTime,
     /// Set for a period, which has a length of its own.
@@ -38,20 +45,31 @@ pub(crate) struct AddedTime {
 }
 
 /// Where a period (RFC 5545 §3.3.9) ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PeriodEnd {
     At(ListedTime),
     After(TimeDelta),
 }
 
 impl Lines {
-    pub(crate) fn read(lines: &[String]) -> Result<Self, ExpandError> {
+    /// Own zones are worked out for these years.
+    pub(crate) fn read(lines: &[String], years: RangeInclusive<i32>) -> Result<Self, ExpandError> {
         if lines.iter().map(String::len).sum::<usize>() > EVENT_BYTES_MAX {
             return Err(ExpandError::TooMany { what: "bytes of rules and dates", limit: EVENT_BYTES_MAX });
         }
+        let mut zones = Zones::of(lines, years)?;
         let mut read = Self::default();
+        let mut is_zone = false;
         for line in lines {
-            read.add(line)?;
+            let line = ContentLine::read(line)?;
+            let is_edge = line.value.eq_ignore_ascii_case("VTIMEZONE");
+            if line.is("BEGIN") && is_edge {
+                is_zone = true;
+            } else if line.is("END") && is_edge {
+                is_zone = false;
+            } else if !is_zone {
+                read.add(&line, &mut zones)?;
+            }
         }
         if read.rules.len() + read.excluding_rules.len() > RULES_PER_SERIES_MAX {
             return Err(ExpandError::TooMany { what: "rules", limit: RULES_PER_SERIES_MAX });
@@ -59,61 +77,52 @@ impl Lines {
         Ok(read)
     }
 
-    fn add(&mut self, line: &str) -> Result<(), ExpandError> {
-        let (head, value) =
-            line.split_once(':').ok_or_else(|| ExpandError::unreadable("a recurrence line has no value"))?;
-        let (name, parameters) = head.split_once(';').unwrap_or((head, ""));
-        match name.to_ascii_uppercase().as_str() {
-            "RRULE" if parameters.is_empty() => self.rules.push(Rule::read(value)?),
-            "EXRULE" if parameters.is_empty() => self.excluding_rules.push(Rule::read(value)?),
-            "RDATE" => {
-                let zone = zone_of(parameters)?;
-                for value in value.split(',') {
-                    self.added.push(added_time(value, zone)?);
-                }
+    fn add(&mut self, line: &ContentLine, zones: &mut Zones) -> Result<(), ExpandError> {
+        if line.is("RRULE") && line.has_only(&[]) {
+            self.rules.push(Rule::read(line.value)?);
+        } else if line.is("EXRULE") && line.has_only(&[]) {
+            self.excluding_rules.push(Rule::read(line.value)?);
+        } else if line.is("RDATE") {
+            let zone = zone_of(line, zones)?;
+            for value in line.value.split(',') {
+                self.added.push(added_time(value, zone.as_ref())?);
             }
-            "EXDATE" => {
-                let zone = zone_of(parameters)?;
-                for value in value.split(',') {
-                    self.excluded.push(listed_time(value, zone)?);
-                }
+        } else if line.is("EXDATE") {
+            let zone = zone_of(line, zones)?;
+            for value in line.value.split(',') {
+                self.excluded.push(listed_time(value, zone.as_ref())?);
             }
-            _ => return Err(ExpandError::unreadable("a recurrence line is unknown")),
+        } else if line.is("DTSTART") && self.start.is_none() {
+            self.start = Some(listed_time(line.value, zone_of(line, zones)?.as_ref())?);
+        } else if line.is("RECURRENCE-ID") && is_for_what_follows(line) {
+            self.following.push(listed_time(line.value, zone_of(line, zones)?.as_ref())?);
+        } else {
+            return Err(ExpandError::unreadable("a recurrence line is unknown"));
         }
         Ok(())
     }
 }
 
+/// Whether a `RECURRENCE-ID` is one of an exception that changes what follows too (RFC 5545 §3.2.13).
+pub(crate) fn is_for_what_follows(line: &ContentLine) -> bool {
+    line.parameter("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE"))
+}
+
 /// The zone that `TZID` names. `VALUE` is not needed: the three kinds of values differ in form.
-fn zone_of(parameters: &str) -> Result<Option<Tz>, ExpandError> {
-    let mut zone = None;
-    for parameter in parameters.split(';').filter(|text| !text.is_empty()) {
-        let (name, value) =
-            parameter.split_once('=').ok_or_else(|| ExpandError::unreadable("a parameter has no value"))?;
-        if name.eq_ignore_ascii_case("TZID") {
-            zone = Some(zone_named(value.trim_matches('"'))?);
-        } else if !name.eq_ignore_ascii_case("VALUE") {
-            return Err(ExpandError::unreadable("a line of dates has an unknown parameter"));
-        }
+fn zone_of(line: &ContentLine, zones: &mut Zones) -> Result<Option<Zone>, ExpandError> {
+    if !line.has_only(&["TZID", "VALUE", "RANGE"]) {
+        return Err(ExpandError::unreadable("a line of dates has an unknown parameter"));
     }
-    Ok(zone)
+    line.parameter("TZID").map(|name| zones.named(name)).transpose()
 }
 
-/// By IANA name, or by one of the names of other makers that `calcard` knows.
-fn zone_named(name: &str) -> Result<Tz, ExpandError> {
-    match name.parse() {
-        Ok(CalendarTz::Tz(zone)) => Ok(zone),
-        _ => Err(ExpandError::unreadable("a line of dates names an unknown time zone")),
-    }
-}
-
-fn listed_time(text: &str, zone: Option<Tz>) -> Result<ListedTime, ExpandError> {
+pub(crate) fn listed_time(text: &str, zone: Option<&Zone>) -> Result<ListedTime, ExpandError> {
     Stamp::read(text)
-        .map(|stamp| ListedTime { stamp, zone })
-        .ok_or_else(|| ExpandError::unreadable("RDATE or EXDATE has something that is no date"))
+        .map(|stamp| ListedTime { stamp, zone: zone.cloned() })
+        .ok_or_else(|| ExpandError::unreadable("a line of dates has something that is no date"))
 }
 
-fn added_time(text: &str, zone: Option<Tz>) -> Result<AddedTime, ExpandError> {
+fn added_time(text: &str, zone: Option<&Zone>) -> Result<AddedTime, ExpandError> {
     let (start, end) = match text.split_once('/') {
         Some((start, end)) => (start, Some(end)),
         None => (text, None),
@@ -129,7 +138,7 @@ fn added_time(text: &str, zone: Option<Tz>) -> Result<AddedTime, ExpandError> {
 }
 
 /// A positive duration (RFC 5545 §3.3.6), such as `PT1H30M` or `P2W`.
-fn duration(text: &str) -> Option<TimeDelta> {
+pub(crate) fn duration(text: &str) -> Option<TimeDelta> {
     let text = text.strip_prefix('+').unwrap_or(text).strip_prefix('P')?;
     let mut seconds: i64 = 0;
     let mut number = String::new();
@@ -160,11 +169,13 @@ fn duration(text: &str) -> Option<TimeDelta> {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
+
     use super::*;
 
     fn read(lines: &[&str]) -> Result<Lines, ExpandError> {
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
-        Lines::read(&lines)
+        Lines::read(&lines, 2025..=2027)
     }
 
     #[test]
@@ -175,10 +186,20 @@ mod tests {
             "RDATE;TZID=\"W. Europe Standard Time\";VALUE=DATE-TIME:20260107T100000",
         ])
         .unwrap();
-        let zones: Vec<_> = lines.excluded.iter().map(|time| time.zone).collect();
-        assert_eq!(zones, [Some(Tz::Europe__Berlin), Some(Tz::Europe__Berlin), None]);
+        let berlin = || Some(Zone::Iana(Tz::Europe__Berlin));
+        let zones: Vec<_> = lines.excluded.iter().map(|time| time.zone.clone()).collect();
+        assert_eq!(zones, [berlin(), berlin(), None]);
         assert_eq!(lines.added.len(), 1);
-        assert_eq!(lines.added[0].start.zone, Some(Tz::Europe__Berlin));
+        assert_eq!(lines.added[0].start.zone, berlin());
+    }
+
+    #[test]
+    fn a_zone_with_a_colon_or_an_unknown_place_is_not_misread() {
+        let berlin = "EXDATE;TZID=\"(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna\":20260105T090000";
+        let excluded = read(&[berlin]).unwrap().excluded;
+        assert_eq!(excluded[0].zone, Some(Zone::Iana(Tz::Europe__Berlin)));
+        // Not five hours, as the digits before the colon say.
+        assert!(read(&["EXDATE;TZID=\"(UTC+05:30) Somewhere else\":20260105T090000"]).is_err());
     }
 
     #[test]
@@ -188,7 +209,7 @@ mod tests {
         ])
         .unwrap();
         let end = Stamp::read("20260108T110000Z").unwrap();
-        let periods: Vec<_> = lines.added.iter().map(|time| time.period).collect();
+        let periods: Vec<_> = lines.added.iter().map(|time| time.period.clone()).collect();
         assert_eq!(
             periods,
             [
@@ -205,7 +226,12 @@ mod tests {
             "",
             "RRULE",
             "RRULE;X-NOTE=1:FREQ=DAILY",
-            "DTSTART:20260101T090000Z",
+            "DTEND:20260101T090000Z",
+            "DTSTART:20260101T09",
+            "RECURRENCE-ID:20260105T090000",
+            "RECURRENCE-ID;RANGE=THISANDPRIOR:20260105T090000",
+            "BEGIN:VTIMEZONE",
+            "BEGIN:VEVENT",
             "EXDATE:",
             "EXDATE:20260105,,20260106",
             "EXDATE:20260105T090000Z/PT1H",

@@ -1,15 +1,13 @@
 //! What a series repeats by: dates, or the wall clock of a zone; and how its wall-clock times become instants.
 
-use chrono::{
-    DateTime, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc,
-};
+use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 use chrono_tz::Tz;
 use evercal_domain::{Event, EventTime};
 
-use crate::{ExpandError, lines::ListedTime, stamp::Stamp};
+use crate::{ExpandError, lines::ListedTime, stamp::Stamp, zone::Zone};
 
 /// The first time of a series, its length, and its clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Pattern {
     /// The master's start as a wall-clock time; midnight of an all-day series.
     pub(crate) first: NaiveDateTime,
@@ -20,13 +18,13 @@ pub(crate) struct Pattern {
 }
 
 /// What a series repeats by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Clock {
     /// Dates, the same in every zone.
     Dates,
     /// The wall clock of a zone.
     Wall {
-        zone: Tz,
+        zone: Zone,
         /// The zones that the master names, which its occurrences name too.
         start_zone: Option<Tz>,
         end_zone: Option<Tz>,
@@ -34,8 +32,14 @@ enum Clock {
 }
 
 impl Pattern {
-    /// `calendar_zone` is for a master that names no zone; without either it repeats in UTC.
-    pub(crate) fn of(master: &Event, calendar_zone: Option<Tz>) -> Result<Self, ExpandError> {
+    /// `written_start` is the master's `DTSTART` line, where its lines have one: it says what its start does not, an
+    /// own zone or a wall-clock time that does not exist. `calendar_zone` is for a master that names no zone; without
+    /// either it repeats in UTC.
+    pub(crate) fn of(
+        master: &Event,
+        written_start: Option<&ListedTime>,
+        calendar_zone: Option<Tz>,
+    ) -> Result<Self, ExpandError> {
         let pattern = match (master.start, master.end) {
             (EventTime::Date { date: start }, EventTime::Date { date: end }) => Self {
                 first: start.and_time(NaiveTime::MIN),
@@ -44,8 +48,12 @@ impl Pattern {
                 clock: Clock::Dates,
             },
             (EventTime::Instant { at: start, zone: start_zone }, EventTime::Instant { at: end, zone: end_zone }) => {
-                let zone = start_zone.or(calendar_zone).unwrap_or(Tz::UTC);
-                let first = wall_clock(zone, start);
+                let own = written_start.and_then(|written| written.zone.clone());
+                let zone = own.unwrap_or_else(|| Zone::Iana(start_zone.or(calendar_zone).unwrap_or(Tz::UTC)));
+                let first = match written_start.map(|written| written.stamp) {
+                    Some(Stamp::Local(local)) => local,
+                    _ => zone.wall_clock(start),
+                };
                 Self {
                     // Rules know whole seconds.
                     first: first.with_nanosecond(0).unwrap_or(first),
@@ -66,10 +74,12 @@ impl Pattern {
 
     /// The start at a wall-clock time. The first is the master's own, which may be the second of two.
     pub(crate) fn start_at(&self, local: NaiveDateTime) -> EventTime {
-        match self.clock {
+        match &self.clock {
             _ if local == self.first => self.start,
             Clock::Dates => EventTime::Date { date: local.date() },
-            Clock::Wall { zone, start_zone, .. } => EventTime::Instant { at: resolve(zone, local), zone: start_zone },
+            Clock::Wall { zone, start_zone, .. } => {
+                EventTime::Instant { at: zone.instant_of(local), zone: *start_zone }
+            }
         }
     }
 
@@ -88,55 +98,41 @@ impl Pattern {
     }
 
     /// The start that a line means. `None` for a date in a timed series: it says no time.
-    pub(crate) fn start_listed(&self, listed: ListedTime) -> Option<EventTime> {
-        match (self.clock, listed.stamp) {
+    pub(crate) fn start_listed(&self, listed: &ListedTime) -> Option<EventTime> {
+        match (&self.clock, listed.stamp) {
             (Clock::Dates, stamp) => Some(EventTime::Date { date: stamp.written_date() }),
             (Clock::Wall { .. }, Stamp::Date(_)) => None,
             (Clock::Wall { zone, start_zone, .. }, Stamp::Local(local)) => {
-                Some(EventTime::Instant { at: resolve(listed.zone.unwrap_or(zone), local), zone: start_zone })
+                let at = listed.zone.as_ref().unwrap_or(zone).instant_of(local);
+                Some(EventTime::Instant { at, zone: *start_zone })
             }
-            (Clock::Wall { start_zone, .. }, Stamp::Instant(at)) => Some(EventTime::Instant { at, zone: start_zone }),
+            (Clock::Wall { start_zone, .. }, Stamp::Instant(at)) => Some(EventTime::Instant { at, zone: *start_zone }),
         }
     }
 
-    /// The date of a start in the series' own zone.
-    pub(crate) fn local_date(&self, start: &EventTime) -> NaiveDate {
-        match (self.clock, *start) {
-            (_, EventTime::Date { date }) => date,
-            (Clock::Dates, EventTime::Instant { at, .. }) => at.date_naive(),
-            (Clock::Wall { zone, .. }, EventTime::Instant { at, .. }) => wall_clock(zone, at).date(),
+    /// The wall-clock time of a start in the series' own zone; midnight of a date.
+    pub(crate) fn local(&self, start: &EventTime) -> NaiveDateTime {
+        match (&self.clock, start) {
+            (_, EventTime::Date { date }) => date.and_time(NaiveTime::MIN),
+            (Clock::Dates, EventTime::Instant { at, .. }) => at.naive_utc(),
+            (Clock::Wall { zone, .. }, EventTime::Instant { at, .. }) => zone.wall_clock(*at),
         }
+    }
+
+    /// Whether the series has times, not dates.
+    pub(crate) fn is_timed(&self) -> bool {
+        matches!(self.clock, Clock::Wall { .. })
     }
 
     /// A wall-clock time after which a rule with this `UNTIL` makes nothing. A date means all of that day. For an
     /// instant it is a day late, because a zone's clock goes back now and then; the caller compares the instants.
     pub(crate) fn last_local(&self, until: Stamp) -> NaiveDateTime {
         let day = TimeDelta::days(1);
-        match (self.clock, until) {
+        match (&self.clock, until) {
             (Clock::Wall { .. }, Stamp::Local(last)) => Some(last),
-            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => wall_clock(zone, last).checked_add_signed(day),
+            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => zone.wall_clock(last).checked_add_signed(day),
             (_, until) => until.written_date().and_time(NaiveTime::MIN).checked_add_signed(day - TimeDelta::seconds(1)),
         }
         .unwrap_or(NaiveDateTime::MAX)
     }
-}
-
-/// A wall-clock time as an instant. One that does not exist counts with the offset before the gap (so 02:30 becomes
-/// 03:30), one that comes twice means the first (RFC 5545 §3.3.5).
-fn resolve(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
-    match zone.from_local_datetime(&local) {
-        MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(time, _) => time.with_timezone(&Utc),
-        MappedLocalTime::None => {
-            // No zone is more than a day ahead of UTC, so this is before the gap; none has two gaps within two days.
-            let before = local.checked_sub_signed(TimeDelta::days(1)).unwrap_or(local);
-            let offset = zone.offset_from_utc_datetime(&before).fix();
-            local.checked_sub_offset(offset).unwrap_or(local).and_utc()
-        }
-    }
-}
-
-fn wall_clock(zone: Tz, at: DateTime<Utc>) -> NaiveDateTime {
-    let utc = at.naive_utc();
-    let offset = zone.offset_from_utc_datetime(&utc).fix();
-    utc.checked_add_offset(offset).unwrap_or(utc)
 }

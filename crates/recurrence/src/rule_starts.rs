@@ -74,6 +74,7 @@ fn expand(
     if let Some(error) = expanded.errors.first() {
         return Err(ExpandError::unreadable(error.error.to_string()));
     }
+    debug_assert!(expanded.events.len() <= STEPS_PER_RULE_MAX + 1, "calcard went on after its limit");
     if expanded.events.len() > STEPS_PER_RULE_MAX {
         return Err(ExpandError::TooMany {
             what: "steps from its first occurrence or the window's start to the window's end",

@@ -8,7 +8,9 @@ use evercal_domain::{Event, EventTime, SeriesPosition, event::Occurrence, limits
 
 use crate::{
     ExpandError, Window,
+    following::Following,
     lines::{AddedTime, Lines, PeriodEnd},
+    own_zone::years_of,
     pattern::Pattern,
     rule::Rule,
     rule_starts::rule_starts,
@@ -51,9 +53,9 @@ pub fn expand_series(series: &Series, window: &Window) -> Result<Vec<Occurrence>
     }
     let regular = regular_times(series, window)?;
     occurrences.extend(regular.into_iter().filter(|(place, _)| !taken.contains(place)).map(|(_, time)| Occurrence {
-        source_id: series.master.provider_id.clone(),
+        source_id: time.source.provider_id.clone(),
         series_id: Some(series.master.provider_id.clone()),
-        original_start: time.start,
+        original_start: time.original_start,
         start: time.start,
         end: time.end,
     }));
@@ -78,13 +80,13 @@ pub fn single_occurrence(event: &Event, window: &Window) -> Option<Occurrence> {
 
 /// The identity of an occurrence inside its series: what [`EventTime::key`] says, without making a text of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Place {
+pub(crate) enum Place {
     Date(NaiveDate),
     Second(i64),
 }
 
 impl Place {
-    fn of(start: &EventTime) -> Self {
+    pub(crate) fn of(start: &EventTime) -> Self {
         match start {
             EventTime::Date { date } => Self::Date(*date),
             EventTime::Instant { at, .. } => Self::Second(at.timestamp()),
@@ -92,49 +94,63 @@ impl Place {
     }
 }
 
-/// Start and end of an occurrence as rules and dates make it.
+/// An occurrence as rules and dates make it.
 #[derive(Debug, Clone, Copy)]
-struct Time {
+struct Time<'a> {
+    /// The master, or the exception that changed all that follow it.
+    source: &'a Event,
+    original_start: EventTime,
     start: EventTime,
     end: EventTime,
 }
 
 /// What rules and dates make of the window, without the exceptions.
-fn regular_times(series: &Series, window: &Window) -> Result<BTreeMap<Place, Time>, ExpandError> {
-    let pattern = Pattern::of(series.master, series.calendar_zone)?;
-    let lines = Lines::read(&series.master.recurrence)?;
-    let span = Span::of(window, &pattern);
+fn regular_times<'a>(series: &Series<'a>, window: &Window) -> Result<BTreeMap<Place, Time<'a>>, ExpandError> {
+    let master = series.master;
+    let years = years_of(instant(&master.start).naive_utc(), window.end.naive_utc());
+    let lines = Lines::read(&master.recurrence, years)?;
+    let pattern = Pattern::of(master, lines.start.as_ref(), series.calendar_zone)?;
+    let following = Following::of(series, &lines, &pattern)?;
+    let span = Span::of(window, &pattern, &following);
 
     let mut times = BTreeMap::new();
-    let mut add = |start: EventTime, length: TimeDelta| {
-        if let Some(end) = pattern.end_after(&start, length)
+    let mut add = |local: NaiveDateTime, original_start: EventTime, period: Option<TimeDelta>| {
+        let (source, start, length) = match following.at(instant(&original_start)) {
+            None => (master, original_start, pattern.length),
+            Some(change) => {
+                let Some(moved) = &change.to else { return };
+                let Some(local) = moved.local(local) else { return };
+                (moved.exception, pattern.start_at(local), moved.length)
+            }
+        };
+        if let Some(end) = pattern.end_after(&start, period.unwrap_or(length))
             && window.overlaps(&start, &end)
         {
-            times.insert(Place::of(&start), Time { start, end });
+            times.insert(Place::of(&original_start), Time { source, original_start, start, end });
         }
     };
     if lines.rules.is_empty() {
         // RFC 5545 §3.8.5.2: the start is the first of the dates.
-        add(pattern.start_at(pattern.first), pattern.length);
+        add(pattern.first, pattern.start_at(pattern.first), None);
     }
     for rule in &lines.rules {
-        for start in starts(rule, &pattern, &span)? {
-            add(start, pattern.length);
+        for (local, start) in starts(rule, &pattern, &span)? {
+            add(local, start, None);
         }
     }
     for added in &lines.added {
-        let (start, length) = added_time(added, &pattern)?;
-        add(start, length);
+        let (start, period) = added_time(added, &pattern)?;
+        add(pattern.local(&start), start, period);
     }
 
     for rule in &lines.excluding_rules {
-        for start in starts(rule, &pattern, &span)? {
+        for (_, start) in starts(rule, &pattern, &span)? {
             times.remove(&Place::of(&start));
         }
     }
     let mut excluded_dates = HashSet::new();
     for excluded in &lines.excluded {
-        match (pattern.start_listed(*excluded), excluded.stamp) {
+        match (pattern.start_listed(excluded), excluded.stamp) {
             (Some(start), _) => {
                 times.remove(&Place::of(&start));
             }
@@ -145,34 +161,39 @@ fn regular_times(series: &Series, window: &Window) -> Result<BTreeMap<Place, Tim
         }
     }
     if !excluded_dates.is_empty() {
-        times.retain(|_, time| !excluded_dates.contains(&pattern.local_date(&time.start)));
+        times.retain(|_, time| !excluded_dates.contains(&pattern.local(&time.original_start).date()));
     }
     Ok(times)
 }
 
-/// Wall-clock bounds outside of which no start can reach into the window.
+/// Wall-clock bounds outside of which no original start can reach into the window.
 struct Span {
     from: NaiveDateTime,
     until: NaiveDateTime,
 }
 
 impl Span {
-    fn of(window: &Window, pattern: &Pattern) -> Self {
+    fn of(window: &Window, pattern: &Pattern, following: &Following) -> Self {
         // No zone is more than a day away from UTC.
         let day = TimeDelta::days(1);
+        let reach = following.reach(pattern.length);
         let naive = |at: DateTime<Utc>| at.naive_utc();
         Self {
             from: naive(window.start)
                 .checked_sub_signed(day)
-                .and_then(|from| from.checked_sub_signed(pattern.length))
+                .and_then(|from| from.checked_sub_signed(reach.length))
+                .and_then(|from| from.checked_sub_signed(reach.forth))
                 .unwrap_or(NaiveDateTime::MIN),
-            until: naive(window.end).checked_add_signed(day).unwrap_or(NaiveDateTime::MAX),
+            until: naive(window.end)
+                .checked_add_signed(day)
+                .and_then(|until| until.checked_add_signed(reach.back))
+                .unwrap_or(NaiveDateTime::MAX),
         }
     }
 }
 
-/// The starts that a rule makes within the span.
-fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<EventTime>, ExpandError> {
+/// The starts that a rule makes within the span, by the wall clock and as they are.
+fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<(NaiveDateTime, EventTime)>, ExpandError> {
     let until = match rule.until {
         Some(until) => pattern.last_local(until).min(span.until),
         None => span.until,
@@ -181,8 +202,8 @@ fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<EventTime>,
     Ok(locals
         .into_iter()
         .filter(|local| *local >= span.from)
-        .map(|local| pattern.start_at(local))
-        .filter(|start| !is_after(start, rule.until))
+        .map(|local| (local, pattern.start_at(local)))
+        .filter(|(_, start)| !is_after(start, rule.until))
         .collect())
 }
 
@@ -194,20 +215,17 @@ fn is_after(start: &EventTime, until: Option<Stamp>) -> bool {
     }
 }
 
-/// Start and length of an `RDATE`.
-fn added_time(added: &AddedTime, pattern: &Pattern) -> Result<(EventTime, TimeDelta), ExpandError> {
+/// Start of an `RDATE`, and the length of a period.
+fn added_time(added: &AddedTime, pattern: &Pattern) -> Result<(EventTime, Option<TimeDelta>), ExpandError> {
     let no_time = || ExpandError::unreadable("RDATE has a date where the series has times");
-    let start = pattern.start_listed(added.start).ok_or_else(no_time)?;
-    let length = match added.period {
-        None => pattern.length,
-        Some(PeriodEnd::After(length)) => length,
-        Some(PeriodEnd::At(end)) => {
-            let end = pattern.start_listed(end).ok_or_else(no_time)?;
-            instant(&end) - instant(&start)
-        }
+    let start = pattern.start_listed(&added.start).ok_or_else(no_time)?;
+    let length = match &added.period {
+        None => return Ok((start, None)),
+        Some(PeriodEnd::After(length)) => *length,
+        Some(PeriodEnd::At(end)) => instant(&pattern.start_listed(end).ok_or_else(no_time)?) - instant(&start),
     };
     if length < TimeDelta::zero() {
         return Err(ExpandError::unreadable("a period ends before it starts"));
     }
-    Ok((start, length))
+    Ok((start, Some(length)))
 }

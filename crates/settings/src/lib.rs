@@ -7,6 +7,7 @@
 mod logging;
 mod lookup;
 mod shared;
+mod strategies;
 mod temporal;
 
 pub use logging::{log_as_json, log_filter};
@@ -15,4 +16,5 @@ pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
     google_client_id, google_client_secret, keyring, public_url, store, timing, timing_document, webhook_address,
 };
-pub use temporal::{TemporalTarget, temporal_target};
+pub use strategies::{strategy_variable, sync_strategies, sync_strategy};
+pub use temporal::{TemporalTarget, payload_codec, temporal_target};

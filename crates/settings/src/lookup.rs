@@ -79,15 +79,19 @@ impl<'a> Lookup<'a> {
 
     /// A secret that has to be given: as the value, or in the file that `<variable>_FILE` names.
     pub fn secret(&self, variable: &str, example: &'static str) -> Result<Secret, ConfigError> {
+        let missing = || ConfigError::new(variable, format!("is not set, and neither is {variable}_FILE"), example);
+        self.optional_secret(variable)?.ok_or_else(missing)
+    }
+
+    /// A secret, if it is given in one of these ways.
+    pub fn optional_secret(&self, variable: &str) -> Result<Option<Secret>, ConfigError> {
         if let Some(text) = self.text(variable) {
-            return Ok(Secret::new(text));
+            return Ok(Some(Secret::new(text)));
         }
         let by_file = format!("{variable}_FILE");
-        let Some(path) = self.text(&by_file) else {
-            return Err(ConfigError::new(variable, format!("is not set, and neither is {by_file}"), example));
-        };
+        let Some(path) = self.text(&by_file) else { return Ok(None) };
         match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Secret::new(text.trim())),
+            Ok(text) => Ok(Some(Secret::new(text.trim()))),
             Err(error) => Err(ConfigError::new(&by_file, format!("cannot be read: {error}"), "/run/secrets/key")),
         }
     }

@@ -1,5 +1,7 @@
 //! The settings that more than one process reads.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use evercal_domain::Provider;
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
@@ -123,18 +125,28 @@ pub fn timing_document(lookup: &Lookup<'_>) -> Result<Option<TimingDocument>, Co
         return Err(ConfigError::new(VARIABLE, format!("there is no duration `{unknown}`"), EXAMPLE));
     }
     let names = fields.keys().cloned().collect();
-    let timing = serde_json::from_value(Value::Object(fields)).map_err(wrong)?;
+    let timing: Timing = serde_json::from_value(Value::Object(fields)).map_err(wrong)?;
+    // Without a pause a workflow would fill its history and never do anything else.
+    let pauses = [
+        ("polling_interval_s", timing.polling_interval_s),
+        ("reconcile_interval_s", timing.reconcile_interval_s),
+        ("discovery_interval_s", timing.discovery_interval_s),
+        ("regain_interval_s", timing.regain_interval_s),
+    ];
+    if let Some((name, _)) = pauses.iter().find(|(_, pause_s)| *pause_s == 0) {
+        return Err(ConfigError::new(VARIABLE, format!("`{name}` has to be at least 1"), EXAMPLE));
+    }
     Ok(Some(TimingDocument { timing, names }))
 }
 
 /// The durations: those of [`timing_document`], and over them those that have names of their own.
 pub fn timing(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
     let mut timing = timing_document(lookup)?.map_or_else(Timing::default, |document| document.timing);
-    if let Some(interval_ms) = lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000")? {
-        timing.polling_interval_s = u32::try_from(interval_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+    if let Some(interval_ms) = lookup.optional::<NonZeroU64>("POLLING_INTERVAL_MS", "900000")? {
+        timing.polling_interval_s = u32::try_from(interval_ms.get().div_ceil(1_000)).unwrap_or(u32::MAX);
     }
-    if let Some(timeout_ms) = lookup.optional("SYNC_TIMEOUT_MS", "600000")? {
-        timing.sync_timeout_ms = timeout_ms;
+    if let Some(timeout_ms) = lookup.optional::<NonZeroU64>("SYNC_TIMEOUT_MS", "600000")? {
+        timing.sync_timeout_ms = timeout_ms.get();
     }
     if let Some(retries_max) = lookup.optional("SYNC_MAX_RETRIES", "5")? {
         timing.sync_retries_max = Some(retries_max);
@@ -142,8 +154,8 @@ pub fn timing(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
     if let Some(lead_s) = lookup.optional("RENEW_LEAD", "86400")? {
         timing.renew_lead_s = lead_s;
     }
-    if let Some(interval_s) = lookup.optional("RECONCILE_INTERVAL", "21600")? {
-        timing.reconcile_interval_s = interval_s;
+    if let Some(interval_s) = lookup.optional::<NonZeroU32>("RECONCILE_INTERVAL", "21600")? {
+        timing.reconcile_interval_s = interval_s.get();
     }
     Ok(timing)
 }

@@ -1,9 +1,13 @@
 //! The way to Temporal, by the SDK's own environment configuration (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API
-//! key, profile file).
+//! key, profile file); and what of it Temporal may read (`EVERCAL_PAYLOAD_KEY`).
 
 use anyhow::anyhow;
+use evercal_payload_codec::SealingCodec;
+use evercal_sealing::Keyring;
 use temporalio_client::envconfig::LoadClientConfigProfileOptions;
 use temporalio_client::{ClientOptions, ConnectionOptions};
+
+use crate::lookup::{ConfigError, Lookup};
 
 /// Where Temporal is and how to talk to it.
 pub struct TemporalTarget {
@@ -11,6 +15,25 @@ pub struct TemporalTarget {
     pub connection: ConnectionOptions,
     /// The namespace and the data converter.
     pub client: ClientOptions,
+}
+
+impl TemporalTarget {
+    /// Seals what is sent and opens what comes, where `EVERCAL_PAYLOAD_KEY` is set.
+    pub fn sealing(mut self, lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
+        if let Some(codec) = payload_codec(lookup)? {
+            self.client.data_converter = codec.into_converter();
+        }
+        Ok(self)
+    }
+}
+
+/// `EVERCAL_PAYLOAD_KEY`: the keys that seal what Temporal keeps; the first seals, all open. Nothing is sealed without.
+pub fn payload_codec(lookup: &Lookup<'_>) -> Result<Option<SealingCodec>, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_PAYLOAD_KEY";
+    const EXAMPLE: &str = "p1: followed by the output of `openssl rand -base64 32`";
+    let Some(text) = lookup.optional_secret(VARIABLE)? else { return Ok(None) };
+    let keyring = Keyring::parse(text.expose()).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
+    Ok(Some(SealingCodec::new(keyring)))
 }
 
 /// Reads it; `identity` is how the process calls itself in the Temporal UI.

@@ -1,5 +1,7 @@
 //! What a store can answer instead of a result.
 
+use evercal_sealing::SealingError;
+
 /// The kinds of store errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
@@ -76,5 +78,15 @@ pub(crate) fn without_values(error: sqlx::Error) -> Box<dyn std::error::Error + 
             None => database.message().into(),
         },
         other => other.into(),
+    }
+}
+
+impl From<SealingError> for StoreError {
+    fn from(error: SealingError) -> Self {
+        let kind = match &error {
+            SealingError::Sealed { .. } => StoreErrorKind::Sealed,
+            SealingError::Randomness(_) => StoreErrorKind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
     }
 }

@@ -7,7 +7,6 @@
 
 pub mod error;
 pub mod repository;
-pub mod sealing;
 pub mod types;
 
 mod copy;
@@ -23,9 +22,9 @@ use std::sync::Arc;
 pub use copy::{CopiedTable, copy_store};
 pub use database_url::DatabaseUrl;
 pub use error::{StoreError, StoreErrorKind};
+pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
-pub use sealing::{InvalidKeyring, Keyring};
 pub use types::{
     AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences,
     Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence, StateRecord,

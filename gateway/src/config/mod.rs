@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use evercal_domain::SyncStrategies;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
 use evercal_workflows::Timing;
@@ -30,6 +31,8 @@ pub struct GatewayConfig {
     pub google: GoogleSettings,
     /// The durations that new accounts go by.
     pub timing: Timing,
+    /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
+    pub strategies: SyncStrategies,
     /// Temporal's namespace, for links into its UI.
     pub temporal_namespace: String,
     /// Bounds.
@@ -103,6 +106,7 @@ impl GatewayConfig {
             // Redeeming codes is the worker's work.
             google: evercal_settings::google(lookup, false)?,
             timing: evercal_settings::timing(lookup)?,
+            strategies: evercal_settings::sync_strategies(lookup)?,
             temporal_namespace: lookup.text("TEMPORAL_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
             limits: GatewayLimits::default(),
             cors_origins: cors_origins(lookup)?,
@@ -113,15 +117,22 @@ impl GatewayConfig {
 
 /// `EVERCAL_CORS_ORIGINS`: origins as in the header `Origin`, comma-separated.
 pub fn cors_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigError> {
-    const VARIABLE: &str = "EVERCAL_CORS_ORIGINS";
-    const EXAMPLE: &str = "https://app.example.com,https://admin.example.com";
-    let Some(text) = lookup.text(VARIABLE) else { return Ok(Vec::new()) };
+    origins(lookup, "EVERCAL_CORS_ORIGINS", "https://app.example.com,https://admin.example.com")
+}
+
+/// A list of origins.
+pub(crate) fn origins(
+    lookup: &Lookup<'_>,
+    variable: &str,
+    example: &'static str,
+) -> Result<Vec<HeaderValue>, ConfigError> {
+    let Some(text) = lookup.text(variable) else { return Ok(Vec::new()) };
     let origin = |text: &str| {
-        let url: Url = text.trim().parse().map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
+        let url: Url = text.trim().parse().map_err(|error| ConfigError::new(variable, error, example))?;
         if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text.trim() {
-            return Err(ConfigError::new(VARIABLE, "an origin is a scheme, a host and no path", EXAMPLE));
+            return Err(ConfigError::new(variable, "an origin is a scheme, a host and no path", example));
         }
-        HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))
+        HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(variable, error, example))
     };
     text.split(',').map(origin).collect()
 }

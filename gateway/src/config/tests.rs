@@ -1,3 +1,5 @@
+use evercal_domain::{Provider, SyncStrategy};
+
 use super::*;
 
 fn read(values: &[(&str, &str)]) -> Result<GatewayConfig, ConfigError> {
@@ -35,6 +37,7 @@ fn a_bad_value_is_an_error_that_names_variable_and_example_but_not_the_value() {
         ("EVERCAL_GOOGLE_BASE_URL", "marker"),
         ("EVERCAL_TIMING", "marker"),
         ("SYNC_MAX_RETRIES", "marker"),
+        ("SYNC_STRATEGY_GOOGLE", "marker"),
     ] {
         let text = with(variable, value).unwrap_err().to_string();
         assert!(text.starts_with(variable) && text.contains("for example: "), "{text}");
@@ -57,6 +60,13 @@ fn a_secret_may_stand_in_a_file() {
     let path = file.path().to_str().unwrap();
     let values = [ENOUGH[0], ("GOOGLE_WEBHOOK_TOKEN_FILE", path), ENOUGH[2]];
     assert!(read(&values).is_ok());
+}
+
+#[test]
+fn the_strategy_of_new_accounts_is_their_providers() {
+    let strategy = |value| with("SYNC_STRATEGY_GOOGLE", value).unwrap().strategies.of(Provider::Google);
+    assert_eq!(strategy(""), SyncStrategy::Webhook);
+    assert_eq!(strategy("polling"), SyncStrategy::Polling);
 }
 
 #[test]

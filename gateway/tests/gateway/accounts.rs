@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use axum::http::Method;
 use evercal_domain::account::Credentials;
-use evercal_domain::{AccountId, AccountState};
+use evercal_domain::{AccountId, AccountState, Provider, SyncStrategy};
 use evercal_gateway::AccountNews;
 use serde_json::json;
 
@@ -48,6 +48,17 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     let Credentials::AuthorizationCode { code, redirect_uri, .. } = credentials else { panic!("{credentials:?}") };
     assert_eq!(code.expose(), "marker-code");
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
+}
+
+#[tokio::test]
+async fn an_account_starts_with_the_strategy_of_its_provider() {
+    let mut world = World::new().await;
+    world.config.strategies = [(Provider::Google, SyncStrategy::Hybrid)].into_iter().collect();
+    world.start().await;
+    let customer = world.customer().await;
+    let (_account, page) = connect(&world, &customer).await;
+    assert_eq!(page.status, 200);
+    assert_eq!(*world.workflows.strategies.lock().unwrap(), [SyncStrategy::Hybrid]);
 }
 
 #[tokio::test]

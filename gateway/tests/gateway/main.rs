@@ -10,6 +10,8 @@ mod bad_input;
 #[cfg(test)]
 mod catch_up;
 #[cfg(test)]
+mod codec;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod reading;

@@ -14,7 +14,7 @@ use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
-    RemoteCalendar, SystemClock, TenantId,
+    RemoteCalendar, SyncStrategy, SystemClock, TenantId,
 };
 use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
@@ -56,6 +56,8 @@ pub struct Workflows {
     pub panics: AtomicBool,
     /// Starting these fails.
     pub broken: Mutex<HashSet<AccountId>>,
+    /// What accounts were told to go by when they started.
+    pub strategies: Mutex<Vec<SyncStrategy>>,
     /// These accounts run.
     pub accounts: Mutex<HashSet<AccountId>>,
     /// What `sync_now` answers; without it, it hangs as it does without a worker.
@@ -113,6 +115,7 @@ impl Signals for Workflows {
             return Err(SignalError::Unavailable("as the test asked".into()));
         }
         self.call(Call::Start(input.account_id))?;
+        self.strategies.lock().unwrap().push(input.strategy);
         let new = self.accounts.lock().unwrap().insert(input.account_id);
         Ok(if new { Start::Started } else { Start::AlreadyRunning })
     }

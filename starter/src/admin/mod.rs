@@ -1,6 +1,7 @@
 //! The commands of whoever installs evercal: they open the database (or Temporal) itself, not the API, and need no master
 //! key.
 
+mod builds;
 mod database;
 mod keys;
 mod temporal;
@@ -29,6 +30,9 @@ pub enum Command {
     CopyStore(database::CopyOptions),
     /// Register the namespace and the search attributes in Temporal
     PrepareTemporal(temporal::PrepareOptions),
+    /// List the builds of the worker, and promote one
+    #[command(subcommand)]
+    Builds(builds::Command),
     /// Make, list and revoke tenants
     #[command(subcommand)]
     Tenants(tenants::Command),
@@ -54,6 +58,7 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Exi
         Command::Migrate(options) => (options.json(), database::migrate(&options, find).await),
         Command::CopyStore(options) => (options.json(), database::copy(&options, find).await),
         Command::PrepareTemporal(options) => (options.json, temporal::prepare(&options).await),
+        Command::Builds(command) => (command.json(), builds::run(command, find).await),
         Command::Tenants(command) => (command.options().json, tenants::run(command, find).await),
         Command::Keys(command) => (command.options().json, keys::run(command, find).await),
     };

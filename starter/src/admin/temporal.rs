@@ -1,4 +1,5 @@
-//! `evercal prepare-temporal`: the namespace and the search attributes that the workflows need.
+//! `evercal prepare-temporal`: the namespace and the search attributes that the workflows need; and the way to Temporal for
+//! the other commands.
 
 use clap::Args;
 use evercal_devserver::{DEFAULT_RETENTION, IndexedKind, ensure_namespace};
@@ -7,6 +8,7 @@ use serde_json::json;
 use temporalio_client::Connection;
 
 use crate::cli::{CliError, Failure, pretty};
+use crate::temporal_help::help;
 
 /// What the command takes.
 #[derive(Args)]
@@ -16,29 +18,32 @@ pub struct PrepareOptions {
     pub json: bool,
 }
 
-/// Registers what is missing, and returns when it can be used. What is there is left alone.
-pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
-    let target = evercal_settings::temporal_target("evercal prepare-temporal").map_err(|error| {
+/// A connection to the Temporal that the environment names, and the namespace.
+pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
+    let target = evercal_settings::temporal_target(identity).map_err(|error| {
         CliError::usage(format!("{error:#}"), "set TEMPORAL_ADDRESS, or correct the profile that names it")
     })?;
-    let namespace = target.client.namespace;
+    let connection = Connection::connect(target.connection).await.map_err(|error| {
+        let message = format!("Temporal does not answer: {error}");
+        let next = help(&message).unwrap_or("check that it runs, and TEMPORAL_ADDRESS");
+        CliError::new(Failure::Unreachable, message, next)
+    })?;
+    Ok((connection, target.client.namespace))
+}
+
+/// Registers what is missing, and returns when it can be used. What is there is left alone.
+pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
     let attributes: Vec<(String, IndexedKind)> = names::SEARCH_ATTRIBUTES
         .iter()
         .map(|(name, is_date)| {
             ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
         })
         .collect();
-    let connection = Connection::connect(target.connection).await.map_err(|error| {
-        CliError::new(
-            Failure::Unreachable,
-            format!("Temporal does not answer: {error}"),
-            "check that it runs, and TEMPORAL_ADDRESS",
-        )
-    })?;
+    let (connection, namespace) = connect("evercal prepare-temporal").await?;
     ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
-        let advice =
-            "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so";
-        CliError::new(Failure::Error, error.to_string(), advice)
+        let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
+                      where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
+        CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {

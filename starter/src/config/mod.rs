@@ -1,13 +1,14 @@
 //! `evercal config`: what a gateway and a worker would read here, where each value comes from, and all that is wrong with
 //! it at once. Reads only; shows no secret.
 
+mod temporal;
 mod variables;
 
 use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{Cell, Color};
-use evercal_settings::{Lookup, temporal_target};
+use evercal_settings::Lookup;
 use evercal_workflows::Timing;
 use serde::Serialize;
 use url::Url;
@@ -63,10 +64,9 @@ fn read(variable: &Variable, lookup: &Lookup<'_>) -> Setting {
         Some(given) => given,
         None => assumed(variable, lookup),
     };
-    let (problem, example) = match (&variable.otherwise, (variable.check)(lookup)) {
-        (_, Err(error)) => (Some(error.problem), Some(error.example)),
-        (Otherwise::TemporalSdk, Ok(())) => (temporal_target("evercal config").err().map(|e| e.to_string()), None),
-        (_, Ok(())) => (None, None),
+    let (problem, example) = match (variable.check)(lookup) {
+        Err(error) => (Some(error.problem), Some(error.example)),
+        Ok(()) => (None, None),
     };
     let read_by = variable.read_by.iter().map(|role| role.as_str()).collect();
     Setting { variable: variable.name, read_by, value, source, problem, example }
@@ -79,7 +79,7 @@ fn given(variable: &Variable, lookup: &Lookup<'_>) -> Option<(Option<String>, St
         let value = match variable.shown {
             Shown::Whole => Some(text),
             Shown::Address => Some(without_password(&text)),
-            Shown::Secret => hidden(),
+            Shown::Secret | Shown::SecretOfSdk => hidden(),
         };
         return Some((value, "environment".to_owned()));
     }
@@ -99,12 +99,10 @@ fn assumed(variable: &Variable, lookup: &Lookup<'_>) -> (Option<String>, String)
             let timing = document.map_or_else(Timing::default, |document| document.timing);
             (Some(read(&timing)), if names_it { "EVERCAL_TIMING".to_owned() } else { default })
         }
-        Otherwise::TemporalSdk => {
-            let value = temporal_target("evercal config").ok().map(|target| match variable.name {
-                "TEMPORAL_NAMESPACE" => target.client.namespace,
-                _ => without_password(target.connection.target.as_str()),
-            });
-            (value, "profile or default".to_owned())
+        Otherwise::TemporalSdk { read, nothing } => {
+            // A way that cannot be read is a problem of the address's line.
+            let value = temporal::target().ok().map(|target| read(&target).unwrap_or_else(|| (*nothing).to_owned()));
+            (value.map(|value| without_password(&value)), "profile or default".to_owned())
         }
     }
 }

@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_gateway::GatewayConfig;
+use evercal_gateway::codec::CodecConfig;
 use evercal_worker::WorkerConfig;
 
 use super::*;
@@ -12,6 +13,7 @@ fn complete() -> BTreeMap<&'static str, String> {
         ("DATABASE_URL", "sqlite:///data/evercal.db"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
         ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
         ("GOOGLE_CLIENT_SECRET", "marker-secret"),
@@ -42,18 +44,23 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     let lookup = Lookup::new(&find);
     let listed = |role: Role| -> BTreeSet<String> {
         // Read by the SDK, and by the log.
-        let elsewhere = ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "RUST_LOG"];
+        let is_elsewhere = |name: &str| name.starts_with("TEMPORAL_") || name == "RUST_LOG";
         let names = VARIABLES.iter().filter(|variable| variable.read_by.contains(&role)).map(|variable| variable.name);
-        names.filter(|name| !elsewhere.contains(name)).map(str::to_owned).collect()
+        names.filter(|name| !is_elsewhere(name)).map(str::to_owned).collect()
     };
     // Where the store is, the gateway reads beside its configuration.
     evercal_settings::store(&lookup).unwrap();
+    evercal_settings::payload_codec(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
     asked.borrow_mut().remove("TEMPORAL_NAMESPACE");
     assert_eq!(*asked.borrow(), listed(Role::Gateway));
     asked.borrow_mut().clear();
+    evercal_settings::payload_codec(&lookup).unwrap();
     WorkerConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Worker));
+    asked.borrow_mut().clear();
+    CodecConfig::from_lookup(&lookup).unwrap();
+    assert_eq!(*asked.borrow(), listed(Role::Codec));
 }
 
 #[test]
@@ -62,7 +69,7 @@ fn the_readme_lists_the_same_variables() {
     let rows = readme.lines().filter(|line| line.starts_with("| `"));
     let of_roles = rows.filter(|line| {
         let read_by = line.split('|').nth(2).unwrap();
-        ["gateway", "worker", "all"].iter().any(|role| read_by.contains(role))
+        ["gateway", "worker", "codec", "all"].iter().any(|role| read_by.contains(role))
     });
     let named: BTreeSet<&str> =
         of_roles.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
@@ -83,6 +90,40 @@ fn a_complete_configuration_has_no_problem_and_shows_where_each_value_comes_from
     assert_eq!(of("EVERCAL_HTTP_ADDRESS"), ("127.0.0.1:8080".to_owned(), "default".to_owned()));
     let problems: Vec<_> = report.values().filter(|setting| setting.problem.is_some()).collect();
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+#[test]
+fn the_strategy_of_a_provider_is_shown_with_its_source_and_refused_by_name() {
+    let mut values = complete();
+    let of = |values: &BTreeMap<&'static str, String>| report(values)["SYNC_STRATEGY_GOOGLE"].clone();
+    assert_eq!((of(&values).value.as_deref(), of(&values).source.as_str()), (Some("webhook"), "default"));
+    values.insert("SYNC_STRATEGY_GOOGLE", "hybrid".to_owned());
+    let hybrid = of(&values);
+    assert_eq!((hybrid.value.as_deref(), hybrid.source.as_str()), (Some("hybrid"), "environment"));
+    assert_eq!(hybrid.problem, None);
+    values.insert("SYNC_STRATEGY_GOOGLE", "push".to_owned());
+    assert_eq!(of(&values).problem.as_deref(), Some("it is none of webhook, polling, hybrid"));
+}
+
+#[test]
+fn what_config_calls_a_problem_is_what_a_part_does_not_start_with() {
+    let wrong = [
+        ("SYNC_STRATEGY_GOOGLE", "push"),
+        ("SYNC_CONCURRENT_JOBS", "0"),
+        ("SYNC_TIMEOUT_MS", "0"),
+        ("SYNC_MAX_RETRIES", "-1"),
+        ("POLLING_INTERVAL_MS", "0"),
+        ("RECONCILE_INTERVAL", "0"),
+        ("EVERCAL_TIMING", r#"{"polling_interval_s":0}"#),
+    ];
+    for (variable, value) in wrong {
+        let mut values = complete();
+        values.insert(variable, value.to_owned());
+        assert!(report(&values)[variable].problem.is_some(), "{variable}={value}");
+        let find = |name: &str| values.get(name).cloned();
+        let error = WorkerConfig::from_lookup(&Lookup::new(&find)).err().unwrap();
+        assert_eq!(error.variable, variable);
+    }
 }
 
 #[test]
@@ -121,4 +162,22 @@ fn a_secret_in_a_file_names_the_variable_of_the_file() {
     let secret = &report(&values)["GOOGLE_CLIENT_SECRET"];
     assert_eq!(secret.source, "GOOGLE_CLIENT_SECRET_FILE");
     assert_eq!((secret.value.as_deref(), &secret.problem), (Some("set, not shown"), &None));
+}
+
+#[test]
+fn what_the_temporal_sdk_would_pass_over_in_silence_is_a_problem() {
+    let mut values = complete();
+    let wrong = [
+        ("TEMPORAL_TLS", "yes", "neither true nor false"),
+        ("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true", "certificates are always verified"),
+        ("TEMPORAL_CONFIG_FILE", "/nowhere/temporal.toml", "does not exist"),
+    ];
+    values.extend(wrong.map(|(name, value, _)| (name, value.to_owned())));
+    values.insert("TEMPORAL_API_KEY", "marker".to_owned());
+    let report = report(&values);
+    for (name, _, problem) in wrong {
+        let said = report[name].problem.clone().unwrap_or_default();
+        assert!(said.contains(problem), "{name}: {said}");
+    }
+    assert_eq!(report["TEMPORAL_API_KEY"].value.as_deref(), Some("set, not shown"));
 }

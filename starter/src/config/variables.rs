@@ -2,9 +2,14 @@
 //! the README.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
-use evercal_settings::{ConfigError, Lookup};
+use evercal_domain::Provider;
+use evercal_settings::{ConfigError, Lookup, TemporalTarget};
+use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
+
+use super::temporal;
 
 /// Who reads a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +18,8 @@ pub enum Role {
     Gateway,
     /// `evercal worker`
     Worker,
+    /// `evercal codec`
+    Codec,
 }
 
 impl Role {
@@ -20,6 +27,7 @@ impl Role {
         match self {
             Self::Gateway => "gateway",
             Self::Worker => "worker",
+            Self::Codec => "codec",
         }
     }
 }
@@ -33,6 +41,8 @@ pub enum Shown {
     Address,
     /// That it is set. It can also come from the file that `<name>_FILE` names.
     Secret,
+    /// That it is set; read by the SDK, which knows no such file.
+    SecretOfSdk,
 }
 
 /// Where a value comes from when nobody gives one.
@@ -45,8 +55,8 @@ pub enum Otherwise {
     Nothing(&'static str),
     /// This duration, which `EVERCAL_TIMING` may set too.
     Timing { field: &'static str, read: fn(&Timing) -> String },
-    /// What the SDK finds in its profile file, or its own default.
-    TemporalSdk,
+    /// What the SDK finds in its profile file, or its own default; nothing means the text.
+    TemporalSdk { read: fn(&TemporalTarget) -> Option<String>, nothing: &'static str },
 }
 
 /// A variable.
@@ -60,6 +70,7 @@ pub struct Variable {
 }
 
 const BOTH: &[Role] = &[Role::Gateway, Role::Worker];
+const ALL: &[Role] = &[Role::Gateway, Role::Worker, Role::Codec];
 
 /// In the order of the README.
 pub const VARIABLES: &[Variable] = &[
@@ -137,15 +148,102 @@ pub const VARIABLES: &[Variable] = &[
         name: "TEMPORAL_ADDRESS",
         read_by: BOTH,
         shown: Shown::Address,
-        otherwise: Otherwise::TemporalSdk,
-        check: |_| Ok(()),
+        otherwise: Otherwise::TemporalSdk { read: |target| Some(target.connection.target.to_string()), nothing: "" },
+        check: temporal::check_target,
     },
     Variable {
         name: "TEMPORAL_NAMESPACE",
         read_by: BOTH,
         shown: Shown::Whole,
-        otherwise: Otherwise::TemporalSdk,
+        otherwise: Otherwise::TemporalSdk { read: |target| Some(target.client.namespace.clone()), nothing: "" },
         check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_API_KEY",
+        read_by: BOTH,
+        shown: Shown::SecretOfSdk,
+        otherwise: Otherwise::TemporalSdk { read: temporal::api_key, nothing: "no key" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk {
+            read: |target| Some(target.connection.tls_options.is_some().to_string()),
+            nothing: "",
+        },
+        check: temporal::check_switch,
+    },
+    Variable {
+        name: "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::authority, nothing: "the authorities of this machine" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_SERVER_NAME",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::server_name, nothing: "the host of TEMPORAL_ADDRESS" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_CLIENT_CERT_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::client_certificate, nothing: "no certificate" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_CLIENT_KEY_PATH",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::TemporalSdk { read: temporal::client_certificate, nothing: "no certificate" },
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("false"),
+        check: temporal::check_verification,
+    },
+    Variable {
+        name: "TEMPORAL_PROFILE",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("default"),
+        check: |_| Ok(()),
+    },
+    Variable {
+        name: "TEMPORAL_CONFIG_FILE",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("temporalio/temporal.toml in the user's configuration folder"),
+        check: temporal::check_profile_file,
+    },
+    Variable {
+        name: "EVERCAL_PAYLOAD_KEY",
+        read_by: ALL,
+        shown: Shown::Secret,
+        otherwise: Otherwise::Nothing("payloads stay readable in Temporal"),
+        check: |lookup| evercal_settings::payload_codec(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_CODEC_ADDRESS",
+        read_by: &[Role::Codec],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value(evercal_gateway::codec::DEFAULT_CODEC_ADDRESS),
+        check: |lookup| evercal_gateway::codec::codec_address(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_CODEC_ORIGINS",
+        read_by: &[Role::Codec],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("no browser"),
+        check: |lookup| evercal_gateway::codec::codec_origins(lookup).map(drop),
     },
     Variable {
         name: "EVERCAL_HTTP_ADDRESS",
@@ -157,11 +255,18 @@ pub const VARIABLES: &[Variable] = &[
         },
     },
     Variable {
+        name: "EVERCAL_BUILD_ID",
+        read_by: &[Role::Worker],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("workers are not versioned"),
+        check: |lookup| lookup.optional::<BuildId>("EVERCAL_BUILD_ID", "2026-11-26.1").map(drop),
+    },
+    Variable {
         name: "SYNC_CONCURRENT_JOBS",
         read_by: &[Role::Worker],
         shown: Shown::Whole,
         otherwise: Otherwise::Value("10"),
-        check: |lookup| lookup.optional::<usize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
+        check: |lookup| lookup.optional::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
     },
     Variable {
         name: "SYNC_MAX_RETRIES",
@@ -175,7 +280,7 @@ pub const VARIABLES: &[Variable] = &[
         read_by: BOTH,
         shown: Shown::Whole,
         otherwise: Otherwise::Timing { field: "sync_timeout_ms", read: |timing| timing.sync_timeout_ms.to_string() },
-        check: |lookup| lookup.optional::<u64>("SYNC_TIMEOUT_MS", "600000").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU64>("SYNC_TIMEOUT_MS", "600000").map(drop),
     },
     Variable {
         name: "POLLING_INTERVAL_MS",
@@ -185,7 +290,14 @@ pub const VARIABLES: &[Variable] = &[
             field: "polling_interval_s",
             read: |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string(),
         },
-        check: |lookup| lookup.optional::<u64>("POLLING_INTERVAL_MS", "900000").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU64>("POLLING_INTERVAL_MS", "900000").map(drop),
+    },
+    Variable {
+        name: evercal_settings::strategy_variable(Provider::Google),
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("webhook"),
+        check: |lookup| evercal_settings::sync_strategy(lookup, Provider::Google).map(drop),
     },
     Variable {
         name: "RENEW_LEAD",
@@ -202,7 +314,7 @@ pub const VARIABLES: &[Variable] = &[
             field: "reconcile_interval_s",
             read: |timing| timing.reconcile_interval_s.to_string(),
         },
-        check: |lookup| lookup.optional::<u32>("RECONCILE_INTERVAL", "21600").map(drop),
+        check: |lookup| lookup.optional::<NonZeroU32>("RECONCILE_INTERVAL", "21600").map(drop),
     },
     Variable {
         name: "EVERCAL_TIMING",

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, anyhow};
 use evercal_devserver::supervise::{ChildSpec, Supervisor, accepts_connections};
 use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
+use evercal_settings::temporal_target;
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
 use url::Url;
@@ -16,6 +17,24 @@ use super::ports::HeldPort;
 
 /// The seed of the demo tenant: the same events each time.
 const DEMO_SEED: &str = "7";
+
+/// A file of the SDK's profiles in which there are none.
+const NO_PROFILES: &str = "/dev/null";
+
+/// The SDK's variables that say how to get into a server.
+const TEMPORAL_ACCESS: [&str; 11] = [
+    "TEMPORAL_PROFILE",
+    "TEMPORAL_API_KEY",
+    "TEMPORAL_TLS",
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
+    "TEMPORAL_TLS_SERVER_NAME",
+    "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    "TEMPORAL_TLS_CLIENT_CERT_DATA",
+    "TEMPORAL_TLS_CLIENT_KEY_PATH",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA",
+    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+];
 
 /// Everything that runs.
 pub(super) struct Parts {
@@ -34,16 +53,19 @@ impl Parts {
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let temporal = TemporalServer::start(temporal_options(folder, find)?).await?;
+        progress.say(&format!("Temporal: {}", temporal.origin()));
         progress.say("starting simulator, worker and gateway …");
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
         let environment = environment(folder, &temporal, &api, &simulator);
+        let hidden = hidden(&temporal);
         let HeldPorts { gateway, simulator: simulator_port } = ports;
         for (part, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
             let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
             spec.args = arguments(part, folder);
             spec.env.clone_from(&environment);
+            spec.env_remove.clone_from(&hidden);
             let number = port.as_ref().map(HeldPort::number);
             // From here on it is the part's own.
             drop(port);
@@ -80,8 +102,12 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
         anyhow!("neither XDG_CACHE_HOME nor HOME names a folder: set one, for the built Temporal server")
     })?;
     let mut options = TemporalOptions::new(&folder.path, cache, find("PATH").unwrap_or_default());
-    options.address_override = find("TEMPORAL_ADDRESS");
-    if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
+    options.may_use_cli = true;
+    if find("TEMPORAL_ADDRESS").is_some() {
+        let target = temporal_target("evercal dev")?;
+        options.running_server = Some(target.connection);
+        options.namespace = target.client.namespace;
+    } else if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
         options.namespace = namespace;
     }
     options.search_attributes = names::SEARCH_ATTRIBUTES
@@ -105,7 +131,7 @@ fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
 fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator: &Url) -> Vec<(OsString, OsString)> {
     let client = OauthClient::default();
     let kept = &folder.kept;
-    [
+    let mut environment = vec![
         ("EVERCAL_HTTP_ADDRESS", format!("127.0.0.1:{}", kept.gateway_port)),
         ("WEBHOOK_BASE_URL", api.to_string()),
         ("DATABASE_URL", folder.database_url().to_string()),
@@ -114,12 +140,22 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
         ("GOOGLE_CLIENT_ID", client.id),
         ("GOOGLE_CLIENT_SECRET", client.secret),
         ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
-        ("TEMPORAL_ADDRESS", temporal.address().to_owned()),
-        ("TEMPORAL_NAMESPACE", temporal.namespace().to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (OsString::from(name), OsString::from(value)))
-    .collect()
+    ];
+    if temporal.is_own() {
+        environment.extend([
+            ("TEMPORAL_ADDRESS", temporal.address().to_owned()),
+            ("TEMPORAL_NAMESPACE", temporal.namespace().to_owned()),
+            // Not the user's profiles: they lead to other servers.
+            ("TEMPORAL_CONFIG_FILE", NO_PROFILES.to_owned()),
+        ]);
+    }
+    environment.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+}
+
+/// What a part does not get: the way to another Temporal, where it is to use our own.
+fn hidden(temporal: &TemporalServer) -> Vec<OsString> {
+    let names: &[&str] = if temporal.is_own() { &TEMPORAL_ACCESS } else { &[] };
+    names.iter().map(OsString::from).collect()
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

@@ -2,6 +2,8 @@
 
 // The `cfg` is always true here; it tells clippy that helper functions are test code too.
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 mod kill;
@@ -9,3 +11,5 @@ mod kill;
 mod life;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod temporal_tls;

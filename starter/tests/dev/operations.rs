@@ -1,7 +1,7 @@
 //! `docs/operations.md`, command by command as it is written: PostgreSQL, Temporal on PostgreSQL, two gateways, two workers.
 //! Afterwards each of them is killed, and those that can be are stopped too, while the calendar changes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
@@ -15,7 +15,12 @@ use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_simulator::{BulkChanges, NewUser, OauthClient, Simulator, SimulatorOptions};
 use evercal_storage::{Keyring, PageRequest, Store, StoreSettings};
 use evercal_tests::{eventually, mirror};
+use evercal_workflows::names;
 use serde_json::json;
+use temporalio_client::WorkflowFetchHistoryOptions;
+use temporalio_common::UntypedWorkflow;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -92,8 +97,7 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         ["KILL", "TERM"].iter().flat_map(|s| restart.iter().map(move |r| (s, r))).enumerate()
     {
         // Each is taken away while changes come in, and started again as a supervisor would.
-        let changes = json!({"calendar": USER, "count": 40, "seed": round, "spacing_ms": 10});
-        let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+        let changes = changes(40, round, 10);
         // So that both workers refresh the token in the middle of it.
         control.expire_access_tokens(Some(USER)).unwrap();
         let burst = control.make_changes(&changes);
@@ -107,22 +111,98 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         jobs.push_back(pid);
         equals(&store, &control, calendar).await;
     }
+    nothing_is_done_twice(&temporal, &control, &store, calendar).await;
     // What they stand on dies as well; both are started again by whoever supervises them.
     for (seed, victim) in [(100, temporal.server_pid()), (101, server.pid())] {
-        let changes = json!({"calendar": USER, "count": 60, "seed": seed, "spacing_ms": 20});
-        let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+        let changes = changes(60, seed, 20);
         let kill = format!("sleep 0.3; kill -KILL {}", victim.unwrap());
         let (burst, _) = tokio::join!(control.make_changes(&changes), shell.run(&kill));
         burst.unwrap();
         eventually("the store answers", || async { store.tenants().await.map_err(|error| error.to_string()) }).await;
         equals(&store, &control, calendar).await;
     }
+    a_new_build_takes_over(&mut shell, jobs).await;
+    control.make_changes(&changes(40, 200, 10)).await.unwrap();
+    equals(&store, &control, calendar).await;
     mirror::follows_from_its_changes(&*store, calendar).await;
     let account = store.calendar(calendar).await.unwrap().unwrap().account_id;
     assert_eq!(store.account(account).await.unwrap().unwrap().state, AccountState::Connected, "no refresh was lost");
     shell.run("kill $(jobs -p); wait").await;
     simulator.shutdown().await;
     temporal.stop().await;
+}
+
+/// With two workers and nobody killed, the provider is asked once for each sync that Temporal gave out.
+async fn nothing_is_done_twice(
+    temporal: &TemporalServer,
+    control: &evercal_simulator::Control,
+    store: &Arc<dyn Store>,
+    calendar: evercal_domain::CalendarId,
+) {
+    let client = evercal_tests::temporal::connect(temporal.address(), "operations", "test").await.unwrap();
+    let subscription = names::subscription_id(calendar);
+    let counted = || async {
+        eventually("no sync is under way", || async {
+            let workflow = client.get_workflow_handle::<UntypedWorkflow>(subscription.clone());
+            let history = workflow.fetch_history(WorkflowFetchHistoryOptions::default());
+            let (given_out, open) = syncs(&history.into_events().await.unwrap());
+            let asked = control.calls().unwrap().counts["calendar.events.list"];
+            if open.is_empty() { Ok((given_out, asked)) } else { Err(open) }
+        })
+        .await
+    };
+    let before = counted().await;
+    control.make_changes(&changes(80, 99, 30)).await.unwrap();
+    equals(store, control, calendar).await;
+    let after = counted().await;
+    let (given_out, asked) = (after.0 - before.0, after.1 - before.1);
+    assert!(asked >= 2 && asked <= given_out, "{asked} reads at the provider for {given_out} syncs");
+}
+
+/// How many syncs were given out, and which of them have not ended.
+fn syncs(events: &[HistoryEvent]) -> (u64, BTreeSet<i64>) {
+    let (mut given_out, mut open) = (0, BTreeSet::new());
+    for event in events {
+        let ended = match event.attributes.as_ref().unwrap() {
+            Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
+                if scheduled.activity_type.as_ref().unwrap().name == names::SYNC_CALENDAR {
+                    given_out += 1;
+                    open.insert(event.event_id);
+                }
+                continue;
+            }
+            Attributes::ActivityTaskCompletedEventAttributes(ended) => ended.scheduled_event_id,
+            Attributes::ActivityTaskFailedEventAttributes(ended) => ended.scheduled_event_id,
+            Attributes::ActivityTaskTimedOutEventAttributes(ended) => ended.scheduled_event_id,
+            Attributes::ActivityTaskCanceledEventAttributes(ended) => ended.scheduled_event_id,
+            _ => continue,
+        };
+        open.remove(&ended);
+    }
+    (given_out, open)
+}
+
+/// As "A new version" of the guide has it.
+async fn a_new_build_takes_over(shell: &mut Shell, old: VecDeque<String>) {
+    shell.run("EVERCAL_BUILD_ID=next evercal worker 2>>worker3.log &").await;
+    let mut answer = String::new();
+    for _ in 0..600 {
+        answer = shell.run("evercal builds promote next 2>&1 || true").await;
+        if answer.contains("get all work") {
+            break;
+        }
+        shell.run("sleep 0.1").await;
+    }
+    let list = shell.run("evercal builds list --json").await;
+    assert!(list.contains("\"build_id\": \"next\"") && list.contains("\"status\": \"current\""), "{answer}\n{list}");
+    for worker in old.iter().take(2) {
+        shell.run(&format!("kill -TERM {worker}; wait {worker} 2>/dev/null || true")).await;
+    }
+}
+
+fn changes(count: u32, seed: usize, spacing_ms: u32) -> BulkChanges {
+    let changes = json!({"calendar": USER, "count": count, "seed": seed, "spacing_ms": spacing_ms});
+    serde_json::from_value(changes).unwrap()
 }
 
 /// As a cluster has it: histories and lists in PostgreSQL, 16 shards.
@@ -172,13 +252,13 @@ async fn connected(shell: &mut Shell) {
     panic!("no calendar was found");
 }
 
-/// One bash for all commands, as a person has it.
+/// One bash for all commands, as a person has it. When the test fails it shows how the processes' logs end.
 struct Shell {
-    _bash: Child,
+    bash: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     commands: u32,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Shell {
@@ -194,12 +274,12 @@ impl Shell {
             .env("PATH", path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .unwrap();
         let input = bash.stdin.take().unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
-        Self { _bash: bash, input, output, commands: 0, _folder: folder }
+        Self { bash, input, output, commands: 0, folder }
     }
 
     /// Runs commands; answers what they print. A command that fails ends the test.
@@ -225,6 +305,26 @@ impl Shell {
         let printed = printed.trim_end().to_owned();
         println!("$ {}\n{printed}\n", commands.trim_end());
         printed
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        const LINES: usize = 30;
+        // With all that it started, also where the test failed.
+        if let Some(group) = self.bash.id() {
+            let kill = ["-KILL", "--", &format!("-{group}")];
+            drop(std::process::Command::new("kill").args(kill).stderr(Stdio::null()).status());
+        }
+        if !std::thread::panicking() {
+            return;
+        }
+        for log in ["worker1.log", "worker2.log", "worker3.log", "gateway1.log", "gateway2.log"] {
+            let text = std::fs::read_to_string(self.folder.path().join(log)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let end = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default();
+            println!("== the end of {log}\n{}", end.join("\n"));
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
 use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, Quirks};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reconfigure};
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use prost::Message as _;
@@ -234,6 +234,53 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     keep(&world, "cancelled", calendar, Some(account)).await;
     world.end().await;
+}
+
+/// Waits until a workflow has received a signal.
+async fn signalled(world: &World, workflow_id: &str, signal: &str) {
+    eventually("the signal is in the history", || async {
+        if histories::signals(world, workflow_id, signal).await > 0 { Ok(()) } else { Err(signal) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_strategies_one_after_the_other_replay() {
+    let timing = Timing { polling_interval_s: 3, ..quick() };
+    let options = WorldOptions { strategy: SyncStrategy::Hybrid, timing, ..WorldOptions::default() };
+    let mut world = World::with(options).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let poller = names::polling_id(calendar);
+    reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = 2).await;
+    signalled(&world, &poller, names::SIGNAL_INTERVAL).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Polling).await;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    channels::are_owned(&world, calendar, 0).await;
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Webhook).await;
+    reach(&world, calendar, CalendarState::Live).await;
+    let runs = eventually("the poller has ended", || async {
+        let runs = histories::of_workflow(&world, &poller).await;
+        let has_ended = runs.last().is_some_and(|run| is_end(run.events.last().and_then(|it| it.attributes.as_ref())));
+        if has_ended { Ok(runs) } else { Err(runs.len()) }
+    })
+    .await;
+    histories::replay_and_record("polling-strategies", runs).await;
+    reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Hybrid).await;
+    eventually("another poller runs", || async {
+        let runs = histories::of_workflow(&world, &poller).await;
+        let has_ended = runs.last().is_some_and(|run| is_end(run.events.last().and_then(|it| it.attributes.as_ref())));
+        if has_ended { Err(runs.len()) } else { Ok(()) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    keep(&world, "strategies", calendar, Some(account)).await;
+    world.end().await;
+}
+
+fn is_end(attributes: Option<&Attributes>) -> bool {
+    matches!(attributes, Some(Attributes::WorkflowExecutionCompletedEventAttributes(_)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

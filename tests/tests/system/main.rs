@@ -1,6 +1,7 @@
 //! The system tests: what users and operators rely on, on the real Temporal server.
 
 mod architecture;
+mod builds;
 mod disconnect;
 mod faults;
 mod histories;
@@ -8,5 +9,8 @@ mod lessons;
 mod main_job;
 mod notices;
 mod openapi;
+mod payloads;
 mod secrets;
+mod strategies;
+mod window;
 mod year;

@@ -3,7 +3,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, ChannelId, SyncReason};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, ChannelId, SyncReason, SyncStrategy};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -281,6 +281,9 @@ pub enum CalendarsListed {
         vanished: Vec<CalendarId>,
         /// The durations that are configured now.
         timing: Box<Timing>,
+        /// How changes are to be found now; older workers do not say.
+        #[serde(default)]
+        strategy: Option<SyncStrategy>,
     },
     /// The grant is dead.
     #[serde(other)]

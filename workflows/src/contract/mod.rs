@@ -29,6 +29,8 @@ pub fn unpack<T: DeserializeOwned + Default>(raw: &RawValue) -> T {
 
 #[cfg(test)]
 mod tests {
+    use evercal_domain::{AccountId, CalendarId, SyncStrategy, TenantId};
+
     use super::*;
 
     #[test]
@@ -42,6 +44,29 @@ mod tests {
         assert_eq!(unpack::<Notify>(&RawValue::new(vec![])), Notify::default());
         assert_eq!(unpack::<Notify>(&RawValue::empty()), Notify::default());
         assert_eq!(unpack::<Notify>(&pack(&"nonsense".to_owned())), Notify::default());
+    }
+
+    #[test]
+    fn payloads_from_before_there_were_strategies_read_as_what_was_true_then() {
+        let listed = serde_json::json!({"kind": "listed", "listed": [], "vanished": [], "timing": {}});
+        let listed: CalendarsListed = serde_json::from_value(listed).unwrap();
+        assert!(matches!(listed, CalendarsListed::Listed { strategy: None, .. }), "{listed:?}");
+        let input = serde_json::json!({
+            "calendar_id": CalendarId::generate(),
+            "account_id": AccountId::generate(),
+            "tenant_id": TenantId::generate(),
+            "provider": "google",
+            "carried": {"channel": {"poller_runs": true}},
+        });
+        let input: SubscriptionInput = serde_json::from_value(input).unwrap();
+        assert_eq!((input.strategy, input.carried.unwrap().strategy), (SyncStrategy::Webhook, SyncStrategy::Webhook));
+    }
+
+    #[test]
+    fn a_strategy_that_is_not_known_yet_takes_nothing_else_of_the_signal_away() {
+        let newer = serde_json::json!({"needs_reauth": true, "strategy": "invented_later"});
+        let change: AccountChanged = unpack(&pack(&newer));
+        assert_eq!((change.needs_reauth, change.strategy), (Some(true), Some(SyncStrategy::Webhook)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Payloads of signals.
 
-use evercal_domain::{CalendarId, ChannelId, SyncReason};
+use evercal_domain::{CalendarId, ChannelId, SyncReason, SyncStrategy};
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Timing;
@@ -46,6 +46,16 @@ pub struct AccountChanged {
     pub needs_reauth: Option<bool>,
     /// The durations to go by from now on.
     pub timing: Option<Timing>,
+    /// How changes are found from now on.
+    pub strategy: Option<SyncStrategy>,
+}
+
+/// How often a poller looks from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PollingInterval {
+    /// Seconds between two looks; 0 changes nothing.
+    pub interval_s: u32,
 }
 
 /// End a subscription.

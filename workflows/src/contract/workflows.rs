@@ -1,6 +1,6 @@
 //! Inputs of workflows, answers of updates and queries.
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, TenantId};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, SyncStrategy, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountProgress;
@@ -21,6 +21,9 @@ pub struct SubscriptionInput {
     /// The durations to go by.
     #[serde(default)]
     pub timing: Timing,
+    /// How changes are found, to begin with; a later run goes by what is carried.
+    #[serde(default)]
+    pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
     #[serde(default)]
     pub carried: Option<SubscriptionState>,
@@ -38,12 +41,15 @@ pub struct AccountInput {
     /// The durations to go by.
     #[serde(default)]
     pub timing: Timing,
+    /// How changes are found.
+    #[serde(default)]
+    pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
     #[serde(default)]
     pub carried: Option<AccountProgress>,
 }
 
-/// Input of the fallback poller of a calendar.
+/// Input of the poller of a calendar.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PollingInput {
     /// The calendar whose subscription is told to look.
@@ -84,6 +90,9 @@ pub enum SyncNowResult {
 pub struct SubscriptionStatus {
     /// The state.
     pub state: CalendarState,
+    /// How changes are found.
+    #[serde(default)]
+    pub strategy: SyncStrategy,
     /// One sentence for people.
     pub summary: String,
     /// When the live channel ends.

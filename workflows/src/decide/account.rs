@@ -1,8 +1,10 @@
 //! What an account does next.
 
-use evercal_domain::CalendarId;
+use evercal_domain::{CalendarId, SyncStrategy};
 
 use crate::account::AccountProgress;
+use crate::contract::{AccountChanged, AccountInput};
+use crate::retry::Timing;
 
 /// The next thing for an account to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +59,50 @@ pub fn next_step(progress: &AccountProgress, now_ms: i64) -> AccountStep {
     AccountStep::WaitUntil { at_ms: progress.discovery_due_at_ms }
 }
 
+/// What subscriptions have to hear of the settings that a worker has now, if anything. A strategy that it does not tell stays
+/// as it is.
+pub fn settings_changed(
+    input: &AccountInput,
+    timing: Timing,
+    strategy: Option<SyncStrategy>,
+) -> Option<AccountChanged> {
+    let change = AccountChanged {
+        needs_reauth: None,
+        timing: Some(timing).filter(|timing| *timing != input.timing),
+        strategy: strategy.filter(|strategy| *strategy != input.strategy),
+    };
+    (change != AccountChanged::default()).then_some(change)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn connected() -> AccountProgress {
         AccountProgress { discovery_due_at_ms: 1_000, ..AccountProgress::default() }
+    }
+
+    fn input() -> AccountInput {
+        AccountInput {
+            account_id: evercal_domain::AccountId::generate(),
+            tenant_id: evercal_domain::TenantId::generate(),
+            provider: evercal_domain::Provider::Google,
+            timing: Timing::default(),
+            strategy: SyncStrategy::Webhook,
+            carried: None,
+        }
+    }
+
+    #[test]
+    fn subscriptions_hear_of_settings_that_changed_and_of_no_others() {
+        let changed = |timing: Timing, strategy| settings_changed(&input(), timing, strategy);
+        assert_eq!(changed(Timing::default(), Some(SyncStrategy::Webhook)), None);
+        assert_eq!(changed(Timing::default(), None), None, "an older worker tells no strategy");
+        let hybrid = changed(Timing::default(), Some(SyncStrategy::Hybrid)).unwrap();
+        assert_eq!((hybrid.timing, hybrid.strategy), (None, Some(SyncStrategy::Hybrid)));
+        let often = Timing { polling_interval_s: 60, ..Timing::default() };
+        let change = changed(often.clone(), None).unwrap();
+        assert_eq!((change.timing, change.strategy, change.needs_reauth), (Some(often), None, None));
     }
 
     #[test]

@@ -13,10 +13,12 @@ use crate::subscription::{LiveChannel, SubscriptionState};
 pub enum ChannelStep {
     /// Stop everything and end.
     Close,
-    /// Start the fallback poller.
+    /// Start the poller.
     StartPoller,
-    /// Tell the fallback poller to end.
+    /// Tell the poller to end.
     StopPoller,
+    /// Tell the poller how often to look.
+    PacePoller,
     /// Raise (or clear) the alert about the lost channel.
     Alert {
         /// Raised, or over.
@@ -49,9 +51,14 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
         return ChannelStep::Close;
     }
     let channel = &state.channel;
-    let poller_wanted = channel.fallback || channel.poll_only;
+    let poller_wanted = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
     if poller_wanted != channel.poller_runs {
         return if poller_wanted { ChannelStep::StartPoller } else { ChannelStep::StopPoller };
+    }
+    // One that was chosen lives for years. One that stands in is told by nobody: runs that began before it could be do not
+    // expect it.
+    if state.strategy.polls() && channel.poller_interval_s != timing.polling_interval_s {
+        return ChannelStep::PacePoller;
     }
     if channel.fallback != channel.alert_raised {
         return ChannelStep::Alert { raised: channel.fallback };
@@ -77,7 +84,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
 /// When the next attempt at a channel is due; `None` when none is to be made.
 pub fn attempt_due_ms(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<i64> {
     let channel = &state.channel;
-    if channel.poll_only || state.action_required || state.needs_reauth {
+    if !state.strategy.watches() || channel.poll_only || state.action_required || state.needs_reauth {
         return None;
     }
     if let Some(at_ms) = channel.next_attempt_at_ms {

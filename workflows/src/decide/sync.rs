@@ -1,6 +1,6 @@
 //! What the sync lane makes of its reasons and outcomes.
 
-use evercal_domain::{Priority, SyncReason};
+use evercal_domain::{Priority, SyncReason, SyncStrategy};
 
 use super::jitter;
 use crate::retry::Timing;
@@ -18,11 +18,23 @@ pub fn overtakes(waiting: Option<SyncReason>, running: Priority) -> bool {
     waiting.is_some_and(|reason| reason.priority() < running && reason.priority() <= Priority::High)
 }
 
-/// Reconciles in a row that found unannounced changes; a sync for any other reason proves nothing.
-pub fn missed_pushes(before: u32, reason: SyncReason, has_channel: bool, unannounced: i64) -> u32 {
-    match reason {
-        SyncReason::Reconcile if has_channel && unannounced > 0 => before.saturating_add(1),
-        SyncReason::Reconcile | SyncReason::Notice => 0,
+/// Looks in a row that found changes which no notice announced. Reconciles are such looks, and a sync for any other reason
+/// proves nothing. Where a poller looks beside the channel, it finds first what a reconcile would: then its looks count
+/// too, and one that finds nothing proves nothing, since most of them do not.
+pub fn missed_pushes(
+    before: u32,
+    reason: SyncReason,
+    strategy: SyncStrategy,
+    has_channel: bool,
+    unannounced: i64,
+) -> u32 {
+    let found = has_channel && unannounced > 0;
+    match (reason, strategy) {
+        (SyncReason::Reconcile | SyncReason::Poll, SyncStrategy::Hybrid) if has_channel => {
+            before.saturating_add(u32::from(found))
+        }
+        (SyncReason::Reconcile, _) if found => before.saturating_add(1),
+        (SyncReason::Reconcile | SyncReason::Notice, _) => 0,
         _ => before,
     }
 }
@@ -42,15 +54,25 @@ mod tests {
 
     #[test]
     fn a_notice_clears_the_suspicion_against_the_channel() {
-        let suspected = missed_pushes(1, SyncReason::Reconcile, true, 4);
-        assert_eq!(suspected, 2);
-        assert_eq!(missed_pushes(suspected, SyncReason::Notice, true, 0), 0);
-        assert_eq!(
-            missed_pushes(suspected, SyncReason::Operator, true, 9),
-            2,
-            "an operator may be faster than a notice"
-        );
-        assert_eq!(missed_pushes(suspected, SyncReason::Reconcile, false, 9), 0, "no channel, nothing missed");
+        let after = |reason, has_channel, found| missed_pushes(2, reason, SyncStrategy::Webhook, has_channel, found);
+        assert_eq!(after(SyncReason::Reconcile, true, 4), 3);
+        assert_eq!(after(SyncReason::Reconcile, true, 0), 0);
+        assert_eq!(after(SyncReason::Notice, true, 0), 0);
+        assert_eq!(after(SyncReason::Operator, true, 9), 2, "an operator may be faster than a notice");
+        assert_eq!(after(SyncReason::Poll, true, 9), 2, "the poller stands in: the channel is under suspicion already");
+        assert_eq!(after(SyncReason::Reconcile, false, 9), 0, "no channel, nothing missed");
+    }
+
+    #[test]
+    fn where_a_poller_looks_beside_the_channel_its_finds_are_missed_pushes() {
+        let after = |reason, has_channel, found| missed_pushes(2, reason, SyncStrategy::Hybrid, has_channel, found);
+        for reason in [SyncReason::Poll, SyncReason::Reconcile] {
+            assert_eq!(after(reason, true, 4), 3, "{reason:?}");
+            assert_eq!(after(reason, true, 0), 2, "{reason:?}: most looks find nothing, and prove nothing");
+        }
+        assert_eq!(after(SyncReason::Notice, true, 0), 0);
+        assert_eq!(after(SyncReason::Poll, false, 9), 2, "no channel, nothing missed");
+        assert_eq!(after(SyncReason::Reconcile, false, 9), 0, "no channel, nothing missed");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The channel lane: carries out what `decide::channel` says, one step after the other.
 
-use evercal_domain::ProviderErrorKind;
+use evercal_domain::{ProviderErrorKind, SyncStrategy};
 use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowSignalError,
 };
 
 use super::publish::{is_due, publish};
@@ -10,7 +11,7 @@ use super::{SubscriptionWorkflow, rotate_if_due};
 use crate::account::AccountWorkflow;
 use crate::contract::{
     AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput, PollingInput,
-    RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
+    PollingInterval, RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
 };
 use crate::decide::channel::{ChannelStep, lifetime_s, next_step};
 use crate::failure::FailedCall;
@@ -40,6 +41,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             }
             ChannelStep::StartPoller => start_poller(&ctx).await,
             ChannelStep::StopPoller => stop_poller(&ctx).await,
+            ChannelStep::PacePoller => pace_poller(&ctx).await,
             ChannelStep::Alert { raised } => alert(&ctx, &detached, raised).await,
             ChannelStep::Attempt { renewal } => attempt(&ctx, &detached, renewal).await,
             ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
@@ -116,16 +118,37 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
 
 async fn start_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
+    let summary = match ctx.state(|s| s.state.strategy) {
+        SyncStrategy::Webhook => "fallback poller: no channel, so it asks the subscription to look",
+        SyncStrategy::Polling => "poller: asks the subscription to look; no channel is wanted",
+        SyncStrategy::Hybrid => "poller: asks the subscription to look, beside its channel",
+    };
     let options = ChildWorkflowOptions::builder()
         .workflow_id(names::polling_id(calendar_id))
         // The parent continues as new many times while its poller lives.
         .parent_close_policy(ParentClosePolicy::Abandon)
-        .static_summary("fallback poller: no channel, so it asks the subscription to look".to_owned())
+        .static_summary(summary.to_owned())
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
-    let _started_or_runs =
+    let started =
         ctx.start_child_workflow(PollingWorkflow::run, PollingInput { calendar_id, interval_s }, options).await;
-    ctx.state_mut(|s| s.state.channel.poller_runs = true);
+    ctx.state_mut(|s| {
+        s.state.channel.poller_runs = true;
+        // One that ran already may be about to end, or look more or less often.
+        s.state.channel.poller_interval_s = if started.is_ok() { interval_s } else { 0 };
+    });
+}
+
+/// Tells the poller how often to look; one that is gone is started anew by the next step.
+async fn pace_poller(ctx: &Context) {
+    let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
+    let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
+    let payload = pack(&PollingInterval { interval_s });
+    let told = poller.signal(PollingWorkflow::interval, payload, SignalWorkflowOptions::default()).await;
+    ctx.state_mut(|s| {
+        s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
+        s.state.channel.poller_interval_s = interval_s;
+    });
 }
 
 async fn stop_poller(ctx: &Context) {

@@ -49,7 +49,10 @@ impl SubscriptionWorkflow {
     /// Takes the state of the run before, or begins.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput) -> Self {
-        let state = input.carried.take().unwrap_or_else(SubscriptionState::first);
+        let state = match input.carried.take() {
+            Some(carried) => carried.in_next_run(),
+            None => SubscriptionState::first(input.strategy),
+        };
         Self { input, state, rotate: false, waiters: 0, published: None }
     }
 
@@ -174,6 +177,7 @@ impl SubscriptionWorkflow {
         let id = self.input.calendar_id.to_string();
         SubscriptionStatus {
             state: self.state.state(),
+            strategy: self.state.strategy,
             summary: publish::sentence(&self.state),
             channel_expires_at_ms: self.state.channel.live.as_ref().map(|live| live.expires_at_ms),
             next_channel_attempt_at_ms: decide::channel::attempt_due_ms(&self.state, &self.input.timing, &id),

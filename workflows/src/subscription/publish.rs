@@ -1,7 +1,7 @@
 //! What a subscription shows: search attributes and details in the Temporal UI, and the row that the API reads.
 
 use chrono::DateTime;
-use evercal_domain::CalendarState;
+use evercal_domain::{CalendarState, SyncStrategy};
 use temporalio_common::search_attributes::Timestamp;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
@@ -88,6 +88,9 @@ pub(super) fn sentence(state: &SubscriptionState) -> String {
     }
     if let Some(live) = &state.channel.live {
         text.push_str(&format!(". Channel until {}", readable(live.expires_at_ms)));
+    }
+    if state.strategy == SyncStrategy::Hybrid {
+        text.push_str(". Polled beside it");
     }
     if let Some(at_ms) = state.channel.next_attempt_at_ms {
         text.push_str(&format!(". Next attempt at {}", readable(at_ms)));

@@ -2,20 +2,18 @@
 //!
 //! Everything here is pure; what a reader sees as the state is derived, so that no two fields can contradict each other.
 
-use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason};
+mod channel;
+
+use evercal_domain::{CalendarState, ProviderErrorKind, SyncReason, SyncStrategy};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{AccountChanged, ChannelHint, ChannelOpened, ChannelRef, Notify, SyncCounts};
+pub use channel::{ChannelProgress, LiveChannel, ToStop};
+
+use crate::contract::{AccountChanged, ChannelOpened, Notify, SyncCounts};
 use crate::decide;
 use crate::decide::channel::AfterFailure;
 use crate::failure::FailedCall;
 use crate::retry::Timing;
-
-/// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
-/// named again by its next notice.
-const TO_STOP_MAX: usize = 64;
-/// Channels remembered as over, so that their late notices cost nothing. Older ones are looked up in the register.
-const OVER_MAX: usize = 16;
 
 /// All that a subscription knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +23,8 @@ pub struct SubscriptionState {
     pub channel: ChannelProgress,
     /// The sync lane's part.
     pub sync: SyncProgress,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
     /// An operator paused it.
     pub paused: bool,
     /// The grant is dead.
@@ -35,66 +35,6 @@ pub struct SubscriptionState {
     pub close: Option<String>,
     /// Set when it has ended.
     pub closed: bool,
-}
-
-/// What the channel lane knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ChannelProgress {
-    /// The channel that is live.
-    pub live: Option<LiveChannel>,
-    /// Whether an attempt is under way.
-    pub attempting: bool,
-    /// Failed attempts since a channel was last had.
-    pub failures: u32,
-    /// Those among them that said not found or forbidden.
-    pub refusals: u32,
-    /// When the next attempt is due, if the last one failed.
-    pub next_attempt_at_ms: Option<i64>,
-    /// The last failure's kind, for people.
-    pub last_failure: Option<String>,
-    /// The ladder is used up: a poller stands in.
-    pub fallback: bool,
-    /// The calendar cannot be watched: a poller does it all.
-    pub poll_only: bool,
-    /// Whether the poller was started.
-    pub poller_runs: bool,
-    /// Whether the alert about the lost channel stands.
-    pub alert_raised: bool,
-    /// The channel is suspect: replace it now.
-    pub renew_requested: bool,
-    /// Channels to stop.
-    pub to_stop: Vec<ToStop>,
-    /// Channels that are over.
-    pub over: Vec<ChannelId>,
-    /// Hints that came while an attempt was under way, from channels that may be the one being made.
-    pub unidentified: Vec<ChannelHint>,
-}
-
-/// A live channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveChannel {
-    /// Its id.
-    pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: String,
-    /// When it was opened.
-    pub opened_at_ms: i64,
-    /// When the provider ends it.
-    pub expires_at_ms: i64,
-}
-
-/// A channel to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToStop {
-    /// Which.
-    pub channel: ChannelRef,
-    /// Whether only a notice told us of it.
-    #[serde(default)]
-    pub stray: bool,
-    /// When to try (again).
-    #[serde(default)]
-    pub not_before_ms: i64,
 }
 
 /// What the sync lane knows.
@@ -141,10 +81,17 @@ pub struct PendingSync {
 
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
-    pub fn first() -> Self {
-        let mut state = Self::default();
+    pub fn first(strategy: SyncStrategy) -> Self {
+        let mut state = Self { strategy, ..Self::default() };
         state.sync.add(SyncReason::Connect, 0, 0);
         state
+    }
+
+    /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
+    #[must_use]
+    pub fn in_next_run(mut self) -> Self {
+        self.channel.poller_interval_s = 0;
+        self
     }
 
     /// The state as readers see it.
@@ -158,7 +105,7 @@ impl SubscriptionState {
             CalendarState::ActionRequired
         } else if self.paused {
             CalendarState::Paused
-        } else if channel.poll_only {
+        } else if channel.poll_only || !self.strategy.watches() {
             CalendarState::PollOnly
         } else if channel.fallback {
             CalendarState::Polling
@@ -179,6 +126,10 @@ impl SubscriptionState {
                 Some(format!("attempt {} failed ({failure}); it is repeated", self.channel.failures))
             }
             CalendarState::Polling => Some(format!("no channel could be had ({failure}); polling meanwhile")),
+            CalendarState::Creating if self.channel.bridging => Some("polled until the first channel is open".into()),
+            CalendarState::PollOnly if !self.strategy.watches() => {
+                Some("polled by choice: no channel is opened".into())
+            }
             CalendarState::PollOnly => Some("the provider cannot watch this calendar; it is polled".into()),
             CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
             CalendarState::ActionRequired => {
@@ -219,6 +170,27 @@ impl SubscriptionState {
             }
             _ => {}
         }
+        if let Some(strategy) = change.strategy {
+            self.change_strategy(strategy);
+        }
+    }
+
+    /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
+    /// starts before the channel is stopped, and goes on until a channel is had.
+    fn change_strategy(&mut self, strategy: SyncStrategy) {
+        if strategy == self.strategy {
+            return;
+        }
+        self.strategy = strategy;
+        self.channel.bridging = self.channel.poller_runs && self.channel.live.is_none();
+        self.set_unwanted_channel_aside();
+    }
+
+    /// An attempt may have been under way when no channel was wanted any more.
+    fn set_unwanted_channel_aside(&mut self) {
+        if !self.strategy.watches() {
+            self.channel.set_aside();
+        }
     }
 
     /// An operator wants it to go on, from a pause or from `action_required`.
@@ -254,6 +226,7 @@ impl SubscriptionState {
         });
         channel.start_afresh();
         channel.fallback = false;
+        channel.bridging = false;
         channel.renew_requested = false;
         for superseded in &opened.superseded {
             channel.add_to_stop(superseded.clone(), false);
@@ -261,6 +234,7 @@ impl SubscriptionState {
         channel.identify();
         self.sync.missed_pushes = 0;
         self.sync.add(SyncReason::NewChannel, 0, 0);
+        self.set_unwanted_channel_aside();
     }
 
     /// An attempt at a channel failed.
@@ -290,88 +264,12 @@ impl SubscriptionState {
             AfterFailure::NeedsReauth => self.needs_reauth = true,
             AfterFailure::ActionRequired => {
                 channel.fallback = false;
+                channel.bridging = false;
                 self.action_required = true;
             }
         }
         self.channel.identify();
-    }
-}
-
-impl ChannelProgress {
-    /// Forgets failed attempts.
-    fn start_afresh(&mut self) {
-        self.failures = 0;
-        self.refusals = 0;
-        self.next_attempt_at_ms = None;
-        self.last_failure = None;
-    }
-
-    /// Finds out whose notice a hint is; whether it may announce something.
-    fn place(&mut self, hint: &ChannelHint) -> bool {
-        if self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id) {
-            return true;
-        }
-        if self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id && !entry.stray) {
-            return true;
-        }
-        if self.over.contains(&hint.channel_id) {
-            return false;
-        }
-        if self.attempting {
-            // A `sync` message (or a first notice) may overtake the answer that makes the channel known.
-            if self.unidentified.len() < TO_STOP_MAX && !self.unidentified.contains(hint) {
-                self.unidentified.push(hint.clone());
-            }
-            return true;
-        }
-        self.add_stray(hint);
-        false
-    }
-
-    /// After an attempt: hints from the new channel were right, all others are strays.
-    fn identify(&mut self) {
-        for hint in std::mem::take(&mut self.unidentified) {
-            let known = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id)
-                || self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id);
-            if !known {
-                self.add_stray(&hint);
-            }
-        }
-    }
-
-    fn add_stray(&mut self, hint: &ChannelHint) {
-        let channel =
-            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at_ms: 0 };
-        self.add_to_stop(channel, true);
-    }
-
-    fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
-        let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
-        if !listed && self.to_stop.len() < TO_STOP_MAX {
-            self.to_stop.push(ToStop { channel, stray, not_before_ms: 0 });
-        }
-    }
-
-    /// A channel is over, one way or the other.
-    pub fn settled(&mut self, id: ChannelId) {
-        self.to_stop.retain(|entry| entry.channel.channel_id != id);
-        if !self.over.contains(&id) {
-            self.over.push(id);
-        }
-        if self.over.len() > OVER_MAX {
-            self.over.remove(0);
-        }
-    }
-
-    /// Stopping failed: again later, unless it has run out by then anyway.
-    pub fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
-        let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
-        // A stray's expiry is unknown; its next notice would name it again.
-        if entry.channel.expires_at_ms <= at_ms {
-            self.settled(id);
-        } else {
-            entry.not_before_ms = at_ms;
-        }
+        self.set_unwanted_channel_aside();
     }
 }
 

@@ -170,7 +170,8 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at_ms: 
         let sync = &mut s.state.sync;
         let has_channel = s.state.channel.live.is_some();
         sync.refusals = 0;
-        sync.missed_pushes = decide::sync::missed_pushes(sync.missed_pushes, job.reason, has_channel, unannounced);
+        let (before, strategy) = (sync.missed_pushes, s.state.strategy);
+        sync.missed_pushes = decide::sync::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
         if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
             s.state.channel.renew_requested = true;
         }

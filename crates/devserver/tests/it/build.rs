@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use evercal_devserver::{DevserverError, TemporalOptions, TemporalServer};
+use evercal_devserver::{DevserverError, IndexedKind, TemporalOptions, TemporalServer};
 
 use crate::support::options;
 
@@ -25,7 +25,9 @@ fn options_with_go(folder: &Path, go: Option<&str>) -> TemporalOptions {
 
 fn assert_names_the_ways_out(error: &DevserverError) {
     let text = error.to_string();
-    for way in ["TEMPORAL_ADDRESS=127.0.0.1:7233", "install Go 1.", "copy the folder"] {
+    for way in
+        ["TEMPORAL_ADDRESS=127.0.0.1:7233", "install the `temporal` command line", "install Go 1.", "copy the folder"]
+    {
         assert!(text.contains(way), "{way} is missing in: {text}");
     }
 }
@@ -67,4 +69,67 @@ async fn two_builders_at_once_build_each_program_once() {
     }
     let builds = fs::read_to_string(folder.path().join("builds")).unwrap();
     assert_eq!(builds, "go.temporal.io/server/cmd/server\ngithub.com/temporalio/ui-server/v2/cmd/server\n");
+}
+
+/// A `temporal` on the `PATH` of these options that writes its arguments down, one a line, and ends.
+fn with_command_line(options: &TemporalOptions, folder: &Path) {
+    let path = folder.join("bin").join("temporal");
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >'{0}/arguments'\ntouch '{1}/temporal/cli.db'\necho stand-in; exit 1\n",
+        folder.display(),
+        options.data_dir.display()
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Options with empty data and cache folders and only the stand-in on `PATH`.
+fn options_with_command_line(folder: &Path) -> TemporalOptions {
+    let mut options = options_with_go(folder, None);
+    with_command_line(&options, folder);
+    options.may_use_cli = true;
+    options.search_attributes = vec![("EvercalState".to_owned(), IndexedKind::Keyword)];
+    options
+}
+
+#[tokio::test]
+async fn where_nothing_is_built_the_command_line_serves_with_ports_database_and_search_attributes() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options_with_command_line(folder.path());
+    let error = TemporalServer::start(options.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("stand-in"), "{error}");
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let database = options.data_dir.canonicalize().unwrap().join("temporal/cli.db");
+    assert!(arguments.starts_with("server\nstart-dev\n--ip\n127.0.0.1\n"), "{arguments}");
+    for expected in [
+        &format!("--db-filename\n{}\n", database.display()),
+        "--namespace\ndefault\n",
+        "--search-attribute\nEvercalState=Keyword\n",
+        "--dynamic-config-value\nmatching.enableFairness=true\n",
+        "--dynamic-config-value\nsystem.namespaceCacheRefreshInterval=\"500ms\"\n",
+        "\n--port\n",
+        "\n--http-port\n",
+        "\n--ui-port\n",
+    ] {
+        assert!(arguments.contains(expected), "{expected} is not in: {arguments}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_goes_on_with_the_server_that_it_was_begun_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options_with_command_line(folder.path());
+    let error = TemporalServer::start(options.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("stand-in"), "{error}");
+    fs::remove_file(folder.path().join("bin/temporal")).unwrap();
+    let error = TemporalServer::start(options.clone()).await.unwrap_err();
+    assert!(matches!(error, DevserverError::CliMissing(_)), "{error}");
+
+    // And one of our own build never goes to the command line.
+    options.data_dir = folder.path().join("own");
+    fs::create_dir_all(options.data_dir.join("temporal")).unwrap();
+    fs::write(options.data_dir.join("temporal/temporal.db"), "").unwrap();
+    with_command_line(&options, folder.path());
+    let error = TemporalServer::start(options).await.unwrap_err();
+    assert_names_the_ways_out(&error);
 }

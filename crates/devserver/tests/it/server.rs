@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use evercal_devserver::{DevserverError, IndexedKind, Ports, RateLimits, TemporalServer, connect};
+use evercal_devserver::{DevserverError, IndexedKind, Ports, RateLimits, TemporalServer, connect, connection_options};
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::common::v1::{
     Payload, SearchAttributes, WorkflowExecution, WorkflowType,
@@ -161,7 +161,7 @@ async fn a_server_of_somebody_else_gets_the_namespace_and_goes_on_after_stop() {
     let owner = TemporalServer::start(options(folder.path())).await.unwrap();
     let nowhere = folder.path().join("never created");
     let mut guest_options = options(&nowhere);
-    guest_options.address_override = Some(owner.address().to_owned());
+    guest_options.running_server = Some(connection_options(owner.address()).unwrap());
     guest_options.namespace = "guest".to_owned();
     guest_options.search_attributes = vec![("EvercalState".to_owned(), IndexedKind::Keyword)];
     // The second time everything is there already.
@@ -180,12 +180,11 @@ async fn a_server_of_somebody_else_gets_the_namespace_and_goes_on_after_stop() {
 async fn an_address_without_a_server_and_one_that_is_none_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
-    for (address, expected) in [("127.0.0.1:1", "cannot connect to Temporal"), ("not an address", "expected host:port")]
-    {
-        options.address_override = Some(address.to_owned());
-        let error = TemporalServer::start(options.clone()).await.unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
-    }
+    options.running_server = Some(connection_options("127.0.0.1:1").unwrap());
+    let error = TemporalServer::start(options.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot connect to Temporal at 127.0.0.1:1"), "{error}");
+    let error = connection_options("not an address").unwrap_err();
+    assert!(error.to_string().contains("expected host:port"), "{error}");
 }
 
 #[tokio::test]

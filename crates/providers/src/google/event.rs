@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use evercal_domain::event::{Attendee, Person, Response};
-use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
 use serde::Deserialize;
 
@@ -28,6 +28,9 @@ pub(super) fn remote_item(raw: &str) -> RemoteItem {
 fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     if wire.id.is_empty() {
         return Err("the event has no id");
+    }
+    if !is_usable_id(&wire.id) || !wire.recurring_event_id.as_deref().is_none_or(is_usable_id) {
+        return Err("an id is too long, or has a character that cannot be stored");
     }
     let provider_id = ProviderEventId::new(wire.id);
     let series = match (wire.recurring_event_id, wire.original_start_time) {
@@ -86,6 +89,11 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     })))
 }
 
+/// Whether an id can be a key in any database: an index has a limit, and PostgreSQL takes no NUL.
+pub(super) fn is_usable_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= PROVIDER_ID_BYTES_MAX && !id.contains('\0')
+}
+
 /// RFC 5545 section 3.6.1: a date alone lasts that day, an instant alone takes no time.
 fn end_without_an_end(start: EventTime) -> Result<EventTime, &'static str> {
     match start {
@@ -116,7 +124,7 @@ fn unreadable(raw: &str, reason: String) -> RemoteItem {
     struct OnlyId {
         id: String,
     }
-    let provider_id = serde_json::from_str::<OnlyId>(raw).ok().filter(|only| !only.id.is_empty());
+    let provider_id = serde_json::from_str::<OnlyId>(raw).ok().filter(|only| is_usable_id(&only.id));
     RemoteItem::Unreadable {
         provider_id: provider_id.map(|only| ProviderEventId::new(only.id)),
         reason,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::errors::unreadable_answer;
-use super::event::remote_item;
+use super::event::{is_usable_id, remote_item};
 use super::requests::{LIST_CALENDARS, LIST_EVENTS, WATCH_EVENTS};
 use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
 
@@ -49,6 +49,7 @@ pub(super) fn calendars_page(answer: &HttpResponse) -> Result<CalendarsPage, Pro
     for raw in page.items {
         match serde_json::from_str::<WireCalendar>(raw.get()) {
             Ok(wire) if wire.deleted => {}
+            Ok(wire) if !is_usable_id(&wire.id) => unreadable += 1,
             Ok(wire) => calendars.push(wire.into_domain()),
             Err(_) => unreadable += 1,
         }

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose events cannot be written has failed")]
 
+mod following;
+mod fuzz;
 mod hostile;
+mod object_oracle;
+mod objects;
 mod oracle;
+mod rolling;
 mod series;
 mod support;

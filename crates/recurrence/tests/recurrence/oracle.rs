@@ -9,14 +9,18 @@ use crate::support::{event, instant, series_of};
 
 const CASES_MIN: usize = 2_000;
 
-type Case = (String, String, String, String, u64, usize, i64, Vec<i64>);
+pub type Case = (String, String, String, String, u64, usize, i64, Vec<i64>);
 
 #[test]
 fn thousands_of_random_rules_have_the_occurrences_that_dateutil_gives_them() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("../oracle/expected.json")).unwrap();
+    let cases = cases();
     assert!(cases.len() >= CASES_MIN);
     let differences: Vec<String> = cases.iter().filter_map(difference).collect();
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), cases.len(), differences.join("\n"));
+}
+
+pub fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../oracle/expected.json")).unwrap()
 }
 
 fn difference(case: &Case) -> Option<String> {
@@ -39,7 +43,7 @@ fn difference(case: &Case) -> Option<String> {
     })
 }
 
-fn master(zone: &str, first: &str, rule: &str) -> Event {
+pub fn master(zone: &str, first: &str, rule: &str) -> Event {
     let (start, end) = if zone.is_empty() {
         let start = date(first);
         let end = start.succ_opt().unwrap();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, SeriesPosition, event::Occurrence};
-use evercal_recurrence::{Series, Window};
+use evercal_recurrence::{CalendarObject, ExpandError, Series, Window, expand_series, single_occurrence};
 
 /// `2026-06-01` or `2026-06-01T08:00:00Z`.
 pub fn time(text: &str) -> EventTime {
@@ -79,4 +79,47 @@ pub fn text(time: &EventTime) -> String {
 
 pub fn starts(occurrences: &[Occurrence]) -> Vec<String> {
     occurrences.iter().map(|one| text(&one.start)).collect()
+}
+
+/// What becomes of a calendar object, as a provider does it that has read one. Occurrences come from `master` and from
+/// `exception-0` on, in the order of the text.
+pub fn expand_object(text: &str, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
+    expand_read(CalendarObject::read(text, zone)?, zone, window)
+}
+
+pub fn expand_read(object: CalendarObject, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
+    let mut masters = Vec::new();
+    let mut exceptions = Vec::new();
+    let mut cancelled = Vec::new();
+    for read in object.events {
+        match read.original_start {
+            Some(original) if read.is_cancelled => cancelled.push(position(original)),
+            Some(original) => {
+                exceptions.push(exception(&format!("exception-{}", exceptions.len()), original, read.start, read.end));
+            }
+            None => masters.push(Event { recurrence: read.recurrence, ..event("master", read.start, read.end) }),
+        }
+    }
+    match masters.as_slice() {
+        [master] if master.is_master() => {
+            let series = Series {
+                master,
+                exceptions: exceptions.iter().collect(),
+                cancelled: cancelled.iter().collect(),
+                calendar_zone: zone,
+            };
+            expand_series(&series, window)
+        }
+        singles => {
+            let all = singles.iter().chain(&exceptions);
+            let mut found: Vec<_> = all.filter_map(|event| single_occurrence(event, window)).collect();
+            found.sort_by_key(|one| instant(&one.start));
+            Ok(found)
+        }
+    }
+}
+
+/// iCalendar text of these lines, which `|` ends.
+pub fn ical(lines: &str) -> String {
+    format!("BEGIN:VCALENDAR|VERSION:2.0|{lines}|END:VCALENDAR|").replace('|', "\r\n")
 }

@@ -19,7 +19,7 @@ use self::PostgresStore as Backend;
 use self::statements::failed;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
 use crate::migrations::{self, MigrationState};
-use crate::sealing::Keyring;
+use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 

@@ -2,10 +2,10 @@
 
 use evercal_domain::account::{AccountState, Provider};
 use evercal_domain::{Account, AccountId};
+use evercal_sealing::Place;
 
 use super::{corrupt, instant, parsed};
 use crate::error::StoreError;
-use crate::sealing::Place;
 
 pub const INSERT: &str = "INSERT INTO accounts (id, tenant_id, provider, label, state, detail, created_at, \
      state_changed_at, credentials, credentials_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)";

@@ -6,8 +6,8 @@ use evercal_domain::account::{Provider, Secret};
 
 use super::{corrupt, instant, parsed};
 use crate::error::StoreError;
-use crate::sealing::{Keyring, Place};
 use crate::types::AuthorizationAttempt;
+use evercal_sealing::{Keyring, Place};
 
 pub const DELETE_EXPIRED: &str = "DELETE FROM authorizations WHERE expires_at <= $1";
 

@@ -20,7 +20,7 @@ use self::SqliteStore as Backend;
 use self::statements::failed;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code};
 use crate::migrations::{self, MigrationState};
-use crate::sealing::Keyring;
+use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 

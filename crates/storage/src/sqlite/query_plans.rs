@@ -3,8 +3,8 @@
 use sqlx::AssertSqlSafe;
 
 use super::SqliteStore;
-use crate::sealing::Keyring;
 use crate::sql::{accounts, authorizations, calendars, channels, heartbeats, journal, mirror, reading, tenants};
+use evercal_sealing::Keyring;
 
 /// Statements that the backend puts together from parts, with two ids in the list.
 const BUILT: [&str; 4] = [

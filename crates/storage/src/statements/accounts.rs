@@ -160,6 +160,6 @@ impl Backend {
         let json = serde_json::to_vec(credentials)
             .map(Zeroizing::new)
             .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised"))?;
-        self.keyring.seal(credentials_place(&id.to_string()), &json)
+        Ok(self.keyring.seal(credentials_place(&id.to_string()), &json)?)
     }
 }

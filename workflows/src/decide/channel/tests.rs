@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::ChannelOpened;
+use crate::contract::{AccountChanged, ChannelOpened};
 use crate::subscription::{ChannelProgress, ToStop};
-use evercal_domain::ChannelId;
+use evercal_domain::{ChannelId, SyncStrategy};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -117,6 +117,76 @@ fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
     assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: true });
 }
 
+/// As it stands when its poller was started and told how often to look.
+fn polled(strategy: SyncStrategy, channel: ChannelProgress) -> SubscriptionState {
+    let poller_interval_s = Timing::default().polling_interval_s;
+    let channel = ChannelProgress { poller_runs: true, poller_interval_s, ..channel };
+    SubscriptionState { channel, strategy, ..SubscriptionState::default() }
+}
+
+#[test]
+fn who_chose_polling_gets_a_poller_and_never_an_attempt_at_a_channel() {
+    let state = SubscriptionState::first(SyncStrategy::Polling);
+    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    let mut state = polled(SyncStrategy::Polling, ChannelProgress::default());
+    for now_ms in [0, DAY_MS, i64::MAX] {
+        assert_eq!(step(&state, now_ms), ChannelStep::Park);
+    }
+    state.channel.renew_requested = true;
+    state.channel.next_attempt_at_ms = Some(5);
+    assert_eq!(attempt_due_ms(&state, &Timing::default(), ID), None, "whatever else it knows");
+}
+
+#[test]
+fn who_chose_both_gets_the_poller_then_the_channel_and_keeps_both() {
+    let state = SubscriptionState::first(SyncStrategy::Hybrid);
+    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    let state = polled(SyncStrategy::Hybrid, ChannelProgress::default());
+    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: false });
+    let state = polled(SyncStrategy::Hybrid, watched().channel);
+    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
+    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: due_ms });
+    assert_eq!(step(&state, due_ms), ChannelStep::Attempt { renewal: true });
+}
+
+#[test]
+fn who_chose_both_hears_of_a_lost_channel_and_keeps_the_poller_when_it_is_back() {
+    let mut state = polled(SyncStrategy::Hybrid, ChannelProgress { fallback: true, ..ChannelProgress::default() });
+    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: true });
+    state.channel = ChannelProgress { alert_raised: true, ..polled(SyncStrategy::Hybrid, watched().channel).channel };
+    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: false });
+}
+
+#[test]
+fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
+    let mut state = watched();
+    state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
+    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    let state = polled(SyncStrategy::Polling, state.channel);
+    assert!(matches!(step(&state, 0), ChannelStep::Stop { stray: false, .. }));
+}
+
+#[test]
+fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not() {
+    for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
+        let mut state = polled(strategy, ChannelProgress::default());
+        state.channel.poller_interval_s = 1;
+        assert_eq!(step(&state, 0), ChannelStep::PacePoller, "{strategy:?}");
+    }
+    let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
+    let state = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
+    assert_eq!(step(&state, 0), ChannelStep::Park);
+}
+
+#[test]
+fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
+    let bridging = ChannelProgress { bridging: true, poller_runs: true, ..ChannelProgress::default() };
+    let mut state = SubscriptionState { channel: bridging, ..SubscriptionState::default() };
+    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: false });
+    state.channel.bridging = false;
+    assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+}
+
 fn to_stop(not_before_ms: i64) -> ToStop {
     let channel = ChannelRef { channel_id: ChannelId::generate(), resource_id: None, expires_at_ms: DAY_MS };
     ToStop { channel, stray: false, not_before_ms }
@@ -185,6 +255,25 @@ proptest! {
         let due_ms = renewal_due_ms(&channel, &Timing::default(), &id);
         prop_assert!(due_ms >= channel.opened_at_ms && due_ms <= channel.expires_at_ms, "{due_ms}");
         prop_assert!(due_ms - channel.opened_at_ms >= lifetime_ms / 4, "not the moment it is made: {due_ms}");
+    }
+
+    #[test]
+    fn where_polling_was_chosen_no_state_leads_to_an_attempt_or_an_alert(
+        failures in 0..10_u32,
+        flags in prop::array::uniform6(any::<bool>()),
+        next_attempt_at_ms in prop::option::of(0..DAY_MS),
+        now_ms in 0..(30 * DAY_MS),
+    ) {
+        let [has_live, fallback, poller_runs, alert_raised, renew_requested, attempting] = flags;
+        let channel = ChannelProgress {
+            live: has_live.then(|| live(0, 7 * DAY_MS)),
+            failures, next_attempt_at_ms, fallback, poller_runs, alert_raised, renew_requested, attempting,
+            ..ChannelProgress::default()
+        };
+        let mut state = SubscriptionState { channel, ..SubscriptionState::default() };
+        state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
+        let step = step(&state, now_ms);
+        prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert { raised: true }), "{step:?}");
     }
 
     #[test]

@@ -1,4 +1,8 @@
+use evercal_domain::ChannelId;
+
+use super::channel::{OVER_MAX, TO_STOP_MAX};
 use super::*;
+use crate::contract::{ChannelHint, ChannelRef};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -13,6 +17,16 @@ fn notice(channel_id: ChannelId) -> Notify {
 fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
     ChannelOpened { channel_id, resource_id: "r".into(), opened_at_ms: 0, expires_at_ms: 7 * DAY_MS, superseded }
 }
+
+fn grant(is_dead: bool) -> AccountChanged {
+    AccountChanged { needs_reauth: Some(is_dead), ..AccountChanged::default() }
+}
+
+fn choose(state: &mut SubscriptionState, strategy: SyncStrategy) {
+    state.account_changed(&AccountChanged { strategy: Some(strategy), ..AccountChanged::default() });
+}
+
+const FAILURE: FailedCall = FailedCall { kind: Some(ProviderErrorKind::TemporaryFailure), wait_ms: 0 };
 
 /// Watched by a channel, with nothing pending.
 fn watched(channel_id: ChannelId) -> SubscriptionState {
@@ -121,9 +135,9 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
     let mut state = watched(ChannelId::generate());
     state.receive(&notice(ChannelId::generate()));
     state.channel.to_stop[0].not_before_ms = DAY_MS;
-    state.account_changed(&AccountChanged { needs_reauth: Some(true), timing: None });
+    state.account_changed(&grant(true));
     assert_eq!(state.state(), CalendarState::NeedsReauth);
-    state.account_changed(&AccountChanged { needs_reauth: Some(false), timing: None });
+    state.account_changed(&grant(false));
     assert_eq!(state.state(), CalendarState::Live);
     assert!(state.channel.renew_requested);
     assert_eq!(state.channel.to_stop[0].not_before_ms, 0);
@@ -134,7 +148,7 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
 fn a_grant_that_always_worked_changes_nothing() {
     let mut state = watched(ChannelId::generate());
     let before = state.clone();
-    state.account_changed(&AccountChanged { needs_reauth: Some(false), timing: None });
+    state.account_changed(&grant(false));
     state.account_changed(&AccountChanged::default());
     assert_eq!(state, before);
 }
@@ -143,15 +157,14 @@ fn a_grant_that_always_worked_changes_nothing() {
 fn failures_lead_from_renewing_to_polling_and_a_channel_leads_back() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
-    let failure = FailedCall { kind: Some(ProviderErrorKind::TemporaryFailure), wait_ms: 0 };
     for _ in 0..3 {
-        state.channel_failed(failure, &timing, "cal_a", 6 * DAY_MS);
+        state.channel_failed(FAILURE, &timing, "cal_a", 6 * DAY_MS);
         assert_eq!(state.state(), CalendarState::Renewing);
     }
-    state.channel_failed(failure, &timing, "cal_a", 6 * DAY_MS);
+    state.channel_failed(FAILURE, &timing, "cal_a", 6 * DAY_MS);
     assert_eq!(state.state(), CalendarState::Polling);
     assert!(state.channel.live.is_some(), "what still lives goes on bringing notices");
-    state.channel_failed(failure, &timing, "cal_a", 8 * DAY_MS);
+    state.channel_failed(FAILURE, &timing, "cal_a", 8 * DAY_MS);
     assert!(state.channel.live.is_none(), "and is forgotten at its end");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert_eq!(state.state(), CalendarState::Live);
@@ -186,4 +199,104 @@ fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_do
 fn the_state_of_an_older_version_reads_with_defaults() {
     let state: SubscriptionState = serde_json::from_str("{}").unwrap();
     assert_eq!(state, SubscriptionState::default());
+}
+
+#[test]
+fn a_subscription_begins_with_the_strategy_that_it_is_given() {
+    for (strategy, state) in [
+        (SyncStrategy::Webhook, CalendarState::Creating),
+        (SyncStrategy::Hybrid, CalendarState::Creating),
+        (SyncStrategy::Polling, CalendarState::PollOnly),
+    ] {
+        let first = SubscriptionState::first(strategy);
+        assert_eq!((first.strategy, first.state()), (strategy, state));
+        assert_eq!(first.sync.pending.unwrap().reason, SyncReason::Connect, "{strategy:?}");
+    }
+}
+
+#[test]
+fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
+    let channel_id = ChannelId::generate();
+    let mut state = watched(channel_id);
+    state.channel.renew_requested = true;
+    state.channel.fallback = true;
+    state.channel.failures = 4;
+    state.channel.next_attempt_at_ms = Some(DAY_MS);
+    choose(&mut state, SyncStrategy::Polling);
+    assert_eq!(state.state(), CalendarState::PollOnly);
+    assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
+    let channel = &state.channel;
+    let to_stop = ChannelRef { channel_id, resource_id: Some("r".into()), expires_at_ms: 7 * DAY_MS };
+    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before_ms: 0 }]);
+    assert_eq!((&channel.live, channel.fallback, channel.renew_requested), (&None, false, false));
+    assert_eq!((channel.failures, channel.next_attempt_at_ms), (0, None));
+    state.receive(&notice(channel_id));
+    assert!(state.sync.pending.is_some(), "until it is stopped, its notices count");
+}
+
+#[test]
+fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_no_ladder() {
+    let timing = Timing::default();
+    let begin = || {
+        let mut state = SubscriptionState::default();
+        state.channel.attempting = true;
+        choose(&mut state, SyncStrategy::Polling);
+        state
+    };
+    let (mut had, mut failed) = (begin(), begin());
+    let channel_id = ChannelId::generate();
+    had.channel_opened(&opened(channel_id, vec![]));
+    assert_eq!(had.channel.live, None);
+    assert_eq!(had.channel.to_stop[0].channel.channel_id, channel_id);
+    for _ in 0..5 {
+        failed.channel_failed(FAILURE, &timing, "cal_a", 0);
+    }
+    assert_eq!((failed.channel.failures, failed.channel.fallback), (0, false));
+    assert_eq!((had.state(), failed.state()), (CalendarState::PollOnly, CalendarState::PollOnly));
+}
+
+#[test]
+fn who_chooses_notices_again_is_polled_until_the_first_channel() {
+    let mut state = SubscriptionState::first(SyncStrategy::Polling);
+    state.channel.poller_runs = true;
+    choose(&mut state, SyncStrategy::Webhook);
+    assert!(state.channel.bridging);
+    assert_eq!(state.state(), CalendarState::Creating);
+    assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
+    state.channel_failed(FAILURE, &Timing::default(), "cal_a", 0);
+    assert!(state.channel.bridging, "one failure is no reason to look away");
+    state.channel_opened(&opened(ChannelId::generate(), vec![]));
+    assert!(!state.channel.bridging);
+    assert_eq!(state.state(), CalendarState::Live);
+}
+
+#[test]
+fn a_channel_is_kept_when_a_poller_is_put_beside_it_or_taken_away() {
+    let mut state = watched(ChannelId::generate());
+    let live = state.channel.live.clone();
+    for strategy in [SyncStrategy::Hybrid, SyncStrategy::Webhook] {
+        choose(&mut state, strategy);
+        assert_eq!((&state.channel.live, state.channel.to_stop.len()), (&live, 0), "{strategy:?}");
+        assert_eq!((state.state(), state.channel.bridging), (CalendarState::Live, false), "{strategy:?}");
+    }
+}
+
+#[test]
+fn the_strategy_that_it_has_changes_nothing() {
+    for strategy in SyncStrategy::ALL {
+        let mut state = SubscriptionState::first(strategy);
+        let before = state.clone();
+        choose(&mut state, strategy);
+        state.account_changed(&AccountChanged::default());
+        assert_eq!(state, before);
+    }
+}
+
+#[test]
+fn the_next_run_goes_on_with_everything_but_what_the_poller_was_told() {
+    let mut state = watched(ChannelId::generate());
+    choose(&mut state, SyncStrategy::Hybrid);
+    let without_poller = state.clone();
+    state.channel.poller_interval_s = 900;
+    assert_eq!(state.in_next_run(), without_poller);
 }

@@ -227,6 +227,18 @@ fn an_entry_without_an_id_is_quarantined_too() {
     }
 }
 
+/// They would be keys, and not every database takes them: one such event must not fail the whole page for ever.
+#[test]
+fn an_id_that_no_database_could_keep_is_quarantined_without_it() {
+    for id in ["e\u{0}1".to_owned(), "e".repeat(1_025)] {
+        let event = event_with(json!({"id": id}));
+        let RemoteItem::Unreadable { provider_id, reason, .. } = item(&event) else { panic!("{event}") };
+        assert_eq!((provider_id, reason.contains("an id is too long")), (None, true), "{reason}");
+        let exception = event_with(json!({"recurringEventId": id, "originalStartTime": {"date": "2026-06-01"}}));
+        assert!(matches!(item(&exception), RemoteItem::Unreadable { provider_id: Some(_), .. }), "{exception}");
+    }
+}
+
 #[test]
 fn an_event_over_the_limit_is_quarantined_and_its_text_is_cut() {
     let event = event_with(json!({"description": "é".repeat(EVENT_BYTES_MAX)}));

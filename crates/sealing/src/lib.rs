@@ -1,8 +1,9 @@
-//! Sealing of credentials: XChaCha20-Poly1305 under a data key per value, which is wrapped under a master key with an id.
+//! Sealing of what must not lie about in plain text (credentials in the store, payloads in Temporal): XChaCha20-Poly1305
+//! under a data key per value, which is wrapped under a key of an installation with an id.
 //!
 //! A sealed value opens only in the place it was sealed for (table, row, field), so rows cannot be swapped. Because the
-//! master key wraps only 32 bytes, rotating it never touches the ciphertext. Not for: where master keys come from (the
-//! binaries read a file or the environment), or hashing.
+//! outer key wraps only 32 bytes, rotating it never touches the ciphertext. Not for: where keys come from (the binaries
+//! read a file or the environment), or hashing.
 //!
 //! Layout: `version | length of key id | key id | nonce | wrapped data key | nonce | ciphertext`; a nonce has 24 bytes,
 //! and both ciphertexts end with a 16-byte tag. Random nonces of 192 bits need no counting.
@@ -17,27 +18,25 @@ use evercal_domain::account::Secret;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use secrecy::zeroize::Zeroizing;
 
-use crate::error::{StoreError, StoreErrorKind};
-
-/// A master key in bytes.
-pub const MASTER_KEY_BYTES: usize = 32;
-/// The longest id of a master key, in characters.
+/// A key in bytes.
+pub const KEY_BYTES: usize = 32;
+/// The longest id of a key, in characters.
 pub const KEY_ID_CHARS_MAX: usize = 32;
 const FORMAT_VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
-const WRAPPED_KEY_BYTES: usize = MASTER_KEY_BYTES + TAG_BYTES;
+const WRAPPED_KEY_BYTES: usize = KEY_BYTES + TAG_BYTES;
 
-/// The master keys of an installation. The first one seals, all of them open.
+/// The keys of an installation. The first one seals, all of them open.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: Vec<MasterKey>,
+    keys: Vec<OuterKey>,
 }
 
 #[derive(Clone)]
-struct MasterKey {
+struct OuterKey {
     id: String,
-    key: Zeroizing<[u8; MASTER_KEY_BYTES]>,
+    key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 /// The place that a value is sealed for; bound to the ciphertext as associated data.
@@ -51,21 +50,39 @@ pub struct Place<'a> {
     pub field: &'static str,
 }
 
-/// The text of the master keys cannot be used. Never shows the text itself.
+/// A value could not be sealed or opened. Never shows the value.
+#[derive(Debug, thiserror::Error)]
+pub enum SealingError {
+    /// It does not open with the keys at hand, or there is no key.
+    #[error("{table}.{field} {problem}")]
+    Sealed {
+        /// The table of its place.
+        table: &'static str,
+        /// The column of its place.
+        field: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The system gives no random bytes; trying again may help.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessUnavailable),
+}
+
+/// The text of the keys cannot be used. Never shows the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
     /// There is no key.
-    #[error("no master key is given; expected `<id>:<{MASTER_KEY_BYTES} bytes in base64>`, for example {EXAMPLE}")]
+    #[error("no key is given; expected `<id>:<{KEY_BYTES} bytes in base64>`, for example {EXAMPLE}")]
     Empty,
     /// An entry has no id.
-    #[error("master key number {position} has no `<id>:` in front; expected for example {EXAMPLE}")]
+    #[error("key number {position} has no `<id>:` in front; expected for example {EXAMPLE}")]
     NoId {
         /// Which entry, from 1.
         position: usize,
     },
     /// An id has other characters than allowed, or too many.
     #[error(
-        "the id of master key number {position} must be 1 to {KEY_ID_CHARS_MAX} letters, digits, `-` or `_`, \
+        "the id of key number {position} must be 1 to {KEY_ID_CHARS_MAX} letters, digits, `-` or `_`, \
          for example `k1` in {EXAMPLE}"
     )]
     BadId {
@@ -73,15 +90,13 @@ pub enum InvalidKeyring {
         position: usize,
     },
     /// A key is not base64.
-    #[error("master key `{id}` is not standard base64 with padding; make one with `openssl rand -base64 32`")]
+    #[error("key `{id}` is not standard base64 with padding; make one with `openssl rand -base64 32`")]
     NotBase64 {
         /// Its id.
         id: String,
     },
     /// A key has the wrong length.
-    #[error(
-        "master key `{id}` has {bytes} bytes, expected {MASTER_KEY_BYTES}; make one with `openssl rand -base64 32`"
-    )]
+    #[error("key `{id}` has {bytes} bytes, expected {KEY_BYTES}; make one with `openssl rand -base64 32`")]
     WrongLength {
         /// Its id.
         id: String,
@@ -89,7 +104,7 @@ pub enum InvalidKeyring {
         bytes: usize,
     },
     /// Two keys have one id, so nobody could tell which one sealed a value.
-    #[error("master key id `{id}` is given twice; each key needs its own id, for example `k1:…,k0:…`")]
+    #[error("key id `{id}` is given twice; each key needs its own id, for example `k1:…,k0:…`")]
     Duplicate {
         /// The id.
         id: String,
@@ -102,9 +117,9 @@ impl Keyring {
     /// Reads `<id>:<base64>` entries separated by commas, the newest first.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyring> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let mut keys: Vec<MasterKey> = Vec::new();
+        let mut keys: Vec<OuterKey> = Vec::new();
         for (index, entry) in entries.enumerate() {
-            let key = MasterKey::parse(entry, index + 1)?;
+            let key = OuterKey::parse(entry, index + 1)?;
             if keys.iter().any(|known| known.id == key.id) {
                 return Err(InvalidKeyring::Duplicate { id: key.id });
             }
@@ -120,45 +135,43 @@ impl Keyring {
 
     /// The text of a fresh key, in the form that [`Self::parse`] reads: for the first start of a development set-up.
     pub fn generate(id: &str) -> Result<Secret, RandomnessUnavailable> {
-        let key = Zeroizing::new(random::bytes::<MASTER_KEY_BYTES>()?);
+        let key = Zeroizing::new(random::bytes::<KEY_BYTES>()?);
         Ok(Secret::new(format!("{id}:{}", STANDARD.encode(key.as_slice()))))
     }
 
     /// Seals a value for a place.
-    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, SealingError> {
         let failed = |_| sealed_error(place, "could not be sealed");
-        let master = self.keys.first().ok_or_else(|| sealed_error(place, "cannot be sealed without a master key"))?;
-        let no_randomness = |error| StoreError::caused_by(StoreErrorKind::Unavailable, "no random bytes", error);
-        let data_key = Zeroizing::new(random::bytes::<MASTER_KEY_BYTES>().map_err(no_randomness)?);
-        let wrap_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
-        let data_nonce = random::bytes::<NONCE_BYTES>().map_err(no_randomness)?;
+        let outer = self.keys.first().ok_or_else(|| sealed_error(place, "cannot be sealed without a key"))?;
+        let data_key = Zeroizing::new(random::bytes::<KEY_BYTES>()?);
+        let wrap_nonce = random::bytes::<NONCE_BYTES>()?;
+        let data_nonce = random::bytes::<NONCE_BYTES>()?;
         let aad = place.associated_data();
-        let wrapped = cipher(&master.key)
+        let wrapped = cipher(&outer.key)
             .encrypt(&XNonce::from(wrap_nonce), Payload { msg: data_key.as_slice(), aad: &aad })
             .map_err(failed)?;
         let ciphertext =
             cipher(&data_key).encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad }).map_err(failed)?;
-        let id = master.id.as_bytes();
-        let id_length =
-            u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a master key id that is too long"))?;
+        let id = outer.id.as_bytes();
+        let id_length = u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a key id that is too long"))?;
         Ok([&[FORMAT_VERSION, id_length], id, &wrap_nonce, &wrapped, &data_nonce, &ciphertext].concat())
     }
 
     /// Opens a value that was sealed for this place.
-    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealingError> {
         let parts = Parts::of(sealed).ok_or_else(|| sealed_error(place, "is not a sealed value of a known version"))?;
-        let master = self
+        let outer = self
             .keys
             .iter()
             .find(|key| key.id.as_bytes() == parts.key_id)
-            .ok_or_else(|| sealed_error(place, "is sealed under a master key that is not configured"))?;
+            .ok_or_else(|| sealed_error(place, "is sealed under a key that is not configured"))?;
         let failed = |_| sealed_error(place, "does not open: another key, another row, or damaged");
         let aad = place.associated_data();
-        let data_key = cipher(&master.key)
+        let data_key = cipher(&outer.key)
             .decrypt(&XNonce::from(parts.wrap_nonce), Payload { msg: parts.wrapped_key, aad: &aad })
             .map(Zeroizing::new)
             .map_err(failed)?;
-        let data_key: &[u8; MASTER_KEY_BYTES] =
+        let data_key: &[u8; KEY_BYTES] =
             data_key.as_slice().try_into().map_err(|_| sealed_error(place, "has a data key of a wrong length"))?;
         cipher(data_key)
             .decrypt(&XNonce::from(parts.data_nonce), Payload { msg: parts.ciphertext, aad: &aad })
@@ -174,7 +187,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-impl MasterKey {
+impl OuterKey {
     fn parse(entry: &str, position: usize) -> Result<Self, InvalidKeyring> {
         let (id, key) = entry.split_once(':').ok_or(InvalidKeyring::NoId { position })?;
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -183,7 +196,7 @@ impl MasterKey {
         }
         let bytes = STANDARD.decode(key.trim()).map(Zeroizing::new);
         let bytes = bytes.map_err(|_| InvalidKeyring::NotBase64 { id: id.to_owned() })?;
-        let key = <[u8; MASTER_KEY_BYTES]>::try_from(bytes.as_slice())
+        let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice())
             .map_err(|_| InvalidKeyring::WrongLength { id: id.to_owned(), bytes: bytes.len() })?;
         Ok(Self { id: id.to_owned(), key: Zeroizing::new(key) })
     }
@@ -220,12 +233,12 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn cipher(key: &[u8; MASTER_KEY_BYTES]) -> XChaCha20Poly1305 {
+fn cipher(key: &[u8; KEY_BYTES]) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.into())
 }
 
-fn sealed_error(place: Place<'_>, problem: &str) -> StoreError {
-    StoreError::new(StoreErrorKind::Sealed, format!("{}.{} {problem}", place.table, place.field))
+fn sealed_error(place: Place<'_>, problem: &'static str) -> SealingError {
+    SealingError::Sealed { table: place.table, field: place.field, problem }
 }
 
 #[cfg(test)]
@@ -255,7 +268,7 @@ mod tests {
             Place { row: "acc_2", ..PLACE },
             Place { field: "code_verifier", ..PLACE },
         ] {
-            assert_eq!(keyring.open(other, &sealed).unwrap_err().kind, StoreErrorKind::Sealed, "{other:?}");
+            assert!(keyring.open(other, &sealed).is_err(), "{other:?}");
         }
     }
 
@@ -267,14 +280,14 @@ mod tests {
         let sealed_before = before.seal(PLACE, b"old").unwrap();
         let sealed_after = after.seal(PLACE, b"new").unwrap();
         assert_eq!(after.open(PLACE, &sealed_before).unwrap().as_slice(), b"old");
-        assert_eq!(before.open(PLACE, &sealed_after).unwrap_err().kind, StoreErrorKind::Sealed);
+        assert!(before.open(PLACE, &sealed_after).is_err());
     }
 
     #[test]
     fn another_key_under_the_same_id_does_not_open_it() {
         let sealed = Keyring::parse(&key_text("k1")).unwrap().seal(PLACE, b"secret").unwrap();
         let other = Keyring::parse(&key_text("k1")).unwrap();
-        assert_eq!(other.open(PLACE, &sealed).unwrap_err().kind, StoreErrorKind::Sealed);
+        assert!(other.open(PLACE, &sealed).is_err());
     }
 
     #[test]

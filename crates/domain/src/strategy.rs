@@ -1,0 +1,115 @@
+//! How evercal learns that something changed at a provider: by its notices, by asking again and again, or by both. Not for
+//! when that happens (`workflows`) or what it is set by (`crates/settings`).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Provider;
+
+/// How changes at a provider are found. Unknown names read as [`Self::Webhook`], so that an older worker can still act on
+/// what a newer one sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncStrategy {
+    /// A poller asks, and no channel is ever opened.
+    Polling,
+    /// A channel brings notices, and a poller asks beside it.
+    Hybrid,
+    /// A channel brings notices; a poller only stands in where none can be had.
+    #[default]
+    #[serde(other)]
+    Webhook,
+}
+
+/// A name that is no strategy. Does not show what was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is none of {}", SyncStrategy::ALL.map(SyncStrategy::as_str).join(", "))]
+pub struct UnknownStrategy;
+
+impl SyncStrategy {
+    /// All strategies, the default first.
+    pub const ALL: [Self; 3] = [Self::Webhook, Self::Polling, Self::Hybrid];
+
+    /// The name in settings and payloads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Polling => "polling",
+            Self::Hybrid => "hybrid",
+        }
+    }
+
+    /// Whether a channel is wanted.
+    pub fn watches(self) -> bool {
+        matches!(self, Self::Webhook | Self::Hybrid)
+    }
+
+    /// Whether a poller runs although nothing is wrong.
+    pub fn polls(self) -> bool {
+        matches!(self, Self::Polling | Self::Hybrid)
+    }
+}
+
+impl FromStr for SyncStrategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|strategy| strategy.as_str() == name).ok_or(UnknownStrategy)
+    }
+}
+
+/// The strategy of each provider; the default for those that are not named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SyncStrategies(BTreeMap<Provider, SyncStrategy>);
+
+impl SyncStrategies {
+    /// The strategy of a provider.
+    pub fn of(&self, provider: Provider) -> SyncStrategy {
+        self.0.get(&provider).copied().unwrap_or_default()
+    }
+}
+
+impl FromIterator<(Provider, SyncStrategy)> for SyncStrategies {
+    fn from_iter<T: IntoIterator<Item = (Provider, SyncStrategy)>>(strategies: T) -> Self {
+        Self(strategies.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_strategy_reads_back_its_name_and_travels_under_it() {
+        for strategy in SyncStrategy::ALL {
+            assert_eq!(strategy.as_str().parse(), Ok(strategy));
+            assert_eq!(serde_json::to_value(strategy).unwrap(), strategy.as_str());
+            assert_eq!(serde_json::from_value::<SyncStrategy>(strategy.as_str().into()).unwrap(), strategy);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_refused_in_settings_and_read_as_the_default_from_the_wire() {
+        for wrong in ["", "Polling", "push", "webhook,polling"] {
+            assert_eq!(wrong.parse::<SyncStrategy>(), Err(UnknownStrategy), "{wrong}");
+        }
+        assert_eq!(UnknownStrategy.to_string(), "it is none of webhook, polling, hybrid");
+        let newer: SyncStrategy = serde_json::from_str(r#""invented_later""#).unwrap();
+        assert_eq!(newer, SyncStrategy::default());
+    }
+
+    #[test]
+    fn each_strategy_says_whether_it_watches_and_whether_it_polls() {
+        let cases = SyncStrategy::ALL.map(|strategy| (strategy.as_str(), strategy.watches(), strategy.polls()));
+        assert_eq!(cases, [("webhook", true, false), ("polling", false, true), ("hybrid", true, true)]);
+    }
+
+    #[test]
+    fn a_provider_that_is_not_named_has_the_default() {
+        assert_eq!(SyncStrategies::default().of(Provider::Google), SyncStrategy::Webhook);
+        let strategies: SyncStrategies = [(Provider::Google, SyncStrategy::Hybrid)].into_iter().collect();
+        assert_eq!(strategies.of(Provider::Google), SyncStrategy::Hybrid);
+    }
+}

@@ -1,0 +1,166 @@
+//! What the channel lane knows: the live channel, failed attempts, the poller, and channels that are to be stopped.
+
+use evercal_domain::ChannelId;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{ChannelHint, ChannelRef};
+
+/// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
+/// named again by its next notice.
+pub(super) const TO_STOP_MAX: usize = 64;
+/// Channels remembered as over, so that their late notices cost nothing. Older ones are looked up in the register.
+pub(super) const OVER_MAX: usize = 16;
+
+/// What the channel lane knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelProgress {
+    /// The channel that is live.
+    pub live: Option<LiveChannel>,
+    /// Whether an attempt is under way.
+    pub attempting: bool,
+    /// Failed attempts since a channel was last had.
+    pub failures: u32,
+    /// Those among them that said not found or forbidden.
+    pub refusals: u32,
+    /// When the next attempt is due, if the last one failed.
+    pub next_attempt_at_ms: Option<i64>,
+    /// The last failure's kind, for people.
+    pub last_failure: Option<String>,
+    /// The ladder is used up: a poller stands in.
+    pub fallback: bool,
+    /// The calendar cannot be watched: a poller does it all.
+    pub poll_only: bool,
+    /// Watching was just chosen: the poller goes on until the first channel is had.
+    pub bridging: bool,
+    /// Whether the poller was started.
+    pub poller_runs: bool,
+    /// Seconds between two looks, as the poller was last told; 0 where this run has not told it yet.
+    pub poller_interval_s: u32,
+    /// Whether the alert about the lost channel stands.
+    pub alert_raised: bool,
+    /// The channel is suspect: replace it now.
+    pub renew_requested: bool,
+    /// Channels to stop.
+    pub to_stop: Vec<ToStop>,
+    /// Channels that are over.
+    pub over: Vec<ChannelId>,
+    /// Hints that came while an attempt was under way, from channels that may be the one being made.
+    pub unidentified: Vec<ChannelHint>,
+}
+
+/// A live channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveChannel {
+    /// Its id.
+    pub channel_id: ChannelId,
+    /// The provider's id of what is watched.
+    pub resource_id: String,
+    /// When it was opened.
+    pub opened_at_ms: i64,
+    /// When the provider ends it.
+    pub expires_at_ms: i64,
+}
+
+/// A channel to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToStop {
+    /// Which.
+    pub channel: ChannelRef,
+    /// Whether only a notice told us of it.
+    #[serde(default)]
+    pub stray: bool,
+    /// When to try (again).
+    #[serde(default)]
+    pub not_before_ms: i64,
+}
+
+impl ChannelProgress {
+    /// Forgets failed attempts.
+    pub(super) fn start_afresh(&mut self) {
+        self.failures = 0;
+        self.refusals = 0;
+        self.next_attempt_at_ms = None;
+        self.last_failure = None;
+    }
+
+    /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.
+    pub(super) fn set_aside(&mut self) {
+        self.start_afresh();
+        self.fallback = false;
+        self.bridging = false;
+        self.renew_requested = false;
+        if let Some(live) = self.live.take() {
+            let LiveChannel { channel_id, resource_id, expires_at_ms, .. } = live;
+            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at_ms }, false);
+        }
+    }
+
+    /// Finds out whose notice a hint is; whether it may announce something.
+    pub(super) fn place(&mut self, hint: &ChannelHint) -> bool {
+        if self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id) {
+            return true;
+        }
+        if self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id && !entry.stray) {
+            return true;
+        }
+        if self.over.contains(&hint.channel_id) {
+            return false;
+        }
+        if self.attempting {
+            // A `sync` message (or a first notice) may overtake the answer that makes the channel known.
+            if self.unidentified.len() < TO_STOP_MAX && !self.unidentified.contains(hint) {
+                self.unidentified.push(hint.clone());
+            }
+            return true;
+        }
+        self.add_stray(hint);
+        false
+    }
+
+    /// After an attempt: hints from the new channel were right, all others are strays.
+    pub(super) fn identify(&mut self) {
+        for hint in std::mem::take(&mut self.unidentified) {
+            let known = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id)
+                || self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id);
+            if !known {
+                self.add_stray(&hint);
+            }
+        }
+    }
+
+    fn add_stray(&mut self, hint: &ChannelHint) {
+        let channel =
+            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at_ms: 0 };
+        self.add_to_stop(channel, true);
+    }
+
+    pub(super) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
+        let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
+        if !listed && self.to_stop.len() < TO_STOP_MAX {
+            self.to_stop.push(ToStop { channel, stray, not_before_ms: 0 });
+        }
+    }
+
+    /// A channel is over, one way or the other.
+    pub fn settled(&mut self, id: ChannelId) {
+        self.to_stop.retain(|entry| entry.channel.channel_id != id);
+        if !self.over.contains(&id) {
+            self.over.push(id);
+        }
+        if self.over.len() > OVER_MAX {
+            self.over.remove(0);
+        }
+    }
+
+    /// Stopping failed: again later, unless it has run out by then anyway.
+    pub fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
+        let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
+        // A stray's expiry is unknown; its next notice would name it again.
+        if entry.channel.expires_at_ms <= at_ms {
+            self.settled(id);
+        } else {
+            entry.not_before_ms = at_ms;
+        }
+    }
+}
