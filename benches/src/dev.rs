@@ -19,8 +19,9 @@ pub fn rows(effort: &Effort) -> anyhow::Result<Vec<Row>> {
     for run in 1..=effort.heavy_runs {
         say(format!("evercal dev: run {run} of {}", effort.heavy_runs));
         let folder = tempfile::tempdir()?;
-        fresh.push(ready_s(&program, folder.path())?);
-        again.push(ready_s(&program, folder.path())?);
+        let data = folder.path().join("data");
+        fresh.push(ready_s(&program, &data)?);
+        again.push(ready_s(&program, &data)?);
     }
     Ok(vec![
         Row::alone("`evercal dev` until ready, new folder", "s", median(&fresh)).bar(Bar::AtMost(8.0)),
@@ -29,18 +30,21 @@ pub fn rows(effort: &Effort) -> anyhow::Result<Vec<Row>> {
 }
 
 fn ready_s(program: &Path, folder: &Path) -> anyhow::Result<f64> {
+    // Only looked at when something is wrong.
+    let said = folder.with_extension("stderr");
     let begun = Instant::now();
     let mut process = Command::new(program)
         .args(["dev", "--json", "--data-dir"])
         .arg(folder)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(&said)?)
         .spawn()
         .with_context(|| format!("starting {}: `cargo bench-all` builds it", program.display()))?;
     let mut line = String::new();
     BufReader::new(process.stdout.take().context("its stdout")?).read_line(&mut line)?;
     let taken = begun.elapsed();
-    ensure!(line.contains("\"ready\":true"), "dev did not get ready: {line}");
+    let said = std::fs::read_to_string(&said).unwrap_or_default();
+    ensure!(line.contains("\"ready\":true"), "dev did not get ready: {line}{said}");
     let stopped = Command::new("kill").args(["-TERM", &process.id().to_string()]).status()?;
     ensure!(stopped.success(), "dev could not be stopped");
     process.wait()?;

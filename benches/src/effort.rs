@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The numbers behind `--quick` and its absence.
 #[derive(Clone)]
 pub struct Effort {
-    /// Runs of each row; their median counts.
+    /// Runs of reads, latency and unique notices; the median counts.
     pub runs: u32,
     /// Calendars that are connected, each with its own workflow, and bare workflows beside them.
     pub calendars: u32,
@@ -17,7 +17,7 @@ pub struct Effort {
     pub reads: Duration,
     /// Sizes of the calendars that are read for the first time.
     pub full_sync_events: &'static [u32],
-    /// Runs of a whole `evercal dev`, and of the full sync.
+    /// Runs of what takes long or hardly varies: the others.
     pub heavy_runs: u32,
 }
 
@@ -39,12 +39,12 @@ impl Effort {
     pub fn quick() -> Self {
         Self {
             runs: 3,
-            calendars: 200,
+            calendars: 120,
             latency_samples: 5,
             bare_storm_signals: 2_000,
             reads: Duration::from_secs(1),
             full_sync_events: &[10_000],
-            heavy_runs: 2,
+            heavy_runs: 1,
         }
     }
 }

@@ -45,8 +45,8 @@ pub async fn rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<
 /// What one notice adds to the history, from the signal to the end of its sync.
 pub async fn history_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let (mut ours, mut bare) = (vec![], vec![]);
-    for run in 1..=effort.runs {
-        say(format!("history events per cycle: run {run} of {}", effort.runs));
+    for run in 1..=effort.heavy_runs {
+        say(format!("history events per cycle: run {run} of {}", effort.heavy_runs));
         let calendar = fixture.quiet_calendar()?.id;
         let subscription = names::subscription_id(calendar);
         let syncs_before = notice_syncs(fixture).await?;

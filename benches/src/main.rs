@@ -79,17 +79,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     // Logs go nowhere: what the tests keep of them would be measured too.
     tracing_subscriber::fmt().with_env_filter("off").init();
     let mut rows = Vec::new();
-    for engine in [Engine::Sqlite, Engine::Postgres] {
-        if arguments.store.is_none_or(|only| only == engine) {
-            let measured = rows_of_store(engine, &arguments, &effort).await?;
-            rows.extend(measured.into_iter().map(|row| row.on(engine.name())));
-        }
-    }
-    if arguments.wants(Group::Dev) && arguments.store != Some(Engine::Postgres) {
-        rows.extend(dev::rows(&effort)?);
-    }
+    let measured = measure(&arguments, &effort, &mut rows).await;
     let table = report::table(&rows);
+    // Also when something failed: what was measured before took its time.
     println!("\n{table}");
+    measured?;
     if arguments.is_whole() && !arguments.dry_run {
         report::write(&table, arguments.quick)?;
     }
@@ -100,8 +94,24 @@ async fn main() -> anyhow::Result<ExitCode> {
     Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn rows_of_store(engine: Engine, arguments: &Arguments, effort: &Effort) -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
+async fn measure(arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    for engine in [Engine::Sqlite, Engine::Postgres] {
+        if arguments.store.is_none_or(|only| only == engine) {
+            let first = rows.len();
+            let measured = measure_on(engine, arguments, effort, rows).await;
+            for row in &mut rows[first..] {
+                row.store = engine.name();
+            }
+            measured?;
+        }
+    }
+    if arguments.wants(Group::Dev) && arguments.store != Some(Engine::Postgres) {
+        rows.extend(dev::rows(effort)?);
+    }
+    Ok(())
+}
+
+async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) -> anyhow::Result<()> {
     let groups: Vec<Group> = Group::ON_FIXTURE.into_iter().filter(|group| arguments.wants(*group)).collect();
     if !groups.is_empty() {
         let mut fixture = Fixture::start(engine, effort).await?;
@@ -121,5 +131,5 @@ async fn rows_of_store(engine: Engine, arguments: &Arguments, effort: &Effort) -
     if arguments.wants(Group::FullSync) {
         rows.extend(full_sync::rows(engine, effort).await?);
     }
-    Ok(rows)
+    Ok(())
 }

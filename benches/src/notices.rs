@@ -32,8 +32,8 @@ const SYNC_RUNS_MAX: u32 = 1_000;
 pub async fn fan_out_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let count = fixture.calendars.len();
     let (mut ours, mut bare) = (vec![], vec![]);
-    for run in 1..=effort.runs {
-        say(format!("{count} notices to {count} calendars: run {run} of {}", effort.runs));
+    for run in 1..=effort.heavy_runs {
+        say(format!("{count} notices to {count} calendars: run {run} of {}", effort.heavy_runs));
         bare.push(fixture.yardstick.signals_to_activities(IN_FLIGHT).await?.as_secs_f64());
         for (seed, calendar) in (run * 100_000..).zip(&fixture.calendars) {
             fixture.installation.insert_silently(calendar.remote.provider_id.as_str(), 1, seed).await?;
@@ -85,8 +85,8 @@ pub async fn unique_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Resu
 /// Many notices for few calendars, whose events change before and during it.
 pub async fn storm_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let (mut ours, mut bare, mut syncs, mut lost) = (vec![], vec![], 0, 0);
-    for run in 1..=effort.runs {
-        say(format!("storm: run {run} of {}", effort.runs));
+    for run in 1..=effort.heavy_runs {
+        say(format!("storm: run {run} of {}", effort.heavy_runs));
         let workflows = u32::try_from(STORM_CALENDARS)?;
         let total = effort.bare_storm_signals;
         let taken = fixture.yardstick.signals(total, workflows, IN_FLIGHT).await?;

@@ -27,7 +27,8 @@ pub enum Bar {
 #[derive(Debug, Clone)]
 pub struct Row {
     name: String,
-    store: &'static str,
+    /// Where evercal kept its mirror.
+    pub store: &'static str,
     unit: &'static str,
     ours: f64,
     bare: Option<f64>,
@@ -48,11 +49,6 @@ impl Row {
     /// With a bar.
     pub fn bar(self, bar: Bar) -> Self {
         Self { bar, ..self }
-    }
-
-    /// On another store than SQLite.
-    pub fn on(self, store: &'static str) -> Self {
-        Self { store, ..self }
     }
 
     fn ratio(&self) -> Option<f64> {
@@ -179,12 +175,16 @@ fn said_by(command: &mut Command) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
+    fn on_postgres(row: Row) -> Row {
+        Row { store: "PostgreSQL", ..row }
+    }
+
     #[test]
     fn the_same_row_of_two_stores_stands_together_whatever_was_measured_first() {
         let rows = [
             Row::compared("a", "/s", 950.0, 1_000.0).bar(Bar::RatioAtLeast(0.9)),
             Row::alone("b", "s", 1.25),
-            Row::compared("a", "/s", 500.0, 1_000.0).bar(Bar::RatioAtLeast(0.9)).on("PostgreSQL"),
+            on_postgres(Row::compared("a", "/s", 500.0, 1_000.0).bar(Bar::RatioAtLeast(0.9))),
         ];
         let expected = "| what | store | evercal | bare Temporal | ratio | bar |\n\
                         |---|---|---|---|---|---|\n\
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn only_counts_fail_the_command() {
         let slow = Row::alone("slow", "s", 9.0).bar(Bar::AtMost(8.0));
-        let lost = Row::alone("lost", "", 1.0).bar(Bar::CountAtMost(0.0)).on("PostgreSQL");
+        let lost = on_postgres(Row::alone("lost", "", 1.0).bar(Bar::CountAtMost(0.0)));
         let kept = Row::alone("kept", "", 0.0).bar(Bar::CountAtMost(0.0));
         assert_eq!(missed_counts(&[slow, lost, kept]), ["lost (PostgreSQL): 1, **missed**: at most 0"]);
     }
