@@ -8,8 +8,9 @@ static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Between two looks at a condition.
 const POLL: Duration = Duration::from_millis(50);
-/// Between two lines about the same wait.
-const TELL: Duration = Duration::from_secs(2);
+/// Until the first line about a wait; each next one takes twice as long, up to [`TELL_MAX`].
+const TELL_FIRST: Duration = Duration::from_secs(2);
+const TELL_MAX: Duration = Duration::from_secs(16);
 
 /// A line with the seconds since the beginning.
 pub fn say(text: impl AsRef<str>) {
@@ -25,15 +26,15 @@ pub async fn reach(
     mut look: impl AsyncFnMut() -> anyhow::Result<usize>,
 ) -> anyhow::Result<usize> {
     let begun = Instant::now();
-    let mut told = begun;
+    let (mut told, mut pause) = (begun, TELL_FIRST);
     loop {
         let count = look().await?;
         if count >= total || begun.elapsed() >= patience {
             return Ok(count);
         }
-        if told.elapsed() >= TELL {
+        if told.elapsed() >= pause {
             say(format!("  {what}: {count} of {total}"));
-            told = Instant::now();
+            (told, pause) = (Instant::now(), TELL_MAX.min(pause * 2));
         }
         tokio::time::sleep(POLL).await;
     }
