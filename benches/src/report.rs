@@ -8,30 +8,96 @@ use anyhow::{Context, bail};
 const BEGIN: &str = "<!-- begin: written by cargo bench-all -->";
 const END: &str = "<!-- end -->";
 
+/// What a figure has to keep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bar {
+    /// Nothing was promised.
+    None,
+    /// The figure itself.
+    AtMost(f64),
+    /// At least so many times the yardstick.
+    RatioAtLeast(f64),
+    /// At most so many times the yardstick.
+    RatioAtMost(f64),
+    /// A count, which no machine excuses: missing it fails the command.
+    CountAtMost(f64),
+}
+
 /// A line of the table.
+#[derive(Debug, Clone)]
 pub struct Row {
     name: String,
+    /// Where evercal kept its mirror.
+    pub store: &'static str,
     unit: &'static str,
     ours: f64,
     bare: Option<f64>,
-    bar: String,
+    bar: Bar,
 }
 
 impl Row {
     /// A figure beside the yardstick's.
-    pub fn compared(name: &str, unit: &'static str, ours: f64, bare: f64, bar: &str) -> Self {
-        Self { name: name.to_owned(), unit, ours, bare: Some(bare), bar: bar.to_owned() }
+    pub fn compared(name: &str, unit: &'static str, ours: f64, bare: f64) -> Self {
+        Self { bare: Some(bare), ..Self::alone(name, unit, ours) }
     }
 
     /// A figure that bare Temporal has nothing to put beside.
-    pub fn alone(name: &str, unit: &'static str, ours: f64, bar: &str) -> Self {
-        Self { name: name.to_owned(), unit, ours, bare: None, bar: bar.to_owned() }
+    pub fn alone(name: &str, unit: &'static str, ours: f64) -> Self {
+        Self { name: name.to_owned(), store: "SQLite", unit, ours, bare: None, bar: Bar::None }
     }
+
+    /// With a bar.
+    pub fn bar(self, bar: Bar) -> Self {
+        Self { bar, ..self }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.bare.map(|bare| self.ours / bare)
+    }
+
+    fn is_missed(&self) -> bool {
+        // A ratio that cannot be computed keeps no promise.
+        let ratio = self.ratio().unwrap_or(f64::NAN);
+        let kept = match self.bar {
+            Bar::None => true,
+            Bar::AtMost(most) | Bar::CountAtMost(most) => self.ours <= most,
+            Bar::RatioAtLeast(least) => ratio >= least,
+            Bar::RatioAtMost(most) => ratio <= most,
+        };
+        !kept
+    }
+
+    fn shown_bar(&self) -> String {
+        let bar = match self.bar {
+            Bar::None => return String::new(),
+            Bar::AtMost(most) => format!("at most {most} {}", self.unit),
+            Bar::CountAtMost(most) => format!("at most {most}"),
+            Bar::RatioAtLeast(least) => format!("at least {least} ×"),
+            Bar::RatioAtMost(most) => format!("at most {most} ×"),
+        };
+        if self.is_missed() { format!("**missed**: {bar}") } else { bar }
+    }
+
+    fn shown(&self, figure: f64) -> String {
+        match self.unit {
+            "" => format!("{figure:.1}").trim_end_matches(".0").to_owned(),
+            "/s" => format!("{figure:.0} /s"),
+            unit => format!("{figure:.1} {unit}"),
+        }
+    }
+}
+
+/// The counts among the rows that miss their bar.
+pub fn missed_counts(rows: &[Row]) -> Vec<String> {
+    let missed = rows.iter().filter(|row| matches!(row.bar, Bar::CountAtMost(_)) && row.is_missed());
+    missed.map(|row| format!("{} ({}): {}, {}", row.name, row.store, row.shown(row.ours), row.shown_bar())).collect()
 }
 
 /// The middle one; of an even number the upper of the two.
 pub fn median(values: &[f64]) -> f64 {
-    percentile(values, 50)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 /// The value below which so many percent lie (nearest rank).
@@ -42,16 +108,18 @@ pub fn percentile(values: &[f64], percent: usize) -> f64 {
     sorted[rank - 1]
 }
 
-/// The rows as a Markdown table.
+/// The rows as a Markdown table; those that tell the same of two stores stand together.
 pub fn table(rows: &[Row]) -> String {
-    let head = ["| what | evercal | bare Temporal | ratio | bar |".to_owned(), "|---|---|---|---|---|".to_owned()];
-    let lines = rows.iter().map(|row| {
-        let ours = format!("{:.1} {}", row.ours, row.unit);
-        let (bare, ratio) = row.bare.map_or_else(
-            || ("–".to_owned(), "–".to_owned()),
-            |bare| (format!("{bare:.1} {}", row.unit), format!("{:.2} ×", row.ours / bare)),
-        );
-        format!("| {} | {ours} | {bare} | {ratio} | {} |", row.name, row.bar)
+    let place = |row: &Row| rows.iter().position(|first| first.name == row.name);
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by_key(|row| place(row));
+    let head =
+        ["| what | store | evercal | bare Temporal | ratio | bar |".to_owned(), "|---|---|---|---|---|---|".to_owned()];
+    let lines = sorted.into_iter().map(|row| {
+        let or_none = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
+        let bare = or_none(row.bare.map(|bare| row.shown(bare)));
+        let ratio = or_none(row.ratio().map(|ratio| format!("{ratio:.2} ×")));
+        format!("| {} | {} | {} | {bare} | {ratio} | {} |", row.name, row.store, row.shown(row.ours), row.shown_bar())
     });
     head.into_iter().chain(lines).map(|line| line + "\n").collect()
 }
@@ -60,23 +128,27 @@ pub fn table(rows: &[Row]) -> String {
 pub fn write(table: &str, quick: bool) -> anyhow::Result<()> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else {
-        bail!("{} has lost its markers", path.display());
-    };
-    let command = if quick { "cargo bench-all --quick" } else { "cargo bench-all" };
-    let cores = std::thread::available_parallelism()?;
-    let about = format!(
-        "{}, {cores} cores, {}; commit {}; `{command}`; SQLite.",
-        chrono_today()?,
-        processor(),
-        said_by(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?
-    );
-    let new = format!("{}{BEGIN}\n{about}\n\n{table}{}", &text[..begin], &text[end..]);
+    let new = put_into(&text, &format!("{}\n\n{table}", about(quick)?));
+    let new = new.with_context(|| format!("{} has lost its markers", path.display()))?;
     std::fs::write(&path, new).with_context(|| format!("writing {}", path.display()))
 }
 
-fn chrono_today() -> anyhow::Result<String> {
-    said_by(Command::new("date").args(["-u", "+%Y-%m-%d"]))
+/// The document with something else between its markers.
+fn put_into(text: &str, between: &str) -> anyhow::Result<String> {
+    let (Some(begin), Some(end)) = (text.find(BEGIN), text.find(END)) else { bail!("no `{BEGIN}` or no `{END}`") };
+    Ok(format!("{}{BEGIN}\n{between}{}", &text[..begin], &text[end..]))
+}
+
+/// Machine, date, commit and command.
+fn about(quick: bool) -> anyhow::Result<String> {
+    let command = if quick { "cargo bench-all --quick" } else { "cargo bench-all" };
+    let cores = std::thread::available_parallelism()?;
+    let commit = said_by(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?;
+    let is_changed = !said_by(Command::new("git").args(["status", "--porcelain", "--untracked-files=no"]))?.is_empty();
+    let changed = if is_changed { " with changes" } else { "" };
+    let today = said_by(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+    let memory = memory_gib().map_or_else(String::new, |gib| format!(", {gib:.0} GiB"));
+    Ok(format!("{today}; {}, {cores} cores{memory}; commit {commit}{changed}; `{command}`.", processor()))
 }
 
 /// The processor's own name (proc(5), `/proc/cpuinfo`).
@@ -86,7 +158,79 @@ fn processor() -> String {
     name.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.to_owned())
 }
 
+/// The machine's memory (proc(5), `/proc/meminfo`).
+fn memory_gib() -> Option<f64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = about.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u32 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(f64::from(kib) / 1_024.0 / 1_024.0)
+}
+
 fn said_by(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_postgres(row: Row) -> Row {
+        Row { store: "PostgreSQL", ..row }
+    }
+
+    #[test]
+    fn the_same_row_of_two_stores_stands_together_whatever_was_measured_first() {
+        let rows = [
+            Row::compared("a", "/s", 950.0, 1_000.0).bar(Bar::RatioAtLeast(0.9)),
+            Row::alone("b", "s", 1.25),
+            on_postgres(Row::compared("a", "/s", 500.0, 1_000.0).bar(Bar::RatioAtLeast(0.9))),
+        ];
+        let expected = "| what | store | evercal | bare Temporal | ratio | bar |\n\
+                        |---|---|---|---|---|---|\n\
+                        | a | SQLite | 950 /s | 1000 /s | 0.95 × | at least 0.9 × |\n\
+                        | a | PostgreSQL | 500 /s | 1000 /s | 0.50 × | **missed**: at least 0.9 × |\n\
+                        | b | SQLite | 1.2 s | – | – |  |\n";
+        assert_eq!(table(&rows), expected);
+    }
+
+    #[test]
+    fn a_bar_is_missed_beyond_it_and_kept_at_it() {
+        let row = |ours, bar| Row::compared("row", "", ours, 10.0).bar(bar).is_missed();
+        for (bar, kept, missed) in [
+            (Bar::AtMost(3.0), 3.0, 3.1),
+            (Bar::CountAtMost(3.0), 3.0, 4.0),
+            (Bar::RatioAtLeast(5.0), 50.0, 49.0),
+            (Bar::RatioAtMost(1.6), 16.0, 16.1),
+        ] {
+            assert!(!row(kept, bar), "{bar:?} {kept}");
+            assert!(row(missed, bar), "{bar:?} {missed}");
+        }
+        assert!(!row(1e9, Bar::None));
+        let without_yardstick = Row::alone("row", "", 10.0).bar(Bar::RatioAtMost(1.6));
+        assert!(without_yardstick.is_missed());
+    }
+
+    #[test]
+    fn only_counts_fail_the_command() {
+        let slow = Row::alone("slow", "s", 9.0).bar(Bar::AtMost(8.0));
+        let lost = on_postgres(Row::alone("lost", "", 1.0).bar(Bar::CountAtMost(0.0)));
+        let kept = Row::alone("kept", "", 0.0).bar(Bar::CountAtMost(0.0));
+        assert_eq!(missed_counts(&[slow, lost, kept]), ["lost (PostgreSQL): 1, **missed**: at most 0"]);
+    }
+
+    #[test]
+    fn the_table_replaces_what_is_between_the_markers_alone() {
+        let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+        assert_eq!(put_into(&text, "new\n").unwrap(), format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
+        assert!(put_into("before", "new").is_err());
+    }
+
+    #[test]
+    fn a_median_is_the_middle_one_and_a_percentile_the_nearest_rank() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert!((percentile(&hundred, 99) - 99.0).abs() < f64::EPSILON);
+        assert!((percentile(&[7.0], 1) - 7.0).abs() < f64::EPSILON);
+    }
 }

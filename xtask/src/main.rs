@@ -31,7 +31,7 @@ enum Command {
     },
     /// Measure evercal beside bare Temporal
     BenchAll {
-        /// What the benchmarks take: --quick, --dry-run, --only
+        /// What the benchmarks take: --quick, --dry-run, --only, --store
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

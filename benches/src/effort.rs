@@ -1,0 +1,50 @@
+//! How much is measured: enough for the table, or little enough for three minutes.
+
+use std::time::Duration;
+
+/// The numbers behind `--quick` and its absence.
+#[derive(Clone)]
+pub struct Effort {
+    /// Runs of reads, latency and unique notices; the median counts.
+    pub runs: u32,
+    /// Calendars that are connected, each with its own workflow, and bare workflows beside them.
+    pub calendars: u32,
+    /// Notices one at a time in one run.
+    pub latency_samples: u32,
+    /// Bare signals beside the storm's notices, in one run.
+    pub bare_storm_signals: u32,
+    /// How long a run of reads lasts at least.
+    pub reads: Duration,
+    /// Sizes of the calendars that are read for the first time.
+    pub full_sync_events: &'static [u32],
+    /// Runs of what takes long or hardly varies: the others.
+    pub heavy_runs: u32,
+}
+
+impl Effort {
+    /// For the committed table.
+    pub fn full() -> Self {
+        Self {
+            runs: 5,
+            calendars: 1_000,
+            latency_samples: 60,
+            bare_storm_signals: 10_000,
+            reads: Duration::from_secs(5),
+            full_sync_events: &[10_000, 100_000],
+            heavy_runs: 5,
+        }
+    }
+
+    /// For a look while one works on something.
+    pub fn quick() -> Self {
+        Self {
+            runs: 3,
+            calendars: 120,
+            latency_samples: 5,
+            bare_storm_signals: 2_000,
+            reads: Duration::from_secs(1),
+            full_sync_events: &[10_000],
+            heavy_runs: 1,
+        }
+    }
+}
