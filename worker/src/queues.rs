@@ -74,9 +74,10 @@ pub(crate) async fn serve(
         stop();
     }
     tokio::task::spawn_blocking(move || {
-        threads.into_iter().try_for_each(|thread| {
-            thread.join().map_err(|_| anyhow!("a worker's thread panicked: see the log above"))?
-        })
+        // All of them, also after the first error: one that still runs when the process ends its runtime would panic.
+        let ends: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
+        ends.into_iter()
+            .try_for_each(|end| end.map_err(|_| anyhow!("a worker's thread panicked: see the log above"))?)
     })
     .await
     .context("waiting for the workers")?
