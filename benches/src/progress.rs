@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Between two looks at a condition.
+/// Between two looks at a condition, at least.
 const POLL: Duration = Duration::from_millis(50);
+/// A look that takes long is paused for so many times as long: looking shares the machine with what is measured.
+const POLL_PER_LOOK: u32 = 20;
 /// Until the first line about a wait; each next one takes twice as long, up to [`TELL_MAX`].
 const TELL_FIRST: Duration = Duration::from_secs(2);
 const TELL_MAX: Duration = Duration::from_secs(16);
@@ -28,7 +30,9 @@ pub async fn reach(
     let begun = Instant::now();
     let (mut told, mut pause) = (begun, TELL_FIRST);
     loop {
+        let looked = Instant::now();
         let count = look().await?;
+        let taken = looked.elapsed();
         if count >= total || begun.elapsed() >= patience {
             return Ok(count);
         }
@@ -36,6 +40,6 @@ pub async fn reach(
             say(format!("  {what}: {count} of {total}"));
             (told, pause) = (Instant::now(), TELL_MAX.min(pause * 2));
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL.max(taken * POLL_PER_LOOK)).await;
     }
 }
