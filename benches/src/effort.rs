@@ -27,8 +27,8 @@ impl Effort {
         Self {
             runs: 5,
             calendars: 1_000,
-            latency_samples: 60,
-            bare_storm_signals: 10_000,
+            latency_samples: 40,
+            bare_storm_signals: 3_000,
             reads: Duration::from_secs(5),
             full_sync_events: &[10_000, 100_000],
             heavy_runs: 5,
