@@ -11,18 +11,22 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use evercal_payload_codec::{CodecError, PayloadsDocument, SealingCodec};
+use evercal_domain::random::RandomnessUnavailable;
+use evercal_payload_codec::{CodecError, Payload, PayloadsDocument, SealingCodec};
 use evercal_settings::{ConfigError, Lookup};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::config::origins;
+use crate::extract::ApiJson;
+use crate::middleware::{RequestIds, observe, panicked};
 use crate::problem::Problem;
 
 /// Where it listens when nothing else is said.
@@ -79,53 +83,52 @@ pub async fn run_codec(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<
             _ = terminate.recv() => {}
         }
     };
-    let router = codec_router(config.codec, config.origins);
+    let router = codec_router(config.codec, config.origins)?;
     axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving the codec endpoint")
 }
 
 /// `POST /encode` and `POST /decode`.
-pub fn codec_router(codec: SealingCodec, origins: Vec<HeaderValue>) -> Router {
+pub fn codec_router(codec: SealingCodec, origins: Vec<HeaderValue>) -> Result<Router, RandomnessUnavailable> {
     let cors = CorsLayer::new()
         .allow_origin(origins.clone())
         .allow_methods([Method::POST])
         .allow_headers([CONTENT_TYPE, HeaderName::from_static("x-namespace")]);
-    Router::new()
+    Ok(Router::new()
         .route("/encode", post(encode))
         .route("/decode", post(decode))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::new(origins), named_pages_only))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(cors)
-        .with_state(codec)
+        .layer(from_fn_with_state(Arc::new(RequestIds::new()?), observe))
+        .with_state(codec))
 }
 
-async fn encode(State(codec): State<SealingCodec>, Json(document): Json<PayloadsDocument>) -> Response {
-    let payloads = match document.into_payloads() {
-        Ok(payloads) => payloads,
-        Err(error) => return Problem::bad_request(error.to_string()).into_response(),
-    };
-    answer(payloads.iter().map(|payload| codec.seal(payload)).collect::<Result<Vec<_>, _>>())
+async fn encode(State(codec): State<SealingCodec>, ApiJson(document): ApiJson<PayloadsDocument>) -> Answer {
+    each(document, |payload| codec.seal(&payload))
 }
 
-async fn decode(State(codec): State<SealingCodec>, Json(document): Json<PayloadsDocument>) -> Response {
-    let payloads = match document.into_payloads() {
-        Ok(payloads) => payloads,
-        Err(error) => return Problem::bad_request(error.to_string()).into_response(),
-    };
-    answer(payloads.into_iter().map(|payload| codec.open(payload)).collect::<Result<Vec<_>, _>>())
+async fn decode(State(codec): State<SealingCodec>, ApiJson(document): ApiJson<PayloadsDocument>) -> Answer {
+    each(document, |payload| codec.open(payload))
 }
 
-fn answer<P: AsRef<[evercal_payload_codec::Payload]>>(payloads: Result<P, CodecError>) -> Response {
-    match payloads {
-        Ok(payloads) => Json(PayloadsDocument::of(payloads.as_ref())).into_response(),
-        // The caller's payload, or a key that this process does not have: asking again does not help.
-        Err(error) => Problem::bad_request(error.to_string()).into_response(),
-    }
+type Answer = Result<Json<PayloadsDocument>, Problem>;
+
+/// What is wrong is the caller's payload, or a key that this process does not have: asking again does not help.
+fn each(document: PayloadsDocument, convert: impl Fn(Payload) -> Result<Payload, CodecError>) -> Answer {
+    let payloads = document.into_payloads().map_err(|error| Problem::bad_request(error.to_string()))?;
+    let converted = payloads.into_iter().map(convert).collect::<Result<Vec<_>, _>>();
+    let converted = converted.map_err(|error| Problem::bad_request(error.to_string()))?;
+    Ok(Json(PayloadsDocument::of(&converted)))
 }
 
 /// A browser says whose page asks; a CLI says nothing.
 async fn named_pages_only(State(origins): State<Arc<Vec<HeaderValue>>>, request: Request, next: Next) -> Response {
     match request.headers().get(ORIGIN) {
-        Some(origin) if !origins.contains(origin) => Problem::of_status(StatusCode::FORBIDDEN).into_response(),
+        Some(origin) if !origins.contains(origin) => {
+            Problem::forbidden("Pages of this origin may not ask: EVERCAL_CODEC_ORIGINS names those that may.")
+                .into_response()
+        }
         _ => next.run(request).await,
     }
 }

@@ -30,7 +30,7 @@ impl Endpoint {
         if let Some(origin) = origin {
             request = request.header(ORIGIN, origin);
         }
-        let router = codec_router(self.codec.clone(), vec![HeaderValue::from_static(UI)]);
+        let router = codec_router(self.codec.clone(), vec![HeaderValue::from_static(UI)]).unwrap();
         let request = request.body(Body::from(body.to_owned())).expect("a request");
         router.oneshot(request).await.expect("a router answers")
     }
@@ -74,7 +74,15 @@ async fn pages_of_other_origins_are_refused() {
 async fn another_installations_payload_and_a_broken_document_are_the_callers_mistake() {
     let sealed = json_of(Endpoint::new().ask("/encode", None, PLAIN).await).await;
     let endpoint = Endpoint::new();
-    assert_eq!(endpoint.ask("/decode", None, &sealed.to_string()).await.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(endpoint.ask("/decode", None, r#"{"payloads":[{"data":"%"}]}"#).await.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(endpoint.ask("/decode", None, "not JSON").await.status(), StatusCode::BAD_REQUEST);
+    for (body, detail) in [
+        (sealed.to_string().as_str(), "does not open"),
+        (r#"{"payloads":[{"data":"%"}]}"#, "payload 0: `data` is not base64"),
+        ("not JSON", "Failed to parse"),
+    ] {
+        let response = endpoint.ask("/decode", None, body).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let problem = String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().into()).unwrap();
+        assert!(problem.contains(detail), "{problem}");
+    }
 }

@@ -6,7 +6,7 @@ mod variables;
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use comfy_table::{Cell, Color};
 use evercal_settings::Lookup;
 use evercal_workflows::Timing;
@@ -129,7 +129,7 @@ fn for_people(screen: Screen, settings: &[Setting]) -> String {
             None => Cell::new(&setting.source),
         };
         let value = table::text(setting.value.as_deref().unwrap_or_default());
-        [Cell::new(setting.variable), Cell::new(setting.read_by.join(", ")), value, source]
+        [Cell::new(setting.variable), Cell::new(read_by_for_people(setting)), value, source]
     });
     let mut shown = table::list(screen, columns, rows);
     let problems: Vec<String> = settings.iter().filter_map(problem_for_people).collect();
@@ -137,6 +137,11 @@ fn for_people(screen: Screen, settings: &[Setting]) -> String {
         shown += &format!("\nWith this, not every part can start:\n{}", problems.concat());
     }
     shown
+}
+
+fn read_by_for_people(setting: &Setting) -> String {
+    let is_all = Role::value_variants().iter().all(|role| setting.read_by.contains(&role.as_str()));
+    if is_all { "all".to_owned() } else { setting.read_by.join(", ") }
 }
 
 fn problem_for_people(setting: &Setting) -> Option<String> {

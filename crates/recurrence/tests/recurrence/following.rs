@@ -1,25 +1,13 @@
 //! Exceptions that change what follows them too: RANGE=THISANDFUTURE.
 
-use chrono_tz::Tz;
 use evercal_domain::Event;
 use evercal_recurrence::{ExpandError, Series, expand_series};
 
 use crate::support::{
-    event, exception, expand_object, ical, master, position, series_of, starts, text, time, time_in, window,
+    event, exception, expand_object, ical, master, mondays, position, series_of, starts, text, time, window,
 };
 
 const FROM_15_JUNE: &str = "RECURRENCE-ID;RANGE=THISANDFUTURE:20260615T070000Z";
-
-/// Mondays from 2026-06-01 on, 09:00 to 10:00 in Berlin.
-fn mondays(lines: &[&str]) -> Event {
-    let mut all = vec!["RRULE:FREQ=WEEKLY;BYDAY=MO"];
-    all.extend(lines);
-    master(
-        time_in(Tz::Europe__Berlin, "2026-06-01T07:00:00Z"),
-        time_in(Tz::Europe__Berlin, "2026-06-01T08:00:00Z"),
-        &all,
-    )
-}
 
 fn moved(id: &str, original: &str, start: &str, end: &str) -> Event {
     exception(id, time(original), time(start), time(end))

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use evercal_domain::{Event, EventTime, ProviderEventId, limits::OCCURRENCES_PER_SERIES_MAX};
 use evercal_recurrence::{ExpandError, Series, Window, expand_series, single_occurrence};
 
-use crate::support::{event, exception, master, position, series_of, starts, text, time, time_in, window};
+use crate::support::{event, exception, master, mondays, position, series_of, starts, text, time, time_in, window};
 
 fn expand(master: &Event, window: &Window) -> Vec<String> {
     starts(&expand_series(&series_of(master), window).unwrap())
@@ -12,17 +12,6 @@ fn expand(master: &Event, window: &Window) -> Vec<String> {
 
 fn june() -> Window {
     window("2026-06-01", "2026-07-01")
-}
-
-/// Mondays from 2026-06-01 on, 09:00 to 10:00 in Berlin.
-fn mondays(lines: &[&str]) -> Event {
-    let mut all = vec!["RRULE:FREQ=WEEKLY;BYDAY=MO"];
-    all.extend(lines);
-    master(
-        time_in(Tz::Europe__Berlin, "2026-06-01T07:00:00Z"),
-        time_in(Tz::Europe__Berlin, "2026-06-01T08:00:00Z"),
-        &all,
-    )
 }
 
 /// Zone, first start, rule, window, starts.

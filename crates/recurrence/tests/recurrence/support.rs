@@ -45,6 +45,17 @@ pub fn master(start: EventTime, end: EventTime, lines: &[&str]) -> Event {
     Event { recurrence: lines.iter().map(ToString::to_string).collect(), ..event("master", start, end) }
 }
 
+/// Mondays from 2026-06-01 on, 09:00 to 10:00 in Berlin.
+pub fn mondays(lines: &[&str]) -> Event {
+    let mut all = vec!["RRULE:FREQ=WEEKLY;BYDAY=MO"];
+    all.extend(lines);
+    master(
+        time_in(Tz::Europe__Berlin, "2026-06-01T07:00:00Z"),
+        time_in(Tz::Europe__Berlin, "2026-06-01T08:00:00Z"),
+        &all,
+    )
+}
+
 pub fn exception(id: &str, original_start: EventTime, start: EventTime, end: EventTime) -> Event {
     Event { series: Some(position(original_start)), ..event(id, start, end) }
 }
