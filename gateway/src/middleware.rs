@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -90,7 +90,8 @@ fn in_one_form(response: Response, id: &str) -> Response {
     let problem = parts.extensions.get::<Problem>().cloned().unwrap_or_else(|| Problem::of_status(status));
     let mut finished = problem.render(id);
     for (name, value) in &parts.headers {
-        if !matches!(name.as_str(), "content-type" | "content-length") {
+        // What describes the body that is replaced.
+        if ![CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING].contains(name) {
             finished.headers_mut().insert(name.clone(), value.clone());
         }
     }

@@ -18,10 +18,11 @@ const IDENTITY: &str = "evercal-gateway";
 /// is read by the SDK's own environment configuration (`TEMPORAL_ADDRESS` …).
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
-    let config = GatewayConfig::from_lookup(&lookup)?;
+    let mut config = GatewayConfig::from_lookup(&lookup)?;
     let store = evercal_settings::store(&lookup)?;
     let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
+    config.temporal_namespace.clone_from(&target.client.namespace);
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 
     // Before the first request, so that no signal to stop is missed.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use evercal_domain::{CalendarId, SyncReason};
 use evercal_workflows::contract::{Notify, SyncNowResult};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{Delivered, Delivery, DeliveryError};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
@@ -22,6 +23,7 @@ pub(crate) struct SyncNow {
     group: GroupCommit<Update>,
     delivery: Arc<Delivery>,
     patience: Duration,
+    closing: CancellationToken,
 }
 
 /// How a request for a sync ended.
@@ -51,12 +53,13 @@ impl SyncNow {
         patience: Duration,
         limits: GroupLimits,
     ) -> Self {
-        let group = GroupCommit::new(Update { signals, patience }, limits);
-        Self { group, delivery, patience }
+        let closing = CancellationToken::new();
+        let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits);
+        Self { group, delivery, patience, closing }
     }
 
-    /// Asks, and waits. When the patience ends, or nobody can take an update, the request is left behind as a signal, so
-    /// that it holds whatever happens to this process.
+    /// Asks, and waits. When the patience ends, when this process is told to stop, or when nobody can take an update, the
+    /// request is left behind as a signal.
     pub(crate) async fn ask(&self, calendar: CalendarId) -> Result<Asked, DeliveryError> {
         if let Ok(answer) = self.group.join(calendar, ())
             && let Ok(Ok(Some(asked))) = tokio::time::timeout(self.patience, answer).await
@@ -70,8 +73,9 @@ impl SyncNow {
         }
     }
 
-    /// Ends what is under way.
+    /// Nobody waits for a sync any more: their requests are left behind as signals.
     pub(crate) async fn drain(&self) {
+        self.closing.cancel();
         self.group.drain().await;
     }
 }
@@ -79,17 +83,24 @@ impl SyncNow {
 struct Update {
     signals: Arc<dyn Signals>,
     patience: Duration,
+    closing: CancellationToken,
 }
 
 #[async_trait]
 impl Work for Update {
     type Item = ();
-    /// `None`: the update could not be placed or did not end in time.
+    /// `None`: the update could not be placed, did not end in time, or this process stops.
     type Outcome = Option<Asked>;
 
     fn merge((): &mut (), (): ()) {}
 
     async fn perform(&self, calendar: CalendarId, (): ()) -> Option<Asked> {
+        self.closing.run_until_cancelled(self.ask(calendar)).await.flatten()
+    }
+}
+
+impl Update {
+    async fn ask(&self, calendar: CalendarId) -> Option<Asked> {
         let deadline = Instant::now() + self.patience;
         let mut refusals = 0;
         loop {

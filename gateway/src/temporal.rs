@@ -17,7 +17,9 @@ use temporalio_client::{
     WorkflowStartOptions,
 };
 use temporalio_common::UntypedWorkflow;
-use temporalio_common::data_converters::RawValue;
+use temporalio_common::data_converters::{RawValue, SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::payload_visitor::decode_payloads;
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::OnceCell;
@@ -52,6 +54,21 @@ impl TemporalSignals {
             Client::new(connection, self.options.clone()).map_err(|error| unavailable(&error))
         };
         self.client.get_or_try_init(connect).await
+    }
+
+    /// Why an update was refused. With a payload key the SDK hands it on sealed; what cannot be opened stays so.
+    async fn reason(&self, mut failure: Failure) -> String {
+        let converter = &self.options.data_converter;
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        if let Err(error) = decode_payloads(&mut failure, converter.codec(), &context).await {
+            tracing::warn!(%error, "why an update was refused cannot be read");
+            return failure.message;
+        }
+        let sealed = failure.message.clone();
+        match converter.failure_converter().to_error(failure, converter.payload_converter(), &context) {
+            Ok(error) => error.into_failure().message,
+            Err(_) => sealed,
+        }
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, SignalError>>) -> Result<T, SignalError> {
@@ -132,7 +149,7 @@ impl Signals for TemporalSignals {
         match workflow.execute_update(update, RawValue::empty(), WorkflowExecuteUpdateOptions::default()).await {
             Ok(result) => Ok(read_result(&result)),
             Err(WorkflowUpdateError::NotFound(_)) => Err(SignalError::NotFound),
-            Err(WorkflowUpdateError::Failed(failure)) => Err(SignalError::Refused(failure.message)),
+            Err(WorkflowUpdateError::Failed(failure)) => Err(SignalError::Refused(self.reason(*failure).await)),
             Err(error) => Err(unavailable(&error)),
         }
     }

@@ -13,36 +13,72 @@ mod temporal_help;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use evercal_settings::{Lookup, log_as_json};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use evercal_settings::{Lookup, Sources, log_as_json};
+
+use crate::cli::CliError;
 
 /// Keeps a live copy of people's calendars.
 #[derive(Parser)]
 #[command(name = "evercal", version, after_help = cli::HELP, subcommand_required = true)]
 struct Arguments {
+    #[command(flatten)]
+    settings: SettingsOptions,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Settings of the parts and of the commands that administer them, over those of the environment.
+#[derive(Args)]
+struct SettingsOptions {
+    /// Read settings from this TOML file; the environment goes over it [env: `EVERCAL_CONFIG_FILE`]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting, over the environment; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+}
+
+impl SettingsOptions {
+    fn is_empty(&self) -> bool {
+        self.config.is_none() && self.set.is_empty()
+    }
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
     Dev(DevOptions),
-    /// Run a worker, configured by the environment
+    /// Run a worker
     Worker,
-    /// Run a gateway, configured by the environment
+    /// Run a gateway
     Gateway,
-    /// Open sealed payloads for Temporal's UI and CLI, configured by the environment
+    /// Open sealed payloads for Temporal's UI and CLI
     Codec,
     /// Run a simulated Google Calendar on loopback
     Simulator(SimulatorOptions),
-    /// Show what a gateway and a worker would read from the environment here, and what is wrong with it
+    /// Show the settings that a gateway and a worker would read here, and what is wrong with them
     Config(config::ConfigOptions),
     #[command(flatten)]
     Administer(admin::Command),
     #[command(flatten)]
     Ask(cli::Command),
 }
+
+impl Command {
+    /// Whether `--config` and `--set` have a meaning for it.
+    fn reads_settings(&self) -> bool {
+        match self {
+            Self::Worker | Self::Gateway | Self::Codec | Self::Config(_) => true,
+            Self::Administer(command) => command.reads_settings(),
+            Self::Dev(_) | Self::Simulator(_) | Self::Ask(_) => false,
+        }
+    }
+}
+
+const SETTINGS_REFUSED: &str = "--config and --set are for worker, gateway, codec, config and the commands that \
+                                administer the database; give `evercal dev` settings by the environment";
 
 #[derive(Args)]
 struct DevOptions {
@@ -75,30 +111,50 @@ struct SimulatorOptions {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let Arguments { settings, command } = Arguments::parse();
+    let sources = match (command.reads_settings(), settings.is_empty()) {
+        (true, _) => Sources::with_command_line(environment, settings.config, &settings.set),
+        (false, true) => Ok(Sources::environment_alone(environment)),
+        (false, false) => Arguments::command().error(ErrorKind::ArgumentConflict, SETTINGS_REFUSED).exit(),
+    };
+    let sources = match sources {
+        Ok(sources) => sources,
+        Err(error) => {
+            return match command {
+                Command::Administer(command) => {
+                    CliError::usage(error.to_string(), "`evercal config` shows what would be read")
+                        .report(command.json())
+                }
+                _ => finish(Err(error.into())),
+            };
+        }
+    };
+    let find = |name: &str| sources.find(name);
+    match command {
         Command::Dev(options) => {
             let DevOptions { data_dir, port, fresh, json } = options;
-            finish(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &environment).await)
+            finish(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &find).await)
         }
-        Command::Worker => role(Box::pin(evercal_worker::run(&environment))).await,
-        Command::Gateway => role(Box::pin(evercal_gateway::run(&environment))).await,
-        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&environment))).await,
+        Command::Worker => role(Box::pin(evercal_worker::run(&find)), &find).await,
+        Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
+        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&find)), &find).await,
         Command::Simulator(options) => {
             let SimulatorOptions { data_dir, port, seed } = options;
-            role(Box::pin(roles::simulator(roles::SimulatorArguments { data_dir, port, seed }))).await
+            let arguments = roles::SimulatorArguments { data_dir, port, seed };
+            role(Box::pin(roles::simulator(arguments)), &find).await
         }
-        Command::Config(options) => match config::run(&options, &environment) {
+        Command::Config(options) => match config::run(&options, &sources) {
             Ok(code) => code,
             Err(error) => finish(Err(error)),
         },
-        Command::Administer(command) => admin::run(command, &environment).await,
-        Command::Ask(command) => cli::run(command, &environment).await,
+        Command::Administer(command) => admin::run(command, &find).await,
+        Command::Ask(command) => cli::run(command, &find).await,
     }
 }
 
 /// Runs a part of evercal in this process, with logs.
-async fn role(run: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    match log_as_json(&Lookup::new(&environment)) {
+async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    match log_as_json(&Lookup::new(find)) {
         Ok(()) => finish(run.await),
         Err(error) => finish(Err(error.into())),
     }

@@ -1,11 +1,13 @@
-//! The bin `evercal-worker`: the worker alone, configured by the environment.
+//! The bin `evercal-worker`: the worker alone, configured by the environment and the file that it names.
 
-use evercal_settings::{Lookup, log_as_json};
+use evercal_settings::{Lookup, Sources, log_as_json};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    log_as_json(&Lookup::new(&environment))?;
-    evercal_worker::run(&environment).await
+    let sources = Sources::new(environment)?;
+    let find = |name: &str| sources.find(name);
+    log_as_json(&Lookup::new(&find))?;
+    evercal_worker::run(&find).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "binaries read the environment")]

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -17,6 +17,8 @@ use serde::Deserialize;
 const LANES: usize = 2;
 /// Tests at a time in one program. More than there are cores in all: system tests wait for servers most of the time.
 const TEST_THREADS: &str = "4";
+/// How long the servers that a program started may hold its output after its end: they end by themselves.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// The programs that take longest, the longest first, so that none of them is left for the end.
 const LONG: [&str; 2] = ["system", "dev"];
 
@@ -80,6 +82,19 @@ fn test_program(line: &str) -> anyhow::Result<Option<TestProgram>> {
     Ok(Some(TestProgram { name: target.name, program, folder }))
 }
 
+/// Runs one test by itself and shows all that it says.
+pub fn run_alone(programs: &[TestProgram], test: &str, prepare: &impl Fn(&mut Command)) -> anyhow::Result<()> {
+    let (name, test) = test.split_once("::").context("a test has the name of its program in front")?;
+    let program = programs.iter().find(|program| program.name == name);
+    let mut command = command(program.with_context(|| format!("there is no test program `{name}`"))?, prepare);
+    let output = command.args(["--exact", test, "--nocapture"]).stdout(Stdio::piped()).spawn()?.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || !said.contains("test result: ok. 1 passed") {
+        bail!("{name}::{test}: {}\n{said}", output.status);
+    }
+    Ok(())
+}
+
 /// Runs all of them to their end, whatever fails; then it is an error that names those that did.
 pub fn run(programs: Vec<TestProgram>, prepare: &(impl Fn(&mut Command) + Sync)) -> anyhow::Result<()> {
     let waiting = Mutex::new(VecDeque::from(programs));
@@ -109,35 +124,46 @@ pub fn run(programs: Vec<TestProgram>, prepare: &(impl Fn(&mut Command) + Sync))
 fn run_one(test: &TestProgram, prepare: &impl Fn(&mut Command)) -> anyhow::Result<()> {
     let begun = Instant::now();
     println!("{}: begins", test.name);
-    let mut command = Command::new(&test.program);
-    prepare(&mut command);
-    command.current_dir(&test.folder).env("CARGO_MANIFEST_DIR", &test.folder).env("RUST_TEST_THREADS", TEST_THREADS);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let said = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        scope.spawn(|| listen(errors, &said));
-        listen(output, &said);
-    });
+    let mut child = command(test, prepare).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (ended, all_ended) = mpsc::channel();
+    listen(child.stdout.take(), Arc::clone(&said), ended.clone());
+    listen(child.stderr.take(), Arc::clone(&said), ended);
     let status = child.wait()?;
-    let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let is_complete = (0..2).all(|_| all_ended.recv_timeout(LAST_WORDS).is_ok());
+    let said = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
     println!("\n{}: {} s\n{}", test.name, begun.elapsed().as_secs(), said.join("\n"));
     if !status.success() {
         bail!("failed ({status})");
     }
+    if !is_complete {
+        bail!("a process that it started goes on after its end");
+    }
     Ok(())
+}
+
+fn command(test: &TestProgram, prepare: &impl Fn(&mut Command)) -> Command {
+    let mut command = Command::new(&test.program);
+    prepare(&mut command);
+    command.current_dir(&test.folder).env("CARGO_MANIFEST_DIR", &test.folder).env("RUST_TEST_THREADS", TEST_THREADS);
+    command.stdin(Stdio::null());
+    command
 }
 
 /// Shows how each test went as soon as it is known, and keeps the rest together until the program has ended: two of them
 /// speak at once.
-fn listen(stream: Option<impl Read>, said: &Mutex<Vec<String>>) {
-    let Some(stream) = stream else { return };
-    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line);
-        if line.starts_with("test ") && !line.starts_with("test result:") {
-            println!("{line}");
-        } else if !line.is_empty() {
-            said.lock().unwrap_or_else(PoisonError::into_inner).push(line.into_owned());
+fn listen(stream: Option<impl Read + Send + 'static>, said: Arc<Mutex<Vec<String>>>, ended: mpsc::Sender<()>) {
+    std::thread::spawn(move || {
+        let lines = stream.into_iter().flat_map(|stream| BufReader::new(stream).split(b'\n')).map_while(Result::ok);
+        for line in lines {
+            let line = String::from_utf8_lossy(&line);
+            if line.starts_with("test ") && !line.starts_with("test result:") {
+                println!("{line}");
+            } else if !line.is_empty() {
+                said.lock().unwrap_or_else(PoisonError::into_inner).push(line.into_owned());
+            }
         }
-    }
+        // Nobody listens any more where a process held the stream for too long.
+        let _nobody_waits = ended.send(());
+    });
 }

@@ -9,6 +9,9 @@ use crate::python;
 use crate::run::{self, run, variable};
 use crate::suite;
 
+/// The test that builds the pinned Temporal, where it is not in the cache.
+const TEMPORAL_IS_BUILT: &str = "it::build::the_pinned_programs_are_built_once_and_found_again";
+
 /// Checks everything; stops at the first thing that does not hold.
 pub fn verify(install: bool) -> anyhow::Result<()> {
     let in_ci = variable("CI").is_some_and(|value| value == "true");
@@ -34,6 +37,8 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     let prepare = |command: &mut Command| {
         command.env("EVERCAL_PYTHON", &python);
     };
+    // Takes minutes the first time, and both cores: tests beside it would lose patience.
+    step("Temporal", || suite::run_alone(&programs, TEMPORAL_IS_BUILT, &prepare))?;
     step("tests", || suite::run(programs, &prepare))
 }
 

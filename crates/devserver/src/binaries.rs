@@ -38,11 +38,13 @@ struct Program {
 
 /// Paths of programs that are there.
 #[derive(Debug)]
-pub(crate) struct Binaries {
-    pub(crate) server: PathBuf,
-    pub(crate) ui: PathBuf,
-    /// There only when it was asked for.
-    pub(crate) schema_tool: PathBuf,
+pub struct Binaries {
+    /// The server.
+    pub server: PathBuf,
+    /// Its UI.
+    pub ui: PathBuf,
+    /// What makes its tables; there only when they are to be in PostgreSQL.
+    pub schema_tool: PathBuf,
 }
 
 impl Binaries {
@@ -61,7 +63,7 @@ pub(crate) fn are_built(options: &TemporalOptions) -> bool {
 }
 
 /// Finds the programs or builds them. Several processes may call this at once: one builds, the others wait.
-pub(crate) async fn ensure(options: &TemporalOptions) -> Result<Binaries, DevserverError> {
+pub async fn ensure(options: &TemporalOptions) -> Result<Binaries, DevserverError> {
     let folder = options.cache_dir.join(cache_key());
     let binaries = Binaries::in_folder(&folder);
     let with_schema_tool = options.postgres.is_some();

@@ -29,6 +29,7 @@ mod security;
 mod server;
 pub mod supervise;
 
+pub use binaries::{Binaries, ensure as ensure_binaries};
 pub use error::DevserverError;
 pub use namespace::{connect, connection_options, ensure_namespace};
 pub use options::{

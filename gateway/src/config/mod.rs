@@ -33,7 +33,7 @@ pub struct GatewayConfig {
     pub timing: Timing,
     /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
     pub strategies: SyncStrategies,
-    /// Temporal's namespace, for links into its UI.
+    /// Temporal's namespace, for links into its UI: the one that the way to Temporal leads to.
     pub temporal_namespace: String,
     /// Bounds.
     pub limits: GatewayLimits,
@@ -107,7 +107,8 @@ impl GatewayConfig {
             google: evercal_settings::google(lookup, false)?,
             timing: evercal_settings::timing(lookup)?,
             strategies: evercal_settings::sync_strategies(lookup)?,
-            temporal_namespace: lookup.text("TEMPORAL_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
+            // Read with the way to Temporal, whose profile may say it.
+            temporal_namespace: "default".to_owned(),
             limits: GatewayLimits::default(),
             cors_origins: cors_origins(lookup)?,
             catch_up: CatchUpPace::default(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
+use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
 use evercal_domain::{CalendarId, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
@@ -11,7 +11,7 @@ use evercal_storage::{Cursor, OwnerOccurrences, PageCommit, PassFinish};
 use evercal_workflows::contract::SyncNowResult;
 use serde_json::{Value, json};
 
-use crate::support::{Call, World, bearer};
+use crate::support::{Call, World, bearer, eventually};
 
 fn instant(text: &str) -> EventTime {
     EventTime::Instant { at: text.parse().unwrap(), zone: Some(chrono_tz::Europe::Berlin) }
@@ -199,6 +199,29 @@ async fn a_sync_that_nobody_takes_on_is_left_behind_as_a_signal() {
     let answer = world.post(&customer.key, &format!("/v1/calendars/{}/sync", customer.calendar), &json!({})).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("underway")));
     assert_eq!(answer.headers["location"], format!("/v1/calendars/{}/status", customer.calendar));
+    let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
+    assert_eq!(notify.reason, SyncReason::Operator);
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_leaves_the_sync_behind_that_somebody_waits_for() {
+    let mut world = World::new().await;
+    // Longer than this test may take: only the stop ends the wait.
+    world.config.limits.sync_patience = Duration::from_hours(1);
+    world.start().await;
+    let customer = world.customer().await;
+    let gateway = world.gateway.take().unwrap();
+    let request = Request::post(format!("http://{}/v1/calendars/{}/sync", gateway.address(), customer.calendar))
+        .header("authorization", format!("Bearer {}", customer.key))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let asked_then_stopped = async {
+        let is_asked = async || world.workflows.calls().contains(&Call::SyncNow(customer.calendar));
+        eventually(&true, is_asked).await;
+        gateway.stop().await;
+    };
+    let (answer, ()) = tokio::join!(world.request(request), asked_then_stopped);
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("underway")));
     let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
     assert_eq!(notify.reason, SyncReason::Operator);
 }

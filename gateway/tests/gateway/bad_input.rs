@@ -39,9 +39,15 @@ async fn every_error_is_a_problem() {
         (Method::GET, events(&format!("{window}&cursor=bm9uc2Vuc2U")), 400),
         (Method::POST, "/v1/oauth/google/start".to_owned(), 415),
     ];
+    let mut compressing = bearer(&customer.key);
+    compressing.push(("accept-encoding", "gzip".to_owned()));
     for (method, path, status) in refused {
-        let answer = world.send(method.clone(), &path, &bearer(&customer.key), Body::empty()).await;
-        assert_eq!(answer.problem(), status, "{method} {path}: {answer:?}");
+        for headers in [&bearer(&customer.key), &compressing] {
+            let answer = world.send(method.clone(), &path, headers, Body::empty()).await;
+            assert_eq!(answer.problem(), status, "{method} {path}: {answer:?}");
+            // A body that says it is compressed and is not can be read by nobody.
+            assert_eq!(answer.headers.get("content-encoding"), None, "{method} {path}");
+        }
     }
 }
 

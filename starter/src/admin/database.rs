@@ -9,6 +9,7 @@ use evercal_storage::{CopiedTable, DatabaseUrl, MigrationState};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::patience::Patience;
 use super::{Options, told};
 use crate::cli::table::{self, Column, Screen};
 use crate::cli::{CliError, pretty};
@@ -19,6 +20,8 @@ pub struct MigrateOptions {
     /// Only say what is missing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    patience: Patience,
     #[command(flatten)]
     options: Options,
 }
@@ -48,9 +51,15 @@ impl CopyOptions {
 /// `evercal migrate`
 pub async fn migrate(options: &MigrateOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     let url = options.options.url(find)?;
-    let before =
-        if options.dry_run { evercal_storage::migrations(&url).await } else { evercal_storage::migrate(&url).await };
-    let before = before.map_err(|error| told(&error))?;
+    let migrate = async || {
+        let before = if options.dry_run {
+            evercal_storage::migrations(&url).await
+        } else {
+            evercal_storage::migrate(&url).await
+        };
+        before.map_err(|error| told(&error))
+    };
+    let before = options.patience.keep_trying(migrate).await?;
     let became = |migration: &MigrationState| match (migration.applied, options.dry_run) {
         (true, _) => "was there",
         (false, true) => "missing",

@@ -4,6 +4,7 @@
 mod builds;
 mod database;
 mod keys;
+mod patience;
 mod temporal;
 mod tenants;
 
@@ -52,15 +53,35 @@ pub struct Options {
     data_dir: Option<PathBuf>,
 }
 
+impl Command {
+    /// Whether it was asked for JSON.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Migrate(options) => options.json(),
+            Self::CopyStore(options) => options.json(),
+            Self::PrepareTemporal(options) => options.json,
+            Self::Builds(command) => command.json(),
+            Self::Tenants(command) => command.options().json,
+            Self::Keys(command) => command.options().json,
+        }
+    }
+
+    /// Whether any setting has a meaning for it: the way to Temporal is read by its SDK.
+    pub fn reads_settings(&self) -> bool {
+        !matches!(self, Self::PrepareTemporal(_) | Self::Builds(_))
+    }
+}
+
 /// Runs a command and prints what it has to say.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
-    let (json, answer) = match command {
-        Command::Migrate(options) => (options.json(), database::migrate(&options, find).await),
-        Command::CopyStore(options) => (options.json(), database::copy(&options, find).await),
-        Command::PrepareTemporal(options) => (options.json, temporal::prepare(&options).await),
-        Command::Builds(command) => (command.json(), builds::run(command, find).await),
-        Command::Tenants(command) => (command.options().json, tenants::run(command, find).await),
-        Command::Keys(command) => (command.options().json, keys::run(command, find).await),
+    let json = command.json();
+    let answer = match command {
+        Command::Migrate(options) => database::migrate(&options, find).await,
+        Command::CopyStore(options) => database::copy(&options, find).await,
+        Command::PrepareTemporal(options) => temporal::prepare(&options).await,
+        Command::Builds(command) => builds::run(command, find).await,
+        Command::Tenants(command) => tenants::run(command, find).await,
+        Command::Keys(command) => keys::run(command, find).await,
     };
     match answer.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,

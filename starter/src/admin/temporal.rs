@@ -7,12 +7,15 @@ use evercal_workflows::names;
 use serde_json::json;
 use temporalio_client::Connection;
 
+use super::patience::Patience;
 use crate::cli::{CliError, Failure, pretty};
 use crate::temporal_help::help;
 
 /// What the command takes.
 #[derive(Args)]
 pub struct PrepareOptions {
+    #[command(flatten)]
+    patience: Patience,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -39,7 +42,8 @@ pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
             ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
         })
         .collect();
-    let (connection, namespace) = connect("evercal prepare-temporal").await?;
+    let (connection, namespace) =
+        options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
     ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
         let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
                       where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";

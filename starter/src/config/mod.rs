@@ -4,11 +4,13 @@
 mod temporal;
 mod variables;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
 use comfy_table::{Cell, Color};
-use evercal_settings::Lookup;
+use evercal_settings::names::is_secret;
+use evercal_settings::{Lookup, Source, Sources};
 use evercal_workflows::Timing;
 use serde::Serialize;
 use url::Url;
@@ -42,25 +44,33 @@ struct Setting {
 
 #[derive(Serialize)]
 struct Report {
+    /// The file that was read.
+    file: Option<PathBuf>,
     items: Vec<Setting>,
 }
 
 /// Prints the settings; exit code 1 when a part could not start with them.
-pub fn run(options: &ConfigOptions, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<ExitCode> {
-    let lookup = Lookup::new(find);
+pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCode> {
+    let find = |name: &str| sources.find(name);
+    let (lookup, source) = (Lookup::new(&find), |name: &str| sources.source(name));
     let wanted = |variable: &&Variable| options.role.is_none_or(|role| variable.read_by.contains(&role));
-    let items: Vec<Setting> = VARIABLES.iter().filter(wanted).map(|variable| read(variable, &lookup)).collect();
+    let read = |variable| read(variable, &lookup, &source);
+    let items: Vec<Setting> = VARIABLES.iter().filter(wanted).map(read).collect();
     let is_well = items.iter().all(|setting| setting.problem.is_none());
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&Report { items })?);
+        let file = sources.path().map(Path::to_owned);
+        println!("{}", serde_json::to_string_pretty(&Report { file, items })?);
     } else {
-        print!("{}", for_people(Screen::detect(find), &items));
+        print!("{}", for_people(Screen::detect(&find), &items));
+        if let Some(path) = sources.path() {
+            println!("\nThe file is {}.", path.display());
+        }
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn read(variable: &Variable, lookup: &Lookup<'_>) -> Setting {
-    let (value, source) = match given(variable, lookup) {
+fn read(variable: &Variable, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> Option<Source>) -> Setting {
+    let (value, source) = match given(variable, lookup, source) {
         Some(given) => given,
         None => assumed(variable, lookup),
     };
@@ -72,19 +82,23 @@ fn read(variable: &Variable, lookup: &Lookup<'_>) -> Setting {
     Setting { variable: variable.name, read_by, value, source, problem, example }
 }
 
-/// What the environment says, as far as it may be shown.
-fn given(variable: &Variable, lookup: &Lookup<'_>) -> Option<(Option<String>, String)> {
+/// What somebody said, as far as it may be shown, and where.
+fn given(
+    variable: &Variable,
+    lookup: &Lookup<'_>,
+    source: &dyn Fn(&str) -> Option<Source>,
+) -> Option<(Option<String>, String)> {
     let hidden = || Some("set, not shown".to_owned());
     if let Some(text) = lookup.text(variable.name) {
         let value = match variable.shown {
             Shown::Whole => Some(text),
             Shown::Address => Some(without_password(&text)),
-            Shown::Secret | Shown::SecretOfSdk => hidden(),
+            Shown::Secret => hidden(),
         };
-        return Some((value, "environment".to_owned()));
+        return Some((value, source(variable.name)?.as_str().to_owned()));
     }
     let by_file = format!("{}_FILE", variable.name);
-    (variable.shown == Shown::Secret && lookup.text(&by_file).is_some()).then(|| (hidden(), by_file))
+    (is_secret(variable.name) && lookup.text(&by_file).is_some()).then(|| (hidden(), by_file))
 }
 
 fn assumed(variable: &Variable, lookup: &Lookup<'_>) -> (Option<String>, String) {

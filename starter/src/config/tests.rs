@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_gateway::GatewayConfig;
 use evercal_gateway::codec::CodecConfig;
+use evercal_settings::names::{PLAIN, SECRETS};
 use evercal_worker::WorkerConfig;
 
 use super::*;
@@ -25,7 +26,7 @@ fn complete() -> BTreeMap<&'static str, String> {
 fn report(values: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Setting> {
     let find = |name: &str| values.get(name).cloned();
     let lookup = Lookup::new(&find);
-    VARIABLES.iter().map(|variable| (variable.name, read(variable, &lookup))).collect()
+    VARIABLES.iter().map(|variable| (variable.name, read(variable, &lookup, &|_| Some(Source::Environment)))).collect()
 }
 
 fn shown(values: &BTreeMap<&'static str, String>) -> String {
@@ -52,7 +53,6 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     evercal_settings::store(&lookup).unwrap();
     evercal_settings::payload_codec(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
-    asked.borrow_mut().remove("TEMPORAL_NAMESPACE");
     assert_eq!(*asked.borrow(), listed(Role::Gateway));
     asked.borrow_mut().clear();
     evercal_settings::payload_codec(&lookup).unwrap();
@@ -61,6 +61,13 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     asked.borrow_mut().clear();
     CodecConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Codec));
+}
+
+#[test]
+fn the_file_and_the_command_line_take_the_same_variables() {
+    let listed: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+    let taken: BTreeSet<&str> = SECRETS.into_iter().chain(PLAIN).collect();
+    assert_eq!(taken, listed.into_iter().filter(|name| !name.starts_with("TEMPORAL_")).collect());
 }
 
 #[test]
@@ -154,14 +161,18 @@ fn no_secret_and_no_password_is_shown() {
 
 #[test]
 fn a_secret_in_a_file_names_the_variable_of_the_file() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "marker-secret").unwrap();
-    let mut values = complete();
-    values.remove("GOOGLE_CLIENT_SECRET");
-    values.insert("GOOGLE_CLIENT_SECRET_FILE", file.path().display().to_string());
-    let secret = &report(&values)["GOOGLE_CLIENT_SECRET"];
-    assert_eq!(secret.source, "GOOGLE_CLIENT_SECRET_FILE");
-    assert_eq!((secret.value.as_deref(), &secret.problem), (Some("set, not shown"), &None));
+    let complete = complete();
+    for name in SECRETS {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut values = complete.clone();
+        std::fs::write(file.path(), values.remove(name).unwrap()).unwrap();
+        let by_file = format!("{name}_FILE");
+        let by_file: &'static str = by_file.leak();
+        values.insert(by_file, file.path().display().to_string());
+        let secret = &report(&values)[name];
+        assert_eq!(secret.source, by_file);
+        assert_eq!((secret.value.as_deref(), &secret.problem), (Some("set, not shown"), &None));
+    }
 }
 
 #[test]

@@ -39,10 +39,8 @@ pub enum Shown {
     Whole,
     /// An address, without the password that it may hold.
     Address,
-    /// That it is set. It can also come from the file that `<name>_FILE` names.
+    /// That it is set.
     Secret,
-    /// That it is set; read by the SDK, which knows no such file.
-    SecretOfSdk,
 }
 
 /// Where a value comes from when nobody gives one.
@@ -161,7 +159,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "TEMPORAL_API_KEY",
         read_by: BOTH,
-        shown: Shown::SecretOfSdk,
+        shown: Shown::Secret,
         otherwise: Otherwise::TemporalSdk { read: temporal::api_key, nothing: "no key" },
         check: |_| Ok(()),
     },

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, anyhow};
 use evercal_devserver::supervise::{ChildSpec, Supervisor, accepts_connections};
 use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
-use evercal_settings::temporal_target;
+use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
 use url::Url;
@@ -152,10 +152,11 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
     environment.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
-/// What a part does not get: the way to another Temporal, where it is to use our own.
+/// What a part does not get: the settings of an installation that is not this one, and the way to another Temporal, where
+/// it is to use our own.
 fn hidden(temporal: &TemporalServer) -> Vec<OsString> {
-    let names: &[&str] = if temporal.is_own() { &TEMPORAL_ACCESS } else { &[] };
-    names.iter().map(OsString::from).collect()
+    let access: &[&str] = if temporal.is_own() { &TEMPORAL_ACCESS } else { &[] };
+    access.iter().copied().chain([CONFIG_FILE]).map(OsString::from).collect()
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

@@ -8,6 +8,8 @@ mod commands;
 #[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod stub;

@@ -38,8 +38,11 @@ impl Installation {
 
     /// Starts with these arguments, and waits for the line.
     pub fn start_command(mut command: Command, timing: &str) -> Self {
-        let mut process = command.env("EVERCAL_TIMING", timing).stdout(Stdio::piped()).spawn().unwrap();
-        let stdout = process.stdout.take().unwrap();
+        let process = command.env("EVERCAL_TIMING", timing).stdout(Stdio::piped()).spawn().unwrap();
+        let http = HttpClient::new(&HttpSettings::default()).unwrap();
+        // From here on it ends with the test, also when it does not start.
+        let mut installation = Self { process, ready: Value::Null, http };
+        let stdout = installation.process.stdout.take().unwrap();
         let (sender, line) = mpsc::channel();
         std::thread::spawn(move || {
             let mut line = String::new();
@@ -47,8 +50,9 @@ impl Installation {
             sender.send(line)
         });
         let line = line.recv_timeout(START_PATIENCE).expect("dev says that it is ready");
-        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("dev did not start; it said {line:?}"));
-        Self { process, ready, http: HttpClient::new(&HttpSettings::default()).unwrap() }
+        let ready = serde_json::from_str(&line);
+        installation.ready = ready.unwrap_or_else(|_| panic!("dev did not start; it said {line:?}"));
+        installation
     }
 
     /// Kills `dev` itself, as the kernel would.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evercal_devserver::{ClientCertificates, Security, ServerTls, ServerTokens, TemporalOptions, TemporalServer};
 use evercal_domain::CalendarState;
-use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
+use evercal_http::{HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{BulkChanges, NewUser, OauthClient, Simulator, SimulatorOptions};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, StoreSettings};
 use evercal_tests::{eventually, mirror};
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::certificates::{Authority, TokenSigner};
+use crate::installation::{self, Installation};
 
 const USER: &str = "ada@example.com";
 const NAMESPACE: &str = "calendars";
@@ -116,6 +117,8 @@ async fn with_client_certificates_a_calendar_is_mirrored_and_without_them_the_er
     ];
     succeeds(&site.run("prepare-temporal", &by_variables).await);
     site.mirrors_a_calendar(&by_variables, &[("TEMPORAL_CONFIG_FILE", &profiles)]).await;
+    // In a namespace of its own: it has a store of its own.
+    dev_mirrors_its_calendars(&site, &replaced(&by_variables, "TEMPORAL_NAMESPACE", "dev")).await;
 
     let without = &by_variables[..3];
     let (foreign_certificate, foreign_key) = (text(&foreign_certificate), text(&foreign_key));
@@ -249,6 +252,22 @@ impl Site {
         })
         .await;
     }
+}
+
+/// `evercal dev` with somebody's Temporal in place of its own.
+async fn dev_mirrors_its_calendars(site: &Site, variables: Variables<'_>) {
+    let mut command = installation::command(&site.folder().join("dev"));
+    command.envs(variables.iter().copied()).env("XDG_CONFIG_HOME", site.folder());
+    let dev = Installation::start_command(command, "{}");
+    assert_eq!(dev.ready["temporal"], variables[0].1);
+    assert_eq!(dev.ready["temporal_ui"], json!(null), "whoever runs that Temporal has a UI");
+    eventually("the demo calendars are live", || async {
+        let calendars = dev.api(Method::GET, "/v1/calendars", None).await.unwrap();
+        let states: Vec<_> = calendars["items"].as_array().unwrap().iter().map(|item| item["state"].clone()).collect();
+        if states == ["live", "live"] { Ok(()) } else { Err(states) }
+    })
+    .await;
+    assert!(dev.stop().success());
 }
 
 fn database(folder: &Path) -> DatabaseUrl {

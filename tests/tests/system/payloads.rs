@@ -1,11 +1,14 @@
 //! Sealed payloads: what Temporal keeps is read with the key alone, and changing keys loses nothing.
 
 use evercal_domain::{CalendarId, CalendarState};
+use evercal_http::Method;
 use evercal_payload_codec::SealingCodec;
 use evercal_storage::Keyring;
 use evercal_tests::{USER, World, eventually, mirror};
-use evercal_workflows::names;
+use evercal_workflows::{SubscriptionWorkflow, names};
 use prost::Message as _;
+use temporalio_client::WorkflowExecuteUpdateOptions;
+use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
 
@@ -71,6 +74,23 @@ async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event
         assert!(readable.is_empty(), "{workflow}: {readable:#?}");
         assert!(history.events.iter().any(|event| contains(event, b"binary/encrypted")));
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without() {
+    let mut world = World::start().await;
+    world.seal_payloads(codec(&new_key("p1"))).await.unwrap();
+    let (_account, calendar) = world.connect_and_settle().await;
+    let pause = world.subscription(calendar);
+    let pause =
+        pause.execute_update(SubscriptionWorkflow::pause, RawValue::empty(), WorkflowExecuteUpdateOptions::default());
+    pause.await.unwrap();
+    let path = format!("/v1/calendars/{calendar}/sync");
+    let answer = world.call(Method::POST, &path, None, Some(&world.api_key)).await.unwrap();
+    let body = String::from_utf8_lossy(&answer.body);
+    assert_eq!(answer.status, 409, "{body}");
+    assert!(body.contains("paused"), "{body}");
     world.end().await;
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use evercal_devserver::{DevserverError, IndexedKind, TemporalOptions, TemporalServer};
+use evercal_devserver::{
+    DevserverError, IndexedKind, PostgresDatabases, TemporalOptions, TemporalServer, ensure_binaries,
+};
 
 use crate::support::options;
 
@@ -29,6 +31,26 @@ fn assert_names_the_ways_out(error: &DevserverError) {
         ["TEMPORAL_ADDRESS=127.0.0.1:7233", "install the `temporal` command line", "install Go 1.", "copy the folder"]
     {
         assert!(text.contains(way), "{way} is missing in: {text}");
+    }
+}
+
+/// The real ones, by the real Go, into the user's cache: the first run takes minutes. `cargo verify` runs it before all others.
+#[tokio::test]
+async fn the_pinned_programs_are_built_once_and_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.postgres = Some(PostgresDatabases {
+        address: "127.0.0.1:5432".to_owned(),
+        user: "nobody".to_owned(),
+        password: String::new(),
+        store: "temporal".to_owned(),
+        visibility: "temporal_visibility".to_owned(),
+    });
+    let built = ensure_binaries(&options).await.unwrap();
+    options.search_path = folder.path().into();
+    let found = ensure_binaries(&options).await.unwrap();
+    for (built, found) in [(built.server, found.server), (built.ui, found.ui), (built.schema_tool, found.schema_tool)] {
+        assert!(built == found && built.is_file(), "{}", built.display());
     }
 }
 
