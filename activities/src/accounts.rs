@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use evercal_domain::account::Credentials;
 use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
-use evercal_domain::{AccountId, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
+use evercal_domain::{AccountId, CalendarState, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
 use evercal_providers::{PageToken, TokenError};
-use evercal_workflows::contract::{self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed};
+use evercal_workflows::contract::{self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, OpenCalendars};
 use sha2::{Digest, Sha256};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -72,6 +72,21 @@ impl AccountActivities {
                 timing: Box::new(self.deps.settings.timing.clone()),
                 strategy: Some(self.deps.settings.strategies.of(provider)),
             })
+        })
+        .await
+    }
+
+    /// Reads which of an account's calendars have a subscription that has not ended.
+    #[activity(definition = contract::ListOpenCalendars)]
+    pub async fn list_open_calendars(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AccountRef,
+    ) -> Result<OpenCalendars, ActivityError> {
+        attempt::run(&ctx, async {
+            let calendars = self.deps.store.calendars_of_account(input.account_id).await.map_err(from_store)?;
+            let open = calendars.into_iter().filter(|calendar| calendar.state != CalendarState::Closed);
+            Ok(OpenCalendars { calendars: open.map(|calendar| calendar.id).collect() })
         })
         .await
     }

@@ -13,6 +13,8 @@ pub struct Effort {
     pub latency_samples: u32,
     /// Bare signals beside the storm's notices, in one run.
     pub bare_storm_signals: u32,
+    /// Rounds of unique notices, one to each calendar, in one run.
+    pub unique_rounds: usize,
     /// How long a run of reads lasts at least.
     pub reads: Duration,
     /// Sizes of the calendars that are read for the first time.
@@ -29,6 +31,7 @@ impl Effort {
             calendars: 1_000,
             latency_samples: 40,
             bare_storm_signals: 3_000,
+            unique_rounds: 5,
             reads: Duration::from_secs(5),
             full_sync_events: &[10_000, 100_000],
             heavy_runs: 5,
@@ -42,6 +45,7 @@ impl Effort {
             calendars: 120,
             latency_samples: 5,
             bare_storm_signals: 2_000,
+            unique_rounds: 3,
             reads: Duration::from_secs(1),
             full_sync_events: &[10_000],
             heavy_runs: 1,

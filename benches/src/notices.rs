@@ -21,8 +21,8 @@ const IN_FLIGHT: usize = 32;
 const SPACING: Duration = Duration::from_millis(600);
 const STORM_NOTICES: usize = 10_000;
 const STORM_CALENDARS: usize = 50;
-/// A provider does not wait for one answer before it sends the next notice. Below what the gateway takes at a time (4,096).
-const STORM_IN_FLIGHT: usize = 4_000;
+/// A provider does not wait for one answer before it sends the next notice. Below what the gateway takes at a time (8,192).
+const STORM_IN_FLIGHT: usize = 8_000;
 /// No sync for so long: the storm is over.
 const QUIET: Duration = Duration::from_secs(2);
 /// Syncs of one calendar that are looked at.
@@ -67,16 +67,23 @@ pub async fn unique_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Resu
     fixture.yardstick.stop_worker().await?;
     let count = fixture.calendars.len();
     let (mut ours, mut bare) = (vec![], vec![]);
+    let workflows = u32::try_from(count)?;
     for run in 1..=effort.runs {
         say(format!("unique notices: run {run} of {}", effort.runs));
-        let workflows = u32::try_from(count)?;
-        bare.push(load::per_second(count, fixture.yardstick.signals(workflows, workflows, IN_FLIGHT).await?));
-        tokio::time::sleep(SPACING).await;
-        let notices = fixture.notices.clone();
-        let address = fixture.installation.gateway;
-        let answered = load::send(address, count, IN_FLIGHT, move |number| Arc::clone(&notices[number])).await?;
-        ensure!(answered.refused == 0, "{} notices were refused", answered.refused);
-        ours.push(answered.per_second(count));
+        // A run of half a second is at the mercy of whatever else happens in it: several in turn are one.
+        let (mut ours_taken, mut bare_taken) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..effort.unique_rounds {
+            bare_taken += fixture.yardstick.signals(workflows, workflows, IN_FLIGHT).await?;
+            tokio::time::sleep(SPACING).await;
+            let notices = fixture.notices.clone();
+            let address = fixture.installation.gateway;
+            let answered = load::send(address, count, IN_FLIGHT, move |number| Arc::clone(&notices[number])).await?;
+            ensure!(answered.refused == 0, "{} notices were refused", answered.refused);
+            ours_taken += answered.taken;
+        }
+        let total = count * effort.unique_rounds;
+        bare.push(load::per_second(total, bare_taken));
+        ours.push(load::per_second(total, ours_taken));
     }
     let name = format!("unique notices accepted, {IN_FLIGHT} in flight, no worker");
     Ok(vec![Row::compared(&name, "/s", median(&ours), median(&bare)).bar(Bar::RatioAtLeast(0.9))])

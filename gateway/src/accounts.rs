@@ -18,15 +18,15 @@ const ATTEMPTS: u32 = 3;
 const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
 /// What accounts get along when they start. Later values reach them through a worker.
-pub(crate) struct Given {
+pub struct Given {
     /// The durations to go by.
-    pub(crate) timing: Timing,
+    pub timing: Timing,
     /// How changes are found, by provider.
-    pub(crate) strategies: SyncStrategies,
+    pub strategies: SyncStrategies,
 }
 
 /// Talks to account workflows.
-pub(crate) struct AccountWorkflows {
+pub struct AccountWorkflows {
     store: Arc<dyn Store>,
     signals: Arc<dyn Signals>,
     given: Given,
@@ -36,16 +36,18 @@ pub(crate) struct AccountWorkflows {
 
 /// Why an account's workflow could not be told.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountError {
+pub enum AccountError {
+    /// Temporal did not take it.
     #[error(transparent)]
     Signal(#[from] SignalError),
+    /// The store does not say what the account is.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl AccountWorkflows {
     /// What the process before left undone is done by the first [`Self::settle`].
-    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, given: Given) -> Self {
+    pub fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, given: Given) -> Self {
         Self { store, signals, given, unsettled: AtomicBool::new(true) }
     }
 
@@ -60,7 +62,7 @@ impl AccountWorkflows {
 
     /// Tells an account's workflow, starting it if it is lost. Returns false if the account is disconnected or unknown,
     /// so that there is nobody to tell.
-    pub(crate) async fn tell(&self, account: AccountId, news: AccountNews) -> Result<bool, AccountError> {
+    pub async fn tell(&self, account: AccountId, news: AccountNews) -> Result<bool, AccountError> {
         match self.signals.tell_account(account, news).await {
             Ok(()) => return Ok(true),
             Err(SignalError::NotFound) => {}
@@ -69,6 +71,8 @@ impl AccountWorkflows {
         match self.store.account(account).await? {
             Some(row) if row.state != AccountState::Disconnected => {
                 tracing::warn!(%account, "the account's workflow was gone and is started again");
+                // What was being taken down is not to come back.
+                let news = if row.state == AccountState::Disconnecting { AccountNews::Disconnect } else { news };
                 self.start_and_tell(&row, news).await?;
                 Ok(true)
             }
@@ -81,8 +85,8 @@ impl AccountWorkflows {
         self.unsettled.store(true, Ordering::SeqCst);
     }
 
-    /// Makes sure that no consent is forgotten: an account that is connecting, or whose code is not redeemed yet, gets
-    /// its workflow and is told.
+    /// Makes sure that nothing is forgotten: an account that is connecting, or whose code is not redeemed yet, or that is
+    /// being taken down, gets its workflow and is told.
     pub(crate) async fn settle(&self) -> Result<(), AccountError> {
         if !self.unsettled.swap(false, Ordering::SeqCst) {
             return Ok(());
@@ -103,10 +107,8 @@ impl AccountWorkflows {
             loop {
                 let accounts = self.store.accounts_of_tenant(tenant.id, &page).await?;
                 for account in &accounts.items {
-                    if !self.waits(account).await? {
-                        continue;
-                    }
-                    match self.start_and_tell(account, AccountNews::Authorized).await {
+                    let Some(news) = self.waits_for(account).await? else { continue };
+                    match self.start_and_tell(account, news).await {
                         Ok(()) => in_a_row = 0,
                         Err(error) if in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
                         Err(error) => {
@@ -124,15 +126,17 @@ impl AccountWorkflows {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    async fn waits(&self, account: &Account) -> Result<bool, AccountError> {
+    async fn waits_for(&self, account: &Account) -> Result<Option<AccountNews>, AccountError> {
         match account.state {
-            AccountState::Connecting => Ok(true),
-            AccountState::Disconnecting | AccountState::Disconnected => Ok(false),
+            AccountState::Connecting => Ok(Some(AccountNews::Authorized)),
+            AccountState::Disconnecting => Ok(Some(AccountNews::Disconnect)),
+            AccountState::Disconnected => Ok(None),
             AccountState::Connected | AccountState::NeedsReauth => match self.store.credentials(account.id).await {
-                Ok(credentials) => Ok(matches!(credentials, Some((Credentials::AuthorizationCode { .. }, _)))),
+                Ok(Some((Credentials::AuthorizationCode { .. }, _))) => Ok(Some(AccountNews::Authorized)),
+                Ok(_) => Ok(None),
                 Err(error) if error.kind != StoreErrorKind::Unavailable => {
                     tracing::error!(account = %account.id, %error, "the credentials cannot be opened");
-                    Ok(false)
+                    Ok(None)
                 }
                 Err(error) => Err(error.into()),
             },

@@ -1,7 +1,7 @@
 //! Group commit: callers that want the same done for one calendar at the same time share one call.
 //!
 //! A task per calendar lives only while there is work. The first caller's work begins at once; whoever comes while it runs,
-//! or within the spacing after it began, joins the next round. Everybody is answered by a round that began after they
+//! or within the spacing after it began, joins the next round. While callers keep coming the spacing grows. Everybody is answered by a round that began after they
 //! came. The work belongs to the task: a caller that goes away takes nothing with it.
 //! Not for: what the work is (`notices.rs`, `sync_now.rs`).
 
@@ -34,8 +34,10 @@ pub(crate) trait Work: Send + Sync + 'static {
 /// The bounds of a group commit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupLimits {
-    /// The least time between the beginnings of two rounds of one calendar.
+    /// The least time between the beginnings of the first two rounds of one calendar; between the next two twice as much.
     pub spacing: Duration,
+    /// Where the spacing stops growing: how long a caller waits at most for a round to begin.
+    pub spacing_max: Duration,
     /// Calendars with work at the same time.
     pub calendars_max: usize,
     /// Callers that wait for one round of one calendar.
@@ -122,6 +124,7 @@ impl<W: Work> Round<W> {
 impl<W: Work> Shared<W> {
     async fn run(self: Arc<Self>, calendar: CalendarId) {
         let mut presence = Presence { shared: &self, calendar, ended: false };
+        let mut spacing = self.limits.spacing;
         while let Some((item, waiters)) = self.take(calendar) {
             let began = Instant::now();
             let outcome = self.work.perform(calendar, item).await;
@@ -130,9 +133,10 @@ impl<W: Work> Shared<W> {
                 drop(waiter.send(outcome.clone()));
             }
             tokio::select! {
-                () = tokio::time::sleep_until(began + self.limits.spacing) => {}
+                () = tokio::time::sleep_until(began + spacing) => {}
                 () = self.closing.cancelled() => {}
             }
+            spacing = (spacing * 2).min(self.limits.spacing_max);
         }
         presence.ended = true;
     }

@@ -27,6 +27,7 @@ mod state;
 mod sync_now;
 mod temporal;
 
+pub use accounts::{AccountError, AccountWorkflows, Given};
 pub use catch_up::{CatchUpPace, HEARTBEAT};
 pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup};
 pub use run::run;

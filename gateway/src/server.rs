@@ -151,6 +151,7 @@ impl Gateway {
 fn notice_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits {
         spacing: limits.notice_spacing,
+        spacing_max: limits.notice_spacing_max,
         calendars_max: limits.notice_calendars_max,
         waiters_max: limits.notice_waiters_max,
     }
@@ -158,7 +159,8 @@ fn notice_group(limits: &GatewayLimits) -> GroupLimits {
 
 fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     // One update after the other is spacing enough.
-    GroupLimits { spacing: Duration::ZERO, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
+    let spacing = Duration::ZERO;
+    GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
 async fn serve(listener: TcpListener, router: Router, limits: GatewayLimits, stop: CancellationToken) {

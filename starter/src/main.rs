@@ -8,14 +8,13 @@ mod cli;
 mod config;
 mod dev;
 mod roles;
-mod temporal_help;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use evercal_settings::{Lookup, Sources, log_as_json};
+use evercal_settings::{Lookup, Sources, end, log_as_json};
 
 use crate::cli::CliError;
 
@@ -125,7 +124,7 @@ async fn main() -> ExitCode {
                     CliError::usage(error.to_string(), "`evercal config` shows what would be read")
                         .report(command.json())
                 }
-                _ => finish(Err(error.into())),
+                _ => end(Err(error.into())),
             };
         }
     };
@@ -133,7 +132,7 @@ async fn main() -> ExitCode {
     match command {
         Command::Dev(options) => {
             let DevOptions { data_dir, port, fresh, json } = options;
-            finish(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &find).await)
+            end(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &find).await)
         }
         Command::Worker => role(Box::pin(evercal_worker::run(&find)), &find).await,
         Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
@@ -145,7 +144,7 @@ async fn main() -> ExitCode {
         }
         Command::Config(options) => match config::run(&options, &sources) {
             Ok(code) => code,
-            Err(error) => finish(Err(error)),
+            Err(error) => end(Err(error)),
         },
         Command::Administer(command) => admin::run(command, &find).await,
         Command::Ask(command) => cli::run(command, &find).await,
@@ -155,21 +154,8 @@ async fn main() -> ExitCode {
 /// Runs a part of evercal in this process, with logs.
 async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     match log_as_json(&Lookup::new(find)) {
-        Ok(()) => finish(run.await),
-        Err(error) => finish(Err(error.into())),
-    }
-}
-
-fn finish(outcome: anyhow::Result<()>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            if let Some(help) = temporal_help::help(&format!("{error:#}")) {
-                eprintln!(" next: {help}");
-            }
-            ExitCode::FAILURE
-        }
+        Ok(()) => end(run.await),
+        Err(error) => end(Err(error.into())),
     }
 }
 

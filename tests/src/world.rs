@@ -390,6 +390,13 @@ impl World {
         worker.task.await.map_err(|error| anyhow!("the worker's task: {error}"))?
     }
 
+    /// Looks into another database from now on, and lets go of the one before, whose address it answers. Nothing may run.
+    pub async fn move_store(&mut self, to: DatabaseUrl) -> anyhow::Result<DatabaseUrl> {
+        let from = std::mem::replace(&mut self.settings.store.url, to);
+        self.store = evercal_storage::open(&self.settings.store).await?;
+        Ok(from)
+    }
+
     /// Begins anew with gateway, worker and this test's own client, all with this codec.
     pub async fn seal_payloads(&mut self, codec: SealingCodec) -> anyhow::Result<()> {
         self.stop_gateway().await;

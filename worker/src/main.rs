@@ -1,9 +1,15 @@
 //! The bin `evercal-worker`: the worker alone, configured by the environment and the file that it names.
 
-use evercal_settings::{Lookup, Sources, log_as_json};
+use std::process::ExitCode;
+
+use evercal_settings::{Lookup, Sources, end, log_as_json};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    end(run().await)
+}
+
+async fn run() -> anyhow::Result<()> {
     let sources = Sources::new(environment)?;
     let find = |name: &str| sources.find(name);
     log_as_json(&Lookup::new(&find))?;

@@ -31,6 +31,9 @@ use crate::{names, retry};
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
+/// See "Open patches" in ARCHITECTURE.md.
+const PATCH_LOST_CALENDARS: &str = "2026-11-lost-calendars";
+
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -345,6 +348,18 @@ async fn start_subscription(ctx: &Context, calendar_id: CalendarId) {
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
 }
 
+/// Starts the subscriptions that the register has as open and that do not run, so that they can end in order: only they
+/// stop their channels.
+async fn take_on_lost_calendars(ctx: &Context, detached: &WorkflowCancellationToken) {
+    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let options = retry::account_call(&timing, detached, "find the calendars in the register");
+    let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
+    // Without the register there is nothing to go by; the tokens are erased in any case.
+    for calendar_id in open.map(|open| open.calendars).unwrap_or_default() {
+        start_subscription(ctx, calendar_id).await;
+    }
+}
+
 /// Asks a subscription to end. One that is not there has ended already.
 async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str) {
     let told = ctx
@@ -362,6 +377,10 @@ async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str
 
 /// Subscriptions first (their channels can be stopped only while the grant works), then the grant, then the tokens.
 async fn disconnect(ctx: &Context, detached: &WorkflowCancellationToken) {
+    // A run that was started because the one before was lost knows of no calendars, but there may be some.
+    if ctx.state(|s| s.progress.discoveries == 0) && ctx.patched(PATCH_LOST_CALENDARS) {
+        take_on_lost_calendars(ctx, detached).await;
+    }
     for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
         close_subscription(ctx, calendar_id, "the account was disconnected").await;
     }

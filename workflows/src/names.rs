@@ -66,6 +66,8 @@ pub const LIST_CALENDARS: &str = "list_calendars";
 pub const RECORD_ACCOUNT_STATE: &str = "record_account_state";
 /// Activity: give the grant back and erase the tokens.
 pub const REVOKE_ACCOUNT: &str = "revoke_account";
+/// Activity: find an account's calendars in the register.
+pub const LIST_OPEN_CALENDARS: &str = "list_open_calendars";
 
 /// Task queue of all workflows.
 pub const QUEUE_WORKFLOWS: &str = "evercal";
@@ -97,7 +99,7 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
 ];
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 33] = [
+pub const ALL: [&str; 34] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
@@ -127,6 +129,7 @@ pub const ALL: [&str; 33] = [
     LIST_CALENDARS,
     RECORD_ACCOUNT_STATE,
     REVOKE_ACCOUNT,
+    LIST_OPEN_CALENDARS,
     QUEUE_WORKFLOWS,
     QUEUE_GOOGLE,
     QUEUE_CHANNELS,
@@ -159,7 +162,8 @@ mod tests {
             "subscription polling account notify account_changed close stop interval authorized grant_lost \
              subscription_missing subscription_closed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
-             list_calendars record_account_state revoke_account evercal evercal-google evercal-channels evercal-store"
+             list_calendars record_account_state revoke_account list_open_calendars evercal evercal-google evercal-channels \
+             evercal-store"
         );
     }
 

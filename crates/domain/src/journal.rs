@@ -26,6 +26,8 @@ pub enum AuditKind {
     CatchUp,
     /// A tenant was made.
     TenantCreated,
+    /// A tenant was given other limits.
+    TenantLimited,
     /// A tenant was revoked.
     TenantRevoked,
     /// An API key was made.
@@ -35,7 +37,7 @@ pub enum AuditKind {
 }
 
 impl AuditKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::StateChanged,
         Self::AlertRaised,
         Self::AlertCleared,
@@ -44,6 +46,7 @@ impl AuditKind {
         Self::OrphanStopped,
         Self::CatchUp,
         Self::TenantCreated,
+        Self::TenantLimited,
         Self::TenantRevoked,
         Self::KeyCreated,
         Self::KeyRevoked,
@@ -60,6 +63,7 @@ impl AuditKind {
             Self::OrphanStopped => "orphan_stopped",
             Self::CatchUp => "catch_up",
             Self::TenantCreated => "tenant_created",
+            Self::TenantLimited => "tenant_limited",
             Self::TenantRevoked => "tenant_revoked",
             Self::KeyCreated => "key_created",
             Self::KeyRevoked => "key_revoked",

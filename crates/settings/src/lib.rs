@@ -5,6 +5,7 @@
 //! process alone are read beside that process. An error names the variable, what is wrong with its value, and an example;
 //! never the value itself.
 
+mod ending;
 mod logging;
 mod lookup;
 pub mod names;
@@ -13,6 +14,7 @@ mod sources;
 mod strategies;
 mod temporal;
 
+pub use ending::{end, temporal_help};
 pub use logging::{log_as_json, log_filter};
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{

@@ -1,14 +1,16 @@
 //! Copies a store from SQLite to PostgreSQL, so that trying grows into running.
 //!
-//! All rows are read in one snapshot and written in one transaction: the target has everything or nothing. Afterwards both
-//! sides are read once more and compared. Sealed credentials are copied as they are, so the master key stays the same. Not
-//! for a store that somebody still writes to: what comes after the snapshot would be missing.
+//! All rows are read in one snapshot and written in one transaction: the target has everything or nothing. Before it is
+//! committed, what was written is read back and compared with what was read. Sealed credentials are copied as they are, so
+//! the master key stays the same. Not for a store that somebody still uses, since what comes after the snapshot would be
+//! missing: the copy takes the file for itself alone, or is refused.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
 use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode, SqliteRow};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, QueryBuilder, Row as _,
     SqliteConnection,
@@ -38,8 +40,10 @@ pub const TABLES: [&str; 14] = [
 
 /// Rows in one `INSERT`: with the widest table far below PostgreSQL's 65,535 parameters.
 const ROWS_PER_STATEMENT: usize = 500;
-/// A sign of life that is younger than this means that somebody still writes.
-const QUIET_S: i64 = 15;
+/// How long whoever is just closing the file may take.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+/// <https://www.sqlite.org/rescode.html>
+const BUSY: &str = "5";
 
 /// What was copied of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +59,6 @@ pub struct CopiedTable {
 pub async fn copy_store(
     source: &DatabaseUrl,
     target: &DatabaseUrl,
-    now: DateTime<Utc>,
     mut progress: impl FnMut(&'static str, u64),
 ) -> Result<Vec<CopiedTable>, StoreError> {
     let (DatabaseUrl::Sqlite(path), DatabaseUrl::Postgres(options)) = (source, target) else {
@@ -71,8 +74,7 @@ pub async fn copy_store(
             )));
         }
     }
-    let mut reader = open_source(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
-    is_quiet(&mut reader, now).await?;
+    let mut reader = open_source(SqliteConnectOptions::new().filename(path)).await?;
     let mut writer = open_target(options).await?;
     let mut transaction = writer.begin().await.map_err(failed("begin"))?;
     let mut copied = Vec::new();
@@ -266,27 +268,21 @@ async fn is_empty(writer: &mut PgConnection, table: &str) -> Result<(), StoreErr
     }
 }
 
-/// Nobody may write meanwhile.
-async fn is_quiet(reader: &mut SqliteConnection, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let last: Option<i64> = sqlx::query_scalar("SELECT MAX(at) FROM heartbeats")
-        .fetch_one(reader)
-        .await
-        .map_err(failed("read the signs of life"))?;
-    let last = last.and_then(DateTime::from_timestamp_micros);
-    match last.map(|last| now - last) {
-        Some(age) if age < TimeDelta::seconds(QUIET_S) => Err(refused(format!(
-            "something still runs on the source (a sign of life {} s ago): stop it, and try again {QUIET_S} s later",
-            age.num_seconds().max(0)
-        ))),
-        _ => Ok(()),
-    }
-}
-
+/// Opens the file for nobody else: whoever has it open keeps a lock on it (<https://www.sqlite.org/wal.html#noshm>).
 async fn open_source(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut reader = options.disable_statement_logging().connect().await.map_err(failed("open the source"))?;
-    // From the first read on, all reads see the same.
-    sqlx::query("BEGIN").execute(&mut reader).await.map_err(failed("open the source"))?;
-    Ok(reader)
+    let alone = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(CLOSING_PATIENCE);
+    let open = async {
+        let mut reader = alone.disable_statement_logging().connect().await?;
+        // From the first read on, all reads see the same.
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut reader).await?;
+        Ok(reader)
+    };
+    open.await.map_err(|error: sqlx::Error| match &error {
+        sqlx::Error::Database(database) if database.code().as_deref() == Some(BUSY) => {
+            refused("something still has the source open: stop gateways, workers and `evercal dev`, and try again")
+        }
+        _ => failed("open the source")(error),
+    })
 }
 
 async fn open_target(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {

@@ -26,9 +26,9 @@ pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
 pub use types::{
-    AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences,
-    Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence, StateRecord,
-    StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
+    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange,
+    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence,
+    StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityEvent};
-use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
     Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
     ProviderEventId, RemoteCalendar, TenantId,
@@ -13,9 +13,9 @@ use evercal_domain::{
 
 use crate::error::StoreError;
 use crate::types::{
-    AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page,
-    PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, StoredItem, SyncPosition,
-    SyncRun,
+    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange,
+    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord,
+    StoredItem, SyncPosition, SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -42,6 +42,8 @@ pub trait Tenants: Send + Sync {
     async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// How many of a tenant's accounts are not disconnected.
     async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError>;
+    /// Gives a tenant other limits.
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError>;
     /// Adds a key.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
     /// A tenant's keys, oldest first, revoked ones included.
@@ -55,8 +57,13 @@ pub trait Tenants: Send + Sync {
 /// Accounts and their sealed credentials.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Adds an account with its first credentials.
-    async fn insert_account(&self, account: &Account, credentials: &Credentials) -> Result<(), StoreError>;
+    /// Adds an account with its first credentials, unless its tenant was revoked or has all that it may have. Those of one
+    /// tenant take turns, so that the limit holds.
+    async fn insert_account(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+    ) -> Result<AccountAdmission, StoreError>;
     /// An account.
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// An account of a tenant.
@@ -210,7 +217,7 @@ pub trait Journal: Send + Sync {
     /// Writes an audit entry. The same key again is no error.
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Audit entries, newest first.
-    async fn audit_entries(&self, of: AuditOf, limit: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError>;
     /// Counts a security event: the same kind from the same source in the same minute is one row.
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
     /// Security events, newest first.

@@ -19,6 +19,13 @@ pub struct PageRequest {
     pub limit: u32,
 }
 
+impl PageRequest {
+    /// The first page.
+    pub const fn first(limit: u32) -> Self {
+        Self { after: None, limit }
+    }
+}
+
 /// Some rows of a list, in a stable order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -26,6 +33,18 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<String>,
+}
+
+/// What came of adding an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum AccountAdmission {
+    /// It is there.
+    Inserted,
+    /// Its tenant has all the accounts that it may have.
+    TenantFull,
+    /// Its tenant was revoked.
+    TenantRevoked,
 }
 
 /// The version of an account's credentials; every swap makes a new one.

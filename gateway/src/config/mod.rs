@@ -57,8 +57,10 @@ pub struct GatewayLimits {
     pub notices_max: usize,
     /// How long a notice may take.
     pub notice_timeout: Duration,
-    /// The least time between two signals to one subscription while notices keep coming.
+    /// The least time between the first two signals to one subscription while notices keep coming; then it grows.
     pub notice_spacing: Duration,
+    /// The most that it grows to: well within what providers wait for an answer.
+    pub notice_spacing_max: Duration,
     /// Calendars with notices on their way.
     pub notice_calendars_max: usize,
     /// Notices that wait for one signal.
@@ -79,9 +81,10 @@ impl Default for GatewayLimits {
             connections_max: 8_192,
             header_read_timeout: Duration::from_secs(75),
             header_bytes_max: 16 * 1024,
-            notices_max: 4_096,
+            notices_max: 8_192,
             notice_timeout: Duration::from_secs(8),
             notice_spacing: Duration::from_millis(500),
+            notice_spacing_max: Duration::from_secs(1),
             notice_calendars_max: 4_096,
             notice_waiters_max: 2_048,
             requests_max: 256,

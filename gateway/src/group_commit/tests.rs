@@ -31,7 +31,9 @@ impl Work for Recorder {
 }
 
 const SPACING: Duration = Duration::from_millis(500);
-const LIMITS: GroupLimits = GroupLimits { spacing: SPACING, calendars_max: 2, waiters_max: 2_000 };
+const SPACING_MAX: Duration = Duration::from_millis(1_500);
+const LIMITS: GroupLimits =
+    GroupLimits { spacing: SPACING, spacing_max: SPACING_MAX, calendars_max: 2, waiters_max: 2_000 };
 
 fn recorder(duration: Duration) -> (Recorder, GroupCommit<Recorder>) {
     let recorder = Recorder { duration, panics: Arc::new(AtomicU32::new(u32::MAX)), ..Recorder::default() };
@@ -78,7 +80,9 @@ async fn while_callers_keep_coming_rounds_keep_their_distance_and_nobody_is_left
         assert!(answer.await.unwrap().contains(&number));
     }
     let rounds = rounds(&recorder);
-    assert!(rounds.windows(2).all(|pair| pair[1].0 - pair[0].0 >= SPACING), "{rounds:?}");
+    let gaps: Vec<Duration> = rounds.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert_eq!(gaps[..3], [SPACING, SPACING * 2, SPACING_MAX], "the distance grows up to its bound");
+    assert!(gaps[3..].iter().all(|gap| *gap == SPACING_MAX), "{gaps:?}");
     assert_eq!(rounds.iter().map(|(_, items)| items.len()).sum::<usize>(), 200, "each caller is in one round");
 }
 
@@ -101,6 +105,24 @@ async fn an_idle_calendar_takes_no_place() {
         tokio::time::sleep(SPACING * 2).await;
     }
     assert_eq!(group.shared.rounds().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_rest_the_distance_is_the_first_again() {
+    let (recorder, group) = recorder(Duration::ZERO);
+    let calendar = CalendarId::generate();
+    for _ in 0..2 {
+        let mut answers = Vec::new();
+        for number in 0..20 {
+            answers.push(group.join(calendar, vec![number]).unwrap());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        futures::future::join_all(answers).await;
+        tokio::time::sleep(SPACING_MAX * 2).await;
+    }
+    let rounds = rounds(&recorder);
+    let second = rounds.windows(2).position(|pair| pair[1].0 - pair[0].0 > SPACING_MAX).unwrap() + 1;
+    assert_eq!(rounds[second + 1].0 - rounds[second].0, SPACING, "{rounds:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Health, for supervisors and load balancers. No key, and nothing in it that would need one.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -10,6 +12,9 @@ use crate::catch_up::HEARTBEAT;
 use crate::openapi::Unavailable;
 use crate::problem::Problem;
 use crate::state::AppState;
+
+/// How long the store may take to show that it answers.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The answer of a healthy service.
 #[derive(Serialize, ToSchema)]
@@ -32,7 +37,11 @@ pub(super) async fn live() -> Json<Healthy> {
     responses((status = 200, description = "They can.", body = Healthy), Unavailable)
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
-    state.store.last_beat(HEARTBEAT).await?;
+    // A load balancer does not wait for a busy pool; it asks again soon.
+    match tokio::time::timeout(STORE_PATIENCE, state.store.last_beat(HEARTBEAT)).await {
+        Ok(beat) => drop(beat?),
+        Err(_) => return Err(Problem::unavailable("The store does not answer.")),
+    }
     if !state.watch.temporal_answers() {
         return Err(Problem::unavailable("Temporal does not answer."));
     }

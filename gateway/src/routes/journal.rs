@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::bodies::{AuditBody, List};
 use super::calendars::calendar_of;
 use crate::caller::Operator;
-use crate::extract::ApiQuery;
+use crate::extract::{ApiQuery, page};
 use crate::openapi::{Missing, NotModified, Refusals};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -24,25 +24,31 @@ use crate::state::AppState;
 pub(super) struct AuditQuery {
     /// Only entries about this calendar.
     calendar: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Rows of a page; 100 when nothing is said.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
 }
 
-/// The newest entries of the audit log, of one calendar or of all that the caller may see. Entries without a tenant are
+/// The entries of the audit log, of one calendar or of all that the caller may see. Entries without a tenant are
 /// about the installation and name nobody.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "operators", params(AuditQuery), security(("api_key" = [])),
-    responses((status = 200, description = "The entries, newest first.", body = List<AuditBody>), NotModified, Missing, Refusals)
+    responses((status = 200, description = "A page of entries, newest first.", body = List<AuditBody>), NotModified, Missing, Refusals)
 )]
 pub(super) async fn audit(
     Operator(caller): Operator,
     State(state): State<AppState>,
     ApiQuery(query): ApiQuery<AuditQuery>,
 ) -> Result<Json<List<AuditBody>>, Problem> {
+    let page = page(query.cursor, query.limit)?;
     let of = match query.calendar {
         Some(calendar) => AuditOf::Calendar(calendar_of(&state, caller, &calendar).await?.id),
         None => AuditOf::Tenant(caller.tenant_id),
     };
-    let entries = state.store.audit_entries(of, API_PAGE_ROWS_MAX).await?;
-    Ok(Json(List::whole(entries.into_iter().map(AuditBody::from).collect())))
+    let entries = state.store.audit_entries(of, &page).await?;
+    Ok(Json(List::of(entries, AuditBody::from)))
 }
 
 /// How often a kind of security event was seen.

@@ -13,7 +13,7 @@ use evercal_domain::limits::LABEL_CHARS_MAX;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_domain::{Account, AccountId, AccountState, Provider};
 use evercal_providers::{AuthorizationRequest, pkce_challenge};
-use evercal_storage::AuthorizationAttempt;
+use evercal_storage::{AccountAdmission, AuthorizationAttempt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -120,7 +120,7 @@ pub(super) async fn start(
 }
 
 /// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct CallbackQuery {
     /// What we sent to the consent page.
@@ -138,16 +138,18 @@ pub(super) struct CallbackQuery {
         (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
         (status = 400, description = "A page for the person: not granted, or the link is no longer good.", body = String,
             content_type = "text/html"),
-        (status = 409, description = "A page for the person: the account was disconnected.", body = String,
-            content_type = "text/html"),
+        (status = 409, description = "A page for the person: the account was disconnected, or there may be no more of them.",
+            body = String, content_type = "text/html"),
         Unavailable
     )
 )]
 pub(super) async fn callback(
     State(state): State<AppState>,
     Source(source): Source,
-    ApiQuery(query): ApiQuery<CallbackQuery>,
+    query: Result<ApiQuery<CallbackQuery>, Problem>,
 ) -> Result<Page, Problem> {
+    // For the person in the browser, a query that cannot be read is a link that is no longer good.
+    let query = query.map_or_else(|_| CallbackQuery::default(), |ApiQuery(query)| query);
     let attempt = match query.state.filter(|text| text.len() <= STATE_BYTES_MAX) {
         Some(text) => state.store.take_attempt(&hash(&text), state.clock.now()).await?,
         None => None,
@@ -169,30 +171,33 @@ pub(super) async fn callback(
         redirect_uri: attempt.redirect_uri.clone(),
     };
     match keep(&state, &attempt, &credentials).await? {
-        Some(account) => {
+        Kept::Of(account) => {
             state.accounts.authorized(&account).await;
             Ok(Page::Connected)
         }
-        None => Ok(Page::AccountGone),
+        Kept::AccountGone => Ok(Page::AccountGone),
+        Kept::TenantFull => Ok(Page::TenantFull),
     }
 }
 
-/// Puts the code into the store; from here on nothing is lost. `None` if the account was disconnected meanwhile, or its
-/// tenant revoked.
-async fn keep(
-    state: &AppState,
-    attempt: &AuthorizationAttempt,
-    credentials: &Credentials,
-) -> Result<Option<Account>, Problem> {
+/// What became of a code.
+enum Kept {
+    /// It is in the store, as this account's.
+    Of(Account),
+    /// The account was disconnected meanwhile, or its tenant revoked.
+    AccountGone,
+    /// Its tenant may have no more accounts.
+    TenantFull,
+}
+
+/// Puts the code into the store; from here on nothing is lost.
+async fn keep(state: &AppState, attempt: &AuthorizationAttempt, credentials: &Credentials) -> Result<Kept, Problem> {
     if let Some(account) = state.store.account_of_tenant(attempt.tenant_id, attempt.account_id).await? {
         if reconnectable(&account).is_err() {
-            return Ok(None);
+            return Ok(Kept::AccountGone);
         }
         state.store.replace_credentials(account.id, credentials).await?;
-        return Ok(Some(account));
-    }
-    if state.store.tenant(attempt.tenant_id).await?.is_none_or(|tenant| tenant.revoked_at.is_some()) {
-        return Ok(None);
+        return Ok(Kept::Of(account));
     }
     let now = state.clock.now();
     let account = Account {
@@ -205,8 +210,11 @@ async fn keep(
         created_at: now,
         state_changed_at: now,
     };
-    state.store.insert_account(&account, credentials).await?;
-    Ok(Some(account))
+    Ok(match state.store.insert_account(&account, credentials).await? {
+        AccountAdmission::Inserted => Kept::Of(account),
+        AccountAdmission::TenantFull => Kept::TenantFull,
+        AccountAdmission::TenantRevoked => Kept::AccountGone,
+    })
 }
 
 fn reconnectable(account: &Account) -> Result<(), &'static str> {

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use axum::http::Method;
 use evercal_domain::account::Credentials;
-use evercal_domain::{AccountId, AccountState, Provider, SyncStrategy};
+use evercal_domain::tenant::TenantLimits;
+use evercal_domain::{AccountId, AccountState, Clock as _, Provider, SyncStrategy, SystemClock};
 use evercal_gateway::AccountNews;
 use serde_json::json;
 
@@ -48,6 +49,38 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     let Credentials::AuthorizationCode { code, redirect_uri, .. } = credentials else { panic!("{credentials:?}") };
     assert_eq!(code.expose(), "marker-code");
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
+}
+
+#[tokio::test]
+async fn of_consents_that_were_begun_together_only_so_many_become_accounts_as_the_tenant_may_have() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let limits = TenantLimits { accounts_max: 2, ..TenantLimits::default() };
+    world.store.set_tenant_limits(customer.tenant, limits).await.unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..3 {
+        begun.push(consent(&world.post(&customer.key, START, &json!({})).await)["state"].clone());
+    }
+    let mut pages = Vec::new();
+    for state in begun {
+        pages.push(come_back(&world, &format!("state={state}&code=marker-code")).await);
+    }
+    // One account was there before.
+    let statuses: Vec<u16> = pages.iter().map(|page| page.status.as_u16()).collect();
+    assert_eq!(statuses, [200, 409, 409]);
+    assert!(pages[1].body.contains("No more accounts") && !pages[1].body.contains("marker"), "{}", pages[1].body);
+    assert_eq!(world.store.open_accounts(customer.tenant).await.unwrap(), 2);
+    assert_eq!(world.workflows.calls().len(), 1, "no workflow for what was not connected");
+}
+
+#[tokio::test]
+async fn a_link_that_was_tampered_with_ends_on_a_page_for_people() {
+    let world = World::running().await;
+    for query in ["state=a&state=b", "code=%ff&state=%ff", ""] {
+        let page = come_back(&world, query).await;
+        assert_eq!(page.status, 400, "{query}: {page:?}");
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8", "{query}");
+    }
 }
 
 #[tokio::test]
@@ -106,6 +139,24 @@ async fn a_consent_that_a_killed_gateway_left_behind_is_settled_by_the_next_one(
     let account = world.account(customer.tenant, AccountState::Connecting).await;
     world.start().await;
     eventually(&vec![Call::Start(account)], async || world.workflows.calls()).await;
+}
+
+#[tokio::test]
+async fn a_disconnect_whose_workflow_was_lost_goes_on_and_a_late_notice_does_not_undo_it() {
+    let mut world = World::new().await;
+    let customer = world.customer().await;
+    let account = customer.account;
+    world.store.set_account_state(account, AccountState::Disconnecting, None, SystemClock.now()).await.unwrap();
+    world.start().await;
+    let told = vec![Call::Start(account), Call::Tell(account, AccountNews::Disconnect)];
+    eventually(&told, async || world.workflows.calls()).await;
+    // Both workflows are gone again when a notice comes.
+    world.workflows.accounts.lock().unwrap().clear();
+    world.workflows.missing.lock().unwrap().insert(customer.calendar);
+    world.send_notice(&world.notice(customer.calendar, "exists")).await;
+    let brought_back = Call::Tell(account, AccountNews::SubscriptionMissing(customer.calendar));
+    eventually(&2, async || world.workflows.calls().iter().filter(|call| **call == told[1]).count()).await;
+    assert!(!world.workflows.calls().contains(&brought_back));
 }
 
 #[tokio::test]

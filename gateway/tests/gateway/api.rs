@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
+use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
 use evercal_gateway::SignalError;
 use evercal_storage::{Cursor, OwnerOccurrences, PageCommit, PassFinish};
@@ -171,7 +172,55 @@ async fn nobody_sees_what_belongs_to_another_tenant() {
         assert_eq!(list["items"].as_array().unwrap().len(), 1);
         assert_eq!(list["items"][0]["id"], id);
     }
+    let entry = |tenant_id, message: &str| AuditEntry {
+        dedup_key: message.to_owned(),
+        at: SystemClock.now(),
+        kind: AuditKind::AlertRaised,
+        tenant_id: Some(tenant_id),
+        account_id: None,
+        calendar_id: None,
+        message: message.to_owned(),
+    };
+    world.store.append_audit(&entry(theirs.tenant, "theirs")).await.unwrap();
+    world.store.append_audit(&entry(mine.tenant, "mine")).await.unwrap();
+    let audit = world.get(&mine.key, "/v1/audit").await.json();
+    let messages: Vec<&str> =
+        audit["items"].as_array().unwrap().iter().filter_map(|item| item["message"].as_str()).collect();
+    assert_eq!(messages, ["mine"]);
     assert_eq!(world.workflows.calls(), []);
+}
+
+/// A new route has to be put here, and with that into the test above or out of it for a reason.
+#[tokio::test]
+async fn each_route_with_a_key_is_known_to_the_test_of_what_tenants_may_see() {
+    let tried = [
+        "get /v1/accounts",
+        "get /v1/accounts/{id}",
+        "delete /v1/accounts/{id}",
+        "get /v1/calendars",
+        "get /v1/calendars/{id}",
+        "get /v1/calendars/{id}/status",
+        "get /v1/calendars/{id}/events",
+        "post /v1/calendars/{id}/sync",
+        "post /v1/oauth/google/start",
+        "get /v1/audit",
+        // Counts of what nobody's key came with: they belong to no tenant, and show no source.
+        "get /v1/security-events",
+    ];
+    let world = World::running().await;
+    let description = world.get("", "/openapi.json").await.json();
+    let mut described = Vec::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if operation.get("security").is_some() {
+                described.push(format!("{method} {path}"));
+            }
+        }
+    }
+    described.sort();
+    let mut tried: Vec<String> = tried.iter().map(|route| (*route).to_owned()).collect();
+    tried.sort();
+    assert_eq!(described, tried);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use evercal_domain::{CalendarId, SyncReason};
 use evercal_gateway::HEARTBEAT;
-use evercal_storage::AuditOf;
+use evercal_storage::{AuditOf, PageRequest};
 
 use crate::support::{World, eventually};
 
@@ -28,7 +28,10 @@ async fn the_first_start_owes_nothing_and_every_later_one_tells_all_open_calenda
     world.stop().await;
     world.start().await;
     eventually(&1, async || caught_up(&world, customer.calendar)).await;
-    eventually(&1, async || world.store.audit_entries(AuditOf::Everything, 10).await.unwrap().len()).await;
+    eventually(&1, async || {
+        world.store.audit_entries(AuditOf::Everything, &PageRequest::first(10)).await.unwrap().items.len()
+    })
+    .await;
 }
 
 #[tokio::test]

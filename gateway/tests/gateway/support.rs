@@ -17,7 +17,7 @@ use evercal_domain::{
     RemoteCalendar, SyncStrategy, SystemClock, TenantId,
 };
 use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
-use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
+use evercal_storage::{AccountAdmission, DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -248,7 +248,8 @@ impl World {
             refresh_token: Secret::new("refresh"),
             scope: String::new(),
         };
-        self.store.insert_account(&account, &credentials).await.unwrap();
+        let admission = self.store.insert_account(&account, &credentials).await.unwrap();
+        assert_eq!(admission, AccountAdmission::Inserted);
         account.id
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 use comfy_table::Cell;
-use evercal_domain::{Clock as _, SystemClock};
 use evercal_storage::{CopiedTable, DatabaseUrl, MigrationState};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -91,7 +90,7 @@ pub async fn migrate(options: &MigrateOptions, find: &dyn Fn(&str) -> Option<Str
 pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     let target = options.options.url(find)?;
     let progress = spinner();
-    let copied = evercal_storage::copy_store(&options.from, &target, SystemClock.now(), |table, rows| {
+    let copied = evercal_storage::copy_store(&options.from, &target, |table, rows| {
         progress.set_message(format!("{table}: {rows} rows"));
     })
     .await;

@@ -3,6 +3,7 @@
 
 mod builds;
 mod database;
+mod disconnect;
 mod keys;
 mod patience;
 mod temporal;
@@ -34,7 +35,7 @@ pub enum Command {
     /// List the builds of the worker, and promote one
     #[command(subcommand)]
     Builds(builds::Command),
-    /// Make, list and revoke tenants
+    /// Make, list, limit and revoke tenants
     #[command(subcommand)]
     Tenants(tenants::Command),
     /// Make, list and revoke API keys

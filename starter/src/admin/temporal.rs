@@ -3,13 +3,13 @@
 
 use clap::Args;
 use evercal_devserver::{DEFAULT_RETENTION, IndexedKind, ensure_namespace};
+use evercal_settings::temporal_help;
 use evercal_workflows::names;
 use serde_json::json;
 use temporalio_client::Connection;
 
 use super::patience::Patience;
 use crate::cli::{CliError, Failure, pretty};
-use crate::temporal_help::help;
 
 /// What the command takes.
 #[derive(Args)]
@@ -28,7 +28,7 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
     })?;
     let connection = Connection::connect(target.connection).await.map_err(|error| {
         let message = format!("Temporal does not answer: {error}");
-        let next = help(&message).unwrap_or("check that it runs, and TEMPORAL_ADDRESS");
+        let next = temporal_help(&message).unwrap_or("check that it runs, and TEMPORAL_ADDRESS");
         CliError::new(Failure::Unreachable, message, next)
     })?;
     Ok((connection, target.client.namespace))

@@ -10,7 +10,7 @@ use evercal_domain::{Clock as _, SystemClock, TenantId};
 use evercal_storage::Store;
 use serde_json::{Value, json};
 
-use super::{Options, Session, told};
+use super::{Options, Session, disconnect, told};
 use crate::cli::table::{self, Column};
 use crate::cli::{CliError, Failure};
 
@@ -21,7 +21,9 @@ pub enum Command {
     Create(CreateOptions),
     /// List the tenants
     List(Options),
-    /// Revoke a tenant: none of its keys is accepted any more; its accounts stay connected until they are disconnected
+    /// Give a tenant other limits
+    Limit(LimitOptions),
+    /// Revoke a tenant: none of its keys is accepted any more
     Revoke(RevokeOptions),
 }
 
@@ -41,11 +43,30 @@ pub struct CreateOptions {
     options: Options,
 }
 
+/// Other limits; what is not named stays.
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("limits").required(true).multiple(true))]
+pub struct LimitOptions {
+    /// Its id, or its name, if only one tenant has it
+    tenant: String,
+    /// Requests to the API per minute, counted by each gateway for itself
+    #[arg(long, group = "limits", value_parser = clap::value_parser!(u32).range(1..))]
+    requests_per_minute: Option<u32>,
+    /// Accounts that it may have connected; those that it has stay
+    #[arg(long, group = "limits")]
+    accounts_max: Option<u32>,
+    #[command(flatten)]
+    options: Options,
+}
+
 /// Which tenant.
 #[derive(Args)]
 pub struct RevokeOptions {
     /// Its id, or its name, if only one tenant has it
     tenant: String,
+    /// Disconnect its accounts too, which erases their tokens and mirrors; needs the way to Temporal
+    #[arg(long)]
+    disconnect: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -55,6 +76,7 @@ impl Command {
         match self {
             Self::Create(command) => &command.options,
             Self::List(options) => options,
+            Self::Limit(command) => &command.options,
             Self::Revoke(command) => &command.options,
         }
     }
@@ -65,7 +87,8 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Res
     match command {
         Command::Create(command) => create(&session, &command).await,
         Command::List(_) => list(&session).await,
-        Command::Revoke(command) => revoke(&session, &command.tenant).await,
+        Command::Limit(command) => limit(&session, &command).await,
+        Command::Revoke(command) => revoke(&session, &command, find).await,
     }
 }
 
@@ -110,15 +133,63 @@ async fn list(session: &Session) -> Result<String, CliError> {
     }))
 }
 
-async fn revoke(session: &Session, wanted: &str) -> Result<String, CliError> {
-    let tenant = find_tenant(&*session.store, wanted).await?;
+async fn limit(session: &Session, command: &LimitOptions) -> Result<String, CliError> {
+    let tenant = find_tenant(&*session.store, &command.tenant).await?;
+    let limits = TenantLimits {
+        requests_per_minute: command.requests_per_minute.unwrap_or(tenant.limits.requests_per_minute),
+        accounts_max: command.accounts_max.unwrap_or(tenant.limits.accounts_max),
+    };
+    if limits != tenant.limits {
+        session.store.set_tenant_limits(tenant.id, limits).await.map_err(|error| told(&error))?;
+        let now = SystemClock.now();
+        let subject = format!("{}/{}", tenant.id, now.timestamp_micros());
+        let TenantLimits { requests_per_minute, accounts_max } = limits;
+        let message =
+            format!("the tenant may ask {requests_per_minute} times a minute and have {accounts_max} accounts");
+        session.note(AuditKind::TenantLimited, tenant.id, &subject, message).await?;
+    }
+    let tenant = Tenant { limits, ..tenant };
+    Ok(session.answer(&body(&tenant), || {
+        let TenantLimits { requests_per_minute, accounts_max } = limits;
+        format!("{} has {requests_per_minute} requests a minute and {accounts_max} accounts.\n", tenant.id)
+    }))
+}
+
+async fn revoke(
+    session: &Session,
+    command: &RevokeOptions,
+    find: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, CliError> {
+    let tenant = find_tenant(&*session.store, &command.tenant).await?;
+    if command.disconnect && command.options.data_dir.is_some() && find("TEMPORAL_ADDRESS").is_none() {
+        let problem = "with --data-dir and --disconnect, the Temporal of that `evercal dev` has to be named";
+        return Err(CliError::usage(
+            problem,
+            "set TEMPORAL_ADDRESS to `temporal` of the folder's dev.json, and repeat",
+        ));
+    }
     session.store.revoke_tenant(tenant.id, SystemClock.now()).await.map_err(|error| told(&error))?;
     let message = "the tenant was revoked on the command line".to_owned();
     session.note(AuditKind::TenantRevoked, tenant.id, &tenant.id.to_string(), message).await?;
+    let disconnecting = if command.disconnect { Some(disconnect::all(session, tenant.id, find).await?) } else { None };
     let accounts = session.store.open_accounts(tenant.id).await.map_err(|error| told(&error))?;
-    let body = json!({"id": tenant.id.to_string(), "revoked": true, "open_accounts": accounts});
+    let body = json!({
+        "id": tenant.id.to_string(),
+        "revoked": true,
+        "open_accounts": accounts,
+        "disconnecting": disconnecting,
+    });
     Ok(session.answer(&body, || {
-        format!("Revoked {}: its keys are refused. {accounts} of its accounts are still connected.\n", tenant.id)
+        let revoked = format!("Revoked {}: its keys are refused.", tenant.id);
+        match (disconnecting, accounts) {
+            (Some(told), _) => format!("{revoked} {told} of its accounts are being disconnected.\n"),
+            (None, 0) => format!("{revoked} It has no accounts.\n"),
+            (None, _) => format!(
+                "{revoked} {accounts} of its accounts are still mirrored;\n\
+                 `evercal tenants revoke {} --disconnect` ends that and erases them.\n",
+                tenant.id
+            ),
+        }
     }))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercal_domain::tenant::ApiKeyHash;
-use evercal_storage::{AuditOf, DatabaseUrl, Keyring, Store, StoreSettings};
+use evercal_storage::{AuditOf, DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::stub::{Run, evercal};
@@ -69,11 +69,37 @@ async fn a_key_is_shown_once_and_is_good_until_it_is_revoked() {
     let id = listed["items"][0]["id"].as_str().unwrap();
     assert!(database.run(&["keys", "revoke", id]).await.text().contains("refused from now on"));
     assert!(store.api_key_by_hash(&hash).await.unwrap().is_none());
-    let kinds: Vec<&str> =
-        store.audit_entries(AuditOf::Everything, 10).await.unwrap().iter().map(|entry| entry.kind.as_str()).collect();
+    let kinds: Vec<&str> = store
+        .audit_entries(AuditOf::Everything, &PageRequest::first(10))
+        .await
+        .unwrap()
+        .items
+        .iter()
+        .map(|entry| entry.kind.as_str())
+        .collect();
     for kind in ["tenant_created", "key_created", "key_revoked"] {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
+}
+
+#[tokio::test]
+async fn a_tenants_limits_are_changed_one_by_one_and_written_down() {
+    let database = Database::migrated().await;
+    let tenant = database.tenant("Acme").await;
+    let limited = database.run(&["tenants", "limit", "Acme", "--accounts-max", "7", "--json"]).await.json();
+    assert_eq!((&limited["id"], &limited["accounts_max"]), (&json!(tenant), &json!(7)));
+    assert_eq!(limited["requests_per_minute"], 6_000, "what is not named stays");
+    let shown = database.run(&["tenants", "limit", "Acme", "--requests-per-minute", "11"]).await.text();
+    assert!(shown.contains("11 requests a minute and 7 accounts"), "{shown}");
+    let listed = database.run(&["tenants", "list", "--json"]).await.json();
+    assert_eq!(listed["items"][0]["requests_per_minute"], 11);
+    let store = database.store().await;
+    let entries = store.audit_entries(AuditOf::Everything, &PageRequest::first(10)).await.unwrap().items;
+    assert_eq!(entries.iter().filter(|entry| entry.kind.as_str() == "tenant_limited").count(), 2, "{entries:?}");
+    let nobody = database.run(&["tenants", "limit", "nobody", "--accounts-max", "7"]).await;
+    assert_eq!(nobody.code, Some(3), "{nobody:?}");
+    let nothing = database.run(&["tenants", "limit", "Acme"]).await;
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
 }
 
 #[tokio::test]
@@ -81,7 +107,7 @@ async fn a_revoked_tenant_gets_no_more_keys() {
     let database = Database::migrated().await;
     let tenant = database.tenant("Acme").await;
     let revoked = database.run(&["tenants", "revoke", &tenant, "--json"]).await.json();
-    assert_eq!(revoked, json!({"id": tenant, "revoked": true, "open_accounts": 0}));
+    assert_eq!(revoked, json!({"id": tenant, "revoked": true, "open_accounts": 0, "disconnecting": null}));
     let refused = database.run(&["keys", "create", "--tenant", &tenant]).await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("is revoked"), "{}", refused.stderr);

@@ -13,3 +13,5 @@ mod life;
 mod operations;
 #[cfg(test)]
 mod temporal_tls;
+#[cfg(test)]
+mod tenants;

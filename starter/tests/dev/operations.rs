@@ -8,11 +8,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use evercal_devserver::postgres::{self, PostgresServer};
 use evercal_devserver::{PostgresDatabases, TemporalServer};
-use evercal_domain::{AccountState, CalendarState};
+use evercal_domain::{AccountState, Calendar, CalendarState, Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
-use evercal_simulator::{BulkChanges, CallRecord, NewUser, OauthClient, Simulator, SimulatorOptions};
+use evercal_simulator::{
+    BulkChanges, CallRecord, FaultAction, FaultPlan, FaultRule, NewCalendar, NewUser, OauthClient, Simulator,
+    SimulatorOptions,
+};
 use evercal_storage::{Keyring, PageRequest, Store, StoreSettings};
 use evercal_tests::{eventually, mirror};
 use evercal_workflows::names;
@@ -27,6 +31,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 const USER: &str = "ada@example.com";
+/// In how many rounds both workers are to meet.
+const REFRESH_ROUNDS_MAX: u32 = 30;
+/// Beside the user's main one.
+const FURTHER_CALENDARS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
@@ -35,8 +43,7 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
     let temporal = temporal_on_postgres(folder.path(), server).await;
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let control = simulator.control();
-    let user = NewUser { email: USER.into(), name: "Ada".into(), time_zone: "Europe/Berlin".into() };
-    control.create_user(&user).unwrap();
+    new_user(&control);
     server.create_database("operations").unwrap();
     let gateways = [free_address(), free_address()];
     let balancer = balance(gateways).await;
@@ -77,12 +84,13 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
     let keyring = Keyring::parse(key.trim()).unwrap();
     let store = evercal_storage::open(&StoreSettings::new(url, keyring)).await.unwrap();
     let tenant = store.tenants().await.unwrap().remove(0).id;
-    let calendar = eventually("the calendar is live", || async {
-        let page = PageRequest { after: None, limit: 10 };
-        let row = store.calendars_of_tenant(tenant, &page).await.unwrap().items.remove(0);
-        if row.state == CalendarState::Live { Ok(row.id) } else { Err(row.state) }
+    let calendars = eventually("the calendars are live", || async {
+        let rows = store.calendars_of_tenant(tenant, &PageRequest::first(10)).await.unwrap().items;
+        let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+        if states == [CalendarState::Live; FURTHER_CALENDARS + 1] { Ok(rows) } else { Err(states) }
     })
     .await;
+    let calendar = calendars.iter().find(|row| row.remote.provider_id.as_str() == USER).unwrap().id;
     equals(&store, &control, calendar).await;
 
     let restart = [
@@ -112,6 +120,7 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         equals(&store, &control, calendar).await;
     }
     nothing_is_done_twice(&temporal, &control, &store, calendar).await;
+    both_workers_refresh_the_token_at_once(&control, &store, &calendars).await;
     // What they stand on dies as well; both are started again by whoever supervises them.
     for (seed, victim) in [(100, temporal.server_pid()), (101, server.pid())] {
         let changes = changes(60, seed, 20);
@@ -147,7 +156,10 @@ async fn nothing_is_done_twice(
             let history = workflow.fetch_history(WorkflowFetchHistoryOptions::default());
             let (given_out, open) = syncs(&history.into_events().await.unwrap());
             // A call with an access token that the other worker's refresh has replaced is refused, and reads nothing.
-            let is_read = |call: &&CallRecord| call.method == "calendar.events.list" && call.status == Some(200);
+            let is_read = |call: &&CallRecord| {
+                let is_this_calendar = call.calendar.as_deref() == Some(USER);
+                call.method == "calendar.events.list" && is_this_calendar && call.status == Some(200)
+            };
             let asked = u64::try_from(control.calls().unwrap().calls.iter().filter(is_read).count()).unwrap();
             if open.is_empty() { Ok((given_out, asked)) } else { Err(open) }
         })
@@ -159,6 +171,46 @@ async fn nothing_is_done_twice(
     let after = counted().await;
     let (given_out, asked) = (after.0 - before.0, after.1 - before.1);
     assert!(asked >= 2 && asked <= given_out, "{asked} reads at the provider for {given_out} syncs");
+}
+
+/// Each worker refreshes once for itself, the slower one finds the other's token, and nobody is asked to consent again.
+async fn both_workers_refresh_the_token_at_once(
+    control: &evercal_simulator::Control,
+    store: &Arc<dyn Store>,
+    calendars: &[Calendar],
+) {
+    let slow = FaultRule { times: None, ..FaultRule::once("oauth.token", FaultAction::Delay { delay_ms: 500 }) };
+    control.set_faults(FaultPlan { rules: vec![slow], ..FaultPlan::default() }).unwrap();
+    let refreshes_since = |begun: DateTime<Utc>| {
+        let calls = control.calls().unwrap().calls.into_iter();
+        calls.filter(|call| call.method == "oauth.token" && call.at >= begun).collect::<Vec<CallRecord>>()
+    };
+    let mut seed = 1_000;
+    // By chance one worker may get all the syncs of a round.
+    for _ in 0..REFRESH_ROUNDS_MAX {
+        let begun = SystemClock.now();
+        control.expire_access_tokens(Some(USER)).unwrap();
+        let bursts = calendars.iter().map(|calendar| {
+            seed += 1;
+            let changes = json!({"calendar": calendar.remote.provider_id.as_str(), "count": 3, "seed": seed});
+            let changes: BulkChanges = serde_json::from_value(changes).unwrap();
+            async move { control.make_changes(&changes).await }
+        });
+        futures::future::try_join_all(bursts).await.unwrap();
+        for calendar in calendars {
+            let provider_id = calendar.remote.provider_id.as_str();
+            eventually("the mirrors equal the provider", || async {
+                mirror::compare(&**store, calendar.id, &control.truth(provider_id).unwrap()).await
+            })
+            .await;
+        }
+        let refreshes = refreshes_since(begun);
+        if refreshes.windows(2).any(|pair| pair[1].at < pair[0].ended_at) {
+            control.set_faults(FaultPlan::default()).unwrap();
+            return;
+        }
+    }
+    panic!("the two workers never refreshed at the same time");
 }
 
 /// How many syncs were given out, and which of them have not ended.
@@ -182,6 +234,22 @@ fn syncs(events: &[HistoryEvent]) -> (u64, BTreeSet<i64>) {
         open.remove(&ended);
     }
     (given_out, open)
+}
+
+/// A user with several calendars, so that two workers have something to do at once.
+fn new_user(control: &evercal_simulator::Control) {
+    let user = NewUser { email: USER.into(), name: "Ada".into(), time_zone: "Europe/Berlin".into() };
+    control.create_user(&user).unwrap();
+    for number in 1..=FURTHER_CALENDARS {
+        let calendar = NewCalendar {
+            owner: USER.into(),
+            summary: format!("Calendar {number}"),
+            time_zone: "Europe/Berlin".into(),
+            id: None,
+            watchable: true,
+        };
+        control.create_calendar(&calendar).unwrap();
+    }
 }
 
 /// As "A new version" of the guide has it.
@@ -330,14 +398,16 @@ impl Drop for Shell {
     }
 }
 
-/// A load balancer: each connection goes to the first gateway that takes it.
+/// A load balancer: connections go to the gateways in turn, and to the other one where one takes none.
 async fn balance(gateways: [SocketAddr; 2]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
+        let mut turn = gateways;
         while let Ok((mut browser, _)) = listener.accept().await {
+            turn.reverse();
             tokio::spawn(async move {
-                for gateway in gateways {
+                for gateway in turn {
                     if let Ok(mut gateway) = TcpStream::connect(gateway).await {
                         // Either side may end at any time; that is what is tested.
                         drop(tokio::io::copy_bidirectional(&mut browser, &mut gateway).await);

@@ -11,7 +11,10 @@ use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use prost::Message as _;
 use serde_json::json;
-use temporalio_client::{WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowSignalOptions};
+use temporalio_client::{
+    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowSignalOptions,
+    WorkflowTerminateOptions,
+};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::history::v1::History;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -233,6 +236,22 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     reach_account(&world, account, AccountState::Disconnected).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     keep(&world, "cancelled", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let lost = || WorkflowTerminateOptions::default();
+    account_workflow(&world, account).terminate(lost()).await.unwrap();
+    world.subscription(calendar).terminate(lost()).await.unwrap();
+    assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody stopped it");
+    disconnect(&world, account).await;
+    reach(&world, calendar, CalendarState::Closed).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    assert_eq!(world.control().revoke_grants(USER).unwrap(), 0, "the grant was given back");
+    keep(&world, "lost", calendar, Some(account)).await;
     world.end().await;
 }
 

@@ -7,7 +7,7 @@ use evercal_domain::journal::AuditKind;
 use evercal_domain::{AccountState, CalendarId, CalendarState, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan, Quirks};
-use evercal_storage::AuditOf;
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{USER, World, WorldOptions, eventually, mirror, skipping};
 use evercal_workflows::{Timing, names};
 
@@ -143,7 +143,7 @@ async fn watch_rate_403_backs_off_and_never_disables() {
     arm(&world, FaultRule { times: Some(3), ..FaultRule::once("calendar.events.watch", limit) });
     let (_account, calendar) = world.connect_and_settle().await;
     assert_eq!(calls(&world, "calendar.events.watch"), 4, "three refusals, and the one that went through");
-    let entries = world.store.audit_entries(AuditOf::Calendar(calendar), 100).await.unwrap();
+    let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
     for entry in &entries {
         let gave_up = ["poll_only", "action_required", "polling"].iter().any(|state| entry.message.starts_with(state));
         assert!(!gave_up && entry.kind != AuditKind::AlertRaised, "{entries:#?}");

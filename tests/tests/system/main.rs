@@ -7,6 +7,7 @@ mod faults;
 mod histories;
 mod lessons;
 mod main_job;
+mod moving;
 mod notices;
 mod openapi;
 mod payloads;

@@ -4,7 +4,7 @@ use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{CalendarId, ChannelId};
 use evercal_http::{Body, Method};
 use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule};
-use evercal_storage::AuditOf;
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{USER, World, eventually, mirror};
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
@@ -79,7 +79,7 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
     // A person's sync comes after the notices in the workflow's inbox.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     assert_eq!(pulls() - before, 1, "only the one that a person asked for");
-    let entries = world.store.audit_entries(AuditOf::Calendar(calendar), 100).await.unwrap();
+    let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
     let told = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
     assert_eq!(told, 1, "the audit log tells of it once: {entries:#?}");
     world.end().await;

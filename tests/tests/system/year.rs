@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::AuditKind;
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, FaultRule, RandomFaults};
-use evercal_storage::AuditOf;
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, skipping};
 use evercal_workflows::{Timing, names};
 
@@ -172,7 +172,8 @@ async fn wait_for_state(world: &World, calendar: CalendarId, wanted: CalendarSta
 
 async fn wait_for_alerts(world: &World, calendar: CalendarId, kind: AuditKind, count: i32) {
     eventually("the alert is in the audit log", || async {
-        let entries = world.store.audit_entries(AuditOf::Calendar(calendar), 1_000).await.unwrap();
+        let entries =
+            world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(1_000)).await.unwrap().items;
         let alerts = entries.iter().filter(|entry| entry.kind == kind).count();
         if i32::try_from(alerts).unwrap() == count { Ok(()) } else { Err((kind, alerts)) }
     })

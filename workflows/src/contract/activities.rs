@@ -12,7 +12,7 @@ use crate::names;
 use crate::retry::Timing;
 
 /// What `activities/` implements, by marker.
-pub use account_activities::{ListCalendars, RedeemCode, RevokeAccount};
+pub use account_activities::{ListCalendars, ListOpenCalendars, RedeemCode, RevokeAccount};
 pub use channel_activities::{CloseChannels, CreateChannel, RenewChannel, StopChannel};
 pub use record_activities::{RecordAccountState, RecordState, SendAlert};
 pub use sync_activities::SyncCalendar;
@@ -74,6 +74,11 @@ impl AccountActivities {
 
     #[activity(name = names::REVOKE_ACCOUNT)]
     pub async fn revoke_account(_input: AccountRef) -> Result<AccountRevoked, ActivityError> {
+        unimplemented!()
+    }
+
+    #[activity(name = names::LIST_OPEN_CALENDARS)]
+    pub async fn list_open_calendars(_input: AccountRef) -> Result<OpenCalendars, ActivityError> {
         unimplemented!()
     }
 }
@@ -288,6 +293,14 @@ pub enum CalendarsListed {
     /// The grant is dead.
     #[serde(other)]
     NeedsReauth,
+}
+
+/// Answer of `list_open_calendars`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCalendars {
+    /// The calendars whose subscription has not ended.
+    #[serde(default)]
+    pub calendars: Vec<CalendarId>,
 }
 
 /// Answer of `revoke_account`.

@@ -33,6 +33,10 @@ const IDLE_TIMEOUT_S: u64 = 10 * 60;
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
     [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")];
 
+/// The same for migrations.
+const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
+    [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "60s")];
+
 const DELETE_OCCURRENCES: &str = "DELETE FROM occurrences";
 /// The tenant of an account, for the calendars that are found in it. Two lists of one account are compared one after the
 /// other: side by side, each would name the other's calendars as vanished.
@@ -49,7 +53,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and checks that the tables are there.
     pub async fn open(options: &PgConnectOptions, connections_max: u32, keyring: Keyring) -> Result<Self, StoreError> {
-        let pool = pool(options, connections_max).await?;
+        let pool = pool(&options.clone().options(SERVER_TIMEOUTS), connections_max).await?;
         let missing = migration_states(&pool).await?.into_iter().find(|state| !state.applied);
         if let Some(missing) = missing {
             let problem = format!(
@@ -72,9 +76,10 @@ impl PostgresStore {
     }
 }
 
-/// Brings the tables up to date; processes that do it at the same time take turns.
+/// Brings the tables up to date; processes that do it at the same time take turns. That and a new index on a large table may
+/// take long, so nothing bounds it; a migration that needs a table's lock bounds its own wait (CONTRIBUTING.md).
 pub async fn migrate(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
-    let pool = pool(options, 1).await?;
+    let pool = pool(&options.clone().options(MIGRATION_TIMEOUTS), 1).await?;
     let before = migration_states(&pool).await?;
     MIGRATIONS.run(&pool).await.map_err(cannot_migrate)?;
     pool.close().await;
@@ -83,7 +88,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<Vec<MigrationState>, 
 
 /// Which migrations of this version a database has.
 pub async fn migrations(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
-    migration_states(&pool(options, 1).await?).await
+    migration_states(&pool(&options.clone().options(SERVER_TIMEOUTS), 1).await?).await
 }
 
 async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool, StoreError> {
@@ -92,7 +97,7 @@ async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool
         .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
         .idle_timeout(Duration::from_secs(IDLE_TIMEOUT_S))
         .max_lifetime(Duration::from_secs(LIFETIME_MAX_S))
-        .connect_with(options.clone().options(SERVER_TIMEOUTS))
+        .connect_with(options.clone())
         .await
         .map_err(cannot_open)
 }
@@ -142,3 +147,6 @@ fn cannot_migrate(error: MigrateError) -> StoreError {
         other => StoreError::caused_by(StoreErrorKind::Configuration, "migrate", other),
     }
 }
+
+#[cfg(test)]
+mod query_plans;

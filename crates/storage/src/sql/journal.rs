@@ -2,21 +2,24 @@
 
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 
-use super::{corrupt, instant, parsed};
+use serde::{Deserialize, Serialize};
+
+use super::{corrupt, from_cursor, instant, parsed, to_cursor};
 use crate::error::StoreError;
 
 pub const APPEND_AUDIT: &str = "INSERT INTO audit_log (dedup_key, at, kind, tenant_id, account_id, calendar_id, message) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_key) DO NOTHING";
 
 pub const AUDIT_ALL: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
-     ORDER BY at DESC, dedup_key DESC LIMIT $1";
+     WHERE (at, dedup_key) < ($1, $2) ORDER BY at DESC, dedup_key DESC LIMIT $3";
 
 pub const AUDIT_OF_CALENDAR: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
-     FROM audit_log WHERE calendar_id = $1 ORDER BY at DESC, dedup_key DESC LIMIT $2";
+     FROM audit_log WHERE calendar_id = $1 AND (at, dedup_key) < ($2, $3) ORDER BY at DESC, dedup_key DESC LIMIT $4";
 
 /// Entries without a tenant are about the installation and name nobody.
 pub const AUDIT_OF_TENANT: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
-     FROM audit_log WHERE tenant_id = $1 OR tenant_id IS NULL ORDER BY at DESC, dedup_key DESC LIMIT $2";
+     FROM audit_log WHERE (tenant_id = $1 OR tenant_id IS NULL) AND (at, dedup_key) < ($2, $3) \
+     ORDER BY at DESC, dedup_key DESC LIMIT $4";
 
 pub const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, source, minute, at, message, count) \
      VALUES ($1, $2, $3, $4, $5, $6) \
@@ -34,6 +37,32 @@ pub struct AuditRow {
     account_id: Option<String>,
     calendar_id: Option<String>,
     message: String,
+}
+
+impl AuditRow {
+    /// Where the page after this row begins.
+    pub fn cursor(&self) -> String {
+        to_cursor(&AuditKey { at_us: self.at, dedup_key: self.dedup_key.clone() })
+    }
+}
+
+/// The place of an entry in the order of reading, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditKey {
+    #[serde(rename = "a")]
+    pub at_us: i64,
+    #[serde(rename = "d")]
+    pub dedup_key: String,
+}
+
+impl AuditKey {
+    /// Newer than all entries.
+    const FIRST: Self = Self { at_us: i64::MAX, dedup_key: String::new() };
+
+    /// Reads a cursor; none is the beginning.
+    pub fn read(cursor: Option<&str>) -> Result<Self, StoreError> {
+        cursor.map_or(Ok(Self::FIRST), from_cursor)
+    }
 }
 
 impl TryFrom<AuditRow> for AuditEntry {

@@ -15,12 +15,17 @@ pub mod tenants;
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::types::{Page, PageRequest};
+
+/// The character NUL in JSON.
+const NUL: &[u8] = br"\u0000";
 
 /// A stored value that does not read back. Names the column only: the value may be somebody's.
 pub fn corrupt(column: &'static str) -> StoreError {
@@ -97,6 +102,22 @@ pub fn page_of<R, T>(
 pub fn after_id<T: std::str::FromStr + ToString>(page: &PageRequest) -> Result<String, StoreError> {
     let Some(after) = &page.after else { return Ok(String::new()) };
     after.parse::<T>().map(|id| id.to_string()).map_err(|_| invalid_cursor())
+}
+
+/// A row's place in a list, as callers hand it back.
+pub fn to_cursor(key: &impl Serialize) -> String {
+    // Serialising texts and numbers cannot fail; an empty cursor would be refused, not misread.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}
+
+/// Reads [`to_cursor`] back.
+pub fn from_cursor<T: DeserializeOwned>(cursor: &str) -> Result<T, StoreError> {
+    let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid_cursor())?;
+    // No key of ours has this character, and PostgreSQL takes no text with it.
+    if json.windows(NUL.len()).any(|window| window == NUL) {
+        return Err(invalid_cursor());
+    }
+    serde_json::from_slice(&json).map_err(|_| invalid_cursor())
 }
 
 /// A cursor that no page of this store gave.

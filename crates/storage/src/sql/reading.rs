@@ -1,12 +1,10 @@
 //! SQL and rows of reading occurrences.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{Event, EventTime, ProviderEventId};
 use serde::{Deserialize, Serialize};
 
-use super::{corrupt, from_json, instant, invalid_cursor, parsed};
+use super::{corrupt, from_cursor, from_json, instant, parsed, to_cursor};
 use crate::error::StoreError;
 use crate::types::ReadOccurrence;
 
@@ -44,8 +42,7 @@ impl OccurrenceRow {
     pub fn cursor(&self) -> String {
         let key =
             OccurrenceKey { sort_us: self.sort_us, owner_id: self.owner_id.clone(), original_us: self.original_us };
-        // Serialising a text and two numbers cannot fail; an empty cursor would be refused, not misread.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&key).unwrap_or_default())
+        to_cursor(&key)
     }
 }
 
@@ -104,8 +101,6 @@ impl OccurrenceKey {
 
     /// Reads a cursor; none is the beginning.
     pub fn read(cursor: Option<&str>) -> Result<Self, StoreError> {
-        let Some(cursor) = cursor else { return Ok(Self::FIRST) };
-        let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid_cursor())?;
-        serde_json::from_slice(&json).map_err(|_| invalid_cursor())
+        cursor.map_or(Ok(Self::FIRST), from_cursor)
     }
 }

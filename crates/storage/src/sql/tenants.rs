@@ -18,6 +18,12 @@ pub const TENANTS: &str =
 /// The first time counts.
 pub const REVOKE_TENANT: &str = "UPDATE tenants SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
 
+/// Whoever adds an account to the tenant comes after this one.
+pub const LOCK: &str =
+    "UPDATE tenants SET accounts_max = accounts_max WHERE id = $1 RETURNING accounts_max, revoked_at";
+
+pub const SET_LIMITS: &str = "UPDATE tenants SET requests_per_minute = $2, accounts_max = $3 WHERE id = $1";
+
 pub const OPEN_ACCOUNTS: &str = "SELECT COUNT(*) FROM accounts WHERE tenant_id = $1 AND state <> 'disconnected'";
 
 pub const INSERT_API_KEY: &str = "INSERT INTO api_keys (id, tenant_id, label, hash, scopes, created_at, revoked_at) \

@@ -91,7 +91,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (mirror::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
         (mirror::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
         (mirror::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
-        (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=?)"),
+        (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=? AND at<?)"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
         (accounts::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),

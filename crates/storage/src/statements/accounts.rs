@@ -10,13 +10,35 @@ use super::{Backend, conflict, failed, found, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
 use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
-use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch, storable};
-use crate::types::{CredentialsVersion, Page, PageRequest};
+use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch, storable, tenants};
+use crate::types::{AccountAdmission, CredentialsVersion, Page, PageRequest};
 
 #[async_trait]
 impl Accounts for Backend {
-    async fn insert_account(&self, account: &Account, credentials: &Credentials) -> Result<(), StoreError> {
+    async fn insert_account(
+        &self,
+        account: &Account,
+        credentials: &Credentials,
+    ) -> Result<AccountAdmission, StoreError> {
         let sealed = self.seal_credentials(account.id, credentials)?;
+        let mut transaction = self.begin().await?;
+        let tenant: Option<(i64, Option<i64>)> = sqlx::query_as(tenants::LOCK)
+            .bind(account.tenant_id.to_string())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("insert an account"))?;
+        let (accounts_max, revoked_at) = tenant.ok_or_else(|| not_found("insert an account"))?;
+        if revoked_at.is_some() {
+            return Ok(AccountAdmission::TenantRevoked);
+        }
+        let open: i64 = sqlx::query_scalar(tenants::OPEN_ACCOUNTS)
+            .bind(account.tenant_id.to_string())
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed("count accounts"))?;
+        if open >= accounts_max {
+            return Ok(AccountAdmission::TenantFull);
+        }
         sqlx::query(sql::INSERT)
             .bind(account.id.to_string())
             .bind(account.tenant_id.to_string())
@@ -27,10 +49,11 @@ impl Accounts for Backend {
             .bind(micros(account.created_at))
             .bind(micros(account.state_changed_at))
             .bind(sealed)
-            .execute(&self.write)
+            .execute(&mut *transaction)
             .await
-            .map(drop)
-            .map_err(failed("insert an account"))
+            .map_err(failed("insert an account"))?;
+        transaction.commit().await.map_err(failed("insert an account"))?;
+        Ok(AccountAdmission::Inserted)
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {

@@ -6,9 +6,9 @@ use evercal_domain::journal::{AuditEntry, SecurityEvent};
 use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
-use crate::sql::journal::{self as sql, AuditRow, SecurityRow};
-use crate::sql::{micros, storable};
-use crate::types::AuditOf;
+use crate::sql::journal::{self as sql, AuditKey, AuditRow, SecurityRow};
+use crate::sql::{micros, page_of, rows_to_fetch, storable};
+use crate::types::{AuditOf, Page, PageRequest};
 
 #[async_trait]
 impl Journal for Backend {
@@ -27,15 +27,16 @@ impl Journal for Backend {
             .map_err(failed("append to the audit log"))
     }
 
-    async fn audit_entries(&self, of: AuditOf, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+    async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError> {
+        let before = AuditKey::read(page.after.as_deref())?;
         let query = match of {
             AuditOf::Everything => sqlx::query_as(sql::AUDIT_ALL),
             AuditOf::Tenant(tenant) => sqlx::query_as(sql::AUDIT_OF_TENANT).bind(tenant.to_string()),
             AuditOf::Calendar(calendar) => sqlx::query_as(sql::AUDIT_OF_CALENDAR).bind(calendar.to_string()),
         };
-        let rows: Vec<AuditRow> =
-            query.bind(i64::from(limit)).fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
-        rows.into_iter().map(AuditEntry::try_from).collect()
+        let query = query.bind(before.at_us).bind(before.dedup_key).bind(rows_to_fetch(page));
+        let rows: Vec<AuditRow> = query.fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
+        page_of(rows, page, AuditRow::cursor, AuditEntry::try_from)
     }
 
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {

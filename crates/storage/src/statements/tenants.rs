@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{ApiKeyId, TenantId};
 
 use super::{Backend, failed, found, not_found};
@@ -58,6 +58,17 @@ impl Tenants for Backend {
             .fetch_one(&self.read)
             .await
             .map_err(failed("count accounts"))
+    }
+
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_LIMITS)
+            .bind(id.to_string())
+            .bind(i64::from(limits.requests_per_minute))
+            .bind(i64::from(limits.accounts_max))
+            .execute(&self.write)
+            .await
+            .map_err(failed("set a tenant's limits"))?;
+        found(done.rows_affected(), "set a tenant's limits")
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {

@@ -2,7 +2,9 @@
 
 use evercal_domain::account::{Provider, Secret};
 use evercal_domain::{AccountId, AccountState, TenantId};
-use evercal_storage::{AuthorizationAttempt, CredentialsVersion, Keyring, PageRequest, StoreErrorKind};
+use evercal_storage::{
+    AccountAdmission, AuthorizationAttempt, CredentialsVersion, Keyring, PageRequest, StoreErrorKind,
+};
 
 use super::Database;
 use super::fixtures::{
@@ -12,7 +14,7 @@ use super::fixtures::{
 pub async fn an_account_reads_back_and_is_shown_to_its_tenant_only(database: &Database) {
     let Seeded { store, tenant, .. } = seeded(database).await;
     let account = account_of(tenant);
-    store.insert_account(&account, &tokens("t")).await.unwrap();
+    assert_eq!(store.insert_account(&account, &tokens("t")).await.unwrap(), AccountAdmission::Inserted);
     let stranger = add_tenant(&*store).await;
     assert_eq!(store.account(account.id).await.unwrap(), Some(account.clone()));
     assert_eq!(store.account_of_tenant(tenant, account.id).await.unwrap(), Some(account.clone()));

@@ -12,7 +12,8 @@ use evercal_domain::{
     ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId, Via,
 };
 use evercal_storage::{
-    Cursor, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Store, StoreError, StoredItem,
+    AccountAdmission, Cursor, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Store,
+    StoreError, StoredItem,
 };
 
 use super::Database;
@@ -41,7 +42,8 @@ pub async fn add_tenant(store: &dyn Store) -> TenantId {
 
 pub async fn add_account(store: &dyn Store, tenant: TenantId) -> AccountId {
     let account = account_of(tenant);
-    store.insert_account(&account, &tokens("first")).await.unwrap();
+    let admission = store.insert_account(&account, &tokens("first")).await.unwrap();
+    assert_eq!(admission, AccountAdmission::Inserted);
     account.id
 }
 

@@ -2,7 +2,7 @@
 
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 use evercal_domain::{CalendarId, TenantId};
-use evercal_storage::AuditOf;
+use evercal_storage::{AuditOf, PageRequest, StoreErrorKind};
 
 use super::Database;
 use super::fixtures::at;
@@ -19,11 +19,39 @@ pub async fn an_audit_entry_is_written_once_and_lists_are_newest_first(database:
         store.append_audit(entry).await.unwrap();
     }
     store.append_audit(&AuditEntry { message: "written again".into(), ..older.clone() }).await.unwrap();
-    let of_calendar = store.audit_entries(AuditOf::Calendar(calendar_id), 10).await.unwrap();
+    let of_calendar = store.audit_entries(AuditOf::Calendar(calendar_id), &PageRequest::first(10)).await.unwrap().items;
     assert_eq!(of_calendar, [newer.clone(), older.clone()]);
-    let all = store.audit_entries(AuditOf::Everything, 10).await.unwrap();
+    let all = store.audit_entries(AuditOf::Everything, &PageRequest::first(10)).await.unwrap().items;
     assert_eq!(all, [other.clone(), newer, older]);
-    assert_eq!(store.audit_entries(AuditOf::Everything, 1).await.unwrap(), [other]);
+    assert_eq!(store.audit_entries(AuditOf::Everything, &PageRequest::first(1)).await.unwrap().items, [other]);
+}
+
+pub async fn pages_of_the_audit_log_have_no_gap_where_several_entries_have_one_time(database: &Database) {
+    let store = database.open().await;
+    let tenant = TenantId::generate();
+    let mut expected = Vec::new();
+    for index in 0..7 {
+        // Three at one time.
+        let entry = AuditEntry { tenant_id: Some(tenant), ..entry(&format!("{tenant}/{index}"), 1 + index / 3) };
+        store.append_audit(&entry).await.unwrap();
+        expected.insert(0, entry);
+    }
+    let mut page = PageRequest::first(2);
+    let mut seen = Vec::new();
+    loop {
+        let read = store.audit_entries(AuditOf::Tenant(tenant), &page).await.unwrap();
+        seen.extend(read.items);
+        match read.next {
+            Some(next) => page.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, expected);
+    for cursor in ["nonsense", "eyJhIjowLCJkIjoiXHUwMDAwIn0"] {
+        let page = PageRequest { after: Some(cursor.to_owned()), limit: 1 };
+        let error = store.audit_entries(AuditOf::Tenant(tenant), &page).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::InvalidCursor, "{cursor}");
+    }
 }
 
 pub async fn a_tenant_sees_its_own_entries_and_those_of_the_installation(database: &Database) {
@@ -37,7 +65,7 @@ pub async fn a_tenant_sees_its_own_entries_and_those_of_the_installation(databas
         let other = AuditEntry { tenant_id: Some(theirs), ..entry(&format!("other{index}"), 10 + index) };
         store.append_audit(&other).await.unwrap();
     }
-    assert_eq!(store.audit_entries(AuditOf::Tenant(ours), 5).await.unwrap(), [common, own]);
+    assert_eq!(store.audit_entries(AuditOf::Tenant(ours), &PageRequest::first(5)).await.unwrap().items, [common, own]);
 }
 
 fn entry(key: &str, minutes: i64) -> AuditEntry {

@@ -82,6 +82,7 @@ macro_rules! conformance_tests {
                 a_key_is_found_by_its_hash_until_it_or_its_tenant_is_revoked,
                 keys_are_listed_for_their_tenant_only_and_unknown_ones_cannot_be_revoked,
                 open_accounts_are_counted_for_each_tenant,
+                a_tenant_never_has_more_accounts_than_its_limit_however_many_come_at_once,
                 the_character_nul_in_a_name_is_replaced,
                 an_id_that_exists_is_a_conflict,
             }
@@ -154,6 +155,7 @@ macro_rules! conformance_tests {
             journal {
                 an_audit_entry_is_written_once_and_lists_are_newest_first,
                 a_tenant_sees_its_own_entries_and_those_of_the_installation,
+                pages_of_the_audit_log_have_no_gap_where_several_entries_have_one_time,
                 security_events_of_one_minute_are_counted_in_one_row,
                 a_heartbeat_never_moves_back,
             }

@@ -2,10 +2,10 @@
 
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Scopes, Tenant, TenantLimits};
 use evercal_domain::{AccountState, TenantId};
-use evercal_storage::StoreErrorKind;
+use evercal_storage::{AccountAdmission, StoreErrorKind};
 
 use super::Database;
-use super::fixtures::{add_account, add_tenant, at, seeded};
+use super::fixtures::{account_of, add_account, add_tenant, at, seeded, tokens};
 
 pub async fn a_tenant_reads_back_and_lists_are_oldest_first(database: &Database) {
     let store = database.open().await;
@@ -44,6 +44,35 @@ pub async fn a_key_is_found_by_its_hash_until_it_or_its_tenant_is_revoked(databa
     store.revoke_tenant(tenant.id, at(4)).await.unwrap();
     assert_eq!(found("second").await, None);
     assert_eq!(store.tenants().await.unwrap(), [Tenant { revoked_at: Some(at(3)), ..tenant }]);
+}
+
+pub async fn a_tenant_never_has_more_accounts_than_its_limit_however_many_come_at_once(database: &Database) {
+    let store = database.open().await;
+    let limits = TenantLimits { accounts_max: 2, ..TenantLimits::default() };
+    let tenant = Tenant { limits, ..Tenant::new("small", at(0)) };
+    store.insert_tenant(&tenant).await.unwrap();
+    let accounts: Vec<_> = (0..6).map(|_| account_of(tenant.id)).collect();
+    let credentials = tokens("t");
+    let admissions =
+        futures::future::try_join_all(accounts.iter().map(|account| store.insert_account(account, &credentials)));
+    let admissions = admissions.await.unwrap();
+    let inserted = admissions.iter().filter(|admission| **admission == AccountAdmission::Inserted).count();
+    assert_eq!(inserted, 2, "{admissions:?}");
+    assert_eq!(store.open_accounts(tenant.id).await.unwrap(), 2);
+
+    let more = TenantLimits { accounts_max: 3, requests_per_minute: 9 };
+    store.set_tenant_limits(tenant.id, more).await.unwrap();
+    assert_eq!(store.tenant(tenant.id).await.unwrap().unwrap().limits, more);
+    let third = account_of(tenant.id);
+    assert_eq!(store.insert_account(&third, &credentials).await.unwrap(), AccountAdmission::Inserted);
+    // One that ends makes room.
+    store.set_account_state(third.id, AccountState::Disconnected, None, at(1)).await.unwrap();
+    assert_eq!(store.insert_account(&account_of(tenant.id), &credentials).await.unwrap(), AccountAdmission::Inserted);
+    store.revoke_tenant(tenant.id, at(2)).await.unwrap();
+    let late = store.insert_account(&account_of(tenant.id), &credentials).await.unwrap();
+    assert_eq!(late, AccountAdmission::TenantRevoked);
+    let unknown = store.set_tenant_limits(TenantId::generate(), more).await.unwrap_err();
+    assert_eq!(unknown.kind, StoreErrorKind::NotFound);
 }
 
 pub async fn keys_are_listed_for_their_tenant_only_and_unknown_ones_cannot_be_revoked(database: &Database) {

@@ -1,6 +1,5 @@
 //! A store that grew in a SQLite file goes on in PostgreSQL.
 
-use chrono::{DateTime, Duration, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 use evercal_domain::tenant::ApiKey;
 use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason};
@@ -13,11 +12,6 @@ use crate::conformance::fixtures::{
     Seeded, at, cancelled, finish, id, instant, master, occurrence, occurrences_of, seeded, single, unreadable,
 };
 use crate::{fresh, name, server};
-
-/// Long after the last sign of life.
-fn later() -> DateTime<Utc> {
-    at(600)
-}
 
 fn file() -> Database {
     let folder = tempfile::tempdir().unwrap();
@@ -89,10 +83,11 @@ async fn prepared() -> Database {
 #[tokio::test]
 async fn a_copied_store_answers_the_same_and_goes_on() {
     let source = file();
-    let seeded = grown(&source).await;
+    let Seeded { store, tenant, account, calendar } = grown(&source).await;
+    drop(store);
     let target = prepared().await;
     let mut told = 0;
-    let copied = copy_store(&source.url, &target.url, later(), |_, rows| told = told.max(rows)).await.unwrap();
+    let copied = copy_store(&source.url, &target.url, |_, rows| told = told.max(rows)).await.unwrap();
     assert!(copied.iter().all(|copied| copied.rows > 0), "each table had rows: {copied:?}");
     assert!(told >= 1_200, "progress was told: {told}");
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public' \
@@ -101,22 +96,22 @@ async fn a_copied_store_answers_the_same_and_goes_on() {
 
     // The same master key: credentials are copied as they are sealed.
     let copy = target.try_open(&source.key).await.unwrap();
-    let all = PageRequest { after: None, limit: 100_000 };
-    let store = &seeded.store;
+    let store = source.try_open(&source.key).await.unwrap();
+    let all = PageRequest::first(100_000);
     assert_eq!(copy.tenants().await.unwrap(), store.tenants().await.unwrap());
-    assert_eq!(copy.calendar(seeded.calendar).await.unwrap(), store.calendar(seeded.calendar).await.unwrap());
-    assert_eq!(copy.items(seeded.calendar, &all).await.unwrap(), store.items(seeded.calendar, &all).await.unwrap());
-    let changes = async |store: &dyn evercal_storage::Store| store.changes(seeded.calendar, 0, 100_000).await.unwrap();
-    assert_eq!(changes(&*copy).await, changes(&**store).await);
-    assert_eq!(copy.sync_position(seeded.calendar).await.unwrap(), store.sync_position(seeded.calendar).await.unwrap());
-    let (of_copy, of_source) =
-        (copy.credentials(seeded.account).await.unwrap(), store.credentials(seeded.account).await.unwrap());
+    assert_eq!(copy.calendar(calendar).await.unwrap(), store.calendar(calendar).await.unwrap());
+    assert_eq!(copy.items(calendar, &all).await.unwrap(), store.items(calendar, &all).await.unwrap());
+    let changes = async |store: &dyn evercal_storage::Store| store.changes(calendar, 0, 100_000).await.unwrap();
+    assert_eq!(changes(&*copy).await, changes(&*store).await);
+    assert_eq!(copy.sync_position(calendar).await.unwrap(), store.sync_position(calendar).await.unwrap());
+    let (of_copy, of_source) = (copy.credentials(account).await.unwrap(), store.credentials(account).await.unwrap());
     assert_eq!(format!("{of_copy:?}"), format!("{of_source:?}"));
-    let everything = AuditOf::Everything;
-    assert_eq!(copy.audit_entries(everything, 9).await.unwrap(), store.audit_entries(everything, 9).await.unwrap());
+    let audit =
+        async |store: &dyn evercal_storage::Store| store.audit_entries(AuditOf::Everything, &all).await.unwrap();
+    assert_eq!(audit(&*copy).await, audit(&*store).await);
 
-    let before = copy.sync_position(seeded.calendar).await.unwrap();
-    let going_on = Seeded { store: copy, ..seeded };
+    let before = copy.sync_position(calendar).await.unwrap();
+    let going_on = Seeded { store: copy, tenant, account, calendar };
     going_on.commit(&[single("new", "after the move")]).await;
     let named = [id("new")];
     assert_eq!(going_on.store.related_items(going_on.calendar, &named).await.unwrap().len(), 1);
@@ -126,12 +121,14 @@ async fn a_copied_store_answers_the_same_and_goes_on() {
 #[tokio::test]
 async fn a_store_that_is_in_use_is_not_copied() {
     let source = file();
+    // As a worker has it: open, and without any sign of life.
     let seeded = grown(&source).await;
-    seeded.store.beat("gateway", later() - Duration::seconds(3)).await.unwrap();
     let target = prepared().await;
-    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
-    assert!(error.to_string().contains("still runs on the source"), "{error}");
+    assert!(error.to_string().contains("still has the source open"), "{error}");
+    drop(seeded);
+    copy_store(&source.url, &target.url, |_, _| {}).await.unwrap();
 }
 
 #[tokio::test]
@@ -139,13 +136,13 @@ async fn a_target_with_rows_or_without_tables_is_refused_and_stays_as_it_was() {
     let source = file();
     grown(&source).await;
     let target = fresh();
-    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("evercal migrate"), "{error}");
 
     // In one of the last tables: all that was copied before it is undone.
     evercal_storage::migrate(&target.url).await.unwrap();
     target.try_open(&target.key).await.unwrap().beat("worker", at(0)).await.unwrap();
-    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("heartbeats has rows"), "{error}");
     assert!(target.try_open(&target.key).await.unwrap().tenants().await.unwrap().is_empty());
 }
@@ -153,7 +150,8 @@ async fn a_target_with_rows_or_without_tables_is_refused_and_stays_as_it_was() {
 #[tokio::test]
 async fn a_row_that_the_target_cannot_hold_copies_nothing_and_says_so() {
     let source = file();
-    let seeded = grown(&source).await;
+    let Seeded { store, tenant, .. } = grown(&source).await;
+    drop(store);
     let mut connection = SqliteConnection::connect(&source.url.to_string()).await.unwrap();
     sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
     sqlx::query("UPDATE channels SET calendar_id = $1")
@@ -161,9 +159,10 @@ async fn a_row_that_the_target_cannot_hold_copies_nothing_and_says_so() {
         .execute(&mut connection)
         .await
         .unwrap();
+    connection.close().await.unwrap();
     let target = prepared().await;
-    let error = copy_store(&source.url, &target.url, later(), |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("write rows"), "{error}");
     let copy = target.try_open(&target.key).await.unwrap();
-    assert!(copy.tenant(seeded.tenant).await.unwrap().is_none());
+    assert!(copy.tenant(tenant).await.unwrap().is_none());
 }

@@ -13,6 +13,8 @@ use crate::{fresh, name, server};
 struct Schema {
     /// By table and column: the type, and `not null` where it is.
     columns: BTreeMap<(String, String), String>,
+    /// By table and column: what a row gets that does not say it.
+    defaults: BTreeMap<(String, String), String>,
     /// Tables with the columns of each index; those that allow no doubles are marked.
     indexes: BTreeSet<(String, String)>,
     /// Table, column and the table that it refers to.
@@ -31,6 +33,7 @@ async fn both_engines_have_the_same_tables() {
     let of_sqlite = of_sqlite(&sqlite).await;
     assert!(of_postgres.columns.len() > 80, "the catalogue was read: {}", of_postgres.columns.len());
     assert_eq!(of_postgres.columns, of_sqlite.columns);
+    assert_eq!(of_postgres.defaults, of_sqlite.defaults);
     assert_eq!(of_postgres.references, of_sqlite.references);
     assert_eq!(of_postgres.indexes, of_sqlite.indexes);
 }
@@ -46,6 +49,44 @@ async fn both_engines_have_the_same_migrations() {
     assert_eq!(names(&postgres).await, names(&sqlite).await);
 }
 
+/// The version before works on with the new tables until the last of its processes is stopped: nothing that it reads or
+/// writes is gone, and what it does not know of has a default.
+#[tokio::test]
+async fn each_migration_leaves_room_for_the_version_before_it() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 2, "{files:?}");
+    let database = name(&fresh());
+    let mut before = Schema::default();
+    for (number, file) in files.iter().enumerate() {
+        let migration = std::fs::read_to_string(file).unwrap();
+        server().query(&database, &migration).unwrap();
+        let after = of_postgres(&database);
+        let tables: BTreeSet<&String> = before.columns.keys().map(|(table, _)| table).collect();
+        for (column, kind) in &before.columns {
+            let now = after.columns.get(column).unwrap_or_else(|| panic!("{file:?} takes {column:?} away"));
+            assert_eq!(now, kind, "{file:?}: the version before reads and writes {column:?} as it was");
+        }
+        for (column, kind) in &after.columns {
+            let is_new = tables.contains(&column.0) && !before.columns.contains_key(column);
+            let can_be_left_out = !kind.ends_with("not null") || after.defaults.contains_key(column);
+            assert!(!is_new || can_be_left_out, "{file:?}: the version before cannot write {column:?}");
+        }
+        let is_stricter = after.indexes.iter().any(|(table, index)| {
+            let is_new = !before.indexes.contains(&(table.clone(), index.clone()));
+            is_new && index.ends_with("(unique)") && tables.contains(table)
+        });
+        assert!(!is_stricter, "{file:?}: the version before may write what a new index forbids");
+        let is_bound = after.references.difference(&before.references).any(|(table, ..)| tables.contains(table));
+        assert!(!is_bound, "{file:?}: the version before may write what a new reference forbids");
+        // Whoever waits for a table's lock makes all that come after wait too. The first two came before anybody ran.
+        let is_bounded = migration.contains("SET LOCAL lock_timeout");
+        assert!(number < 2 || is_bounded, "{file:?} does not bound its wait for locks");
+        before = after;
+    }
+}
+
 fn of_postgres(database: &str) -> Schema {
     let rows = |sql: &str| -> Vec<Vec<String>> {
         let answer = server().query(database, sql).unwrap();
@@ -53,10 +94,14 @@ fn of_postgres(database: &str) -> Schema {
     };
     let mut schema = Schema::default();
     for row in rows(
-        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns \
+        "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns \
          WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
     ) {
-        schema.columns.insert((row[0].clone(), row[1].clone()), type_of(&row[2], row[3] == "NO"));
+        let column = (row[0].clone(), row[1].clone());
+        schema.columns.insert(column.clone(), type_of(&row[2], row[3] == "NO"));
+        if let Some(default) = default_of(row.get(4).map(String::as_str)) {
+            schema.defaults.insert(column, default);
+        }
     }
     for row in rows(
         "SELECT t.relname, i.indisunique, (SELECT string_agg(a.attname, ',' ORDER BY k.place) \
@@ -79,15 +124,19 @@ fn of_postgres(database: &str) -> Schema {
 async fn of_sqlite(database: &Database) -> Schema {
     let mut connection = SqliteConnection::connect(&database.url.to_string()).await.unwrap();
     let mut schema = Schema::default();
-    let columns: Vec<(String, String, String, bool)> = sqlx::query_as(
-        "SELECT m.name, c.name, c.type, c.\"notnull\" FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+    let columns: Vec<(String, String, String, bool, Option<String>)> = sqlx::query_as(
+        "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value FROM sqlite_master m JOIN pragma_table_info(m.name) c \
          WHERE m.type = 'table' AND m.name <> '_sqlx_migrations'",
     )
     .fetch_all(&mut connection)
     .await
     .unwrap();
-    for (table, column, kind, not_null) in columns {
-        schema.columns.insert((table, column), type_of(&kind, not_null));
+    for (table, column, kind, not_null, default) in columns {
+        let column = (table, column);
+        schema.columns.insert(column.clone(), type_of(&kind, not_null));
+        if let Some(default) = default_of(default.as_deref()) {
+            schema.defaults.insert(column, default);
+        }
     }
     let indexes: Vec<(String, bool, String)> = sqlx::query_as(
         "SELECT m.name, i.\"unique\", (SELECT group_concat(x.name, ',' ORDER BY x.seqno) FROM pragma_index_info(i.name) x) \
@@ -112,6 +161,12 @@ async fn of_sqlite(database: &Database) -> Schema {
 
 fn index(unique: bool, columns: &str) -> String {
     if unique { format!("{columns} (unique)") } else { columns.to_owned() }
+}
+
+/// A default as both engines mean it: PostgreSQL adds the type, as in `'read'::text`.
+fn default_of(declared: Option<&str>) -> Option<String> {
+    let value = declared?.split("::").next()?.trim();
+    if value.is_empty() { None } else { Some(value.to_lowercase()) }
 }
 
 /// The name of a type that both engines mean the same by.

@@ -15,6 +15,8 @@ pub(in crate::routes) enum Page {
     UnknownAttempt,
     /// The account was disconnected meanwhile.
     AccountGone,
+    /// Its tenant may have no more accounts.
+    TenantFull,
 }
 
 impl Page {
@@ -37,6 +39,11 @@ impl Page {
                 StatusCode::CONFLICT,
                 "This account was disconnected",
                 "It cannot be connected again. Please connect it as a new account.",
+            ),
+            Self::TenantFull => (
+                StatusCode::CONFLICT,
+                "No more accounts",
+                "Whoever sent you here can connect no more accounts at the moment, so nothing was connected.",
             ),
         }
     }

@@ -1,10 +1,14 @@
-//! What to do when Temporal cannot be reached: which variable of the SDK's configuration is missing or wrong.
+//! How a process ends: its exit code, what went wrong, and what to do next; above all when Temporal cannot be reached, which
+//! variable of the SDK's configuration is missing or wrong.
 //!
 //! The SDK hands on what TLS and gRPC said, and only as text. Tests against a real server hold the words below to it
 //! (`starter/tests/dev/temporal_tls.rs`).
 
+use std::process::ExitCode;
+
 /// What an error says, and what helps; the first that fits counts.
-const HELP: [(&str, &str); 5] = [
+const HELP: [(&str, &str); 6] = [
+    ("Frontend is not healthy", "Temporal is still starting: try again in a few seconds"),
     (
         "UnknownIssuer",
         "Temporal's certificate was signed by an authority that is not trusted here: name its file in \
@@ -33,7 +37,18 @@ const HELP: [(&str, &str); 5] = [
     ),
 ];
 
+/// The exit code of a part of evercal; an error is told on stderr.
+pub fn end(outcome: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    let error = format!("{error:#}");
+    eprintln!("error: {error}");
+    if let Some(help) = temporal_help(&error) {
+        eprintln!(" next: {help}");
+    }
+    ExitCode::FAILURE
+}
+
 /// What helps against an error of the way to Temporal, if it is one that we know.
-pub fn help(error: &str) -> Option<&'static str> {
+pub fn temporal_help(error: &str) -> Option<&'static str> {
     HELP.iter().find(|(said, _)| error.contains(said)).map(|(_, help)| *help)
 }

@@ -1,0 +1,59 @@
+//! Every statement that runs per request or per page can find its rows by the index that was made for it.
+
+use evercal_devserver::postgres::shared;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, tenants};
+
+const DATABASE: &str = "query_plans";
+
+/// How the server would run a statement whatever its values are, if reading whole tables were dear: these are empty.
+fn plan(statement: &str) -> String {
+    let parameters = (1..100).take_while(|number| statement.contains(&format!("${number}"))).count();
+    let nothing = vec!["NULL"; parameters].join(", ");
+    let execute = if parameters == 0 { "q".to_owned() } else { format!("q({nothing})") };
+    let sql = format!(
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; \
+         PREPARE q AS {statement}; EXPLAIN (COSTS OFF) EXECUTE {execute}"
+    );
+    shared().unwrap().query(DATABASE, &sql).unwrap()
+}
+
+#[tokio::test]
+async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_table() {
+    let server = shared().unwrap();
+    server.create_database(DATABASE).unwrap();
+    let options: PgConnectOptions = server.url(DATABASE).parse().unwrap();
+    super::migrate(&options).await.unwrap();
+    let of_id = "SELECT body FROM events WHERE calendar_id = $1 AND provider_event_id IN ($2, $3)";
+    let of_series = "SELECT body FROM events WHERE calendar_id = $1 AND series_master_id IN ($2, $3)";
+    for (statement, index) in [
+        (tenants::TENANT, "tenants_pkey"),
+        (tenants::API_KEY_BY_HASH, "api_keys_hash_key"),
+        (tenants::API_KEYS_OF_TENANT, "api_keys_by_tenant"),
+        (tenants::OPEN_ACCOUNTS, "accounts_by_tenant"),
+        (accounts::BY_ID, "accounts_pkey"),
+        (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
+        (accounts::SHARES_GRANT, "accounts_by_grant"),
+        (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),
+        (authorizations::TAKE, "authorizations_pkey"),
+        (calendars::BY_ID, "calendars_pkey"),
+        (calendars::LIST_OF_TENANT, "calendars_by_tenant"),
+        (channels::OF_CALENDAR, "channels_by_calendar"),
+        (journal::AUDIT_ALL, "audit_log_by_time"),
+        (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar"),
+        (journal::SECURITY, "security_events_by_time"),
+        (mirror::CLAIM_REVISION, "calendars_pkey"),
+        (mirror::MASTER_IDS, "events_masters"),
+        (mirror::ORPHAN_STATES, "events_cancelled"),
+        (mirror::CHANGES, "changes_pkey"),
+        (mirror::QUARANTINED, "quarantine_pkey"),
+        (mirror::RUNS, "sync_runs_by_calendar"),
+        (reading::OCCURRENCES, "occurrences_pkey"),
+        (of_id, "events_pkey"),
+        (of_series, "events_by_series"),
+    ] {
+        let plan = plan(statement);
+        assert!(plan.contains(&format!(" {index} ")) && !plan.contains("Seq Scan"), "{index}: {statement}\n{plan}");
+    }
+}

@@ -1,0 +1,42 @@
+//! From one machine to an installation: the store moves to PostgreSQL, and the workflows to another Temporal.
+
+use evercal_devserver::postgres;
+use evercal_domain::CalendarState;
+use evercal_storage::DatabaseUrl;
+use evercal_tests::temporal::TestTemporal;
+use evercal_tests::{USER, World, channels, eventually, mirror};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_was() {
+    let mut world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let before = world.store.changes(calendar, 0, 10_000).await.unwrap();
+    world.stop_gateway().await;
+    world.stop_worker().await.unwrap();
+    // What happens in between is found by nobody's notice.
+    world.change_events(USER, 10).await;
+
+    let server = tokio::task::spawn_blocking(postgres::shared).await.unwrap().unwrap();
+    server.create_database("moved").unwrap();
+    let target: DatabaseUrl = server.url("moved").parse().unwrap();
+    evercal_storage::migrate(&target).await.unwrap();
+    let source = world.move_store(target.clone()).await.unwrap();
+    evercal_storage::copy_store(&source, &target, |_, _| {}).await.unwrap();
+    world.temporal = TestTemporal::start().await.unwrap();
+
+    world.start_gateway().await.unwrap();
+    world.start_worker().unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    eventually("the calendar is live, by one channel", || async {
+        let state = world.store.calendar(calendar).await.unwrap().unwrap().state;
+        let alive = channels::alive_at_provider(&world, USER);
+        if state == CalendarState::Live && alive.len() == 1 { Ok(()) } else { Err((state, alive)) }
+    })
+    .await;
+    world.change_events(USER, 10).await;
+    mirror::equals_provider(&world, calendar).await;
+    let after = world.store.changes(calendar, 0, 10_000).await.unwrap();
+    assert_eq!(after[..before.len()], before, "the feed goes on where it was");
+    mirror::follows_from_its_changes(&*world.store, calendar).await;
+    world.end().await;
+}
