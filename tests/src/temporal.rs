@@ -1,19 +1,26 @@
 //! One real Temporal server for all tests of a process, a namespace for each test.
 
 use std::ffi::OsString;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use evercal_devserver::{IndexedKind, RateLimits, TemporalOptions, TemporalServer, cache_dir};
 use evercal_workflows::names;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
+use tokio::sync::oneshot;
 use url::Url;
 
-/// The shared server's address. It lives on a thread of its own: each test has its own runtime, which takes what was
-/// started on it down when the test ends.
-static SERVER: OnceLock<Result<String, String>> = OnceLock::new();
+/// The shared server. It lives on a thread of its own: each test has its own runtime, which takes what was started on it down
+/// when the test ends.
+static SERVER: Mutex<Option<SharedServer>> = Mutex::new(None);
 static NAMESPACES: AtomicU32 = AtomicU32::new(0);
+
+/// A server on its thread; it stops when this is dropped.
+struct SharedServer {
+    address: Result<String, String>,
+    _stop: oneshot::Sender<()>,
+}
 
 /// A namespace of the shared server.
 pub struct TestTemporal {
@@ -28,8 +35,11 @@ pub struct TestTemporal {
 impl TestTemporal {
     /// Starts the shared server if it is not running, and makes a new namespace in it.
     pub async fn start() -> anyhow::Result<Self> {
-        let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(start_shared_server)).await?;
-        let address = server.clone().map_err(|error| anyhow!("starting Temporal for the tests: {error}"))?;
+        let address = tokio::task::spawn_blocking(|| {
+            let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+            server.get_or_insert_with(start_shared_server).address.clone()
+        });
+        let address = address.await?.map_err(|error| anyhow!("starting Temporal for the tests: {error}"))?;
         let namespace = format!("test-{}", NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::tempdir()?;
         let mut options = options(folder.path())?;
@@ -40,6 +50,11 @@ impl TestTemporal {
         let client = connect(&address, &namespace, "test").await?;
         Ok(Self { address, namespace, client })
     }
+}
+
+/// Ends the shared server; the next one that is asked for is a new one, which carries nothing of what was before.
+pub fn end_shared_server() {
+    drop(SERVER.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
 /// A client with an identity.
@@ -59,19 +74,24 @@ pub fn connection_options(
     Ok((connection, ClientOptions::new(namespace.to_owned()).build()))
 }
 
-/// Starts the shared server on a thread that lives as long as the process; the server's lifeline ends with it.
-fn start_shared_server() -> Result<String, String> {
+/// Starts the shared server on a thread of its own; the server's lifeline ends with the process.
+fn start_shared_server() -> SharedServer {
     let (started, address) = std::sync::mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime for the shared server");
         runtime.block_on(async {
             let server = shared_server().await;
             let address = server.as_ref().map(|(server, _)| server.address().to_owned());
             started.send(address.map_err(|error| format!("{error:#}"))).expect("the first test waits");
-            std::future::pending::<()>().await;
+            // A sender that is gone means the same.
+            drop(stopped.await);
+            if let Ok((server, _folder)) = server {
+                server.stop().await;
+            }
         });
     });
-    address.recv().map_err(|error| error.to_string())?
+    SharedServer { address: address.recv().map_err(|error| error.to_string()).flatten(), _stop: stop }
 }
 
 async fn shared_server() -> anyhow::Result<(TemporalServer, tempfile::TempDir)> {
