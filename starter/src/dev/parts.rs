@@ -1,11 +1,11 @@
 //! The processes of `evercal dev`: Temporal and its UI, simulator, worker, gateway.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, anyhow};
-use evercal_devserver::supervise::{ChildSpec, Supervisor, accepts_connections};
+use evercal_devserver::supervise::{ChildSpec, Supervisor};
 use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
+use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
@@ -13,7 +13,6 @@ use url::Url;
 
 use super::Progress;
 use super::folder::{Folder, HeldPorts};
-use super::ports::HeldPort;
 
 /// The seed of the demo tenant: the same events each time.
 const DEMO_SEED: &str = "7";
@@ -61,20 +60,21 @@ impl Parts {
         let environment = environment(folder, &temporal, &api, &simulator);
         let hidden = hidden(&temporal);
         let HeldPorts { gateway, simulator: simulator_port } = ports;
+        let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
         for (part, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
             let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
             spec.args = arguments(part, folder);
             spec.env.clone_from(&environment);
             spec.env_remove.clone_from(&hidden);
-            let number = port.as_ref().map(HeldPort::number);
+            let address = port.as_ref().map(|port| local_url(port.number())).transpose()?;
             // From here on it is the part's own.
             drop(port);
-            let ready = || async move {
-                match number {
-                    Some(port) => accepts_connections(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await,
-                    // A worker answers nobody: it shows by what it does.
-                    None => true,
-                }
+            let ready = async || match &address {
+                // An answer, not a mere connection: a process that was started a moment ago may still have the port that we
+                // held, until it has become its program, and takes connections that nobody will answer.
+                Some(address) => http.send(HttpRequest::get("ready", address.clone())).await.is_ok(),
+                // A worker answers nobody: it shows by what it does.
+                None => true,
             };
             supervisor.start(spec, ready).await?;
         }
