@@ -227,7 +227,7 @@ impl Programs {
                 .map_err(DevserverError::io("open to everybody", folder))?;
             run("chown", Command::new("chown").arg("-R").arg(USER).arg(folder))?;
         }
-        let arguments: [&OsStr; 9] = [
+        let arguments: [&OsStr; 10] = [
             "--pgdata".as_ref(),
             cluster.as_ref(),
             "--username".as_ref(),
@@ -236,6 +236,8 @@ impl Programs {
             "--pwfile".as_ref(),
             password_file.as_ref(),
             "--encoding=UTF8".as_ref(),
+            // Not the caller's, which need not be there: over ssh it is that of another machine.
+            "--locale=C".as_ref(),
             "--no-sync".as_ref(),
         ];
         let (program, arguments) = self.as_user("initdb", arguments);
@@ -246,8 +248,10 @@ impl Programs {
 
 fn newest_of_debian() -> Option<PathBuf> {
     let versions = fs::read_dir(DEBIAN_FOLDER).ok()?.filter_map(Result::ok);
-    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max()?;
-    Some(Path::new(DEBIAN_FOLDER).join(newest.to_string()).join("bin")).filter(|folder| folder.join("initdb").exists())
+    let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let programs = |number: u32| Path::new(DEBIAN_FOLDER).join(number.to_string()).join("bin");
+    // A newer version may have come with its client alone.
+    numbers.filter(|number| programs(*number).join("initdb").exists()).max().map(programs)
 }
 
 fn on_path() -> Option<PathBuf> {

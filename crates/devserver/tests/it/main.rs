@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod build;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod supervise;
