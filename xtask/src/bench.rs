@@ -3,15 +3,15 @@
 
 use std::process::Command;
 
-use crate::cache;
+use crate::cache::Target;
 use crate::run::{cargo, run};
 
 const PROGRAM: &str = "evercal-benches";
 
 /// Builds, and runs with the caller's arguments.
 pub fn bench_all(arguments: &[String]) -> anyhow::Result<()> {
-    let target = cache::target()?;
+    let target = Target::take("release")?;
     let mut build = cargo(&["build", "--release", "--package", "evercal-starter", "--package", PROGRAM]);
-    run(build.env("CARGO_TARGET_DIR", &target))?;
-    run(Command::new(target.join("release").join(PROGRAM)).args(arguments))
+    run(build.env("CARGO_TARGET_DIR", &target.folder))?;
+    run(Command::new(target.folder.join("release").join(PROGRAM)).args(arguments))
 }

@@ -1,53 +1,69 @@
-//! What comes from Debian's packages: PostgreSQL and what the operations guide calls, for the tests; Python where it is
+//! What comes from Debian's packages: PostgreSQL, and what the operations guide calls, for the tests; Python where it is
 //! missing.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::bail;
 
-use crate::run::{run, works};
+use crate::run::{printed, run, works};
 
 /// Where Debian puts the versions of PostgreSQL.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
-/// Makes sure that there is a PostgreSQL server to test with.
-pub fn postgres(install_it: bool) -> anyhow::Result<()> {
-    if Path::new(POSTGRES_FOLDER).exists() || works(Command::new("pg_config").arg("--bindir")) {
-        return Ok(());
-    }
-    if !install_it {
-        bail!(
-            "the tests need a PostgreSQL server; run `cargo verify --install`, or install it: apt-get install postgresql"
-        );
-    }
-    install(&["postgresql"])
+/// The packages that hold what is missing for the tests.
+pub fn missing() -> Vec<&'static str> {
+    let postgres = (!has_postgres_server(Path::new(POSTGRES_FOLDER))).then_some("postgresql");
+    // The packages are called the same.
+    let tools = [("curl", "--version"), ("openssl", "version")];
+    let tools = tools.into_iter().filter(|(program, version)| !works(Command::new(program).arg(version)));
+    postgres.into_iter().chain(tools.map(|(program, _)| program)).collect()
 }
 
-/// Makes sure that the programs are there which `docs/operations.md` calls, since a test follows it.
-pub fn tools(install_it: bool) -> anyhow::Result<()> {
-    let missing: Vec<&str> =
-        [("curl", "--version"), ("openssl", "version")].into_iter().filter_map(missing_tool).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    if !install_it {
-        bail!("the tests need {}; run `cargo verify --install`, or install it", missing.join(" and "));
-    }
-    install(&missing)
+/// Whether there is a server, and not only a client or headers: where `crates/devserver/src/postgres.rs` looks for one.
+fn has_postgres_server(debian_folder: &Path) -> bool {
+    let versions = fs::read_dir(debian_folder).into_iter().flatten().filter_map(Result::ok);
+    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    folders.extend(printed(Command::new("pg_config").arg("--bindir")).map(PathBuf::from));
+    folders.iter().any(|folder| folder.join("initdb").exists())
 }
 
-/// The name of a program that does not answer; its Debian package is called the same.
-fn missing_tool((program, version): (&'static str, &str)) -> Option<&'static str> {
-    (!works(Command::new(program).arg(version))).then_some(program)
-}
-
-/// On Debian, as root; elsewhere says what to install.
+/// Installs packages, where somebody may do that.
 pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     if !works(Command::new("apt-get").arg("--version")) {
         bail!("{} is missing: install it with your system's package manager", packages.join(", "));
     }
+    if printed(Command::new("id").arg("-u")).as_deref() != Some("0") {
+        bail!("run as root: {}", command(packages));
+    }
     run(Command::new("apt-get").args(["update", "--quiet"]))?;
     // The server that a package starts by itself is not used, but does no harm either.
-    run(Command::new("apt-get").args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))
+    let options = ["install", "--yes", "--quiet", "--no-install-recommends"];
+    // Packages may ask questions otherwise, and wait for answers.
+    run(Command::new("apt-get").args(options).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// What people type.
+pub fn command(packages: &[&str]) -> String {
+    format!("apt-get install {}", packages.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_without_a_server_is_no_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let bin = |version: &str| folder.path().join(version).join("bin");
+        let of_the_system = printed(Command::new("pg_config").arg("--bindir"));
+        let is_elsewhere = of_the_system.is_some_and(|folder| Path::new(&folder).join("initdb").exists());
+        fs::create_dir_all(bin("18")).unwrap();
+        fs::write(bin("18").join("psql"), "").unwrap();
+        assert_eq!(has_postgres_server(folder.path()), is_elsewhere);
+        fs::create_dir_all(bin("17")).unwrap();
+        fs::write(bin("17").join("initdb"), "").unwrap();
+        assert!(has_postgres_server(folder.path()));
+    }
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod cache;
 mod debian;
+mod machine;
 mod python;
 mod run;
 mod suite;

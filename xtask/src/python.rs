@@ -5,41 +5,47 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::cache;
-use crate::debian;
 use crate::run::{run, works};
 
 /// What the tests need, pinned.
-const PACKAGES: [&str; 3] = ["google-api-python-client==2.202.0", "schemathesis==4.32.5", "check-jsonschema==0.39.0"];
+pub const PACKAGES: [&str; 3] =
+    ["google-api-python-client==2.202.0", "schemathesis==4.32.5", "check-jsonschema==0.39.0"];
+/// They are there when this runs; after the system's Python was replaced, they are not.
+const IMPORTS: &str = "import googleapiclient.discovery, schemathesis, check_jsonschema";
 
-/// The interpreter to test with; made if it is missing and `install` allows it.
-pub fn interpreter(install: bool) -> anyhow::Result<PathBuf> {
-    let folder = cache::folder()?.join("python");
-    let interpreter = folder.join("bin").join("python");
-    // The list of what is inside is written last: an interrupted installation has none.
-    let done = folder.join("installed.txt");
-    let wanted = PACKAGES.join("\n");
-    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
-        return Ok(interpreter);
-    }
-    if !install {
-        bail!(
-            "the tests need a Python with {}; run `cargo verify --install` to have it put into {}",
-            PACKAGES.join(", "),
-            folder.display()
-        );
-    }
-    install_into(&folder, &interpreter)?;
-    fs::write(&done, wanted).with_context(|| format!("writing {}", done.display()))?;
-    Ok(interpreter)
+/// Where it is kept.
+pub fn folder(cache: &Path) -> PathBuf {
+    cache.join("python")
 }
 
-fn install_into(folder: &Path, interpreter: &Path) -> anyhow::Result<()> {
-    if !works(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
-        debian::install(&["python3", "python3-venv"])?;
-    }
+/// Its interpreter.
+pub fn interpreter(folder: &Path) -> PathBuf {
+    folder.join("bin").join("python")
+}
+
+/// Whether all packages are there and work.
+pub fn is_complete(folder: &Path) -> bool {
+    fs::read_to_string(list(folder)).is_ok_and(|installed| installed == PACKAGES.join("\n"))
+        && works(Command::new(interpreter(folder)).args(["-c", IMPORTS]))
+}
+
+/// Debian's packages that [`install`] needs and does not have.
+pub fn missing_packages() -> Vec<&'static str> {
+    let is_there = works(Command::new("python3").args(["-c", "import venv, ensurepip"]));
+    if is_there { Vec::new() } else { vec!["python3", "python3-venv"] }
+}
+
+/// Makes it anew.
+pub fn install(folder: &Path) -> anyhow::Result<()> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
-    run(Command::new(interpreter).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))
+    run(Command::new(interpreter(folder)).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+    let list = list(folder);
+    fs::write(&list, PACKAGES.join("\n")).with_context(|| format!("writing {}", list.display()))
+}
+
+/// What is inside, written last: an interrupted installation has none.
+fn list(folder: &Path) -> PathBuf {
+    folder.join("installed.txt")
 }

@@ -3,9 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::cache;
-use crate::debian;
-use crate::python;
+use crate::cache::Target;
+use crate::machine;
 use crate::run::{self, run, variable};
 use crate::suite;
 
@@ -16,13 +15,11 @@ const TEMPORAL_IS_BUILT: &str = "it::build::the_pinned_programs_are_built_once_a
 pub fn verify(install: bool) -> anyhow::Result<()> {
     let in_ci = variable("CI").is_some_and(|value| value == "true");
     let install = install || in_ci;
-    let target = cache::target()?;
-    let python = python::interpreter(install)?;
-    debian::postgres(install)?;
-    debian::tools(install)?;
+    let python = machine::prepare(install)?;
+    let target = Target::take("debug")?;
     let cargo = |arguments: &[&str]| {
         let mut command = run::cargo(arguments);
-        command.env("CARGO_TARGET_DIR", &target).env("EVERCAL_PYTHON", &python);
+        command.env("CARGO_TARGET_DIR", &target.folder).env("EVERCAL_PYTHON", &python);
         if in_ci {
             // A clone is built once: what helps the next build of the same clone costs it time, and many gigabytes.
             command.env("CARGO_INCREMENTAL", "0");

@@ -46,7 +46,7 @@ async fn the_pinned_programs_are_built_once_and_found_again() {
         store: "temporal".to_owned(),
         visibility: "temporal_visibility".to_owned(),
     });
-    let built = ensure_binaries(&options).await.unwrap();
+    let built = ensure_binaries(&options).await.unwrap_or_else(|error| panic!("{error}"));
     options.search_path = folder.path().into();
     let found = ensure_binaries(&options).await.unwrap();
     for (built, found) in [(built.server, found.server), (built.ui, found.ui), (built.schema_tool, found.schema_tool)] {
