@@ -15,7 +15,7 @@ use crate::namespace::{connect_by, ensure_namespace, host_and_port};
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
 use crate::postgres_schema;
-use crate::supervise::{ChildSpec, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor};
+use crate::supervise::{Ailing, ChildSpec, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor};
 
 /// Names of the children, and of their log files.
 const SERVER: &str = "temporal";
@@ -114,6 +114,11 @@ impl TemporalServer {
     /// The process id of the own UI while it runs; another one after each restart.
     pub fn ui_pid(&self) -> Option<u32> {
         self.own.as_ref()?.supervisor.pid(UI)
+    }
+
+    /// Which of own server and own UI do not run as they should.
+    pub fn ailing(&self) -> Vec<Ailing> {
+        self.own.as_ref().map_or_else(Vec::new, |own| own.supervisor.ailing())
     }
 
     /// Stops UI and server, in this order. A server that somebody else runs goes on.

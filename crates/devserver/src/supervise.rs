@@ -5,6 +5,7 @@
 //! them over their own interfaces.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::io;
@@ -82,6 +83,30 @@ pub enum ChildStatus {
     Stopped,
 }
 
+/// A child that ended by itself and has not run long enough since then to count as healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ailing {
+    /// The child.
+    pub name: String,
+    /// How often it ended so, without being healthy in between.
+    pub times: u32,
+    /// How it ended the last time.
+    pub ended: String,
+    /// The last lines that it wrote then.
+    pub log_tail: String,
+}
+
+impl fmt::Display for Ailing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, times, ended, log_tail } = self;
+        let times = if *times == 1 { String::new() } else { format!(" {times} times in a row") };
+        write!(
+            formatter,
+            "{name} ended by itself{times} ({ended}) and is started again; the end of its log:\n{log_tail}"
+        )
+    }
+}
+
 /// Why a child does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
@@ -135,8 +160,23 @@ pub struct Supervisor {
 struct Child {
     name: String,
     status: watch::Receiver<ChildStatus>,
+    ailment: watch::Receiver<Option<Ailment>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+}
+
+/// What is known of a child that ended by itself.
+#[derive(Debug)]
+struct Ailment {
+    last_end: Ailing,
+    /// Since when it runs again, if it does.
+    restarted_at: Option<Instant>,
+}
+
+impl Ailment {
+    fn is_over(&self) -> bool {
+        self.restarted_at.is_some_and(|restarted_at| restarted_at.elapsed() >= HEALTHY_AFTER)
+    }
 }
 
 impl Supervisor {
@@ -172,9 +212,10 @@ impl Supervisor {
         let pid = process.pid;
         info!(child = name, pid, "started");
         let (status_sender, status) = watch::channel(ChildStatus::Running { pid });
+        let (ailment_sender, ailment) = watch::channel(None);
         let (stop, stop_requested) = oneshot::channel();
-        let task = tokio::spawn(keep_running(spec, process, status_sender, stop_requested));
-        self.children.push(Child { name, status, stop, task });
+        let task = tokio::spawn(keep_running(spec, process, status_sender, ailment_sender, stop_requested));
+        self.children.push(Child { name, status, ailment, stop, task });
         Ok(pid)
     }
 
@@ -189,6 +230,15 @@ impl Supervisor {
             ChildStatus::Running { pid } => Some(pid),
             ChildStatus::Restarting | ChildStatus::Stopped => None,
         }
+    }
+
+    /// The children that do not run, or run again after an end too short ago to be sure of them.
+    pub fn ailing(&self) -> Vec<Ailing> {
+        let last_end = |child: &Child| {
+            let ailment = child.ailment.borrow();
+            ailment.as_ref().filter(|ailment| !ailment.is_over()).map(|ailment| ailment.last_end.clone())
+        };
+        self.children.iter().filter_map(last_end).collect()
     }
 
     /// Stops all children, the last started first: SIGTERM, then SIGKILL after the child's `stop_timeout`.
@@ -217,10 +267,12 @@ async fn keep_running(
     spec: ChildSpec,
     first: Process,
     status: watch::Sender<ChildStatus>,
+    ailment: watch::Sender<Option<Ailment>>,
     mut stop_requested: oneshot::Receiver<()>,
 ) {
     let mut process = first;
     let mut delay = RESTART_DELAY_MIN;
+    let mut ends_in_a_row = 0;
     loop {
         let started_at = Instant::now();
         let ended = tokio::select! {
@@ -234,8 +286,13 @@ async fn keep_running(
         };
         if started_at.elapsed() >= HEALTHY_AFTER {
             delay = RESTART_DELAY_MIN;
+            ends_in_a_row = 0;
         }
+        ends_in_a_row += 1;
         warn!(child = spec.name, pid = process.pid, ended = ?ended, delay_ms = delay.as_millis(), "ended; restarting");
+        let ended = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let last_end = Ailing { name: spec.name.clone(), times: ends_in_a_row, ended, log_tail: process.log_tail() };
+        ailment.send_replace(Some(Ailment { last_end, restarted_at: None }));
         status.send_replace(ChildStatus::Restarting);
         drop(process);
         process = loop {
@@ -253,6 +310,11 @@ async fn keep_running(
             }
         };
         info!(child = spec.name, pid = process.pid, "restarted");
+        ailment.send_modify(|ailment| {
+            if let Some(ailment) = ailment {
+                ailment.restarted_at = Some(Instant::now());
+            }
+        });
         status.send_replace(ChildStatus::Running { pid: process.pid });
     }
 }

@@ -1,5 +1,6 @@
-//! How a role logs: one JSON object per line, to stderr. What is logged, and what never is: `docs/logging.md`.
+//! How a role logs: one JSON object per line, to stderr; `evercal dev` to a file. What is logged, and what never is: `docs/logging.md`.
 
+use std::fs::File;
 use std::io;
 
 use tracing_subscriber::EnvFilter;
@@ -19,5 +20,12 @@ pub fn log_filter(lookup: &Lookup<'_>) -> Result<EnvFilter, ConfigError> {
 pub fn log_as_json(lookup: &Lookup<'_>) -> Result<(), ConfigError> {
     let filter = log_filter(lookup)?;
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(io::stderr).init();
+    Ok(())
+}
+
+/// The same, for a process whose stderr is for people.
+pub fn log_as_json_into(file: File, lookup: &Lookup<'_>) -> Result<(), ConfigError> {
+    let filter = log_filter(lookup)?;
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(file).init();
     Ok(())
 }

@@ -70,6 +70,28 @@ async fn a_child_that_ends_before_it_is_ready_is_an_error_with_its_last_words() 
 }
 
 #[tokio::test]
+async fn a_child_that_ends_again_and_again_is_ailing_with_its_last_words_and_a_quiet_one_is_not() {
+    let folder = Folder::new();
+    let mut supervisor = Supervisor::new();
+    supervisor.start(folder.child("quiet", WAIT), at_once).await.unwrap();
+    // Ready in its first run, and broken from then on.
+    let ready = folder.path("ready");
+    let script = format!("if [ -e $FOLDER/ready ]; then echo no such thing; exit 3; fi; : >$FOLDER/ready; {WAIT}");
+    let pid = supervisor.start(folder.child("broken", &script), || async { ready.exists() }).await.unwrap();
+    assert_eq!(supervisor.ailing(), []);
+    send_signal("KILL", pid);
+    let ailing = wait_for("the third end", async || match supervisor.ailing() {
+        ailing if ailing.iter().any(|child| child.times >= 3) => Ok(ailing),
+        ailing => Err(format!("{ailing:?}")),
+    })
+    .await;
+    let [broken] = ailing.as_slice() else { panic!("{ailing:?}") };
+    assert_eq!((broken.name.as_str(), broken.log_tail.as_str()), ("broken", "no such thing"));
+    assert!(broken.to_string().contains("times in a row (exit status: 3)"), "{broken}");
+    supervisor.stop().await;
+}
+
+#[tokio::test]
 async fn a_child_that_never_becomes_ready_is_killed() {
     let folder = Folder::new();
     let mut spec = folder.child("child", &format!("echo $$ >$FOLDER/pid; {WAIT}"));
