@@ -50,7 +50,7 @@ enum Command {
     /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
     Dev(DevOptions),
     /// Run a worker
-    Worker,
+    Worker(WorkerOptions),
     /// Run a gateway
     Gateway,
     /// Open sealed payloads for Temporal's UI and CLI
@@ -69,7 +69,7 @@ impl Command {
     /// Whether `--config` and `--set` have a meaning for it.
     fn reads_settings(&self) -> bool {
         match self {
-            Self::Worker | Self::Gateway | Self::Codec | Self::Config(_) => true,
+            Self::Worker(_) | Self::Gateway | Self::Codec | Self::Config(_) => true,
             Self::Administer(command) => command.reads_settings(),
             Self::Dev(_) | Self::Simulator(_) | Self::Ask(_) => false,
         }
@@ -85,7 +85,7 @@ struct DevOptions {
     #[arg(long, value_name = "FOLDER", default_value = cli::DATA_DIR_DEFAULT)]
     data_dir: PathBuf,
     /// The API's port; without it the one of last time, else 8080 or a free one
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// Forget what was there and begin anew
     #[arg(long)]
@@ -93,6 +93,13 @@ struct DevOptions {
     /// Print one line of JSON when ready, instead of the live table
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct WorkerOptions {
+    /// How it calls itself in Temporal: `dev` knows its own worker by it
+    #[arg(long, hide = true)]
+    identity: Option<String>,
 }
 
 #[derive(Args)]
@@ -134,7 +141,10 @@ async fn main() -> ExitCode {
             let DevOptions { data_dir, port, fresh, json } = options;
             end(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &find).await)
         }
-        Command::Worker => role(Box::pin(evercal_worker::run(&find)), &find).await,
+        Command::Worker(WorkerOptions { identity: None }) => role(Box::pin(evercal_worker::run(&find)), &find).await,
+        Command::Worker(WorkerOptions { identity: Some(identity) }) => {
+            role(Box::pin(evercal_worker::run_as(&identity, &find)), &find).await
+        }
         Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
         Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&find)), &find).await,
         Command::Simulator(options) => {

@@ -24,11 +24,16 @@ const IDENTITY: &str = "evercal-worker";
 
 /// Runs a worker until SIGINT or SIGTERM. `find` looks a value up by its name, such as `DATABASE_URL`.
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+    run_as(IDENTITY, find).await
+}
+
+/// The same, under another name in Temporal.
+pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
     let store = evercal_storage::open(&config.store).await;
     let store = store.with_context(|| format!("opening the store {}", config.store.url))?;
-    let target = temporal_target(IDENTITY)?.sealing(&lookup)?;
+    let target = temporal_target(identity)?.sealing(&lookup)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let stop = async move {

@@ -10,8 +10,8 @@
 //!
 //! [`postgres`] runs a PostgreSQL server the same way, from the system's packages.
 //!
-//! Not for production clusters: there the operator runs Temporal, and this crate is not linked in a role
-//! that serves traffic. It reads no environment; binaries pass paths and addresses in.
+//! Not for production clusters: there the operator runs Temporal, and gateway and worker do not know this crate; of
+//! `evercal`, only `dev` and `prepare-temporal` use it. It reads no environment; binaries pass paths and addresses in.
 
 mod binaries;
 mod cli;
@@ -31,7 +31,7 @@ pub mod supervise;
 
 pub use binaries::{Binaries, ensure as ensure_binaries};
 pub use error::DevserverError;
-pub use namespace::{connect, connection_options, ensure_namespace};
+pub use namespace::{activity_pollers, connect, connection_options, ensure_namespace};
 pub use options::{
     DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, PostgresDatabases, RateLimits,
     TemporalOptions, cache_dir,

@@ -1,16 +1,18 @@
 //! Makes sure that a server has our namespace and search attributes, and that they can be used already.
 //! What is there is left alone, so that no rights are needed where an operator has prepared everything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_client::{Connection, ConnectionOptions};
-use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
+use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, TaskQueueType};
 use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, RegisterNamespaceRequest,
+    CountWorkflowExecutionsRequest, DescribeNamespaceRequest, DescribeTaskQueueRequest, RegisterNamespaceRequest,
 };
 use tokio::time::{Instant, sleep};
 use tonic::{Code, IntoRequest, Status};
@@ -122,6 +124,25 @@ async fn ensure_search_attributes(
         Err(status) => return Err(rpc_error("add search attributes to", namespace)(status)),
     }
     wait_until_counted(connection, namespace, query).await
+}
+
+/// Who asked for activities of a queue within the last minutes, by the names that they give themselves; those that have gone
+/// since then too. Not of workflow tasks: one that asks for these alone may be asking another partition of the queue.
+pub async fn activity_pollers(
+    connection: &Connection,
+    namespace: &str,
+    task_queue: &str,
+) -> Result<BTreeSet<String>, DevserverError> {
+    let request = DescribeTaskQueueRequest {
+        namespace: namespace.to_owned(),
+        task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
+        task_queue_type: TaskQueueType::Activity as i32,
+        ..Default::default()
+    };
+    let described = WorkflowService::describe_task_queue(&mut connection.clone(), request.into_request())
+        .await
+        .map_err(rpc_error("see who works in namespace", namespace))?;
+    Ok(described.into_inner().pollers.into_iter().map(|poller| poller.identity).collect())
 }
 
 /// Repeats a count of workflows until the server knows everything that the query names.

@@ -11,7 +11,7 @@ mod progress;
 mod resolve;
 pub mod table;
 mod target;
-mod times;
+pub mod times;
 
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;

@@ -25,6 +25,17 @@ impl Screen {
         let width = Table::new().width().unwrap_or(WIDTH_MAX).clamp(WIDTH_MIN, WIDTH_MAX);
         Self { width, has_colours: std::io::stdout().is_terminal() && !no_colour }
     }
+
+    /// Columns of a line.
+    pub fn width(self) -> usize {
+        usize::from(self.width)
+    }
+
+    /// A screen of this width, without colours.
+    #[cfg(test)]
+    pub fn plain(width: u16) -> Self {
+        Self { width, has_colours: false }
+    }
 }
 
 /// A column of a list.

@@ -1,5 +1,6 @@
 //! The data folder of `evercal dev`: what it keeps between runs, and the file by which the CLI finds a running one.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -20,10 +21,12 @@ const DEFAULT_PORT: u16 = 8080;
 /// The mirror.
 pub const DATABASE_FILE: &str = "evercal.db";
 const KEPT: &str = "dev-keys.json";
+const KEPT_UNFINISHED: &str = "dev-keys.tmp";
 const LOCK: &str = "dev.lock";
 const LOGS: &str = "logs";
 /// Written while `dev` runs; the CLI reads it.
 pub const READY_FILE: &str = "dev.json";
+const READY_UNFINISHED: &str = "dev.tmp";
 
 /// An opened data folder. No other `dev` opens it while this value lives.
 pub(super) struct Folder {
@@ -41,6 +44,9 @@ pub(super) struct Kept {
     pub(super) api_key: Secret,
     pub(super) gateway_port: u16,
     pub(super) simulator_port: u16,
+    /// How the worker calls itself in Temporal, so that the next run knows the one of this run.
+    #[serde(default)]
+    pub(super) worker_identity: String,
 }
 
 /// The ports of the parts, until these are started.
@@ -52,28 +58,38 @@ pub(super) struct HeldPorts {
 impl Folder {
     /// Opens or makes the folder, and holds the ports that belong to it.
     pub(super) async fn open(path: &Path, fresh: bool, port: Option<u16>) -> anyhow::Result<(Self, HeldPorts)> {
-        if fresh && !is_ours_or_empty(path)? {
-            bail!("{} was not made by `evercal dev`: --fresh does not touch it", path.display());
+        // Before anything is written there: what holds our files later counts as ours, and is what --fresh deletes.
+        if let Some(foreign) = foreign_name(path)? {
+            bail!(
+                "{} holds {} and was not made by `evercal dev`: name an empty or a new folder with --data-dir",
+                path.display(),
+                foreign.display()
+            );
         }
         fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("finding the folder {}", path.display()))?;
         let lock = lock(&path)?;
         wait_for_the_dying(&path).await?;
-        if fresh {
-            clear(&path)?;
-        }
-        let (kept, ports) = match read_kept(&path)? {
+        // Temporal shows the old worker for some minutes: also a fresh run has to know it for its own.
+        let known = read_kept(&path);
+        let worker_identity =
+            known.as_ref().ok().and_then(|kept| kept.as_ref().map(|kept| kept.worker_identity.clone()));
+        let worker_identity =
+            worker_identity.filter(|identity| !identity.is_empty()).map_or_else(new_worker_identity, Ok)?;
+        let known = if fresh { clear(&path).map(|()| None) } else { known }?;
+        let (kept, ports) = match known {
             Some(mut kept) => {
                 kept.gateway_port = port.unwrap_or(kept.gateway_port);
+                kept.worker_identity = worker_identity;
                 let ports = HeldPorts {
                     gateway: hold(kept.gateway_port, "the API", "choose another with --port")?,
                     simulator: hold(kept.simulator_port, "the simulator", "begin anew with --fresh")?,
                 };
                 (kept, ports)
             }
-            None => new_kept(port)?,
+            None => new_kept(port, worker_identity)?,
         };
-        write_private(&path.join(KEPT), &serde_json::to_vec_pretty(&kept)?)?;
+        write_private(&path.join(KEPT), &path.join(KEPT_UNFINISHED), &serde_json::to_vec_pretty(&kept)?)?;
         Ok((Self { path, kept, _lock: lock }, ports))
     }
 
@@ -85,8 +101,19 @@ impl Folder {
         self.path.join(LOGS).join(format!("{part}.log"))
     }
 
+    /// Where `dev` itself logs.
+    pub(super) fn own_log(&self) -> anyhow::Result<File> {
+        let path = self.log_file("dev");
+        let open = || {
+            fs::create_dir_all(self.path.join(LOGS))?;
+            fs::OpenOptions::new().create(true).append(true).open(&path)
+        };
+        open().with_context(|| format!("opening {}", path.display()))
+    }
+
     pub(super) fn write_ready(&self, ready: &Ready) -> anyhow::Result<()> {
-        write_private(&self.path.join(READY_FILE), &serde_json::to_vec_pretty(ready)?)
+        let path = &self.path;
+        write_private(&path.join(READY_FILE), &path.join(READY_UNFINISHED), &serde_json::to_vec_pretty(ready)?)
     }
 
     pub(super) fn remove_ready(&self) {
@@ -123,26 +150,41 @@ async fn wait_for_the_dying(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether `--fresh` may empty it: a folder that does not exist yet counts as empty.
-fn is_ours_or_empty(path: &Path) -> anyhow::Result<bool> {
-    let mut entries = match fs::read_dir(path) {
+/// A name in a folder that `dev` did not make; none where it did, or where nothing is there yet. A start that failed early
+/// leaves a lock and no keys.
+fn foreign_name(path: &Path) -> anyhow::Result<Option<OsString>> {
+    if path.join(KEPT).exists() {
+        return Ok(None);
+    }
+    let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
-    Ok(entries.next().is_none() || path.join(KEPT).exists() || path.join(LOCK).exists())
+    for entry in entries {
+        let name = entry.with_context(|| format!("reading {}", path.display()))?.file_name();
+        if name != LOCK && name != KEPT_UNFINISHED {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
-/// Deletes all but the lock.
+/// Deletes what `dev` makes but for the lock; other files are somebody's, even here. The keys go last: without them the
+/// rest would be a stranger's.
 fn clear(path: &Path) -> anyhow::Result<()> {
-    for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
-        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
-        if entry.file_name() == LOCK {
-            continue;
-        }
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let deleted = if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
-        deleted.with_context(|| format!("deleting {}", entry.path().display()))?;
+    let database = ["", "-wal", "-shm", "-journal"].map(|end| format!("{DATABASE_FILE}{end}"));
+    let others =
+        ["temporal", "simulator", LOGS, READY_FILE, READY_UNFINISHED, KEPT_UNFINISHED, KEPT].map(str::to_owned);
+    for name in database.into_iter().chain(others) {
+        let entry = path.join(name);
+        let deleted = match fs::symlink_metadata(&entry) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&entry),
+            Ok(_) => fs::remove_file(&entry),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => Err(error),
+        };
+        deleted.with_context(|| format!("deleting {}", entry.display()))?;
     }
     Ok(())
 }
@@ -158,7 +200,7 @@ fn read_kept(path: &Path) -> anyhow::Result<Option<Kept>> {
     }
 }
 
-fn new_kept(port: Option<u16>) -> anyhow::Result<(Kept, HeldPorts)> {
+fn new_kept(port: Option<u16>, worker_identity: String) -> anyhow::Result<(Kept, HeldPorts)> {
     let gateway = match port {
         Some(port) => hold(port, "the API", "choose another with --port")?,
         None => HeldPort::choose(Some(DEFAULT_PORT)).context("looking for a free port")?,
@@ -170,8 +212,13 @@ fn new_kept(port: Option<u16>) -> anyhow::Result<(Kept, HeldPorts)> {
         api_key: Secret::new(format!("evk_{}", random::token()?)),
         gateway_port: gateway.number(),
         simulator_port: simulator.number(),
+        worker_identity,
     };
     Ok((kept, HeldPorts { gateway, simulator }))
+}
+
+fn new_worker_identity() -> anyhow::Result<String> {
+    Ok(format!("evercal dev {:08x}", u32::from_be_bytes(random::bytes()?)))
 }
 
 fn hold(port: u16, owner: &str, way_out: &str) -> anyhow::Result<HeldPort> {
@@ -183,14 +230,13 @@ fn hold(port: u16, owner: &str, way_out: &str) -> anyhow::Result<HeldPort> {
     })
 }
 
-/// Only the owner may read it: keys are in it.
-fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let temporary = path.with_extension("tmp");
+/// Only the owner may read it: keys are in it. A reader finds all of it or nothing.
+fn write_private(path: &Path, unfinished: &Path, content: &[u8]) -> anyhow::Result<()> {
     let write = || {
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(unfinished)?;
         file.write_all(content)?;
-        fs::rename(&temporary, path)
+        fs::rename(unfinished, path)
     };
     write().with_context(|| format!("writing {}", path.display()))
 }
@@ -226,11 +272,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fresh_start_does_not_touch_a_folder_of_somebody_else() {
+    async fn a_folder_of_somebody_else_is_refused_and_nothing_is_written_there() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-        assert!(opened(folder.path(), true, None).await.is_err());
-        assert!(folder.path().join("thesis.txt").exists());
+        for fresh in [false, true] {
+            let error = opened(folder.path(), fresh, None).await.err().unwrap().to_string();
+            assert!(error.contains("thesis.txt") && error.contains("--data-dir"), "{error}");
+        }
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["thesis.txt"]);
+    }
+
+    #[tokio::test]
+    async fn a_fresh_start_leaves_what_dev_did_not_make() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = opened(folder.path(), false, None).await.unwrap();
+        fs::create_dir(folder.path().join(".git")).unwrap();
+        for name in [".git/HEAD", "thesis.txt", "evercal.db.backup"] {
+            fs::write(folder.path().join(name), "years of work").unwrap();
+        }
+        let second = opened(folder.path(), true, None).await.unwrap();
+        assert_ne!(first.api_key, second.api_key, "it began anew");
+        for name in [".git/HEAD", "thesis.txt", "evercal.db.backup"] {
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_start_that_failed_early_the_folder_can_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = HeldPort::choose(None).unwrap();
+        assert!(opened(folder.path(), false, Some(taken.number())).await.is_err());
+        assert!(folder.path().join(LOCK).exists() && !folder.path().join(KEPT).exists());
+        opened(folder.path(), false, None).await.unwrap();
     }
 
     #[tokio::test]

@@ -10,10 +10,10 @@ mod ports;
 mod ready;
 mod table;
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use evercal_settings::{Lookup, log_as_json_into};
 use tokio::signal::unix::{SignalKind, signal};
 
 use folder::Folder;
@@ -40,6 +40,7 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
+    log_as_json_into(folder.own_log()?, &Lookup::new(find))?;
     // What a killed run left there says where it was, not where this one is.
     folder.remove_ready();
     let progress = Progress { silent: arguments.json };
@@ -59,7 +60,7 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
     };
     let shown = async {
         progress.say("connecting the demo calendars …");
-        let ready = connect::demo_tenant(&folder, &parts).await?;
+        let ready = connect::demo_tenant(&folder, &parts).await.map_err(|error| parts.explained(&error))?;
         folder.write_ready(&ready)?;
         if arguments.json {
             println!("{}", serde_json::to_string(&ready)?);
@@ -68,7 +69,7 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
             let program = std::env::args().next().unwrap_or_else(|| "evercal".to_owned());
             let is_usual = arguments.data_dir == Path::new(DATA_DIR_DEFAULT);
             print!("{}", ready.for_people(&program, (!is_usual).then_some(arguments.data_dir.as_path())));
-            table::show(&ready, std::io::stdout().is_terminal()).await?;
+            table::show(&ready, &parts, find).await?;
         }
         Ok(())
     };

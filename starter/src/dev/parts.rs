@@ -1,14 +1,16 @@
 //! The processes of `evercal dev`: Temporal and its UI, simulator, worker, gateway.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use anyhow::{Context, anyhow};
-use evercal_devserver::supervise::{ChildSpec, Supervisor};
-use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, cache_dir};
+use anyhow::{Context, anyhow, bail};
+use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
+use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, activity_pollers, cache_dir};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
+use temporalio_client::{Connection, ConnectionOptions};
 use url::Url;
 
 use super::Progress;
@@ -35,6 +37,9 @@ const TEMPORAL_ACCESS: [&str; 11] = [
     "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
 ];
 
+/// Settings of a deployment that would make of a part something else than `dev` shows.
+const DEPLOYMENT: [&str; 3] = ["EVERCAL_BUILD_ID", "EVERCAL_GOOGLE_AUTH_URL", "EVERCAL_SIMULATED_TIME"];
+
 /// Everything that runs.
 pub(super) struct Parts {
     temporal: TemporalServer,
@@ -51,8 +56,13 @@ impl Parts {
         find: &dyn Fn(&str) -> Option<String>,
         progress: &Progress,
     ) -> anyhow::Result<Self> {
-        let temporal = TemporalServer::start(temporal_options(folder, find)?).await?;
+        let options = temporal_options(folder, find)?;
+        let running_server = options.running_server.clone();
+        let temporal = TemporalServer::start(options).await?;
         progress.say(&format!("Temporal: {}", temporal.origin()));
+        if let Some(server) = running_server {
+            refuse_company(server, temporal.namespace(), &folder.kept.worker_identity).await?;
+        }
         progress.say("starting simulator, worker and gateway …");
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
@@ -89,6 +99,19 @@ impl Parts {
         self.temporal.ui_url()
     }
 
+    /// Those that do not run as they should.
+    pub(super) fn ailing(&self) -> Vec<Ailing> {
+        let mut ailing = self.temporal.ailing();
+        ailing.extend(self.supervisor.ailing());
+        ailing
+    }
+
+    /// An error with what may have caused it: the parts that do not run.
+    pub(super) fn explained(&self, error: &anyhow::Error) -> anyhow::Error {
+        let causes: String = self.ailing().iter().map(|part| format!("\n{part}")).collect();
+        anyhow!("{error:#}{causes}")
+    }
+
     /// Stops all, the last started first.
     pub(super) async fn stop(self) {
         self.supervisor.stop().await;
@@ -116,6 +139,24 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
     Ok(options)
 }
 
+/// Workers of another evercal in this namespace would get our calendars' work and we theirs, each with another store.
+async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: &str) -> anyhow::Result<()> {
+    let connection = Connection::connect(server).await.context("asking Temporal who works in the namespace")?;
+    let mut others = BTreeSet::new();
+    for queue in [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE] {
+        others.extend(activity_pollers(&connection, namespace, queue).await?);
+    }
+    others.remove(own_worker);
+    if others.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "workers of another evercal serve the namespace `{namespace}` ({}), or did so minutes ago: set another \
+         TEMPORAL_NAMESPACE, for example TEMPORAL_NAMESPACE=evercal-dev",
+        others.into_iter().collect::<Vec<_>>().join(", ")
+    );
+}
+
 fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
     let mut arguments = vec![OsString::from(part)];
     if part == "simulator" {
@@ -123,6 +164,9 @@ fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
         arguments.push(folder.kept.simulator_port.to_string().into());
         arguments.push("--data-dir".into());
         arguments.push(folder.path.join("simulator").into());
+    }
+    if part == "worker" {
+        arguments.extend(["--identity".into(), OsString::from(&folder.kept.worker_identity)]);
     }
     arguments
 }
@@ -156,7 +200,7 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
 /// it is to use our own.
 fn hidden(temporal: &TemporalServer) -> Vec<OsString> {
     let access: &[&str] = if temporal.is_own() { &TEMPORAL_ACCESS } else { &[] };
-    access.iter().copied().chain([CONFIG_FILE]).map(OsString::from).collect()
+    access.iter().copied().chain(DEPLOYMENT).chain([CONFIG_FILE]).map(OsString::from).collect()
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

@@ -1,23 +1,33 @@
 //! The live table of `evercal dev`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use comfy_table::{Table, presets};
+use comfy_table::Cell;
+use evercal_devserver::supervise::Ailing;
 use evercal_domain::account::Secret;
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use serde::Deserialize;
 
+use super::parts::Parts;
 use super::ready::Ready;
+use crate::cli::table::{Column, Screen, list, plain, state, text};
+use crate::cli::times::{in_full, relative};
 
 /// How often it is drawn.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Columns of the widest row.
-const WIDTH: u16 = 100;
+/// Lines of a log that are shown of a part that does not run.
+const LOG_LINES: usize = 3;
+
+/// ECMA-48 and DEC private modes: while wrapping is off, a terminal cuts what is too long for it, so that each line that was
+/// written is one line on the screen.
+const WRAP_OFF: &str = "\x1b[?7l";
+const WRAP_ON: &str = "\x1b[?7h";
+const CLEAR_TO_END: &str = "\x1b[J";
 
 #[derive(Deserialize)]
 struct Calendars {
@@ -41,15 +51,18 @@ struct LastSync {
 }
 
 /// Draws the table until the process is stopped; without a terminal once, and again for each change.
-pub(super) async fn show(ready: &Ready, on_terminal: bool) -> anyhow::Result<()> {
+pub(super) async fn show(ready: &Ready, parts: &Parts, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
+    let on_terminal = std::io::stdout().is_terminal();
     // Only a sync that a notice started has the figure; it stays until the next such sync.
     let mut latencies: BTreeMap<String, i64> = BTreeMap::new();
     let mut drawn = String::new();
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
-        let text = match fetch(&http, ready).await {
+        // Each time: a terminal may be made narrower.
+        let screen = Screen::detect(find);
+        let mut text = match fetch(&http, ready).await {
             Ok(calendars) => {
                 for row in &calendars.items {
                     if let Some(latency_ms) = row.last_sync.as_ref().and_then(|sync| sync.notice_to_stored_ms) {
@@ -57,19 +70,26 @@ pub(super) async fn show(ready: &Ready, on_terminal: bool) -> anyhow::Result<()>
                     }
                 }
                 let now = on_terminal.then(|| SystemClock.now());
-                render(&calendars.items, &latencies, now)
+                render(screen, &calendars.items, &latencies, now)
             }
-            Err(error) => format!("the API does not answer ({error:#}); it is being restarted\n"),
+            Err(error) => wrapped(screen, &format!("{error:#}")),
         };
+        for part in parts.ailing() {
+            text += &of_ailing(screen, &part);
+        }
         if text == drawn {
             continue;
         }
         let mut out = std::io::stdout().lock();
-        if on_terminal && !drawn.is_empty() {
-            // Back to the first line of the last drawing, and clear from there (ECMA-48 CPL and ED).
-            write!(out, "\x1b[{}F\x1b[J", drawn.lines().count())?;
+        if on_terminal {
+            let lines_up = drawn.lines().count();
+            if lines_up > 0 {
+                write!(out, "\x1b[{lines_up}F")?;
+            }
+            write!(out, "{CLEAR_TO_END}{WRAP_OFF}{text}{WRAP_ON}")?;
+        } else {
+            write!(out, "{text}")?;
         }
-        write!(out, "{text}")?;
         out.flush()?;
         drawn = text;
     }
@@ -78,31 +98,102 @@ pub(super) async fn show(ready: &Ready, on_terminal: bool) -> anyhow::Result<()>
 async fn fetch(http: &HttpClient, ready: &Ready) -> anyhow::Result<Calendars> {
     let url = format!("{}/v1/calendars", ready.api).parse()?;
     let request = HttpRequest { bearer: Some(Secret::new(ready.api_key.clone())), ..HttpRequest::get("api", url) };
-    let response = http.send(request).await?;
-    Ok(serde_json::from_slice(&response.body)?)
+    let response = http.send(request).await.context("the API does not answer")?;
+    match response.status {
+        _ if response.is_success() => serde_json::from_slice(&response.body).context("the API's answer cannot be read"),
+        401 => bail!("the API refuses its key (HTTP 401): key or tenant was revoked"),
+        status => bail!("the API answers HTTP {status}"),
+    }
 }
 
-/// `now` gives ages; without it (no terminal) times, which do not change by themselves.
-fn render(rows: &[Row], latencies: &BTreeMap<String, i64>, now: Option<DateTime<Utc>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_width(WIDTH);
-    table.set_header(["calendar", "state", "channel until", "last sync", "events", "notice → stored"]);
-    for row in rows {
-        let until = row.channel_expires_at.map_or("–".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string());
-        let synced = row.last_sync.as_ref().map(|sync| sync.finished_at);
-        let synced = synced.map_or("–".to_owned(), |at| match now {
-            Some(now) => format!("{} s ago", (now - at).num_seconds().max(0)),
-            None => at.format("%H:%M:%S UTC").to_string(),
-        });
+/// `now` gives distances in time; without it (no terminal) times, which do not change by themselves.
+fn render(screen: Screen, rows: &[Row], latencies: &BTreeMap<String, i64>, now: Option<DateTime<Utc>>) -> String {
+    let columns = [
+        Column::Elastic("CALENDAR"),
+        Column::Whole("STATE"),
+        Column::Whole("EXPIRES"),
+        Column::Whole("LAST SYNC"),
+        Column::Number("EVENTS"),
+        Column::Number("NOTICE → STORED"),
+    ];
+    let when = |at: Option<DateTime<Utc>>| match (at, now) {
+        (None, _) => "–".to_owned(),
+        (Some(at), Some(now)) => relative(now, at),
+        (Some(at), None) => in_full(at),
+    };
+    let rows = rows.iter().map(|row| {
         let latency = latencies.get(&row.id).map_or("–".to_owned(), |ms| format!("{ms} ms"));
-        table.add_row([
-            row.title.clone(),
-            row.state.replace('_', " "),
-            until,
-            synced,
-            row.event_count.to_string(),
-            latency,
-        ]);
+        [
+            text(&row.title),
+            state(&row.state),
+            Cell::new(when(row.channel_expires_at)),
+            Cell::new(when(row.last_sync.as_ref().map(|sync| sync.finished_at))),
+            Cell::new(row.event_count),
+            Cell::new(latency),
+        ]
+    });
+    list(screen, columns, rows)
+}
+
+fn of_ailing(screen: Screen, part: &Ailing) -> String {
+    let log: Vec<&str> = part.log_tail.lines().collect();
+    let shown = log.iter().skip(log.len().saturating_sub(LOG_LINES)).copied();
+    let part = Ailing { log_tail: shown.collect::<Vec<_>>().join("\n"), ..part.clone() };
+    part.to_string().lines().map(|line| wrapped(screen, line)).collect()
+}
+
+/// A text of any length in lines of the screen's width, ending with a newline.
+fn wrapped(screen: Screen, text: &str) -> String {
+    let characters: Vec<char> = plain(text).chars().collect();
+    characters.chunks(screen.width()).map(|line| line.iter().collect::<String>() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn row(title: &str, now: DateTime<Utc>) -> Row {
+        let last_sync = LastSync { finished_at: now - TimeDelta::seconds(200), notice_to_stored_ms: Some(212) };
+        Row {
+            id: "cal_1".to_owned(),
+            title: title.to_owned(),
+            state: "action_required".to_owned(),
+            channel_expires_at: Some(now + TimeDelta::days(6)),
+            last_sync: Some(last_sync),
+            event_count: 12_345,
+        }
     }
-    format!("{table}\n")
+
+    #[test]
+    fn a_row_is_one_line_of_the_terminals_width_and_steers_no_terminal_whatever_the_title() {
+        let now = DateTime::UNIX_EPOCH;
+        for width in [80, 100] {
+            let rows = [row(&"A long title ".repeat(20), now), row("\x1b[2Jred\nline", now)];
+            let shown = render(Screen::plain(width), &rows, &BTreeMap::from([("cal_1".to_owned(), 212)]), Some(now));
+            assert_eq!(shown.lines().count(), 3, "{shown}");
+            assert!(shown.lines().all(|line| line.chars().count() <= usize::from(width)), "{shown}");
+            assert!(!shown.contains('\x1b'), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn ages_are_in_the_unit_that_people_think_in() {
+        let now = DateTime::UNIX_EPOCH;
+        let shown = render(Screen::plain(80), &[row("Work", now)], &BTreeMap::new(), Some(now));
+        assert!(shown.contains("3 min ago") && shown.contains("in 6 d"), "{shown}");
+        let shown = render(Screen::plain(100), &[row("Work", now)], &BTreeMap::new(), None);
+        assert!(shown.contains("1969-12-31 23:56:40 UTC"), "{shown}");
+    }
+
+    #[test]
+    fn a_part_that_does_not_run_is_named_with_the_end_of_its_log_in_lines_that_fit() {
+        let log_tail = format!("first\nsecond\n{}\nerror: \x1b[31mno such variable", "x".repeat(200));
+        let part = Ailing { name: "worker".to_owned(), times: 4, ended: "exit status: 1".to_owned(), log_tail };
+        let shown = of_ailing(Screen::plain(80), &part);
+        assert!(shown.starts_with("worker ended by itself 4 times in a row (exit status: 1)"), "{shown}");
+        assert!(shown.contains("no such variable") && shown.contains("second") && !shown.contains("first"), "{shown}");
+        assert!(!shown.contains('\x1b') && shown.lines().all(|line| line.chars().count() <= 80), "{shown:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! A whole `evercal dev` as a process, and what a test may do to it: look into its store and its provider, kill its parts.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,10 +9,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use evercal_domain::account::Secret;
-use evercal_domain::{Calendar, CalendarId, TenantId};
+use evercal_domain::random;
+use evercal_domain::{AccountId, Calendar, CalendarId, TenantId};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
-use evercal_simulator::CalendarTruth;
+use evercal_simulator::{CalendarTruth, ChannelReport, Collection};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
+use evercal_tests::eventually;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -68,12 +71,18 @@ impl Installation {
         self.process.wait().unwrap()
     }
 
-    /// Kills one part. One that is just being restarted is dead already.
-    pub fn kill_part(&self, part: &str) {
-        for pid in pids(self.process.id(), part) {
-            // It may have ended in the meantime.
-            let _gone_is_fine = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+    /// Kills one part as soon as it runs; answers how many processes died of it. None where it was just ending by itself.
+    pub async fn kill_part(&self, part: &str) -> usize {
+        let running = eventually(part, || async {
+            let pids = pids(self.process.id(), part);
+            if pids.is_empty() { Err("it is being restarted") } else { Ok(pids) }
+        });
+        let mut killed = 0;
+        for pid in running.await {
+            let kill = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+            killed += usize::from(kill.unwrap().success());
         }
+        killed
     }
 
     /// The process ids of all that it started.
@@ -107,9 +116,12 @@ impl Installation {
         Ok(if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body)? })
     }
 
-    /// Connects a user through the consent page, as a browser would.
-    pub async fn connect(&self, user: &str) -> anyhow::Result<()> {
-        let start = json!({"label": user, "login_hint": user});
+    /// Connects a user through the consent page, as a browser would; an account that lost its grant, again.
+    pub async fn connect(&self, user: &str, account: Option<AccountId>) -> anyhow::Result<()> {
+        let mut start = json!({"label": user, "login_hint": user});
+        if let Some(account) = account {
+            start["account_id"] = json!(account.to_string());
+        }
         let started = self.api(Method::POST, "/v1/oauth/google/start", Some(start)).await?;
         let consent: Url = started["authorization_url"].as_str().unwrap().parse()?;
         let redirect = self.http.send(HttpRequest::get("consent", consent)).await?;
@@ -125,13 +137,18 @@ impl Installation {
         Ok(serde_json::from_value(state)?)
     }
 
-    /// The ids of the channels that live at the provider for a calendar, in order.
+    /// All channels that there ever were at the provider for a calendar.
+    pub async fn channels(&self, calendar: &str) -> anyhow::Result<Vec<ChannelReport>> {
+        let channels = self.control(Method::GET, "channels", None).await?["channels"].take();
+        let mut channels: Vec<ChannelReport> = serde_json::from_value(channels)?;
+        channels.retain(|channel| channel.collection == Collection::Events { calendar: calendar.to_owned() });
+        Ok(channels)
+    }
+
+    /// The ids of those that live, in order.
     pub async fn live_channels(&self, calendar: &str) -> anyhow::Result<Vec<String>> {
-        let channels = self.control(Method::GET, "channels", None).await?;
-        let channels = channels["channels"].as_array().unwrap().iter();
-        let live =
-            channels.filter(|channel| channel["live"] == json!(true) && channel["collection"]["calendar"] == calendar);
-        let mut ids: Vec<String> = live.map(|channel| channel["id"].as_str().unwrap().to_owned()).collect();
+        let live = self.channels(calendar).await?.into_iter().filter(|channel| channel.live);
+        let mut ids: Vec<String> = live.map(|channel| channel.id).collect();
         ids.sort();
         Ok(ids)
     }
@@ -153,9 +170,27 @@ impl Drop for Installation {
 
 /// `evercal dev --json` in a folder.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
+    let mut command = evercal();
     command.args(["dev", "--json", "--data-dir"]).arg(folder).stdin(Stdio::null());
+    if !folder.join("dev-keys.json").exists() {
+        // Not 8080: another test would take it between a stop and the next start.
+        let port = 10_000 + u16::from_be_bytes(random::bytes().unwrap()) % 7_000;
+        command.args(["--port", &port.to_string()]);
+    }
     command
+}
+
+/// The program, without the settings that whoever runs the tests may have: theirs are of another evercal.
+pub fn evercal() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
+    command.env_clear().envs(surroundings());
+    command
+}
+
+/// What a program needs of its surroundings.
+pub fn surroundings() -> impl Iterator<Item = (&'static str, OsString)> {
+    let names = ["PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "RUST_LOG"];
+    names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
 /// The store of an installation, opened beside it.
@@ -166,12 +201,16 @@ pub async fn store(folder: &Path) -> Arc<dyn Store> {
     evercal_storage::open(&StoreSettings::new(DatabaseUrl::file(path), keyring)).await.unwrap()
 }
 
+/// The calendars that the mirror has.
+pub async fn calendars(store: &dyn Store) -> Vec<Calendar> {
+    let tenant: TenantId = store.tenants().await.unwrap().first().unwrap().id;
+    store.calendars_of_tenant(tenant, &PageRequest::first(500)).await.unwrap().items
+}
+
 /// The calendar with this id at the provider, if the mirror has it.
 pub async fn calendar(store: &dyn Store, provider_id: &str) -> Option<Calendar> {
-    let tenant: TenantId = store.tenants().await.unwrap().first()?.id;
-    let page = PageRequest { after: None, limit: 500 };
-    let calendars = store.calendars_of_tenant(tenant, &page).await.unwrap().items;
-    calendars.into_iter().find(|calendar| calendar.remote.provider_id.as_str() == provider_id)
+    let mut calendars = calendars(store).await.into_iter();
+    calendars.find(|calendar| calendar.remote.provider_id.as_str() == provider_id)
 }
 
 /// The ids of the channels that the register has as live, in order.

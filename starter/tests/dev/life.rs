@@ -1,7 +1,9 @@
 //! Starting, stopping and starting again.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_tests::eventually;
 use serde_json::{Value, json};
@@ -115,13 +117,50 @@ async fn a_second_dev_on_the_same_folder_is_refused_and_a_fresh_one_begins_anew(
     assert_ne!(calendar_id(&dev).await, calendar);
 }
 
+/// What a `dev` that cannot start says.
+fn complaint(mut command: Command) -> String {
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_cannot_run_is_named_with_the_end_of_its_log_and_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = installation::command(folder.path());
+    command.env("SYNC_CONCURRENT_JOBS", "0");
+    let begun = Instant::now();
+    let said = complaint(command);
+    assert!(said.contains("worker ended by itself") && said.contains("SYNC_CONCURRENT_JOBS"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "before it would have lost patience: {:?}", begun.elapsed());
+    let log = std::fs::read_to_string(folder.path().join("logs/dev.log")).unwrap();
+    assert!(log.contains("ended; restarting") && log.contains("\"worker\""), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_whose_key_was_revoked_says_so_each_time_and_gets_no_second_tenant() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Installation::start(folder.path(), "{}");
+    let store = installation::store(folder.path()).await;
+    let tenant = store.tenants().await.unwrap().remove(0).id;
+    let key = store.api_keys(tenant).await.unwrap().remove(0).id;
+    store.revoke_api_key(key, SystemClock.now()).await.unwrap();
+    assert!(dev.stop().success());
+    for _start in 0..2 {
+        let said = complaint(installation::command(folder.path()));
+        assert!(said.contains("was revoked") && said.contains("--fresh"), "{said}");
+        assert_eq!(store.tenants().await.unwrap().len(), 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let mut command = installation::command(folder.path());
-    let output = command.args(["--port", &port.to_string()]).stderr(Stdio::piped()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains(&port.to_string()) && said.contains("--port"), "{said}");
+    let mut command = installation::evercal();
+    command.args(["dev", "--json", "--port", &port.to_string(), "--data-dir"]).arg(folder.path());
+    let said = complaint(command);
+    assert!(said.contains(&port.to_string()) && said.contains("--port"), "{said}");
 }

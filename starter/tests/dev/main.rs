@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod company;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 mod kill;

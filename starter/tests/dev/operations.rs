@@ -29,6 +29,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::installation;
+
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 const USER: &str = "ada@example.com";
 /// In how many rounds both workers are to meet.
@@ -62,7 +64,7 @@ async fn a_newcomer_follows_the_operations_guide_and_kills_lose_nothing() {
         assert!(DOCUMENT.contains(example), "the guide has no {example} any more");
     }
 
-    let mut shell = Shell::start(simulator.root_url());
+    let mut shell = Shell::start(simulator.root_url()).await;
     let mut answers = Vec::new();
     let blocks: Vec<&str> = DOCUMENT.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() >= 7, "{blocks:?}");
@@ -332,12 +334,14 @@ struct Shell {
 }
 
 impl Shell {
-    fn start(google: &str) -> Self {
+    async fn start(google: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let programs = Path::new(env!("CARGO_BIN_EXE_evercal")).parent().unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var_os("PATH").unwrap().display());
         let mut bash = Command::new("bash")
             .current_dir(folder.path())
+            .env_clear()
+            .envs(installation::surroundings())
             // Not in the guide: a Google of our own, and quick tries.
             .env("EVERCAL_GOOGLE_BASE_URL", google)
             .env("EVERCAL_TIMING", r#"{"sync_backoff_initial_ms":200,"heartbeat_timeout_s":3,"failed_sync_pause_s":1}"#)
@@ -347,7 +351,9 @@ impl Shell {
             .process_group(0)
             .spawn()
             .unwrap();
-        let input = bash.stdin.take().unwrap();
+        let mut input = bash.stdin.take().unwrap();
+        // All that it started goes with it, also when its input ends because the test program was killed.
+        input.write_all(b"trap 'kill -KILL 0' EXIT\n").await.unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
         Self { bash, input, output, commands: 0, folder }
     }

@@ -1,7 +1,5 @@
 //! A tenant is revoked while its calendars are mirrored.
 
-use std::process::Command;
-
 use evercal_domain::AccountState;
 use evercal_http::Method;
 use evercal_storage::PageRequest;
@@ -27,7 +25,7 @@ async fn the_accounts_of_a_revoked_tenant_are_disconnected_on_request_and_nothin
     assert_eq!(calendars.len(), 2);
 
     let revoke = |more: &[&str]| -> Value {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
+        let mut command = installation::evercal();
         command.args(["tenants", "revoke", &tenant.to_string(), "--json", "--data-dir"]).arg(folder.path()).args(more);
         let output = command.env("TEMPORAL_ADDRESS", dev.ready["temporal"].as_str().unwrap()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
