@@ -43,7 +43,7 @@ impl Ready {
         let folder = data_dir.map(|folder| format!(" --data-dir {}", folder.display())).unwrap_or_default();
         let ui = self.temporal_ui.as_deref().unwrap_or("(none: TEMPORAL_ADDRESS is set)");
         format!(
-            "\nevercal is running.\n\n  API          {}   key {}\n  Temporal UI  {ui}\n  Simulator    {}\n  \
+            "\nevercal is running.\n\n  API          {}\n  API key      {}\n  Temporal UI  {ui}\n  Simulator    {}\n  \
              Google API   {}   as {}\n\nTry in another terminal: {program} calendars{folder}\n\n",
             self.api, self.api_key, self.simulator, self.google.base_url, self.google.user,
         )

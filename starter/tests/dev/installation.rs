@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evercal_domain::account::Secret;
 use evercal_domain::random;
-use evercal_domain::{AccountId, Calendar, CalendarId, TenantId};
+use evercal_domain::{AccountId, Calendar, TenantId};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{CalendarTruth, ChannelReport, Collection};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
@@ -211,15 +211,6 @@ pub async fn calendars(store: &dyn Store) -> Vec<Calendar> {
 pub async fn calendar(store: &dyn Store, provider_id: &str) -> Option<Calendar> {
     let mut calendars = calendars(store).await.into_iter();
     calendars.find(|calendar| calendar.remote.provider_id.as_str() == provider_id)
-}
-
-/// The ids of the channels that the register has as live, in order.
-pub async fn registered_channels(store: &dyn Store, calendar: CalendarId) -> Vec<String> {
-    let channels = store.channels_of_calendar(calendar).await.unwrap().into_iter();
-    let live = channels.filter(|channel| channel.state == evercal_domain::ChannelState::Live);
-    let mut ids: Vec<String> = live.map(|channel| channel.id.to_string()).collect();
-    ids.sort();
-    ids
 }
 
 /// The processes below `root` that are this part.

@@ -15,7 +15,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::installation::{Installation, QUICK_TIMING, calendar, calendars, registered_channels, store};
+use crate::installation::{Installation, QUICK_TIMING, calendar, calendars, store};
 
 const USER: &str = "robin.hale@example.com";
 const BURST: u64 = 500;
@@ -39,42 +39,28 @@ async fn is_right(dev: &Installation, store: &dyn Store, user: &str) {
     })
     .await;
     mirror::follows_from_its_changes(store, id).await;
-    eventually("one channel lives, and the register has it", || async {
-        let live = dev.live_channels(user).await.map_err(|error| (vec![error.to_string()], vec![]))?;
-        let registered = registered_channels(store, id).await;
-        if live.len() == 1 && live == registered { Ok(()) } else { Err((live, registered)) }
-    })
-    .await;
+    all_channels_have_an_owner(dev, store, user).await;
 }
 
-/// Every channel that ever was at the provider is in the register and was stopped by us, but for one of each calendar: that
-/// is its workflow's. None just ran out, which would hide a lost one.
-async fn all_channels_have_an_owner(dev: &Installation, store: &dyn Store) {
-    for row in calendars(store).await {
-        let provider_id = row.remote.provider_id.as_str();
-        eventually("every channel has an owner", || async {
-            let registered = store.channels_of_calendar(row.id).await.unwrap();
-            let registered: BTreeMap<_, _> = registered.iter().map(|row| (row.id.to_string(), row.state)).collect();
-            let expires_at = calendar(store, provider_id).await.and_then(|row| row.channel_expires_at);
-            let channels = dev.channels(provider_id).await.map_err(|error| error.to_string())?;
-            let is_in_order = |channel: &ChannelReport| match registered.get(&channel.id) {
-                Some(ChannelState::Live) => {
-                    channel.live
-                        && expires_at.map(|at| at.timestamp_millis()) == Some(channel.expires_at.timestamp_millis())
-                }
-                Some(_) => channel.stopped_at.is_some(),
-                None => false,
-            };
-            let strays: Vec<_> = channels.iter().filter(|channel| !is_in_order(channel)).collect();
-            let live = channels.iter().filter(|channel| channel.live).count();
-            if strays.is_empty() && live == 1 {
-                Ok(())
-            } else {
-                Err(format!("{live} live; {strays:?}; {registered:?}"))
-            }
-        })
-        .await;
-    }
+/// Every channel that ever was at the provider is in the register and was stopped by us, but for one: that is the
+/// workflow's. None just ran out, which would hide a lost one.
+async fn all_channels_have_an_owner(dev: &Installation, store: &dyn Store, user: &str) {
+    eventually("every channel has an owner", || async {
+        let row = calendar(store, user).await.unwrap();
+        let of_workflow = row.channel_expires_at.map(|at| at.timestamp_millis());
+        let registered = store.channels_of_calendar(row.id).await.unwrap();
+        let registered: BTreeMap<_, _> = registered.iter().map(|row| (row.id.to_string(), row.state)).collect();
+        let channels = dev.channels(user).await.map_err(|error| error.to_string())?;
+        let is_in_order = |channel: &ChannelReport| match registered.get(&channel.id) {
+            Some(ChannelState::Live) => channel.live && of_workflow == Some(channel.expires_at.timestamp_millis()),
+            Some(_) => channel.stopped_at.is_some(),
+            None => false,
+        };
+        let strays: Vec<_> = channels.iter().filter(|channel| !is_in_order(channel)).collect();
+        let live = channels.iter().filter(|channel| channel.live).count();
+        if strays.is_empty() && live == 1 { Ok(()) } else { Err(format!("{live} live; {strays:?}; {registered:?}")) }
+    })
+    .await;
 }
 
 async fn version(dev: &Installation, user: &str) -> u64 {
@@ -123,7 +109,9 @@ async fn parts_killed_at_many_moments_of_a_burst_of_changes_lose_and_double_noth
     assert!(PARTS.iter().all(|parts| hits[parts] >= 2), "each was killed while it ran: {hits:?}");
     assert!(renewals >= 2, "channels were renewed between the kills: {renewals}");
     is_right(&dev, &*store, USER).await;
-    all_channels_have_an_owner(&dev, &*store).await;
+    for row in calendars(&*store).await {
+        all_channels_have_an_owner(&dev, &*store, row.remote.provider_id.as_str()).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +141,9 @@ async fn all_of_it_killed_at_several_moments_goes_on_where_it_was() {
     let dev = Installation::start(folder.path(), QUICK_TIMING);
     let store = store(folder.path()).await;
     is_right(&dev, &*store, USER).await;
-    all_channels_have_an_owner(&dev, &*store).await;
+    for row in calendars(&*store).await {
+        all_channels_have_an_owner(&dev, &*store, row.remote.provider_id.as_str()).await;
+    }
 }
 
 /// Lets the next call of a method take long; answers how many there were before.
@@ -215,10 +205,18 @@ async fn lost_its_grant(store: &dyn Store, label: &str) -> AccountId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_killed_during_any_call_of_a_calendars_life_leaves_the_right_state() {
-    // Renewals come by themselves, a quarter of its life after a channel was opened. A channel lives longer than anybody
-    // waits below: one that is left over does not go away by itself meanwhile.
-    let timing = QUICK_TIMING.replace('}', r#", "channel_lifetime_s": 150, "channel_lifetime_spread_s": 0}"#);
+async fn a_worker_killed_before_any_call_of_a_calendars_life_has_its_effect_leaves_the_right_state() {
+    a_worker_is_killed_during_each_call_of_a_calendars_life(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_after_the_effect_of_any_call_of_a_calendars_life_leaves_the_right_state() {
+    a_worker_is_killed_during_each_call_of_a_calendars_life(true).await;
+}
+
+async fn a_worker_is_killed_during_each_call_of_a_calendars_life(after_effect: bool) {
+    // Renewals come by themselves, a quarter of its life after a channel was opened.
+    let timing = QUICK_TIMING.replace('}', r#", "channel_lifetime_s": 80, "channel_lifetime_spread_s": 0}"#);
     let folder = tempfile::tempdir().unwrap();
     let dev = Installation::start(folder.path(), &timing);
     let store = store(folder.path()).await;
@@ -226,43 +224,41 @@ async fn a_worker_killed_during_any_call_of_a_calendars_life_leaves_the_right_st
     let demo = calendar(&*store, USER).await.unwrap().account_id;
     dev.api(Method::DELETE, &format!("/v1/accounts/{demo}"), None).await.unwrap();
     is_disconnected(&*store, demo).await;
-    for (number, after_effect) in [(1, false), (2, true)] {
-        let user = format!("kim{number}@example.com");
-        new_user(&dev, &user).await;
-        let redeemed = ["oauth.token"];
-        let connecting = ["calendar.calendarList.list", "calendar.events.list", "calendar.events.watch"];
-        let consent = async |account| dev.connect(&user, account).await.unwrap();
-        if after_effect {
-            // A code is good for one use: the provider took it, nobody has the tokens, and the user has to consent again.
-            kill_during(&dev, &redeemed, after_effect, consent(None)).await;
-            let again = lost_its_grant(&*store, &user).await;
-            kill_during(&dev, &connecting, after_effect, consent(Some(again))).await;
-        } else {
-            kill_during(&dev, &[&redeemed[..], &connecting].concat(), after_effect, consent(None)).await;
-        }
-        is_right(&dev, &*store, &user).await;
-        // Renewals: the successor is asked for, and the old channel stopped.
-        for method in ["calendar.events.watch", "calendar.channels.stop"] {
-            kill_during(&dev, &[method], after_effect, async {}).await;
-            is_right(&dev, &*store, &user).await;
-        }
-        let expire = async {
-            dev.control(Method::DELETE, "access-tokens", None).await.unwrap();
-            change(&dev, &user, number).await;
-        };
-        kill_during(&dev, &["oauth.token"], after_effect, expire).await;
-        is_right(&dev, &*store, &user).await;
-        // A full read of many pages.
-        dev.control(Method::PUT, "quirks", Some(json!({"page_items_max": 2}))).await.unwrap();
-        let full_read = async {
-            let path = format!("calendars/{}/sync-tokens", user.replace('@', "%40"));
-            dev.control(Method::DELETE, &path, None).await.unwrap();
-            change(&dev, &user, number + 10).await;
-        };
-        kill_during(&dev, &["calendar.events.list"; 3], after_effect, full_read).await;
-        is_right(&dev, &*store, &user).await;
-        disconnect(&dev, &*store, &user, after_effect).await;
+    let user = "kim@example.com";
+    new_user(&dev, user).await;
+    let redeemed = ["oauth.token"];
+    let connecting = ["calendar.calendarList.list", "calendar.events.list", "calendar.events.watch"];
+    let consent = async |account| dev.connect(user, account).await.unwrap();
+    if after_effect {
+        // A code is good for one use: the provider took it, nobody has the tokens, and the user has to consent again.
+        kill_during(&dev, &redeemed, after_effect, consent(None)).await;
+        let again = lost_its_grant(&*store, user).await;
+        kill_during(&dev, &connecting, after_effect, consent(Some(again))).await;
+    } else {
+        kill_during(&dev, &[&redeemed[..], &connecting].concat(), after_effect, consent(None)).await;
     }
+    is_right(&dev, &*store, user).await;
+    // Renewals: the successor is asked for, and the old channel stopped.
+    for method in ["calendar.events.watch", "calendar.channels.stop"] {
+        kill_during(&dev, &[method], after_effect, async {}).await;
+        is_right(&dev, &*store, user).await;
+    }
+    let expire = async {
+        dev.control(Method::DELETE, "access-tokens", None).await.unwrap();
+        change(&dev, user, 1).await;
+    };
+    kill_during(&dev, &["oauth.token"], after_effect, expire).await;
+    is_right(&dev, &*store, user).await;
+    // A full read of many pages.
+    dev.control(Method::PUT, "quirks", Some(json!({"page_items_max": 2}))).await.unwrap();
+    let full_read = async {
+        let path = format!("calendars/{}/sync-tokens", user.replace('@', "%40"));
+        dev.control(Method::DELETE, &path, None).await.unwrap();
+        change(&dev, user, 2).await;
+    };
+    kill_during(&dev, &["calendar.events.list"; 3], after_effect, full_read).await;
+    is_right(&dev, &*store, user).await;
+    disconnect(&dev, &*store, user, after_effect).await;
 }
 
 async fn disconnect(dev: &Installation, store: &dyn Store, user: &str, after_effect: bool) {
