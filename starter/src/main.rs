@@ -16,7 +16,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use evercal_settings::{Lookup, Sources, end, log_as_json};
 
-use crate::cli::CliError;
+use crate::cli::{CliError, Failure};
 
 /// Keeps a live copy of people's calendars.
 #[derive(Parser)]
@@ -130,6 +130,10 @@ async fn main() -> ExitCode {
                 Command::Administer(command) => {
                     CliError::usage(error.to_string(), "`evercal config` shows what would be read")
                         .report(command.json())
+                }
+                Command::Config(options) => {
+                    CliError::new(Failure::Error, error.to_string(), "correct that, or name another file with --config")
+                        .report(options.json)
                 }
                 _ => end(Err(error.into())),
             };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use evercal_domain::{Clock as _, SystemClock};
+use evercal_settings::stop_signal;
 use evercal_simulator::{DemoTenant, SimulatorOptions};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What the simulator is started with.
 pub struct SimulatorArguments {
@@ -28,14 +28,7 @@ pub async fn simulator(arguments: SimulatorArguments) -> anyhow::Result<()> {
         demo: arguments.seed.map(|seed| DemoTenant { seed, anchor: today }),
         ..SimulatorOptions::default()
     };
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
+    let stop = stop_signal()?;
     let announce = |simulator: &evercal_simulator::Simulator| tracing::info!(url = simulator.root_url(), "ready");
     evercal_simulator::run(options, announce, stop).await.context("running the simulator")
 }

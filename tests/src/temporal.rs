@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
-use evercal_devserver::{IndexedKind, RateLimits, TemporalOptions, TemporalServer, cache_dir};
+use evercal_devserver::{RateLimits, TemporalOptions, TemporalServer, cache_dir, keywords_and_instants};
 use evercal_workflows::names;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
 use tokio::sync::oneshot;
@@ -113,8 +113,6 @@ pub fn options(folder: &std::path::Path) -> anyhow::Result<TemporalOptions> {
     let cache = cache.context("neither XDG_CACHE_HOME nor HOME names a folder for the built Temporal server")?;
     let path: OsString = variable("PATH").unwrap_or_default();
     let mut options = TemporalOptions::new(folder, cache, path);
-    options.search_attributes = names::SEARCH_ATTRIBUTES
-        .map(|(name, is_date)| (name.to_owned(), if is_date { IndexedKind::Datetime } else { IndexedKind::Keyword }))
-        .to_vec();
+    options.search_attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     Ok(options)
 }

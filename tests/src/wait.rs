@@ -1,4 +1,4 @@
-//! Waiting for conditions; the only place of the tests that sleeps.
+//! Waiting for conditions, in place of sleeping.
 
 use std::fmt::Debug;
 use std::time::Duration;

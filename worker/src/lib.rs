@@ -14,8 +14,7 @@ use evercal_domain::SystemClock;
 use evercal_http::HttpClient;
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
-use evercal_settings::{Lookup, TemporalTarget, temporal_target};
-use tokio::signal::unix::{SignalKind, signal};
+use evercal_settings::{Lookup, TemporalTarget, stop_signal, temporal_target};
 
 pub use config::WorkerConfig;
 
@@ -34,13 +33,9 @@ pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> an
     let store = evercal_storage::open(&config.store).await;
     let store = store.with_context(|| format!("opening the store {}", config.store.url))?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let asked_to_stop = stop_signal()?;
     let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        asked_to_stop.await;
         tracing::info!("the worker stops");
     };
     let deps = Arc::new(deps(config.clone(), store)?);

@@ -14,7 +14,8 @@ const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
 /// The packages that hold what is missing for the tests.
 pub fn missing() -> Vec<&'static str> {
-    let postgres = (!has_postgres_server(Path::new(POSTGRES_FOLDER))).then_some("postgresql");
+    let on_path = printed(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
+    let postgres = (!has_postgres_server(Path::new(POSTGRES_FOLDER), on_path)).then_some("postgresql");
     // The packages are called the same.
     let tools = [("curl", "--version"), ("openssl", "version")];
     let tools = tools.into_iter().filter(|(program, version)| !works(Command::new(program).arg(version)));
@@ -22,11 +23,9 @@ pub fn missing() -> Vec<&'static str> {
 }
 
 /// Whether there is a server, and not only a client or headers: where `crates/devserver/src/postgres.rs` looks for one.
-fn has_postgres_server(debian_folder: &Path) -> bool {
+fn has_postgres_server(debian_folder: &Path, on_path: Option<PathBuf>) -> bool {
     let versions = fs::read_dir(debian_folder).into_iter().flatten().filter_map(Result::ok);
-    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
-    folders.extend(printed(Command::new("pg_config").arg("--bindir")).map(PathBuf::from));
-    folders.iter().any(|folder| folder.join("initdb").exists())
+    versions.map(|version| version.path().join("bin")).chain(on_path).any(|folder| folder.join("initdb").exists())
 }
 
 /// Installs packages, where somebody may do that.
@@ -57,13 +56,12 @@ mod tests {
     fn a_client_without_a_server_is_no_server() {
         let folder = tempfile::tempdir().unwrap();
         let bin = |version: &str| folder.path().join(version).join("bin");
-        let of_the_system = printed(Command::new("pg_config").arg("--bindir"));
-        let is_elsewhere = of_the_system.is_some_and(|folder| Path::new(&folder).join("initdb").exists());
         fs::create_dir_all(bin("18")).unwrap();
         fs::write(bin("18").join("psql"), "").unwrap();
-        assert_eq!(has_postgres_server(folder.path()), is_elsewhere);
+        // `pg_config` comes with the headers of a client.
+        assert!(!has_postgres_server(folder.path(), Some(bin("18"))));
         fs::create_dir_all(bin("17")).unwrap();
         fs::write(bin("17").join("initdb"), "").unwrap();
-        assert!(has_postgres_server(folder.path()));
+        assert!(has_postgres_server(folder.path(), Some(bin("18"))));
     }
 }

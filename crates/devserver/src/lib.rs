@@ -34,7 +34,7 @@ pub use error::DevserverError;
 pub use namespace::{activity_pollers, connect, connection_options, ensure_namespace};
 pub use options::{
     DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, PostgresDatabases, RateLimits,
-    TemporalOptions, cache_dir,
+    TemporalOptions, cache_dir, keywords_and_instants,
 };
 pub use ports::Ports;
 pub use security::{ClientCertificates, Security, ServerTls, ServerTokens};

@@ -122,6 +122,12 @@ pub enum IndexedKind {
     KeywordList,
 }
 
+/// Search attributes of names with whether each is an instant; the others are exact strings.
+pub fn keywords_and_instants(names: &[(&str, bool)]) -> Vec<(String, IndexedKind)> {
+    let kind = |is_instant| if is_instant { IndexedKind::Datetime } else { IndexedKind::Keyword };
+    names.iter().map(|(name, is_instant)| ((*name).to_owned(), kind(*is_instant))).collect()
+}
+
 impl From<IndexedKind> for IndexedValueType {
     fn from(kind: IndexedKind) -> Self {
         match kind {

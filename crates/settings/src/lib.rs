@@ -11,6 +11,7 @@ mod lookup;
 pub mod names;
 mod shared;
 mod sources;
+mod stopping;
 mod strategies;
 mod temporal;
 
@@ -22,5 +23,6 @@ pub use shared::{
     google_client_id, google_client_secret, keyring, public_url, store, timing, timing_document, webhook_address,
 };
 pub use sources::{CONFIG_FILE, Environment, Source, Sources};
+pub use stopping::stop_signal;
 pub use strategies::{strategy_variable, sync_strategies, sync_strategy};
 pub use temporal::{TemporalTarget, payload_codec, temporal_target};

@@ -2,7 +2,7 @@
 //! the other commands.
 
 use clap::Args;
-use evercal_devserver::{DEFAULT_RETENTION, IndexedKind, ensure_namespace};
+use evercal_devserver::{DEFAULT_RETENTION, ensure_namespace, keywords_and_instants};
 use evercal_settings::temporal_help;
 use evercal_workflows::names;
 use serde_json::json;
@@ -36,12 +36,7 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
 
 /// Registers what is missing, and returns when it can be used. What is there is left alone.
 pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
-    let attributes: Vec<(String, IndexedKind)> = names::SEARCH_ATTRIBUTES
-        .iter()
-        .map(|(name, is_date)| {
-            ((*name).to_owned(), if *is_date { IndexedKind::Datetime } else { IndexedKind::Keyword })
-        })
-        .collect();
+    let attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     let (connection, namespace) =
         options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
     ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {

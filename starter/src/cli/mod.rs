@@ -26,8 +26,8 @@ use commands::Session;
 pub use commands::pretty;
 pub use error::{CliError, Failure};
 use table::Screen;
-pub use target::DATA_DIR_DEFAULT;
 use target::Target;
+pub use target::{DATA_DIR_DEFAULT, READY_FILE};
 use times::WindowEdge;
 
 /// Shown below every `--help`.
@@ -37,7 +37,8 @@ Which evercal is asked:
 
 With --json:
   stdout holds one indented JSON document, the API's answer; a list has all its pages in one
-  errors are one line on stderr: {\"error\":{\"kind\":…,\"exit_code\":…,\"message\":…,\"next\":…}}
+  errors, but for those in the command line itself, are one line on stderr:
+  {\"error\":{\"kind\":…,\"exit_code\":…,\"message\":…,\"next\":…}}
 
 Exit codes:
   0  done

@@ -13,7 +13,7 @@ use super::error::{CliError, Failure};
 /// The data folder of `evercal dev` when none is named.
 pub const DATA_DIR_DEFAULT: &str = ".evercal";
 /// The file in the data folder of a running `evercal dev` that says where it is.
-const READY_FILE: &str = "dev.json";
+pub const READY_FILE: &str = "dev.json";
 /// The size of that file in bytes; it has about one kilobyte.
 const READY_FILE_BYTES_MAX: usize = 64 * 1024;
 

@@ -26,7 +26,7 @@ pub struct ConfigOptions {
     role: Option<Role>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// A variable as it stands.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ports::HeldPort;
 use super::ready::Ready;
+use crate::cli::READY_FILE;
 
 /// The API's port when nothing else is said and it is free.
 const DEFAULT_PORT: u16 = 8080;
@@ -24,8 +25,6 @@ const KEPT: &str = "dev-keys.json";
 const KEPT_UNFINISHED: &str = "dev-keys.tmp";
 const LOCK: &str = "dev.lock";
 const LOGS: &str = "logs";
-/// Written while `dev` runs; the CLI reads it.
-pub const READY_FILE: &str = "dev.json";
 const READY_UNFINISHED: &str = "dev.tmp";
 
 /// An opened data folder. No other `dev` opens it while this value lives.

@@ -12,9 +12,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use evercal_settings::{Lookup, log_as_json_into};
-use tokio::signal::unix::{SignalKind, signal};
+use evercal_settings::{Lookup, log_as_json_into, stop_signal};
 
 use folder::Folder;
 use parts::Parts;
@@ -37,19 +35,12 @@ pub struct DevArguments {
 
 /// Runs until Ctrl-C or SIGTERM. `find` looks an environment variable up.
 pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let stopped = stop_signal()?;
     let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
     log_as_json_into(folder.own_log()?, &Lookup::new(find))?;
     // What a killed run left there says where it was, not where this one is.
     folder.remove_ready();
     let progress = Progress { silent: arguments.json };
-    let stopped = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
     tokio::pin!(stopped);
 
     progress.say("starting Temporal …");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
-use evercal_devserver::{IndexedKind, TemporalOptions, TemporalServer, activity_pollers, cache_dir};
+use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir, keywords_and_instants};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
@@ -133,9 +133,7 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
     } else if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
         options.namespace = namespace;
     }
-    options.search_attributes = names::SEARCH_ATTRIBUTES
-        .map(|(name, is_date)| (name.to_owned(), if is_date { IndexedKind::Datetime } else { IndexedKind::Keyword }))
-        .to_vec();
+    options.search_attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     Ok(options)
 }
 

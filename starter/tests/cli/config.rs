@@ -76,6 +76,17 @@ async fn no_part_starts_with_a_setting_that_nobody_reads() {
 }
 
 #[tokio::test]
+async fn a_damaged_file_is_told_in_json_where_that_was_asked_for() {
+    let folder = folder("WEBHOOK_BASE_URL = ");
+    for (part, code) in [("config", 1), ("migrate", 2)] {
+        let run = evercal(&["--config", "evercal.toml", part, "--json"], &[], folder.path()).await;
+        let error: Value = serde_json::from_str(&run.stderr).unwrap_or_else(|_| panic!("{part}: {run:?}"));
+        assert_eq!((run.code, error["error"]["exit_code"].as_i64()), (Some(code), Some(i64::from(code))), "{part}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("evercal.toml"), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn settings_that_would_do_nothing_are_a_usage_error() {
     for command in ["dev", "simulator", "calendars", "prepare-temporal"] {
         let run = evercal(&["--set", "SYNC_CONCURRENT_JOBS=1", command], &[], Path::new("/")).await;

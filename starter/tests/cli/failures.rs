@@ -34,7 +34,8 @@ async fn each_failure_has_its_exit_code_and_says_what_to_do_next() {
 #[tokio::test]
 async fn arguments_that_cannot_be_meant_are_refused_before_anything_is_asked() {
     let stub = Stub::start().await;
-    let table: [&[&str]; 6] = [
+    let table: [&[&str]; 7] = [
+        &["dev", "--port", "0"],
         &["calendar"],
         &["events"],
         &["events", ""],

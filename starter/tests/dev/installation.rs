@@ -9,12 +9,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use evercal_domain::account::Secret;
-use evercal_domain::random;
-use evercal_domain::{AccountId, Calendar, TenantId};
+use evercal_domain::{AccountId, Calendar, TenantId, random};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{CalendarTruth, ChannelReport, Collection};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
-use evercal_tests::eventually;
+use evercal_tests::{PATIENCE, eventually};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -42,7 +41,9 @@ impl Installation {
     /// Starts with these arguments, and waits for the line.
     pub fn start_command(mut command: Command, timing: &str) -> Self {
         let process = command.env("EVERCAL_TIMING", timing).stdout(Stdio::piped()).spawn().unwrap();
-        let http = HttpClient::new(&HttpSettings::default()).unwrap();
+        // A burst of changes is answered when all are made.
+        let patient = HttpSettings { total_timeout: PATIENCE, ..HttpSettings::default() };
+        let http = HttpClient::new(&patient).unwrap();
         // From here on it ends with the test, also when it does not start.
         let mut installation = Self { process, ready: Value::Null, http };
         let stdout = installation.process.stdout.take().unwrap();

@@ -155,6 +155,22 @@ async fn a_folder_whose_key_was_revoked_says_so_each_time_and_gets_no_second_ten
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_settings_of_a_deployment_in_the_environment_do_not_change_dev() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = installation::command(folder.path());
+    let deployment = [
+        ("EVERCAL_BUILD_ID", "never-promoted"),
+        ("EVERCAL_GOOGLE_AUTH_URL", "http://127.0.0.1:1/"),
+        ("EVERCAL_SIMULATED_TIME", "neither true nor false"),
+        ("EVERCAL_CONFIG_FILE", "not-there.toml"),
+        ("TEMPORAL_PROFILE", "production"),
+        ("TEMPORAL_API_KEY", "of another Temporal"),
+    ];
+    command.envs(deployment);
+    assert!(Installation::start_command(command, "{}").stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
