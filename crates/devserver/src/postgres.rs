@@ -195,7 +195,7 @@ struct Programs {
 
 impl Programs {
     fn find() -> Result<Self, DevserverError> {
-        let folder = newest_of_debian().or_else(on_path).ok_or(DevserverError::PostgresMissing)?;
+        let folder = newest_in(Path::new(DEBIAN_FOLDER)).or_else(on_path).ok_or(DevserverError::PostgresMissing)?;
         let who = Command::new("id").arg("-u").output().map_err(DevserverError::io("run", "id"))?;
         Ok(Self { folder, become_user: who.stdout.trim_ascii() == b"0" })
     }
@@ -246,10 +246,11 @@ impl Programs {
     }
 }
 
-fn newest_of_debian() -> Option<PathBuf> {
-    let versions = fs::read_dir(DEBIAN_FOLDER).ok()?.filter_map(Result::ok);
+/// The programs of the newest version that has a server.
+fn newest_in(debian_folder: &Path) -> Option<PathBuf> {
+    let versions = fs::read_dir(debian_folder).ok()?.filter_map(Result::ok);
     let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let programs = |number: u32| Path::new(DEBIAN_FOLDER).join(number.to_string()).join("bin");
+    let programs = |number: u32| debian_folder.join(number.to_string()).join("bin");
     // A newer version may have come with its client alone.
     numbers.filter(|number| programs(*number).join("initdb").exists()).max().map(programs)
 }
@@ -271,4 +272,20 @@ fn run(program: &'static str, command: &mut Command) -> Result<String, Devserver
     }
     let output = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
     Err(DevserverError::PostgresProgram { program, output })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_with_a_server_is_taken_and_one_with_its_client_alone_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for (version, program) in [("9", "initdb"), ("15", "initdb"), ("18", "psql")] {
+            let bin = folder.path().join(version).join("bin");
+            fs::create_dir_all(&bin).unwrap();
+            fs::write(bin.join(program), "").unwrap();
+        }
+        assert_eq!(newest_in(folder.path()), Some(folder.path().join("15").join("bin")));
+    }
 }

@@ -352,8 +352,9 @@ impl Shell {
             .spawn()
             .unwrap();
         let mut input = bash.stdin.take().unwrap();
-        // All that it started goes with it, also when its input ends because the test program was killed.
-        input.write_all(b"trap 'kill -KILL 0' EXIT\n").await.unwrap();
+        // All that it starts ends with the test program, also when that is killed. No job of the shell: those are counted.
+        let watch = "((while kill -0 $PPID; do sleep 1; done; kill -KILL 0) >/dev/null 2>&1 &)\n";
+        input.write_all(watch.as_bytes()).await.unwrap();
         let output = BufReader::new(bash.stdout.take().unwrap()).lines();
         Self { bash, input, output, commands: 0, folder }
     }
