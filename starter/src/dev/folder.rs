@@ -71,10 +71,8 @@ impl Folder {
         wait_for_the_dying(&path).await?;
         // Temporal shows the old worker for some minutes: also a fresh run has to know it for its own.
         let known = read_kept(&path);
-        let worker_identity =
-            known.as_ref().ok().and_then(|kept| kept.as_ref().map(|kept| kept.worker_identity.clone()));
-        let worker_identity =
-            worker_identity.filter(|identity| !identity.is_empty()).map_or_else(new_worker_identity, Ok)?;
+        let former = known.as_ref().ok().and_then(Option::as_ref).map(|kept| kept.worker_identity.clone());
+        let worker_identity = former.filter(|identity| !identity.is_empty()).map_or_else(new_worker_identity, Ok)?;
         let known = if fresh { clear(&path).map(|()| None) } else { known }?;
         let (kept, ports) = match known {
             Some(mut kept) => {
