@@ -20,7 +20,6 @@ use evercal_domain::random::RandomnessUnavailable;
 use evercal_payload_codec::{CodecError, Payload, PayloadsDocument, SealingCodec};
 use evercal_settings::{ConfigError, Lookup};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
@@ -72,17 +71,10 @@ pub fn codec_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigErro
 /// Runs the codec endpoint until SIGINT or SIGTERM.
 pub async fn run_codec(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let config = CodecConfig::from_lookup(&Lookup::new(find))?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let stop = evercal_settings::stop_signal()?;
     let listener = TcpListener::bind(config.address).await;
     let listener = listener.with_context(|| format!("listening on EVERCAL_CODEC_ADDRESS {}", config.address))?;
     tracing::info!(address = %config.address, "the codec endpoint listens");
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
     let router = codec_router(config.codec, config.origins)?;
     axum::serve(listener, router).with_graceful_shutdown(stop).await.context("serving the codec endpoint")
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use evercal_domain::SystemClock;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND};
 use crate::server::Gateway;
@@ -26,13 +25,9 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 
     // Before the first request, so that no signal to stop is missed.
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let asked_to_stop = evercal_settings::stop_signal()?;
     let gateway = Gateway::start(config, store, signals, Arc::new(SystemClock)).await?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    asked_to_stop.await;
     tracing::info!("the gateway stops");
     gateway.stop().await;
     Ok(())
