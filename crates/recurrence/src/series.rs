@@ -129,8 +129,9 @@ fn regular_times<'a>(series: &Series<'a>, window: &Window) -> Result<BTreeMap<Pl
             times.insert(Place::of(&original_start), Time { source, original_start, start, end });
         }
     };
-    if lines.rules.is_empty() {
-        // RFC 5545 §3.8.5.2: the start is the first of the dates.
+    // RFC 5545 §3.8.5.2: the start is the first of the dates. It is one of them too where no rule makes it, and then no
+    // COUNT counts it: the RFC leaves that open (§3.8.5.3), but Google, and Apple's calendars, show it.
+    if lines.rules.is_empty() || lines.rules.iter().any(|rule| reaches_start(rule, &pattern)) {
         add(pattern.first, pattern.start_at(pattern.first), None);
     }
     for rule in &lines.rules {
@@ -205,6 +206,12 @@ fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<(NaiveDateT
         .map(|local| (local, pattern.start_at(local)))
         .filter(|(_, start)| !is_after(start, rule.until))
         .collect())
+}
+
+/// Whether a rule has not ended before its own series begins.
+fn reaches_start(rule: &Rule, pattern: &Pattern) -> bool {
+    let is_late = |until| pattern.first > pattern.last_local(until);
+    !rule.until.is_some_and(is_late) && !is_after(&pattern.start_at(pattern.first), rule.until)
 }
 
 /// Whether a start is after an `UNTIL` that is an instant; dates and wall-clock times are exact in the rule already.

@@ -16,7 +16,8 @@ only occurrences that start in the window are listed. The source is -1 for the m
 
 Two things are not asked of recurring-ical-events. A wall-clock time that does not exist: dateutil takes the offset after
 the gap, RFC 5545 §3.3.5 the one before. And an end: it has the master's length in instants (§3.8.5.3), not by the clock.
-A start that its rule does not make is not generated: RFC 5545 leaves open what it means.
+A start that its rule does not make is not generated: RFC 5545 leaves open what it means, and recurring-ical-events leaves
+it out. What we do with it is in generate.py.
 """
 
 import json

@@ -1,4 +1,5 @@
-//! Rules against the answers of python-dateutil (`../oracle/generate.py` says how `expected.json` was made).
+//! Rules against the answers of python-dateutil (`../oracle/generate.py` says how `expected.json` was made, and of the
+//! one thing that is not dateutil's: a start that its rule does not make).
 
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;

@@ -126,6 +126,41 @@ fn plain_and_numbered_weekdays_add_up() {
 }
 
 #[test]
+fn a_start_that_its_rule_does_not_make_is_an_occurrence_that_count_does_not_count() {
+    // A Monday: https://github.com/googleapis/google-api-nodejs-client/issues/2214
+    let start = time_in(Tz::Europe__Berlin, "2026-06-08T07:00:00Z");
+    let rule = "RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=5";
+    let days = |lines: &[&str]| -> Vec<String> {
+        expand(&master(start, start, lines), &june()).iter().map(|start| start[8..10].to_owned()).collect()
+    };
+    assert_eq!(days(&[rule]), ["08", "09", "11", "16", "18", "23"]);
+    assert_eq!(days(&[rule, "EXDATE;TZID=Europe/Berlin:20260608T090000"]), ["09", "11", "16", "18", "23"]);
+    assert_eq!(days(&[rule, "EXRULE:FREQ=WEEKLY;BYDAY=MO"]), ["09", "11", "16", "18", "23"]);
+    assert_eq!(
+        days(&["RRULE:FREQ=WEEKLY;BYDAY=TU", "RRULE:FREQ=MONTHLY;BYMONTHDAY=30"]),
+        ["08", "09", "16", "23", "30"]
+    );
+    // It is itself or nothing that makes a series of a rule that never comes.
+    assert_eq!(days(&["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"]), ["08"]);
+}
+
+#[test]
+fn a_start_after_the_end_of_all_its_rules_is_no_occurrence() {
+    let timed = time_in(Tz::Europe__Berlin, "2026-06-08T07:00:00Z");
+    for (until, count) in [("20260607", 0), ("20260608T065959Z", 0), ("20260608T070000Z", 1), ("20260608", 1)] {
+        let lines = [format!("RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL={until}")];
+        assert_eq!(expand(&master(timed, timed, &[&lines[0]]), &june()).len(), count, "{until}");
+    }
+    let ended = "RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20260607";
+    let both = master(timed, timed, &[ended, "RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1"]);
+    assert_eq!(expand(&both, &june()).len(), 2, "one rule goes on");
+    let added = master(timed, timed, &[ended, "RDATE:20260610T070000Z"]);
+    assert_eq!(expand(&added, &june()), ["2026-06-10T07:00:00Z"]);
+    let dates = master(time("2026-06-08"), time("2026-06-09"), &["RRULE:FREQ=DAILY;UNTIL=20260607"]);
+    assert_eq!(expand(&dates, &june()), [""; 0]);
+}
+
+#[test]
 fn an_ended_series_has_no_occurrences() {
     for rule in ["FREQ=DAILY;COUNT=30", "FREQ=DAILY;UNTIL=20200131T080000Z", "FREQ=DAILY;UNTIL=20191231"] {
         let start = time("2020-01-01T08:00:00Z");
