@@ -9,7 +9,7 @@ use super::errors::ApiError;
 use super::oauth::{self, Caller};
 use super::operations::Operation;
 use super::request::{ApiRequest, ApiResponse};
-use super::{calendar_list, calendars, channels, events, free_busy, writes};
+use super::{calendar_list, calendars, channels, events, fields, free_busy, writes};
 use crate::calls::CallRecord;
 use crate::faults::{CallSubject, FaultAction};
 use crate::journal::JournalError;
@@ -180,7 +180,7 @@ fn run(world: &mut World, request: &ApiRequest) -> (ApiResponse, Option<String>)
     };
     let response = charge(world, &caller, request).and_then(|()| {
         if request.operation.is_allowed_by(&caller.scopes) {
-            dispatch(world, &caller, request)
+            dispatch(world, &caller, request).and_then(|response| fields::apply(&request.query, response))
         } else {
             Err(ApiError::insufficient_permissions())
         }

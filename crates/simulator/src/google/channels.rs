@@ -350,7 +350,10 @@ impl WantedChannel {
                 .get("params")
                 .and_then(|params| params.get("ttl"))
                 .map(|value| {
-                    TimeDelta::try_seconds(whole_number(value)?).ok_or_else(|| ApiError::invalid("Invalid ttl."))
+                    Some(whole_number(value)?)
+                        .filter(|seconds| *seconds >= 1)
+                        .and_then(TimeDelta::try_seconds)
+                        .ok_or_else(|| ApiError::invalid("Invalid ttl."))
                 })
                 .transpose()?,
         })

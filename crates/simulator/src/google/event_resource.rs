@@ -84,19 +84,18 @@ pub(crate) fn person(email: &str, calendar_id: &str) -> Value {
     if email == calendar_id { json!({"email": email, "self": true}) } else { json!({"email": email}) }
 }
 
-/// Puts a body over an event: objects are merged, arrays and values replaced, null removes a field.
+/// Puts a body over an event: objects are merged, arrays and values replaced, null removes a field. So are start and
+/// end: whoever makes a time of a date has to say `"date": null`, and one who says no zone keeps it.
 pub(crate) fn merge(event: &mut Map<String, Value>, body: Map<String, Value>) {
     for (name, value) in body {
         if PROVIDER_FIELDS.contains(&name.as_str()) {
             continue;
         }
-        // A start is one value of two shapes: merging a date into a date-time would give both.
-        let is_point = matches!(name.as_str(), "start" | "end");
         match (value, event.get_mut(&name)) {
             (Value::Null, _) => {
                 event.remove(&name);
             }
-            (Value::Object(new), Some(Value::Object(old))) if !is_point => merge_object(old, new),
+            (Value::Object(new), Some(Value::Object(old))) => merge_object(old, new),
             (value, _) => {
                 event.insert(name, without_nulls(value));
             }

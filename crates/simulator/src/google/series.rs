@@ -2,31 +2,47 @@
 //! calcard in wall-clock time and only then placed in the zone, so that its handling of daylight saving gaps does
 //! not matter. Exceptions are rows of their own; the callers put them in the place of their occurrences.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use calcard::common::timezone::Tz as IcalTz;
 use calcard::icalendar::ICalendar;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
+use super::rule_parts;
 use super::times::EventPoint;
 
 /// Occurrences that are looked at in one expansion, so that no rule can hang the simulator.
 const EXPANSION_STEPS_MAX: usize = 100_000;
 /// Lines of `recurrence`.
 const RECURRENCE_LINES_MAX: usize = 100;
+const LAST_SECOND_OF_DAY: TimeDelta = TimeDelta::seconds(24 * 60 * 60 - 1);
 
 /// The wall-clock start times of a series, and how long each occurrence lasts.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) start: EventPoint,
-    duration: TimeDelta,
-    rules: Vec<String>,
-    excluding_rules: Vec<String>,
+    end: EventPoint,
+    rules: Vec<Rule>,
+    excluding_rules: Vec<Rule>,
     extra: BTreeSet<NaiveDateTime>,
     excluded: BTreeSet<NaiveDateTime>,
+}
+
+/// A rule without its `UNTIL`, and that.
+#[derive(Debug)]
+struct Rule {
+    text: String,
+    until: Option<Until>,
+}
+
+/// The last time that a rule may make, itself included.
+#[derive(Debug, Clone, Copy)]
+enum Until {
+    Local(NaiveDateTime),
+    Instant(DateTime<Utc>),
 }
 
 impl Series {
@@ -36,10 +52,9 @@ impl Series {
             let value = master.get(name).ok_or_else(|| ApiError::required(format!("Missing {name} time.")))?;
             EventPoint::parse(value, calendar_zone)
         };
-        let start = point("start")?;
         let mut series = Self {
-            start,
-            duration: point("end")?.local() - start.local(),
+            start: point("start")?,
+            end: point("end")?,
             rules: Vec::new(),
             excluding_rules: Vec::new(),
             extra: BTreeSet::new(),
@@ -70,9 +85,10 @@ impl Series {
                     let local = self.local_time(text, zone)?;
                     if name == "RDATE" {
                         self.extra.insert(local);
-                    } else {
+                    } else if self.start.is_date() || !is_date(text) {
                         self.excluded.insert(local);
                     }
+                    // A date is no time of a timed series: Google takes the line, and shows the occurrence.
                 }
             }
             _ => return None,
@@ -80,24 +96,29 @@ impl Series {
         Some(())
     }
 
-    /// The rule with its UNTIL as wall-clock time; nothing when calcard cannot read it.
-    fn readable_rule(&self, value: &str) -> Option<String> {
-        let mut parts = Vec::new();
-        for part in value.split(';').filter(|part| !part.is_empty()) {
-            match part.strip_prefix("UNTIL=") {
-                Some(until) => {
-                    let local = self.local_time(until, None)?;
-                    parts.push(format!("UNTIL={}", ical_local(local)));
-                }
-                None => parts.push(part.to_owned()),
-            }
-        }
-        if !parts.iter().any(|part| part.starts_with("FREQ=")) {
-            return None;
-        }
-        let rule = parts.join(";");
-        expand_rule(&rule, self.start.local(), 1)?;
+    /// The rule; nothing when it is not a legal one, or calcard cannot read it.
+    fn readable_rule(&self, value: &str) -> Option<Rule> {
+        rule_parts::are_legal(value).then_some(())?;
+        let is_until = |part: &&str| part.starts_with("UNTIL=");
+        let until = value.split(';').find(is_until).map(|part| self.until(part.trim_start_matches("UNTIL=")));
+        let until = match until {
+            Some(until) => Some(until?),
+            None => None,
+        };
+        let parts: Vec<&str> = value.split(';').filter(|part| !part.is_empty() && !is_until(part)).collect();
+        let rule = Rule { text: parts.join(";"), until };
+        expand_rule(&rule.text, self.start.local(), 1)?;
         Some(rule)
+    }
+
+    /// A date means all of that day.
+    fn until(&self, text: &str) -> Option<Until> {
+        let local = self.local_time(text, None)?;
+        Some(match self.start {
+            EventPoint::Instant { .. } if is_date(text) => Until::Local(local + LAST_SECOND_OF_DAY),
+            EventPoint::Instant { .. } if text.ends_with('Z') => Until::Instant(utc_time(text)?),
+            _ => Until::Local(local),
+        })
     }
 
     /// Reads a date, a UTC time or a local time of a recurrence line as wall-clock time of the series.
@@ -118,35 +139,86 @@ impl Series {
         Some(at.with_timezone(&own).naive_local())
     }
 
-    /// The start times up to `last` (all of them when absent), sorted; at most [`EXPANSION_STEPS_MAX`].
+    /// The start times up to `last` (all of them when absent), sorted; at most [`EXPANSION_STEPS_MAX`] of a rule.
+    ///
+    /// The master's own start is one of them also where its rules do not make it, and then `COUNT` does not count it
+    /// (<https://github.com/googleapis/google-api-nodejs-client/issues/2214>); not when all rules have ended before it.
     pub(crate) fn local_starts(&self, last: Option<NaiveDateTime>) -> Vec<NaiveDateTime> {
+        let first = self.start.local();
         let mut starts = self.extra.clone();
-        if self.rules.is_empty() {
-            starts.insert(self.start.local());
+        if self.rules.is_empty() || self.rules.iter().any(|rule| self.is_within(rule, first)) {
+            starts.insert(first);
         }
         for rule in &self.rules {
-            starts.extend(expand_until(rule, self.start.local(), last));
+            starts.extend(self.starts_of(rule, last));
         }
         for rule in &self.excluding_rules {
-            for excluded in expand_until(rule, self.start.local(), last) {
+            for excluded in self.starts_of(rule, last) {
                 starts.remove(&excluded);
             }
         }
+        // Two wall-clock times are one instant where one of them does not exist.
+        let mut seen = HashSet::new();
         starts
             .into_iter()
             .filter(|start| !self.excluded.contains(start))
             .filter(|start| last.is_none_or(|last| *start <= last))
+            .filter(|start| seen.insert(self.start_at(*start)))
             .collect()
+    }
+
+    fn starts_of(&self, rule: &Rule, last: Option<NaiveDateTime>) -> Vec<NaiveDateTime> {
+        // calcard knows no zones: it gets a day more, and what is beyond is taken out by the instant.
+        let until = rule.until.map(|until| match until {
+            Until::Local(local) => local,
+            Until::Instant(at) => at.naive_utc() + TimeDelta::days(1),
+        });
+        let text = match until {
+            Some(until) => format!("{};UNTIL={}", rule.text, ical_local(until)),
+            None => rule.text.clone(),
+        };
+        let mut starts = expand_until(&text, self.start.local(), last);
+        starts.retain(|start| self.is_within(rule, *start));
+        starts
+    }
+
+    fn is_within(&self, rule: &Rule, local: NaiveDateTime) -> bool {
+        match rule.until {
+            None => true,
+            Some(Until::Local(last)) => local <= last,
+            Some(Until::Instant(last)) => match self.start_at(local) {
+                EventPoint::Instant { at, .. } => at <= last,
+                EventPoint::Date(_) => true,
+            },
+        }
     }
 
     /// True when the series has no end, so that only its beginning bounds it.
     pub(crate) fn is_endless(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.contains("UNTIL=") && !rule.contains("COUNT="))
+        self.rules.iter().any(|rule| rule.until.is_none() && !rule.text.contains("COUNT="))
     }
 
-    /// The occurrence that starts at this wall-clock time.
+    /// The occurrence that starts at this wall-clock time. It lasts exactly as long as the first one.
     pub(crate) fn occurrence(&self, local: NaiveDateTime) -> Occurrence {
-        Occurrence { start: self.start.at_local(local), end: self.start.at_local(local + self.duration) }
+        let start = self.start_at(local);
+        let end = match (start, self.start, self.end) {
+            (EventPoint::Date(start), EventPoint::Date(first), EventPoint::Date(end)) => {
+                EventPoint::Date(start + (end - first))
+            }
+            (
+                EventPoint::Instant { at: start, .. },
+                EventPoint::Instant { at: first, .. },
+                EventPoint::Instant { at: end, zone },
+            ) => EventPoint::Instant { at: start + (end - first), zone },
+            // One is a date, the other a time: only an event that was stored unchecked.
+            _ => self.end,
+        };
+        Occurrence { start, end }
+    }
+
+    /// The master's own start is what it is, also in an hour that comes twice.
+    fn start_at(&self, local: NaiveDateTime) -> EventPoint {
+        if local == self.start.local() { self.start } else { self.start.at_local(local) }
     }
 
     /// The occurrence that an instance id's suffix names, if the series has it.
@@ -234,6 +306,14 @@ fn expand_rule(rule: &str, start: NaiveDateTime, limit: usize) -> Option<Vec<Nai
     Some(starts)
 }
 
+fn is_date(text: &str) -> bool {
+    text.len() == 8
+}
+
+fn utc_time(text: &str) -> Option<DateTime<Utc>> {
+    NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").ok().map(|time| time.and_utc())
+}
+
 fn ical_local(local: NaiveDateTime) -> String {
     local.format("%Y%m%dT%H%M%S").to_string()
 }
@@ -302,12 +382,65 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_rule_is_refused() {
-        let master = json!({
-            "start": {"date": "2026-02-01"}, "end": {"date": "2026-02-02"},
-            "recurrence": ["RRULE:INTERVAL=2"],
-        });
-        assert!(Series::parse(master.as_object().unwrap(), Berlin).is_err());
+    fn a_start_that_its_rule_does_not_make_is_an_occurrence_that_count_does_not_count() {
+        // A Monday.
+        assert_eq!(
+            suffixes(&timed(&["RRULE:FREQ=WEEKLY;BYDAY=TU,TH;COUNT=3"])),
+            ["20260323T080000Z", "20260324T080000Z", "20260326T080000Z", "20260331T070000Z"]
+        );
+        let excluded = timed(&["RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=1", "EXDATE:20260323T080000Z"]);
+        assert_eq!(suffixes(&excluded), ["20260324T080000Z"]);
+        assert_eq!(suffixes(&timed(&["RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20260322T000000Z"])), [""; 0]);
+    }
+
+    #[test]
+    fn a_date_alone_ends_a_timed_series_after_that_day_and_excludes_nothing_from_it() {
+        let daily = timed(&["RRULE:FREQ=DAILY;UNTIL=20260325", "EXDATE;VALUE=DATE:20260324"]);
+        assert_eq!(suffixes(&daily), ["20260323T080000Z", "20260324T080000Z", "20260325T080000Z"]);
+    }
+
+    #[test]
+    fn an_occurrence_lasts_as_long_as_the_first_one_and_its_end_keeps_its_own_zone() {
+        let night = series(
+            &json!({"dateTime": "2026-03-27T23:30:00", "timeZone": "Europe/Berlin"}),
+            &json!({"dateTime": "2026-03-28T03:30:00", "timeZone": "Europe/London"}),
+            &["RRULE:FREQ=DAILY"],
+        );
+        // Five hours, also in the night in which the clocks go forward.
+        let second = night.occurrence("2026-03-28T23:30:00".parse().unwrap());
+        let end = json!({"dateTime": "2026-03-29T05:30:00+02:00", "timeZone": "Europe/London"});
+        assert_eq!(second.end.to_value(Berlin), end);
+    }
+
+    #[test]
+    fn a_start_in_the_second_of_two_hours_stays_there() {
+        let twice = series(
+            &json!({"dateTime": "2026-10-25T02:30:00+01:00", "timeZone": "Europe/Berlin"}),
+            &json!({"dateTime": "2026-10-25T02:45:00+01:00", "timeZone": "Europe/Berlin"}),
+            &["RRULE:FREQ=DAILY;COUNT=2"],
+        );
+        assert_eq!(suffixes(&twice), ["20261025T013000Z", "20261026T013000Z"]);
+    }
+
+    #[test]
+    fn an_hour_that_does_not_exist_is_the_next_one_and_comes_once() {
+        let hourly = series(
+            &json!({"dateTime": "2026-03-29T01:00:00", "timeZone": "Europe/Berlin"}),
+            &json!({"dateTime": "2026-03-29T01:15:00", "timeZone": "Europe/Berlin"}),
+            &["RRULE:FREQ=HOURLY;COUNT=4"],
+        );
+        assert_eq!(suffixes(&hourly), ["20260329T000000Z", "20260329T010000Z", "20260329T020000Z"]);
+    }
+
+    #[test]
+    fn a_rule_that_is_not_legal_is_refused() {
+        for rule in ["INTERVAL=2", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;UNTIL=soon"] {
+            let master = json!({
+                "start": {"date": "2026-02-01"}, "end": {"date": "2026-02-02"},
+                "recurrence": [format!("RRULE:{rule}")],
+            });
+            assert!(Series::parse(master.as_object().unwrap(), Berlin).is_err(), "{rule}");
+        }
     }
 
     #[test]

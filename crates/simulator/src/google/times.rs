@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::errors::ApiError;
 
 /// A point in a calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EventPoint {
     /// A whole day.
     Date(NaiveDate),
@@ -19,6 +19,9 @@ pub(crate) enum EventPoint {
 impl EventPoint {
     /// Reads a value that a client sent. A `dateTime` without offset needs its `timeZone`.
     pub(crate) fn parse(value: &Value, default_zone: Tz) -> Result<Self, ApiError> {
+        if value.get("date").is_some() && value.get("dateTime").is_some() {
+            return Err(ApiError::invalid("Invalid start or end time."));
+        }
         if let Some(text) = value.get("date").and_then(Value::as_str) {
             let date = text.parse().map_err(|_| ApiError::invalid("Invalid start or end date."))?;
             return Ok(Self::Date(date));

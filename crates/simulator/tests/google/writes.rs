@@ -4,7 +4,7 @@ use evercal_simulator::{AccessRole, CalendarAccess};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::support::{ADA, BEN, World, answer, ids, meeting};
+use crate::support::{ADA, BEN, World, answer, ids, meeting, weekly};
 
 const AT: &str = "2026-03-02T09:00:00";
 
@@ -99,12 +99,48 @@ async fn a_patch_merges_objects_replaces_lists_and_removes_by_null() {
 }
 
 #[tokio::test]
-async fn a_timed_event_becomes_an_all_day_event_by_patch() {
+async fn a_patch_makes_a_date_of_a_time_only_where_it_takes_the_time_away() {
     let world = World::start().await;
     let stored = world.insert(meeting("Mine", AT)).await;
-    let change = json!({"start": {"date": "2026-03-02"}, "end": {"date": "2026-03-03"}});
+    let both = json!({"start": {"date": "2026-03-02"}, "end": {"date": "2026-03-03"}});
+    world.patch(&path(&stored), both).await.fails(400, "invalid");
+    let to_dates = json!({
+        "start": {"date": "2026-03-02", "dateTime": null, "timeZone": null},
+        "end": {"date": "2026-03-03", "dateTime": null, "timeZone": null},
+    });
+    let days = world.patch(&path(&stored), to_dates).await.ok();
+    assert_eq!((&days["start"], &days["end"]), (&json!({"date": "2026-03-02"}), &json!({"date": "2026-03-03"})));
+    let both = json!({"start": {"dateTime": "2026-03-02T09:00:00Z"}, "end": {"dateTime": "2026-03-02T10:00:00Z"}});
+    world.patch(&path(&stored), both).await.fails(400, "invalid");
+    let to_times = json!({
+        "start": {"date": null, "dateTime": "2026-03-02T09:00:00Z"},
+        "end": {"date": null, "dateTime": "2026-03-02T10:00:00Z"},
+    });
+    let timed = world.patch(&path(&stored), to_times).await.ok();
+    assert_eq!(timed["start"]["dateTime"], "2026-03-02T10:00:00+01:00");
+}
+
+#[tokio::test]
+async fn a_patched_start_keeps_the_zone_that_it_does_not_name() {
+    let world = World::start().await;
+    let mut series = weekly("Series", AT, 3);
+    for name in ["start", "end"] {
+        series[name]["timeZone"] = json!("America/New_York");
+    }
+    let stored = world.insert(series).await;
+    let change = json!({"start": {"dateTime": "2026-03-02T08:30:00"}});
     let patched = world.patch(&path(&stored), change).await.ok();
-    assert_eq!(patched["start"], json!({"date": "2026-03-02"}));
+    assert_eq!(patched["start"], json!({"dateTime": "2026-03-02T14:30:00+01:00", "timeZone": "America/New_York"}));
+}
+
+#[tokio::test]
+async fn a_rule_that_google_does_not_know_is_refused() {
+    let world = World::start().await;
+    for rule in ["FREQ=DAILY;COUNT=0", "FREQ=MONTHLY;BYMONTHDAY=257", "FREQ=YEARLY;BYEASTER=0"] {
+        let mut series = weekly("Series", AT, 3);
+        series["recurrence"] = json!([format!("RRULE:{rule}")]);
+        world.post("calendars/primary/events", series).await.fails(400, "invalid");
+    }
 }
 
 #[tokio::test]
