@@ -17,6 +17,7 @@ use crate::google::changes::{self, BulkChanges, ChangeNotices, ChangeSummary};
 use crate::google::channels::{self, ChannelReport};
 use crate::google::delivery::DeliverySummary;
 use crate::google::demo;
+use crate::google::events;
 use crate::google::quirks::Quirks;
 use crate::google::quota::QuotaLimits;
 use crate::google::writes::{self, Change};
@@ -188,11 +189,27 @@ impl Control {
         })
     }
 
+    /// What `events.list` with `singleEvents` gives the owner between two instants (RFC 3339), all pages of it. It is no
+    /// call: it is not counted, and no fault happens to it.
+    pub fn occurrences(&self, calendar: &str, from: &str, to: &str) -> Result<Vec<Map<String, Value>>, ControlError> {
+        self.with(|world| Ok(events::occurrences(need_calendar(world, calendar)?, from, to)?))
+    }
+
     /// Lets all sync tokens of a calendar answer 410, those of its last page included.
     pub fn expire_sync_tokens(&self, calendar: &str) -> Result<(), ControlError> {
         self.with(|world| {
             let mut record = need_calendar(world, calendar)?.record.clone();
             record.token_generation += 1;
+            world.save_calendar(record);
+            Ok(())
+        })
+    }
+
+    /// Lets all page tokens of a calendar answer 400, as if the lists that they belong to had been left for too long.
+    pub fn expire_page_tokens(&self, calendar: &str) -> Result<(), ControlError> {
+        self.with(|world| {
+            let mut record = need_calendar(world, calendar)?.record.clone();
+            record.page_token_generation += 1;
             world.save_calendar(record);
             Ok(())
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -33,6 +33,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/control/calendars/{calendar}", delete(delete_calendar))
         .route("/control/calendars/{calendar}/watchable", put(set_watchable))
         .route("/control/calendars/{calendar}/sync-tokens", delete(expire_sync_tokens))
+        .route("/control/calendars/{calendar}/page-tokens", delete(expire_page_tokens))
         .route("/control/calendars/{calendar}/history", delete(shorten_history))
         .route("/control/calendars/{calendar}/events", post(insert_event))
         .route("/control/calendars/{calendar}/raw-events", post(put_raw_event))
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/control/access", put(set_access))
         .route("/control/changes", post(make_changes))
         .route("/control/state/{calendar}", get(truth))
+        .route("/control/state/{calendar}/occurrences", get(occurrences))
         .route("/control/faults", get(faults).put(set_faults))
         .route("/control/notices", put(set_notice_plan))
         .route("/control/quirks", put(set_quirks))
@@ -123,6 +125,11 @@ async fn expire_sync_tokens(State(shared): State<Arc<Shared>>, Path(calendar): P
     Ok(done())
 }
 
+async fn expire_page_tokens(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
+    control(shared).expire_page_tokens(&calendar)?;
+    Ok(done())
+}
+
 async fn expire_list_tokens(State(shared): State<Arc<Shared>>, Path(user): Path<String>) -> Answer {
     control(shared).expire_calendar_list_tokens(&user)?;
     Ok(done())
@@ -173,6 +180,21 @@ async fn make_changes(State(shared): State<Arc<Shared>>, Body(bulk): Body<BulkCh
 
 async fn truth(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
     Ok(Json(control(shared).truth(&calendar)?).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Between {
+    from: String,
+    to: String,
+}
+
+async fn occurrences(
+    State(shared): State<Arc<Shared>>,
+    Path(calendar): Path<String>,
+    Query(between): Query<Between>,
+) -> Answer {
+    Ok(Json(control(shared).occurrences(&calendar, &between.from, &between.to)?).into_response())
 }
 
 async fn faults(State(shared): State<Arc<Shared>>) -> Answer {

@@ -14,6 +14,8 @@ use crate::state::World;
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 250;
+/// Page tokens of the calendar list do not end.
+const PAGE_TOKEN_GENERATION: u64 = 0;
 /// Fields of an entry that the user may set.
 const WRITABLE: [&str; 8] = [
     "summaryOverride",
@@ -83,8 +85,10 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
             Some(token)
         }
     };
-    let page =
-        query.get("pageToken").map(|text| PageToken::read(world, text, &collection.key(), &digest)).transpose()?;
+    let page = query
+        .get("pageToken")
+        .map(|text| PageToken::read(world, text, &collection.key(), &digest, PAGE_TOKEN_GENERATION))
+        .transpose()?;
     let snapshot = page.as_ref().map_or(Snapshot { version: user.list_version, ordinal: 0 }, |page| page.snapshot);
     let cursor = page.map(|page| page.cursor).unwrap_or_default();
     let after_version = sync_token.as_ref().map_or(0, |token| token.version);
@@ -99,6 +103,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
         .list
         .values()
         .filter(wanted)
+        .filter(|entry| is_shown(world, entry))
         .filter(|entry| entry.calendar > cursor.id)
         .filter(|entry| min_role.is_none_or(|wanted| has_role(world, entry, wanted)))
         .collect();
@@ -112,7 +117,8 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     });
     let (name, token) = if more {
         let cursor = Cursor { position: 0, id: entries.last().map_or(cursor.id, |entry| entry.calendar.clone()) };
-        let page = PageToken { collection: collection.key(), digest, cursor, snapshot };
+        let generation = PAGE_TOKEN_GENERATION;
+        let page = PageToken { collection: collection.key(), digest, generation, cursor, snapshot };
         ("nextPageToken", tokens::write(world, &page))
     } else {
         let sync = SyncToken {
@@ -131,8 +137,8 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
 
 pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let id = listed_id(caller, request.calendar_id()?);
-    let entry = user(world, caller)?.list.get(id).filter(|entry| !entry.deleted).ok_or_else(ApiError::not_found)?;
-    Ok(ApiResponse::resource(&resource(world, entry)))
+    let entry = user(world, caller)?.list.get(id).filter(|entry| !entry.deleted && is_shown(world, entry));
+    Ok(ApiResponse::resource(&resource(world, entry.ok_or_else(ApiError::not_found)?)))
 }
 
 /// Puts a calendar that the caller may read back into the list.
@@ -214,6 +220,11 @@ fn role(world: &World, entry: &ListEntry) -> AccessRole {
         .and_then(|calendar| calendar.record.access.get(&entry.user))
         .copied()
         .unwrap_or(AccessRole::None)
+}
+
+/// A list has no calendars that are closed to its user; `accessRole` knows no word for it.
+fn is_shown(world: &World, entry: &ListEntry) -> bool {
+    entry.deleted || role(world, entry) != AccessRole::None
 }
 
 fn has_role(world: &World, entry: &ListEntry, wanted: &str) -> bool {

@@ -214,6 +214,7 @@ pub(crate) fn new_record(id: &str, summary: &str, zone: &str, owner: &str) -> Ca
         watchable: true,
         deleted: false,
         token_generation: 1,
+        page_token_generation: 0,
         history_floor: 0,
         revision: 1,
     }

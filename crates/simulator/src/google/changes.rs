@@ -27,6 +27,8 @@ pub enum ChangeKind {
     Insert,
     /// Another title or time of an event.
     Update,
+    /// An event gets another place and other guests.
+    EditDetails,
     /// An event that does not recur is deleted.
     Delete,
     /// One occurrence of a series is moved.
@@ -87,7 +89,7 @@ pub struct ChangeSummary {
 }
 
 /// Usual shares: mostly new and changed events.
-const USUAL: [ChangeKind; 12] = [
+const USUAL: [ChangeKind; 13] = [
     ChangeKind::Insert,
     ChangeKind::Insert,
     ChangeKind::Insert,
@@ -95,6 +97,7 @@ const USUAL: [ChangeKind; 12] = [
     ChangeKind::Update,
     ChangeKind::Update,
     ChangeKind::Update,
+    ChangeKind::EditDetails,
     ChangeKind::Delete,
     ChangeKind::MoveInstance,
     ChangeKind::CancelInstance,
@@ -131,7 +134,7 @@ fn change(
 ) -> Result<ChangeKind, ApiError> {
     let calendar = calendars::calendar(world, calendar_id)?;
     let owner = calendar.record.owner.clone();
-    let wants_series = !matches!(kind, ChangeKind::Update | ChangeKind::Delete);
+    let wants_series = !matches!(kind, ChangeKind::Update | ChangeKind::EditDetails | ChangeKind::Delete);
     let target = (kind != ChangeKind::Insert).then(|| find_target(calendar, rng, wants_series)).flatten();
     let Some((id, resource)) = target.map(|event| (event.id.clone(), event.resource.clone())) else {
         let plan = seed::any_event(rng, now.date_naive());
@@ -149,6 +152,9 @@ fn change(
         ChangeKind::Insert | ChangeKind::Update | ChangeKind::EditSeries => {
             let change = if rng.random_bool(0.5) { titled(rng) } else { moved(&resource, zone, rng) };
             writes::change_event(world, calendar_id, &id, change, Change::Patch, now)?;
+        }
+        ChangeKind::EditDetails => {
+            writes::change_event(world, calendar_id, &id, detailed(rng), Change::Patch, now)?;
         }
         ChangeKind::MoveInstance | ChangeKind::CancelInstance => {
             let series = Series::parse(&resource, zone)?;
@@ -182,6 +188,17 @@ fn find_target<'a>(calendar: &'a Calendar, rng: &mut ChaCha8Rng, wants_series: b
 
 fn titled(rng: &mut ChaCha8Rng) -> Map<String, Value> {
     Map::from_iter([("summary".to_owned(), json!(seed::any_title(rng)))])
+}
+
+fn detailed(rng: &mut ChaCha8Rng) -> Map<String, Value> {
+    let guests: Vec<Value> = seed::any_guests(rng)
+        .into_iter()
+        .map(|(name, email)| {
+            let response = ["needsAction", "accepted", "tentative", "declined"].choose(rng);
+            json!({"displayName": name, "email": email, "responseStatus": response})
+        })
+        .collect();
+    Map::from_iter([("location".to_owned(), json!(seed::any_place(rng))), ("attendees".to_owned(), json!(guests))])
 }
 
 fn moved(resource: &Map<String, Value>, zone: chrono_tz::Tz, rng: &mut ChaCha8Rng) -> Map<String, Value> {

@@ -74,17 +74,14 @@ impl ApiError {
             .at_parameter(parameter)
     }
 
-    pub(crate) fn other_parameters_than_before(token: &'static str) -> Self {
-        Self::new(
-            400,
-            "badRequest",
-            format!("The request parameters differ from those that the {token} was made with."),
-        )
-        .at_parameter(token)
+    /// Whatever is wrong with a token, the parameters around it included: nothing but the message tells which it is.
+    pub(crate) fn invalid_sync_token() -> Self {
+        Self::invalid("Invalid sync token value.")
     }
 
-    pub(crate) fn invalid_token_value(token: &'static str) -> Self {
-        Self::new(400, "invalid", format!("Invalid {token} value.")).at_parameter(token)
+    /// The same for a page token, also for one that is too old.
+    pub(crate) fn invalid_page_token() -> Self {
+        Self::invalid("Invalid page token value.")
     }
 
     pub(crate) fn login_required() -> Self {

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::calendars::{self, Opened};
 use super::errors::ApiError;
 use super::event_query::EventQuery;
 use super::event_view::{Item, Resource, View};
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::{ApiRequest, ApiResponse, Query};
 use super::series::{Occurrence, Series, split_instance_id};
 use super::store::{Calendar, EventRecord};
 use super::times::timestamp;
@@ -79,8 +79,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     let leaves_page_empty = request.empty_page || world.google.next_page_is_empty();
     let calendar = calendars::calendar(world, &opened.id)?;
     let sync_token = read_sync_token(world, calendar, &query)?;
-    let page_token =
-        query.page_token.map(|text| PageToken::read(world, text, &opened.id, &query.page_digest)).transpose()?;
+    let page_token = read_page_token(world, calendar, &query)?;
     let snapshot = page_token.as_ref().map_or_else(
         || Snapshot { version: calendar.last_version(), ordinal: calendar.last_ordinal() },
         |page| page.snapshot,
@@ -99,6 +98,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
         let token = PageToken {
             collection: opened.id.clone(),
             digest: query.page_digest.clone(),
+            generation: calendar.record.page_token_generation,
             cursor: last.unwrap_or_else(Cursor::before_everything),
             snapshot,
         };
@@ -127,8 +127,7 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
     if !master.is_master() {
         return Err(ApiError::invalid("The event does not recur."));
     }
-    let page_token =
-        query.page_token.map(|text| PageToken::read(world, text, &opened.id, &query.page_digest)).transpose()?;
+    let page_token = read_page_token(world, calendar, &query)?;
     let view = View { calendar, query: &query, role: opened.role, id_only_tombstones: false };
     let exceptions = calendar
         .exceptions_of(&master.id)
@@ -152,6 +151,7 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
         let token = PageToken {
             collection: opened.id.clone(),
             digest: query.page_digest.clone(),
+            generation: calendar.record.page_token_generation,
             cursor: last.cursor.clone(),
             snapshot: Snapshot::default(),
         };
@@ -159,6 +159,16 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
     });
     let items = items.into_iter().map(|item| view.show(item.resource)).collect();
     Ok(ApiResponse::json(&page(calendar, &opened, items, next_page_token, None)))
+}
+
+/// What [`list`] with `singleEvents` gives the calendar's owner between two instants.
+pub(crate) fn occurrences(calendar: &Calendar, from: &str, to: &str) -> Result<Vec<Map<String, Value>>, ApiError> {
+    let parameters = Query::of(&[("singleEvents", "true"), ("timeMin", from), ("timeMax", to)]);
+    let query = EventQuery::parse(&parameters)?;
+    let view = View { calendar, query: &query, role: calendars::AccessRole::Owner, id_only_tombstones: false };
+    let now = Snapshot { version: calendar.last_version(), ordinal: calendar.last_ordinal() };
+    let items = view.items(None, now, None, usize::MAX);
+    Ok(items.into_iter().map(|item| item.resource.into_owned()).collect())
 }
 
 fn read_sync_token(world: &World, calendar: &Calendar, query: &EventQuery<'_>) -> Result<Option<SyncToken>, ApiError> {
@@ -171,9 +181,15 @@ fn read_sync_token(world: &World, calendar: &Calendar, query: &EventQuery<'_>) -
         return Err(ApiError::full_sync_required());
     }
     if token.digest != query.sync_digest {
-        return Err(ApiError::other_parameters_than_before("syncToken"));
+        return Err(ApiError::invalid_sync_token());
     }
     Ok(Some(token))
+}
+
+fn read_page_token(world: &World, calendar: &Calendar, query: &EventQuery<'_>) -> Result<Option<PageToken>, ApiError> {
+    let record = &calendar.record;
+    let read = |text| PageToken::read(world, text, &record.id, &query.page_digest, record.page_token_generation);
+    query.page_token.map(read).transpose()
 }
 
 fn page<'a>(

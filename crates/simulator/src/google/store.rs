@@ -27,6 +27,9 @@ pub(crate) struct CalendarRecord {
     pub(crate) deleted: bool,
     /// Sync tokens of an older generation answer 410.
     pub(crate) token_generation: u64,
+    /// Page tokens of an older generation answer 400.
+    #[serde(default)]
+    pub(crate) page_token_generation: u64,
     /// Changes up to this version are no longer known.
     pub(crate) history_floor: u64,
     /// Grows with each change of the record itself.

@@ -32,7 +32,7 @@ impl SyncToken {
     pub(crate) fn read(world: &World, text: &str, collection: &str) -> Result<Self, ApiError> {
         read::<Self>(world, text)
             .filter(|token| token.collection == collection)
-            .ok_or_else(|| ApiError::invalid_token_value("syncToken"))
+            .ok_or_else(ApiError::invalid_sync_token)
     }
 }
 
@@ -44,6 +44,9 @@ pub(crate) struct PageToken {
     /// Of all parameters but the page size.
     #[serde(rename = "d")]
     pub(crate) digest: String,
+    /// Page tokens of an older generation of their collection have ended.
+    #[serde(rename = "g", default)]
+    pub(crate) generation: u64,
     #[serde(rename = "p")]
     pub(crate) cursor: Cursor,
     #[serde(rename = "s")]
@@ -51,12 +54,18 @@ pub(crate) struct PageToken {
 }
 
 impl PageToken {
-    /// Reads a token of this collection and these parameters; anything else is 400.
-    pub(crate) fn read(world: &World, text: &str, collection: &str, digest: &str) -> Result<Self, ApiError> {
-        let token = read::<Self>(world, text)
+    /// Reads a token of this collection, these parameters and this generation; anything else is 400.
+    pub(crate) fn read(
+        world: &World,
+        text: &str,
+        collection: &str,
+        digest: &str,
+        generation: u64,
+    ) -> Result<Self, ApiError> {
+        read::<Self>(world, text)
             .filter(|token| token.collection == collection)
-            .ok_or_else(|| ApiError::invalid_token_value("pageToken"))?;
-        if token.digest == digest { Ok(token) } else { Err(ApiError::other_parameters_than_before("pageToken")) }
+            .filter(|token| token.digest == digest && token.generation == generation)
+            .ok_or_else(ApiError::invalid_page_token)
     }
 }
 

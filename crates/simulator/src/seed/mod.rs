@@ -115,6 +115,17 @@ pub(crate) fn any_title(rng: &mut ChaCha8Rng) -> String {
     format!("{}: {}", pick(rng, &MEETINGS), pick(rng, &TOPICS))
 }
 
+/// Some place.
+pub(crate) fn any_place(rng: &mut ChaCha8Rng) -> &'static str {
+    pick(rng, &PLACES)
+}
+
+/// One to four people and their addresses.
+pub(crate) fn any_guests(rng: &mut ChaCha8Rng) -> Vec<(String, String)> {
+    let guests = rng.random_range(1..5);
+    PEOPLE.sample(rng, guests).map(|name| person(name)).collect()
+}
+
 fn meeting(rng: &mut ChaCha8Rng, week: NaiveDate) -> PlannedEvent {
     let zone = *[
         Tz::Europe__Berlin,

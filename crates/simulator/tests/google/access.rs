@@ -4,7 +4,7 @@ use evercal_simulator::{AccessRole, CalendarAccess, QuotaLimits};
 use reqwest::header;
 use serde_json::json;
 
-use crate::support::{ADA, BEN, World, meeting};
+use crate::support::{ADA, BEN, World, ids, meeting};
 
 fn access(role: Option<AccessRole>) -> CalendarAccess {
     CalendarAccess { calendar: BEN.to_owned(), user: ADA.to_owned(), role }
@@ -26,10 +26,14 @@ async fn a_calendar_that_is_no_longer_shared_is_not_found_and_leaves_the_list() 
 }
 
 #[tokio::test]
-async fn a_closed_calendar_is_forbidden() {
+async fn a_closed_calendar_is_forbidden_and_not_in_the_list() {
     let world = World::start().await;
+    world.control.set_access(&access(Some(AccessRole::Reader))).unwrap();
     world.control.set_access(&access(Some(AccessRole::None))).unwrap();
     world.get(&format!("calendars/{BEN}/events")).await.fails(403, "forbidden");
+    let list = world.get("users/me/calendarList").await.ok();
+    assert_eq!(ids(list["items"].as_array().unwrap()), [ADA]);
+    world.get(&format!("users/me/calendarList/{BEN}")).await.fails(404, "notFound");
 }
 
 #[tokio::test]

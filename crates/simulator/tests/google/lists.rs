@@ -83,8 +83,21 @@ async fn a_page_token_belongs_to_its_query() {
     let world = world_with_events(4).await;
     let first = world.list("maxResults=3").await.ok();
     let page_token = first["nextPageToken"].as_str().unwrap();
-    world.list(&format!("maxResults=3&showDeleted=true&pageToken={page_token}")).await.fails(400, "badRequest");
+    world.list(&format!("maxResults=3&showDeleted=true&pageToken={page_token}")).await.fails(400, "invalid");
     world.list("pageToken=nonsense").await.fails(400, "invalid");
+}
+
+#[tokio::test]
+async fn a_page_token_that_has_ended_is_called_invalid_and_nothing_else_tells() {
+    let world = world_with_events(4).await;
+    let first = world.list("maxResults=3").await.ok();
+    let page_token = first["nextPageToken"].as_str().unwrap();
+    world.control.expire_page_tokens(ADA).unwrap();
+    let refused = world.list(&format!("maxResults=3&pageToken={page_token}")).await;
+    let entry = json!({"domain": "global", "reason": "invalid", "message": "Invalid page token value."});
+    assert_eq!((refused.status, &refused.json["error"]["errors"]), (400, &json!([entry])));
+    let first = world.list("maxResults=3").await.ok();
+    world.list(&format!("maxResults=3&pageToken={}", first["nextPageToken"].as_str().unwrap())).await.ok();
 }
 
 #[tokio::test]
@@ -111,7 +124,7 @@ async fn parameters_that_are_forbidden_with_a_sync_token_are_refused() {
 async fn an_increment_with_other_parameters_than_the_full_list_is_refused() {
     let world = world_with_events(1).await;
     let (_, token) = world.list_all("").await;
-    world.list(&format!("syncToken={token}&singleEvents=true")).await.fails(400, "badRequest");
+    world.list(&format!("syncToken={token}&singleEvents=true")).await.fails(400, "invalid");
     world.list(&format!("syncToken={token}&singleEvents=false&maxResults=5")).await.ok();
 }
 
