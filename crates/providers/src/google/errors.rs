@@ -49,9 +49,15 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
     if body.has_any(&DEAD_GRANT_REASONS) {
         return Kind::GrantRevoked;
     }
+    if call == TOKEN {
+        return kind_of_token_error(status, body);
+    }
+    if body.is_about_webhook() {
+        return Kind::InvalidRequest;
+    }
     match status {
-        // At the token endpoint nobody's access token is refused: it is our client's id or secret.
-        401 if call == TOKEN || call == REVOKE => Kind::InvalidRequest,
+        // Nobody's access token is refused there: it is our client's id or secret.
+        401 if call == REVOKE => Kind::InvalidRequest,
         401 => Kind::TokenRefreshNeeded,
         403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
         403 => Kind::Forbidden,
@@ -59,8 +65,9 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
         404 | 410 => Kind::NotFound,
         429 => Kind::RateLimited,
-        // A sync token that Google calls invalid is as useless as one that it calls expired.
-        400 if call == LIST_EVENTS && body.location.as_deref() == Some("syncToken") => Kind::SyncTokenExpired,
+        // A token that Google calls invalid is as useless as one that it calls expired, and nothing but a full pass
+        // replaces it: sync and page tokens are kept for as long as a calendar rests.
+        400 if call == LIST_EVENTS && body.refuses_list_token => Kind::SyncTokenExpired,
         400 if body.has_any(&["pushNotSupportedForRequestedResource"]) => Kind::WatchUnsupported,
         // The request went through once already; the next attempt brings a new id and will succeed.
         400 if body.has_any(&["channelIdNotUnique"]) => Kind::TemporaryFailure,
@@ -71,11 +78,26 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
     }
 }
 
+/// Errors of the token endpoint, which knows no calendars: whatever it refuses, none of them is gone or forbidden.
+fn kind_of_token_error(status: u16, body: &ErrorBody) -> ProviderErrorKind {
+    use ProviderErrorKind as Kind;
+
+    match status {
+        400..=499 if body.has_any(&TRANSIENT_OAUTH_REASONS) => Kind::TemporaryFailure,
+        // Too many refreshes are refused with 403 and a page of HTML too.
+        403 | 429 => Kind::RateLimited,
+        404 | 408 | 410 => Kind::TemporaryFailure,
+        400..=499 => Kind::InvalidRequest,
+        _ => Kind::TemporaryFailure,
+    }
+}
+
 /// What can be read from an error body, of the API's form or of OAuth's; both may be missing.
 #[derive(Default)]
 struct ErrorBody {
     reasons: Vec<String>,
-    location: Option<String>,
+    /// Whether it is the sync token or the page token of a list that is not accepted.
+    refuses_list_token: bool,
 }
 
 impl ErrorBody {
@@ -83,7 +105,7 @@ impl ErrorBody {
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return Self::default() };
         let text_at = |path: &str| body.pointer(path).and_then(Value::as_str).map(str::to_owned);
         if let Some(oauth_code) = text_at("/error") {
-            return Self { reasons: vec![oauth_code], location: None };
+            return Self { reasons: vec![oauth_code], refuses_list_token: false };
         }
         let entries = body.pointer("/error/errors").and_then(Value::as_array);
         let mut reasons: Vec<String> = entries
@@ -93,7 +115,21 @@ impl ErrorBody {
             .collect();
         // Such as `PERMISSION_DENIED`; for people, when there is nothing more exact.
         reasons.extend(text_at("/error/status"));
-        Self { reasons, location: text_at("/error/errors/0/location") }
+        // Google names no location for it, only the message tells. It is looked at and not kept.
+        let has_message =
+            |path: &str, words: &str| text_at(path).is_some_and(|message| message.to_ascii_lowercase().contains(words));
+        let refuses_list_token =
+            ["syncToken", "pageToken"].iter().any(|name| text_at("/error/errors/0/location").as_deref() == Some(*name))
+                || ["sync token value", "page token value"]
+                    .iter()
+                    .any(|words| has_message("/error/errors/0/message", words) || has_message("/error/message", words));
+        Self { reasons, refuses_list_token }
+    }
+
+    /// Whether it is the address of our own gateway that is not accepted, whatever the status: 401 would otherwise be
+    /// taken for a dead grant. The reason says what is wrong with it.
+    fn is_about_webhook(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.starts_with("push."))
     }
 
     fn has_any(&self, wanted: &[&str]) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evercal_domain::{ProviderCalendarId, ProviderErrorKind};
 use evercal_http::TransportErrorKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::errors::parse_error;
 use super::super::oauth::{REVOKE, TOKEN};
@@ -45,6 +45,8 @@ fn each_documented_error_has_its_kind() {
         (WATCH_EVENTS, 400, "pushNotSupportedForRequestedResource", Kind::WatchUnsupported),
         (WATCH_EVENTS, 400, "channelIdNotUnique", Kind::TemporaryFailure),
         (WATCH_EVENTS, 400, "push.webhookUrlNotHttps", Kind::InvalidRequest),
+        (WATCH_EVENTS, 401, "push.webhookUrlUnauthorized", Kind::InvalidRequest),
+        (WATCH_EVENTS, 403, "push.webhookUrlUnauthorized", Kind::InvalidRequest),
         (LIST_EVENTS, 500, "backendError", Kind::TemporaryFailure),
         (LIST_EVENTS, 502, "", Kind::TemporaryFailure),
         (LIST_EVENTS, 503, "backendError", Kind::TemporaryFailure),
@@ -72,7 +74,13 @@ fn each_oauth_error_has_its_kind() {
         (TOKEN, 400, "internal_failure", Kind::TemporaryFailure),
         (TOKEN, 400, "server_error", Kind::TemporaryFailure),
         (TOKEN, 400, "temporarily_unavailable", Kind::TemporaryFailure),
+        (TOKEN, 403, "temporarily_unavailable", Kind::TemporaryFailure),
+        (TOKEN, 403, "access_denied", Kind::RateLimited),
+        (TOKEN, 403, "", Kind::RateLimited),
+        (TOKEN, 403, "invalid_grant", Kind::GrantRevoked),
+        (TOKEN, 404, "", Kind::TemporaryFailure),
         (TOKEN, 408, "", Kind::TemporaryFailure),
+        (TOKEN, 410, "", Kind::TemporaryFailure),
         (TOKEN, 429, "", Kind::RateLimited),
         (TOKEN, 500, "internal_failure", Kind::TemporaryFailure),
         (TOKEN, 503, "", Kind::TemporaryFailure),
@@ -100,14 +108,23 @@ fn a_410_of_the_events_list_without_a_reason_is_still_an_expired_token() {
 }
 
 #[test]
-fn a_sync_token_that_is_called_invalid_leads_to_a_full_pass_too() {
-    let body = |location: &str| {
-        json!({"error": {"errors": [{"reason": "invalid", "locationType": "parameter", "location": location}]}})
-            .to_string()
+fn a_list_token_that_is_called_invalid_leads_to_a_full_pass_too() {
+    use ProviderErrorKind as Kind;
+    let kind = |call, entry: Value| {
+        let body = json!({"error": {"errors": [entry], "code": 400, "message": entry["message"]}});
+        parse_error(call, &answer(400, body.to_string())).kind
     };
-    let kind = |location: &str| parse_error(LIST_EVENTS, &answer(400, body(location))).kind;
-    assert_eq!(kind("syncToken"), ProviderErrorKind::SyncTokenExpired);
-    assert_eq!(kind("pageToken"), ProviderErrorKind::InvalidRequest);
+    // As recorded: no location.
+    let recorded = |message: &str| json!({"domain": "global", "reason": "invalid", "message": message});
+    assert_eq!(kind(LIST_EVENTS, recorded("Invalid sync token value.")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, recorded("Invalid page token value.")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, recorded("Invalid time zone value.")), Kind::InvalidRequest);
+    // Only a list of events has a full pass to begin.
+    assert_eq!(kind(LIST_CALENDARS, recorded("Invalid page token value.")), Kind::InvalidRequest);
+    let located = |name: &str| json!({"reason": "invalid", "locationType": "parameter", "location": name});
+    assert_eq!(kind(LIST_EVENTS, located("syncToken")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, located("pageToken")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, located("timeZone")), Kind::InvalidRequest);
 }
 
 #[test]
