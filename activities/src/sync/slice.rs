@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::limits::PAGES_PER_PASS_MAX;
+use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, PAGES_PER_PASS_MAX};
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
-use evercal_providers::{EventsPage, Next, PageToken, ReadPosition, SyncToken, TokenError};
+use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, PageToken, ReadPosition, SyncToken, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
     Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
@@ -50,6 +50,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         counts,
         owns_pass: false,
         fresh_starts: 0,
+        page_events_max: EVENTS_PER_PAGE,
         lost_commits: 0,
     };
     let outcome = slice.read().await;
@@ -72,6 +73,8 @@ struct Slice<'a> {
     /// Whether the full pass under way is this attempt's: then a lost commit means that a newer attempt took it over.
     owns_pass: bool,
     fresh_starts: u32,
+    /// How many events a pass that begins now asks for in each page.
+    page_events_max: u32,
     lost_commits: u32,
 }
 
@@ -140,7 +143,8 @@ impl Slice<'_> {
     async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
         let read = read_position(&position.cursor);
         let (provider, remote_id, read) = (&self.connection.calendars, &self.calendar.remote.provider_id, &read);
-        let call = |context| async move { provider.read_events(&context, remote_id, read).await };
+        let size = self.page_events_max;
+        let call = |context| async move { provider.read_events(&context, remote_id, read, size).await };
         let simulated_now = self.deps.settings.simulated_time.then_some(self.now);
         self.connection.tokens.with_token(self.calendar.account_id, simulated_now, call).await
     }
@@ -154,12 +158,22 @@ impl Slice<'_> {
         if let TokenError::NotConnected = error {
             return Ok(Some(SyncOutcome::NeedsReauth));
         }
-        if let TokenError::Provider(ProviderError { kind, retry_after, .. }) = error {
+        if let TokenError::Provider(ProviderError { kind, retry_after, reason, .. }) = error {
             match kind {
                 // The token is lost, not the grant: all is read again, and deletes are found by the sweep.
                 ProviderErrorKind::SyncTokenExpired if self.fresh_starts < FRESH_STARTS_MAX => {
                     self.fresh_starts += 1;
                     tracing::info!(calendar_id = %self.calendar.id, "the sync token expired: full pass");
+                    self.begin_full_pass(position).await?;
+                    return Ok(None);
+                }
+                // The pages of a pass have one size, so smaller ones need another pass.
+                ProviderErrorKind::TemporaryFailure
+                    if reason.as_deref() == Some(PAGE_TOO_LARGE) && self.page_events_max > EVENTS_PER_PAGE_MIN =>
+                {
+                    self.page_events_max = (self.page_events_max / 2).max(EVENTS_PER_PAGE_MIN);
+                    let page_events_max = self.page_events_max;
+                    tracing::info!(calendar_id = %self.calendar.id, page_events_max, "a page was too large: full pass");
                     self.begin_full_pass(position).await?;
                     return Ok(None);
                 }

@@ -11,7 +11,7 @@ mod tokens;
 
 pub use oauth::{AuthorizationRequest, OAuthProvider, TokenGrant, pkce_challenge};
 pub use provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PageToken,
-    ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
+    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PAGE_TOO_LARGE,
+    PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
 };
 pub use tokens::{CredentialStore, CredentialStoreError, StoredCredentials, SwapOutcome, TokenError, TokenSource};

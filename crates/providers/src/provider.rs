@@ -12,6 +12,9 @@ use url::Url;
 /// The request header that carries [`CallContext::simulated_now`], in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";
 
+/// The reason of an error that a pass with smaller pages may not meet.
+pub const PAGE_TOO_LARGE: &str = "pageTooLarge";
+
 /// Reads calendars and holds channels. One call is one request, sent once: retries belong to the caller.
 #[async_trait]
 pub trait CalendarProvider: Send + Sync {
@@ -22,12 +25,15 @@ pub trait CalendarProvider: Send + Sync {
         page: Option<&PageToken>,
     ) -> Result<CalendarsPage, ProviderError>;
 
-    /// One page of a calendar's events: masters and exceptions, not occurrences.
+    /// One page of a calendar's events: masters and exceptions, not occurrences. The first page of a pass decides how
+    /// many events each of its pages has at most. An answer that is too large for us is an error with the reason
+    /// [`PAGE_TOO_LARGE`].
     async fn read_events(
         &self,
         context: &CallContext,
         calendar: &ProviderCalendarId,
         position: &ReadPosition,
+        page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
 
     /// Opens a push channel. When the answer is lost, the channel may exist all the same.

@@ -76,7 +76,7 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         location: wire.location,
         start,
         end,
-        recurrence: wire.recurrence,
+        recurrence: if start.is_all_day() { wire.recurrence } else { without_excluded_dates(wire.recurrence) },
         series,
         busy: wire.transparency.as_deref() != Some("transparent"),
         private: matches!(wire.visibility.as_deref(), Some("private" | "confidential")),
@@ -114,6 +114,20 @@ fn check_order(start: EventTime, end: EventTime) -> Result<(), &'static str> {
     if in_order { Ok(()) } else { Err("the event ends before it starts") }
 }
 
+/// Google accepts a date in the `EXDATE` of a series that has times, and shows that day's occurrence all the same. Elsewhere
+/// such a date excludes the day, so it must not stay.
+fn without_excluded_dates(lines: Vec<String>) -> Vec<String> {
+    let is_date = |text: &str| text.len() == "20260101".len();
+    let without = |line: String| match line.rsplit_once(':') {
+        Some((name, dates)) if name.starts_with("EXDATE") && dates.split(',').any(is_date) => {
+            let times: Vec<&str> = dates.split(',').filter(|text| !is_date(text)).collect();
+            (!times.is_empty()).then(|| format!("{name}:{}", times.join(",")))
+        }
+        _ => Some(line),
+    };
+    lines.into_iter().filter_map(without).collect()
+}
+
 /// When something was made or changed is good to know, but an event is not lost over it.
 fn informational(instant: Option<&str>) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(instant?).ok().map(|instant| instant.to_utc())
@@ -132,7 +146,12 @@ fn unreadable(raw: &str, reason: String) -> RemoteItem {
     }
 }
 
-/// The fields that we read; any others are ignored.
+/// The fields of [`WireEvent`], as the `fields` parameter names them.
+pub(super) const EVENT_FIELDS: &str = "id,status,etag,iCalUID,htmlLink,created,updated,summary,description,location,\
+    start,end,recurrence,recurringEventId,originalStartTime,transparency,visibility,eventType,\
+    organizer(email,displayName,self),attendees(email,displayName,self,responseStatus,optional,resource)";
+
+/// The fields that we read; any others are ignored. One that is not in [`EVENT_FIELDS`] never comes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireEvent {

@@ -4,6 +4,7 @@
 mod errors;
 mod event;
 mod oauth;
+mod page_size;
 mod parse;
 mod requests;
 mod settings;
@@ -12,14 +13,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::{ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind};
-use evercal_http::{HttpRequest, HttpResponse, Transport};
+use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
 pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
 use crate::provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PageToken, ReadPosition,
-    error_without_answer,
+    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PAGE_TOO_LARGE, PageToken,
+    ReadPosition, error_without_answer,
 };
+use page_size::PageSize;
+use requests::LIST_EVENTS;
 
 /// Google, or the simulator that stands in for it.
 pub struct GoogleProvider {
@@ -37,9 +40,13 @@ impl GoogleProvider {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
         let call = request.call;
         let answer = self.transport.send(request).await.map_err(|error| error_without_answer(&error))?;
-        tracing::debug!(call, status = answer.status, body_bytes = answer.body.len(), "google answered");
-        if answer.is_success() { Ok(answer) } else { Err(errors::parse_error(call, &answer)) }
+        checked(call, answer)
     }
+}
+
+fn checked(call: &'static str, answer: HttpResponse) -> Result<HttpResponse, ProviderError> {
+    tracing::debug!(call, status = answer.status, body_bytes = answer.body.len(), "google answered");
+    if answer.is_success() { Ok(answer) } else { Err(errors::parse_error(call, &answer)) }
 }
 
 #[async_trait]
@@ -58,9 +65,15 @@ impl CalendarProvider for GoogleProvider {
         context: &CallContext,
         calendar: &ProviderCalendarId,
         position: &ReadPosition,
+        page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
-        let answer = self.send(requests::list_events(&self.settings, context, calendar, position)).await?;
-        parse::events_page(&answer)
+        let page_size = PageSize::of(position, page_events_max);
+        let request = requests::list_events(&self.settings, context, calendar, position, page_size);
+        let answer = self.transport.send(request).await.map_err(|error| match error.kind {
+            TransportErrorKind::TooLarge => error_without_answer(&error).with_reason(PAGE_TOO_LARGE),
+            _ => error_without_answer(&error),
+        })?;
+        parse::events_page(&checked(LIST_EVENTS, answer)?, page_size)
     }
 
     async fn open_channel(

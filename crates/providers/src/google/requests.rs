@@ -1,11 +1,12 @@
 //! The requests of the Calendar API as values (<https://developers.google.com/workspace/calendar/api/v3/reference>).
 
-use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{ChannelId, ProviderCalendarId};
 use evercal_http::{Body, HttpRequest};
 use serde_json::json;
 use url::Url;
 
+use super::event::EVENT_FIELDS;
+use super::page_size::{self, PageSize};
 use super::settings::GoogleSettings;
 use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER};
 
@@ -42,12 +43,14 @@ pub(super) fn list_calendars(
 ///
 /// Google wants the same parameters in a full and in an incremental pass. `showDeleted` is therefore left out in both:
 /// `false` is refused beside a sync token, and without it a full pass still brings the cancelled occurrences of living
-/// series (and no other tombstones), an incremental one every deletion.
+/// series (and no other tombstones), an incremental one every deletion. Of each event we ask for what we read: conference
+/// data and the like can be most of it.
 pub(super) fn list_events(
     settings: &GoogleSettings,
     context: &CallContext,
     calendar: &ProviderCalendarId,
     position: &ReadPosition,
+    page_size: PageSize,
 ) -> HttpRequest {
     let (sync_token, page) = match position {
         ReadPosition::Full { page } => (None, page),
@@ -56,13 +59,15 @@ pub(super) fn list_events(
     let mut url = endpoint(settings, &["calendars", calendar.as_str(), "events"]);
     {
         let mut query = url.query_pairs_mut();
-        query.append_pair("maxResults", &EVENTS_PER_PAGE.to_string());
+        query.append_pair("maxResults", &page_size.events_max().to_string());
         query.append_pair("singleEvents", "false");
+        query.append_pair("prettyPrint", "false");
+        query.append_pair("fields", &format!("nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
         if let Some(sync_token) = sync_token {
             query.append_pair("syncToken", sync_token.as_str());
         }
         if let Some(page) = page {
-            query.append_pair("pageToken", page.as_str());
+            query.append_pair("pageToken", page_size::googles(page));
         }
     }
     authorized(HttpRequest::get(LIST_EVENTS, url), context)

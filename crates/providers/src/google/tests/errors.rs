@@ -10,7 +10,7 @@ use super::super::errors::parse_error;
 use super::super::oauth::{REVOKE, TOKEN};
 use super::super::requests::{LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_EVENTS};
 use super::{answer, context, provider};
-use crate::provider::{CalendarProvider, ReadPosition};
+use crate::provider::{CalendarProvider, PAGE_TOO_LARGE, ReadPosition};
 
 fn api(reason: &str) -> String {
     let entry = json!({"domain": "global", "reason": reason, "message": "marker ada@example.com"});
@@ -158,13 +158,13 @@ async fn no_answer_at_all_is_told_apart_by_what_happened() {
         (TransportErrorKind::Reset, Kind::ConnectionReset, None),
         (TransportErrorKind::TimedOut, Kind::TimedOut, None),
         (TransportErrorKind::Tls, Kind::ConnectionRefused, Some("tls")),
-        (TransportErrorKind::TooLarge, Kind::TemporaryFailure, Some("answerTooLarge")),
+        (TransportErrorKind::TooLarge, Kind::TemporaryFailure, Some(PAGE_TOO_LARGE)),
         (TransportErrorKind::InvalidRequest, Kind::InvalidRequest, None),
     ];
     for (transport, kind, reason) in table {
         let (google, _) = provider(Err(transport));
         let calendar = ProviderCalendarId::new("ada@example.com");
-        let outcome = google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }).await;
+        let outcome = google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }, 2_500).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind, error.reason.as_deref()), (kind, reason));
         assert_eq!((error.call, error.status), (LIST_EVENTS, None));

@@ -7,9 +7,9 @@ use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem,
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::event::remote_item;
+use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
-use super::answer;
+use super::{answer, usual_size};
 use crate::provider::{Next, SyncToken};
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
@@ -47,8 +47,76 @@ fn date(date: &str) -> EventTime {
 }
 
 #[test]
+fn exactly_the_fields_that_are_read_are_asked_for() {
+    let whole = json!({
+        "id": "e1", "status": "tentative", "etag": "\"1\"", "iCalUID": "e1@google.com", "htmlLink": "https://example.com",
+        "created": "2026-01-01T00:00:00Z", "updated": "2026-01-02T00:00:00Z", "summary": "s", "description": "d",
+        "location": "l", "start": {"date": "2026-06-01"}, "end": {"date": "2026-06-03"}, "recurrence": ["RRULE:FREQ=DAILY"],
+        "recurringEventId": "m", "originalStartTime": {"date": "2026-06-02"}, "transparency": "transparent",
+        "visibility": "private", "eventType": "outOfOffice",
+        "organizer": {"email": "a@example.com", "displayName": "A", "self": true},
+        "attendees": [{"email": "b@example.com", "displayName": "B", "self": true, "responseStatus": "accepted",
+            "optional": true, "resource": true}],
+        // Not read.
+        "kind": "calendar#event", "sequence": 3, "hangoutLink": "https://example.com", "creator": {"email": "c@example.com"},
+        "reminders": {"useDefault": true}, "conferenceData": {"conferenceId": "x"}, "attachments": [{"fileUrl": "x"}],
+        "extendedProperties": {"shared": {"x": "y"}}, "colorId": "1", "guestsCanModify": true, "attendeesOmitted": true,
+    });
+    // An event is never both, a series and an exception.
+    for left_out in [&["recurrence"][..], &["recurringEventId", "originalStartTime"]] {
+        let whole = without(&whole, left_out);
+        let names: Vec<&str> = EVENT_FIELDS.split(['(', ')', ',']).filter(|name| !name.is_empty()).collect();
+        let asked_for = only(&whole, &names);
+        assert_eq!(item(&asked_for), item(&whole), "something is read that is not asked for");
+        for name in EVENT_FIELDS.split('(').next().unwrap().split(',').filter(|name| whole.get(name).is_some()) {
+            assert_ne!(item(&without(&whole, &[name])), item(&whole), "{name} is asked for but not read");
+        }
+    }
+}
+
+fn without(event: &Value, names: &[&str]) -> Value {
+    let mut event = event.clone();
+    event.as_object_mut().unwrap().retain(|name, _| !names.contains(&name.as_str()));
+    event
+}
+
+/// What is left of these names, on each level.
+fn only(value: &Value, names: &[&str]) -> Value {
+    match value {
+        Value::Array(items) if items.iter().all(Value::is_object) => {
+            items.iter().map(|item| only(item, names)).collect()
+        }
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| names.contains(&name.as_str()) || is_of_time(name));
+            Value::Object(kept.map(|(name, value)| (name.clone(), only(value, names))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A start is asked for with all that is in it.
+fn is_of_time(name: &str) -> bool {
+    ["date", "dateTime", "timeZone"].contains(&name)
+}
+
+#[test]
+fn a_date_that_google_excludes_nothing_by_is_not_kept() {
+    let lines = |lines: &[&str]| understood(&event_with(json!({"recurrence": lines}))).recurrence;
+    let rule = "RRULE:FREQ=DAILY";
+    assert_eq!(lines(&[rule, "EXDATE;VALUE=DATE:20260602"]), [rule]);
+    assert_eq!(lines(&[rule, "EXDATE:20260602,20260603"]), [rule]);
+    assert_eq!(lines(&[rule, "EXDATE:20260602,20260603T080000Z"]), [rule, "EXDATE:20260603T080000Z"]);
+    let timed = "EXDATE;TZID=Europe/Berlin:20260602T100000";
+    assert_eq!(lines(&[rule, timed]), [rule, timed]);
+    let all_day = json!({
+        "start": {"date": "2026-06-01"}, "end": {"date": "2026-06-02"}, "recurrence": [rule, "EXDATE;VALUE=DATE:20260602"],
+    });
+    assert_eq!(understood(&event_with(all_day)).recurrence, [rule, "EXDATE;VALUE=DATE:20260602"]);
+}
+
+#[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE)).unwrap();
+    let page = events_page(&answer(200, PAGE), usual_size()).unwrap();
     assert_eq!(page.next, Next::Done(SyncToken::new("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
@@ -289,13 +357,14 @@ proptest! {
     fn each_entry_of_any_page_becomes_exactly_one_item(entries in prop::collection::vec(any_json(), 0..6)) {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
-        let page = events_page(&answer(200, json!({"items": items, "nextSyncToken": "s"}).to_string())).unwrap();
+        let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
+        let page = events_page(&answer(200, body), usual_size()).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body)));
+        drop(events_page(&answer(200, body), usual_size()));
     }
 }

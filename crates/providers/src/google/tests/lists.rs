@@ -11,7 +11,8 @@ use crate::provider::{
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
-    google.read_events(&context(), &ProviderCalendarId::new("primary"), &ReadPosition::Full { page: None }).await
+    let calendar = ProviderCalendarId::new("primary");
+    google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }, EVENTS_PER_PAGE).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {

@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use evercal_domain::account::Secret;
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 
+use super::page_size::PageSize;
 use super::{GoogleProvider, GoogleSettings};
-use crate::provider::CallContext;
+use crate::provider::{CallContext, ReadPosition};
 
 /// Gives prepared answers in order and keeps the requests.
 #[derive(Default)]
@@ -46,6 +47,10 @@ fn settings() -> GoogleSettings {
 
 fn context() -> CallContext {
     CallContext { access: Secret::new("ya29.access"), simulated_now: None }
+}
+
+fn usual_size() -> PageSize {
+    PageSize::of(&ReadPosition::Full { page: None }, evercal_domain::limits::EVENTS_PER_PAGE)
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {

@@ -1,17 +1,26 @@
 //! What goes out.
 
+use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{ChannelId, ProviderCalendarId};
 use evercal_http::{Body, Method};
 use serde_json::json;
 use url::Url;
 
+use super::super::page_size::PageSize;
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
-use super::{context, settings};
+use super::{answer, context, provider, settings};
 use crate::google::GoogleSettings;
-use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken};
+use crate::provider::{
+    CalendarProvider, CallContext, ChannelRequest, Next, PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
+};
 
 fn events_url(calendar: &str, position: &ReadPosition) -> String {
-    list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), position).url.to_string()
+    sized_events_url(calendar, position, EVENTS_PER_PAGE)
+}
+
+fn sized_events_url(calendar: &str, position: &ReadPosition, wanted: u32) -> String {
+    let (calendar, size) = (ProviderCalendarId::new(calendar), PageSize::of(position, wanted));
+    list_events(&settings(), &context(), &calendar, position, size).url.to_string()
 }
 
 #[test]
@@ -30,10 +39,35 @@ fn both_kinds_of_pass_send_the_same_parameters_but_for_the_tokens() {
             "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D&pageToken=next+page",
         ),
     ];
-    let common = "https://www.googleapis.com/calendar/v3/calendars/primary/events?maxResults=2500&singleEvents=false";
+    let common = "https://www.googleapis.com/calendar/v3/calendars/primary/events?maxResults=2500&singleEvents=false\
+        &prettyPrint=false&fields=nextPageToken%2CnextSyncToken%2Citems%28id%2Cstatus%2Cetag%2CiCalUID%2ChtmlLink\
+        %2Ccreated%2Cupdated%2Csummary%2Cdescription%2Clocation%2Cstart%2Cend%2Crecurrence%2CrecurringEventId\
+        %2CoriginalStartTime%2Ctransparency%2Cvisibility%2CeventType%2Corganizer%28email%2CdisplayName%2Cself%29\
+        %2Cattendees%28email%2CdisplayName%2Cself%2CresponseStatus%2Coptional%2Cresource%29%29";
     for (position, tokens) in table {
         assert_eq!(events_url("primary", &position), format!("{common}{tokens}"));
     }
+}
+
+#[tokio::test]
+async fn a_pass_keeps_the_page_size_with_which_it_began() {
+    let max_results = |url: &str| {
+        let url = Url::parse(url).unwrap();
+        let value =
+            |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        (value("maxResults").unwrap(), value("pageToken"))
+    };
+    let first = ReadPosition::Full { page: None };
+    assert_eq!(max_results(&sized_events_url("primary", &first, 78)), ("78".into(), None));
+    let (google, _) = provider(Ok(answer(200, r#"{"items":[],"nextPageToken":"p2"}"#)));
+    let page = google.read_events(&context(), &ProviderCalendarId::new("primary"), &first, 78).await.unwrap();
+    let Next::Page(token) = page.next else { panic!("the pass is not over") };
+    // Kept, and taken up by somebody who would begin with another size.
+    let kept = PageToken::new(token.into_string());
+    let second = ReadPosition::Full { page: Some(kept) };
+    assert_eq!(max_results(&events_url("primary", &second)), ("78".into(), Some("p2".into())));
+    let usual = ReadPosition::Full { page: Some(PageToken::new("p2")) };
+    assert_eq!(max_results(&sized_events_url("primary", &usual, 78)), ("2500".into(), Some("p2".into())));
 }
 
 #[test]
