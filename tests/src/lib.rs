@@ -8,6 +8,7 @@ pub mod histories;
 pub mod logs;
 pub mod mirror;
 mod reconfigure;
+pub mod shown;
 pub mod skipping;
 pub mod temporal;
 mod wait;

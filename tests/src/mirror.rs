@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use evercal_domain::event::EventTime;
+use evercal_domain::event::{Attendee, EventTime, Fingerprint, Response};
 use evercal_domain::{CalendarId, EventStatus};
 use evercal_simulator::CalendarTruth;
-use evercal_storage::{PageRequest, Store, StoredBody};
+use evercal_storage::{PageRequest, Store, StoredBody, StoredItem};
 use serde_json::{Map, Value};
 
+use crate::shown;
 use crate::wait::eventually;
 use crate::world::World;
 
 /// What both sides say about an event, by its id; written down in two independent ways.
 type Facts = BTreeMap<String, String>;
 
-/// Waits until the mirror of a calendar holds exactly what the provider has.
+/// Waits until the mirror of a calendar holds exactly what the provider has, and shows the same occurrences.
 pub async fn equals_provider(world: &World, calendar: CalendarId) {
     let row = world.store.calendar(calendar).await.expect("the store answers").expect("a row");
     let provider_id = row.remote.provider_id.as_str().to_owned();
     eventually("the mirror equals the provider", || async {
-        compare(&*world.store, calendar, &world.control().truth(&provider_id).expect("the provider's state")).await
+        compare(&*world.store, calendar, &world.control().truth(&provider_id).expect("the provider's state")).await?;
+        if world.has_gateway() { shown::shows_what_the_provider_shows(world, calendar).await } else { Ok(()) }
     })
     .await;
 }
@@ -44,37 +46,56 @@ pub async fn follows_from_its_changes(store: &dyn Store, calendar: CalendarId) {
             None => known.remove(&id),
         };
     }
-    let mirror = mirror_facts(store, calendar).await;
-    assert!(known.keys().eq(mirror.keys()), "the feed ends in another set of events than the mirror holds");
+    let fingerprint = |item: &StoredItem| match &item.body {
+        StoredBody::Event(event) => Fingerprint::of_event(event),
+        StoredBody::Cancelled(position) => Fingerprint::of_cancelled(position),
+    };
+    let rows = rows(store, calendar).await;
+    let mirror = rows.iter().map(|item| (item.provider_id.as_str().to_owned(), fingerprint(item))).collect();
+    assert_eq!(known, mirror, "the feed ends in another state than the mirror's");
+}
+
+async fn rows(store: &dyn Store, calendar: CalendarId) -> Vec<StoredItem> {
+    let mut rows = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.items(calendar, &PageRequest { after, limit: 1_000 }).await.expect("the mirror's rows");
+        rows.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return rows,
+        }
+    }
 }
 
 async fn mirror_facts(store: &dyn Store, calendar: CalendarId) -> Facts {
-    let mut facts = Facts::new();
-    let mut after = None;
-    loop {
-        let page = PageRequest { after, limit: 1_000 };
-        let page = store.items(calendar, &page).await.expect("the mirror's rows");
-        for item in page.items {
-            let fact = match &item.body {
-                StoredBody::Event(event) => format!(
-                    "{:?} | {} | {} | {:?} | {}",
-                    event.title,
-                    time(&event.start),
-                    time(&event.end),
-                    event.recurrence,
-                    if event.status == EventStatus::Tentative { "tentative" } else { "confirmed" },
-                ),
-                StoredBody::Cancelled(position) => {
-                    format!("cancelled | {} | {}", position.master_id.as_str(), time(&position.original_start))
-                }
-            };
-            facts.insert(item.provider_id.as_str().to_owned(), fact);
+    let fact = |item: &StoredItem| match &item.body {
+        StoredBody::Event(event) => format!(
+            "{:?} | {} | {} | {:?} | {} | {:?} | {:?} | {:?}",
+            event.title,
+            time(&event.start),
+            time(&event.end),
+            event.recurrence,
+            if event.status == EventStatus::Tentative { "tentative" } else { "confirmed" },
+            event.etag,
+            event.location,
+            event.attendees.iter().map(guest).collect::<Vec<_>>(),
+        ),
+        StoredBody::Cancelled(position) => {
+            format!("cancelled | {} | {}", position.master_id.as_str(), time(&position.original_start))
         }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return facts,
-        }
-    }
+    };
+    rows(store, calendar).await.iter().map(|item| (item.provider_id.as_str().to_owned(), fact(item))).collect()
+}
+
+fn guest(attendee: &Attendee) -> String {
+    let response = match attendee.response {
+        Response::NeedsAction => "needsAction",
+        Response::Accepted => "accepted",
+        Response::Tentative => "tentative",
+        Response::Declined => "declined",
+    };
+    format!("{:?} {:?} {response}", attendee.person.name, attendee.person.email)
 }
 
 fn provider_facts(truth: &CalendarTruth) -> Facts {
@@ -89,21 +110,34 @@ fn provider_fact(event: &Map<String, Value>) -> String {
             provider_time(&event["originalStartTime"])
         );
     }
-    let recurrence: Vec<String> = event
-        .get("recurrence")
-        .and_then(Value::as_array)
-        .map(|lines| lines.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        .unwrap_or_default();
+    let list = |name: &str| event.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_timed = event["start"].get("dateTime").is_some();
+    let recurrence: Vec<&str> = list("recurrence")
+        .iter()
+        .filter_map(Value::as_str)
+        // Such a line excludes nothing, and is not kept.
+        .filter(|line| !(is_timed && line.starts_with("EXDATE;VALUE=DATE:")))
+        .collect();
+    let guests: Vec<String> = list("attendees")
+        .iter()
+        .map(|guest| {
+            let response = guest["responseStatus"].as_str().unwrap_or("needsAction");
+            format!("{:?} {:?} {response}", guest["displayName"].as_str(), guest["email"].as_str())
+        })
+        .collect();
+    let optional = |name: &str| event.get(name).and_then(Value::as_str);
     format!(
-        "{:?} | {} | {} | {recurrence:?} | {}",
-        event.get("summary").and_then(Value::as_str).map(str::to_owned),
+        "{:?} | {} | {} | {recurrence:?} | {} | {:?} | {:?} | {guests:?}",
+        optional("summary"),
         provider_time(&event["start"]),
         provider_time(&event["end"]),
-        event.get("status").and_then(Value::as_str).unwrap_or("confirmed"),
+        optional("status").unwrap_or("confirmed"),
+        optional("etag"),
+        optional("location"),
     )
 }
 
-fn provider_time(time: &Value) -> String {
+pub(crate) fn provider_time(time: &Value) -> String {
     match (time["date"].as_str(), time["dateTime"].as_str()) {
         (Some(date), _) => date.to_owned(),
         (None, Some(instant)) => chrono::DateTime::parse_from_rfc3339(instant)

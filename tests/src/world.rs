@@ -343,6 +343,11 @@ impl World {
         Ok(())
     }
 
+    /// Whether a gateway runs.
+    pub fn has_gateway(&self) -> bool {
+        self.gateway.is_some()
+    }
+
     /// Stops the gateway.
     pub async fn stop_gateway(&mut self) {
         if let Some(gateway) = self.gateway.take() {

@@ -13,8 +13,9 @@ use evercal_domain::{AccountId, Calendar, TenantId, random};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{CalendarTruth, ChannelReport, Collection};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
+use evercal_tests::shown::Days;
 use evercal_tests::{PATIENCE, eventually};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 /// How long a start may take on a busy machine.
@@ -146,7 +147,14 @@ impl Installation {
         Ok(channels)
     }
 
-    /// The ids of those that live, in order.
+    /// The occurrences that the simulated provider shows its owner.
+    pub async fn occurrences(&self, calendar: &str, days: &Days) -> anyhow::Result<Vec<Map<String, Value>>> {
+        let calendar = calendar.replace('@', "%40");
+        let path = format!("state/{calendar}/occurrences?from={}&to={}", days.from, days.to);
+        Ok(serde_json::from_value(self.control(Method::GET, &path, None).await?)?)
+    }
+
+    /// The ids of the channels that live at the provider for a calendar, in order.
     pub async fn live_channels(&self, calendar: &str) -> anyhow::Result<Vec<String>> {
         let live = self.channels(calendar).await?.into_iter().filter(|channel| channel.live);
         let mut ids: Vec<String> = live.map(|channel| channel.id).collect();

@@ -9,7 +9,7 @@ use evercal_domain::{AccountId, AccountState, CalendarState, ChannelState};
 use evercal_http::Method;
 use evercal_simulator::ChannelReport;
 use evercal_storage::{PageRequest, Store};
-use evercal_tests::{eventually, mirror};
+use evercal_tests::{eventually, mirror, shown};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -35,7 +35,12 @@ async fn is_right(dev: &Installation, store: &dyn Store, user: &str) {
     .await;
     eventually("the mirror equals the provider", || async {
         let truth = dev.truth(user).await.map_err(|error| vec![error.to_string()])?;
-        mirror::compare(store, id, &truth).await
+        mirror::compare(store, id, &truth).await?;
+        let days = shown::days(store, id).await?;
+        let theirs = dev.occurrences(user, &days).await.map_err(|error| vec![error.to_string()])?;
+        let read = async |path: &str| dev.api(Method::GET, path, None).await;
+        let ours = shown::by_us(id, &days, read).await.map_err(|error| vec![error.to_string()])?;
+        shown::compare(&shown::by_provider(&theirs), &ours)
     })
     .await;
     mirror::follows_from_its_changes(store, id).await;

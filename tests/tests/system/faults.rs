@@ -12,7 +12,7 @@ use evercal_domain::{AccountId, AccountState, Calendar, CalendarState, ChannelSt
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, NewUser, Quirks};
 use evercal_storage::PageRequest;
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick, skipping};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick, shown, skipping};
 use evercal_workflows::{Timing, names};
 use serde_json::json;
 use walks::{Hit, Walks, last_call, recent_calls};
@@ -304,7 +304,9 @@ async fn is_live_and_idle(world: &World, walker: &Walker) -> bool {
 
 async fn is_equal(world: &World, walker: &Walker) -> bool {
     let truth = world.control().truth(&walker.user).unwrap();
-    mirror::compare(&*world.store, walker.calendar.id, &truth).await.is_ok()
+    let (store, calendar) = (&*world.store, walker.calendar.id);
+    mirror::compare(store, calendar, &truth).await.is_ok()
+        && shown::shows_what_the_provider_shows(world, calendar).await.is_ok()
 }
 
 /// With a dead grant (a second refused token in a row counts as one) nobody can stop a channel any more: it runs out by

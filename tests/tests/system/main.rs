@@ -4,6 +4,7 @@ mod architecture;
 mod builds;
 mod disconnect;
 mod faults;
+mod google;
 mod histories;
 mod lessons;
 mod main_job;

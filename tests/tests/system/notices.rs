@@ -1,11 +1,13 @@
 //! Notices: believed only with proof, each of them counted once, none of them lost.
 
+use evercal_domain::account::Secret;
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{CalendarId, ChannelId};
-use evercal_http::{Body, Method};
-use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule};
+use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
+use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, TokenRequest};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{USER, World, eventually, mirror};
+use serde_json::json;
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -54,35 +56,55 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
     let orphan = ChannelId::generate();
     let claim = evercal_domain::channel_token::ChannelClaim { calendar_id: calendar, channel_id: orphan };
     let token = world.settings.channel_token_keys.sign(claim);
-    let pulls = || world.control().calls().unwrap().counts["calendar.events.list"];
+    watch(&world, orphan, &token).await;
+    world.change_events(USER, 1).await;
+    let at_provider = || {
+        let channels = world.control().channels().unwrap();
+        channels.into_iter().find(|channel| channel.id == orphan.to_string()).unwrap()
+    };
+    eventually("the orphan is stopped at the provider, and in the register as over", || async {
+        let (row, stopped_at) = (world.store.channel(orphan).await.unwrap(), at_provider().stopped_at);
+        match row {
+            Some(row) if row.state == evercal_domain::ChannelState::Stopped && stopped_at.is_some() => Ok(()),
+            other => Err((other, stopped_at)),
+        }
+    })
+    .await;
+    mirror::equals_provider(&world, calendar).await;
     eventually("no sync runs", || async {
         let status = world.status(calendar).await;
         if status.syncing { Err(status) } else { Ok(()) }
     })
     .await;
+    let pulls = || world.control().calls().unwrap().counts["calendar.events.list"];
     let before = pulls();
     for _ in 0..2 {
-        let answer = world.notice(headers(&token, &orphan.to_string(), "exists")).await.unwrap();
-        assert_eq!(answer.status, 204);
+        let mut late = headers(&token, &orphan.to_string(), "exists");
+        late[2].1 = at_provider().resource_id;
+        assert_eq!(world.notice(late).await.unwrap().status, 204);
     }
-    eventually("the orphan is in the register as over", || async {
-        let row = world.store.channel(orphan).await.unwrap();
-        match row {
-            Some(row) if row.state == evercal_domain::ChannelState::Stopped => Ok(()),
-            other => Err(other),
-        }
-    })
-    .await;
-    mirror::equals_provider(&world, calendar).await;
-    let stops = world.control().calls().unwrap().counts.get("calendar.channels.stop").copied().unwrap_or(0);
-    assert_eq!(stops, 1);
     // A person's sync comes after the notices in the workflow's inbox.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     assert_eq!(pulls() - before, 1, "only the one that a person asked for");
+    let calls = world.control().calls().unwrap().calls;
+    let stops: Vec<_> = calls.iter().filter(|call| call.method == "calendar.channels.stop").collect();
+    assert!(stops.len() == 1 && stops[0].status == Some(204), "{stops:#?}");
     let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
     let told = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
     assert_eq!(told, 1, "the audit log tells of it once: {entries:#?}");
     world.end().await;
+}
+
+/// Opens a channel on the user's calendar, as our worker would, and tells nobody.
+async fn watch(world: &World, channel: ChannelId, token: &str) {
+    let client = TokenRequest { user: USER.to_owned(), client_id: None, scopes: vec![] };
+    let access = Secret::new(world.control().issue_tokens(&client).unwrap().access_token);
+    let url = format!("{}calendars/primary/events/watch", world.simulator.base_url()).parse().unwrap();
+    let address = format!("{}api/webhooks/google", world.public_url());
+    let body = json!({"id": channel.to_string(), "type": "web_hook", "address": address, "token": token});
+    let request = HttpRequest { bearer: Some(access), ..HttpRequest::post("watch", url, Body::Json(body)) };
+    let answer = HttpClient::new(&HttpSettings::default()).unwrap().send(request).await.unwrap();
+    assert!(answer.is_success(), "{}", String::from_utf8_lossy(&answer.body));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,7 @@ pub struct Hit {
 
 fn faults() -> Vec<Fault> {
     let status = |status: u16| FaultAction::Status { status, reason: None, retry_after_s: None };
+    let throttled = |status| FaultAction::Status { status, reason: Some("throttled".to_owned()), retry_after_s: None };
     vec![
         (FaultAction::ResetBefore, "*"),
         (FaultAction::ResetAfter, "*"),
@@ -41,6 +42,8 @@ fn faults() -> Vec<Fault> {
         (status(404), "calendar.calendarList.list"),
         (status(410), "calendar.events.list"),
         (status(404), "oauth.revoke"),
+        (throttled(403), "oauth.token"),
+        (throttled(404), "oauth.token"),
     ]
 }
 

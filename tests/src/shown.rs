@@ -1,0 +1,114 @@
+//! Comparing what readers of the mirror are shown with what the provider shows: occurrences, not rows.
+
+use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _, Utc};
+use chrono_tz::Tz;
+use evercal_domain::CalendarId;
+use evercal_http::Method;
+use evercal_storage::Store;
+use serde_json::{Map, Value};
+
+use crate::mirror::provider_time;
+use crate::world::World;
+
+/// Id, start, end and title of an occurrence.
+pub type Shown = (String, String, String, String);
+
+/// Whole days in the calendar's zone, in which readers are promised every occurrence.
+#[derive(Debug)]
+pub struct Days {
+    /// The first moment, as RFC 3339.
+    pub from: String,
+    /// The moment after the last one.
+    pub to: String,
+}
+
+/// The days that a mirror answers for today.
+pub async fn days(store: &dyn Store, calendar: CalendarId) -> Result<Days, Vec<String>> {
+    // Inside of the kept window, which is one of UTC's days and moves when its next one begins.
+    const PAST: TimeDelta = TimeDelta::days(28);
+    const MARGIN: TimeDelta = TimeDelta::days(2);
+    let row = store.calendar(calendar).await.expect("the store answers").expect("a row");
+    let window_end = store.sync_position(calendar).await.expect("the position").window_end;
+    let zone: Tz = row.remote.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    let (Some(confirmed_at), Some(window_end)) = (row.confirmed_at, window_end) else {
+        return Err(vec![format!("confirmed at {:?}, kept until {window_end:?}", row.confirmed_at)]);
+    };
+    Ok(Days { from: midnight(confirmed_at - PAST, zone), to: midnight(window_end - MARGIN, zone) })
+}
+
+fn midnight(at: DateTime<Utc>, zone: Tz) -> String {
+    let local = at.with_timezone(&zone).date_naive().and_time(NaiveTime::MIN);
+    let midnight = zone.from_local_datetime(&local).earliest().expect("a midnight that exists");
+    midnight.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Compares the API's answer with the provider's for all days that the mirror answers for; an error tells some
+/// differences.
+pub async fn shows_what_the_provider_shows(world: &World, calendar: CalendarId) -> Result<(), Vec<String>> {
+    let row = world.store.calendar(calendar).await.expect("the store answers").expect("a row");
+    let days = days(&*world.store, calendar).await?;
+    let shown = by_us(calendar, &days, async |path: &str| world.api(Method::GET, path, None).await).await;
+    let shown = shown.map_err(|error| vec![error.to_string()])?;
+    let occurrences = world.control().occurrences(row.remote.provider_id.as_str(), &days.from, &days.to);
+    compare(&by_provider(&occurrences.expect("the provider's occurrences")), &shown)
+}
+
+/// The occurrences that the API answers, all pages of them; `read` is a GET of a path.
+pub async fn by_us(
+    calendar: CalendarId,
+    days: &Days,
+    read: impl AsyncFn(&str) -> anyhow::Result<Value>,
+) -> anyhow::Result<Vec<Shown>> {
+    let first = format!("/v1/calendars/{calendar}/events?limit=500&from={}&to={}", days.from, days.to);
+    let mut shown = Vec::new();
+    let mut next = Some(first.clone());
+    while let Some(path) = next {
+        let page = read(&path).await?;
+        for occurrence in page["items"].as_array().expect("a list") {
+            let text = |name: &str| occurrence[name].as_str().unwrap_or_default().to_owned();
+            let time = |name: &str| match occurrence[name]["date"].as_str() {
+                Some(date) => date.to_owned(),
+                None => instant(occurrence[name]["date_time"].as_str().unwrap_or_default()),
+            };
+            shown.push((text("id"), time("start"), time("end"), text("title")));
+        }
+        next = page["next_cursor"].as_str().map(|cursor| format!("{first}&cursor={cursor}"));
+    }
+    shown.sort();
+    Ok(shown)
+}
+
+/// The same of the provider's own occurrences.
+pub fn by_provider(occurrences: &[Map<String, Value>]) -> Vec<Shown> {
+    let text =
+        |event: &Map<String, Value>, name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut shown: Vec<Shown> = occurrences
+        .iter()
+        .map(|event| {
+            let (start, end) = (provider_time(&event["start"]), provider_time(&event["end"]));
+            (text(event, "id"), start, end, text(event, "summary"))
+        })
+        .collect();
+    shown.sort();
+    shown
+}
+
+/// Compares two lists, in which one that is there twice is there twice.
+pub fn compare(provider: &[Shown], shown: &[Shown]) -> Result<(), Vec<String>> {
+    const TOLD: usize = 10;
+    if provider == shown {
+        return Ok(());
+    }
+    let only = |name: &str, these: &[Shown], those: &[Shown]| -> Vec<String> {
+        let count = |all: &[Shown], one: &Shown| all.iter().filter(|other| *other == one).count();
+        let more = these.iter().filter(|one| count(these, one) > count(those, one));
+        more.map(|one| format!("{name} shows {one:?}")).take(TOLD).collect()
+    };
+    let mut told = only("only the provider", provider, shown);
+    told.extend(only("only the mirror", shown, provider));
+    Err(told)
+}
+
+fn instant(text: &str) -> String {
+    DateTime::parse_from_rfc3339(text).map_or_else(|error| format!("{text}: {error}"), |at| at.to_utc().to_rfc3339())
+}
