@@ -89,12 +89,11 @@ pub struct ChangeSummary {
 }
 
 /// Usual shares: mostly new and changed events.
-const USUAL: [ChangeKind; 13] = [
+const USUAL: [ChangeKind; 12] = [
     ChangeKind::Insert,
     ChangeKind::Insert,
     ChangeKind::Insert,
     ChangeKind::Insert,
-    ChangeKind::Update,
     ChangeKind::Update,
     ChangeKind::Update,
     ChangeKind::EditDetails,
