@@ -168,14 +168,14 @@ impl Slice<'_> {
                     return Ok(None);
                 }
                 // The pages of a pass have one size, so smaller ones need another pass.
-                ProviderErrorKind::TemporaryFailure
-                    if reason.as_deref() == Some(PAGE_TOO_LARGE) && self.page_events_max > EVENTS_PER_PAGE_MIN =>
-                {
-                    self.page_events_max = (self.page_events_max / 2).max(EVENTS_PER_PAGE_MIN);
-                    let page_events_max = self.page_events_max;
-                    tracing::info!(calendar_id = %self.calendar.id, page_events_max, "a page was too large: full pass");
-                    self.begin_full_pass(position).await?;
-                    return Ok(None);
+                ProviderErrorKind::TemporaryFailure if reason.as_deref() == Some(PAGE_TOO_LARGE) => {
+                    let page_events_max = read_position(&position.cursor).page_events_max(self.page_events_max);
+                    if page_events_max > EVENTS_PER_PAGE_MIN {
+                        self.page_events_max = (page_events_max / 2).max(EVENTS_PER_PAGE_MIN);
+                        tracing::info!(calendar_id = %self.calendar.id, page_events_max, "a page was too large: full pass");
+                        self.begin_full_pass(position).await?;
+                        return Ok(None);
+                    }
                 }
                 ProviderErrorKind::GrantRevoked => return Ok(Some(SyncOutcome::NeedsReauth)),
                 ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => return Ok(Some(SyncOutcome::Gone)),

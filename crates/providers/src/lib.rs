@@ -6,6 +6,7 @@
 
 pub mod google;
 mod oauth;
+mod page_size;
 mod provider;
 mod tokens;
 

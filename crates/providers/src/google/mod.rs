@@ -4,7 +4,6 @@
 mod errors;
 mod event;
 mod oauth;
-mod page_size;
 mod parse;
 mod requests;
 mod settings;
@@ -21,7 +20,6 @@ use crate::provider::{
     CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PAGE_TOO_LARGE, PageToken,
     ReadPosition, error_without_answer,
 };
-use page_size::PageSize;
 use requests::LIST_EVENTS;
 
 /// Google, or the simulator that stands in for it.
@@ -67,13 +65,13 @@ impl CalendarProvider for GoogleProvider {
         position: &ReadPosition,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
-        let page_size = PageSize::of(position, page_events_max);
-        let request = requests::list_events(&self.settings, context, calendar, position, page_size);
+        let page_events_max = position.page_events_max(page_events_max);
+        let request = requests::list_events(&self.settings, context, calendar, position, page_events_max);
         let answer = self.transport.send(request).await.map_err(|error| match error.kind {
             TransportErrorKind::TooLarge => error_without_answer(&error).with_reason(PAGE_TOO_LARGE),
             _ => error_without_answer(&error),
         })?;
-        parse::events_page(&checked(LIST_EVENTS, answer)?, page_size)
+        parse::events_page(&checked(LIST_EVENTS, answer)?, page_events_max)
     }
 
     async fn open_channel(

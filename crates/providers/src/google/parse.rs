@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
-use super::page_size::PageSize;
 use super::requests::{LIST_CALENDARS, LIST_EVENTS, WATCH_EVENTS};
+use crate::page_size;
 use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
 
 /// A page of any list.
@@ -25,15 +25,15 @@ struct WirePage<'body> {
 }
 
 /// A page of `events.list`.
-pub(super) fn events_page(answer: &HttpResponse, page_size: PageSize) -> Result<EventsPage, ProviderError> {
+pub(super) fn events_page(answer: &HttpResponse, page_events_max: u32) -> Result<EventsPage, ProviderError> {
     let text = text_of(answer);
     let unreadable = || unreadable_answer(LIST_EVENTS, answer);
     let page: WirePage = serde_json::from_str(&text).map_err(|_| unreadable())?;
-    if page.items.len() > page_size.events_max() as usize {
+    if page.items.len() > page_events_max as usize {
         return Err(unreadable().with_reason("pageTooLong"));
     }
     let next = match (page.next_page_token, page.next_sync_token) {
-        (Some(token), _) => Next::Page(page_size.seal(token)),
+        (Some(token), _) => Next::Page(page_size::seal(page_events_max, token)),
         (None, Some(token)) => Next::Done(SyncToken::new(token)),
         (None, None) => return Err(unreadable().with_reason("noNextToken")),
     };

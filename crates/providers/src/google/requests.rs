@@ -6,8 +6,8 @@ use serde_json::json;
 use url::Url;
 
 use super::event::EVENT_FIELDS;
-use super::page_size::{self, PageSize};
 use super::settings::GoogleSettings;
+use crate::page_size;
 use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER};
 
 /// `calendarList.list`, by Google's own name of the method.
@@ -50,7 +50,7 @@ pub(super) fn list_events(
     context: &CallContext,
     calendar: &ProviderCalendarId,
     position: &ReadPosition,
-    page_size: PageSize,
+    page_events_max: u32,
 ) -> HttpRequest {
     let (sync_token, page) = match position {
         ReadPosition::Full { page } => (None, page),
@@ -59,7 +59,7 @@ pub(super) fn list_events(
     let mut url = endpoint(settings, &["calendars", calendar.as_str(), "events"]);
     {
         let mut query = url.query_pairs_mut();
-        query.append_pair("maxResults", &page_size.events_max().to_string());
+        query.append_pair("maxResults", &page_events_max.to_string());
         query.append_pair("singleEvents", "false");
         query.append_pair("prettyPrint", "false");
         query.append_pair("fields", &format!("nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
@@ -67,7 +67,7 @@ pub(super) fn list_events(
             query.append_pair("syncToken", sync_token.as_str());
         }
         if let Some(page) = page {
-            query.append_pair("pageToken", page_size::googles(page));
+            query.append_pair("pageToken", page_size::providers_token(page));
         }
     }
     authorized(HttpRequest::get(LIST_EVENTS, url), context)

@@ -2,14 +2,14 @@
 
 use chrono_tz::Tz;
 use evercal_domain::event::{Attendee, Person, Response};
-use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_PAGE};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
-use super::{answer, usual_size};
+use super::answer;
 use crate::provider::{Next, SyncToken};
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
@@ -116,7 +116,7 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
 
 #[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), usual_size()).unwrap();
+    let page = events_page(&answer(200, PAGE), EVENTS_PER_PAGE).unwrap();
     assert_eq!(page.next, Next::Done(SyncToken::new("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
@@ -358,13 +358,13 @@ proptest! {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
         let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), usual_size()).unwrap();
+        let page = events_page(&answer(200, body), EVENTS_PER_PAGE).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), usual_size()));
+        drop(events_page(&answer(200, body), EVENTS_PER_PAGE));
     }
 }

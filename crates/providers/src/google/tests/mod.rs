@@ -13,9 +13,8 @@ use async_trait::async_trait;
 use evercal_domain::account::Secret;
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 
-use super::page_size::PageSize;
 use super::{GoogleProvider, GoogleSettings};
-use crate::provider::{CallContext, ReadPosition};
+use crate::provider::CallContext;
 
 /// Gives prepared answers in order and keeps the requests.
 #[derive(Default)]
@@ -47,10 +46,6 @@ fn settings() -> GoogleSettings {
 
 fn context() -> CallContext {
     CallContext { access: Secret::new("ya29.access"), simulated_now: None }
-}
-
-fn usual_size() -> PageSize {
-    PageSize::of(&ReadPosition::Full { page: None }, evercal_domain::limits::EVENTS_PER_PAGE)
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {

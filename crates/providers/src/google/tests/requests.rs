@@ -6,7 +6,6 @@ use evercal_http::{Body, Method};
 use serde_json::json;
 use url::Url;
 
-use super::super::page_size::PageSize;
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
 use super::{answer, context, provider, settings};
 use crate::google::GoogleSettings;
@@ -19,7 +18,7 @@ fn events_url(calendar: &str, position: &ReadPosition) -> String {
 }
 
 fn sized_events_url(calendar: &str, position: &ReadPosition, wanted: u32) -> String {
-    let (calendar, size) = (ProviderCalendarId::new(calendar), PageSize::of(position, wanted));
+    let (calendar, size) = (ProviderCalendarId::new(calendar), position.page_events_max(wanted));
     list_events(&settings(), &context(), &calendar, position, size).url.to_string()
 }
 
