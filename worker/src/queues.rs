@@ -51,17 +51,32 @@ pub(crate) async fn serve(
         workers.push(worker);
     }
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
-    let (ended, mut first_end) = tokio::sync::mpsc::channel(workers.len());
     let handle = tokio::runtime::Handle::current();
-    let mut threads = Vec::new();
-    for mut worker in workers {
-        let (handle, ended) = (handle.clone(), ended.clone());
+    let queues = workers.into_iter().map(|mut worker| {
+        let handle = handle.clone();
         // The future of `run` is not `Send`: each worker polls it on a thread of its own.
+        move || handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"))
+    });
+    serve_on_threads(queues.collect(), stop, || stops.iter().for_each(|stop| stop())).await
+}
+
+/// Serves each queue on a thread of its own until `stop` completes or the first of them ends, whether by itself, with an
+/// error or in a panic; then all are told to stop and waited for.
+async fn serve_on_threads<Q>(
+    queues: Vec<Q>,
+    stop: impl Future<Output = ()>,
+    stop_all: impl FnOnce(),
+) -> anyhow::Result<()>
+where
+    Q: FnOnce() -> anyhow::Result<()> + Send + 'static,
+{
+    let (ended, mut first_end) = tokio::sync::mpsc::channel(queues.len().max(1));
+    let mut threads = Vec::new();
+    for queue in queues {
+        let ended = SaysWhenDropped(ended.clone());
         let thread = std::thread::Builder::new().name("evercal-queue".into()).spawn(move || {
-            let result = handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"));
-            // The receiver waits until all have ended, so this cannot fail but at process exit.
-            let _sent = ended.blocking_send(());
-            result
+            let _ended = ended;
+            queue()
         });
         threads.push(thread.context("starting a worker's thread")?);
     }
@@ -70,9 +85,7 @@ pub(crate) async fn serve(
         () = stop => {}
         _ = first_end.recv() => tracing::error!("a queue's worker ended by itself; stopping the others"),
     }
-    for stop in stops {
-        stop();
-    }
+    stop_all();
     tokio::task::spawn_blocking(move || {
         // All of them, also after the first error: one that still runs when the process ends its runtime would panic.
         let ends: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
@@ -81,6 +94,17 @@ pub(crate) async fn serve(
     })
     .await
     .context("waiting for the workers")?
+}
+
+/// Says that a thread has ended, also when it ends in a panic: else its queue would be served by nobody while the process
+/// looks alive.
+struct SaysWhenDropped(tokio::sync::mpsc::Sender<()>);
+
+impl Drop for SaysWhenDropped {
+    fn drop(&mut self) {
+        // There is room for all; nobody listens any more once one has been heard.
+        let _said = self.0.try_send(());
+    }
 }
 
 fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<WorkerOptions>> {
@@ -128,4 +152,37 @@ fn activities_at_a_time(count: usize) -> WorkerTuner {
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(UNUSED_SLOTS))
         .build()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Queue = Box<dyn FnOnce() -> anyhow::Result<()> + Send>;
+
+    /// A queue that is served until all are told to stop; and how to tell it.
+    fn well_served() -> (Queue, std::sync::mpsc::Sender<()>) {
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let queue = move || {
+            stopped.recv()?;
+            Ok(())
+        };
+        (Box::new(queue), stop)
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_queues_thread_ends_the_worker_with_an_error() {
+        let (served, stop) = well_served();
+        let queues: Vec<Queue> = vec![served, Box::new(|| panic!("on purpose"))];
+        let served = serve_on_threads(queues, std::future::pending(), move || stop.send(()).unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends by itself");
+        assert!(ended.unwrap_err().to_string().contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_told_to_stop_ends_without_an_error() {
+        let (served, stop) = well_served();
+        let served = serve_on_threads(vec![served], std::future::ready(()), move || stop.send(()).unwrap());
+        tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends").unwrap();
+    }
 }
