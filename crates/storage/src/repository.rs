@@ -93,6 +93,8 @@ pub trait Accounts: Send + Sync {
     async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
     /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
     async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
+    /// Whose grant this is, as it was last remembered; `None` before that.
+    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError>;
     /// Whether another account that is not disconnected uses the same grant.
     async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError>;
 }

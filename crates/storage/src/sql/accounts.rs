@@ -36,6 +36,8 @@ pub const REPLACE_CREDENTIALS: &str =
 pub const ERASE_CREDENTIALS: &str =
     "UPDATE accounts SET credentials = NULL, credentials_version = credentials_version + 1 WHERE id = $1";
 
+pub const GRANT_SUBJECT: &str = "SELECT grant_subject FROM accounts WHERE id = $1";
+
 pub const SET_GRANT_SUBJECT: &str = "UPDATE accounts SET grant_subject = $2 WHERE id = $1";
 
 /// Across tenants on purpose: a grant belongs to a person at a provider, and revoking it would cut off the other tenant.

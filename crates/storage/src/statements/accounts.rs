@@ -168,6 +168,15 @@ impl Accounts for Backend {
         found(done.rows_affected(), "set a grant's subject")
     }
 
+    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError> {
+        let subject: Option<Option<String>> = sqlx::query_scalar(sql::GRANT_SUBJECT)
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a grant's subject"))?;
+        subject.ok_or_else(|| not_found("read a grant's subject"))
+    }
+
     async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError> {
         let others: i64 = sqlx::query_scalar(sql::SHARES_GRANT)
             .bind(id.to_string())

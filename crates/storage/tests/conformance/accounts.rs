@@ -106,7 +106,9 @@ pub async fn a_shared_grant_is_seen_until_the_other_account_is_disconnected(data
     let other_tenant = add_tenant(&*store).await;
     let other = add_account(&*store, other_tenant).await;
     assert!(!store.shares_grant(account).await.unwrap());
+    assert_eq!(store.grant_subject(account).await.unwrap(), None);
     store.set_grant_subject(account, "subject-hash").await.unwrap();
+    assert_eq!(store.grant_subject(account).await.unwrap().as_deref(), Some("subject-hash"));
     assert!(!store.shares_grant(account).await.unwrap());
     store.set_grant_subject(other, "subject-hash").await.unwrap();
     assert!(store.shares_grant(account).await.unwrap());
