@@ -8,7 +8,9 @@ use evercal_domain::account::Credentials;
 use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
 use evercal_domain::{AccountId, CalendarState, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
 use evercal_providers::{PageToken, TokenError};
-use evercal_workflows::contract::{self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, OpenCalendars};
+use evercal_workflows::contract::{
+    self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, ListCalendarsInput, OpenCalendars, RevokeInput,
+};
 use sha2::{Digest, Sha256};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -50,22 +52,35 @@ impl AccountActivities {
     pub async fn list_calendars(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: AccountRef,
+        input: ListCalendarsInput,
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
             let provider = self.deps.provider_of(account_id).await.map_err(from_store)?;
+            if input.new_consent {
+                // What this process has in memory may be of the consent before. A failure shows again with the list.
+                let _read_anew = self.deps.connection(provider).tokens.reload(account_id).await;
+            }
             let Some((calendars, complete)) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
             let store = &self.deps.store;
             if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {
                 let subject = grant_subject(provider, primary);
+                // Only after a consent: a person's address may change, the person of a grant cannot.
+                if input.new_consent && self.is_another_user(account_id, &subject).await? {
+                    self.erase_foreign_tokens(account_id, provider).await?;
+                    return Ok(CalendarsListed::AnotherUser);
+                }
                 store.set_grant_subject(account_id, &subject).await.map_err(from_store)?;
             }
             let at = attempt::started_at(&ctx);
             let reconciled = store.reconcile_calendars(account_id, &calendars, at).await.map_err(from_store)?;
+            let register = store.calendars_of_account(account_id).await.map_err(from_store)?;
+            let waiting = register.iter().filter(|calendar| calendar.state == CalendarState::ActionRequired);
+            let waiting = waiting.map(|calendar| calendar.id).filter(|id| reconciled.listed.contains(id));
             Ok(CalendarsListed::Listed {
+                action_required: waiting.collect(),
                 listed: reconciled.listed,
                 // Where an entry could not be read, absence proves nothing: nobody's mirror is ended for that.
                 vanished: if complete { reconciled.vanished } else { Vec::new() },
@@ -96,13 +111,14 @@ impl AccountActivities {
     pub async fn revoke_account(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: AccountRef,
+        input: RevokeInput,
     ) -> Result<AccountRevoked, ActivityError> {
         attempt::run(&ctx, async {
             let (store, account_id) = (&self.deps.store, input.account_id);
             let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
             let credentials = store.credentials(account_id).await.map_err(from_store)?;
             let revoked = match credentials {
+                _ if input.erase_only => AccountRevoked::OnlyErased,
                 Some((Credentials::Tokens { refresh_token, .. }, _)) => {
                     // Revoking ends the tokens of every client of the project for that person.
                     if store.shares_grant(account_id).await.map_err(from_store)? {
@@ -130,6 +146,26 @@ impl AccountActivities {
 }
 
 impl AccountActivities {
+    /// Whether the account is known to be somebody else's.
+    async fn is_another_user(&self, account_id: AccountId, subject: &str) -> Result<bool, ActivityError> {
+        let known = self.deps.store.grant_subject(account_id).await.map_err(from_store)?;
+        Ok(known.is_some_and(|known| known != subject))
+    }
+
+    /// Forgets the tokens of a user whose calendars these are not. They are not revoked: that would end the grant of an
+    /// account which that user may have of their own.
+    async fn erase_foreign_tokens(&self, account_id: AccountId, provider: Provider) -> Result<(), ActivityError> {
+        let store = &self.deps.store;
+        let credentials = store.credentials(account_id).await.map_err(from_store)?;
+        // A code that came meanwhile is of the next consent.
+        if matches!(credentials, Some((Credentials::Tokens { .. }, _))) {
+            store.erase_credentials(account_id).await.map_err(from_store)?;
+            // Found to be erased, they are not kept in memory either.
+            let _not_connected = self.deps.connection(provider).tokens.reload(account_id).await;
+        }
+        Ok(())
+    }
+
     /// All pages of the list, and whether every entry could be read; `None` when the grant is dead.
     async fn read_list(
         &self,

@@ -3,69 +3,44 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod calendars;
+mod ending;
+mod progress;
 
-use evercal_domain::{AccountState, CalendarId, SyncStrategy};
-use serde::{Deserialize, Serialize};
+use evercal_domain::AccountState;
+use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::RawValue;
-use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ChildWorkflowOptions, ContinueAsNewOptions, ParentClosePolicy, SignalWorkflowOptions, SyncWorkflowContext,
-    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
+    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
+pub use progress::AccountProgress;
+
 use crate::contract::{
-    AccountActivities, AccountChanged, AccountInput, AccountRef, AccountStateFact, AccountStatus, CalendarsListed,
-    Close, CodeRedeemed, Ended, RecordActivities, SubscriptionClosed, SubscriptionInput, SubscriptionMissing, pack,
-    unpack,
+    AccountActivities, AccountChanged, AccountInput, AccountRef, AccountStateFact, AccountStatus, Close, CodeRedeemed,
+    Ended, RecordActivities, SubscriptionClosed, SubscriptionMissing, unpack,
 };
-use crate::decide::account::{AccountStep, next_step, settings_changed};
-use crate::decide::jitter;
+use crate::decide::account::{AccountStep, next_step};
 use crate::failure::FailedCall;
-use crate::retry::Timing;
-use crate::subscription::SubscriptionWorkflow;
 use crate::time::{condition, now_ms, sleep_unless};
 use crate::{names, retry};
 
-/// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
-const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
-
 /// See "Open patches" in ARCHITECTURE.md.
-const PATCH_LOST_CALENDARS: &str = "2026-11-lost-calendars";
-
-/// What an account knows and hands over to its next run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AccountProgress {
-    /// A consent brought a code that is not redeemed yet.
-    pub code_waits: bool,
-    /// The grant is dead.
-    pub needs_reauth: bool,
-    /// Why, for people.
-    pub detail: Option<String>,
-    /// The calendars whose subscription runs.
-    pub calendars: BTreeSet<CalendarId>,
-    /// The calendars whose subscription has to be started (again).
-    pub to_ensure: BTreeSet<CalendarId>,
-    /// The subscriptions to tell that the grant is dead (true) or works again (false).
-    pub to_tell: BTreeMap<CalendarId, bool>,
-    /// When the list of calendars is due; 0 means now.
-    pub discovery_due_at_ms: i64,
-    /// Discoveries so far.
-    pub discoveries: u64,
-    /// Set when it has to end: why.
-    pub disconnect: Option<String>,
-    /// What was last written down for readers.
-    pub recorded: Option<AccountState>,
-}
+const PATCH_STEPS: &str = "2026-11-account-steps";
+/// See "Open patches" in ARCHITECTURE.md.
+const PATCH_ENDING: &str = "2026-11-account-ending";
 
 /// One connected account.
 #[workflow]
 pub struct AccountWorkflow {
     input: AccountInput,
     progress: AccountProgress,
+    /// Nothing follows any more but the end or the next run.
     ended: bool,
+    /// Everything was taken down. A cancellation that comes with the hand-over is left to the next run.
+    taken_down: bool,
 }
 
 #[workflow_methods]
@@ -75,7 +50,7 @@ impl AccountWorkflow {
     pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput) -> Self {
         let begin = || AccountProgress { code_waits: true, ..AccountProgress::default() };
         let progress = input.carried.take().unwrap_or_else(begin);
-        Self { input, progress, ended: false }
+        Self { input, progress, ended: false, taken_down: false }
     }
 
     /// Runs until the account is disconnected or hands over.
@@ -86,11 +61,11 @@ impl AccountWorkflow {
             live(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone(), detached.clone()),
         );
-        if let Some(reason) = ctx.state(|s| s.progress.disconnect.clone()) {
+        if ctx.state(|s| s.taken_down) {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
             }
-            return Ok(Ended { reason });
+            return Ok(Ended { reason: ctx.state(|s| s.progress.disconnect.clone()).unwrap_or_default() });
         }
         let next = ctx.state(|s| AccountInput { carried: Some(s.progress.clone()), ..s.input.clone() });
         let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
@@ -157,44 +132,6 @@ impl AccountWorkflow {
     }
 }
 
-impl AccountProgress {
-    /// The state as readers see it, until the end.
-    fn state(&self) -> AccountState {
-        if self.disconnect.is_some() {
-            AccountState::Disconnecting
-        } else if self.needs_reauth {
-            AccountState::NeedsReauth
-        } else if self.discoveries == 0 {
-            AccountState::Connecting
-        } else {
-            AccountState::Connected
-        }
-    }
-
-    fn lose_grant(&mut self, detail: &str) {
-        if !self.needs_reauth {
-            self.needs_reauth = true;
-            self.detail = Some(detail.to_owned());
-            self.to_tell = self.calendars.iter().map(|id| (*id, true)).collect();
-        }
-    }
-
-    fn regain_grant(&mut self) {
-        if self.needs_reauth {
-            self.to_tell = self.calendars.iter().map(|id| (*id, false)).collect();
-        }
-        self.needs_reauth = false;
-        self.detail = None;
-        self.discovery_due_at_ms = 0;
-    }
-
-    fn forget(&mut self, calendar_id: CalendarId) {
-        self.calendars.remove(&calendar_id);
-        self.to_ensure.remove(&calendar_id);
-        self.to_tell.remove(&calendar_id);
-    }
-}
-
 type Context = WorkflowContext<AccountWorkflow>;
 
 /// One step after the other until the end or the hand-over.
@@ -210,20 +147,21 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
         }
         match step {
             AccountStep::Disconnect => {
-                disconnect(&ctx, &detached).await;
+                ending::disconnect(&ctx, &detached).await;
+                ctx.state_mut(|s| s.taken_down = true);
                 break;
             }
             AccountStep::Redeem => redeem(&ctx, &detached).await,
             AccountStep::TellGrant { calendar_id, needs_reauth } => {
                 ctx.state_mut(|s| s.progress.to_tell.remove(&calendar_id));
                 let change = AccountChanged { needs_reauth: Some(needs_reauth), ..AccountChanged::default() };
-                tell(&ctx, calendar_id, &change).await;
+                calendars::tell(&ctx, calendar_id, &change).await;
             }
             AccountStep::Ensure { calendar_id } => {
                 ctx.state_mut(|s| s.progress.to_ensure.remove(&calendar_id));
-                start_subscription(&ctx, calendar_id).await;
+                calendars::ensure(&ctx, calendar_id).await;
             }
-            AccountStep::Discover => discover(&ctx, &detached).await,
+            AccountStep::Discover => calendars::discover(&ctx, &detached).await,
             AccountStep::WaitUntil { at_ms } => {
                 let changed = move |s: &AccountWorkflow| next_step(&s.progress, since_ms) != step;
                 sleep_unless(&ctx, &detached, at_ms, "next look at the list of calendars", changed).await;
@@ -257,140 +195,53 @@ async fn record(ctx: &Context, detached: &WorkflowCancellationToken, state: Acco
 
 async fn redeem(ctx: &Context, detached: &WorkflowCancellationToken) {
     ctx.state_mut(|s| s.progress.code_waits = false);
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::account_call(&timing, detached, "redeem the authorization code");
-    let redeemed = ctx.execute_activity(AccountActivities::redeem_code, AccountRef { account_id }, options).await;
-    ctx.state_mut(|s| match redeemed {
-        Ok(CodeRedeemed::Granted) => s.progress.regain_grant(),
-        Ok(CodeRedeemed::Refused) => s.progress.lose_grant("the consent could not be used: connect the account again"),
+    let input = AccountRef { account_id: ctx.state(|s| s.input.account_id) };
+    let call = AccountActivities::redeem_code;
+    let Some(redeemed) = unless_disconnected(ctx, detached, call, input, "redeem the authorization code").await else {
+        return;
+    };
+    match redeemed {
+        Ok(CodeRedeemed::Granted) => {
+            let nobody_to_tell =
+                |s: &AccountWorkflow| s.progress.calendars.is_empty() && s.progress.to_ensure.is_empty();
+            let is_checked_first = ctx.state(nobody_to_tell) || ctx.patched(PATCH_STEPS);
+            ctx.state_mut(|s| s.progress.regain_grant(is_checked_first));
+        }
+        Ok(CodeRedeemed::Refused) => {
+            ctx.state_mut(|s| s.progress.lose_grant("the consent could not be used: connect the account again"));
+        }
         Err(error) => {
             let word = FailedCall::from_error(&error).word();
-            s.progress.lose_grant(&format!("the consent could not be redeemed ({word}): connect the account again"));
-        }
-    });
-}
-
-async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::account_call(&timing, detached, "find the calendars");
-    let result = ctx.execute_activity(AccountActivities::list_calendars, AccountRef { account_id }, options).await;
-    let round = ctx.state(|s| s.progress.discoveries);
-    let pause_s = jitter::around(timing.discovery_interval_s, 10, &account_id.to_string(), round);
-    ctx.state_mut(|s| s.progress.discovery_due_at_ms = now_ms(ctx) + i64::from(pause_s) * 1_000);
-    match result {
-        Ok(CalendarsListed::Listed { listed, vanished, timing, strategy }) => {
-            ctx.state_mut(|s| {
-                s.progress.discoveries += 1;
-                // All of them, also those that should be running: this is where a lost one is found again.
-                s.progress.to_ensure.extend(listed);
-            });
-            for calendar_id in vanished {
-                close_subscription(ctx, calendar_id, "the provider does not list this calendar any more").await;
-            }
-            hand_on(ctx, *timing, strategy).await;
-        }
-        Ok(CalendarsListed::NeedsReauth) => {
-            ctx.state_mut(|s| s.progress.lose_grant("the provider refuses the grant: connect the account again"));
-        }
-        Err(_) => {
-            // Permanent for this call; the next look is the retry, sooner than the daily one.
-            let pause_ms = i64::from(timing.failed_sync_pause_s) * 1_000;
-            ctx.state_mut(|s| s.progress.discovery_due_at_ms = now_ms(ctx) + pause_ms);
+            let detail = format!("the consent could not be redeemed ({word}): connect the account again");
+            ctx.state_mut(|s| s.progress.lose_grant(&detail));
         }
     }
 }
 
-/// New durations and another strategy reach subscriptions that run for years this way.
-async fn hand_on(ctx: &Context, timing: Timing, strategy: Option<SyncStrategy>) {
-    let Some(change) = ctx.state(|s| settings_changed(&s.input, timing, strategy)) else { return };
-    ctx.state_mut(|s| {
-        s.input.timing = change.timing.clone().unwrap_or_else(|| s.input.timing.clone());
-        s.input.strategy = change.strategy.unwrap_or(s.input.strategy);
-    });
-    for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
-        tell(ctx, calendar_id, &change).await;
+/// A call that is tried without an end, given up for a disconnect: then there is no answer. It has ended in any case, so
+/// that nothing it writes down comes after what follows.
+async fn unless_disconnected<A: ActivityDefinition>(
+    ctx: &Context,
+    detached: &WorkflowCancellationToken,
+    activity: A,
+    input: A::Input,
+    summary: &str,
+) -> Option<Result<A::Output, ActivityExecutionError>> {
+    let stop = detached.child_token();
+    let options = ctx.state(|s| retry::account_call(&s.input.timing, &stop, summary));
+    let mut call = ctx.execute_activity(activity, input, options);
+    let mut disconnected = condition(ctx, detached, |s: &AccountWorkflow| s.progress.disconnect.is_some());
+    let answer = workflows::select! {
+        answer = call => Some(answer),
+        _ = disconnected => None,
+    };
+    if answer.is_some() {
+        return answer;
     }
-}
-
-async fn tell(ctx: &Context, calendar_id: CalendarId, change: &AccountChanged) {
-    // One that is gone needs no telling; the daily look finds what is missing.
-    let _gone_is_fine = ctx
-        .external_workflow(names::subscription_id(calendar_id), None)
-        .signal(SubscriptionWorkflow::account_changed, pack(change), SignalWorkflowOptions::default())
-        .await;
-}
-
-async fn start_subscription(ctx: &Context, calendar_id: CalendarId) {
-    let input = ctx.state(|s| SubscriptionInput {
-        calendar_id,
-        account_id: s.input.account_id,
-        tenant_id: s.input.tenant_id,
-        provider: s.input.provider,
-        timing: s.input.timing.clone(),
-        strategy: s.input.strategy,
-        carried: None,
-    });
-    let attributes = SearchAttributes::new([
-        names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
-        names::ATTRIBUTE_ACCOUNT.value_set(input.account_id.to_string()),
-        names::ATTRIBUTE_STATE.value_set(evercal_domain::CalendarState::Creating.as_str().to_owned()),
-    ]);
-    let options = ChildWorkflowOptions::builder()
-        .workflow_id(names::subscription_id(calendar_id))
-        // The account continues as new; its subscriptions live on.
-        .parent_close_policy(ParentClosePolicy::Abandon)
-        .search_attributes(attributes)
-        .static_summary(format!("keeps one {} calendar fresh", input.provider.as_str()))
-        .static_details("Channel lane: opens and renews the push channel. Sync lane: reads what changed.".to_owned())
-        .build();
-    // Already running is what we want; any other refusal is found by the daily look.
-    let _started_or_runs = ctx.start_child_workflow(SubscriptionWorkflow::run, input, options).await;
-    ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
-}
-
-/// Starts the subscriptions that the register has as open and that do not run, so that they can end in order: only they
-/// stop their channels.
-async fn take_on_lost_calendars(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::account_call(&timing, detached, "find the calendars in the register");
-    let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
-    // Without the register there is nothing to go by; the tokens are erased in any case.
-    for calendar_id in open.map(|open| open.calendars).unwrap_or_default() {
-        start_subscription(ctx, calendar_id).await;
+    let is_given_up = ctx.patched(PATCH_ENDING);
+    if is_given_up {
+        stop.cancel();
     }
-}
-
-/// Asks a subscription to end. One that is not there has ended already.
-async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str) {
-    let told = ctx
-        .external_workflow(names::subscription_id(calendar_id), None)
-        .signal(
-            SubscriptionWorkflow::close,
-            pack(&Close { reason: reason.to_owned() }),
-            SignalWorkflowOptions::default(),
-        )
-        .await;
-    if told.is_err() {
-        ctx.state_mut(|s| s.progress.forget(calendar_id));
-    }
-}
-
-/// Subscriptions first (their channels can be stopped only while the grant works), then the grant, then the tokens.
-async fn disconnect(ctx: &Context, detached: &WorkflowCancellationToken) {
-    // A run that was started because the one before was lost knows of no calendars, but there may be some.
-    if ctx.state(|s| s.progress.discoveries == 0) && ctx.patched(PATCH_LOST_CALENDARS) {
-        take_on_lost_calendars(ctx, detached).await;
-    }
-    for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
-        close_subscription(ctx, calendar_id, "the account was disconnected").await;
-    }
-    let patience_ms = ctx.state(|s| i64::from(s.input.timing.close_patience_s) * 1_000);
-    let at_ms = now_ms(ctx) + patience_ms + CLOSE_SLACK_MS;
-    let all_closed = |s: &AccountWorkflow| s.progress.calendars.is_empty();
-    sleep_unless(ctx, detached, at_ms, "wait for the subscriptions to end", all_closed).await;
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::account_call(&timing, detached, "give the grant back and erase the tokens");
-    // Erasing is repeated until the store takes it; a refused revocation is a fact of its answer.
-    let _revoked = ctx.execute_activity(AccountActivities::revoke_account, AccountRef { account_id }, options).await;
-    record(ctx, detached, AccountState::Disconnected).await;
+    let answer = call.await;
+    (!is_given_up).then_some(answer)
 }

@@ -173,13 +173,34 @@ fn provider_backoff(timing: &Timing) -> RetryPolicy {
         .build()
 }
 
-/// Finding an account's calendars, redeeming its code: nobody else can do it, so it is tried for long.
-pub fn account_call(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_CALL))
+/// Finding an account's calendars, redeeming its code: nobody else can do it, so it is tried without an end. Whoever cancels
+/// it hears when it has really ended: what it writes down must not come after what follows.
+pub fn account_call(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    let timeouts = ActivityCloseTimeouts::StartToClose(ONE_CALL);
+    call_for_account(timing, timeouts, stop, summary)
+}
+
+/// Giving a grant back: tried for as long as a subscription may take to end. Erasing the tokens does not wait any longer.
+pub fn revocation(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: seconds(timing.close_patience_s),
+        start_to_close: ONE_CALL,
+    };
+    call_for_account(timing, timeouts, detached, summary)
+}
+
+fn call_for_account(
+    timing: &Timing,
+    timeouts: ActivityCloseTimeouts,
+    stop: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(timeouts)
         .task_queue(names::QUEUE_GOOGLE)
         .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
         .retry_policy(provider_backoff(timing))
-        .cancellation_token(detached.clone())
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .cancellation_token(stop.clone())
         .do_not_eagerly_execute(true)
         .summary(summary)
         .build()

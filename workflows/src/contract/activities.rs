@@ -68,12 +68,12 @@ impl AccountActivities {
     }
 
     #[activity(name = names::LIST_CALENDARS)]
-    pub async fn list_calendars(_input: AccountRef) -> Result<CalendarsListed, ActivityError> {
+    pub async fn list_calendars(_input: ListCalendarsInput) -> Result<CalendarsListed, ActivityError> {
         unimplemented!()
     }
 
     #[activity(name = names::REVOKE_ACCOUNT)]
-    pub async fn revoke_account(_input: AccountRef) -> Result<AccountRevoked, ActivityError> {
+    pub async fn revoke_account(_input: RevokeInput) -> Result<AccountRevoked, ActivityError> {
         unimplemented!()
     }
 
@@ -263,6 +263,26 @@ pub struct AccountRef {
     pub account_id: AccountId,
 }
 
+/// Input of `list_calendars`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListCalendarsInput {
+    /// The account.
+    pub account_id: AccountId,
+    /// Somebody consented since the last list: it may have been another user.
+    #[serde(default)]
+    pub new_consent: bool,
+}
+
+/// Input of `revoke_account`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RevokeInput {
+    /// The account.
+    pub account_id: AccountId,
+    /// The provider does not answer: erase what we have without asking it again.
+    #[serde(default)]
+    pub erase_only: bool,
+}
+
 /// Answer of `redeem_code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -284,12 +304,17 @@ pub enum CalendarsListed {
         listed: Vec<CalendarId>,
         /// The calendars whose subscription has to end.
         vanished: Vec<CalendarId>,
+        /// Those of `listed` whose subscription waits for a person to act.
+        #[serde(default)]
+        action_required: Vec<CalendarId>,
         /// The durations that are configured now.
         timing: Box<Timing>,
         /// How changes are to be found now; older workers do not say.
         #[serde(default)]
         strategy: Option<SyncStrategy>,
     },
+    /// The new consent is another user's: nothing was compared, and their tokens are erased.
+    AnotherUser,
     /// The grant is dead.
     #[serde(other)]
     NeedsReauth,
@@ -311,6 +336,8 @@ pub enum AccountRevoked {
     Revoked,
     /// Another account uses the same grant: only our tokens are erased.
     KeptForOthers,
+    /// The tokens are erased; the provider was not asked.
+    OnlyErased,
     /// The grant was dead already; the tokens are erased.
     #[serde(other)]
     WasDead,

@@ -48,6 +48,8 @@ pub struct AccountChanged {
     pub timing: Option<Timing>,
     /// How changes are found from now on.
     pub strategy: Option<SyncStrategy>,
+    /// The provider lists the calendar: what it refused may work again.
+    pub listed: bool,
 }
 
 /// How often a poller looks from now on.

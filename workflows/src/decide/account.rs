@@ -67,9 +67,9 @@ pub fn settings_changed(
     strategy: Option<SyncStrategy>,
 ) -> Option<AccountChanged> {
     let change = AccountChanged {
-        needs_reauth: None,
         timing: Some(timing).filter(|timing| *timing != input.timing),
         strategy: strategy.filter(|strategy| *strategy != input.strategy),
+        ..AccountChanged::default()
     };
     (change != AccountChanged::default()).then_some(change)
 }

@@ -29,6 +29,9 @@ use crate::time::condition;
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
+/// See "Open patches" in ARCHITECTURE.md.
+const PATCH_LISTED_AGAIN: &str = "2026-11-listed-again";
+
 /// Waiters of `sync_now` at a time: Temporal takes ten updates of a workflow at once, the gateway joins its callers.
 const WAITERS_MAX: u32 = 8;
 
@@ -99,8 +102,9 @@ impl SubscriptionWorkflow {
 
     /// The account changed ([`AccountChanged`]).
     #[signal(name = names::SIGNAL_ACCOUNT_CHANGED)]
-    pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let change: AccountChanged = unpack(&payload);
+    pub fn account_changed(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let mut change: AccountChanged = unpack(&payload);
+        change.listed = change.listed && self.state.action_required && ctx.patched(PATCH_LISTED_AGAIN);
         self.state.account_changed(&change);
         if let Some(timing) = change.timing {
             self.input.timing = timing;

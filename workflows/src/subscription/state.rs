@@ -132,9 +132,10 @@ impl SubscriptionState {
             }
             CalendarState::PollOnly => Some("the provider cannot watch this calendar; it is polled".into()),
             CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
-            CalendarState::ActionRequired => {
-                Some("the provider does not show this calendar any more: check its sharing, then resume".into())
-            }
+            CalendarState::ActionRequired => Some(
+                "the provider refuses this calendar: check its sharing; it is tried again daily while it is listed"
+                    .into(),
+            ),
             CalendarState::Closed => self.close.clone(),
             _ => None,
         }
@@ -173,6 +174,19 @@ impl SubscriptionState {
         if let Some(strategy) = change.strategy {
             self.change_strategy(strategy);
         }
+        if change.listed && self.action_required {
+            self.try_again();
+            // Notices may have passed us by, and the old channel may be gone with the access.
+            self.channel.renew_requested = self.channel.live.is_some();
+            self.sync.add(SyncReason::CatchUp, 0, 0);
+        }
+    }
+
+    /// What was refused may work again. It is given up again when it is confirmed that it does not.
+    fn try_again(&mut self) {
+        self.action_required = false;
+        self.channel.start_afresh();
+        self.sync.refusals = 0;
     }
 
     /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
@@ -197,8 +211,7 @@ impl SubscriptionState {
     pub fn resume(&mut self) {
         self.paused = false;
         if self.action_required {
-            self.action_required = false;
-            self.channel.start_afresh();
+            self.try_again();
         }
         self.sync.refusals = 0;
         self.sync.add(SyncReason::Operator, 0, 0);

@@ -183,6 +183,23 @@ fn an_operator_resumes_from_a_pause_and_from_what_needed_action() {
 }
 
 #[test]
+fn a_calendar_that_is_listed_is_tried_again_where_it_needed_action_and_is_left_alone_elsewhere() {
+    let listed = AccountChanged { listed: true, ..AccountChanged::default() };
+    let mut state = watched(ChannelId::generate());
+    let before = state.clone();
+    state.account_changed(&listed);
+    assert_eq!(state, before, "nothing was wrong");
+    state.paused = true;
+    state.action_required = true;
+    (state.channel.refusals, state.sync.refusals) = (2, 2);
+    state.account_changed(&listed);
+    assert_eq!((state.channel.refusals, state.sync.refusals), (0, 0), "it has to be confirmed once more");
+    assert!(state.channel.renew_requested, "the old channel may be gone with the access");
+    assert_eq!(state.sync.pending.as_ref().unwrap().reason, SyncReason::CatchUp);
+    assert_eq!(state.state(), CalendarState::Paused, "what an operator paused stays so");
+}
+
+#[test]
 fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_done() {
     let mut sync = SyncProgress::default();
     sync.add(SyncReason::Reconcile, 0, 0);

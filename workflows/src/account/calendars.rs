@@ -1,0 +1,171 @@
+//! An account's calendars: finding them, starting their subscriptions, telling them what concerns them.
+
+use evercal_domain::{CalendarId, SyncStrategy};
+use temporalio_common::search_attributes::SearchAttributes;
+use temporalio_workflow::{
+    ChildWorkflowOptions, ChildWorkflowStartError, ParentClosePolicy, SignalWorkflowOptions,
+    StartChildWorkflowExecutionFailedCause, WorkflowCancellationToken,
+};
+
+use super::ending::close_subscription;
+use super::{Context, PATCH_STEPS, unless_disconnected};
+use crate::contract::{
+    AccountActivities, AccountChanged, CalendarsListed, ListCalendarsInput, SubscriptionInput, pack,
+};
+use crate::decide::account::settings_changed;
+use crate::decide::jitter;
+use crate::names;
+use crate::retry::Timing;
+use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
+use crate::time::now_ms;
+
+/// See "Open patches" in ARCHITECTURE.md.
+const PATCH_DETACHED: &str = "2026-11-detached-subscriptions";
+
+/// Reads the list of calendars and does what follows from it.
+pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
+    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let (round, new_consent) = ctx.state(|s| (s.progress.discoveries, s.progress.consent_unchecked));
+    let pause_s = jitter::around(timing.discovery_interval_s, 10, &account_id.to_string(), round);
+    let next_due_ms = || now_ms(ctx) + i64::from(pause_s) * 1_000;
+    // Set before the call: whoever asks for a look during this one gets another.
+    let planned_ms = next_due_ms();
+    ctx.state_mut(|s| s.progress.discovery_due_at_ms = planned_ms);
+    let call = AccountActivities::list_calendars;
+    let input = ListCalendarsInput { account_id, new_consent };
+    let Some(result) = unless_disconnected(ctx, detached, call, input, "find the calendars").await else { return };
+    let was_asked_meanwhile = ctx.state(|s| s.progress.discovery_due_at_ms != planned_ms);
+    if !was_asked_meanwhile || !ctx.patched(PATCH_STEPS) {
+        // Permanent for this call where it failed; the next look is the retry, sooner than the daily one.
+        let retry_ms = now_ms(ctx) + i64::from(timing.failed_sync_pause_s) * 1_000;
+        let due_ms = if result.is_ok() { next_due_ms() } else { retry_ms };
+        ctx.state_mut(|s| s.progress.discovery_due_at_ms = due_ms);
+    }
+    match result {
+        Ok(CalendarsListed::Listed { listed, vanished, action_required, timing, strategy }) => {
+            ctx.state_mut(|s| {
+                s.progress.discoveries += 1;
+                // All of them, also those that should be running: this is where a lost one is found again.
+                s.progress.to_ensure.extend(listed);
+                s.progress.consent_is_good();
+            });
+            for calendar_id in vanished {
+                close_subscription(ctx, calendar_id, "the provider does not list this calendar any more").await;
+            }
+            hand_on(ctx, *timing, strategy).await;
+            tell_of_listing(ctx, action_required).await;
+        }
+        Ok(CalendarsListed::AnotherUser) => {
+            ctx.state_mut(|s| {
+                s.progress.lose_grant(
+                    "the consent was another user's: connect again as the one whose calendars these are, \
+                     or disconnect and connect the other as a new account",
+                );
+            });
+        }
+        Ok(CalendarsListed::NeedsReauth) => {
+            ctx.state_mut(|s| s.progress.lose_grant("the provider refuses the grant: connect the account again"));
+        }
+        Err(_) => {}
+    }
+}
+
+/// New durations and another strategy reach subscriptions that run for years this way.
+async fn hand_on(ctx: &Context, timing: Timing, strategy: Option<SyncStrategy>) {
+    let Some(change) = ctx.state(|s| settings_changed(&s.input, timing, strategy)) else { return };
+    ctx.state_mut(|s| {
+        s.input.timing = change.timing.clone().unwrap_or_else(|| s.input.timing.clone());
+        s.input.strategy = change.strategy.unwrap_or(s.input.strategy);
+    });
+    for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
+        tell(ctx, calendar_id, &change).await;
+    }
+}
+
+/// Whoever waits for a person to act does not see that somebody did: these look again.
+async fn tell_of_listing(ctx: &Context, calendars: Vec<CalendarId>) {
+    if calendars.is_empty() || !ctx.patched(PATCH_STEPS) {
+        return;
+    }
+    for calendar_id in calendars {
+        tell(ctx, calendar_id, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
+    }
+}
+
+/// Tells a subscription something.
+pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: &AccountChanged) {
+    // One that is gone needs no telling; the daily look finds what is missing.
+    let _gone_is_fine = ctx
+        .external_workflow(names::subscription_id(calendar_id), None)
+        .signal(SubscriptionWorkflow::account_changed, pack(change), SignalWorkflowOptions::default())
+        .await;
+}
+
+/// Makes sure that a subscription runs, and that one which an earlier workflow of this account started, whose words it may
+/// have missed, hears what is true now.
+pub(super) async fn ensure(ctx: &Context, calendar_id: CalendarId) {
+    let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
+    // Already running is what we want; any other refusal is found by the daily look.
+    let started = start_subscription(ctx, calendar_id, None).await;
+    ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
+    if started == Started::RanAlready && !is_known && ctx.patched(PATCH_STEPS) {
+        let change = ctx.state(|s| AccountChanged {
+            needs_reauth: Some(false),
+            timing: Some(s.input.timing.clone()),
+            strategy: Some(s.input.strategy),
+            ..AccountChanged::default()
+        });
+        tell(ctx, calendar_id, &change).await;
+    }
+}
+
+/// What came of starting a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Started {
+    Now,
+    RanAlready,
+    Refused,
+}
+
+/// Starts a subscription, from its beginning or with a state.
+pub(super) async fn start_subscription(
+    ctx: &Context,
+    calendar_id: CalendarId,
+    carried: Option<SubscriptionState>,
+) -> Started {
+    let input = ctx.state(|s| SubscriptionInput {
+        calendar_id,
+        account_id: s.input.account_id,
+        tenant_id: s.input.tenant_id,
+        provider: s.input.provider,
+        timing: s.input.timing.clone(),
+        strategy: s.input.strategy,
+        carried,
+    });
+    let attributes = SearchAttributes::new([
+        names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
+        names::ATTRIBUTE_ACCOUNT.value_set(input.account_id.to_string()),
+        names::ATTRIBUTE_STATE.value_set(evercal_domain::CalendarState::Creating.as_str().to_owned()),
+    ]);
+    // Whoever cancels the account means the account, which ends its subscriptions in order. The SDK would cancel those that
+    // this run started, start no more, and hang if somebody had terminated one (sdk-core 0.10.1, child state machine).
+    let is_detached = input.carried.is_some() || ctx.patched(PATCH_DETACHED);
+    let token = is_detached.then(WorkflowCancellationToken::new);
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(names::subscription_id(calendar_id))
+        // The account continues as new; its subscriptions live on.
+        .parent_close_policy(ParentClosePolicy::Abandon)
+        .maybe_cancellation_token(token)
+        .search_attributes(attributes)
+        .static_summary(format!("keeps one {} calendar fresh", input.provider.as_str()))
+        .static_details("Channel lane: opens and renews the push channel. Sync lane: reads what changed.".to_owned())
+        .build();
+    match ctx.start_child_workflow(SubscriptionWorkflow::run, input, options).await {
+        Ok(_child) => Started::Now,
+        Err(ChildWorkflowStartError::StartFailed {
+            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
+            ..
+        }) => Started::RanAlready,
+        Err(_) => Started::Refused,
+    }
+}
