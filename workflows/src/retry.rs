@@ -236,3 +236,6 @@ const ONE_WRITE: Duration = Duration::from_secs(30);
 pub fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())
 }
+
+#[cfg(test)]
+mod tests;

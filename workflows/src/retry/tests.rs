@@ -1,0 +1,151 @@
+//! What each call may take, as a table: durations and attempts are promises to operators and to the provider.
+
+use evercal_domain::{SyncReason, TenantId};
+use temporalio_workflow::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken};
+
+use super::*;
+
+const DAY_S: u64 = 24 * 3600;
+
+/// A call's limits in seconds; `attempts_max` 0 and `None` mean without an end.
+#[derive(Debug, PartialEq)]
+struct Row {
+    queue: &'static str,
+    attempts_max: u32,
+    first_interval_s: u64,
+    interval_max_s: Option<u64>,
+    start_to_close_s: Option<u64>,
+    schedule_to_close_s: Option<u64>,
+    permanent_kinds_are_final: bool,
+}
+
+fn row(options: &ActivityOptions) -> Row {
+    let policy = options.retry_policy.as_ref().unwrap();
+    assert!((policy.backoff_coefficient() - 2.0).abs() < f64::EPSILON, "each backoff is twice the one before");
+    assert_eq!(options.heartbeat_timeout, Some(Duration::from_secs(10)), "a lost worker is missed within seconds");
+    assert!(options.do_not_eagerly_execute, "eager execution goes around the limits of queues");
+    assert!(options.summary.is_some(), "the Temporal UI shows what it is for");
+    assert!(options.cancellation_token.is_some(), "the workflow's own cancellation must not reach the clean-up");
+    let queues = [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE];
+    Row {
+        queue: queues.into_iter().find(|queue| options.task_queue.as_deref() == Some(*queue)).unwrap(),
+        attempts_max: policy.maximum_attempts(),
+        first_interval_s: policy.initial_interval().as_secs(),
+        interval_max_s: policy.maximum_interval().map(|interval| interval.as_secs()),
+        start_to_close_s: options.close_timeouts.start_to_close().map(|timeout| timeout.as_secs()),
+        schedule_to_close_s: options.close_timeouts.schedule_to_close().map(|timeout| timeout.as_secs()),
+        permanent_kinds_are_final: policy.non_retryable_error_types() == permanent_kinds(),
+    }
+}
+
+fn sync(timing: &Timing, reason: SyncReason) -> ActivityOptions {
+    sync_slice(timing, reason, reason.priority(), TenantId::generate(), &WorkflowCancellationToken::new())
+}
+
+#[test]
+fn a_sync_is_tried_as_often_and_ranks_as_high_as_its_reason_deserves() {
+    let cases = [
+        (SyncReason::Connect, 3, 4),
+        (SyncReason::Operator, 5, 1),
+        (SyncReason::CatchUp, 5, 3),
+        (SyncReason::NewChannel, 5, 3),
+        (SyncReason::Reconcile, 5, 3),
+        (SyncReason::Notice, 7, 2),
+        (SyncReason::Poll, 2, 3),
+    ];
+    for (reason, retries, priority_key) in cases {
+        let options = sync(&Timing::default(), reason);
+        let expected = Row {
+            queue: names::QUEUE_GOOGLE,
+            attempts_max: retries + 1,
+            first_interval_s: 30,
+            interval_max_s: None,
+            start_to_close_s: Some(600),
+            schedule_to_close_s: None,
+            permanent_kinds_are_final: true,
+        };
+        assert_eq!(row(&options), expected, "{reason:?}");
+        let priority = options.priority.unwrap();
+        assert_eq!(priority.priority_key, Some(priority_key), "{reason:?}");
+        assert!(priority.fairness_key.is_some(), "tenants share the queue fairly");
+        assert_eq!(options.cancellation_type, ActivityCancellationType::TryCancel, "who is more urgent does not wait");
+    }
+}
+
+#[test]
+fn an_operators_cap_lowers_the_retries_of_a_sync_and_never_raises_them() {
+    for (cap, attempts_max) in [(0, 1), (4, 5), (100, 8)] {
+        let timing = Timing { sync_retries_max: Some(cap), ..Timing::default() };
+        assert_eq!(row(&sync(&timing, SyncReason::Notice)).attempts_max, attempts_max, "{cap}");
+    }
+}
+
+#[test]
+fn every_other_call_has_the_limits_of_its_kind() {
+    let (timing, token) = (Timing::default(), WorkflowCancellationToken::new());
+    let channel = Row {
+        queue: names::QUEUE_CHANNELS,
+        attempts_max: 0,
+        first_interval_s: 30,
+        interval_max_s: Some(3600),
+        start_to_close_s: Some(90),
+        schedule_to_close_s: Some(DAY_S),
+        permanent_kinds_are_final: true,
+    };
+    let stop = channel_stop(&timing, timing.close_patience_s, &token, "stop all channels");
+    assert_eq!(row(&stop), channel, "a channel is stopped with patience");
+    let attempt = channel_attempt(&timing, &token, "open a channel");
+    let rung = Row {
+        first_interval_s: 1,
+        interval_max_s: None,
+        schedule_to_close_s: Some(300),
+        permanent_kinds_are_final: false,
+        ..channel
+    };
+    assert_eq!(row(&attempt), rung, "a rung of the ladder makes good for a lost worker alone");
+    let account = Row {
+        queue: names::QUEUE_GOOGLE,
+        attempts_max: 0,
+        first_interval_s: 30,
+        interval_max_s: Some(3600),
+        start_to_close_s: Some(90),
+        schedule_to_close_s: None,
+        permanent_kinds_are_final: true,
+    };
+    let call = account_call(&timing, &token, "find the calendars");
+    assert_eq!(row(&call), account, "nobody else can do it");
+    assert_eq!(
+        call.cancellation_type,
+        ActivityCancellationType::WaitCancellationCompleted,
+        "what it writes down must not come after the end"
+    );
+    let back = Row { schedule_to_close_s: Some(DAY_S), ..account };
+    assert_eq!(row(&revocation(&timing, &token, "give the grant back")), back, "erasing does not wait for ever");
+    let write = Row {
+        queue: names::QUEUE_STORE,
+        attempts_max: 0,
+        first_interval_s: 1,
+        interval_max_s: Some(60),
+        start_to_close_s: Some(30),
+        schedule_to_close_s: None,
+        permanent_kinds_are_final: false,
+    };
+    assert_eq!(row(&record(&timing, &token, "state: live")), write, "it is tried until the store takes it");
+}
+
+#[test]
+fn what_an_operator_sets_reaches_the_calls() {
+    let timing = Timing {
+        sync_backoff_initial_ms: 2_000,
+        sync_timeout_ms: 5_000,
+        channel_patience_s: 7,
+        close_patience_s: 9,
+        ..Timing::default()
+    };
+    let token = WorkflowCancellationToken::new();
+    let sync = row(&sync(&timing, SyncReason::Notice));
+    assert_eq!((sync.first_interval_s, sync.start_to_close_s), (2, Some(5)));
+    assert_eq!(row(&channel_attempt(&timing, &token, "open")).schedule_to_close_s, Some(7));
+    let back = row(&revocation(&timing, &token, "give back"));
+    assert_eq!((back.first_interval_s, back.schedule_to_close_s), (2, Some(9)));
+}
