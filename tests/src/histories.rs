@@ -12,7 +12,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowEx
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 use tonic::IntoRequest;
 
-use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow};
+use evercal_domain::{AccountId, CalendarId};
+use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
 
 use crate::world::World;
 
@@ -102,6 +103,16 @@ pub async fn replay_and_record(name: &str, runs: Vec<History>) {
         }
     }
     replay(named).await.expect("what has just run replays");
+}
+
+/// Replays and records a subscription, and its account where one is given, under a name.
+pub async fn keep(world: &World, name: &str, calendar: CalendarId, account: Option<AccountId>) {
+    let runs = of_workflow(world, &names::subscription_id(calendar)).await;
+    replay_and_record(&format!("subscription-{name}"), runs).await;
+    if let Some(account) = account {
+        let runs = of_workflow(world, &names::account_id(account)).await;
+        replay_and_record(&format!("account-{name}"), runs).await;
+    }
 }
 
 /// The histories that are kept, by name.

@@ -14,6 +14,6 @@ pub mod temporal;
 mod wait;
 mod world;
 
-pub use reconfigure::reconfigure;
+pub use reconfigure::{discover, reconfigure};
 pub use wait::{PATIENCE, eventually};
 pub use world::{Settings, USER, World, WorldOptions, quick};

@@ -13,6 +13,11 @@ pub async fn reconfigure(world: &mut World, account: AccountId, change: impl FnO
     change(&mut world.settings);
     world.stop_worker().await.expect("the worker ends in order");
     world.start_worker().expect("a worker with the new settings");
+    discover(world, account).await;
+}
+
+/// Has an account look at its list of calendars.
+pub async fn discover(world: &World, account: AccountId) {
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     let told = workflow.signal(AccountWorkflow::discover, RawValue::empty(), WorkflowSignalOptions::default()).await;
     told.expect("the account hears of it");

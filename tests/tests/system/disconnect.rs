@@ -1,25 +1,150 @@
 //! Taking an account down.
 
-use evercal_domain::{AccountState, CalendarState};
+use evercal_domain::{AccountId, AccountState, CalendarState};
 use evercal_http::Method;
-use evercal_tests::{World, eventually};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, quick};
+use evercal_workflows::{AccountWorkflow, Timing, names};
+use temporalio_client::{WorkflowCancelOptions, WorkflowTerminateOptions};
+
+/// Disconnects an account, and waits until that is done.
+async fn disconnect(world: &World, account: AccountId) {
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    is_disconnected(world, account).await;
+}
+
+async fn is_disconnected(world: &World, account: AccountId) {
+    eventually("the account is disconnected", || async {
+        let row = world.store.account(account).await.unwrap().unwrap();
+        if row.state == AccountState::Disconnected { Ok(()) } else { Err((row.state, row.detail)) }
+    })
+    .await;
+}
+
+/// From now on the provider answers calls of this method with 503.
+fn out_of_order(world: &World, method: &str) {
+    let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
+    let rules = vec![FaultRule::always(method, down)];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
+}
+
+fn calls(world: &World, method: &str) -> u64 {
+    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
+}
+
+async fn keep_account(world: &World, name: &str, account: AccountId) {
+    let runs = histories::of_workflow(world, &names::account_id(account)).await;
+    histories::replay_and_record(&format!("account-{name}"), runs).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant() {
     let world = World::start().await;
     world.new_calendar("Team");
     let (account, calendar) = world.connect_and_settle().await;
-    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
-    eventually("the account is disconnected", || async {
-        let row = world.store.account(account).await.unwrap().unwrap();
-        if row.state == AccountState::Disconnected { Ok(()) } else { Err(row.state) }
-    })
-    .await;
+    disconnect(&world, account).await;
     let alive: Vec<_> = world.control().channels().unwrap().into_iter().filter(|channel| channel.live).collect();
     assert!(alive.is_empty(), "{alive:#?}");
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
     let revoked = world.control().calls().unwrap().counts.get("oauth.revoke").copied();
     assert_eq!(revoked, Some(1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody stopped it");
+    disconnect(&world, account).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
+    assert_eq!(calls(&world, "calendar.events.watch"), 1, "it was not begun anew for that");
+    histories::keep(&world, "lost-subscription", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_cancelled() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
+    workflow.cancel(WorkflowCancelOptions::default()).await.unwrap();
+    is_disconnected(&world, account).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
+    keep_account(&world, "cancelled-lost-subscription", account).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnect_while_many_calendars_are_being_connected_closes_each_of_them() {
+    const CALENDARS: usize = 50;
+    let world = World::start().await;
+    for number in 1..CALENDARS {
+        world.new_calendar(&format!("Calendar {number}"));
+    }
+    let account = world.connect().await;
+    eventually("the calendars are found", || async {
+        let found = world.store.calendars_of_account(account).await.unwrap().len();
+        if found == CALENDARS { Ok(()) } else { Err(found) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    let calendars = world.store.calendars_of_account(account).await.unwrap();
+    let open: Vec<_> = calendars.iter().filter(|calendar| calendar.state != CalendarState::Closed).collect();
+    assert!(open.is_empty(), "{} of {}: {open:#?}", open.len(), calendars.len());
+    let alive = world.control().channels().unwrap().into_iter().filter(|channel| channel.live).count();
+    assert_eq!(alive, 0, "channels live on");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens() {
+    let world = World::start().await;
+    out_of_order(&world, "oauth.token");
+    let account = world.connect().await;
+    eventually("the code is tried", || async {
+        let made = calls(&world, "oauth.token");
+        if made >= 3 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    assert!(world.store.credentials(account).await.unwrap().is_none());
+    keep_account(&world, "given-up", account).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    out_of_order(&world, "calendar.calendarList.list");
+    let before = calls(&world, "calendar.calendarList.list");
+    discover(&world, account).await;
+    eventually("the list is tried", || async {
+        let made = calls(&world, "calendar.calendarList.list") - before;
+        if made >= 3 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back() {
+    let timing = Timing { close_patience_s: 5, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    out_of_order(&world, "oauth.revoke");
+    disconnect(&world, account).await;
+    assert!(calls(&world, "oauth.revoke") >= 2, "it was tried for as long as there was patience");
+    assert!(world.store.credentials(account).await.unwrap().is_none());
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 0);
+    keep_account(&world, "not-revoked", account).await;
     world.end().await;
 }

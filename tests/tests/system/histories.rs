@@ -1,7 +1,8 @@
 //! Histories of all branches: made on the real server, replayed against today's code, and kept so that tomorrow's code is
 //! held to them. `CONTRIBUTING.md` says how to record them anew.
 
-use std::collections::BTreeSet;
+mod hand_over;
+mod kept;
 
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
@@ -9,14 +10,12 @@ use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, Faul
 use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reconfigure};
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
-use prost::Message as _;
 use serde_json::json;
 use temporalio_client::{
     WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowSignalOptions,
     WorkflowTerminateOptions,
 };
 use temporalio_common::data_converters::RawValue;
-use temporalio_common::protos::temporal::api::history::v1::History;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
@@ -57,16 +56,6 @@ fn account_workflow(world: &World, account: AccountId) -> WorkflowHandle<tempora
     world.temporal.client.get_workflow_handle(names::account_id(account))
 }
 
-/// Replays and records a subscription and its account under a name.
-async fn keep(world: &World, name: &str, calendar: CalendarId, account: Option<AccountId>) {
-    let runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
-    histories::replay_and_record(&format!("subscription-{name}"), runs).await;
-    if let Some(account) = account {
-        let runs = histories::of_workflow(world, &names::account_id(account)).await;
-        histories::replay_and_record(&format!("account-{name}"), runs).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life_without_trouble_replays() {
     let world = World::start().await;
@@ -81,7 +70,7 @@ async fn a_life_without_trouble_replays() {
     subscription.execute_update(SubscriptionWorkflow::resume, RawValue::empty(), options()).await.unwrap();
     reach(&world, calendar, CalendarState::Live).await;
     disconnect(&world, account).await;
-    keep(&world, "life", calendar, Some(account)).await;
+    histories::keep(&world, "life", calendar, Some(account)).await;
     world.end().await;
 }
 
@@ -98,7 +87,7 @@ async fn the_ladder_the_poller_and_the_way_back_replay() {
     channels::are_owned(&world, calendar, 1).await;
     // The poller has ended: its parent says when.
     disconnect(&world, account).await;
-    keep(&world, "fallback", calendar, None).await;
+    histories::keep(&world, "fallback", calendar, None).await;
     let runs = histories::of_workflow(&world, &names::polling_id(calendar)).await;
     histories::replay_and_record("polling-fallback", runs).await;
     world.end().await;
@@ -112,7 +101,7 @@ async fn a_calendar_that_cannot_be_watched_replays() {
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;
     disconnect(&world, account).await;
-    keep(&world, "poll-only", calendar, None).await;
+    histories::keep(&world, "poll-only", calendar, None).await;
     world.end().await;
 }
 
@@ -129,7 +118,7 @@ async fn a_lost_grant_and_a_new_consent_replay() {
     reach(&world, calendar, CalendarState::Live).await;
     mirror::equals_provider(&world, calendar).await;
     disconnect(&world, account).await;
-    keep(&world, "lost-grant", calendar, Some(account)).await;
+    histories::keep(&world, "lost-grant", calendar, Some(account)).await;
     world.end().await;
 }
 
@@ -151,7 +140,7 @@ async fn a_calendar_that_is_taken_away_and_given_back_replays() {
         .unwrap();
     reach(&world, calendar, CalendarState::Live).await;
     mirror::equals_provider(&world, calendar).await;
-    keep(&world, "action-required", calendar, None).await;
+    histories::keep(&world, "action-required", calendar, None).await;
     world.end().await;
 }
 
@@ -171,24 +160,7 @@ async fn a_calendar_that_vanishes_from_the_list_replays() {
     let missing = evercal_workflows::contract::SubscriptionMissing { calendar_id: Some(gone) };
     workflow.signal(AccountWorkflow::subscription_missing, pack(&missing), options()).await.unwrap();
     disconnect(&world, account).await;
-    keep(&world, "vanished", gone, Some(account)).await;
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn runs_that_hand_over_replay() {
-    let timing = Timing { history_events_max: 40, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (account, calendar) = world.connect_and_settle().await;
-    for _ in 0..4 {
-        world.change_events(USER, 2).await;
-        mirror::equals_provider(&world, calendar).await;
-        sync(&world, calendar).await;
-    }
-    disconnect(&world, account).await;
-    let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
-    assert!(runs.len() > 1, "the subscription handed over");
-    keep(&world, "hand-over", calendar, None).await;
+    histories::keep(&world, "vanished", gone, Some(account)).await;
     world.end().await;
 }
 
@@ -208,7 +180,7 @@ async fn a_wait_for_the_quota_that_an_operator_overtakes_replays() {
     sync(&world, calendar).await;
     mirror::equals_provider(&world, calendar).await;
     disconnect(&world, account).await;
-    keep(&world, "overtaken", calendar, None).await;
+    histories::keep(&world, "overtaken", calendar, None).await;
     world.end().await;
 }
 
@@ -224,7 +196,7 @@ async fn a_read_in_many_slices_replays() {
     let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
     let slices = events.filter(|attributes| schedules(attributes, names::SYNC_CALENDAR)).count();
     assert!(slices >= 4, "{slices} slices");
-    keep(&world, "slices", calendar, None).await;
+    histories::keep(&world, "slices", calendar, None).await;
     world.end().await;
 }
 
@@ -235,7 +207,7 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach_account(&world, account, AccountState::Disconnected).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
-    keep(&world, "cancelled", calendar, Some(account)).await;
+    histories::keep(&world, "cancelled", calendar, Some(account)).await;
     world.end().await;
 }
 
@@ -251,7 +223,7 @@ async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays() {
     reach(&world, calendar, CalendarState::Closed).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     assert_eq!(world.control().revoke_grants(USER).unwrap(), 0, "the grant was given back");
-    keep(&world, "lost", calendar, Some(account)).await;
+    histories::keep(&world, "lost", calendar, Some(account)).await;
     world.end().await;
 }
 
@@ -294,33 +266,12 @@ async fn all_strategies_one_after_the_other_replay() {
     })
     .await;
     disconnect(&world, account).await;
-    keep(&world, "strategies", calendar, Some(account)).await;
+    histories::keep(&world, "strategies", calendar, Some(account)).await;
     world.end().await;
 }
 
 fn is_end(attributes: Option<&Attributes>) -> bool {
     matches!(attributes, Some(Attributes::WorkflowExecutionCompletedEventAttributes(_)))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_kept_histories_replay_and_a_changed_copy_does_not() {
-    let kept = histories::kept();
-    histories::replay(kept.clone()).await.unwrap();
-    // Each kept history that reads events, with that activity under another name.
-    let mut changed = 0;
-    for (name, mut history) in kept {
-        if !rename_activity(&mut history, names::SYNC_CALENDAR) {
-            continue;
-        }
-        changed += 1;
-        if changed <= 3 {
-            assert!(
-                histories::replay(vec![(name.clone(), history)]).await.is_err(),
-                "{name} replays although it was changed"
-            );
-        }
-    }
-    assert!(changed >= 3, "only {changed} histories read events");
 }
 
 fn schedules(attributes: &Attributes, activity: &str) -> bool {
@@ -331,53 +282,3 @@ fn schedules(attributes: &Attributes, activity: &str) -> bool {
         _ => false,
     }
 }
-
-fn rename_activity(history: &mut History, name: &str) -> bool {
-    let mut renamed = false;
-    for event in &mut history.events {
-        if let Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) = &mut event.attributes
-            && let Some(kind) = scheduled.activity_type.as_mut().filter(|kind| kind.name == name)
-        {
-            "read_calendar".clone_into(&mut kind.name);
-            renamed = true;
-        }
-    }
-    renamed
-}
-
-#[test]
-fn the_kept_histories_cover_every_name_of_the_workflows_and_hold_nothing_private() {
-    let kept = histories::kept();
-    let mut met = BTreeSet::new();
-    for (name, history) in &kept {
-        for event in &history.events {
-            match event.attributes.as_ref().unwrap() {
-                Attributes::WorkflowExecutionStartedEventAttributes(it) => {
-                    met.insert(it.workflow_type.clone().unwrap().name)
-                }
-                Attributes::ActivityTaskScheduledEventAttributes(it) => {
-                    met.insert(it.activity_type.clone().unwrap().name)
-                }
-                Attributes::WorkflowExecutionSignaledEventAttributes(it) => met.insert(it.signal_name.clone()),
-                Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(it) => {
-                    let input = it.accepted_request.clone().and_then(|request| request.input);
-                    met.insert(input.map(|input| input.name).unwrap_or_default())
-                }
-                _ => false,
-            };
-        }
-        let bytes = history.encode_to_vec();
-        for private in ["example.com", "ya29", "evk_", "evercal-simulator-secret", "/root/", "/home/", "/tmp/"] {
-            let found = bytes.windows(private.len()).any(|window| window == private.as_bytes());
-            assert!(!found, "{private} is in {name}");
-        }
-    }
-    let all = names::ALL.iter().filter(|name| !NOT_IN_HISTORIES.contains(*name));
-    let missing: Vec<_> = all.filter(|name| !met.contains(**name)).collect();
-    assert!(missing.is_empty(), "no kept history has {missing:?}: record one that does");
-    assert!(kept.iter().any(|(name, _)| name.starts_with("subscription-year")), "one is a year old");
-}
-
-/// Queries leave no trace in a history, and queues have no event of their own.
-const NOT_IN_HISTORIES: [&str; 5] =
-    [names::QUERY_STATUS, names::QUEUE_WORKFLOWS, names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE];

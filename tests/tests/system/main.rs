@@ -1,5 +1,6 @@
 //! The system tests: what users and operators rely on, on the real Temporal server.
 
+mod accounts;
 mod architecture;
 mod builds;
 mod disconnect;

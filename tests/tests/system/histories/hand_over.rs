@@ -1,0 +1,154 @@
+//! Runs that hand over to the next one, and what may come in the same moment.
+
+use std::time::Duration;
+
+use evercal_domain::{AccountId, AccountState, CalendarState, SyncStrategy};
+use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, mirror, quick, skipping};
+use evercal_workflows::{PollingWorkflow, SubscriptionWorkflow, Timing, names};
+use temporalio_client::{
+    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions, WorkflowTerminateOptions,
+};
+use temporalio_common::data_converters::RawValue;
+
+use super::{account_workflow, disconnect, reach, reach_account, signalled, sync};
+
+async fn world(timing: Timing, strategy: SyncStrategy) -> World {
+    World::with(WorldOptions { timing, strategy, ..WorldOptions::default() }).await
+}
+
+fn lists(world: &World) -> u64 {
+    world.control().calls().unwrap().counts.get("calendar.calendarList.list").copied().unwrap_or(0)
+}
+
+/// Has an account look at its list of calendars, and waits for that.
+async fn look(world: &World, account: AccountId) {
+    let before = lists(world);
+    discover(world, account).await;
+    eventually("the list is read", || async {
+        let read = lists(world);
+        if read > before { Ok(()) } else { Err(read) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_that_hand_over_replay() {
+    let world = world(Timing { history_events_max: 40, ..quick() }, SyncStrategy::Webhook).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    for _ in 0..4 {
+        world.change_events(USER, 2).await;
+        mirror::equals_provider(&world, calendar).await;
+        sync(&world, calendar).await;
+    }
+    disconnect(&world, account).await;
+    let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
+    assert!(runs.len() > 1, "the subscription handed over");
+    histories::keep(&world, "hand-over", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_hand_over_replay() {
+    let world = world(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    for _ in 0..5 {
+        look(&world, account).await;
+    }
+    disconnect(&world, account).await;
+    reach(&world, calendar, CalendarState::Closed).await;
+    let runs = histories::of_workflow(&world, &names::account_id(account)).await;
+    assert!(runs.len() > 1, "the account handed over");
+    histories::replay_and_record("account-hand-over", runs).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_started() {
+    let world = world(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    for _ in 0..5 {
+        look(&world, account).await;
+    }
+    assert!(histories::of_workflow(&world, &names::account_id(account)).await.len() > 1, "the account handed over");
+    account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
+    reach_account(&world, account, AccountState::Disconnected).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    reach(&world, calendar, CalendarState::Closed).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down() {
+    const EVENTS_MAX: u32 = 150;
+    let mut world = world(Timing { history_events_max: EVENTS_MAX, ..quick() }, SyncStrategy::Webhook).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    // Without a worker, all of this waits for one moment: the history is full, and there is work, and a cancel.
+    world.stop_worker().await.unwrap();
+    for _ in 0..EVENTS_MAX {
+        discover(&world, account).await;
+    }
+    account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
+    world.start_worker().unwrap();
+    reach_account(&world, account, AccountState::Disconnected).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    assert!(world.store.credentials(account).await.unwrap().is_none());
+    reach(&world, calendar, CalendarState::Closed).await;
+    let runs = histories::of_workflow(&world, &names::account_id(account)).await;
+    assert_eq!(runs.len(), 2, "the cancel came with the hand-over, else this test saw nothing");
+    histories::replay_and_record("account-cancelled-at-hand-over", runs).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays() {
+    let world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
+    reach(&world, calendar, CalendarState::Closed).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    let ended = world.subscription(calendar).get_result(WorkflowGetResultOptions::default()).await;
+    assert!(ended.is_err(), "it ends as cancelled: {ended:?}");
+    histories::keep(&world, "cancelled-alone", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pollers_that_hand_over_replay() {
+    /// More than one run of a poller has.
+    const LOOKS: u32 = 170;
+    let world = world(Timing { polling_interval_s: 3600, ..quick() }, SyncStrategy::Polling).await;
+    let account = world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    mirror::equals_provider(&world, calendar).await;
+    // What it asks for is not of interest here, and would take its time.
+    let options = WorkflowExecuteUpdateOptions::default();
+    let subscription = world.subscription(calendar);
+    subscription.execute_update(SubscriptionWorkflow::pause, RawValue::empty(), options).await.unwrap();
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    let poller = names::polling_id(calendar);
+    let hours = Duration::from_hours(LOOKS.into());
+    skipping::fast_forward(client, namespace, &poller, "many looks", hours).await.unwrap();
+    disconnect(&world, account).await;
+    let runs = histories::of_workflow(&world, &poller).await;
+    assert!(runs.len() > 1, "the poller handed over");
+    histories::replay_and_record("polling-hand-over", runs).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poller_whose_subscription_is_gone_ends_by_itself() {
+    let world = world(Timing { polling_interval_s: 1, ..quick() }, SyncStrategy::Polling).await;
+    world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    // It has looked.
+    signalled(&world, &names::subscription_id(calendar), names::SIGNAL_NOTIFY).await;
+    world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    let poller = world.temporal.client.get_workflow_handle::<PollingWorkflow>(names::polling_id(calendar));
+    let ended = poller.get_result(WorkflowGetResultOptions::default()).await.unwrap();
+    assert_eq!(ended.reason, "the subscription is gone");
+    let runs = histories::of_workflow(&world, &names::polling_id(calendar)).await;
+    histories::replay_and_record("polling-orphan", runs).await;
+    world.end().await;
+}
