@@ -81,9 +81,12 @@ where
         threads.push(thread.context("starting a worker's thread")?);
     }
     tracing::info!("the worker serves all queues");
-    tokio::select! {
-        () = stop => {}
-        _ = first_end.recv() => tracing::error!("a queue's worker ended by itself; stopping the others"),
+    let ended_by_itself = tokio::select! {
+        () = stop => false,
+        _ = first_end.recv() => true,
+    };
+    if ended_by_itself {
+        tracing::error!("a queue's worker ended by itself; stopping the others");
     }
     stop_all();
     tokio::task::spawn_blocking(move || {
@@ -93,7 +96,9 @@ where
             .try_for_each(|end| end.map_err(|_| anyhow!("a worker's thread panicked: see the log above"))?)
     })
     .await
-    .context("waiting for the workers")?
+    .context("waiting for the workers")??;
+    // Also where it saw no error: only an error has the process started again.
+    if ended_by_itself { Err(anyhow!("a queue's worker ended by itself")) } else { Ok(()) }
 }
 
 /// Says that a thread has ended, also when it ends in a panic: else its queue would be served by nobody while the process
@@ -177,6 +182,15 @@ mod tests {
         let served = serve_on_threads(queues, std::future::pending(), move || stop.send(()).unwrap());
         let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends by itself");
         assert!(ended.unwrap_err().to_string().contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_ends_by_itself_ends_the_worker_with_an_error() {
+        let (served, stop) = well_served();
+        let queues: Vec<Queue> = vec![served, Box::new(|| Ok(()))];
+        let served = serve_on_threads(queues, std::future::pending(), move || stop.send(()).unwrap());
+        let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends by itself");
+        assert!(ended.unwrap_err().to_string().contains("by itself"));
     }
 
     #[tokio::test]
