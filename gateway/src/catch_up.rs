@@ -1,24 +1,24 @@
 //! Catch-up after an outage: providers do not repeat every notice that was refused, so that after every time in which
 //! some may have been, each open calendar is told to look.
 //!
-//! That is so after a start (whoever ran before may have refused some while going down), after Temporal was away, after
-//! this process refused one, and after it stood still. The heartbeat row moves only while nothing is owed, so that it
-//! says since when something is; a process that is killed while catching up leaves it where it was, and the next one
-//! begins again. Not for: what a notice is (`notices.rs`).
+//! That is so after a start (whoever ran before may have refused some while going down), after Temporal or the store was
+//! away (load balancers then send nothing here, and nobody counts it), and after the process stood still. A single notice
+//! that this process refused is made good at its own calendar. The heartbeat row moves only while nothing is owed, so
+//! that it says since when something is. Not for: what a notice is (`notices.rs`), who is owed what (`debt.rs`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, SyncReason};
-use evercal_storage::{Store, StoreError};
+use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::contract::Notify;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountWorkflows;
+use crate::debt::Debt;
 use crate::delivery::Delivery;
 use crate::refusals::Refusals;
 use crate::signals::Signals;
@@ -27,20 +27,25 @@ use crate::signals::Signals;
 pub const HEARTBEAT: &str = "gateway";
 /// Calendars read from the store at a time.
 const CALENDARS_PER_PAGE: u32 = 200;
-/// After so many failures in a row Temporal is taken to be away again.
-const FAILURES_IN_A_ROW_MAX: usize = 5;
+/// After so many failures in a row Temporal is asked whether it is there before anybody else is told.
+const FAILURES_IN_A_ROW_MAX: u32 = 5;
+/// Looks in a row without an answer after which Temporal or the store is away: a single slow answer is none.
+const AWAY_AFTER: u32 = 2;
+/// How long the store may take to show that it answers.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often and how fast.
 #[derive(Debug, Clone, Copy)]
 pub struct CatchUpPace {
     /// Between two heartbeats.
     pub heartbeat: Duration,
-    /// A longer time between two looks means that the process stood still.
+    /// A longer time between two looks means that the process stood still; what was seen before it is not believed.
     pub standstill: Duration,
     /// Calendars told per second.
     pub calendars_per_second: u32,
-    /// The least time between two catch-ups because of single refused notices.
-    pub refusal_pause: Duration,
+    /// The least time between two catch-ups of all because of refused notices, and between two attempts to tell one
+    /// calendar.
+    pub pause: Duration,
 }
 
 impl Default for CatchUpPace {
@@ -49,27 +54,39 @@ impl Default for CatchUpPace {
             heartbeat: Duration::from_secs(2),
             standstill: Duration::from_secs(30),
             calendars_per_second: 100,
-            refusal_pause: Duration::from_secs(30),
+            pause: Duration::from_secs(30),
         }
     }
 }
 
-/// What the rest of the gateway may ask about it.
+/// What the rest of the gateway may ask about it, without asking Temporal or the store itself.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {
-    temporal_answers: AtomicBool,
-    catching_up: AtomicBool,
+pub(crate) struct Watch(Mutex<Option<Seen>>);
+
+/// What was seen last.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    at: DateTime<Utc>,
+    /// Whether Temporal answers.
+    pub temporal: bool,
+    /// Whether the store answers.
+    pub store: bool,
+    /// Whether calendars are still to be told.
+    pub catching_up: bool,
+    /// When nothing was owed to any calendar last.
+    pub well_at: Option<DateTime<Utc>>,
 }
 
 impl Watch {
-    /// Whether Temporal answered when last asked.
-    pub(crate) fn temporal_answers(&self) -> bool {
-        self.temporal_answers.load(Ordering::Relaxed)
+    /// What was seen last. What is older than that means nothing any more.
+    pub(crate) fn seen(&self, now: DateTime<Utc>, age_max: Duration) -> Seen {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = |seen: &Seen| (now - seen.at).to_std().unwrap_or_default();
+        seen.filter(|seen| age(seen) <= age_max).unwrap_or_default()
     }
 
-    /// Whether calendars are still to be told.
-    pub(crate) fn catching_up(&self) -> bool {
-        self.catching_up.load(Ordering::Relaxed)
+    fn set(&self, seen: Seen) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 }
 
@@ -85,163 +102,196 @@ pub(crate) struct CatchUp {
     pub watch: Arc<Watch>,
 }
 
-/// What is owed to the calendars.
-#[derive(Debug)]
-enum Debt {
-    /// Nothing.
-    None,
-    /// All have to be told.
-    All,
-    /// These are left: telling them failed.
-    Some(Vec<CalendarId>),
-}
-
 /// What the loop remembers.
+#[derive(Debug, Default)]
 struct Memory {
+    debt: Debt,
+    temporal: Part,
+    store: Part,
+    /// Whether it is known if a gateway ran here before.
+    knows_the_past: bool,
     /// When nothing was owed last.
     well_at: Option<DateTime<Utc>>,
     /// When the last round ended.
     looked_at: Option<DateTime<Utc>>,
-    debt: Debt,
-    /// The refusals that the last catch-up covered, and when it ended.
-    covered: u64,
+    /// Notices were refused for calendars that nobody knows.
+    unnamed_refused: bool,
+    /// When all had been told last.
     caught_up_at: Option<Instant>,
 }
 
+/// Something that we need, as the last looks saw it.
+#[derive(Debug, Default)]
+struct Part {
+    answers: bool,
+    failures_in_a_row: u32,
+}
+
+impl Part {
+    fn saw<T, E: std::fmt::Display>(&mut self, what: &str, answer: &Result<T, E>) {
+        match answer {
+            Ok(_) => *self = Self { answers: true, failures_in_a_row: 0 },
+            Err(error) => {
+                tracing::warn!(%error, "{what} does not answer");
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                self.answers &= !self.is_away();
+            }
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.failures_in_a_row == 0
+    }
+
+    fn is_away(&self) -> bool {
+        self.failures_in_a_row >= AWAY_AFTER
+    }
+}
+
 impl CatchUp {
-    /// Runs until stopped.
+    /// Runs until stopped. Accounts that wait do not delay the heartbeat.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut interval = tokio::time::interval(self.pace.heartbeat);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut memory: Option<Memory> = None;
+        tokio::join!(self.keep_heartbeat(&stop), self.settle_accounts(&stop));
+    }
+
+    async fn keep_heartbeat(&self, stop: &CancellationToken) {
+        let mut interval = interval(self.pace.heartbeat);
+        let mut memory = Memory::default();
         while stop.run_until_cancelled(interval.tick()).await.is_some() {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.round(&mut memory)).await {
-                tracing::error!(%error, "the gateway's heartbeat cannot be kept");
-            }
-            if let Some(memory) = &mut memory {
-                memory.looked_at = Some(self.clock.now());
+            // Cut off by the stop only, after which nothing is remembered.
+            let _cut_off = stop.run_until_cancelled(self.round(&mut memory)).await;
+            memory.looked_at = Some(self.clock.now());
+        }
+    }
+
+    async fn settle_accounts(&self, stop: &CancellationToken) {
+        let mut interval = interval(self.pace.heartbeat);
+        while stop.run_until_cancelled(interval.tick()).await.is_some() {
+            if let Some(Err(error)) = stop.run_until_cancelled(self.accounts.settle()).await {
+                tracing::warn!(%error, "accounts still wait for their workflow");
             }
         }
     }
 
-    async fn round(&self, memory: &mut Option<Memory>) -> Result<(), StoreError> {
-        let memory = match memory {
-            Some(memory) => memory,
-            None => memory.insert(self.remember().await?),
-        };
+    async fn round(&self, memory: &mut Memory) {
         let now = self.clock.now();
+        let well_at = self.look(memory, now).await;
         self.look_for_debt(memory, now);
-        if let Err(error) = self.signals.ping().await {
-            tracing::warn!(%error, "Temporal does not answer");
-            self.watch.temporal_answers.store(false, Ordering::Relaxed);
-            self.watch.catching_up.store(true, Ordering::Relaxed);
-            memory.debt = Debt::All;
-            self.accounts.unsettle();
-            return Ok(());
+        self.watch.set(Seen {
+            at: now,
+            temporal: memory.temporal.answers,
+            store: memory.store.answers,
+            catching_up: !memory.debt.is_none(),
+            well_at,
+        });
+        if memory.temporal.is_well()
+            && memory.store.is_well()
+            && let Err(error) = self.pay(memory, now).await
+        {
+            tracing::error!(%error, "calendars could not be told to catch up");
         }
-        self.watch.temporal_answers.store(true, Ordering::Relaxed);
-        if let Err(error) = self.accounts.settle().await {
-            tracing::warn!(%error, "accounts still wait for their workflow");
-        }
-        self.pay(memory, now).await?;
-        self.watch.catching_up.store(!matches!(memory.debt, Debt::None), Ordering::Relaxed);
-        if matches!(memory.debt, Debt::None) {
-            self.store.beat(HEARTBEAT, now).await?;
-            memory.well_at = Some(now);
-        }
-        Ok(())
     }
 
-    /// A gateway ran here before, and nobody knows what it refused at its end.
-    async fn remember(&self) -> Result<Memory, StoreError> {
-        let well_at = self.store.last_beat(HEARTBEAT).await?;
-        let debt = if well_at.is_some() { Debt::All } else { Debt::None };
-        Ok(Memory { well_at, looked_at: None, debt, covered: 0, caught_up_at: None })
+    /// Asks Temporal and the store whether they answer, and moves the heartbeat row, which it answers.
+    async fn look(&self, memory: &mut Memory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (temporal, mut store) = tokio::join!(self.signals.ping(), in_time(self.store.last_beat(HEARTBEAT)));
+        if let Ok(well_at) = &store
+            && !std::mem::replace(&mut memory.knows_the_past, true)
+            && well_at.is_some()
+        {
+            // A gateway ran here before, and nobody knows what it refused at its end.
+            memory.well_at = *well_at;
+            memory.debt.owe_all();
+        }
+        if memory.debt.is_none() && temporal.is_ok() && store.is_ok() {
+            store = in_time(self.store.beat(HEARTBEAT, now)).await.map(|()| Some(now));
+            if store.is_ok() {
+                memory.well_at = Some(now);
+            }
+        }
+        memory.temporal.saw("Temporal", &temporal);
+        memory.store.saw("the store", &store);
+        store.unwrap_or(memory.well_at)
     }
 
     fn look_for_debt(&self, memory: &mut Memory, now: DateTime<Utc>) {
+        let refused = self.refusals.take();
+        refused.calendars.into_iter().for_each(|calendar| memory.debt.owe(calendar));
+        memory.unnamed_refused |= refused.unnamed;
+        let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.pause);
+        if memory.unnamed_refused && rested && !memory.debt.owes_all() {
+            memory.unnamed_refused = false;
+            memory.debt.owe_all();
+        }
         let silence = memory.looked_at.and_then(|looked_at| (now - looked_at).to_std().ok());
         let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
-        let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.refusal_pause);
-        let refused = self.refusals.total() > memory.covered;
-        if matches!(memory.debt, Debt::None) && (stood_still || (refused && rested)) {
-            memory.debt = Debt::All;
+        // From here on load balancers send notices nowhere, so that nobody sees which are lost.
+        if stood_still || memory.temporal.is_away() || memory.store.is_away() {
+            memory.debt.owe_all();
+        }
+        if memory.temporal.is_away() {
+            self.accounts.unsettle();
         }
     }
 
+    /// Tells those who are owed something, for no longer than one heartbeat: then it is looked again whether Temporal
+    /// and the store are there, and the next round goes on.
     async fn pay(&self, memory: &mut Memory, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let refused = self.refusals.total();
-        let left = match std::mem::replace(&mut memory.debt, Debt::All) {
-            Debt::None => {
-                memory.debt = Debt::None;
-                return Ok(());
-            }
-            Debt::All => {
-                self.watch.catching_up.store(true, Ordering::Relaxed);
-                let left = self.tell_all().await?;
-                memory.covered = refused;
-                left
-            }
-            Debt::Some(calendars) => self.tell(calendars).await,
-        };
-        match left {
-            Told::All => {
-                self.record(memory.well_at, now).await?;
-                memory.debt = Debt::None;
+        let mut telling = Telling::new(&self.pace);
+        // Just refused, so probably few, and sure to have missed something.
+        for calendar in memory.debt.untried() {
+            self.tell(calendar, &mut telling, &mut memory.debt).await;
+        }
+        while memory.debt.owes_all() && !telling.is_over() {
+            let calendars = self.store.open_calendar_ids(memory.debt.told_up_to(), CALENDARS_PER_PAGE).await?;
+            if calendars.is_empty() {
+                self.record(memory, now).await?;
+                memory.debt.walked_to_the_end();
                 memory.caught_up_at = Some(Instant::now());
             }
-            Told::AllBut(calendars) => memory.debt = Debt::Some(calendars),
-            Told::GaveUp => {}
+            for calendar in calendars {
+                if self.tell(calendar, &mut telling, &mut memory.debt).await {
+                    memory.debt.walked(calendar);
+                }
+            }
+        }
+        for calendar in memory.debt.due(Instant::now()) {
+            self.tell(calendar, &mut telling, &mut memory.debt).await;
         }
         Ok(())
     }
 
-    async fn tell_all(&self) -> Result<Told, StoreError> {
-        let mut failed = Vec::new();
-        let mut after = None;
-        loop {
-            let calendars = self.store.open_calendar_ids(after, CALENDARS_PER_PAGE).await?;
-            let Some(last) = calendars.last().copied() else { break };
-            match self.tell(calendars).await {
-                Told::All => {}
-                Told::AllBut(some) => failed.extend(some),
-                Told::GaveUp => return Ok(Told::GaveUp),
-            }
-            after = Some(last);
+    /// Tries to tell one, unless the time for telling is over; answers whether it was tried. One calendar that cannot be
+    /// told does not keep the others from it: it is owed as a single one and tried again later.
+    async fn tell(&self, calendar: CalendarId, telling: &mut Telling, debt: &mut Debt) -> bool {
+        if telling.is_over() {
+            return false;
         }
-        Ok(if failed.is_empty() { Told::All } else { Told::AllBut(failed) })
-    }
-
-    /// One calendar that cannot be told does not keep the others from it.
-    async fn tell(&self, calendars: Vec<CalendarId>) -> Told {
+        telling.wait_for_turn().await;
         let notify = Notify { reason: SyncReason::CatchUp, ..Notify::default() };
-        let mut pace = tokio::time::interval(Duration::from_secs(1) / self.pace.calendars_per_second.max(1));
-        let mut failed = Vec::new();
-        let mut in_a_row = 0;
-        for calendar in calendars {
-            pace.tick().await;
-            match self.delivery.deliver(calendar, &notify).await {
-                Ok(_) => in_a_row = 0,
-                Err(error) => {
-                    tracing::warn!(%calendar, %error, "a calendar could not be told to catch up");
-                    failed.push(calendar);
-                    in_a_row += 1;
-                }
+        match self.delivery.deliver(calendar, &notify).await {
+            Ok(_) => {
+                telling.failures_in_a_row = 0;
+                debt.told(calendar);
             }
-            if in_a_row >= FAILURES_IN_A_ROW_MAX {
-                return Told::GaveUp;
+            Err(error) => {
+                tracing::warn!(%calendar, %error, "a calendar could not be told to catch up");
+                telling.failures_in_a_row += 1;
+                debt.put_off(calendar, Instant::now() + self.pace.pause);
             }
         }
-        if failed.is_empty() { Told::All } else { Told::AllBut(failed) }
+        true
     }
 
-    async fn record(&self, well_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let message = match well_at {
-            Some(well_at) => format!(
-                "Notices may have been refused since {}; all open calendars were told to catch up.",
-                well_at.format("%Y-%m-%d %H:%M:%S UTC")
+    async fn record(&self, memory: &Memory, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let since =
+            memory.well_at.map(|at| format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+        let message = match memory.debt.singles() {
+            0 => format!("Notices may have been refused{since}; all open calendars were told to catch up."),
+            left => format!(
+                "Notices may have been refused{since}; all open calendars were told to catch up but {left}, which are \
+                 tried again."
             ),
-            None => "Notices may have been refused; all open calendars were told to catch up.".to_owned(),
         };
         tracing::info!("{message}");
         let entry = AuditEntry {
@@ -257,9 +307,41 @@ impl CatchUp {
     }
 }
 
-/// How telling went.
-enum Told {
-    All,
-    AllBut(Vec<CalendarId>),
-    GaveUp,
+/// The telling of one round.
+struct Telling {
+    pace: Interval,
+    lasts: Duration,
+    /// Set by the first one, so that each round tells somebody, however long the store took to name them.
+    ends_at: Option<Instant>,
+    failures_in_a_row: u32,
+}
+
+impl Telling {
+    fn new(pace: &CatchUpPace) -> Self {
+        let calendars = interval(Duration::from_secs(1) / pace.calendars_per_second.max(1));
+        Self { pace: calendars, lasts: pace.heartbeat, ends_at: None, failures_in_a_row: 0 }
+    }
+
+    async fn wait_for_turn(&mut self) {
+        self.ends_at.get_or_insert(Instant::now() + self.lasts);
+        self.pace.tick().await;
+    }
+
+    fn is_over(&self) -> bool {
+        let late = self.ends_at.is_some_and(|ends_at| Instant::now() >= ends_at);
+        late || self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX
+    }
+}
+
+/// A call that shows whether the store answers.
+async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(STORE_PATIENCE, call).await;
+    answer.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, "it takes too long")))
+}
+
+/// Ticks that are missed are not made up for: after a slow call the next one is no quicker.
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

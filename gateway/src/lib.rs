@@ -10,6 +10,7 @@ mod catch_up;
 pub mod codec;
 mod conditional;
 pub mod config;
+mod debt;
 mod delivery;
 mod extract;
 mod group_commit;

@@ -123,7 +123,7 @@ impl Admission {
 pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
     let Ok(_place) = admission.places.try_acquire() else {
         if let Some(refusals) = &admission.refusals {
-            refusals.add(1);
+            refusals.add_unnamed();
         }
         return Problem::unavailable("Too many requests are being served; try again.").into_response();
     };

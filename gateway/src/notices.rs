@@ -24,7 +24,7 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
-    /// Delivers through `delivery`, counting in `refusals` what could not be delivered.
+    /// Delivers through `delivery`, remembering in `refusals` what could not be delivered.
     pub(crate) fn new(delivery: Arc<Delivery>, refusals: Arc<Refusals>, limits: GroupLimits) -> Self {
         let work = NoticeWork { delivery, refusals: Arc::clone(&refusals) };
         Self { group: GroupCommit::new(work, limits), refusals }
@@ -33,7 +33,7 @@ impl Notices {
     /// Hands a notice over. Once called, the notice goes its way even if the caller stops waiting.
     pub(crate) async fn take(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
         let Ok(answer) = self.group.join(calendar, notify) else {
-            self.refusals.add(1);
+            self.refusals.add(calendar);
             return Err(NotDelivered);
         };
         answer.await.unwrap_or(Err(NotDelivered))
@@ -64,8 +64,8 @@ impl Work for NoticeWork {
     }
 
     async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
-        // Counted here and not where the answer is given: the sender may have stopped waiting long ago.
-        let refused = Refused { refusals: &self.refusals, notices: notify.notices };
+        // Noted here and not where the answer is given: the sender may have stopped waiting long ago.
+        let refused = Refused { refusals: &self.refusals, calendar: Some(calendar) };
         match self.delivery.deliver(calendar, &notify).await {
             Ok(delivered) => {
                 refused.did_not_happen();
@@ -79,21 +79,23 @@ impl Work for NoticeWork {
     }
 }
 
-/// Counts notices as refused unless told otherwise; so a panic on the way counts too.
+/// Notes a calendar's notices as refused unless told otherwise; so a panic on the way counts too.
 struct Refused<'a> {
     refusals: &'a Refusals,
-    notices: u32,
+    calendar: Option<CalendarId>,
 }
 
 impl Refused<'_> {
     fn did_not_happen(mut self) {
-        self.notices = 0;
+        self.calendar = None;
     }
 }
 
 impl Drop for Refused<'_> {
     fn drop(&mut self) {
-        self.refusals.add(self.notices);
+        if let Some(calendar) = self.calendar {
+            self.refusals.add(calendar);
+        }
     }
 }
 

@@ -1,6 +1,5 @@
-//! Health, for supervisors and load balancers. No key, and nothing in it that would need one.
-
-use std::time::Duration;
+//! Health, for supervisors and load balancers. No key, and nothing in it that would need one. Nobody who asks makes a call to
+//! the store or to Temporal: the answer is what the heartbeat saw last (`catch_up.rs`).
 
 use axum::Json;
 use axum::extract::State;
@@ -8,13 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catch_up::HEARTBEAT;
+use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::Problem;
 use crate::state::AppState;
-
-/// How long the store may take to show that it answers.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The answer of a healthy service.
 #[derive(Serialize, ToSchema)]
@@ -37,12 +33,11 @@ pub(super) async fn live() -> Json<Healthy> {
     responses((status = 200, description = "They can.", body = Healthy), Unavailable)
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
-    // A load balancer does not wait for a busy pool; it asks again soon.
-    match tokio::time::timeout(STORE_PATIENCE, state.store.last_beat(HEARTBEAT)).await {
-        Ok(beat) => drop(beat?),
-        Err(_) => return Err(Problem::unavailable("The store does not answer.")),
+    let seen = seen(&state);
+    if !seen.store {
+        return Err(Problem::unavailable("The store does not answer."));
     }
-    if !state.watch.temporal_answers() {
+    if !seen.temporal {
         return Err(Problem::unavailable("Temporal does not answer."));
     }
     Ok(Json(Healthy { status: "ok" }))
@@ -65,12 +60,15 @@ pub(super) struct SyncHealth {
     responses((status = 200, description = "How it stands.", body = SyncHealth), Unavailable)
 )]
 pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
-    let beat = state.store.last_beat(HEARTBEAT).await;
-    let temporal = state.watch.temporal_answers();
-    let status = match (temporal && beat.is_ok(), state.watch.catching_up()) {
+    let Seen { temporal, store, catching_up, well_at, .. } = seen(&state);
+    let status = match (temporal && store, catching_up) {
         (false, _) => "down",
         (true, true) => "catching_up",
         (true, false) => "ok",
     };
-    Json(SyncHealth { status, temporal, store: beat.is_ok(), well_at: beat.ok().flatten() })
+    Json(SyncHealth { status, temporal, store, well_at })
+}
+
+fn seen(state: &AppState) -> Seen {
+    state.watch.seen(state.clock.now(), state.config.catch_up.standstill)
 }

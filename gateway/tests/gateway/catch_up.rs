@@ -1,12 +1,13 @@
 //! What happens after times in which notices may have been refused.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use evercal_domain::{CalendarId, SyncReason};
+use evercal_domain::{CalendarId, Clock as _, SyncReason, SystemClock};
 use evercal_gateway::HEARTBEAT;
 use evercal_storage::{AuditOf, PageRequest};
 
-use crate::support::{World, eventually};
+use crate::support::{Customer, World, eventually};
 
 /// How often a calendar was told to catch up.
 fn caught_up(world: &World, calendar: CalendarId) -> usize {
@@ -67,15 +68,109 @@ async fn one_calendar_that_cannot_be_told_does_not_keep_the_others_from_it() {
     assert_eq!(caught_up(&world, healthy.calendar), 1, "told once is enough");
 }
 
+/// How many calendars of these were told to catch up how often.
+fn told(world: &World, customers: &[Customer]) -> Vec<usize> {
+    customers.iter().map(|customer| caught_up(world, customer.calendar)).collect()
+}
+
+/// Whether a calendar can be told, in the order of their ids.
+const NEIGHBOURS: [bool; 9] = [true, true, false, false, false, false, false, false, true];
+const SCATTERED: [bool; 12] = [true, false, true, false, true, false, true, false, true, false, false, true];
+
 #[tokio::test]
-async fn a_single_refused_notice_is_caught_up_though_temporal_answers_all_the_time() {
+async fn many_calendars_that_cannot_be_told_neither_stop_the_others_nor_have_them_told_twice() {
+    for healthy in [NEIGHBOURS.as_slice(), SCATTERED.as_slice()] {
+        let mut world = World::new().await;
+        let mut customers = Vec::new();
+        for healthy in healthy {
+            let customer = world.customer().await;
+            if !healthy {
+                world.workflows.failing.lock().unwrap().insert(customer.calendar);
+            }
+            customers.push(customer);
+        }
+        world.store.beat(HEARTBEAT, SystemClock.now()).await.unwrap();
+        world.start().await;
+        world.heartbeats(50).await;
+        assert_eq!(told(&world, &customers), healthy.iter().map(|healthy| usize::from(*healthy)).collect::<Vec<_>>());
+        world.workflows.failing.lock().unwrap().clear();
+        eventually(&vec![1; customers.len()], async || told(&world, &customers)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_notice_is_caught_up_at_its_calendar_alone() {
+    let world = World::running().await;
+    let customers = [world.customer().await, world.customer().await, world.customer().await];
+    eventually(&true, async || beats(&world).await).await;
+    let [_, refused, _] = &customers;
+    world.workflows.failing.lock().unwrap().insert(refused.calendar);
+    assert_eq!(world.send_notice(&world.notice(refused.calendar, "exists")).await.status, 503);
+    world.workflows.failing.lock().unwrap().clear();
+    eventually(&1, async || caught_up(&world, refused.calendar)).await;
+    world.heartbeats(10).await;
+    assert_eq!(told(&world, &customers), [0, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_refused_notice_is_caught_up_while_another_calendar_still_cannot_be_told() {
+    let world = World::running().await;
+    let (broken, refused) = (world.customer().await, world.customer().await);
+    eventually(&true, async || beats(&world).await).await;
+    for customer in [&broken, &refused] {
+        world.workflows.failing.lock().unwrap().insert(customer.calendar);
+        assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 503);
+        eventually(&"catching_up".to_owned(), async || sync_health(&world).await).await;
+    }
+    world.workflows.failing.lock().unwrap().remove(&refused.calendar);
+    eventually(&1, async || caught_up(&world, refused.calendar)).await;
+    assert_eq!(caught_up(&world, broken.calendar), 0);
+}
+
+#[tokio::test]
+async fn one_slow_answer_of_temporal_is_no_outage() {
     let world = World::running().await;
     let customer = world.customer().await;
     eventually(&true, async || beats(&world).await).await;
-    world.workflows.failing.lock().unwrap().insert(customer.calendar);
-    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 503);
-    world.workflows.failing.lock().unwrap().clear();
+    world.workflows.pings_lost.store(1, Ordering::SeqCst);
+    world.heartbeats(10).await;
+    assert_eq!(caught_up(&world, customer.calendar), 0);
+    world.workflows.pings_lost.store(2, Ordering::SeqCst);
     eventually(&1, async || caught_up(&world, customer.calendar)).await;
+}
+
+#[tokio::test]
+async fn when_the_store_comes_back_every_open_calendar_is_told() {
+    for method in ["last_beat", "beat"] {
+        let world = World::running().await;
+        let customers = [world.customer().await, world.customer().await];
+        eventually(&true, async || beats(&world).await).await;
+        world.faults.failing.lock().unwrap().insert(method);
+        // So a load balancer sends notices nowhere, and nobody counts them.
+        eventually(&503, async || world.get("", "/health/ready").await.status.as_u16()).await;
+        world.faults.failing.lock().unwrap().clear();
+        eventually(&vec![1, 1], async || told(&world, &customers)).await;
+        eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+        assert_eq!(told(&world, &customers), [1, 1], "once");
+    }
+}
+
+#[tokio::test]
+async fn health_answers_while_the_store_hangs_and_asks_it_nothing() {
+    let world = World::running().await;
+    eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+    world.faults.hanging.store(true, Ordering::SeqCst);
+    let asked_before = world.faults.calls.load(Ordering::SeqCst);
+    let requests = (0..200).map(|number| {
+        let path = if number % 2 == 0 { "/health/ready" } else { "/api/health/sync" };
+        async { world.get("", path).await.status.as_u16() }
+    });
+    let answers = tokio::time::timeout(Duration::from_secs(5), futures::future::join_all(requests)).await;
+    assert!(answers.is_ok(), "no answer within the bound");
+    let asked = world.faults.calls.load(Ordering::SeqCst) - asked_before;
+    assert!(asked <= 10, "{asked} calls to the store for 200 requests");
+    eventually(&503, async || world.get("", "/health/ready").await.status.as_u16()).await;
+    eventually(&"down".to_owned(), async || sync_health(&world).await).await;
 }
 
 async fn sync_health(world: &World) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::faulty_store::{Faults, FaultyStore};
+
 /// How long a test waits for a condition.
 const DEADLINE: Duration = Duration::from_secs(10);
 const TOKEN_KEY: &str = "a-key-of-sixteen-chars";
@@ -44,6 +46,10 @@ pub struct Workflows {
     calls: Mutex<Vec<Call>>,
     /// Temporal is away.
     pub down: AtomicBool,
+    /// How often it was asked whether it is there: about once for each heartbeat.
+    pub pings: AtomicUsize,
+    /// So many of the next pings get no answer.
+    pub pings_lost: AtomicUsize,
     /// These subscriptions do not run.
     pub missing: Mutex<HashSet<CalendarId>>,
     /// Signals to these fail.
@@ -131,6 +137,11 @@ impl Signals for Workflows {
     }
 
     async fn ping(&self) -> Result<(), SignalError> {
+        self.pings.fetch_add(1, Ordering::SeqCst);
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.pings_lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(SignalError::Unavailable("as the test asked".into()));
+        }
         if self.down.load(Ordering::SeqCst) { Err(SignalError::Unavailable("down".into())) } else { Ok(()) }
     }
 }
@@ -146,7 +157,10 @@ pub struct Customer {
 /// A gateway and all that it needs.
 pub struct World {
     pub gateway: Option<Gateway>,
+    /// For the test itself.
     pub store: Arc<dyn Store>,
+    /// What the gateway meets in the same store.
+    pub faults: Arc<Faults>,
     pub workflows: Arc<Workflows>,
     pub keys: ChannelTokenKeys,
     pub config: GatewayConfig,
@@ -174,10 +188,12 @@ impl World {
         let mut config = GatewayConfig::from_lookup(&Lookup::new(&find)).unwrap();
         config.catch_up.heartbeat = Duration::from_millis(20);
         config.catch_up.calendars_per_second = 1_000;
+        config.catch_up.pause = Duration::from_millis(50);
         config.limits.sync_patience = Duration::from_secs(2);
         Self {
             gateway: None,
             store,
+            faults: Arc::default(),
             workflows: Arc::default(),
             keys: ChannelTokenKeys::parse(TOKEN_KEY).unwrap(),
             config,
@@ -194,7 +210,8 @@ impl World {
     }
 
     pub async fn start(&mut self) {
-        let (store, clock) = (Arc::clone(&self.store), Arc::new(SystemClock));
+        let (faults, clock) = (Arc::clone(&self.faults), Arc::new(SystemClock));
+        let store = Arc::new(FaultyStore { store: Arc::clone(&self.store), faults });
         let signals: Arc<dyn Signals> = Arc::clone(&self.workflows) as _;
         self.gateway = Some(Gateway::start(self.config.clone(), store, signals, clock).await.unwrap());
     }
@@ -367,6 +384,14 @@ impl Answer {
         assert_eq!(body["request_id"], self.headers["x-request-id"].to_str().unwrap());
         assert_eq!(self.headers.contains_key("retry-after"), matches!(status, 429 | 503), "{self:?}");
         status
+    }
+}
+
+impl World {
+    /// Waits until the gateway has looked around so many times more.
+    pub async fn heartbeats(&self, count: usize) {
+        let enough = self.workflows.pings.load(Ordering::SeqCst) + count;
+        eventually(&true, async || self.workflows.pings.load(Ordering::SeqCst) >= enough).await;
     }
 }
 

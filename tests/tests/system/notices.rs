@@ -2,7 +2,8 @@
 
 use evercal_domain::account::Secret;
 use evercal_domain::journal::{AuditKind, SecurityKind};
-use evercal_domain::{CalendarId, ChannelId};
+use evercal_domain::{CalendarId, ChannelId, SyncReason};
+use evercal_gateway::HEARTBEAT;
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, TokenRequest};
 use evercal_storage::{AuditOf, PageRequest};
@@ -139,6 +140,41 @@ async fn hundred_notices_run_one_pull_at_a_time() {
     // aside by it while its page is still on the way. Notices never do that to each other.
     let together: Vec<_> = pulls.windows(2).filter(|pair| pair[0].ended_at > pair[1].at).collect();
     assert!(together.len() <= 1, "two pulls at a time: {together:#?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notices_that_nobody_took_are_made_good_by_the_next_gateway() {
+    let mut world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let pulls = |world: &World| world.control().calls().unwrap().counts["calendar.events.list"];
+    // The look after the channel was opened has ended too, and nothing else is due for hours.
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    eventually("nothing is read, and a gateway was here", || async {
+        let (status, beat) = (world.status(calendar).await, world.store.last_beat(HEARTBEAT).await.unwrap());
+        if !status.syncing && beat.is_some() { Ok(()) } else { Err((status, beat)) }
+    })
+    .await;
+    world.stop_gateway().await;
+    let before = pulls(&world);
+    world.change_events(USER, 5).await;
+    eventually("the provider has given the notices up", || async {
+        let deliveries = world.control().deliveries().unwrap();
+        let (waiting, lost) = (deliveries.count(DeliveryStatus::Pending), deliveries.count(DeliveryStatus::Refused));
+        if waiting == 0 && lost >= 5 { Ok(()) } else { Err((waiting, lost)) }
+    })
+    .await;
+    assert_eq!(pulls(&world), before, "nobody knows of the changes");
+    world.start_gateway().await.unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    eventually("the sync log says why", || async {
+        let runs = world.store.sync_runs(calendar, 20).await.unwrap();
+        match runs.iter().find(|run| run.changes > 0) {
+            Some(run) if run.reason == SyncReason::CatchUp => Ok(()),
+            _ => Err(runs),
+        }
+    })
+    .await;
     world.end().await;
 }
 

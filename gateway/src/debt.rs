@@ -1,0 +1,89 @@
+//! What is owed to the calendars after notices may have been refused (`catch_up.rs`): to all of them, or to single ones.
+
+use std::collections::BTreeMap;
+
+use evercal_domain::CalendarId;
+use tokio::time::Instant;
+
+/// Which calendars are still to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Debt {
+    /// All are being told, in the order of their ids; those up to `told` have had their turn.
+    all: Option<Walk>,
+    /// These too, and when to try them again: at once those that were not tried yet.
+    single: BTreeMap<CalendarId, Option<Instant>>,
+}
+
+/// How far telling all of them has come.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    told: Option<CalendarId>,
+}
+
+impl Debt {
+    /// Whether nobody has to be told.
+    pub(crate) fn is_none(&self) -> bool {
+        self.all.is_none() && self.single.is_empty()
+    }
+
+    /// Everybody is to be told, from the first one on.
+    pub(crate) fn owe_all(&mut self) {
+        *self = Self { all: Some(Walk { told: None }), single: BTreeMap::new() };
+    }
+
+    /// Whether all are being told.
+    pub(crate) fn owes_all(&self) -> bool {
+        self.all.is_some()
+    }
+
+    /// This one is to be told. One that could not be told before keeps its time.
+    pub(crate) fn owe(&mut self, calendar: CalendarId) {
+        let has_its_turn_yet = self.all.is_some_and(|walk| walk.told.is_none_or(|told| calendar > told));
+        if !has_its_turn_yet {
+            self.single.entry(calendar).or_default();
+        }
+    }
+
+    /// While all are being told: the one after which to go on.
+    pub(crate) fn told_up_to(&self) -> Option<CalendarId> {
+        self.all.and_then(|walk| walk.told)
+    }
+
+    /// All up to this one have had their turn.
+    pub(crate) fn walked(&mut self, calendar: CalendarId) {
+        self.all = Some(Walk { told: Some(calendar) });
+    }
+
+    /// All have had their turn.
+    pub(crate) fn walked_to_the_end(&mut self) {
+        self.all = None;
+    }
+
+    /// This one has been told.
+    pub(crate) fn told(&mut self, calendar: CalendarId) {
+        self.single.remove(&calendar);
+    }
+
+    /// This one could not be told, and is tried again at that time.
+    pub(crate) fn put_off(&mut self, calendar: CalendarId, until: Instant) {
+        self.single.insert(calendar, Some(until));
+    }
+
+    /// Those that nobody has tried to tell yet.
+    pub(crate) fn untried(&self) -> Vec<CalendarId> {
+        self.single.iter().filter(|(_, again)| again.is_none()).map(|(calendar, _)| *calendar).collect()
+    }
+
+    /// Those whose time to be tried again has come, longest due first.
+    pub(crate) fn due(&self, now: Instant) -> Vec<CalendarId> {
+        let due = self.single.iter().filter_map(|(calendar, again)| again.filter(|at| *at <= now).zip(Some(*calendar)));
+        let mut due: Vec<(Instant, CalendarId)> = due.collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, calendar)| calendar).collect()
+    }
+
+    /// How many single ones are owed.
+    pub(crate) fn singles(&self) -> usize {
+        self.single.len()
+    }
+}

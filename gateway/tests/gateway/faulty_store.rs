@@ -1,0 +1,154 @@
+//! A store that fails or hangs as a test asks; all else goes through to the real one.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::account::Credentials;
+use evercal_domain::change::Change;
+use evercal_domain::journal::{AuditEntry, SecurityEvent};
+use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
+use evercal_domain::{
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    ProviderEventId, RemoteCalendar, TenantId,
+};
+use evercal_storage::{
+    AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
+    Channels, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
+    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, Store, StoreError, StoreErrorKind,
+    StoredItem, SyncPosition, SyncRun, Tenants,
+};
+
+/// What the gateway meets.
+#[derive(Default)]
+pub struct Faults {
+    /// These methods fail.
+    pub failing: Mutex<HashSet<&'static str>>,
+    /// These methods take so long.
+    pub slow: Mutex<Vec<(&'static str, Duration)>>,
+    /// All methods hang.
+    pub hanging: AtomicBool,
+    /// Calls so far.
+    pub calls: AtomicUsize,
+}
+
+impl Faults {
+    async fn meet(&self, method: &'static str) -> Result<(), StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let slow = self.slow.lock().unwrap().iter().find(|(slow, _)| *slow == method).map(|(_, delay)| *delay);
+        if let Some(delay) = slow {
+            tokio::time::sleep(delay).await;
+        }
+        if self.failing.lock().unwrap().contains(method) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, "as the test asked"));
+        }
+        Ok(())
+    }
+}
+
+/// See above.
+pub struct FaultyStore {
+    pub store: Arc<dyn Store>,
+    pub faults: Arc<Faults>,
+}
+
+macro_rules! through {
+    ($repository:ident: $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl $repository for FaultyStore {
+            $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                self.faults.meet(stringify!($method)).await?;
+                self.store.$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+through! { Tenants:
+    insert_tenant(tenant: &Tenant) -> ();
+    tenant(id: TenantId) -> Option<Tenant>;
+    tenants() -> Vec<Tenant>;
+    revoke_tenant(id: TenantId, at: DateTime<Utc>) -> ();
+    open_accounts(tenant: TenantId) -> i64;
+    set_tenant_limits(id: TenantId, limits: TenantLimits) -> ();
+    insert_api_key(key: &ApiKey) -> ();
+    api_keys(tenant: TenantId) -> Vec<ApiKey>;
+    revoke_api_key(id: ApiKeyId, at: DateTime<Utc>) -> TenantId;
+    api_key_by_hash(hash: &ApiKeyHash) -> Option<(ApiKey, Tenant)>;
+}
+
+through! { Accounts:
+    insert_account(account: &Account, credentials: &Credentials) -> AccountAdmission;
+    account(id: AccountId) -> Option<Account>;
+    account_of_tenant(tenant: TenantId, id: AccountId) -> Option<Account>;
+    accounts_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Account>;
+    set_account_state(id: AccountId, state: AccountState, detail: Option<&str>, at: DateTime<Utc>) -> ();
+    credentials(id: AccountId) -> Option<(Credentials, CredentialsVersion)>;
+    swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
+    replace_credentials(id: AccountId, credentials: &Credentials) -> ();
+    erase_credentials(id: AccountId) -> ();
+    set_grant_subject(id: AccountId, subject_hash: &str) -> ();
+    shares_grant(id: AccountId) -> bool;
+}
+
+through! { Authorizations:
+    insert_attempt(attempt: &AuthorizationAttempt) -> ();
+    take_attempt(state_hash: &[u8; 32], now: DateTime<Utc>) -> Option<AuthorizationAttempt>;
+}
+
+through! { Calendars:
+    reconcile_calendars(account: AccountId, listed: &[RemoteCalendar], at: DateTime<Utc>) -> CalendarsReconciled;
+    calendar(id: CalendarId) -> Option<Calendar>;
+    calendar_of_tenant(tenant: TenantId, id: CalendarId) -> Option<Calendar>;
+    calendars_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Calendar>;
+    calendars_of_account(account: AccountId) -> Vec<Calendar>;
+    open_calendar_ids(after: Option<CalendarId>, limit: u32) -> Vec<CalendarId>;
+    record_state(record: &StateRecord) -> ();
+}
+
+through! { Channels:
+    insert_channel(channel: &Channel) -> ();
+    activate_channel(id: ChannelId, resource_id: &str, expires_at: DateTime<Utc>) -> ();
+    learn_resource(id: ChannelId, resource_id: &str) -> ();
+    set_channel_state(id: ChannelId, state: ChannelState) -> ();
+    channel(id: ChannelId) -> Option<Channel>;
+    channels_of_calendar(calendar: CalendarId) -> Vec<Channel>;
+}
+
+through! { Mirror:
+    sync_position(calendar: CalendarId) -> SyncPosition;
+    begin_full_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
+    take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
+    related_items(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredItem>;
+    stale_items(calendar: CalendarId, generation: i64) -> Vec<StoredItem>;
+    master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
+    commit_page(commit: &PageCommit<'_>) -> PageCommitted;
+    replace_occurrences(
+        calendar: CalendarId, expected: i64, occurrences: &[OwnerOccurrences], window_end: Option<DateTime<Utc>>
+    ) -> i64;
+    occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
+    items(calendar: CalendarId, page: &PageRequest) -> Page<StoredItem>;
+    changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
+    quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;
+    record_sync_run(run: &SyncRun) -> ();
+    sync_runs(calendar: CalendarId, limit: u32) -> Vec<SyncRun>;
+    erase_mirrors(account: AccountId) -> ();
+}
+
+through! { Journal:
+    append_audit(entry: &AuditEntry) -> ();
+    audit_entries(of: AuditOf, page: &PageRequest) -> Page<AuditEntry>;
+    count_security_event(event: &SecurityEvent) -> ();
+    security_events(limit: u32) -> Vec<SecurityEvent>;
+}
+
+through! { Heartbeats:
+    beat(service: &str, at: DateTime<Utc>) -> ();
+    last_beat(service: &str) -> Option<DateTime<Utc>>;
+}
