@@ -35,12 +35,21 @@ impl AccountActivities {
         input: AccountRef,
     ) -> Result<CodeRedeemed, ActivityError> {
         attempt::run(&ctx, async {
-            let connection = self.deps.connection_of(input.account_id).await.map_err(from_store)?;
-            match connection.tokens.reload(input.account_id).await {
+            let (store, account_id) = (&self.deps.store, input.account_id);
+            let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+            let tried = store.credentials(account_id).await.map_err(from_store)?;
+            match connection.tokens.reload(account_id).await {
+                // Also with the tokens of the consent before this one, where this one was refused.
                 Ok(()) => Ok(CodeRedeemed::Granted),
                 Err(TokenError::NotConnected) => Ok(CodeRedeemed::Refused),
                 // A code is good for one use: if an answer was lost, only a new consent helps.
-                Err(TokenError::Provider(error)) if is_refusal(error.kind) => Ok(CodeRedeemed::Refused),
+                Err(TokenError::Provider(error)) if is_refusal(error.kind) => {
+                    if let Some((Credentials::AuthorizationCode { before: None, .. }, version)) = tried {
+                        // Left in the store, every gateway that starts would have it redeemed again.
+                        store.erase_credentials_if(account_id, version).await.map_err(from_store)?;
+                    }
+                    Ok(CodeRedeemed::Refused)
+                }
                 Err(error) => Err(from_token(&ctx, &error, Repeat::Policy)),
             }
         })
@@ -117,14 +126,14 @@ impl AccountActivities {
             let (store, account_id) = (&self.deps.store, input.account_id);
             let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
             let credentials = store.credentials(account_id).await.map_err(from_store)?;
-            let revoked = match credentials {
+            let revoked = match credentials.as_ref().and_then(|(credentials, _)| credentials.tokens()) {
                 _ if input.erase_only => AccountRevoked::OnlyErased,
-                Some((Credentials::Tokens { refresh_token, .. }, _)) => {
+                Some(Credentials::Tokens { refresh_token, .. }) => {
                     // Revoking ends the tokens of every client of the project for that person.
                     if store.shares_grant(account_id).await.map_err(from_store)? {
                         AccountRevoked::KeptForOthers
                     } else {
-                        let revoked = connection.oauth.revoke(&refresh_token).await;
+                        let revoked = connection.oauth.revoke(refresh_token).await;
                         match revoked {
                             Ok(()) => AccountRevoked::Revoked,
                             // Whatever the provider means by it, asking again is in vain, and the tokens must go.

@@ -60,7 +60,7 @@ pub fn from_store(error: StoreError) -> ActivityError {
         StoreErrorKind::NotFound => ("store_not_found", true),
         StoreErrorKind::InvalidCursor | StoreErrorKind::Configuration => ("store_misused", true),
     };
-    tracing::warn!(kind = name, error = %error, "store call failed");
+    tracing::warn!(kind = name, error = %error, cause = error.cause(), "store call failed");
     ApplicationFailure::builder(error).type_name(name.to_owned()).non_retryable(permanent).build().into()
 }
 
@@ -73,7 +73,7 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
                 TokenError::NotConnected => ("not_connected", true),
                 _ => ("store_unavailable", false),
             };
-            tracing::warn!(kind = name, "no access token");
+            tracing::warn!(kind = name, %error, "no access token");
             ApplicationFailure::builder(error.clone())
                 .type_name(name.to_owned())
                 .non_retryable(permanent || repeat == Repeat::ByWorkflow)

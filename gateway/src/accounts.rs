@@ -45,6 +45,20 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
+/// An account that is not told, for whatever reason, is told later.
+struct Telling<'a> {
+    accounts: &'a AccountWorkflows,
+    done: bool,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.accounts.unsettle();
+        }
+    }
+}
+
 impl AccountWorkflows {
     /// What the process before left undone is done by the first [`Self::settle`].
     pub fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, given: Given) -> Self {
@@ -54,9 +68,10 @@ impl AccountWorkflows {
     /// A code is in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`] does it
     /// later, in this process or the next one.
     pub(crate) async fn authorized(&self, account: &Account) {
-        if let Err(error) = self.start_and_tell(account, AccountNews::Authorized).await {
-            tracing::warn!(account = %account.id, %error, "the account waits until Temporal answers");
-            self.unsettled.store(true, Ordering::SeqCst);
+        let mut telling = Telling { accounts: self, done: false };
+        match self.start_and_tell(account, AccountNews::Authorized).await {
+            Ok(()) => telling.done = true,
+            Err(error) => tracing::warn!(account = %account.id, %error, "the account waits until Temporal answers"),
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, SyncReason};
-use evercal_storage::{Store, StoreError, StoreErrorKind};
+use evercal_storage::{Store, StoreError, StoreErrorKind, cause_of};
 use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -128,11 +128,11 @@ struct Part {
 }
 
 impl Part {
-    fn saw<T, E: std::fmt::Display>(&mut self, what: &str, answer: &Result<T, E>) {
+    fn saw<T, E: std::error::Error>(&mut self, what: &str, answer: &Result<T, E>) {
         match answer {
             Ok(_) => *self = Self { answers: true, failures_in_a_row: 0 },
             Err(error) => {
-                tracing::warn!(%error, "{what} does not answer");
+                tracing::warn!(%error, cause = cause_of(error), "{what} does not answer");
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.answers &= !self.is_away();
             }
@@ -168,7 +168,7 @@ impl CatchUp {
         let mut interval = interval(self.pace.heartbeat);
         while stop.run_until_cancelled(interval.tick()).await.is_some() {
             if let Some(Err(error)) = stop.run_until_cancelled(self.accounts.settle()).await {
-                tracing::warn!(%error, "accounts still wait for their workflow");
+                tracing::warn!(%error, cause = cause_of(&error), "accounts still wait for their workflow");
             }
         }
     }
@@ -188,7 +188,7 @@ impl CatchUp {
             && memory.store.is_well()
             && let Err(error) = self.pay(memory, now).await
         {
-            tracing::error!(%error, "calendars could not be told to catch up");
+            tracing::error!(%error, cause = error.cause(), "calendars could not be told to catch up");
         }
     }
 
@@ -275,7 +275,8 @@ impl CatchUp {
                 debt.told(calendar);
             }
             Err(error) => {
-                tracing::warn!(%calendar, %error, "a calendar could not be told to catch up");
+                let cause = cause_of(&error);
+                tracing::warn!(%calendar, %error, cause, "a calendar could not be told to catch up");
                 telling.failures_in_a_row += 1;
                 debt.put_off(calendar, Instant::now() + self.pace.pause);
             }

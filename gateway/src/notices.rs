@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
+use evercal_storage::cause_of;
 use evercal_workflows::contract::{ChannelHint, Notify};
 
 use crate::delivery::{Delivered, Delivery};
@@ -72,7 +73,8 @@ impl Work for NoticeWork {
                 Ok(delivered)
             }
             Err(error) => {
-                tracing::warn!(%calendar, notices = notify.notices, %error, "notices could not be handed over");
+                let cause = cause_of(&error);
+                tracing::warn!(%calendar, notices = notify.notices, %error, cause, "notices could not be handed over");
                 Err(NotDelivered)
             }
         }

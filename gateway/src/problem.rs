@@ -124,7 +124,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // A cursor is the caller's mistake; everything else is ours to look at.
         if error.kind != StoreErrorKind::InvalidCursor {
-            tracing::error!(%error, kind = ?error.kind, "the store did not do what was asked");
+            tracing::error!(%error, cause = error.cause(), kind = ?error.kind, "the store did not do what was asked");
         }
         match error.kind {
             StoreErrorKind::InvalidCursor => Self::bad_cursor(),

@@ -62,7 +62,8 @@ impl SecurityLog {
         let events = std::mem::take(&mut *self.waiting());
         for event in events.into_values() {
             if let Err(error) = self.store.count_security_event(&event).await {
-                tracing::error!(kind = event.kind.as_str(), count = event.count, %error, "security events are lost");
+                let (kind, cause) = (event.kind.as_str(), error.cause());
+                tracing::error!(kind, count = event.count, %error, cause, "security events are lost");
             }
         }
     }

@@ -105,6 +105,7 @@ impl Gateway {
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             watch,
+            consents: TaskTracker::new(),
         });
 
         let background = TaskTracker::new();
@@ -136,8 +137,13 @@ impl Gateway {
     pub async fn stop(self) {
         self.stop_serving.cancel();
         self.serving.close();
+        let served = async {
+            self.serving.wait().await;
+            self.state.consents.close();
+            self.state.consents.wait().await;
+        };
         let drained = async {
-            tokio::join!(self.serving.wait(), self.state.notices.drain(), self.state.sync_now.drain());
+            tokio::join!(served, self.state.notices.drain(), self.state.sync_now.drain());
         };
         if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
             tracing::warn!("some requests did not end within the drain time and were cut off");

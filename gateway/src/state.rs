@@ -5,6 +5,7 @@ use std::sync::Arc;
 use evercal_domain::Clock;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_storage::Store;
+use tokio_util::task::TaskTracker;
 
 use crate::accounts::AccountWorkflows;
 use crate::caller::TenantRates;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub tenant_rates: TenantRates,
     pub security: Arc<SecurityLog>,
     pub watch: Arc<Watch>,
+    /// Consents that came back and are being kept, whether or not their browser still waits.
+    pub consents: TaskTracker,
 }
 
 impl AppState {

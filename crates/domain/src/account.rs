@@ -100,6 +100,9 @@ pub enum Credentials {
         code_verifier: Secret,
         /// The redirect URI of the request; the provider compares it.
         redirect_uri: String,
+        /// The tokens that were there before. They count again if the code is refused.
+        #[serde(default)]
+        before: Option<Box<Credentials>>,
     },
     /// Tokens.
     Tokens {
@@ -112,6 +115,16 @@ pub enum Credentials {
         /// What was granted, space-separated.
         scope: String,
     },
+}
+
+impl Credentials {
+    /// The tokens among them: those that were redeemed last.
+    pub fn tokens(&self) -> Option<&Self> {
+        match self {
+            Self::Tokens { .. } => Some(self),
+            Self::AuthorizationCode { before, .. } => before.as_deref().and_then(Self::tokens),
+        }
+    }
 }
 
 /// A secret text that can be sealed (serialised) but not printed.
@@ -159,8 +172,16 @@ mod tests {
             code: Secret::new("marker-code"),
             code_verifier: Secret::new("marker-verifier"),
             redirect_uri: "https://evercal.example/callback".into(),
+            before: None,
         };
         assert!(!format!("{credentials:?}").contains("marker"));
+    }
+
+    #[test]
+    fn a_code_that_an_older_version_sealed_reads_back() {
+        let old = r#"{"kind":"authorization_code","code":"c","code_verifier":"v","redirect_uri":"u"}"#;
+        let credentials: Credentials = serde_json::from_str(old).unwrap();
+        assert!(matches!(credentials, Credentials::AuthorizationCode { before: None, .. }), "{credentials:?}");
     }
 
     #[test]

@@ -223,6 +223,11 @@ impl TokenSource {
             let renewed = match self.renew(&stored.credentials).await {
                 Ok(renewed) => renewed,
                 Err(error) => {
+                    if let Some(tokens) = tokens_before(&stored.credentials, &error) {
+                        tracing::warn!(%account, %error, "a new consent could not be used: the one before it counts");
+                        self.store.swap(account, stored.version, tokens).await?;
+                        continue;
+                    }
                     // What we tried with may have been replaced meanwhile, by another process or by a new consent.
                     if error.kind == ProviderErrorKind::GrantRevoked && self.was_replaced(account, &stored).await? {
                         continue;
@@ -244,7 +249,7 @@ impl TokenSource {
 
     async fn renew(&self, credentials: &Credentials) -> Result<Renewed, ProviderError> {
         match credentials {
-            Credentials::AuthorizationCode { code, code_verifier, redirect_uri } => {
+            Credentials::AuthorizationCode { code, code_verifier, redirect_uri, before: _ } => {
                 let grant = self.oauth.redeem_code(code, code_verifier, redirect_uri).await?;
                 let Some(refresh_token) = grant.refresh_token.clone() else {
                     let error = ProviderError::without_answer(ProviderErrorKind::GrantRevoked, "oauth.token");
@@ -292,6 +297,14 @@ impl TokenSource {
 struct Renewed {
     token: AccessToken,
     credentials: Credentials,
+}
+
+/// What counts again when a code is refused: who had a consent that works does not lose it by one that does not.
+fn tokens_before<'a>(credentials: &'a Credentials, error: &ProviderError) -> Option<&'a Credentials> {
+    use ProviderErrorKind::{Forbidden, GrantRevoked, InvalidRequest};
+    let is_code = matches!(credentials, Credentials::AuthorizationCode { .. });
+    let is_refused = matches!(error.kind, GrantRevoked | Forbidden | InvalidRequest);
+    if is_code && is_refused { credentials.tokens() } else { None }
 }
 
 /// A token was refused that the provider had just granted: another one would not fare better.

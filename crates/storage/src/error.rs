@@ -47,10 +47,22 @@ impl StoreError {
         Self { kind, message: message.into(), source: Some(source.into()) }
     }
 
+    /// What is behind it, for logs: the texts of its causes. They have no values either.
+    pub fn cause(&self) -> Option<String> {
+        cause_of(self)
+    }
+
     /// Whether another attempt was faster.
     pub fn is_conflict(&self) -> bool {
         self.kind == StoreErrorKind::Conflict
     }
+}
+
+/// What is behind an error, for logs: the texts of its causes.
+pub fn cause_of(error: &dyn std::error::Error) -> Option<String> {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(": "))
 }
 
 /// The kind of a database error: what both engines mean alike, and for the rest what the engine's code says.

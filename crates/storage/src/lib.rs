@@ -21,14 +21,14 @@ use std::sync::Arc;
 
 pub use copy::{CopiedTable, copy_store};
 pub use database_url::DatabaseUrl;
-pub use error::{StoreError, StoreErrorKind};
+pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
 pub use types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange,
     OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence,
-    StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
+    StaleItem, StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -14,8 +14,8 @@ use evercal_domain::{
 use crate::error::StoreError;
 use crate::types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange,
-    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord,
-    StoredItem, SyncPosition, SyncRun,
+    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StaleItem,
+    StateRecord, StoredItem, SyncPosition, SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -70,7 +70,7 @@ pub trait Accounts: Send + Sync {
     async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// A tenant's accounts, oldest first, without those that are disconnected.
     async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError>;
-    /// Writes an account's state down.
+    /// Writes an account's state down. What is disconnected stays so.
     async fn set_account_state(
         &self,
         id: AccountId,
@@ -87,10 +87,14 @@ pub trait Accounts: Send + Sync {
         expected: CredentialsVersion,
         credentials: &Credentials,
     ) -> Result<CredentialsVersion, StoreError>;
-    /// Replaces the credentials whatever they are (a new consent), also after they were erased.
+    /// Replaces the credentials whatever they are (a new consent), also after they were erased. A code keeps the tokens
+    /// that it replaces, in case it is refused. `NotFound` for an account that is being disconnected or whose tenant was
+    /// revoked: they are not connected again.
     async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError>;
     /// Erases the credentials.
     async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
+    /// Erases the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
+    async fn erase_credentials_if(&self, id: AccountId, expected: CredentialsVersion) -> Result<(), StoreError>;
     /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
     async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
     /// Whose grant this is, as it was last remembered; `None` before that.
@@ -169,11 +173,12 @@ pub trait Mirror: Send + Sync {
     /// Goes on with a pass that somebody else began: the position stays, the revision moves, so that their next commit
     /// fails and they stop. Conflict if the revision moved.
     async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
-    /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to.
+    /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to. Those that cannot
+    /// be read are left out, so that a fresh copy heals them.
     async fn related_items(&self, calendar: CalendarId, ids: &[ProviderEventId])
     -> Result<Vec<StoredItem>, StoreError>;
     /// The rows that a sweep of this generation would delete.
-    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StoredItem>, StoreError>;
+    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StaleItem>, StoreError>;
     /// Ids of masters after `after`, in order: for rolling the window forward.
     async fn master_ids(
         &self,

@@ -159,6 +159,21 @@ impl StoredItem {
     }
 }
 
+/// A row that a sweep would delete, by its columns alone: also one whose body cannot be read goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleItem {
+    /// Its id at the provider.
+    pub provider_id: ProviderEventId,
+    pub(crate) owner: ProviderEventId,
+}
+
+impl StaleItem {
+    /// The row's owner: the master of its series, or itself.
+    pub fn owner(&self) -> &ProviderEventId {
+        &self.owner
+    }
+}
+
 /// All occurrences of one owner inside the window; replaces what the store had for that owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerOccurrences {

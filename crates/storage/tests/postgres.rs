@@ -91,7 +91,9 @@ async fn a_wrong_password_is_a_matter_of_configuration_and_is_not_shown() {
     let database = Database::new(&url, ());
     let error = database.try_open(&database.key).await.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
-    let shown = format!("{error} {error:?}");
+    let cause = error.cause().unwrap();
+    assert!(cause.contains("password authentication failed"), "{cause}");
+    let shown = format!("{error} {cause} {error:?}");
     assert!(!shown.contains("wrong-marker"), "{shown}");
 }
 

@@ -80,6 +80,10 @@ pub(super) async fn disconnect(
         AccountState::Disconnected => false,
         _ => state.accounts.tell(account.id, AccountNews::Disconnect).await?,
     };
+    if told {
+        // Readers see it at once, and nobody connects it again meanwhile. The workflow writes it too.
+        state.store.set_account_state(account.id, AccountState::Disconnecting, None, state.clock.now()).await?;
+    }
     let now = if told { AccountState::Disconnecting } else { AccountState::Disconnected };
     Ok((StatusCode::ACCEPTED, Json(DisconnectBody { id: account.id.to_string(), state: now.as_str() })))
 }

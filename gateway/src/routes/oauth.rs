@@ -3,6 +3,8 @@
 
 mod pages;
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,9 +15,10 @@ use evercal_domain::limits::LABEL_CHARS_MAX;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_domain::{Account, AccountId, AccountState, Provider};
 use evercal_providers::{AuthorizationRequest, pkce_challenge};
-use evercal_storage::{AccountAdmission, AuthorizationAttempt};
+use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
 use super::OAUTH_CALLBACK;
@@ -150,6 +153,13 @@ pub(super) async fn callback(
 ) -> Result<Page, Problem> {
     // For the person in the browser, a query that cannot be read is a link that is no longer good.
     let query = query.map_or_else(|_| CallbackQuery::default(), |ApiQuery(query)| query);
+    // The consent is good for one use: a browser that goes away now takes nothing with it.
+    let coming_back = come_back(state.clone(), source, query).in_current_span();
+    let page = state.consents.spawn(coming_back).await;
+    page.unwrap_or_else(|_panicked| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Result<Page, Problem> {
     let attempt = match query.state.filter(|text| text.len() <= STATE_BYTES_MAX) {
         Some(text) => state.store.take_attempt(&hash(&text), state.clock.now()).await?,
         None => None,
@@ -169,6 +179,7 @@ pub(super) async fn callback(
         code: Secret::new(code),
         code_verifier: attempt.code_verifier.clone(),
         redirect_uri: attempt.redirect_uri.clone(),
+        before: None,
     };
     match keep(&state, &attempt, &credentials).await? {
         Kept::Of(account) => {
@@ -196,8 +207,12 @@ async fn keep(state: &AppState, attempt: &AuthorizationAttempt, credentials: &Cr
         if reconnectable(&account).is_err() {
             return Ok(Kept::AccountGone);
         }
-        state.store.replace_credentials(account.id, credentials).await?;
-        return Ok(Kept::Of(account));
+        return match state.store.replace_credentials(account.id, credentials).await {
+            Ok(()) => Ok(Kept::Of(account)),
+            // Disconnected or revoked since it was read.
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(Kept::AccountGone),
+            Err(error) => Err(error.into()),
+        };
     }
     let now = state.clock.now();
     let account = Account {

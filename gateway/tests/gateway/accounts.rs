@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
@@ -10,6 +11,8 @@ use evercal_domain::tenant::TenantLimits;
 use evercal_domain::{AccountId, AccountState, Clock as _, Provider, SyncStrategy, SystemClock};
 use evercal_gateway::AccountNews;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::support::{Answer, Call, Customer, World, bearer, eventually};
 
@@ -49,6 +52,38 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     let Credentials::AuthorizationCode { code, redirect_uri, .. } = credentials else { panic!("{credentials:?}") };
     assert_eq!(code.expose(), "marker-code");
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
+}
+
+/// A consent that comes back in a browser of which nothing is left but its connection.
+async fn come_back_in_a_browser(world: &World, customer: &Customer) -> (AccountId, TcpStream) {
+    let start = world.post(&customer.key, START, &json!({})).await;
+    let state = &consent(&start)["state"];
+    let request = format!("GET /v1/oauth/google/callback?state={state}&code=c HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let mut browser = TcpStream::connect(world.gateway.as_ref().unwrap().address()).await.unwrap();
+    browser.write_all(request.as_bytes()).await.unwrap();
+    (start.json()["account_id"].as_str().unwrap().parse().unwrap(), browser)
+}
+
+#[tokio::test]
+async fn a_browser_that_goes_away_during_the_callback_takes_no_consent_with_it() {
+    let mut world = World::running().await;
+    let customer = world.customer().await;
+    *world.workflows.delay.lock().unwrap() = Duration::from_millis(200);
+
+    *world.faults.held.lock().unwrap() = Some("insert_account");
+    let (account, browser) = come_back_in_a_browser(&world, &customer).await;
+    eventually(&true, async || world.faults.called("insert_account")).await;
+    drop(browser);
+    *world.faults.held.lock().unwrap() = None;
+    eventually(&vec![Call::Start(account)], async || world.workflows.calls()).await;
+
+    world.workflows.reached.store(false, Ordering::SeqCst);
+    let (account, browser) = come_back_in_a_browser(&world, &customer).await;
+    eventually(&true, async || world.workflows.reached.load(Ordering::SeqCst)).await;
+    drop(browser);
+    // A gateway that stops waits for it.
+    world.stop().await;
+    assert_eq!(world.workflows.calls().last(), Some(&Call::Start(account)));
 }
 
 #[tokio::test]
@@ -184,6 +219,34 @@ async fn connecting_again_replaces_the_credentials_and_tells_the_running_workflo
     assert_eq!(world.workflows.calls(), told);
     let (credentials, _) = world.store.credentials(customer.account).await.unwrap().unwrap();
     assert!(matches!(credentials, Credentials::AuthorizationCode { .. }), "{credentials:?}");
+    assert!(credentials.tokens().is_some(), "those that worked are kept until the code is redeemed");
+}
+
+#[tokio::test]
+async fn what_is_being_disconnected_is_not_connected_again_not_even_by_a_consent_under_way() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let reconnect = json!({"account_id": customer.account});
+    let begun =
+        [world.post(&customer.key, START, &reconnect).await, world.post(&customer.key, START, &reconnect).await];
+    let [early, racing] = begun.each_ref().map(|start| consent(start)["state"].clone());
+    // This one has been read as connected when the account is disconnected.
+    *world.faults.held.lock().unwrap() = Some("replace_credentials");
+    let disconnect = async {
+        eventually(&true, async || world.faults.called("replace_credentials")).await;
+        let path = format!("/v1/accounts/{}", customer.account);
+        let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
+        *world.faults.held.lock().unwrap() = None;
+        answer
+    };
+    let racing = format!("state={racing}&code=c");
+    let (page, answer) = tokio::join!(come_back(&world, &racing), disconnect);
+    assert_eq!((answer.status.as_u16(), page.status.as_u16()), (202, 409));
+    assert_eq!(come_back(&world, &format!("state={early}&code=c")).await.status, 409);
+    assert_eq!(world.post(&customer.key, START, &reconnect).await.problem(), 409);
+    let (credentials, _) = world.store.credentials(customer.account).await.unwrap().unwrap();
+    assert!(matches!(credentials, Credentials::Tokens { .. }), "{credentials:?}");
+    assert_eq!(world.workflows.calls(), [Call::Tell(customer.account, AccountNews::Disconnect)]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A store that fails or hangs as a test asks; all else goes through to the real one.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use evercal_domain::{
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
     Channels, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
-    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StateRecord, Store, StoreError, StoreErrorKind,
-    StoredItem, SyncPosition, SyncRun, Tenants,
+    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, Store, StoreError,
+    StoreErrorKind, StoredItem, SyncPosition, SyncRun, Tenants,
 };
 
 /// What the gateway meets.
@@ -27,23 +27,27 @@ use evercal_storage::{
 pub struct Faults {
     /// These methods fail.
     pub failing: Mutex<HashSet<&'static str>>,
-    /// These methods take so long.
-    pub slow: Mutex<Vec<(&'static str, Duration)>>,
+    /// This method does not go on until it is let.
+    pub held: Mutex<Option<&'static str>>,
     /// All methods hang.
     pub hanging: AtomicBool,
-    /// Calls so far.
-    pub calls: AtomicUsize,
+    /// The methods that were called so far.
+    pub calls: Mutex<Vec<&'static str>>,
 }
 
 impl Faults {
+    /// Whether somebody has called this method.
+    pub fn called(&self, method: &'static str) -> bool {
+        self.calls.lock().unwrap().contains(&method)
+    }
+
     async fn meet(&self, method: &'static str) -> Result<(), StoreError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.calls.lock().unwrap().push(method);
         if self.hanging.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let slow = self.slow.lock().unwrap().iter().find(|(slow, _)| *slow == method).map(|(_, delay)| *delay);
-        if let Some(delay) = slow {
-            tokio::time::sleep(delay).await;
+        while *self.held.lock().unwrap() == Some(method) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if self.failing.lock().unwrap().contains(method) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "as the test asked"));
@@ -93,6 +97,7 @@ through! { Accounts:
     swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
     replace_credentials(id: AccountId, credentials: &Credentials) -> ();
     erase_credentials(id: AccountId) -> ();
+    erase_credentials_if(id: AccountId, expected: CredentialsVersion) -> ();
     set_grant_subject(id: AccountId, subject_hash: &str) -> ();
     shares_grant(id: AccountId) -> bool;
 }
@@ -126,7 +131,7 @@ through! { Mirror:
     begin_full_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
     take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
     related_items(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredItem>;
-    stale_items(calendar: CalendarId, generation: i64) -> Vec<StoredItem>;
+    stale_items(calendar: CalendarId, generation: i64) -> Vec<StaleItem>;
     master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
     commit_page(commit: &PageCommit<'_>) -> PageCommitted;
     replace_occurrences(

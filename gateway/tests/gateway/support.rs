@@ -54,9 +54,9 @@ pub struct Workflows {
     pub missing: Mutex<HashSet<CalendarId>>,
     /// Signals to these fail.
     pub failing: Mutex<HashSet<CalendarId>>,
-    /// A signal to a subscription has reached Temporal.
+    /// A signal to a subscription, or the start of an account, has reached Temporal.
     pub reached: AtomicBool,
-    /// How long a subscription takes.
+    /// How long Temporal takes for those, and a subscription for a sync.
     pub delay: Mutex<Duration>,
     /// Telling an account panics.
     pub panics: AtomicBool,
@@ -117,6 +117,9 @@ impl Signals for Workflows {
     }
 
     async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError> {
+        self.reached.store(true, Ordering::SeqCst);
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
         if self.broken.lock().unwrap().contains(&input.account_id) {
             return Err(SignalError::Unavailable("as the test asked".into()));
         }

@@ -13,6 +13,7 @@ mod moving;
 mod notices;
 mod openapi;
 mod payloads;
+mod reconnect;
 mod secrets;
 mod strategies;
 mod window;

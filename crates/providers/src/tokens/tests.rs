@@ -155,6 +155,7 @@ fn code(code: &str) -> Credentials {
         code: Secret::new(code),
         code_verifier: Secret::new("verifier"),
         redirect_uri: "https://evercal.example/callback".into(),
+        before: None,
     }
 }
 
@@ -204,6 +205,25 @@ async fn a_refresh_keeps_the_old_refresh_token_and_scope_where_no_new_one_comes(
     };
     assert_eq!((access_token.expose(), access_token_expires_at), ("a2", start() + HOUR));
     assert_eq!((refresh_token.expose(), scope.as_str()), ("refresh-1", "read"));
+}
+
+#[tokio::test]
+async fn a_refused_code_gives_way_to_the_tokens_that_were_there_before_it() {
+    let Credentials::AuthorizationCode { code, code_verifier, redirect_uri, .. } = code("c1") else { panic!("a code") };
+    for kind in [ProviderErrorKind::GrantRevoked, ProviderErrorKind::Forbidden, ProviderErrorKind::InvalidRequest] {
+        let before = Some(Box::new(stored_token("a1", HOUR)));
+        let waiting = Credentials::AuthorizationCode {
+            code: code.clone(),
+            code_verifier: code_verifier.clone(),
+            redirect_uri: redirect_uri.clone(),
+            before,
+        };
+        let world = world(Some(waiting), [Err(refused(kind))]);
+        world.tokens.reload(world.account).await.unwrap();
+        assert_eq!(world.token().await.unwrap(), "a1");
+        assert!(matches!(world.stored(), Credentials::Tokens { .. }));
+        assert_eq!(world.presented(), ["c1"], "a refused code is not tried again");
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ pub const LIST_OF_TENANT: &str = "SELECT id, tenant_id, provider, label, state, 
      FROM accounts WHERE tenant_id = $1 AND id > $2 AND state <> 'disconnected' ORDER BY id LIMIT $3";
 
 pub const SET_STATE: &str = "UPDATE accounts SET detail = $3, \
-     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $4 END, state = $2 WHERE id = $1";
+     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $4 END, state = $2 \
+     WHERE id = $1 AND (state <> 'disconnected' OR $2 = 'disconnected')";
 
 pub const CREDENTIALS: &str =
     "SELECT credentials, credentials_version FROM accounts WHERE id = $1 AND credentials IS NOT NULL";
@@ -29,12 +30,17 @@ pub const SWAP_CREDENTIALS: &str = "UPDATE accounts SET credentials = $3, \
      credentials_version = credentials_version + 1 \
      WHERE id = $1 AND credentials_version = $2 AND credentials IS NOT NULL RETURNING credentials_version";
 
-pub const REPLACE_CREDENTIALS: &str =
-    "UPDATE accounts SET credentials = $2, credentials_version = credentials_version + 1 WHERE id = $1";
+pub const REPLACE_CREDENTIALS: &str = "UPDATE accounts SET credentials = $2, \
+     credentials_version = credentials_version + 1 \
+     WHERE id = $1 AND state NOT IN ('disconnecting', 'disconnected') \
+     AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = accounts.tenant_id AND t.revoked_at IS NULL)";
 
 /// The version moves too, so that a refresh under way cannot bring credentials back.
 pub const ERASE_CREDENTIALS: &str =
     "UPDATE accounts SET credentials = NULL, credentials_version = credentials_version + 1 WHERE id = $1";
+
+pub const ERASE_CREDENTIALS_IF: &str = "UPDATE accounts SET credentials = NULL, \
+     credentials_version = credentials_version + 1 WHERE id = $1 AND credentials_version = $2";
 
 pub const GRANT_SUBJECT: &str = "SELECT grant_subject FROM accounts WHERE id = $1";
 

@@ -7,7 +7,7 @@ use evercal_domain::{ProviderEventId, SyncReason};
 use super::{corrupt, from_json, instant, instant_or_none, parsed};
 use crate::error::StoreError;
 use crate::page::{RowKind, RowState};
-use crate::types::{QuarantinedEvent, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome};
+use crate::types::{QuarantinedEvent, StaleItem, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome};
 
 pub const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end FROM calendars WHERE id = $1";
 
@@ -63,13 +63,13 @@ pub const ORPHAN_STATES: &str = "SELECT c.provider_event_id, c.kind, c.fingerpri
      AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.calendar_id = c.calendar_id \
      AND q.item_key = 'id:' || c.series_master_id) ORDER BY c.provider_event_id";
 
-pub const STALE_ITEMS: &str = "SELECT provider_event_id, kind, body FROM events \
+pub const STALE_ITEMS: &str = "SELECT provider_event_id, series_master_id FROM events \
      WHERE calendar_id = $1 AND generation < $2 ORDER BY provider_event_id";
 
 pub const MASTER_IDS: &str = "SELECT provider_event_id FROM events \
      WHERE calendar_id = $1 AND kind = 'master' AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
-pub const ITEMS: &str = "SELECT provider_event_id, kind, body FROM events \
+pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, body FROM events \
      WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
 pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
@@ -126,10 +126,25 @@ pub struct StateRow {
 }
 
 impl StateRow {
-    pub fn read(self) -> Result<(ProviderEventId, RowState), StoreError> {
-        let kind = RowKind::from_name(&self.kind).ok_or_else(|| corrupt("events.kind"))?;
+    pub fn read(self) -> (ProviderEventId, RowState) {
+        // A kind of a newer version is an event, as nearly all are; a fresh copy of it has to be able to heal the row.
+        let kind = RowKind::from_name(&self.kind).unwrap_or(RowKind::Single);
         let state = RowState { kind, fingerprint: Fingerprint::from_stored(self.fingerprint) };
-        Ok((ProviderEventId::new(self.provider_event_id), state))
+        (ProviderEventId::new(self.provider_event_id), state)
+    }
+}
+
+/// A row and the series that it belongs to, whatever its body is.
+#[derive(sqlx::FromRow)]
+pub struct StaleRow {
+    provider_event_id: String,
+    series_master_id: Option<String>,
+}
+
+impl StaleRow {
+    pub fn read(self) -> StaleItem {
+        let owner = self.series_master_id.unwrap_or_else(|| self.provider_event_id.clone());
+        StaleItem { provider_id: ProviderEventId::new(self.provider_event_id), owner: ProviderEventId::new(owner) }
     }
 }
 
@@ -137,7 +152,15 @@ impl StateRow {
 pub struct ItemRow {
     pub provider_event_id: String,
     kind: String,
+    series_master_id: Option<String>,
     body: String,
+}
+
+impl ItemRow {
+    /// See [`StoredItem::owner`]; known also of a row whose body cannot be read.
+    pub fn owner(&self) -> &str {
+        self.series_master_id.as_deref().unwrap_or(&self.provider_event_id)
+    }
 }
 
 impl TryFrom<ItemRow> for StoredItem {

@@ -78,24 +78,24 @@ pub fn rows_to_fetch(page: &PageRequest) -> i64 {
     i64::from(page.limit.max(1)) + 1
 }
 
-/// Makes a page out of rows that were fetched with [`rows_to_fetch`].
-pub fn page_of<R, T>(
-    rows: Vec<R>,
+/// Makes a page out of rows that were fetched with [`rows_to_fetch`]. It is shorter by the rows that cannot be read.
+pub fn page_of<R, T: TryFrom<R, Error = StoreError>>(
+    mut rows: Vec<R>,
     page: &PageRequest,
     cursor: impl Fn(&R) -> String,
-    read: impl Fn(R) -> Result<T, StoreError>,
-) -> Result<Page<T>, StoreError> {
+) -> Page<T> {
     let limit = usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
-    let mut next = None;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows.into_iter().take(limit) {
-        if more {
-            next = Some(cursor(&row));
-        }
-        items.push(read(row)?);
-    }
-    Ok(Page { items, next })
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(cursor);
+    Page { items: readable(rows), next }
+}
+
+/// Those of these rows that can be read. One that cannot be, because it is damaged or a newer version wrote it, is logged
+/// and does not keep the others from their readers.
+pub fn readable<R, T: TryFrom<R, Error = StoreError>>(rows: impl IntoIterator<Item = R>) -> Vec<T> {
+    let read = |row| T::try_from(row).inspect_err(|error| tracing::error!(%error, "a stored row is left out")).ok();
+    rows.into_iter().filter_map(read).collect()
 }
 
 /// The id after which a page begins; the empty text is before all ids.

@@ -6,7 +6,7 @@ use evercal_domain::account::Credentials;
 use evercal_domain::{Account, AccountId, AccountState, TenantId};
 use secrecy::zeroize::Zeroizing;
 
-use super::{Backend, conflict, failed, found, not_found};
+use super::{Backend, LOCK_ACCOUNT, conflict, failed, found, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
 use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
@@ -83,7 +83,7 @@ impl Accounts for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("list accounts"))?;
-        page_of(rows, page, |row| row.id.clone(), Account::try_from)
+        Ok(page_of(rows, page, |row| row.id.clone()))
     }
 
     async fn set_account_state(
@@ -101,7 +101,10 @@ impl Accounts for Backend {
             .execute(&self.write)
             .await
             .map_err(failed("set an account's state"))?;
-        found(done.rows_affected(), "set an account's state")
+        if done.rows_affected() == 0 && self.account(id).await?.is_none() {
+            return Err(not_found("set an account's state"));
+        }
+        Ok(())
     }
 
     async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
@@ -112,9 +115,7 @@ impl Accounts for Backend {
             .await
             .map_err(failed("read credentials"))?;
         let Some((sealed, version)) = row else { return Ok(None) };
-        let json = self.keyring.open(credentials_place(&id), &sealed)?;
-        let credentials = serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))?;
-        Ok(Some((credentials, CredentialsVersion(version))))
+        Ok(Some((self.open_credentials(&id, &sealed)?, CredentialsVersion(version))))
     }
 
     async fn swap_credentials(
@@ -139,14 +140,29 @@ impl Accounts for Backend {
     }
 
     async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError> {
-        let sealed = self.seal_credentials(id, credentials)?;
-        let done = sqlx::query(sql::REPLACE_CREDENTIALS)
-            .bind(id.to_string())
-            .bind(sealed)
-            .execute(&self.write)
+        let account = id.to_string();
+        let mut transaction = self.begin().await?;
+        sqlx::query(LOCK_ACCOUNT)
+            .bind(&account)
+            .fetch_optional(&mut *transaction)
             .await
             .map_err(failed("replace credentials"))?;
-        found(done.rows_affected(), "replace credentials")
+        let replaced: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CREDENTIALS)
+            .bind(&account)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("replace credentials"))?;
+        // What cannot be opened is worth nothing: a new consent is the way out.
+        let replaced = replaced.and_then(|(sealed, _)| self.open_credentials(&account, &sealed).ok());
+        let sealed = self.seal_credentials(id, &keeping(replaced.as_ref(), credentials))?;
+        let done = sqlx::query(sql::REPLACE_CREDENTIALS)
+            .bind(&account)
+            .bind(sealed)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("replace credentials"))?;
+        found(done.rows_affected(), "replace credentials")?;
+        transaction.commit().await.map_err(failed("replace credentials"))
     }
 
     async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError> {
@@ -156,6 +172,16 @@ impl Accounts for Backend {
             .await
             .map_err(failed("erase credentials"))?;
         found(done.rows_affected(), "erase credentials")
+    }
+
+    async fn erase_credentials_if(&self, id: AccountId, expected: CredentialsVersion) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::ERASE_CREDENTIALS_IF)
+            .bind(id.to_string())
+            .bind(expected.0)
+            .execute(&self.write)
+            .await
+            .map_err(failed("erase credentials"))?;
+        if done.rows_affected() == 0 { Err(conflict("erase credentials")) } else { Ok(()) }
     }
 
     async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
@@ -187,7 +213,21 @@ impl Accounts for Backend {
     }
 }
 
+/// A new consent's code, with the tokens that it replaces.
+fn keeping(replaced: Option<&Credentials>, new: &Credentials) -> Credentials {
+    let mut new = new.clone();
+    if let Credentials::AuthorizationCode { before, .. } = &mut new {
+        *before = replaced.and_then(Credentials::tokens).cloned().map(Box::new);
+    }
+    new
+}
+
 impl Backend {
+    fn open_credentials(&self, id: &str, sealed: &[u8]) -> Result<Credentials, StoreError> {
+        let json = self.keyring.open(credentials_place(id), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))
+    }
+
     fn seal_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
         let json = serde_json::to_vec(credentials)
             .map(Zeroizing::new)

@@ -10,7 +10,7 @@ use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
 use crate::error::StoreError;
 use crate::repository::Calendars;
 use crate::sql::calendars::{self as sql, CalendarRow};
-use crate::sql::{after_id, micros, page_of, parsed, rows_to_fetch, storable, to_json};
+use crate::sql::{after_id, micros, page_of, parsed, readable, rows_to_fetch, storable, to_json};
 use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
 
 #[async_trait]
@@ -93,7 +93,7 @@ impl Calendars for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("list calendars"))?;
-        page_of(rows, page, |row| row.id.clone(), Calendar::try_from)
+        Ok(page_of(rows, page, |row| row.id.clone()))
     }
 
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError> {
@@ -102,7 +102,7 @@ impl Calendars for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("list calendars of an account"))?;
-        rows.into_iter().map(Calendar::try_from).collect()
+        Ok(readable(rows))
     }
 
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError> {

@@ -8,7 +8,7 @@ use super::{Backend, failed, found};
 use crate::error::StoreError;
 use crate::repository::Channels;
 use crate::sql::channels::{self as sql, ChannelRow};
-use crate::sql::micros;
+use crate::sql::{micros, readable};
 
 #[async_trait]
 impl Channels for Backend {
@@ -77,6 +77,6 @@ impl Channels for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("list a calendar's channels"))?;
-        rows.into_iter().map(Channel::try_from).collect()
+        Ok(readable(rows))
     }
 }

@@ -137,10 +137,7 @@ async fn states(
         query.push(")");
         let rows: Vec<StateRow> =
             query.build_query_as().fetch_all(&mut *connection).await.map_err(failed("read known events"))?;
-        for row in rows {
-            let (id, state) = row.read()?;
-            states.insert(id, state);
-        }
+        states.extend(rows.into_iter().map(StateRow::read));
     }
     Ok(states)
 }
@@ -287,7 +284,7 @@ async fn delete_states(
     calendar: &str,
     rows: Vec<StateRow>,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
-    let states = rows.into_iter().map(StateRow::read).collect::<Result<Vec<_>, _>>()?;
+    let states: Vec<_> = rows.into_iter().map(StateRow::read).collect();
     let ids: Vec<&ProviderEventId> = states.iter().map(|(id, _)| id).collect();
     delete_rows(connection, calendar, &ids).await?;
     Ok(states)

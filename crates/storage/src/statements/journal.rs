@@ -7,7 +7,7 @@ use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
 use crate::sql::journal::{self as sql, AuditKey, AuditRow, SecurityRow};
-use crate::sql::{micros, page_of, rows_to_fetch, storable};
+use crate::sql::{micros, page_of, readable, rows_to_fetch, storable};
 use crate::types::{AuditOf, Page, PageRequest};
 
 #[async_trait]
@@ -36,7 +36,7 @@ impl Journal for Backend {
         };
         let query = query.bind(before.at_us).bind(before.dedup_key).bind(rows_to_fetch(page));
         let rows: Vec<AuditRow> = query.fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
-        page_of(rows, page, AuditRow::cursor, AuditEntry::try_from)
+        Ok(page_of(rows, page, AuditRow::cursor))
     }
 
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
@@ -59,6 +59,6 @@ impl Journal for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("read the security log"))?;
-        rows.into_iter().map(SecurityEvent::try_from).collect()
+        Ok(readable(rows))
     }
 }

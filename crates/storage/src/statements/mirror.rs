@@ -11,11 +11,11 @@ use sqlx::QueryBuilder;
 use super::{Backend, Engine, commit, conflict, failed, not_found, reading};
 use crate::error::StoreError;
 use crate::repository::Mirror;
-use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow};
-use crate::sql::{micros, page_of, rows_to_fetch, storable, to_json};
+use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
+use crate::sql::{micros, page_of, readable, rows_to_fetch, storable, to_json};
 use crate::types::{
     Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
-    ReadOccurrence, StoredItem, SyncPosition, SyncRun,
+    ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
 };
 
 /// Ids in one `IN (…)` list.
@@ -59,26 +59,25 @@ impl Mirror for Backend {
         ids: &[ProviderEventId],
     ) -> Result<Vec<StoredItem>, StoreError> {
         let named: BTreeSet<&str> = ids.iter().map(ProviderEventId::as_str).collect();
-        let mut items = BTreeMap::new();
-        self.collect_items(calendar, "provider_event_id", &named, &mut items).await?;
+        let mut rows = BTreeMap::new();
+        self.collect_items(calendar, "provider_event_id", &named, &mut rows).await?;
         // The owners of what was named, and what was named itself: it may be a master that is not mirrored.
-        let owners: BTreeSet<String> =
-            items.values().map(|item: &StoredItem| item.owner().as_str().to_owned()).collect();
+        let owners: BTreeSet<String> = rows.values().map(|row: &ItemRow| row.owner().to_owned()).collect();
         let owners: BTreeSet<&str> = owners.iter().map(String::as_str).chain(named.iter().copied()).collect();
         let masters: BTreeSet<&str> = owners.difference(&named).copied().collect();
-        self.collect_items(calendar, "provider_event_id", &masters, &mut items).await?;
-        self.collect_items(calendar, "series_master_id", &owners, &mut items).await?;
-        Ok(items.into_values().collect())
+        self.collect_items(calendar, "provider_event_id", &masters, &mut rows).await?;
+        self.collect_items(calendar, "series_master_id", &owners, &mut rows).await?;
+        Ok(readable(rows.into_values()))
     }
 
-    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StoredItem>, StoreError> {
-        let rows: Vec<ItemRow> = sqlx::query_as(sql::STALE_ITEMS)
+    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StaleItem>, StoreError> {
+        let rows: Vec<StaleRow> = sqlx::query_as(sql::STALE_ITEMS)
             .bind(calendar.to_string())
             .bind(generation)
             .fetch_all(&self.read)
             .await
             .map_err(failed("read stale items"))?;
-        rows.into_iter().map(StoredItem::try_from).collect()
+        Ok(rows.into_iter().map(StaleRow::read).collect())
     }
 
     async fn master_ids(
@@ -141,7 +140,7 @@ impl Mirror for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("list items"))?;
-        page_of(rows, page, |row| row.provider_event_id.clone(), StoredItem::try_from)
+        Ok(page_of(rows, page, |row| row.provider_event_id.clone()))
     }
 
     async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
@@ -162,7 +161,7 @@ impl Mirror for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("read the quarantine"))?;
-        rows.into_iter().map(QuarantinedEvent::try_from).collect()
+        Ok(readable(rows))
     }
 
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
@@ -189,7 +188,7 @@ impl Mirror for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("read the sync log"))?;
-        rows.into_iter().map(SyncRun::try_from).collect()
+        Ok(readable(rows))
     }
 
     async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError> {
@@ -238,12 +237,13 @@ impl Backend {
         calendar: CalendarId,
         column: &'static str,
         ids: &BTreeSet<&str>,
-        items: &mut BTreeMap<String, StoredItem>,
+        found: &mut BTreeMap<String, ItemRow>,
     ) -> Result<(), StoreError> {
         let ids: Vec<&str> = ids.iter().copied().collect();
         for ids in ids.chunks(IDS_PER_STATEMENT) {
-            let mut query =
-                QueryBuilder::<Engine>::new("SELECT provider_event_id, kind, body FROM events WHERE calendar_id = ");
+            let mut query = QueryBuilder::<Engine>::new(
+                "SELECT provider_event_id, kind, series_master_id, body FROM events WHERE calendar_id = ",
+            );
             query.push_bind(calendar.to_string()).push(" AND ").push(column).push(" IN (");
             let mut list = query.separated(", ");
             for id in ids {
@@ -252,9 +252,7 @@ impl Backend {
             query.push(")");
             let rows: Vec<ItemRow> =
                 query.build_query_as().fetch_all(&self.read).await.map_err(failed("read related items"))?;
-            for row in rows {
-                items.insert(row.provider_event_id.clone(), row.try_into()?);
-            }
+            found.extend(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)));
         }
         Ok(())
     }

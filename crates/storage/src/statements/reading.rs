@@ -38,7 +38,7 @@ pub(super) async fn occurrences(
         .fetch_all(&store.read)
         .await
         .map_err(failed("read occurrences"))?;
-    page_of(rows, page, OccurrenceRow::cursor, ReadOccurrence::try_from)
+    Ok(page_of(rows, page, OccurrenceRow::cursor))
 }
 
 /// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.

@@ -9,7 +9,7 @@ use super::{Backend, failed, found, not_found};
 use crate::error::StoreError;
 use crate::repository::Tenants;
 use crate::sql::tenants::{self as sql, ApiKeyRow, CallerRow, TenantRow};
-use crate::sql::{micros, parsed, storable};
+use crate::sql::{micros, parsed, readable, storable};
 
 #[async_trait]
 impl Tenants for Backend {
@@ -39,7 +39,7 @@ impl Tenants for Backend {
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let rows: Vec<TenantRow> =
             sqlx::query_as(sql::TENANTS).fetch_all(&self.read).await.map_err(failed("list tenants"))?;
-        rows.into_iter().map(Tenant::try_from).collect()
+        Ok(readable(rows))
     }
 
     async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Accounts, credentials and consents under way.
 
-use evercal_domain::account::{Provider, Secret};
+use evercal_domain::account::{Credentials, Provider, Secret};
 use evercal_domain::{AccountId, AccountState, TenantId};
 use evercal_storage::{
     AccountAdmission, AuthorizationAttempt, CredentialsVersion, Keyring, PageRequest, StoreErrorKind,
@@ -89,6 +89,56 @@ pub async fn erased_credentials_cannot_be_swapped_back_but_replaced(database: &D
     assert!(newer.0 > version.0);
     let unknown = store.replace_credentials(AccountId::generate(), &tokens("x")).await.unwrap_err();
     assert_eq!(unknown.kind, StoreErrorKind::NotFound);
+}
+
+fn code(text: &str) -> Credentials {
+    Credentials::AuthorizationCode {
+        code: Secret::new(text),
+        code_verifier: Secret::new("verifier"),
+        redirect_uri: "https://evercal.example/callback".into(),
+        before: None,
+    }
+}
+
+pub async fn a_code_keeps_the_tokens_that_it_replaces(database: &Database) {
+    let Seeded { store, account, .. } = seeded(database).await;
+    // A second consent may come before the first one's code is redeemed.
+    for text in ["first code", "second code"] {
+        store.replace_credentials(account, &code(text)).await.unwrap();
+        let (read, _) = store.credentials(account).await.unwrap().unwrap();
+        assert!(matches!(&read, Credentials::AuthorizationCode { code, .. } if code.expose() == text), "{read:?}");
+        assert_eq!(refresh_token(read.tokens().unwrap()), "first");
+    }
+    store.erase_credentials(account).await.unwrap();
+    store.replace_credentials(account, &code("third code")).await.unwrap();
+    let (read, version) = store.credentials(account).await.unwrap().unwrap();
+    assert!(read.tokens().is_none(), "{read:?}");
+
+    store.replace_credentials(account, &code("fourth code")).await.unwrap();
+    assert!(store.erase_credentials_if(account, version).await.unwrap_err().is_conflict(), "another code came");
+    let (_, version) = store.credentials(account).await.unwrap().unwrap();
+    store.erase_credentials_if(account, version).await.unwrap();
+    assert!(store.credentials(account).await.unwrap().is_none());
+}
+
+pub async fn what_is_disconnected_stays_so_and_gets_no_new_credentials(database: &Database) {
+    let Seeded { store, tenant, account, .. } = seeded(database).await;
+    let open = add_account(&*store, tenant).await;
+    for state in [AccountState::Disconnecting, AccountState::Disconnected] {
+        store.set_account_state(account, state, None, at(5)).await.unwrap();
+        let refused = store.replace_credentials(account, &code("late")).await.unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::NotFound);
+        assert_eq!(refresh_token(&store.credentials(account).await.unwrap().unwrap().0), "first");
+    }
+    for late in [AccountState::Disconnecting, AccountState::Connected] {
+        store.set_account_state(account, late, Some("late"), at(6)).await.unwrap();
+        let read = store.account(account).await.unwrap().unwrap();
+        assert_eq!((read.state, read.state_changed_at), (AccountState::Disconnected, at(5)));
+    }
+    store.replace_credentials(open, &code("in time")).await.unwrap();
+    store.revoke_tenant(tenant, at(7)).await.unwrap();
+    let refused = store.replace_credentials(open, &code("late")).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::NotFound);
 }
 
 pub async fn credentials_do_not_open_with_another_key(database: &Database) {

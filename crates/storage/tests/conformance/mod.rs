@@ -12,11 +12,13 @@ pub mod journal;
 pub mod occurrences;
 pub mod series;
 pub mod tenants;
+pub mod unreadable;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreError, StoreSettings};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 /// An empty database of a backend.
 pub struct Database {
@@ -44,6 +46,20 @@ impl Database {
     pub async fn open_with_key(&self, key: &str) -> Arc<dyn Store> {
         evercal_storage::migrate(&self.url).await.unwrap();
         self.try_open(key).await.unwrap()
+    }
+
+    /// Does to it what no version of ours does.
+    pub async fn execute(&self, statement: &'static str) {
+        match &self.url {
+            DatabaseUrl::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.url.to_string()).await.unwrap();
+                sqlx::query(statement).execute(&mut connection).await.unwrap();
+            }
+            DatabaseUrl::Postgres(options) => {
+                let mut connection = PgConnection::connect_with(options).await.unwrap();
+                sqlx::query(statement).execute(&mut connection).await.unwrap();
+            }
+        }
     }
 
     /// Opens it as it is.
@@ -93,6 +109,8 @@ macro_rules! conformance_tests {
                 an_account_state_moves_and_keeps_the_moment_of_its_last_change,
                 swapping_credentials_needs_the_version_that_was_read,
                 erased_credentials_cannot_be_swapped_back_but_replaced,
+                a_code_keeps_the_tokens_that_it_replaces,
+                what_is_disconnected_stays_so_and_gets_no_new_credentials,
                 credentials_do_not_open_with_another_key,
                 a_shared_grant_is_seen_until_the_other_account_is_disconnected,
                 a_consent_can_be_taken_once_and_in_time,
@@ -158,6 +176,11 @@ macro_rules! conformance_tests {
                 pages_of_the_audit_log_have_no_gap_where_several_entries_have_one_time,
                 security_events_of_one_minute_are_counted_in_one_row,
                 a_heartbeat_never_moves_back,
+            }
+            unreadable {
+                an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,
+                an_event_that_cannot_be_read_is_swept_like_any_other,
+                lists_leave_out_what_cannot_be_read,
             }
             concurrency {
                 two_stores_on_one_database_see_each_other,

@@ -1,0 +1,75 @@
+//! Connecting an account again.
+
+use evercal_domain::account::Credentials;
+use evercal_domain::{AccountId, AccountState};
+use evercal_gateway::HEARTBEAT;
+use evercal_simulator::Consent;
+use evercal_tests::{USER, World, eventually, mirror};
+use serde_json::json;
+
+fn redemptions(world: &World) -> u64 {
+    world.control().calls().unwrap().counts.get("oauth.token").copied().unwrap_or(0)
+}
+
+/// Consents again, but unticks what evercal needs: the code is good, and what it is worth is not enough.
+async fn consent_to_too_little(world: &World, account: Option<AccountId>) -> AccountId {
+    let untick_scopes = vec!["https://www.googleapis.com/auth/calendar.events.readonly".to_owned()];
+    world.control().set_consent(&Consent { user: USER.to_owned(), deny: false, untick_scopes }).unwrap();
+    let mut start = json!({"login_hint": USER});
+    if let Some(account) = account {
+        start["account_id"] = account.to_string().into();
+    }
+    let before = redemptions(world);
+    let account = world.try_connect(start).await.unwrap();
+    eventually("the code is redeemed", || async {
+        let made = redemptions(world) - before;
+        if made > 0 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    account
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_consent_that_is_refused_leaves_the_one_that_works() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let refresh_token = async || match world.store.credentials(account).await.unwrap() {
+        Some((Credentials::Tokens { refresh_token, .. }, _)) => Some(refresh_token),
+        _ => None,
+    };
+    let working = refresh_token().await.unwrap();
+    consent_to_too_little(&world, Some(account)).await;
+    eventually("the old token is back", || async {
+        let token = refresh_token().await;
+        if token.as_ref() == Some(&working) { Ok(()) } else { Err(token) }
+    })
+    .await;
+    world.control().expire_access_tokens(Some(USER)).unwrap();
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_code_is_not_tried_again_by_the_next_gateway() {
+    let mut world = World::start().await;
+    let account = consent_to_too_little(&world, None).await;
+    eventually("the account asks for a consent", || async {
+        let state = world.store.account(account).await.unwrap().unwrap().state;
+        if state == AccountState::NeedsReauth { Ok(()) } else { Err(state) }
+    })
+    .await;
+    assert!(world.store.credentials(account).await.unwrap().is_none(), "nothing is left to try");
+    let before = redemptions(&world);
+    world.stop_gateway().await;
+    let beat = world.store.last_beat(HEARTBEAT).await.unwrap();
+    world.start_gateway().await.unwrap();
+    eventually("the next gateway has settled", || async {
+        let moved = world.store.last_beat(HEARTBEAT).await.unwrap();
+        if moved > beat { Ok(()) } else { Err(moved) }
+    })
+    .await;
+    assert_eq!(redemptions(&world), before);
+    world.end().await;
+}
