@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use evercal_domain::SystemClock;
 
-use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND};
+use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND, descriptors_max};
 use crate::server::Gateway;
 use crate::temporal::TemporalSignals;
 
@@ -18,6 +18,19 @@ const IDENTITY: &str = "evercal-gateway";
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
+    if let Some(descriptors_max) = descriptors_max() {
+        let wanted = config.limits.connections_max;
+        config.limits = config.limits.within(descriptors_max);
+        let connections_max = config.limits.connections_max;
+        if connections_max < wanted {
+            tracing::warn!(
+                connections_max,
+                wanted,
+                descriptors_max,
+                "the limit on open files leaves fewer connections"
+            );
+        }
+    }
     let store = evercal_settings::store(&lookup)?;
     let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;

@@ -97,7 +97,13 @@ impl Gateway {
         };
         let state = AppState::new(Shared {
             notices: Notices::new(Arc::clone(&delivery), Arc::clone(&refusals), notice_group(&limits)),
-            sync_now: SyncNow::new(signals, delivery, limits.sync_patience, sync_group(&limits)),
+            sync_now: SyncNow::new(
+                signals,
+                delivery,
+                limits.sync_patience,
+                limits.syncs_per_tenant_max,
+                sync_group(&limits),
+            ),
             config,
             store,
             clock,

@@ -1,10 +1,12 @@
 //! Syncs that somebody asked for: callers that ask together share one update, since a workflow takes ten at a time.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercal_domain::{CalendarId, SyncReason};
+use evercal_domain::{CalendarId, SyncReason, TenantId};
 use evercal_workflows::contract::{Notify, SyncNowResult};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,7 @@ pub(crate) struct SyncNow {
     group: GroupCommit<Update>,
     delivery: Arc<Delivery>,
     patience: Duration,
+    waiting: Waiting,
     closing: CancellationToken,
 }
 
@@ -51,17 +54,20 @@ impl SyncNow {
         signals: Arc<dyn Signals>,
         delivery: Arc<Delivery>,
         patience: Duration,
+        waiting_per_tenant_max: usize,
         limits: GroupLimits,
     ) -> Self {
         let closing = CancellationToken::new();
         let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits);
-        Self { group, delivery, patience, closing }
+        let waiting = Waiting { per_tenant_max: waiting_per_tenant_max, tenants: Mutex::default() };
+        Self { group, delivery, patience, waiting, closing }
     }
 
-    /// Asks, and waits. When the patience ends, when this process is told to stop, or when nobody can take an update, the
-    /// request is left behind as a signal.
-    pub(crate) async fn ask(&self, calendar: CalendarId) -> Result<Asked, DeliveryError> {
-        if let Ok(answer) = self.group.join(calendar, ())
+    /// Asks, and waits. When the patience ends, when this process is told to stop, when nobody can take an update, or when
+    /// the tenant waits for too many already, the request is left behind as a signal.
+    pub(crate) async fn ask(&self, tenant: TenantId, calendar: CalendarId) -> Result<Asked, DeliveryError> {
+        if let Some(_place) = self.waiting.place(tenant)
+            && let Ok(answer) = self.group.join(calendar, ())
             && let Ok(Ok(Some(asked))) = tokio::time::timeout(self.patience, answer).await
         {
             return Ok(asked);
@@ -77,6 +83,42 @@ impl SyncNow {
     pub(crate) async fn drain(&self) {
         self.closing.cancel();
         self.group.drain().await;
+    }
+}
+
+/// Who waits for syncs: one tenant must not take the places of all while no worker ends any.
+struct Waiting {
+    per_tenant_max: usize,
+    tenants: Mutex<HashMap<TenantId, usize>>,
+}
+
+/// A place to wait in, given back when it is dropped.
+struct Place<'a> {
+    waiting: &'a Waiting,
+    tenant: TenantId,
+}
+
+impl Waiting {
+    fn place(&self, tenant: TenantId) -> Option<Place<'_>> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = tenants.entry(tenant).or_default();
+        if *waiting >= self.per_tenant_max {
+            return None;
+        }
+        *waiting += 1;
+        Some(Place { waiting: self, tenant })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut tenants = self.waiting.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut waiting) = tenants.entry(self.tenant) {
+            *waiting.get_mut() -= 1;
+            if *waiting.get() == 0 {
+                waiting.remove();
+            }
+        }
     }
 }
 

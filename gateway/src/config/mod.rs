@@ -53,7 +53,7 @@ pub struct GatewayLimits {
     pub header_read_timeout: Duration,
     /// A request's head, in bytes.
     pub header_bytes_max: usize,
-    /// Notices being served at a time.
+    /// Notices being served at a time: fewer than connections, so that one too many is told so at once.
     pub notices_max: usize,
     /// How long a notice may take.
     pub notice_timeout: Duration,
@@ -71,6 +71,8 @@ pub struct GatewayLimits {
     pub request_timeout: Duration,
     /// How long somebody waits for a sync they asked for.
     pub sync_patience: Duration,
+    /// Syncs that one tenant waits for at a time; further ones go on without anybody waiting.
+    pub syncs_per_tenant_max: usize,
     /// How long open requests may take after the gateway was told to stop.
     pub drain_timeout: Duration,
 }
@@ -81,7 +83,7 @@ impl Default for GatewayLimits {
             connections_max: 8_192,
             header_read_timeout: Duration::from_secs(75),
             header_bytes_max: 16 * 1024,
-            notices_max: 8_192,
+            notices_max: 6_144,
             notice_timeout: Duration::from_secs(8),
             notice_spacing: Duration::from_millis(500),
             notice_spacing_max: Duration::from_secs(1),
@@ -90,9 +92,34 @@ impl Default for GatewayLimits {
             requests_max: 256,
             request_timeout: Duration::from_secs(10),
             sync_patience: Duration::from_secs(30),
+            syncs_per_tenant_max: 32,
             drain_timeout: Duration::from_secs(10),
         }
     }
+}
+
+/// Descriptors for everything but connections to us: the store, Temporal, files.
+const DESCRIPTORS_KEPT: usize = 256;
+
+impl GatewayLimits {
+    /// These bounds for a process that may have so many descriptors open: a connection that cannot be accepted would
+    /// also leave none for the store and Temporal.
+    pub(crate) fn within(self, descriptors_max: usize) -> Self {
+        let connections_max = self.connections_max.min(descriptors_max.saturating_sub(DESCRIPTORS_KEPT).max(1));
+        let notices_max = self.notices_max.min(connections_max - connections_max / 4);
+        Self { connections_max, notices_max, ..self }
+    }
+}
+
+/// How many descriptors this process may have open, where the system says it (Linux).
+pub(crate) fn descriptors_max() -> Option<usize> {
+    soft_limit(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// The soft limit in `Max open files            1024                 524288               files`; none if unlimited.
+fn soft_limit(limits: &str) -> Option<usize> {
+    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    open_files.split_whitespace().next()?.parse().ok()
 }
 
 /// How long a call to Temporal may take: within what providers wait for an answer.

@@ -76,3 +76,27 @@ fn durations_come_from_their_own_names_over_the_json() {
     assert_eq!((timing.ladder_s, timing.polling_interval_s), (vec![1], 7));
     assert_eq!(with("POLLING_INTERVAL_MS", "60000").unwrap().timing.polling_interval_s, 60);
 }
+
+#[test]
+fn connections_leave_descriptors_for_the_store_and_temporal_and_room_to_refuse_notices() {
+    let default = GatewayLimits::default();
+    for (descriptors_max, expected) in [(1_024, 768), (100_000, default.connections_max), (10, 1)] {
+        let limits = default.within(descriptors_max);
+        assert_eq!(limits.connections_max, expected, "{descriptors_max}");
+        assert!(limits.notices_max < limits.connections_max || expected == 1, "{limits:?}");
+    }
+    assert!(default.notices_max < default.connections_max);
+}
+
+#[test]
+fn the_limit_on_open_files_is_read_as_linux_writes_it() {
+    let limits = |soft: &str| {
+        format!(
+            "Limit                     Soft Limit           Hard Limit           Units\n\
+             Max open files            {soft:<20} 524288               files\n"
+        )
+    };
+    assert_eq!(soft_limit(&limits("1024")), Some(1_024));
+    assert_eq!(soft_limit(&limits("unlimited")), None);
+    assert_eq!(soft_limit(""), None);
+}

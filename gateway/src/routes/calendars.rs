@@ -186,7 +186,7 @@ pub(super) async fn sync(
         return Err(Problem::conflict("The calendar is closed."));
     }
     let id = calendar.id;
-    match state.sync_now.ask(id).await? {
+    match state.sync_now.ask(caller.tenant_id, id).await? {
         Asked::Done { changes } => {
             let confirmed_at = state.store.calendar(id).await?.and_then(|calendar| calendar.confirmed_at);
             let body = SyncBody { calendar_id: id.to_string(), state: "done", changes: Some(changes), confirmed_at };

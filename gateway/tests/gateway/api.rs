@@ -12,7 +12,7 @@ use evercal_storage::{Cursor, OwnerOccurrences, PageCommit, PassFinish};
 use evercal_workflows::contract::SyncNowResult;
 use serde_json::{Value, json};
 
-use crate::support::{Call, World, bearer, eventually};
+use crate::support::{Call, Customer, World, bearer, eventually};
 
 fn instant(text: &str) -> EventTime {
     EventTime::Instant { at: text.parse().unwrap(), zone: Some(chrono_tz::Europe::Berlin) }
@@ -250,6 +250,29 @@ async fn a_sync_that_nobody_takes_on_is_left_behind_as_a_signal() {
     assert_eq!(answer.headers["location"], format!("/v1/calendars/{}/status", customer.calendar));
     let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
     assert_eq!(notify.reason, SyncReason::Operator);
+}
+
+#[tokio::test]
+async fn a_tenant_that_waits_for_too_many_syncs_leaves_room_for_others() {
+    let mut world = World::new().await;
+    world.config.limits.syncs_per_tenant_max = 1;
+    // Longer than this test may take: whoever waits for a sync waits to its end.
+    world.config.limits.sync_patience = Duration::from_hours(1);
+    world.start().await;
+    let (greedy, other) = (world.customer().await, world.customer().await);
+    let path = |customer: &Customer| format!("/v1/calendars/{}/sync", customer.calendar);
+    let (greedy_path, other_path, body) = (path(&greedy), path(&other), json!({}));
+    let ask_more = async {
+        eventually(&true, async || world.workflows.calls().contains(&Call::SyncNow(greedy.calendar))).await;
+        let further = world.post(&greedy.key, &greedy_path, &body).await;
+        assert_eq!((further.status.as_u16(), &further.json()["state"]), (202, &json!("underway")));
+        *world.workflows.sync.lock().unwrap() = Some(Ok(SyncNowResult::Done { changes: 0 }));
+        assert_eq!(world.post(&other.key, &other_path, &body).await.status, 200);
+    };
+    tokio::select! {
+        answer = world.post(&greedy.key, &greedy_path, &body) => panic!("nobody syncs this calendar: {answer:?}"),
+        () = ask_more => {}
+    }
 }
 
 #[tokio::test]
