@@ -1,7 +1,7 @@
 //! What gateway and workers of all tests of this process say, kept so that a test can look for what must not be in it.
 //!
-//! `RUST_LOG` decides what a person sees; the kept copy has everything that our own crates say, down to `trace`. Not for
-//! asserting on log lines: logs are for people.
+//! `RUST_LOG` decides what a person sees; the kept copy has what the roles log when nobody says how much, from whatever
+//! crate, and everything that our own crates say, down to `trace`. Not for asserting on log lines: logs are for people.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write};
@@ -28,12 +28,13 @@ pub fn keep() {
         // JSON, as the roles log it: fields and spans are in it.
         let copy = tracing_subscriber::fmt::layer().json().with_writer(kept.clone());
         // The simulator plays the provider: it may say what it likes.
-        let ours = Targets::new()
+        let wanted = Targets::new()
+            .with_default(tracing::Level::INFO)
             .with_target(OUR_TARGETS, tracing::Level::TRACE)
             .with_target("evercal_simulator", tracing::level_filters::LevelFilter::OFF);
         let shown = tracing_subscriber::fmt::layer().with_test_writer();
         let subscriber = tracing_subscriber::registry()
-            .with(copy.with_filter(ours))
+            .with(copy.with_filter(wanted))
             .with(shown.with_filter(EnvFilter::from_default_env()));
         // A program that logs in its own way, such as a benchmark, keeps nothing.
         let _its_own_way = subscriber.try_init();

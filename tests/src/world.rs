@@ -213,15 +213,27 @@ impl World {
 
     /// Walks through the consent as a browser would, and answers the account's id.
     pub async fn try_connect(&self, start: Value) -> anyhow::Result<AccountId> {
+        let (account, callback) = self.consent(start).await?;
+        self.come_back(callback).await?;
+        Ok(account)
+    }
+
+    /// Consents, and answers the account's id and where the provider sends the browser back to.
+    pub async fn consent(&self, start: Value) -> anyhow::Result<(AccountId, Url)> {
         let started = self.api(Method::POST, "/v1/oauth/google/start", Some(start)).await?;
         let consent: Url = started["authorization_url"].as_str().context("no consent page")?.parse()?;
         let redirect = self.http.send(HttpRequest::get("consent", consent)).await?;
-        let callback: Url = redirect.header("location").context("the consent page sent nobody back")?.parse()?;
+        let callback = redirect.header("location").context("the consent page sent nobody back")?.parse()?;
+        Ok((started["account_id"].as_str().context("no account")?.parse()?, callback))
+    }
+
+    /// Brings a consent back to the gateway.
+    pub async fn come_back(&self, callback: Url) -> anyhow::Result<()> {
         let answer = self.http.send(HttpRequest::get("callback", callback)).await?;
         if !answer.is_success() {
             bail!("callback: HTTP {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
-        Ok(started["account_id"].as_str().context("no account")?.parse()?)
+        Ok(())
     }
 
     /// Connects, and waits until the user's calendar is mirrored and watched.

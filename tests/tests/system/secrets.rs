@@ -1,15 +1,44 @@
 //! What must not be found where people look: in Temporal, in logs, in the database file.
 
+use std::collections::HashMap;
+
 use evercal_domain::account::{Credentials, Secret};
-use evercal_domain::{AccountId, CalendarId};
+use evercal_domain::{AccountId, CalendarId, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{USER, World, logs, mirror};
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const TITLE: &str = "marker-of-a-private-meeting";
 const PLACE: &str = "marker-of-a-private-place";
 const GUEST: &str = "marker-of-a-guest@example.com";
+/// Where a parser that quotes what it cannot read would quote it.
+const NONSENSE: &str = "marker-of-nonsense";
+
+/// Connects step by step, so that what passes by on the way is known: the code and its verifier.
+async fn connect(world: &World) -> (AccountId, Vec<Secret>) {
+    let (account, callback) = world.consent(json!({"login_hint": USER})).await.unwrap();
+    let query: HashMap<String, String> = callback.query_pairs().into_owned().collect();
+    let state_hash: [u8; 32] = Sha256::digest(query["state"].as_bytes()).into();
+    let attempt = world.store.take_attempt(&state_hash, SystemClock.now()).await.unwrap().unwrap();
+    world.store.insert_attempt(&attempt).await.unwrap();
+    world.come_back(callback).await.unwrap();
+    (account, vec![Secret::new(query["code"].clone()), attempt.code_verifier])
+}
+
+/// Events that cannot be read. They are quarantined with their text, and logged without it.
+fn poison() -> [Value; 4] {
+    let start = json!({"dateTime": "2026-12-01T10:00:00Z"});
+    let end = json!({"dateTime": "2026-12-01T11:00:00Z"});
+    let elsewhere = json!({"dateTime": "2026-12-01T10:00:00", "timeZone": NONSENSE});
+    [
+        json!({"id": "poison0001", "status": "confirmed", "summary": TITLE, "location": PLACE}),
+        json!({"id": "poison0002", "status": "confirmed", "start": NONSENSE, "end": end}),
+        json!({"id": "poison0003", "status": "confirmed", "start": elsewhere, "end": end}),
+        json!({"id": "poison0004", "start": start, "end": end, "recurrence": [format!("RRULE:{NONSENSE}")]}),
+    ]
+}
 
 /// An event that nobody else has.
 async fn insert_marked_event(world: &World, calendar: CalendarId) {
@@ -40,6 +69,7 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
     let faults = [
         FaultAction::ExpiredToken,
         FaultAction::GarbageBody,
+        FaultAction::TruncatedBody,
         FaultAction::ResetAfter,
         FaultAction::Status { status: 503, reason: None, retry_after_s: None },
     ];
@@ -49,25 +79,32 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
         world.change_events(USER, 3).await;
         mirror::equals_provider(world, calendar).await;
     }
-    // An event that cannot be read is quarantined with its text, and logged without it.
-    let poison = json!({"id": "poison0001", "status": "confirmed", "summary": TITLE, "location": PLACE});
-    world.control().put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
+    for poison in poison() {
+        world.control().put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
+    }
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     let window = "from=2026-11-30T00:00:00Z&to=2026-12-02T00:00:00Z";
     let read = world.api(Method::GET, &format!("/v1/calendars/{calendar}/events?{window}"), None).await.unwrap();
     assert!(read.to_string().contains(TITLE), "the marker went the whole way: {read}");
-    secrets.extend(tokens(world, account).await);
+    let quarantined = world.store.quarantined(calendar, 10).await.unwrap();
+    assert!(quarantined.iter().any(|event| event.raw.contains(NONSENSE)), "and the nonsense too: {quarantined:#?}");
+    let renewed = tokens(world, account).await;
+    assert_ne!(renewed[0], secrets[0], "the access token was renewed meanwhile");
+    secrets.extend(renewed);
     secrets
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file() {
     let world = World::start().await;
-    let (account, calendar) = world.connect_and_settle().await;
-    let secrets = use_everything(&world, account, calendar).await;
-    assert!(secrets.len() >= 4, "tokens before and after a refresh");
+    let (account, mut secrets) = connect(&world).await;
+    let calendar = world.calendar_of(USER).await.id;
+    world.settled(calendar).await;
+    secrets.extend(use_everything(&world, account, calendar).await);
     let client = evercal_simulator::OauthClient::default();
-    let private = [TITLE, PLACE, GUEST, USER, world.api_key.expose(), client.secret.as_str()];
+    let channels = world.control().channels().unwrap();
+    let channel_token = channels[0].token.as_deref().unwrap();
+    let private = [TITLE, PLACE, GUEST, NONSENSE, USER, world.api_key.expose(), client.secret.as_str(), channel_token];
     let private: Vec<&str> = private.into_iter().chain(secrets.iter().map(Secret::expose)).collect();
 
     for id in [evercal_workflows::names::subscription_id(calendar), evercal_workflows::names::account_id(account)] {
