@@ -128,11 +128,11 @@ struct Part {
 }
 
 impl Part {
-    fn saw<T, E: std::error::Error>(&mut self, what: &str, answer: &Result<T, E>) {
+    fn saw<T, E: std::error::Error>(&mut self, name: &str, answer: &Result<T, E>) {
         match answer {
             Ok(_) => *self = Self { answers: true, failures_in_a_row: 0 },
             Err(error) => {
-                tracing::warn!(%error, cause = cause_of(error), "{what} does not answer");
+                tracing::warn!(part = name, %error, cause = cause_of(error), "a part that is needed does not answer");
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.answers &= !self.is_away();
             }
@@ -209,8 +209,8 @@ impl CatchUp {
                 memory.well_at = Some(now);
             }
         }
-        memory.temporal.saw("Temporal", &temporal);
-        memory.store.saw("the store", &store);
+        memory.temporal.saw("temporal", &temporal);
+        memory.store.saw("store", &store);
         store.unwrap_or(memory.well_at)
     }
 
