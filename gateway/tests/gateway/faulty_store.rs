@@ -99,6 +99,7 @@ through! { Accounts:
     erase_credentials(id: AccountId) -> ();
     erase_credentials_if(id: AccountId, expected: CredentialsVersion) -> ();
     set_grant_subject(id: AccountId, subject_hash: &str) -> ();
+    grant_subject(id: AccountId) -> Option<String>;
     shares_grant(id: AccountId) -> bool;
 }
 
