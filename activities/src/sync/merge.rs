@@ -57,11 +57,12 @@ pub(super) fn calendar_zone(calendar: &Calendar) -> Option<Tz> {
 
 fn expand(
     stored: Vec<StoredItem>,
-    mut items: Vec<RemoteItem>,
+    items: Vec<RemoteItem>,
     swept: &BTreeSet<ProviderEventId>,
     zone: Option<Tz>,
     window: &Window,
 ) -> Merged {
+    let mut items = last_of_each(items);
     let mut owners = Owners::default();
     for row in stored {
         let stays = !swept.contains(&row.provider_id);
@@ -70,9 +71,7 @@ fn expand(
             owners.rows.insert(row.provider_id.clone(), row.body);
         }
     }
-    for item in &items {
-        owners.apply(item);
-    }
+    owners.apply(&items);
     let mut unreadable = BTreeMap::new();
     let occurrences = owners.expand(zone, window, &mut unreadable);
     for item in &mut items {
@@ -98,27 +97,29 @@ impl Owners {
         self.ids.insert(row.owner().clone());
     }
 
-    fn apply(&mut self, item: &RemoteItem) {
-        match item {
-            RemoteItem::Event(event) => {
-                let row = StoredItem { provider_id: event.provider_id.clone(), body: StoredBody::Event(event.clone()) };
-                self.note(&row);
-                self.rows.insert(row.provider_id, row.body);
-            }
-            RemoteItem::CancelledOccurrence { provider_id, position } => {
-                let row =
-                    StoredItem { provider_id: provider_id.clone(), body: StoredBody::Cancelled(position.clone()) };
-                self.note(&row);
-                self.rows.insert(row.provider_id, row.body);
-            }
-            RemoteItem::Deleted { provider_id } => {
+    /// A page is a set, as it is for the store: what it deletes goes first, and whatever it names stays, in any order.
+    fn apply(&mut self, items: &[RemoteItem]) {
+        let named: BTreeSet<&ProviderEventId> = items.iter().filter_map(item_id).collect();
+        for item in items {
+            if let RemoteItem::Deleted { provider_id } = item {
                 self.ids.insert(provider_id.clone());
                 self.rows.remove(provider_id);
-                // A deleted master takes its exceptions along, as the store does.
-                self.rows.retain(|_, body| master_of(body) != Some(provider_id));
+                // A deleted master takes its exceptions along.
+                self.rows.retain(|id, body| master_of(body) != Some(provider_id) || named.contains(id));
             }
-            // Its old row stands until it can be read again.
-            RemoteItem::Unreadable { .. } => {}
+        }
+        for item in items {
+            let (provider_id, body) = match item {
+                RemoteItem::Event(event) => (&event.provider_id, StoredBody::Event(event.clone())),
+                RemoteItem::CancelledOccurrence { provider_id, position } => {
+                    (provider_id, StoredBody::Cancelled(position.clone()))
+                }
+                // The old row of what cannot be read stands until it can be read again.
+                RemoteItem::Deleted { .. } | RemoteItem::Unreadable { .. } => continue,
+            };
+            let row = StoredItem { provider_id: provider_id.clone(), body };
+            self.note(&row);
+            self.rows.insert(row.provider_id, row.body);
         }
     }
 
@@ -187,6 +188,15 @@ fn item_id(item: &RemoteItem) -> Option<&ProviderEventId> {
     }
 }
 
+/// Without doubles: of the same id the last item counts.
+fn last_of_each(items: Vec<RemoteItem>) -> Vec<RemoteItem> {
+    let mut later = BTreeSet::new();
+    let mut kept: Vec<RemoteItem> =
+        items.into_iter().rev().filter(|item| item_id(item).is_none_or(|id| later.insert(id.clone()))).collect();
+    kept.reverse();
+    kept
+}
+
 /// The item's own id, and its master's.
 fn named_ids(item: &RemoteItem) -> Vec<ProviderEventId> {
     let master = match item {
@@ -212,3 +222,6 @@ pub(super) fn expand_stored(stored: Vec<StoredItem>, zone: Option<Tz>, window: &
     }
     occurrences
 }
+
+#[cfg(test)]
+mod tests;
