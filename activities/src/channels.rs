@@ -216,13 +216,16 @@ impl ChannelActivities {
                 grant.resource_id
             }
         };
-        let mut stopped = 0;
+        let (mut stopped, mut failed) = (0, None);
         for channel in alive {
             let resource_id = channel.resource_id.as_deref().unwrap_or(&resource_id);
-            self.stop_one(ctx, &calendar, channel.id, resource_id).await?;
-            stopped += 1;
+            match self.stop_one(ctx, &calendar, channel.id, resource_id).await {
+                Ok(()) => stopped += 1,
+                // One that cannot be stopped keeps none of the others alive.
+                Err(error) => failed = Some(worth_another_try(failed, error)),
+            }
         }
-        Ok(ChannelsClosed { stopped })
+        failed.map_or(Ok(ChannelsClosed { stopped }), Err)
     }
 
     async fn stop_one(
@@ -270,6 +273,15 @@ impl ChannelActivities {
     fn simulated_now(&self, ctx: &ActivityContext) -> Option<DateTime<Utc>> {
         self.deps.settings.simulated_time.then(|| attempt::started_at(ctx))
     }
+}
+
+/// Of two failures the one to report: while one of them may pass, all is tried again.
+fn worth_another_try(first: Option<ActivityError>, next: ActivityError) -> ActivityError {
+    let is_final = |error: &ActivityError| match error {
+        ActivityError::Application(failure) => failure.is_non_retryable(),
+        _ => false,
+    };
+    first.filter(|first| !is_final(first) || is_final(&next)).unwrap_or(next)
 }
 
 /// Whether the provider may have done what we asked although the call failed. Only a clear refusal says that it did not.

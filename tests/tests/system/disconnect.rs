@@ -1,6 +1,8 @@
 //! Taking an account down.
 
-use evercal_domain::{AccountId, AccountState, CalendarState};
+use std::collections::BTreeSet;
+
+use evercal_domain::{AccountId, AccountState, CalendarState, Channel, ChannelId};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, quick};
@@ -146,5 +148,27 @@ async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_gran
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 0);
     keep_account(&world, "not-revoked", account).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_cannot_be_stopped_keeps_no_other_one_alive() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    channels::are_owned(&world, calendar, 1).await;
+    let live = world.store.channels_of_calendar(calendar).await.unwrap().pop().unwrap();
+    let first_in_turn: ChannelId = format!("chn_{:032x}", 1).parse().unwrap();
+    world.store.insert_channel(&Channel { id: first_in_turn, ..live }).await.unwrap();
+    let refused = FaultAction::Status { status: 403, reason: Some("forbidden".to_owned()), retry_after_s: None };
+    let rules = vec![FaultRule::once("calendar.channels.stop", refused)];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    let detail = eventually("the calendar is closed", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == CalendarState::Closed { Ok(row.detail) } else { Err((row.state, row.detail)) }
+    })
+    .await;
+    assert!(detail.as_ref().is_some_and(|why| why.contains("forbidden")), "it is told: {detail:?}");
+    assert_eq!(channels::alive_at_provider(&world, USER), BTreeSet::new());
     world.end().await;
 }
