@@ -54,8 +54,11 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         lost_commits: 0,
     };
     let outcome = slice.read().await;
-    if let Err(error) = &outcome {
-        slice.record_failure(error).await?;
+    if let Err(error) = &outcome
+        && slice.record_failure(error).await.is_err()
+    {
+        // What the provider said, and how long it wants us to wait, counts more than the log of it.
+        tracing::warn!(calendar_id = %slice.calendar.id, "a failed sync is not in the sync log");
     }
     outcome
 }
@@ -199,15 +202,16 @@ impl Slice<'_> {
         position: &SyncPosition,
         page: EventsPage,
     ) -> Result<Option<PageCommitted>, ActivityError> {
-        let (full, cursor, is_last) = next_cursor(&position.cursor, page.next);
+        let began = self.pass_began(&position.cursor);
+        let (full, cursor, is_last) = next_cursor(&position.cursor, page.next, began);
         // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows.
-        let window = Window::around(self.started_at());
+        let window = Window::around(began);
         self.count_unannounced(full, &page.items);
         let sweep = full && is_last;
         let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &window).await?;
         let finish = is_last.then(|| PassFinish {
             sweep,
-            confirmed_at: self.started_at(),
+            confirmed_at: began,
             via: self.input.reason.via(),
             window_end: if full { window.end } else { position.window_end.unwrap_or(window.end) },
             last_sync: LastSync {
@@ -296,6 +300,18 @@ impl Slice<'_> {
         self.counts.unannounced += i64::try_from(items.iter().filter(late).count()).unwrap_or(i64::MAX);
     }
 
+    /// When the pass asked for its first page: only what was there by then is sure to be in the mirror at its end, however
+    /// long it takes and whoever ends it.
+    fn pass_began(&self, cursor: &Cursor) -> DateTime<Utc> {
+        match cursor {
+            Cursor::Start | Cursor::Full { page: None, .. } | Cursor::Ready { page: None, .. } => self.now,
+            Cursor::Full { page: Some(_), since_ms } | Cursor::Ready { page: Some(_), since_ms, .. } => {
+                DateTime::from_timestamp_millis(*since_ms).filter(|_| *since_ms > 0).unwrap_or(self.started_at())
+            }
+        }
+    }
+
+    /// When the sync began that this slice is a part of.
     fn started_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.counts.started_at_ms).unwrap_or(self.now)
     }
@@ -319,8 +335,8 @@ impl Slice<'_> {
 fn read_position(cursor: &Cursor) -> ReadPosition {
     match cursor {
         Cursor::Start => ReadPosition::Full { page: None },
-        Cursor::Full { page } => ReadPosition::Full { page: page.clone().map(PageToken::new) },
-        Cursor::Ready { sync_token, page } => ReadPosition::Incremental {
+        Cursor::Full { page, .. } => ReadPosition::Full { page: page.clone().map(PageToken::new) },
+        Cursor::Ready { sync_token, page, .. } => ReadPosition::Incremental {
             sync_token: SyncToken::new(sync_token.clone()),
             page: page.clone().map(PageToken::new),
         },
@@ -328,15 +344,17 @@ fn read_position(cursor: &Cursor) -> ReadPosition {
 }
 
 /// Whether the pass is a full one, where it stands after a page, and whether that was the last.
-fn next_cursor(cursor: &Cursor, next: Next) -> (bool, Cursor, bool) {
+fn next_cursor(cursor: &Cursor, next: Next, began: DateTime<Utc>) -> (bool, Cursor, bool) {
     let full = !matches!(cursor, Cursor::Ready { .. });
+    let since_ms = began.timestamp_millis();
     match (next, cursor) {
-        (Next::Done(token), _) => (full, Cursor::Ready { sync_token: token.into_string(), page: None }, true),
+        (Next::Done(token), _) => (full, Cursor::ready(token.into_string()), true),
         (Next::Page(page), Cursor::Ready { sync_token, .. }) => {
-            (full, Cursor::Ready { sync_token: sync_token.clone(), page: Some(page.into_string()) }, false)
+            let page = Some(page.into_string());
+            (full, Cursor::Ready { sync_token: sync_token.clone(), page, since_ms }, false)
         }
         (Next::Page(page), Cursor::Start | Cursor::Full { .. }) => {
-            (full, Cursor::Full { page: Some(page.into_string()) }, false)
+            (full, Cursor::Full { page: Some(page.into_string()), since_ms }, false)
         }
     }
 }
@@ -345,20 +363,22 @@ fn next_cursor(cursor: &Cursor, next: Next) -> (bool, Cursor, bool) {
 mod tests {
     use super::*;
 
+    const BEGAN: DateTime<Utc> = DateTime::from_timestamp_millis(7).unwrap();
+
     #[test]
     fn a_page_without_the_last_token_keeps_the_old_token() {
-        let cursor = Cursor::Ready { sync_token: "old".into(), page: None };
-        let (full, next, is_last) = next_cursor(&cursor, Next::Page(PageToken::new("p2")));
-        assert_eq!(next, Cursor::Ready { sync_token: "old".into(), page: Some("p2".into()) });
+        let cursor = Cursor::ready("old".into());
+        let (full, next, is_last) = next_cursor(&cursor, Next::Page(PageToken::new("p2")), BEGAN);
+        assert_eq!(next, Cursor::Ready { sync_token: "old".into(), page: Some("p2".into()), since_ms: 7 });
         assert!(!full && !is_last);
     }
 
     #[test]
     fn only_the_last_page_of_a_pass_brings_a_new_token() {
-        for cursor in [Cursor::Full { page: Some("p9".into()) }, Cursor::Ready { sync_token: "old".into(), page: None }]
-        {
-            let (full, next, is_last) = next_cursor(&cursor, Next::Done(SyncToken::new("new")));
-            assert_eq!(next, Cursor::Ready { sync_token: "new".into(), page: None });
+        let in_pass = |cursor| next_cursor(&cursor, Next::Page(PageToken::new("p9")), BEGAN).1;
+        for cursor in [in_pass(Cursor::Start), in_pass(Cursor::ready("old".into()))] {
+            let (full, next, is_last) = next_cursor(&cursor, Next::Done(SyncToken::new("new")), BEGAN);
+            assert_eq!(next, Cursor::ready("new".into()));
             assert_eq!(full, matches!(cursor, Cursor::Full { .. }));
             assert!(is_last);
         }

@@ -108,6 +108,9 @@ pub enum Cursor {
     Full {
         /// The next page; `None` for the first.
         page: Option<String>,
+        /// When the pass asked for its first page, as Unix milliseconds; 0 before that.
+        #[serde(default)]
+        since_ms: i64,
     },
     /// The last pass ended with this token; changes since then can be asked for.
     Ready {
@@ -115,7 +118,22 @@ pub enum Cursor {
         sync_token: String,
         /// The next page of the pass that began at the token; `None` between passes.
         page: Option<String>,
+        /// When that pass asked for its first page, as Unix milliseconds; 0 between passes.
+        #[serde(default)]
+        since_ms: i64,
     },
+}
+
+impl Cursor {
+    /// At the beginning of a full pass.
+    pub fn full() -> Self {
+        Self::Full { page: None, since_ms: 0 }
+    }
+
+    /// Between passes: the last one ended with this token.
+    pub fn ready(sync_token: String) -> Self {
+        Self::Ready { sync_token, page: None, since_ms: 0 }
+    }
 }
 
 /// Where a calendar's reading stands.

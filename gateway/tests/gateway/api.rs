@@ -76,7 +76,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         generation: position.generation,
         items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
         occurrences: &occurrences,
-        cursor: &Cursor::Ready { sync_token: "t".into(), page: None },
+        cursor: &Cursor::ready("t".into()),
         finish: Some(finish),
         at: now,
     };

@@ -36,7 +36,7 @@ impl Mirror for Backend {
         let row: Option<PositionRow> = sqlx::query_as(sql::BEGIN_FULL_PASS)
             .bind(calendar.to_string())
             .bind(expected_revision)
-            .bind(to_json(&Cursor::Full { page: None }, "calendars.sync_cursor")?)
+            .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
             .fetch_optional(&self.write)
             .await
             .map_err(failed("begin a full pass"))?;

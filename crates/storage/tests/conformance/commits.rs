@@ -19,9 +19,9 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
     let start = seeded.store.sync_position(seeded.calendar).await.unwrap();
     assert_eq!((&start.cursor, start.window_end), (&Cursor::Start, None));
     let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision).await.unwrap();
-    assert_eq!((&begun.cursor, begun.generation), (&Cursor::Full { page: None }, start.generation + 1));
+    assert_eq!((&begun.cursor, begun.generation), (&Cursor::full(), start.generation + 1));
 
-    let cursor = Cursor::Full { page: Some("page 2".into()) };
+    let cursor = Cursor::Full { page: Some("page 2".into()), since_ms: 5 };
     let page = PageCommit {
         calendar_id: seeded.calendar,
         expected_revision: begun.revision,
@@ -79,7 +79,7 @@ pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one
         generation: begun.generation,
         items: &[single("s1", "a")],
         occurrences: &[],
-        cursor: &Cursor::Full { page: Some("page 2".into()) },
+        cursor: &Cursor::Full { page: Some("page 2".into()), since_ms: 5 },
         finish: None,
         at: at(1),
     };

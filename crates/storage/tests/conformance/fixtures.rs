@@ -175,7 +175,7 @@ pub fn occurrences_of(owner: &str, occurrences: Vec<Occurrence>) -> OwnerOccurre
 }
 
 pub fn ready() -> Cursor {
-    Cursor::Ready { sync_token: "token".into(), page: None }
+    Cursor::ready("token".into())
 }
 
 pub fn first(limit: u32) -> PageRequest {
