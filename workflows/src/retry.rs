@@ -229,6 +229,15 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// One call to a provider with its token refresh, including the wait for a hung peer.
 const ONE_CALL: Duration = Duration::from_secs(90);
+
+/// A channel that is granted for less is of no use, in seconds; where channels are asked for that live less than four times
+/// as long, it is a quarter of that.
+pub const CHANNEL_LIFETIME_MIN_S: u32 = 15 * 60;
+/// How long stopping a superfluous channel is tried before other work of the lane goes first, in seconds.
+pub const STOP_PATIENCE_S: u32 = 10 * 60;
+/// How long it is tried at least: one call. Much shorter than the margin that a renewal has.
+pub const STOP_PATIENCE_MIN_S: u32 = 90;
+
 /// One transaction of the store.
 const ONE_WRITE: Duration = Duration::from_secs(30);
 

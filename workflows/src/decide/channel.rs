@@ -3,10 +3,10 @@
 use evercal_domain::ProviderErrorKind;
 
 use super::jitter;
-use crate::contract::ChannelRef;
+use crate::contract::{ChannelOpened, ChannelRef};
 use crate::failure::FailedCall;
-use crate::retry::Timing;
-use crate::subscription::{LiveChannel, SubscriptionState};
+use crate::retry::{CHANNEL_LIFETIME_MIN_S, STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
+use crate::subscription::{ChannelProgress, LiveChannel, SubscriptionState};
 
 /// The next thing for the channel lane to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +51,16 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
         return ChannelStep::Close;
     }
     let channel = &state.channel;
-    let poller_wanted = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
+    // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
+    let waits_for_somebody = (state.needs_reauth || state.action_required) && !state.is_old_run;
+    let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
+    let poller_wanted = is_polled && !waits_for_somebody;
     if poller_wanted != channel.poller_runs {
         return if poller_wanted { ChannelStep::StartPoller } else { ChannelStep::StopPoller };
     }
     // One that was chosen lives for years. One that stands in is told by nobody: runs that began before it could be do not
     // expect it.
-    if state.strategy.polls() && channel.poller_interval_s != timing.polling_interval_s {
+    if poller_wanted && state.strategy.polls() && channel.poller_interval_s != timing.polling_interval_s {
         return ChannelStep::PacePoller;
     }
     if channel.fallback != channel.alert_raised {
@@ -109,6 +112,19 @@ pub fn renewal_due_ms(live: &LiveChannel, timing: &Timing, id: &str) -> i64 {
     live.expires_at_ms - lead_ms - earlier_ms
 }
 
+/// Whether a channel was granted for so short a time that renewing it would be all that happens.
+pub fn grants_too_little(opened: &ChannelOpened, timing: &Timing) -> bool {
+    let least_s = CHANNEL_LIFETIME_MIN_S.min(timing.channel_lifetime_s / 4);
+    opened.expires_at_ms.saturating_sub(opened.opened_at_ms) < i64::from(least_s) * 1_000
+}
+
+/// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
+/// call at most.
+pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i64) -> u32 {
+    let left_s = attempt_due_ms(state, timing, id).map_or(i64::MAX, |due_ms| (due_ms - now_ms) / 1_000);
+    u32::try_from(left_s.max(0)).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
+}
+
 /// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread.
 pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
     let spread = timing.channel_lifetime_spread_s.min(timing.channel_lifetime_s / 2);
@@ -137,31 +153,40 @@ pub enum AfterFailure {
     ActionRequired,
 }
 
-/// Decides what a failed attempt leads to. `failures` counts this one; `refusals` counts the not-found and forbidden
-/// ones among them, this one included: a single one is confirmed before anything is given up.
+/// Decides what a failed attempt leads to, which `state` counts already. A single not-found or forbidden is confirmed before
+/// anything is given up.
 pub(crate) fn after_failure(
+    state: &SubscriptionState,
     failed: FailedCall,
-    failures: u32,
-    refusals: u32,
     timing: &Timing,
     id: &str,
     now_ms: i64,
 ) -> AfterFailure {
+    let ChannelProgress { failures, refusals, live, .. } = &state.channel;
     match failed.kind {
         Some(ProviderErrorKind::WatchUnsupported) => return AfterFailure::PollOnly,
         Some(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
-        Some(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden) if refusals >= 2 => {
+        Some(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden) if *refusals >= 2 => {
             return AfterFailure::ActionRequired;
         }
         _ => {}
     }
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-    if let Some(pause_s) = timing.ladder_s.get(rung) {
-        // A rate limit is a pause like any other failure, but never shorter than the provider asked for.
-        return AfterFailure::Repeat { at_ms: now_ms + (i64::from(*pause_s) * 1_000).max(failed.wait_ms) };
+    let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
+    // A rate limit is a pause like any other failure, but never shorter than the provider asked for.
+    let at_ms = |pause_s: u32| now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms);
+    // One that outlasts the ladder, or the channel, is sat out with a poller and an alert.
+    let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
+    let outlasts_channel = live.as_ref().is_some_and(|live| now_ms + failed.wait_ms > live.expires_at_ms);
+    let is_long_wait = (failed.wait_ms > ladder_ms || outlasts_channel) && !state.is_old_run;
+    match rungs.first() {
+        Some(pause_s) if is_long_wait => AfterFailure::Fallback { at_ms: at_ms(*pause_s) },
+        Some(pause_s) => AfterFailure::Repeat { at_ms: at_ms(*pause_s) },
+        None => {
+            let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(*failures));
+            AfterFailure::Fallback { at_ms: at_ms(pause_s) }
+        }
     }
-    let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));
-    AfterFailure::Fallback { at_ms: now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms) }
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use temporalio_workflow::{
 };
 
 use super::publish::{is_due, publish};
-use super::{SubscriptionWorkflow, rotate_if_due};
+use super::{SubscriptionWorkflow, has_waited_long, rotate_if_due};
 use crate::account::AccountWorkflow;
 use crate::contract::{
     AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput, PollingInput,
     PollingInterval, RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
 };
-use crate::decide::channel::{ChannelStep, lifetime_s, next_step};
+use crate::decide::channel::{ChannelStep, grants_too_little, lifetime_s, next_step, stop_patience_s};
 use crate::failure::FailedCall;
 use crate::polling::PollingWorkflow;
 use crate::time::{condition, now_ms, sleep_unless};
@@ -21,8 +21,6 @@ use crate::{names, retry};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
-/// How long stopping a superfluous channel is tried before other work of the lane goes first, in seconds.
-const STOP_PATIENCE_S: u32 = 10 * 60;
 /// When it is tried again after that, in milliseconds.
 const STOP_AGAIN_MS: i64 = 3_600_000;
 
@@ -47,17 +45,21 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
             ChannelStep::WaitUntil { at_ms } => {
                 let since_ms = now_ms(&ctx);
-                let changed = move |s: &SubscriptionWorkflow| s.rotate || is_due(s) || next(s, since_ms) != step;
+                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since_ms) != step;
                 sleep_unless(&ctx, &detached, at_ms, "next attempt at a channel", changed).await;
             }
             ChannelStep::Park => {
                 let since_ms = now_ms(&ctx);
-                let changed =
-                    move |s: &SubscriptionWorkflow| s.rotate || is_due(s) || next(s, since_ms) != ChannelStep::Park;
+                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since_ms) != ChannelStep::Park;
                 let _never_cancelled = condition(&ctx, &detached, changed).await;
             }
         }
     }
+}
+
+/// Whether the lane has to do something else than its next step.
+fn wakes(ctx: &Context, workflow: &SubscriptionWorkflow) -> bool {
+    workflow.rotate || is_due(workflow) || has_waited_long(ctx, workflow)
 }
 
 fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
@@ -79,6 +81,9 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
     };
     let at_ms = now_ms(ctx);
     match result {
+        Ok(opened) if grants_too_little(&opened, &timing) && !ctx.state(|s| s.state.is_old_run) => {
+            ctx.state_mut(|s| s.state.channel_ends_at_once(&opened, &timing, &id.to_string(), at_ms));
+        }
         Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
         Err(error) => {
             let failed = FailedCall::from_error(&error);
@@ -94,7 +99,9 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let channel_id = channel.channel_id;
     let summary = if stray { "settle a stray channel" } else { "stop the old channel" };
-    let options = retry::channel_stop(&timing, STOP_PATIENCE_S, detached, summary);
+    let at_ms = now_ms(ctx);
+    let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at_ms));
+    let options = retry::channel_stop(&timing, patience_s, detached, summary);
     let input = StopChannelInput { calendar_id, channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
@@ -107,7 +114,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
                 s.state.sync.add(evercal_domain::SyncReason::Notice, 1, 0);
             }
         }
-        Err(_) => s.state.channel.stop_later(channel_id, again_at_ms),
+        Err(_) => s.state.stop_failed(channel_id, failed.and_then(|failed| failed.kind), again_at_ms),
     });
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
     if failed.is_some_and(|failed| failed.kind == Some(ProviderErrorKind::GrantRevoked)) {

@@ -31,6 +31,7 @@ type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// See "Open patches" in ARCHITECTURE.md.
 const PATCH_LISTED_AGAIN: &str = "2026-11-listed-again";
+const PATCH_LANES: &str = "2026-11-lanes";
 
 /// Waiters of `sync_now` at a time: Temporal takes ten updates of a workflow at once, the gateway joins its callers.
 const WAITERS_MAX: u32 = 8;
@@ -62,6 +63,9 @@ impl SubscriptionWorkflow {
     /// Runs both lanes until the subscription ends or hands over.
     #[run(name = names::SUBSCRIPTION)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
+        if !ctx.patched(PATCH_LANES) {
+            ctx.state_mut(|s| s.state.become_old());
+        }
         // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
         let detached = WorkflowCancellationToken::new();
         workflows::join!(
@@ -78,6 +82,10 @@ impl SubscriptionWorkflow {
             }
             return Ok(Ended { reason: ctx.state(|s| s.state.close.clone()).unwrap_or_default() });
         }
+        // A cancellation that met the hand-over: the next run begins with its end.
+        if ctx.cancellation_token().is_cancelled() {
+            ctx.state_mut(Self::close_as_cancelled);
+        }
         let next = ctx.state(|s| SubscriptionInput { carried: Some(s.state.clone()), ..s.input.clone() });
         let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
         match never {}
@@ -89,8 +97,10 @@ impl SubscriptionWorkflow {
             _ = condition(&ctx, &detached, |s: &Self| s.rotate || s.state.closed) => false,
         };
         if cancelled {
-            ctx.state_mut(|s| s.state.close.get_or_insert_with(|| "cancelled by an operator".into()).clone());
-            let _never_cancelled = condition(&ctx, &detached, |s: &Self| s.state.closed).await;
+            ctx.state_mut(Self::close_as_cancelled);
+            // Where this run hands over already, no lane of it is left to close.
+            let is_over = |s: &Self| s.state.closed || (s.rotate && !s.state.is_old_run);
+            let _never_cancelled = condition(&ctx, &detached, is_over).await;
         }
     }
 
@@ -207,13 +217,26 @@ impl SubscriptionWorkflow {
     fn ends(&self) -> bool {
         self.rotate || self.state.close.is_some()
     }
+
+    fn close_as_cancelled(&mut self) {
+        self.state.close.get_or_insert_with(|| "cancelled by an operator".into());
+    }
 }
 
 /// Hands over when the server suggests it or the history is long enough.
 fn rotate_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
-    let limit = ctx.state(|s| s.input.timing.history_events_max);
-    if ctx.continue_as_new_suggested() || ctx.history_length() >= limit {
+    if ctx.state(|s| is_long(ctx, s)) {
         ctx.state_mut(|s| s.rotate = true);
     }
     ctx.state(|s| s.rotate)
+}
+
+/// Whether a lane should hand over although it only waits: signals make a history longer too, and one that grew without end
+/// would be ended by the server.
+fn has_waited_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
+    !workflow.state.is_old_run && is_long(ctx, workflow)
+}
+
+fn is_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
+    ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
 }

@@ -4,12 +4,12 @@
 
 mod channel;
 
-use evercal_domain::{CalendarState, ProviderErrorKind, SyncReason, SyncStrategy};
+use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy};
 use serde::{Deserialize, Serialize};
 
 pub use channel::{ChannelProgress, LiveChannel, ToStop};
 
-use crate::contract::{AccountChanged, ChannelOpened, Notify, SyncCounts};
+use crate::contract::{AccountChanged, ChannelOpened, ChannelRef, Notify, SyncCounts};
 use crate::decide;
 use crate::decide::channel::AfterFailure;
 use crate::failure::FailedCall;
@@ -35,6 +35,9 @@ pub struct SubscriptionState {
     pub close: Option<String>,
     /// Set when it has ended.
     pub closed: bool,
+    /// Whether this run began before the patch `2026-11-lanes`, and goes on as its history did.
+    #[serde(skip)]
+    pub is_old_run: bool,
 }
 
 /// What the sync lane knows.
@@ -61,6 +64,8 @@ pub struct SyncProgress {
     pub refusals: u32,
     /// Reconciles in a row that found unannounced changes.
     pub missed_pushes: u32,
+    /// What the last sync served, if it failed: the next one serves it too.
+    pub failed: Option<PendingSync>,
 }
 
 /// What one sync serves.
@@ -74,9 +79,34 @@ pub struct PendingSync {
     /// When the first of them reached the gateway; 0 when there was none.
     #[serde(default)]
     pub received_at_ms: i64,
-    /// What earlier slices did, when a more urgent reason interrupted them.
+    /// What earlier slices did, when something more urgent interrupted them.
     #[serde(default)]
     pub so_far: SyncCounts,
+    /// The provider asked not to be called before; 0 when it did not.
+    #[serde(default)]
+    pub not_before_ms: i64,
+}
+
+impl PendingSync {
+    fn of(reason: SyncReason, notices: u32, received_at_ms: i64) -> Self {
+        Self { reason, notices, received_at_ms, so_far: SyncCounts::default(), not_before_ms: 0 }
+    }
+
+    /// What is left of it when it failed. Whoever asked for a sync has an answer and waits no longer; a notice is still one
+    /// that came.
+    pub(super) fn after_failure(self) -> Self {
+        let reason = match self.reason {
+            SyncReason::Operator if self.notices > 0 => SyncReason::Notice,
+            SyncReason::Operator => SyncReason::Reconcile,
+            other => other,
+        };
+        Self::of(reason, self.notices, self.received_at_ms)
+    }
+
+    /// Until when it waits where another reason joins it: one that may push it aside may also call before.
+    fn waits_until_ms(&self, joined_by: SyncReason) -> i64 {
+        if decide::sync::overtakes(Some(joined_by), self.reason.priority()) { 0 } else { self.not_before_ms }
+    }
 }
 
 impl SubscriptionState {
@@ -92,6 +122,16 @@ impl SubscriptionState {
     pub fn in_next_run(mut self) -> Self {
         self.channel.poller_interval_s = 0;
         self
+    }
+
+    /// The state of a run that began before the patch: it goes on as its history did, and knows nothing of what only newer
+    /// runs hand over.
+    pub(super) fn become_old(&mut self) {
+        self.is_old_run = true;
+        self.sync.failed = None;
+        if let Some(pending) = &mut self.sync.pending {
+            pending.not_before_ms = 0;
+        }
     }
 
     /// The state as readers see it.
@@ -262,7 +302,8 @@ impl SubscriptionState {
         }
         channel.last_failure = Some(failed.word().to_owned());
         channel.live = channel.live.take().filter(|live| live.expires_at_ms > now_ms);
-        let after = decide::channel::after_failure(failed, channel.failures, channel.refusals, timing, id, now_ms);
+        let after = decide::channel::after_failure(self, failed, timing, id, now_ms);
+        let channel = &mut self.channel;
         match after {
             AfterFailure::Repeat { at_ms } => channel.next_attempt_at_ms = Some(at_ms),
             AfterFailure::Fallback { at_ms } => {
@@ -284,13 +325,35 @@ impl SubscriptionState {
         self.channel.identify();
         self.set_unwanted_channel_aside();
     }
+
+    /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
+    /// same. The live channel stays.
+    pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now_ms: i64) {
+        let ChannelOpened { channel_id, expires_at_ms, .. } = *opened;
+        let resource_id = Some(opened.resource_id.clone());
+        self.channel.add_to_stop(ChannelRef { channel_id, resource_id, expires_at_ms }, false);
+        self.channel_failed(FailedCall { kind: None, wait_ms: 0 }, timing, id, now_ms);
+        self.channel.last_failure = self.channel.last_failure.take().map(|_no_answer| "lifetime_too_short".to_owned());
+    }
+
+    /// A channel could not be stopped.
+    pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at_ms: i64) {
+        if !self.channel.is_stray(channel) || kind == Some(ProviderErrorKind::GrantRevoked) {
+            self.channel.stop_later(channel, again_at_ms);
+        } else if self.is_old_run {
+            self.channel.settled(channel);
+        } else {
+            self.channel.forget_stray(channel);
+            // Whether it is one of the register's nobody could find out: what it announced may be a real change.
+            self.sync.add(SyncReason::Notice, 1, 0);
+        }
+    }
 }
 
 impl SyncProgress {
     /// Adds a reason to what the next sync serves.
     pub fn add(&mut self, reason: SyncReason, notices: u32, received_at_ms: i64) {
-        let next = PendingSync { reason, notices, received_at_ms, so_far: SyncCounts::default() };
-        self.merge(next);
+        self.merge(PendingSync::of(reason, notices, received_at_ms));
     }
 
     /// Merges a sync that was interrupted, or a new reason, into what the next sync serves.
@@ -302,8 +365,19 @@ impl SyncProgress {
                 notices: pending.notices.saturating_add(other.notices),
                 received_at_ms: earliest(pending.received_at_ms, other.received_at_ms),
                 so_far: if pending.so_far.started_at_ms == 0 { other.so_far } else { pending.so_far },
+                not_before_ms: pending.waits_until_ms(other.reason).max(other.waits_until_ms(pending.reason)),
             },
         });
+    }
+
+    /// Takes what the next sync serves, together with what failed before it.
+    pub fn take(&mut self) -> Option<PendingSync> {
+        if self.pending.is_some()
+            && let Some(failed) = self.failed.take()
+        {
+            self.merge(failed);
+        }
+        self.pending.take()
     }
 }
 

@@ -1,13 +1,13 @@
 //! The sync lane: waits for a reason, reads in slices, records how it went. One sync at a time; whatever comes in
 //! meanwhile is exactly one more.
 
-use evercal_domain::{Priority, ProviderErrorKind};
+use evercal_domain::{Priority, ProviderErrorKind, SyncReason};
 use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows};
 
 use super::channel_lane::tell_account_of_lost_grant;
 use super::publish::{publish, publish_last_sync};
-use super::{PendingSync, SubscriptionWorkflow, rotate_if_due};
-use crate::contract::{SyncActivities, SyncInput, SyncOutcome};
+use super::{PendingSync, SubscriptionWorkflow, has_waited_long, rotate_if_due};
+use crate::contract::{SyncActivities, SyncCounts, SyncInput, SyncOutcome};
 use crate::decide;
 use crate::failure::FailedCall;
 use crate::retry;
@@ -28,7 +28,8 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             .build();
         let mut timer = ctx.timer(options);
         loop {
-            let mut woken = condition(&ctx, &detached, |s: &SubscriptionWorkflow| s.ends() || s.state.sync_wanted());
+            let wakes = |s: &SubscriptionWorkflow| s.ends() || s.state.sync_wanted() || has_waited_long(&ctx, s);
+            let mut woken = condition(&ctx, &detached, wakes);
             let fired = workflows::select! {
                 _ = woken => false,
                 result = timer => result == TimerResult::Fired,
@@ -41,7 +42,9 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
                 timer_token.cancel();
                 return;
             }
-            sync(&ctx, &detached).await;
+            if ctx.state(|s| s.state.sync_wanted()) {
+                sync(&ctx, &detached).await;
+            }
             if ctx.state(SubscriptionWorkflow::ends) || rotate_if_due(&ctx) {
                 timer_token.cancel();
                 return;
@@ -55,7 +58,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     }
 }
 
-/// Adds the reason "reconcile" when it is due, and says when the next look is.
+/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and says when the next look is.
 fn plan_reconcile(ctx: &Context) {
     let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
@@ -65,7 +68,10 @@ fn plan_reconcile(ctx: &Context) {
             return;
         }
         if sync.reconcile_due_at_ms != 0 {
-            sync.add(evercal_domain::SyncReason::Reconcile, 0, 0);
+            match sync.failed.take() {
+                Some(failed) => sync.merge(failed),
+                None => sync.add(SyncReason::Reconcile, 0, 0),
+            }
         }
         sync.reconcile_due_at_ms = decide::sync::reconcile_due_ms(&s.input.timing, &id, sync.begun, at_ms);
     });
@@ -74,7 +80,7 @@ fn plan_reconcile(ctx: &Context) {
 /// One sync: slices until all is read, or until something else has to happen first.
 async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
     let Some(mut job) = ctx.state_mut(|s| {
-        let job = s.state.sync.pending.take()?;
+        let job = s.state.sync.take()?;
         s.state.sync.running = true;
         s.state.sync.begun += 1;
         Some(job)
@@ -82,7 +88,9 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
         return;
     };
     let outcome = loop {
-        match slice(ctx, detached, &job).await {
+        let slice =
+            if may_go_on(ctx, detached, &mut job).await { slice(ctx, detached, &job).await } else { Slice::Overtaken };
+        match slice {
             Slice::Over(outcome) => break outcome,
             Slice::Overtaken => {
                 // Both are one sync from now on, under the more urgent name; pages already read stay read.
@@ -92,19 +100,42 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
                 });
                 return;
             }
-            Slice::Continue(counts) => job.so_far = counts,
+            Slice::Continue { so_far, not_before_ms } => {
+                job.so_far = so_far;
+                job.not_before_ms = not_before_ms;
+            }
         }
     };
-    conclude(ctx, outcome);
+    conclude(ctx, job, outcome);
     publish(ctx, detached).await;
+}
+
+/// Waits for as long as the provider asked; false when something else has to happen first, and the rest of the wait is left.
+async fn may_go_on(ctx: &Context, detached: &WorkflowCancellationToken, job: &mut PendingSync) -> bool {
+    if job.not_before_ms == 0 {
+        return true;
+    }
+    let priority = job.reason.priority();
+    let urgent = move |s: &SubscriptionWorkflow| s.rotate || is_overtaken(s, priority);
+    let is_over = sleep_unless(ctx, detached, job.not_before_ms, "wait for the provider's quota", urgent).await;
+    if is_over || ctx.state(|s| s.state.is_old_run) {
+        job.not_before_ms = 0;
+        return true;
+    }
+    false
 }
 
 enum Slice {
     /// The sync has ended: the changes that it found, or the kind of failure.
     Over(Result<i64, String>),
     /// There is more to read.
-    Continue(crate::contract::SyncCounts),
-    /// A more urgent reason came.
+    Continue {
+        /// The sync so far.
+        so_far: SyncCounts,
+        /// When to go on; 0 means now.
+        not_before_ms: i64,
+    },
+    /// Something else has to happen first.
     Overtaken,
 }
 
@@ -138,12 +169,8 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
             finished(ctx, job, counts.unannounced, finished_at_ms);
             Slice::Over(Ok(counts.changes))
         }
-        Ok(SyncOutcome::More { counts }) => Slice::Continue(counts),
-        Ok(SyncOutcome::Deferred { counts, not_before_ms }) => {
-            let urgent = move |s: &SubscriptionWorkflow| s.rotate || is_overtaken(s, priority);
-            sleep_unless(ctx, detached, not_before_ms, "wait for the provider's quota", urgent).await;
-            Slice::Continue(counts)
-        }
+        Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts, not_before_ms: 0 },
+        Ok(SyncOutcome::Deferred { counts, not_before_ms }) => Slice::Continue { so_far: counts, not_before_ms },
         Ok(SyncOutcome::Gone) => {
             refused(ctx);
             Slice::Over(Err(ProviderErrorKind::NotFound.as_str().to_owned()))
@@ -158,10 +185,12 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
     }
 }
 
-/// Whether something must not wait for this slice: a more urgent reason, or the end of the subscription.
+/// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or the hand-over, for
+/// which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
-    workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
+    let hands_over = workflow.rotate && !workflow.state.is_old_run;
+    hands_over || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
 }
 
 /// A sync has read everything.
@@ -190,10 +219,11 @@ fn refused(ctx: &Context) {
     });
 }
 
-fn conclude(ctx: &Context, outcome: Result<i64, String>) {
+fn conclude(ctx: &Context, job: PendingSync, outcome: Result<i64, String>) {
     let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
         let pause_ms = i64::from(s.input.timing.failed_sync_pause_s) * 1_000;
+        let is_old_run = s.state.is_old_run;
         let sync = &mut s.state.sync;
         sync.running = false;
         sync.ended = sync.begun;
@@ -201,7 +231,8 @@ fn conclude(ctx: &Context, outcome: Result<i64, String>) {
             sync.failures = 0;
         } else {
             sync.failures = sync.failures.saturating_add(1);
-            // The reason is not forgotten: the next look comes soon, for the same one if nothing newer came.
+            // The reason is not forgotten: the next look comes soon, for the same one, whatever newer one joins it.
+            sync.failed = if is_old_run { None } else { Some(job.after_failure()) };
             sync.reconcile_due_at_ms = sync.reconcile_due_at_ms.min(at_ms + pause_ms);
         }
         sync.last_outcome = Some(outcome);

@@ -7,6 +7,7 @@ use evercal_domain::{ChannelId, SyncStrategy};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+const MINUTE_MS: i64 = 60_000;
 const ID: &str = "cal_a";
 
 fn live(opened_at_ms: i64, expires_at_ms: i64) -> LiveChannel {
@@ -89,6 +90,24 @@ fn a_calendar_that_cannot_be_watched_is_polled_without_an_alert_and_without_furt
     assert_eq!(step(&state, 0), ChannelStep::StartPoller);
     state.channel.poller_runs = true;
     assert_eq!(step(&state, i64::MAX), ChannelStep::Park);
+}
+
+#[test]
+fn nobody_asks_for_looks_while_nothing_can_be_read() {
+    let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
+    let stand_in = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
+    let polled_beside = polled(SyncStrategy::Hybrid, watched().channel);
+    for polled in [stand_in, polled_beside] {
+        let lost_grant = SubscriptionState { needs_reauth: true, ..polled.clone() };
+        let not_shared = SubscriptionState { action_required: true, ..polled };
+        for mut state in [lost_grant, not_shared] {
+            assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+            state.channel.poller_runs = false;
+            assert_eq!(step(&state, 0), ChannelStep::Park);
+            (state.needs_reauth, state.action_required) = (false, false);
+            assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+        }
+    }
 }
 
 #[test]
@@ -192,33 +211,65 @@ fn to_stop(not_before_ms: i64) -> ToStop {
     ToStop { channel, stray: false, not_before_ms }
 }
 
+/// After so many failed attempts, the last one with this failure; the channel lives until then.
+fn after(failures: u32, last: FailedCall, live_until_ms: Option<i64>) -> AfterFailure {
+    let channel = ChannelProgress {
+        failures,
+        live: live_until_ms.map(|until_ms| live(0, until_ms)),
+        ..ChannelProgress::default()
+    };
+    let state = SubscriptionState { channel, ..SubscriptionState::default() };
+    after_failure(&state, last, &Timing::default(), ID, 0)
+}
+
+fn limited(wait_ms: i64) -> FailedCall {
+    FailedCall { kind: Some(ProviderErrorKind::RateLimited), wait_ms }
+}
+
 #[test]
 fn the_ladder_has_its_rungs_and_then_polls_for_ever() {
-    let timing = Timing::default();
-    let after = |failures| after_failure(failed(ProviderErrorKind::TemporaryFailure), failures, 0, &timing, ID, 0);
-    assert_eq!(after(1), AfterFailure::Repeat { at_ms: 5 * 60_000 });
-    assert_eq!(after(2), AfterFailure::Repeat { at_ms: 10 * 60_000 });
-    assert_eq!(after(3), AfterFailure::Repeat { at_ms: 20 * 60_000 });
+    let after = |failures| after(failures, failed(ProviderErrorKind::TemporaryFailure), None);
+    assert_eq!(after(1), AfterFailure::Repeat { at_ms: 5 * MINUTE_MS });
+    assert_eq!(after(2), AfterFailure::Repeat { at_ms: 10 * MINUTE_MS });
+    assert_eq!(after(3), AfterFailure::Repeat { at_ms: 20 * MINUTE_MS });
     for failures in [4, 5, 1_000, u32::MAX] {
         let AfterFailure::Fallback { at_ms } = after(failures) else { panic!("{failures}: {:?}", after(failures)) };
-        assert!((54 * 60_000..=66 * 60_000).contains(&at_ms), "hourly, give or take a tenth: {at_ms}");
+        assert!((54 * MINUTE_MS..=66 * MINUTE_MS).contains(&at_ms), "hourly, give or take a tenth: {at_ms}");
     }
 }
 
 #[test]
 fn a_wish_of_the_provider_lengthens_a_pause_and_never_shortens_it() {
-    let timing = Timing::default();
-    let limited = |wait_ms| FailedCall { kind: Some(ProviderErrorKind::RateLimited), wait_ms };
-    let after = |wait_ms| after_failure(limited(wait_ms), 1, 0, &timing, ID, 0);
-    assert_eq!(after(1_000), AfterFailure::Repeat { at_ms: 300_000 });
-    assert_eq!(after(HOUR_MS), AfterFailure::Repeat { at_ms: HOUR_MS });
+    assert_eq!(after(1, limited(1_000), None), AfterFailure::Repeat { at_ms: 5 * MINUTE_MS });
+    assert_eq!(after(1, limited(30 * MINUTE_MS), None), AfterFailure::Repeat { at_ms: 30 * MINUTE_MS });
+    assert_eq!(after(4, limited(DAY_MS), None), AfterFailure::Fallback { at_ms: DAY_MS });
+}
+
+#[test]
+fn a_wait_that_outlasts_the_ladder_or_the_channel_is_sat_out_with_a_poller() {
+    for (failures, wait_ms, live_until_ms) in [
+        (1, HOUR_MS, None),
+        (1, HOUR_MS, Some(DAY_MS)),
+        (1, DAY_MS, None),
+        (1, DAY_MS, Some(2 * DAY_MS)),
+        (3, 21 * MINUTE_MS, Some(DAY_MS)),
+        (1, 30 * MINUTE_MS, Some(20 * MINUTE_MS)),
+    ] {
+        let wanted = AfterFailure::Fallback { at_ms: wait_ms };
+        assert_eq!(after(failures, limited(wait_ms), live_until_ms), wanted, "{failures} {wait_ms} {live_until_ms:?}");
+    }
+    let short = after(1, limited(30 * MINUTE_MS), Some(DAY_MS));
+    assert_eq!(short, AfterFailure::Repeat { at_ms: 30 * MINUTE_MS }, "this one the channel bridges");
 }
 
 #[test]
 fn each_kind_of_failure_leads_where_it_should() {
-    let timing = Timing::default();
     for kind in ProviderErrorKind::ALL {
-        let after = |refusals| after_failure(failed(kind), 1, refusals, &timing, ID, 0);
+        let after = |refusals| {
+            let channel = ChannelProgress { failures: 1, refusals, ..ChannelProgress::default() };
+            let state = SubscriptionState { channel, ..SubscriptionState::default() };
+            after_failure(&state, failed(kind), &Timing::default(), ID, 0)
+        };
         match kind {
             ProviderErrorKind::WatchUnsupported => assert_eq!(after(0), AfterFailure::PollOnly),
             ProviderErrorKind::GrantRevoked => assert_eq!(after(0), AfterFailure::NeedsReauth),
@@ -229,6 +280,18 @@ fn each_kind_of_failure_leads_where_it_should() {
             _ => assert!(matches!(after(0), AfterFailure::Repeat { .. }), "{kind}"),
         }
     }
+}
+
+#[test]
+fn stopping_an_old_channel_never_holds_a_due_attempt_for_longer_than_one_call() {
+    let mut state = watched();
+    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
+    let patience_s = |state: &SubscriptionState, now_ms| stop_patience_s(state, &Timing::default(), ID, now_ms);
+    assert_eq!(patience_s(&state, 0), 600);
+    assert_eq!(patience_s(&state, due_ms - 5 * MINUTE_MS), 300);
+    assert_eq!(patience_s(&state, due_ms - 1), 90);
+    state.channel.poll_only = true;
+    assert_eq!(patience_s(&state, due_ms), 600, "no attempt is due");
 }
 
 proptest! {
@@ -282,5 +345,30 @@ proptest! {
         let lifetime_s = lifetime_s(&timing, &id);
         prop_assert!(lifetime_s <= timing.channel_lifetime_s);
         prop_assert!(lifetime_s >= timing.channel_lifetime_s - timing.channel_lifetime_spread_s);
+    }
+
+    #[test]
+    fn whatever_lifetime_is_granted_the_next_attempt_is_never_due_at_once(
+        granted_ms in -DAY_MS..=DAY_MS,
+        asked_s in 40..=(7 * 24 * 3600_u32),
+        id in "cal_[0-9a-f]{32}",
+    ) {
+        let timing = Timing { channel_lifetime_s: asked_s, ..Timing::default() };
+        let opened = ChannelOpened {
+            channel_id: ChannelId::generate(),
+            resource_id: "r".into(),
+            opened_at_ms: DAY_MS,
+            expires_at_ms: DAY_MS + granted_ms,
+            superseded: vec![],
+        };
+        let mut state = SubscriptionState::default();
+        if grants_too_little(&opened, &timing) {
+            state.channel_ends_at_once(&opened, &timing, &id, DAY_MS);
+        } else {
+            state.channel_opened(&opened);
+        }
+        let pause_ms = attempt_due_ms(&state, &timing, &id).unwrap() - DAY_MS;
+        let least_ms = i64::from((asked_s / 16).min(3 * 60)) * 1_000;
+        prop_assert!(pause_ms >= least_ms, "{pause_ms} ms after {granted_ms} ms of {asked_s} s were granted");
     }
 }

@@ -154,13 +154,21 @@ impl ChannelProgress {
     }
 
     /// Stopping failed: again later, unless it has run out by then anyway.
-    pub fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
+    pub(super) fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
-        // A stray's expiry is unknown; its next notice would name it again.
-        if entry.channel.expires_at_ms <= at_ms {
+        if entry.channel.expires_at_ms <= at_ms && !entry.stray {
             self.settled(id);
         } else {
             entry.not_before_ms = at_ms;
         }
+    }
+
+    /// A stray could not be stopped, and nobody knows when it ends: its next notice names it again.
+    pub(super) fn forget_stray(&mut self, id: ChannelId) {
+        self.to_stop.retain(|entry| entry.channel.channel_id != id);
+    }
+
+    pub(super) fn is_stray(&self, id: ChannelId) -> bool {
+        self.to_stop.iter().any(|entry| entry.channel.channel_id == id && entry.stray)
     }
 }

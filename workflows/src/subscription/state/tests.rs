@@ -117,10 +117,53 @@ fn a_channel_that_cannot_be_stopped_is_tried_again_until_its_end() {
     let mut state = watched(old);
     let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at_ms: DAY_MS };
     state.channel_opened(&opened(new, vec![superseded]));
-    state.channel.stop_later(old, DAY_MS - 1);
+    state.sync.pending = None;
+    state.stop_failed(old, None, DAY_MS - 1);
     assert_eq!(state.channel.to_stop[0].not_before_ms, DAY_MS - 1);
-    state.channel.stop_later(old, DAY_MS);
+    state.stop_failed(old, None, DAY_MS);
+    assert_eq!(state.sync.pending, None, "its notices counted all the time");
     assert!(state.channel.to_stop.is_empty(), "by then it has run out");
+}
+
+#[test]
+fn a_stray_that_cannot_be_stopped_is_read_for_and_named_again_by_its_next_notice() {
+    let mut state = watched(ChannelId::generate());
+    let stray = ChannelId::generate();
+    for _ in 0..2 {
+        state.receive(&notice(stray));
+        assert_eq!((state.channel.to_stop.len(), &state.sync.pending), (1, &None));
+        state.stop_failed(stray, Some(ProviderErrorKind::TemporaryFailure), DAY_MS);
+        assert_eq!((state.channel.to_stop.len(), state.channel.over.len()), (0, 0));
+        assert_eq!(state.sync.pending.take().unwrap().reason, SyncReason::Notice, "its notice may be a real one");
+    }
+}
+
+#[test]
+fn a_stray_that_cannot_be_stopped_with_a_dead_grant_is_kept_until_the_grant_works() {
+    let mut state = watched(ChannelId::generate());
+    let stray = ChannelId::generate();
+    state.receive(&notice(stray));
+    state.stop_failed(stray, Some(ProviderErrorKind::GrantRevoked), DAY_MS);
+    let entry = &state.channel.to_stop[0];
+    assert_eq!((entry.channel.channel_id, entry.not_before_ms), (stray, DAY_MS));
+    assert_eq!(state.sync.pending, None);
+}
+
+#[test]
+fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_place() {
+    let (live, short) = (ChannelId::generate(), ChannelId::generate());
+    let timing = Timing::default();
+    let mut state = watched(live);
+    let superseded = ChannelRef { channel_id: live, resource_id: None, expires_at_ms: 7 * DAY_MS };
+    let granted = ChannelOpened { expires_at_ms: 1, ..opened(short, vec![superseded]) };
+    for _ in 0..4 {
+        state.channel_ends_at_once(&granted, &timing, "cal_a", 6 * DAY_MS);
+    }
+    assert_eq!(state.state(), CalendarState::Polling, "up the ladder like any other failure");
+    assert_eq!(state.detail().unwrap(), "no channel could be had (lifetime_too_short); polling meanwhile");
+    assert_eq!(state.channel.live.unwrap().channel_id, live);
+    let to_stop: Vec<ChannelId> = state.channel.to_stop.iter().map(|entry| entry.channel.channel_id).collect();
+    assert_eq!(to_stop, [short]);
 }
 
 #[test]
@@ -206,10 +249,52 @@ fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_do
     sync.add(SyncReason::Notice, 3, 70);
     sync.add(SyncReason::Notice, 2, 50);
     let so_far = SyncCounts { started_at_ms: 9, pages: 2, ..SyncCounts::default() };
-    sync.merge(PendingSync { reason: SyncReason::Connect, notices: 0, received_at_ms: 0, so_far });
+    sync.merge(PendingSync { reason: SyncReason::Connect, notices: 0, received_at_ms: 0, so_far, not_before_ms: 0 });
     let pending = sync.pending.unwrap();
     assert_eq!((pending.reason, pending.notices, pending.received_at_ms), (SyncReason::Notice, 5, 50));
     assert_eq!(pending.so_far, so_far);
+}
+
+fn deferred(reason: SyncReason, not_before_ms: i64) -> PendingSync {
+    PendingSync { not_before_ms, ..PendingSync::of(reason, 0, 0) }
+}
+
+#[test]
+fn a_pause_that_the_provider_asked_for_ends_early_only_for_what_is_more_urgent() {
+    for (paused, joined_by, wanted_ms) in [
+        (SyncReason::Notice, SyncReason::Notice, 70),
+        (SyncReason::Notice, SyncReason::Reconcile, 70),
+        (SyncReason::Notice, SyncReason::Operator, 0),
+        (SyncReason::Connect, SyncReason::NewChannel, 70),
+        (SyncReason::Connect, SyncReason::Notice, 0),
+    ] {
+        let (mut late, mut early) = (SyncProgress::default(), SyncProgress::default());
+        late.merge(deferred(paused, 70));
+        late.add(joined_by, 1, 0);
+        early.add(joined_by, 1, 0);
+        early.merge(deferred(paused, 70));
+        for sync in [late, early] {
+            assert_eq!(sync.pending.unwrap().not_before_ms, wanted_ms, "{paused:?} joined by {joined_by:?}");
+        }
+    }
+}
+
+#[test]
+fn the_next_sync_serves_what_failed_before_it_too() {
+    let mut sync = SyncProgress::default();
+    sync.failed = Some(PendingSync::of(SyncReason::Notice, 2, 50).after_failure());
+    assert_eq!(sync.take(), None, "not before the next look");
+    sync.add(SyncReason::Poll, 0, 0);
+    assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, 50)));
+    sync.add(SyncReason::Poll, 0, 0);
+    assert_eq!(sync.take().unwrap().reason, SyncReason::Poll, "once");
+}
+
+#[test]
+fn a_failed_sync_that_somebody_asked_for_is_repeated_as_one_that_nobody_waits_for() {
+    let repeated = |notices| PendingSync::of(SyncReason::Operator, notices, 0).after_failure().reason;
+    assert_eq!(repeated(0), SyncReason::Reconcile);
+    assert_eq!(repeated(1), SyncReason::Notice, "the change was announced");
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! A run hands over to the next in whatever a subscription waits for, and the wait goes on. One that never did would be
+//! ended by the server for its long history.
+
+use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
+use evercal_http::Method;
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick};
+use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
+use evercal_workflows::{SubscriptionWorkflow, Timing, names};
+use serde_json::json;
+use temporalio_client::{WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowSignalOptions};
+use temporalio_common::UntypedWorkflow;
+
+/// Runs are short here.
+fn timing() -> Timing {
+    Timing { history_events_max: 40, ..quick() }
+}
+
+async fn world(timing: Timing) -> World {
+    World::with(WorldOptions { timing, ..WorldOptions::default() }).await
+}
+
+async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
+    eventually("the state is reached", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
+    })
+    .await;
+}
+
+/// The run that a calendar's subscription is in.
+async fn run_of(world: &World, calendar: CalendarId) -> String {
+    let description = world.subscription(calendar).describe(WorkflowDescribeOptions::default()).await.unwrap();
+    description.raw().workflow_execution_info.clone().unwrap().execution.unwrap().run_id
+}
+
+/// Waits until the next run has begun.
+async fn hands_over(world: &World, calendar: CalendarId) {
+    let before = run_of(world, calendar).await;
+    eventually("the run has handed over", || async {
+        let now = run_of(world, calendar).await;
+        if now == before { Err(now) } else { Ok(()) }
+    })
+    .await;
+}
+
+/// Has notices of channels that nobody knows make the history longer until the next run has begun.
+async fn hands_over_for_strays(world: &World, calendar: CalendarId) {
+    let before = run_of(world, calendar).await;
+    eventually("the run has handed over", || async {
+        let hint =
+            ChannelHint { channel_id: ChannelId::generate(), resource_id: Some("r".into()), announces_change: true };
+        let notify = Notify { reason: SyncReason::Notice, notices: 1, received_at_ms: 0, channels: vec![hint] };
+        let options = WorkflowSignalOptions::default();
+        world.subscription(calendar).signal(SubscriptionWorkflow::notify, pack(&notify), options).await.unwrap();
+        let now = run_of(world, calendar).await;
+        if now == before { Err(now) } else { Ok(()) }
+    })
+    .await;
+}
+
+fn pulls(world: &World) -> u64 {
+    world.control().calls().unwrap().counts.get("calendar.events.list").copied().unwrap_or(0)
+}
+
+/// Has every read fail like this, and waits for the first that does, after a change.
+async fn reads_fail(world: &World, status: u16, retry_after_s: Option<u64>) {
+    let rule = FaultRule::always("calendar.events.list", FaultAction::Status { status, reason: None, retry_after_s });
+    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+    world.change_events(USER, 2).await;
+    eventually("a read has failed", || async {
+        let calls = world.control().calls().unwrap().calls;
+        if calls.iter().any(|call| call.status == Some(status)) { Ok(()) } else { Err(calls.len()) }
+    })
+    .await;
+}
+
+/// Reads go well again, and a person asks for one.
+async fn is_read_again(world: &World, calendar: CalendarId) {
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    mirror::equals_provider(world, calendar).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_after_a_consent() {
+    let world = world(Timing { polling_interval_s: 1, reconcile_interval_s: 2, ..timing() }).await;
+    world.control().set_watchable(USER, false).unwrap();
+    let account = world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.control().revoke_grants(USER).unwrap();
+    reach(&world, calendar, CalendarState::NeedsReauth).await;
+    hands_over(&world, calendar).await;
+    let poller = world.temporal.client.get_workflow_handle::<UntypedWorkflow>(names::polling_id(calendar));
+    eventually("nobody asks for looks", || async {
+        let poller = poller.describe(WorkflowDescribeOptions::default()).await.unwrap();
+        let info = poller.raw().workflow_execution_info.clone().unwrap();
+        if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
+    })
+    .await;
+    hands_over(&world, calendar).await;
+    let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
+    world.try_connect(again).await.unwrap();
+    reach(&world, calendar, CalendarState::PollOnly).await;
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run() {
+    let world = world(timing()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let before = pulls(&world);
+    reads_fail(&world, 429, Some(900)).await;
+    for _ in 0..4 {
+        hands_over_for_strays(&world, calendar).await;
+    }
+    let made = pulls(&world) - before;
+    assert!(made <= 3, "{made} calls although the provider asked for a quarter of an hour");
+    is_read_again(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up() {
+    let world = world(Timing { sync_backoff_initial_ms: 3_600_000, ..timing() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    reads_fail(&world, 503, None).await;
+    for _ in 0..2 {
+        hands_over_for_strays(&world, calendar).await;
+    }
+    is_read_again(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_that_meets_the_hand_over_closes_in_order() {
+    let mut world = world(timing()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    world.stop_worker().await.unwrap();
+    // All of it is handled in one task: the history is long by then, and both lanes return.
+    let subscription = world.subscription(calendar);
+    for _ in 0..timing().history_events_max {
+        let nothing = pack(&AccountChanged::default());
+        let options = WorkflowSignalOptions::default();
+        subscription.signal(SubscriptionWorkflow::account_changed, nothing, options).await.unwrap();
+    }
+    subscription.cancel(WorkflowCancelOptions::default()).await.unwrap();
+    world.start_worker().unwrap();
+    reach(&world, calendar, CalendarState::Closed).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    world.end().await;
+}
