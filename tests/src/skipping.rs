@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use evercal_domain::{Clock as _, SystemClock};
 use temporalio_client::Client;
@@ -13,11 +13,15 @@ use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionOpt
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, PollWorkflowExecutionTimeSkippingRequest, UpdateWorkflowExecutionOptionsRequest,
 };
+use tokio::time::Instant;
 use tonic::IntoRequest;
 
 /// Skips in one session; each timer or backoff that is jumped over is one. A child that is started meanwhile inherits
 /// this number, but not the target: it runs ahead until it has used them up.
 const SKIPS_MAX: i32 = 1_000_000;
+
+/// How long a clock may take to its target on a busy machine; a year with its renewals and syncs takes minutes.
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Moves a running workflow's clock forward by `by`, and returns when it is there. Each call needs an id of its own.
 pub async fn fast_forward(
@@ -75,6 +79,7 @@ pub async fn fast_forward_within(
         update_mask: Some(prost_wkt_types::FieldMask { paths: vec!["time_skipping_config".to_owned()] }),
     };
     WorkflowService::update_workflow_execution_options(&mut connection, request.into_request()).await?;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let poll = PollWorkflowExecutionTimeSkippingRequest {
             namespace: namespace.to_owned(),
@@ -82,11 +87,18 @@ pub async fn fast_forward_within(
             fast_forward_id: id.to_owned(),
         };
         let answer = WorkflowService::poll_workflow_execution_time_skipping(&mut connection, poll.into_request());
-        let answer = answer.await?.into_inner();
+        let answer = tokio::time::timeout_at(deadline, answer).await;
+        let answer = answer.with_context(|| format!("fast-forward {id} has no answer"))??.into_inner();
         match answer.fast_forward_polling_result() {
             FastForwardPollingResult::FastForwardCompleted => return Ok(()),
             // After 20 s without a result: ask again.
-            FastForwardPollingResult::PollTimeout => {}
+            FastForwardPollingResult::PollTimeout if Instant::now() < deadline => {}
+            FastForwardPollingResult::PollTimeout => {
+                bail!(
+                    "fast-forward {id} does not end: it is {} for {workflow}",
+                    now(client, namespace, workflow).await?
+                )
+            }
             other => bail!("fast-forward {id}: {other:?} {}", answer.failed_reason),
         }
     }

@@ -42,10 +42,11 @@ async fn idle(world: &World, calendar: CalendarId) {
     .await;
 }
 
-async fn live_for(world: &World, calendar: CalendarId, id: &str, days: u64) {
+const DAY: Duration = Duration::from_hours(24);
+
+async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Duration) {
     let workflow = names::subscription_id(calendar);
     let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
-    let time = Duration::from_hours(24 * days);
     skipping::fast_forward(client, namespace, &workflow, id, time).await.unwrap();
 }
 
@@ -85,7 +86,7 @@ async fn notice_during_pull_gives_exactly_one_follow_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn debounce_is_bounded_under_endless_notices() {
-    let world = World::start().await;
+    let world = World::with(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let channel = world.control().channels().unwrap().pop().unwrap();
     // The provider's own notices are lost: only the flood tells of the change.
@@ -122,6 +123,10 @@ async fn debounce_is_bounded_under_endless_notices() {
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     idle(&world, calendar).await;
     assert!(pulls(&world) - before <= 2, "the last follow-up and the one that was asked for");
+    let before = pulls(&world);
+    live_for(&world, calendar, "an hour later", Duration::from_hours(1)).await;
+    idle(&world, calendar).await;
+    assert_eq!(pulls(&world), before, "no timer is left of the flood");
     world.end().await;
 }
 
@@ -142,10 +147,16 @@ async fn watch_rate_403_backs_off_and_never_disables() {
     let limit = FaultAction::Status { status: 403, reason, retry_after_s: None };
     arm(&world, FaultRule { times: Some(3), ..FaultRule::once("calendar.events.watch", limit) });
     let (_account, calendar) = world.connect_and_settle().await;
-    assert_eq!(calls(&world, "calendar.events.watch"), 4, "three refusals, and the one that went through");
+    let mut attempts = world.control().calls().unwrap().calls;
+    attempts.retain(|call| call.method == "calendar.events.watch");
+    assert_eq!(attempts.len(), 4, "three refusals, and the one that went through");
+    for pair in attempts.windows(2) {
+        assert!((pair[1].at - pair[0].at).num_milliseconds() >= 1_000, "a rung of the ladder apart: {pair:#?}");
+    }
     let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
+    assert!(entries.iter().any(|entry| entry.message.starts_with("live")), "{entries:#?}");
     for entry in &entries {
-        let gave_up = ["poll_only", "action_required", "polling"].iter().any(|state| entry.message.starts_with(state));
+        let gave_up = ["poll only", "action required", "polling"].iter().any(|state| entry.message.starts_with(state));
         assert!(!gave_up && entry.kind != AuditKind::AlertRaised, "{entries:#?}");
     }
     world.end().await;
@@ -247,14 +258,14 @@ async fn renewal_404_moves_to_action_required_and_stops() {
             FaultAction::Status { status: 404, reason: None, retry_after_s: None },
         ),
     );
-    live_for(&world, calendar, "until the renewal", 7).await;
+    live_for(&world, calendar, "until the renewal", 7 * DAY).await;
     eventually("somebody has to act", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();
         if row.state == CalendarState::ActionRequired { Ok(()) } else { Err((row.state, row.detail)) }
     })
     .await;
     assert_eq!(calls(&world, "calendar.events.watch") - before, 2, "confirmed once");
-    live_for(&world, calendar, "a month later", 30).await;
+    live_for(&world, calendar, "a month later", 30 * DAY).await;
     assert_eq!(calls(&world, "calendar.events.watch") - before, 2, "and not tried any more");
     assert_eq!(world.status(calendar).await.state, CalendarState::ActionRequired);
     world.end().await;
@@ -265,7 +276,7 @@ async fn a_late_notice_of_a_stopped_channel_starts_nothing() {
     let world = World::with(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let old = world.control().channels().unwrap().pop().unwrap();
-    live_for(&world, calendar, "past the renewal", 6).await;
+    live_for(&world, calendar, "past the renewal", 6 * DAY).await;
     eventually("the old channel is stopped", || async {
         let channels = world.control().channels().unwrap();
         let stopped = channels.iter().any(|channel| channel.id == old.id && channel.stopped_at.is_some());

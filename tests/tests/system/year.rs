@@ -89,7 +89,9 @@ async fn renewal_survives_without_any_cron() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renewal_has_zero_coverage_gap() {
-    let world = World::with(options()).await;
+    // Where the ladder is used up a poller comes, which holds the calendar's clock: then tries are seconds apart.
+    let timing = Timing { regain_interval_s: 2, ..options().timing };
+    let world = World::with(WorldOptions { timing, ..options() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     // A third of the calls about channels go wrong, some of them after they had their effect.
     let random = RandomFaults {
@@ -128,6 +130,7 @@ async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and
         let rule = FaultRule::always("calendar.events.watch", down);
         world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
         let calls_before = world.control().calls().unwrap().calls.last().unwrap().index;
+        let old = channels_ever(&world).pop().unwrap();
 
         // A day of polling: the poller inherits as many skips as it has rounds in a day.
         let (client, namespace) = (world.temporal.client.clone(), world.temporal.namespace.clone());
@@ -138,7 +141,7 @@ async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and
         });
         wait_for_state(&world, calendar, CalendarState::Polling).await;
         wait_for_alerts(&world, calendar, AuditKind::AlertRaised, outage).await;
-        assert_ladder(&world, calls_before, &timing.ladder_s);
+        assert_ladder(&world, calls_before, &old, &timing.ladder_s);
         // No channel brings notices (the old one is past its end or ignored), but the mirror stays fresh.
         world.control().set_notice_plan(drop_all()).unwrap();
         world.change_events(USER, 4).await;
@@ -200,12 +203,14 @@ async fn poller_has_ended(world: &World, calendar: CalendarId) {
     .await;
 }
 
-/// The first attempts since `calls_before` are the rungs of the ladder apart, in the calendar's own time.
-fn assert_ladder(world: &World, calls_before: u64, ladder_s: &[u32]) {
+/// The first attempts since `calls_before` begin a day before the old channel ends, and are the rungs of the ladder apart, in
+/// the calendar's own time.
+fn assert_ladder(world: &World, calls_before: u64, old: &ChannelReport, ladder_s: &[u32]) {
     let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
     let attempts = calls.filter(|call| call.method == "calendar.events.watch" && call.fault.is_some());
     let at: Vec<DateTime<Utc>> = attempts.map(|call| call.simulated_now.unwrap()).take(ladder_s.len() + 1).collect();
     assert_eq!(at.len(), ladder_s.len() + 1, "the first attempt and one for each rung: {at:?}");
+    assert!(at[0] <= old.expires_at - LEAD, "first tried at {}, and it ends at {}", at[0], old.expires_at);
     for (pair, rung_s) in at.windows(2).zip(ladder_s) {
         let pause = (pair[1] - pair[0]).num_seconds();
         let rung_s = i64::from(*rung_s);
