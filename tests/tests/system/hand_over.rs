@@ -4,7 +4,7 @@
 use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
 use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
 use evercal_workflows::{SubscriptionWorkflow, Timing, names};
 use serde_json::json;
@@ -75,6 +75,15 @@ async fn reads_fail(world: &World, status: u16, retry_after_s: Option<u64>) {
     .await;
 }
 
+/// Replays the runs that have handed over, and records some of them.
+async fn keep(world: &World, name: &str, calendar: CalendarId) {
+    let mut runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
+    // The last one is still open.
+    runs.pop();
+    runs.truncate(3);
+    histories::replay_and_record(&format!("subscription-{name}"), runs).await;
+}
+
 /// Reads go well again, and a person asks for one.
 async fn is_read_again(world: &World, calendar: CalendarId) {
     world.control().set_faults(FaultPlan::default()).unwrap();
@@ -106,6 +115,7 @@ async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_afte
     reach(&world, calendar, CalendarState::PollOnly).await;
     world.change_events(USER, 3).await;
     mirror::equals_provider(&world, calendar).await;
+    keep(&world, "lost-grant-polled", calendar).await;
     world.end().await;
 }
 
@@ -121,6 +131,7 @@ async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run() {
     let made = pulls(&world) - before;
     assert!(made <= 3, "{made} calls although the provider asked for a quarter of an hour");
     is_read_again(&world, calendar).await;
+    keep(&world, "quota-hand-over", calendar).await;
     world.end().await;
 }
 
@@ -133,6 +144,7 @@ async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up() {
         hands_over_for_strays(&world, calendar).await;
     }
     is_read_again(&world, calendar).await;
+    keep(&world, "backoff-hand-over", calendar).await;
     world.end().await;
 }
 
@@ -152,5 +164,7 @@ async fn a_cancellation_that_meets_the_hand_over_closes_in_order() {
     world.start_worker().unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
+    let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
+    histories::replay_and_record("subscription-cancelled-hand-over", runs).await;
     world.end().await;
 }

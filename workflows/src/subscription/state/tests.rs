@@ -281,8 +281,8 @@ fn a_pause_that_the_provider_asked_for_ends_early_only_for_what_is_more_urgent()
 
 #[test]
 fn the_next_sync_serves_what_failed_before_it_too() {
-    let mut sync = SyncProgress::default();
-    sync.failed = Some(PendingSync::of(SyncReason::Notice, 2, 50).after_failure());
+    let failed = PendingSync::of(SyncReason::Notice, 2, 50).after_failure();
+    let mut sync = SyncProgress { failed: Some(failed), ..SyncProgress::default() };
     assert_eq!(sync.take(), None, "not before the next look");
     sync.add(SyncReason::Poll, 0, 0);
     assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, 50)));
