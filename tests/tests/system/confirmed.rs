@@ -1,25 +1,34 @@
 //! `confirmed_at` is proof: whatever had changed at the provider by then is in the mirror.
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{CalendarId, SyncReason, Via};
+use evercal_domain::{CalendarId, SyncReason, SyncStrategy, Via};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan, Quirks};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_storage::SyncRunOutcome;
 use evercal_tests::{USER, World, WorldOptions, eventually, mirror, quick};
 use evercal_workflows::Timing;
 
-/// The first page of the next pass is read; the call for the second one fails twice.
-fn fail_after_the_first_page(world: &World) {
+const EVENTS_PER_PAGE: u32 = 3;
+const FAILURES: u32 = 2;
+const CHANGES: u32 = 12;
+
+/// The first page of the next pass is read; the calls for the second one fail. The pass after it is held up, since it would
+/// confirm the same anew.
+fn fail_after_the_first_page(world: &World, events: u32) {
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    let rule = FaultRule { after: 1, times: Some(2), ..FaultRule::once("calendar.events.list", down) };
-    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+    let fail = FaultRule { after: 1, times: Some(FAILURES), ..FaultRule::once("calendar.events.list", down) };
+    let calls = events.div_ceil(EVENTS_PER_PAGE) + FAILURES;
+    let slow = FaultAction::Delay { delay_ms: 5_000 };
+    let hold_up = FaultRule { after: calls, ..FaultRule::once("calendar.events.list", slow) };
+    world.control().set_faults(FaultPlan { rules: vec![hold_up, fail], random: None }).unwrap();
 }
 
 /// When the first page was asked for of the pass that follows these calls; it was interrupted by failures.
 fn first_page_asked_for_at(world: &World, calls_before: u64) -> DateTime<Utc> {
     let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
     let pages: Vec<_> = calls.filter(|call| call.method == "calendar.events.list").collect();
-    assert_eq!(pages.iter().filter(|page| page.status == Some(503)).count(), 2, "{pages:#?}");
+    let failures = pages.iter().filter(|page| page.status == Some(503)).count();
+    assert_eq!(failures, FAILURES as usize, "{pages:#?}");
     pages.first().unwrap().at
 }
 
@@ -37,10 +46,13 @@ async fn confirmed_at(world: &World, calendar: CalendarId) -> DateTime<Utc> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began() {
-    let world = World::start().await;
-    world.control().set_quirks(Quirks { page_items_max: 3, ..Quirks::default() }).unwrap();
+    // Nothing but the first read and what is asked for below: no channel opens, and no look is due for hours.
+    let (strategy, timing) = (SyncStrategy::Polling, Timing { polling_interval_s: 36_000, ..quick() });
+    let world = World::with(WorldOptions { strategy, timing, ..WorldOptions::default() }).await;
+    world.control().set_quirks(Quirks { page_items_max: EVENTS_PER_PAGE, ..Quirks::default() }).unwrap();
     // The first read.
-    fail_after_the_first_page(&world);
+    let events = world.control().truth(USER).unwrap().events.len();
+    fail_after_the_first_page(&world, events.try_into().unwrap());
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     let first = eventually("the calendar is read", || async {
@@ -52,13 +64,12 @@ async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began() 
     assert!(first <= asked_for_at, "confirmed as of {first}, but its first page is of {asked_for_at}");
 
     // And what changed since then.
-    world.settled(calendar).await;
     idle(&world, calendar).await;
-    world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
-    world.change_events(USER, 12).await;
+    world.change_events(USER, CHANGES).await;
     let calls_before = world.control().calls().unwrap().calls.last().unwrap().index;
     let first = confirmed_at(&world, calendar).await;
-    fail_after_the_first_page(&world);
+    // At least two pages; nothing follows that would have to be held up.
+    fail_after_the_first_page(&world, CHANGES);
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     mirror::equals_provider(&world, calendar).await;
     let asked_for_at = first_page_asked_for_at(&world, calls_before);

@@ -134,6 +134,7 @@ async fn start_poller(ctx: &Context) {
         .workflow_id(names::polling_id(calendar_id))
         // The parent continues as new many times while its poller lives.
         .parent_close_policy(ParentClosePolicy::Abandon)
+        .maybe_cancellation_token(own_token(ctx))
         .static_summary(summary.to_owned())
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
@@ -151,7 +152,7 @@ async fn pace_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
     let payload = pack(&PollingInterval { interval_s });
-    let told = poller.signal(PollingWorkflow::interval, payload, SignalWorkflowOptions::default()).await;
+    let told = poller.signal(PollingWorkflow::interval, payload, signal_options(ctx)).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
         s.state.channel.poller_interval_s = interval_s;
@@ -162,7 +163,7 @@ async fn stop_poller(ctx: &Context) {
     let id = ctx.state(|s| names::polling_id(s.input.calendar_id));
     let poller = ctx.external_workflow(id, None);
     // Not found means that it has ended already, which is what we want.
-    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), SignalWorkflowOptions::default()).await;
+    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), signal_options(ctx)).await;
     ctx.state_mut(|s| s.state.channel.poller_runs = false);
 }
 
@@ -206,7 +207,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     // An account that is gone needs no telling.
     let _gone_is_fine = ctx
         .external_workflow(account, None)
-        .signal(AccountWorkflow::subscription_closed, payload, SignalWorkflowOptions::default())
+        .signal(AccountWorkflow::subscription_closed, payload, signal_options(ctx))
         .await;
 }
 
@@ -215,8 +216,17 @@ pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
     let account = ctx.state(|s| names::account_id(s.input.account_id));
     let payload = pack(&SubscriptionMissing { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) });
     // An account that is gone has told its subscriptions to close.
-    let _gone_is_fine = ctx
-        .external_workflow(account, None)
-        .signal(AccountWorkflow::grant_lost, payload, SignalWorkflowOptions::default())
-        .await;
+    let _gone_is_fine =
+        ctx.external_workflow(account, None).signal(AccountWorkflow::grant_lost, payload, signal_options(ctx)).await;
+}
+
+/// What a cancelled subscription says under its own token is never sent, and its end has to be told.
+fn signal_options(ctx: &Context) -> SignalWorkflowOptions {
+    SignalWorkflowOptions::builder().maybe_cancellation_token(own_token(ctx)).build()
+}
+
+/// A token that the cancellation of the workflow does not reach. A child under the workflow's would hang it, if somebody had
+/// terminated the child (sdk-core 0.10.1, child state machine).
+fn own_token(ctx: &Context) -> Option<WorkflowCancellationToken> {
+    (!ctx.state(|s| s.state.is_old_run)).then(WorkflowCancellationToken::new)
 }

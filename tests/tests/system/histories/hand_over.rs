@@ -6,7 +6,8 @@ use evercal_domain::{AccountId, AccountState, CalendarState, SyncStrategy};
 use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, mirror, quick, skipping};
 use evercal_workflows::{PollingWorkflow, SubscriptionWorkflow, Timing, names};
 use temporalio_client::{
-    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions, WorkflowTerminateOptions,
+    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions,
+    WorkflowTerminateOptions,
 };
 use temporalio_common::data_converters::RawValue;
 
@@ -109,6 +110,24 @@ async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays() {
     let ended = world.subscription(calendar).get_result(WorkflowGetResultOptions::default()).await;
     assert!(ended.is_err(), "it ends as cancelled: {ended:?}");
     histories::keep(&world, "cancelled-alone", calendar, None).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that_was_lost() {
+    let world = world(quick(), SyncStrategy::Hybrid).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let poller = world.temporal.client.get_workflow_handle::<PollingWorkflow>(names::polling_id(calendar));
+    eventually("the poller runs", || async {
+        poller.describe(WorkflowDescribeOptions::default()).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+    poller.terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
+    reach(&world, calendar, CalendarState::Closed).await;
+    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    signalled(&world, &names::account_id(account), names::SIGNAL_SUBSCRIPTION_CLOSED).await;
+    histories::keep(&world, "cancelled-without-poller", calendar, None).await;
     world.end().await;
 }
 
