@@ -8,6 +8,7 @@ use evercal_domain::account::Credentials;
 use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
 use evercal_domain::{AccountId, CalendarState, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
 use evercal_providers::{PageToken, TokenError};
+use evercal_storage::StoreErrorKind;
 use evercal_workflows::contract::{
     self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, ListCalendarsInput, OpenCalendars, RevokeInput,
 };
@@ -65,7 +66,11 @@ impl AccountActivities {
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
-            let provider = self.deps.provider_of(account_id).await.map_err(from_store)?;
+            let (store, provider) = (&self.deps.store, self.deps.provider_of(account_id).await.map_err(from_store)?);
+            // Reading the list may redeem a consent of which the workflow has not heard yet.
+            let stored = store.credentials(account_id).await.map_err(from_store)?;
+            let new_consent =
+                input.new_consent || matches!(stored, Some((Credentials::AuthorizationCode { .. }, _version)));
             if input.new_consent {
                 // What this process has in memory may be of the consent before. A failure shows again with the list.
                 let _read_anew = self.deps.connection(provider).tokens.reload(account_id).await;
@@ -73,11 +78,10 @@ impl AccountActivities {
             let Some((calendars, complete)) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
-            let store = &self.deps.store;
             if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {
                 let subject = grant_subject(provider, primary);
                 // Only after a consent: a person's address may change, the person of a grant cannot.
-                if input.new_consent && self.is_another_user(account_id, &subject).await? {
+                if new_consent && self.is_another_user(account_id, &subject).await? {
                     self.erase_foreign_tokens(account_id, provider).await?;
                     return Ok(CalendarsListed::AnotherUser);
                 }
@@ -86,7 +90,9 @@ impl AccountActivities {
             let at = attempt::started_at(&ctx);
             let reconciled = store.reconcile_calendars(account_id, &calendars, at).await.map_err(from_store)?;
             let register = store.calendars_of_account(account_id).await.map_err(from_store)?;
-            let waiting = register.iter().filter(|calendar| calendar.state == CalendarState::ActionRequired);
+            // One whose grant died as well shows that; after a new consent it waits all the same.
+            let may_wait = [CalendarState::ActionRequired, CalendarState::NeedsReauth];
+            let waiting = register.iter().filter(|calendar| may_wait.contains(&calendar.state));
             let waiting = waiting.map(|calendar| calendar.id).filter(|id| reconciled.listed.contains(id));
             Ok(CalendarsListed::Listed {
                 action_required: waiting.collect(),
@@ -124,27 +130,11 @@ impl AccountActivities {
     ) -> Result<AccountRevoked, ActivityError> {
         attempt::run(&ctx, async {
             let (store, account_id) = (&self.deps.store, input.account_id);
-            let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
-            let credentials = store.credentials(account_id).await.map_err(from_store)?;
-            let revoked = match credentials.as_ref().and_then(|(credentials, _)| credentials.tokens()) {
-                _ if input.erase_only => AccountRevoked::OnlyErased,
-                Some(Credentials::Tokens { refresh_token, .. }) => {
-                    // Revoking ends the tokens of every client of the project for that person.
-                    if store.shares_grant(account_id).await.map_err(from_store)? {
-                        AccountRevoked::KeptForOthers
-                    } else {
-                        let revoked = connection.oauth.revoke(refresh_token).await;
-                        match revoked {
-                            Ok(()) => AccountRevoked::Revoked,
-                            // Whatever the provider means by it, asking again is in vain, and the tokens must go.
-                            Err(error) if error.kind.retry_class() == RetryClass::Permanent => AccountRevoked::WasDead,
-                            Err(error) => {
-                                return Err(from_token(&ctx, &TokenError::Provider(error), Repeat::Policy));
-                            }
-                        }
-                    }
-                }
-                _ => AccountRevoked::WasDead,
+            let revoked = if input.erase_only {
+                // What cannot be opened any more, or asked of the provider, can still be erased.
+                AccountRevoked::OnlyErased
+            } else {
+                self.give_grant_back(&ctx, account_id).await?
             };
             store.erase_credentials(account_id).await.map_err(from_store)?;
             store.erase_mirrors(account_id).await.map_err(from_store)?;
@@ -155,6 +145,29 @@ impl AccountActivities {
 }
 
 impl AccountActivities {
+    /// Revokes the grant, unless another account lives on it.
+    async fn give_grant_back(
+        &self,
+        ctx: &ActivityContext,
+        account_id: AccountId,
+    ) -> Result<AccountRevoked, ActivityError> {
+        let store = &self.deps.store;
+        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let credentials = store.credentials(account_id).await.map_err(from_store)?;
+        let tokens = credentials.as_ref().and_then(|(credentials, _version)| credentials.tokens());
+        let Some(Credentials::Tokens { refresh_token, .. }) = tokens else { return Ok(AccountRevoked::WasDead) };
+        // Revoking ends the tokens of every client of the project for that person.
+        if store.shares_grant(account_id).await.map_err(from_store)? {
+            return Ok(AccountRevoked::KeptForOthers);
+        }
+        match connection.oauth.revoke(refresh_token).await {
+            Ok(()) => Ok(AccountRevoked::Revoked),
+            // Whatever the provider means by it, asking again is in vain, and the tokens must go.
+            Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),
+            Err(error) => Err(from_token(ctx, &TokenError::Provider(error), Repeat::Policy)),
+        }
+    }
+
     /// Whether the account is known to be somebody else's.
     async fn is_another_user(&self, account_id: AccountId, subject: &str) -> Result<bool, ActivityError> {
         let known = self.deps.store.grant_subject(account_id).await.map_err(from_store)?;
@@ -166,9 +179,12 @@ impl AccountActivities {
     async fn erase_foreign_tokens(&self, account_id: AccountId, provider: Provider) -> Result<(), ActivityError> {
         let store = &self.deps.store;
         let credentials = store.credentials(account_id).await.map_err(from_store)?;
-        // A code that came meanwhile is of the next consent.
-        if matches!(credentials, Some((Credentials::Tokens { .. }, _))) {
-            store.erase_credentials(account_id).await.map_err(from_store)?;
+        // A code that came meanwhile is of the next consent, and so is what replaces the tokens from here on.
+        if let Some((Credentials::Tokens { .. }, version)) = credentials {
+            match store.erase_credentials_if(account_id, version).await {
+                Err(error) if error.kind != StoreErrorKind::Conflict => return Err(from_store(error)),
+                _ => {}
+            }
             // Found to be erased, they are not kept in memory either.
             let _not_connected = self.deps.connection(provider).tokens.reload(account_id).await;
         }

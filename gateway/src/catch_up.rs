@@ -33,6 +33,8 @@ const FAILURES_IN_A_ROW_MAX: u32 = 5;
 const AWAY_AFTER: u32 = 2;
 /// How long the store may take to show that it answers.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a round may take beyond its time for telling: a connection that died silently must not end the looking.
+const ROUND_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How often and how fast.
 #[derive(Debug, Clone, Copy)]
@@ -184,11 +186,15 @@ impl CatchUp {
             catching_up: !memory.debt.is_none(),
             well_at,
         });
-        if memory.temporal.is_well()
-            && memory.store.is_well()
-            && let Err(error) = self.pay(memory, now).await
-        {
-            tracing::error!(%error, cause = error.cause(), "calendars could not be told to catch up");
+        if memory.temporal.is_well() && memory.store.is_well() {
+            match tokio::time::timeout(self.pace.heartbeat + ROUND_PATIENCE, self.pay(memory, now)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, cause = error.cause(), "calendars could not be told to catch up");
+                }
+                // Who was told meanwhile is remembered; at most one is told twice.
+                Err(_) => tracing::error!("telling calendars to catch up takes too long; the next round goes on"),
+            }
         }
     }
 
@@ -203,10 +209,16 @@ impl CatchUp {
             memory.well_at = *well_at;
             memory.debt.owe_all();
         }
-        if memory.debt.is_none() && temporal.is_ok() && store.is_ok() {
-            store = in_time(self.store.beat(HEARTBEAT, now)).await.map(|()| Some(now));
+        // A store that only reads is not there. While something is owed the row is written as it was, so that the same
+        // is seen of a store then and later.
+        let is_well = memory.debt.is_none() && temporal.is_ok();
+        let beat_at = if is_well { Some(now) } else { memory.well_at };
+        if store.is_ok()
+            && let Some(at) = beat_at
+        {
+            store = in_time(self.store.beat(HEARTBEAT, at)).await.map(|()| Some(at));
             if store.is_ok() {
-                memory.well_at = Some(now);
+                memory.well_at = Some(at);
             }
         }
         memory.temporal.saw("temporal", &temporal);
@@ -243,7 +255,7 @@ impl CatchUp {
             self.tell(calendar, &mut telling, &mut memory.debt).await;
         }
         while memory.debt.owes_all() && !telling.is_over() {
-            let calendars = self.store.open_calendar_ids(memory.debt.told_up_to(), CALENDARS_PER_PAGE).await?;
+            let calendars = self.store.open_calendar_ids(memory.debt.had_turn_up_to(), CALENDARS_PER_PAGE).await?;
             if calendars.is_empty() {
                 self.record(memory, now).await?;
                 memory.debt.walked_to_the_end();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Which calendars are still to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Debt {
-    /// All are being told, in the order of their ids; those up to `told` have had their turn.
+    /// All are being told, in the order of their ids; those up to `had_turn_up_to` have had their turn.
     all: Option<Walk>,
     /// These too, and when to try them again: at once those that were not tried yet.
     single: BTreeMap<CalendarId, Option<Instant>>,
@@ -17,7 +17,7 @@ pub(crate) struct Debt {
 /// How far telling all of them has come.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
-    told: Option<CalendarId>,
+    had_turn_up_to: Option<CalendarId>,
 }
 
 impl Debt {
@@ -28,7 +28,7 @@ impl Debt {
 
     /// Everybody is to be told, from the first one on.
     pub(crate) fn owe_all(&mut self) {
-        *self = Self { all: Some(Walk { told: None }), single: BTreeMap::new() };
+        *self = Self { all: Some(Walk { had_turn_up_to: None }), single: BTreeMap::new() };
     }
 
     /// Whether all are being told.
@@ -38,20 +38,20 @@ impl Debt {
 
     /// This one is to be told. One that could not be told before keeps its time.
     pub(crate) fn owe(&mut self, calendar: CalendarId) {
-        let has_its_turn_yet = self.all.is_some_and(|walk| walk.told.is_none_or(|told| calendar > told));
+        let has_its_turn_yet = self.all.is_some_and(|walk| walk.had_turn_up_to.is_none_or(|last| calendar > last));
         if !has_its_turn_yet {
             self.single.entry(calendar).or_default();
         }
     }
 
     /// While all are being told: the one after which to go on.
-    pub(crate) fn told_up_to(&self) -> Option<CalendarId> {
-        self.all.and_then(|walk| walk.told)
+    pub(crate) fn had_turn_up_to(&self) -> Option<CalendarId> {
+        self.all.and_then(|walk| walk.had_turn_up_to)
     }
 
     /// All up to this one have had their turn.
     pub(crate) fn walked(&mut self, calendar: CalendarId) {
-        self.all = Some(Walk { told: Some(calendar) });
+        self.all = Some(Walk { had_turn_up_to: Some(calendar) });
     }
 
     /// All have had their turn.

@@ -10,6 +10,7 @@ mod catch_up;
 pub mod codec;
 mod conditional;
 pub mod config;
+mod consents;
 mod debt;
 mod delivery;
 mod extract;

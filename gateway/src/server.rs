@@ -23,6 +23,7 @@ use crate::accounts::{AccountWorkflows, Given};
 use crate::caller::TenantRates;
 use crate::catch_up::{CatchUp, Watch};
 use crate::config::{GatewayConfig, GatewayLimits};
+use crate::consents::Consents;
 use crate::delivery::Delivery;
 use crate::extract::Peer;
 use crate::group_commit::GroupLimits;
@@ -111,7 +112,7 @@ impl Gateway {
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             watch,
-            consents: TaskTracker::new(),
+            consents: Consents::new(limits.requests_max),
         });
 
         let background = TaskTracker::new();
@@ -144,19 +145,21 @@ impl Gateway {
         self.stop_serving.cancel();
         self.serving.close();
         let served = async {
-            self.serving.wait().await;
-            self.state.consents.close();
-            self.state.consents.wait().await;
+            tokio::join!(self.serving.wait(), self.state.notices.drain(), self.state.sync_now.drain());
         };
-        let drained = async {
-            tokio::join!(served, self.state.notices.drain(), self.state.sync_now.drain());
-        };
-        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
-            tracing::warn!("some requests did not end within the drain time and were cut off");
-        }
+        self.within_drain_time("requests", served).await;
+        // Last, since open requests may bring more of them; and with a time of their own, since a slow request must not
+        // cost somebody's consent.
+        self.within_drain_time("consents", self.state.consents.drain()).await;
         self.stop_background.cancel();
         self.background.close();
         self.background.wait().await;
+    }
+
+    async fn within_drain_time(&self, what: &str, drained: impl Future<Output = ()>) {
+        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
+            tracing::warn!(what, "not all ended within the drain time; the others were cut off");
+        }
     }
 }
 

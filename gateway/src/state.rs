@@ -5,12 +5,12 @@ use std::sync::Arc;
 use evercal_domain::Clock;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_storage::Store;
-use tokio_util::task::TaskTracker;
 
 use crate::accounts::AccountWorkflows;
 use crate::caller::TenantRates;
 use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
+use crate::consents::Consents;
 use crate::notices::Notices;
 use crate::security_log::SecurityLog;
 use crate::sync_now::SyncNow;
@@ -30,8 +30,7 @@ pub(crate) struct Shared {
     pub tenant_rates: TenantRates,
     pub security: Arc<SecurityLog>,
     pub watch: Arc<Watch>,
-    /// Consents that came back and are being kept, whether or not their browser still waits.
-    pub consents: TaskTracker,
+    pub consents: Consents,
 }
 
 impl AppState {

@@ -25,7 +25,7 @@ pub(crate) struct SyncNow {
     group: GroupCommit<Update>,
     delivery: Arc<Delivery>,
     patience: Duration,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
     closing: CancellationToken,
 }
 
@@ -59,15 +59,15 @@ impl SyncNow {
     ) -> Self {
         let closing = CancellationToken::new();
         let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits);
-        let waiting = Waiting { per_tenant_max: waiting_per_tenant_max, tenants: Mutex::default() };
+        let waiting = Arc::new(Waiting { per_tenant_max: waiting_per_tenant_max, tenants: Mutex::default() });
         Self { group, delivery, patience, waiting, closing }
     }
 
     /// Asks, and waits. When the patience ends, when this process is told to stop, when nobody can take an update, or when
     /// the tenant waits for too many already, the request is left behind as a signal.
     pub(crate) async fn ask(&self, tenant: TenantId, calendar: CalendarId) -> Result<Asked, DeliveryError> {
-        if let Some(_place) = self.waiting.place(tenant)
-            && let Ok(answer) = self.group.join(calendar, ())
+        if let Some(place) = self.waiting.place(tenant)
+            && let Ok(answer) = self.group.join(calendar, vec![place])
             && let Ok(Ok(Some(asked))) = tokio::time::timeout(self.patience, answer).await
         {
             return Ok(asked);
@@ -92,25 +92,25 @@ struct Waiting {
     tenants: Mutex<HashMap<TenantId, usize>>,
 }
 
-/// A place to wait in, given back when it is dropped.
-struct Place<'a> {
-    waiting: &'a Waiting,
+/// A place to wait in, given back when the sync has ended, or nobody waits for it any longer: not when its caller hangs up.
+struct Place {
+    waiting: Arc<Waiting>,
     tenant: TenantId,
 }
 
 impl Waiting {
-    fn place(&self, tenant: TenantId) -> Option<Place<'_>> {
+    fn place(self: &Arc<Self>, tenant: TenantId) -> Option<Place> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = tenants.entry(tenant).or_default();
         if *waiting >= self.per_tenant_max {
             return None;
         }
         *waiting += 1;
-        Some(Place { waiting: self, tenant })
+        Some(Place { waiting: Arc::clone(self), tenant })
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut tenants = self.waiting.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut waiting) = tenants.entry(self.tenant) {
@@ -130,13 +130,15 @@ struct Update {
 
 #[async_trait]
 impl Work for Update {
-    type Item = ();
+    type Item = Vec<Place>;
     /// `None`: the update could not be placed, did not end in time, or this process stops.
     type Outcome = Option<Asked>;
 
-    fn merge((): &mut (), (): ()) {}
+    fn merge(places: &mut Vec<Place>, mut more: Vec<Place>) {
+        places.append(&mut more);
+    }
 
-    async fn perform(&self, calendar: CalendarId, (): ()) -> Option<Asked> {
+    async fn perform(&self, calendar: CalendarId, _places: Vec<Place>) -> Option<Asked> {
         self.closing.run_until_cancelled(self.ask(calendar)).await.flatten()
     }
 }

@@ -75,10 +75,10 @@ fn lock(outputs: &Path) -> anyhow::Result<(File, PathBuf)> {
 }
 
 fn forget_our_crates(fingerprints: &Path) -> anyhow::Result<()> {
-    for crate_ in fs::read_dir(fingerprints).into_iter().flatten().filter_map(Result::ok) {
-        let name = crate_.file_name();
+    for fingerprint in fs::read_dir(fingerprints).into_iter().flatten().filter_map(Result::ok) {
+        let name = fingerprint.file_name();
         if ["evercal-", "xtask-"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
-            let path = crate_.path();
+            let path = fingerprint.path();
             fs::remove_dir_all(&path).with_context(|| format!("deleting {}", path.display()))?;
         }
     }

@@ -139,10 +139,16 @@ impl Owners {
                     }
                 }
                 StoredBody::Cancelled(position) => cancelled.entry(&position.master_id).or_default().push(position),
+                StoredBody::Unreadable { .. } => {}
             }
         }
+        let not_known_whole: BTreeSet<&ProviderEventId> = self.rows.iter().filter_map(owner_of_unreadable).collect();
         let mut result = Vec::new();
         for owner in &self.ids {
+            // What is shown of it stays until all of it can be read again: a cancelled occurrence might come back otherwise.
+            if not_known_whole.contains(owner) {
+                continue;
+            }
             let exceptions = exceptions.remove(owner).unwrap_or_default();
             let occurrences = match self.rows.get(owner) {
                 Some(StoredBody::Event(master)) if master.is_master() => {
@@ -177,7 +183,13 @@ fn master_of(body: &StoredBody) -> Option<&ProviderEventId> {
     match body {
         StoredBody::Event(event) => event.series.as_ref().map(|series| &series.master_id),
         StoredBody::Cancelled(position) => Some(&position.master_id),
+        StoredBody::Unreadable { master_id } => master_id.as_ref(),
     }
+}
+
+fn owner_of_unreadable<'a>((id, body): (&'a ProviderEventId, &'a StoredBody)) -> Option<&'a ProviderEventId> {
+    let StoredBody::Unreadable { master_id } = body else { return None };
+    Some(master_id.as_ref().unwrap_or(id))
 }
 
 fn item_id(item: &RemoteItem) -> Option<&ProviderEventId> {

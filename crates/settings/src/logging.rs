@@ -1,4 +1,5 @@
-//! How a role logs: one JSON object per line, to stderr; `evercal dev` to a file. What is logged, and what never is: `docs/logging.md`.
+//! How a role logs: one JSON object per line, to stderr; `evercal dev` to a file. What is logged, and what never is:
+//! `docs/logging.md`.
 
 use std::fs::File;
 use std::io;

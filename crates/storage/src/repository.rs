@@ -174,7 +174,7 @@ pub trait Mirror: Send + Sync {
     /// fails and they stop. Conflict if the revision moved.
     async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
     /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to. Those that cannot
-    /// be read are left out, so that a fresh copy heals them.
+    /// be read are among them as such: a fresh copy heals them, and until then their series is not known whole.
     async fn related_items(&self, calendar: CalendarId, ids: &[ProviderEventId])
     -> Result<Vec<StoredItem>, StoreError>;
     /// The rows that a sweep of this generation would delete.

@@ -156,6 +156,11 @@ pub enum StoredBody {
     Event(Box<Event>),
     /// A cancelled occurrence.
     Cancelled(SeriesPosition),
+    /// Something that cannot be read, because it is damaged or because a newer version wrote it.
+    Unreadable {
+        /// The master of the series that it belongs to.
+        master_id: Option<ProviderEventId>,
+    },
 }
 
 /// A row of the mirror.
@@ -173,6 +178,7 @@ impl StoredItem {
         match &self.body {
             StoredBody::Event(event) => event.series.as_ref().map_or(&self.provider_id, |series| &series.master_id),
             StoredBody::Cancelled(position) => &position.master_id,
+            StoredBody::Unreadable { master_id } => master_id.as_ref().unwrap_or(&self.provider_id),
         }
     }
 }

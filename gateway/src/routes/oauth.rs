@@ -155,7 +155,10 @@ pub(super) async fn callback(
     let query = query.map_or_else(|_| CallbackQuery::default(), |ApiQuery(query)| query);
     // The consent is good for one use: a browser that goes away now takes nothing with it.
     let coming_back = come_back(state.clone(), source, query).in_current_span();
-    let page = state.consents.spawn(coming_back).await;
+    let Some(coming_back) = state.consents.keep(coming_back) else {
+        return Err(Problem::unavailable("Too many people come back from the consent page; reload this page."));
+    };
+    let page = coming_back.await;
     page.unwrap_or_else(|_panicked| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
 }
 

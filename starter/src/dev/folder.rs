@@ -73,7 +73,7 @@ impl Folder {
         let known = read_kept(&path);
         let former = known.as_ref().ok().and_then(Option::as_ref).map(|kept| kept.worker_identity.clone());
         let worker_identity = former.filter(|identity| !identity.is_empty()).map_or_else(new_worker_identity, Ok)?;
-        let known = if fresh { clear(&path).map(|()| None) } else { known }?;
+        let known = if fresh { None } else { known? };
         let (kept, ports) = match known {
             Some(mut kept) => {
                 kept.gateway_port = port.unwrap_or(kept.gateway_port);
@@ -86,6 +86,10 @@ impl Folder {
             }
             None => new_kept(port, worker_identity)?,
         };
+        // Only once nothing can fail any more but the disk.
+        if fresh {
+            clear(&path)?;
+        }
         write_private(&path.join(KEPT), &path.join(KEPT_UNFINISHED), &serde_json::to_vec_pretty(&kept)?)?;
         Ok((Self { path, kept, _lock: lock }, ports))
     }
@@ -167,12 +171,11 @@ fn foreign_name(path: &Path) -> anyhow::Result<Option<OsString>> {
     Ok(None)
 }
 
-/// Deletes what `dev` makes but for the lock; other files are somebody's, even here. The keys go last: without them the
-/// rest would be a stranger's.
+/// Deletes what `dev` makes; other files are somebody's, even here. The lock stays, and so do the keys until new ones take
+/// their place: without any the rest would be a stranger's.
 fn clear(path: &Path) -> anyhow::Result<()> {
     let database = ["", "-wal", "-shm", "-journal"].map(|end| format!("{DATABASE_FILE}{end}"));
-    let others =
-        ["temporal", "simulator", LOGS, READY_FILE, READY_UNFINISHED, KEPT_UNFINISHED, KEPT].map(str::to_owned);
+    let others = ["temporal", "simulator", LOGS, READY_FILE, READY_UNFINISHED, KEPT_UNFINISHED].map(str::to_owned);
     for name in database.into_iter().chain(others) {
         let entry = path.join(name);
         let deleted = match fs::symlink_metadata(&entry) {
@@ -293,6 +296,17 @@ mod tests {
         for name in [".git/HEAD", "thesis.txt", "evercal.db.backup"] {
             assert!(folder.path().join(name).exists(), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_start_that_finds_its_port_taken_has_deleted_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = opened(folder.path(), false, None).await.unwrap();
+        fs::write(folder.path().join(DATABASE_FILE), "a mirror").unwrap();
+        let taken = HeldPort::choose(None).unwrap();
+        assert!(opened(folder.path(), true, Some(taken.number())).await.is_err());
+        assert!(folder.path().join(DATABASE_FILE).exists());
+        assert_eq!(opened(folder.path(), false, None).await.unwrap().api_key, first.api_key);
     }
 
     #[tokio::test]

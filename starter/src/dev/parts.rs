@@ -150,7 +150,8 @@ async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: 
     }
     bail!(
         "workers of another evercal serve the namespace `{namespace}` ({}), or did so minutes ago: set another \
-         TEMPORAL_NAMESPACE, for example TEMPORAL_NAMESPACE=evercal-dev",
+         TEMPORAL_NAMESPACE, for example TEMPORAL_NAMESPACE=evercal-dev; if they were this folder's own, of a version \
+         before, try again in five minutes",
         others.into_iter().collect::<Vec<_>>().join(", ")
     );
 }

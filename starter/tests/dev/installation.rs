@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -182,11 +183,16 @@ pub fn command(folder: &Path) -> Command {
     let mut command = evercal();
     command.args(["dev", "--json", "--data-dir"]).arg(folder).stdin(Stdio::null());
     if !folder.join("dev-keys.json").exists() {
-        // Not 8080: another test would take it between a stop and the next start.
-        let port = 10_000 + u16::from_be_bytes(random::bytes().unwrap()) % 7_000;
-        command.args(["--port", &port.to_string()]);
+        command.args(["--port", &free_port().to_string()]);
     }
     command
+}
+
+/// Not 8080, which another test would take between a stop and the next start.
+fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let ports = std::iter::repeat_with(|| 10_000 + u16::from_be_bytes(random::bytes().unwrap()) % 7_000);
+    ports.take(100).find(is_free).expect("a free port")
 }
 
 /// The program, without the settings that whoever runs the tests may have: theirs are of another evercal.

@@ -90,6 +90,33 @@ async fn a_consent_of_another_user_changes_nothing_but_asks_for_the_right_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consent_of_another_user_that_a_look_under_way_redeems_changes_nothing_either() {
+    let world = World::start().await;
+    let other = NewUser { email: OTHER.to_owned(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&other).unwrap();
+    let (account, calendar) = world.connect_and_settle().await;
+    let answers = |status| FaultAction::Status { status, reason: None, retry_after_s: None };
+    arm(&world, FaultRule::always("calendar.calendarList.list", answers(503)));
+    let before = calls(&world, "calendar.calendarList.list");
+    discover(&world, account).await;
+    eventually("the look has begun, and gets no answer", || async {
+        let made = calls(&world, "calendar.calendarList.list") - before;
+        if made > 0 { Ok(()) } else { Err(made) }
+    })
+    .await;
+    connect_again(&world, account, OTHER).await;
+    // The next attempt needs new tokens, and finds the code of which the workflow has not heard yet.
+    arm(&world, FaultRule::once("calendar.calendarList.list", answers(401)));
+    reach_account(&world, account, AccountState::NeedsReauth).await;
+    let calendars = world.store.calendars_of_account(account).await.unwrap();
+    assert_eq!(calendars.len(), 1, "no row of the other person: {calendars:#?}");
+    connect_again(&world, account, USER).await;
+    reach(&world, calendar, CalendarState::Live).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it_works() {
     let world = World::start().await;
     let refusal = FaultAction::Status { status: 404, reason: None, retry_after_s: None };

@@ -72,6 +72,9 @@ impl AccountProgress {
     pub(super) fn consent_is_good(&mut self) {
         if self.consent_unchecked {
             self.consent_unchecked = false;
+            // Who said meanwhile that the grant is dead spoke of the one before, or will say it again.
+            self.needs_reauth = false;
+            self.detail = None;
             self.tell_all(false);
         }
     }
@@ -97,7 +100,9 @@ mod tests {
         let mut progress = AccountProgress { calendars: BTreeSet::from([calendar_id]), ..AccountProgress::default() };
         progress.regain_grant(true);
         assert!(progress.to_tell.is_empty(), "whose consent it is nobody knows yet");
+        progress.lose_grant("a subscription found the grant before it dead");
         progress.consent_is_good();
+        assert_eq!(progress.state(), AccountState::Connecting);
         assert_eq!(progress.to_tell, BTreeMap::from([(calendar_id, false)]));
         progress.to_tell.clear();
         progress.consent_is_good();

@@ -338,10 +338,11 @@ impl SubscriptionState {
 
     /// A channel could not be stopped.
     pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at_ms: i64) {
-        if !self.channel.is_stray(channel) || kind == Some(ProviderErrorKind::GrantRevoked) {
-            self.channel.stop_later(channel, again_at_ms);
-        } else if self.is_old_run {
+        let is_stray = self.channel.is_stray(channel);
+        if is_stray && self.is_old_run {
             self.channel.settled(channel);
+        } else if !is_stray || kind == Some(ProviderErrorKind::GrantRevoked) {
+            self.channel.stop_later(channel, again_at_ms);
         } else {
             self.channel.forget_stray(channel);
             // Whether it is one of the register's nobody could find out: what it announced may be a real change.

@@ -186,3 +186,22 @@ fn a_series_that_cannot_be_expanded_for_a_new_window_keeps_what_it_has() {
     let broken = Event { recurrence: vec!["RRULE:FREQ=SOMETIMES".into()], ..master() };
     assert_eq!(expand_stored(vec![stored(broken)], None, &window()), []);
 }
+
+#[test]
+fn a_series_of_which_a_stored_row_cannot_be_read_keeps_what_it_has_until_a_fresh_copy_comes() {
+    let damaged = |row_id: &str, master_id: Option<&str>| StoredItem {
+        provider_id: id(row_id),
+        body: StoredBody::Unreadable { master_id: master_id.map(id) },
+    };
+    // An occurrence that may have been cancelled, or the series itself.
+    for rows in [
+        vec![stored(master()), stored(exception("m1_1", 1)), damaged("m1_2", Some("m1"))],
+        vec![damaged("m1", None), stored(exception("m1_1", 1))],
+    ] {
+        assert_eq!(expand_stored(rows.clone(), None, &window()), []);
+        let page = [is(Event { title: Some("Moved".into()), ..exception("m1_1", 1) })];
+        assert_eq!(merged(&rows, &page).occurrences, []);
+        let fresh = [is(master()), cancelled("m1_2", 2)];
+        assert_eq!(occurrences(&rows, &fresh), expected(&[("m1", &["m1+0", "m1_1+26"])]));
+    }
+}

@@ -161,6 +161,16 @@ impl ItemRow {
     pub fn owner(&self) -> &str {
         self.series_master_id.as_deref().unwrap_or(&self.provider_event_id)
     }
+
+    /// Its item, also where the body cannot be read: because it is damaged, or because a newer version wrote it.
+    pub fn read_or_unreadable(self) -> StoredItem {
+        let provider_id = ProviderEventId::new(self.provider_event_id.clone());
+        let master_id = self.series_master_id.clone().map(ProviderEventId::new);
+        StoredItem::try_from(self).unwrap_or_else(|error| {
+            tracing::error!(%error, "a stored event cannot be read");
+            StoredItem { provider_id, body: StoredBody::Unreadable { master_id } }
+        })
+    }
 }
 
 impl TryFrom<ItemRow> for StoredItem {

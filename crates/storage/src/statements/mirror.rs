@@ -67,7 +67,7 @@ impl Mirror for Backend {
         let masters: BTreeSet<&str> = owners.difference(&named).copied().collect();
         self.collect_items(calendar, "provider_event_id", &masters, &mut rows).await?;
         self.collect_items(calendar, "series_master_id", &owners, &mut rows).await?;
-        Ok(readable(rows.into_values()))
+        Ok(rows.into_values().map(ItemRow::read_or_unreadable).collect())
     }
 
     async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StaleItem>, StoreError> {
