@@ -51,6 +51,7 @@ mod tests {
         let consents = Consents::new(1);
         let (end, ended) = oneshot::channel::<()>();
         drop(consents.keep(ended).unwrap());
+        tokio::task::yield_now().await;
         assert!(consents.keep(async {}).is_none());
         end.send(()).unwrap();
         consents.drain().await;
