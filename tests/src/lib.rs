@@ -10,10 +10,12 @@ pub mod mirror;
 mod reconfigure;
 pub mod shown;
 pub mod skipping;
+mod steps;
 pub mod temporal;
 mod wait;
 mod world;
 
 pub use reconfigure::{discover, reconfigure};
+pub use steps::{arm, calls, disconnect, live_for, poller_has_ended, reach, reach_account};
 pub use wait::{PATIENCE, eventually};
 pub use world::{Settings, USER, World, WorldOptions, quick};

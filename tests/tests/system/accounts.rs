@@ -1,43 +1,15 @@
 //! What an account hears and passes on: new consents, also by the wrong person, and looks at its list of calendars.
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
-use evercal_http::Method;
+use evercal_domain::{AccountId, AccountState, CalendarState};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NewUser};
-use evercal_tests::{USER, World, discover, eventually, histories, mirror};
+use evercal_tests::{
+    USER, World, arm, calls, disconnect, discover, eventually, histories, mirror, reach, reach_account,
+};
 use evercal_workflows::{AccountWorkflow, names};
 use serde_json::json;
 use temporalio_client::WorkflowTerminateOptions;
 
 const OTHER: &str = "bob@example.com";
-
-async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
-    eventually("the state is reached", || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
-}
-
-async fn reach_account(world: &World, account: AccountId, wanted: AccountState) {
-    eventually("the account's state is reached", || async {
-        let row = world.store.account(account).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
-}
-
-async fn disconnect(world: &World, account: AccountId) {
-    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
-    reach_account(world, account, AccountState::Disconnected).await;
-}
-
-fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
-}
-
-fn arm(world: &World, rule: FaultRule) {
-    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
-}
 
 async fn connect_again(world: &World, account: AccountId, user: &str) {
     let again = json!({"label": "Ada", "login_hint": user, "account_id": account.to_string()});

@@ -5,33 +5,17 @@ use std::collections::BTreeSet;
 use evercal_domain::{AccountId, AccountState, CalendarState, Channel, ChannelId};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, quick};
+use evercal_tests::{
+    USER, World, WorldOptions, calls, channels, disconnect, discover, eventually, histories, quick, reach_account,
+};
 use evercal_workflows::{AccountWorkflow, Timing, names};
 use temporalio_client::{WorkflowCancelOptions, WorkflowTerminateOptions};
-
-/// Disconnects an account, and waits until that is done.
-async fn disconnect(world: &World, account: AccountId) {
-    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
-    is_disconnected(world, account).await;
-}
-
-async fn is_disconnected(world: &World, account: AccountId) {
-    eventually("the account is disconnected", || async {
-        let row = world.store.account(account).await.unwrap().unwrap();
-        if row.state == AccountState::Disconnected { Ok(()) } else { Err((row.state, row.detail)) }
-    })
-    .await;
-}
 
 /// From now on the provider answers calls of this method with 503.
 fn out_of_order(world: &World, method: &str) {
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
     let rules = vec![FaultRule::always(method, down)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
-}
-
-fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
 }
 
 async fn keep_account(world: &World, name: &str, account: AccountId) {
@@ -75,7 +59,7 @@ async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     workflow.cancel(WorkflowCancelOptions::default()).await.unwrap();
-    is_disconnected(&world, account).await;
+    reach_account(&world, account, AccountState::Disconnected).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
     keep_account(&world, "cancelled-lost-subscription", account).await;

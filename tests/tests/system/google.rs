@@ -5,20 +5,12 @@ use evercal_domain::{AccountState, CalendarState, Clock as _, SyncReason, System
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_storage::Cursor;
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror, quick, shown};
+use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, mirror, quick, shown};
 use evercal_workflows::Timing;
 use serde_json::{Value, json};
 
-fn arm(world: &World, rule: FaultRule) {
-    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
-}
-
 fn refusal(status: u16, reason: &str) -> FaultAction {
     FaultAction::Status { status, reason: Some(reason.to_owned()), retry_after_s: None }
-}
-
-fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
 }
 
 /// How many calls of this method had this answer.

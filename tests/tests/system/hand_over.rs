@@ -4,7 +4,7 @@
 use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
 use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
 use evercal_workflows::{SubscriptionWorkflow, Timing, names};
 use serde_json::json;
@@ -18,14 +18,6 @@ fn timing() -> Timing {
 
 async fn world(timing: Timing) -> World {
     World::with(WorldOptions { timing, ..WorldOptions::default() }).await
-}
-
-async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
-    eventually("the state is reached", || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
 }
 
 /// The run that a calendar's subscription is in.
@@ -76,7 +68,7 @@ async fn reads_fail(world: &World, status: u16, retry_after_s: Option<u64>) {
 }
 
 /// Replays the runs that have handed over, and records some of them.
-async fn keep(world: &World, name: &str, calendar: CalendarId) {
+async fn keep_closed_runs(world: &World, name: &str, calendar: CalendarId) {
     let mut runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
     // The last one is still open.
     runs.pop();
@@ -115,7 +107,7 @@ async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_afte
     reach(&world, calendar, CalendarState::PollOnly).await;
     world.change_events(USER, 3).await;
     mirror::equals_provider(&world, calendar).await;
-    keep(&world, "lost-grant-polled", calendar).await;
+    keep_closed_runs(&world, "lost-grant-polled", calendar).await;
     world.end().await;
 }
 
@@ -131,7 +123,7 @@ async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run() {
     let made = pulls(&world) - before;
     assert!(made <= 3, "{made} calls although the provider asked for a quarter of an hour");
     is_read_again(&world, calendar).await;
-    keep(&world, "quota-hand-over", calendar).await;
+    keep_closed_runs(&world, "quota-hand-over", calendar).await;
     world.end().await;
 }
 
@@ -144,7 +136,7 @@ async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up() {
         hands_over_for_strays(&world, calendar).await;
     }
     is_read_again(&world, calendar).await;
-    keep(&world, "backoff-hand-over", calendar).await;
+    keep_closed_runs(&world, "backoff-hand-over", calendar).await;
     world.end().await;
 }
 

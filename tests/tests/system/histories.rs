@@ -7,7 +7,10 @@ mod kept;
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
 use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, Quirks};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reconfigure};
+use evercal_tests::{
+    USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror, quick, reach, reach_account,
+    reconfigure,
+};
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use serde_json::json;
@@ -18,29 +21,8 @@ use temporalio_client::{
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
-async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
-    eventually("the state is reached", || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
-}
-
-async fn reach_account(world: &World, account: AccountId, wanted: AccountState) {
-    eventually("the account's state is reached", || async {
-        let row = world.store.account(account).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
-}
-
 async fn sync(world: &World, calendar: CalendarId) {
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
-}
-
-async fn disconnect(world: &World, account: AccountId) {
-    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
-    reach_account(world, account, AccountState::Disconnected).await;
 }
 
 fn fail_always(world: &World, method: &str, action: FaultAction) {

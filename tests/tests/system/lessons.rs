@@ -8,19 +8,11 @@ use evercal_domain::{AccountState, CalendarId, CalendarState, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan, Quirks};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror, skipping};
-use evercal_workflows::{Timing, names};
+use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, live_for, mirror};
+use evercal_workflows::Timing;
 
 fn pulls(world: &World) -> u64 {
     calls(world, "calendar.events.list")
-}
-
-fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
-}
-
-fn arm(world: &World, rule: FaultRule) {
-    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
 }
 
 /// What the provider sends when something changed on a channel.
@@ -43,12 +35,6 @@ async fn idle(world: &World, calendar: CalendarId) {
 }
 
 const DAY: Duration = Duration::from_hours(24);
-
-async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Duration) {
-    let workflow = names::subscription_id(calendar);
-    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
-    skipping::fast_forward(client, namespace, &workflow, id, time).await.unwrap();
-}
 
 fn skipping_world() -> WorldOptions {
     // Nothing but the channel has timers that matter.

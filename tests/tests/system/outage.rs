@@ -5,17 +5,9 @@ use std::collections::BTreeMap;
 
 use evercal_domain::{CalendarId, CalendarState, SyncReason};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
 use evercal_workflows::{Timing, names};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-
-async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
-    eventually("the state is reached", || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
-}
 
 /// The activities that opened a channel or failed to, in their order, and whether they did.
 async fn attempts_at_channels(world: &World, calendar: CalendarId) -> Vec<(String, bool)> {

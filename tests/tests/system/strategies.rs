@@ -3,7 +3,10 @@
 use evercal_domain::{CalendarId, CalendarState, SyncReason, SyncStrategy, Via};
 use evercal_http::Method;
 use evercal_simulator::{DeliveryStatus, NoticePlan};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reconfigure};
+use evercal_tests::{
+    USER, World, WorldOptions, calls, channels, eventually, histories, mirror, poller_has_ended, quick, reach,
+    reconfigure,
+};
 use evercal_workflows::{Timing, names};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowHandle, WorkflowTerminateOptions};
 use temporalio_common::UntypedWorkflow;
@@ -14,15 +17,6 @@ const NEVER_S: u32 = 7 * 24 * 3600;
 async fn world(strategy: SyncStrategy, polling_interval_s: u32) -> World {
     let timing = Timing { polling_interval_s, ..quick() };
     World::with(WorldOptions { strategy, timing, ..WorldOptions::default() }).await
-}
-
-/// Waits until a calendar is in a state.
-async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
-    eventually("the state is reached", || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
-    })
-    .await;
 }
 
 /// Waits until nothing is left, of connecting or of notices, that could find the next change before that is meant to be found.
@@ -59,21 +53,8 @@ async fn reasons_of_finds(world: &World, calendar: CalendarId) -> Vec<SyncReason
     finds.map(|run| run.reason).collect()
 }
 
-fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().unwrap().counts.get(method).copied().unwrap_or(0)
-}
-
 fn poller(world: &World, calendar: CalendarId) -> WorkflowHandle<Client, UntypedWorkflow> {
     world.temporal.client.get_workflow_handle(names::polling_id(calendar))
-}
-
-async fn poller_has_ended(world: &World, calendar: CalendarId) {
-    eventually("the poller has ended", || async {
-        let description = poller(world, calendar).describe(WorkflowDescribeOptions::default()).await.unwrap();
-        let info = description.raw().workflow_execution_info.clone().unwrap();
-        if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

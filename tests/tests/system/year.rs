@@ -8,7 +8,9 @@ use evercal_domain::journal::AuditKind;
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, FaultRule, RandomFaults};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, skipping};
+use evercal_tests::{
+    USER, World, WorldOptions, channels, eventually, histories, live_for, mirror, poller_has_ended, skipping,
+};
 use evercal_workflows::{Timing, names};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -18,12 +20,6 @@ const LEAD: TimeDelta = TimeDelta::hours(24);
 fn options() -> WorldOptions {
     let timing = Timing { reconcile_interval_s: 24 * 3600, sync_backoff_initial_ms: 30_000, ..Timing::default() };
     WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
-}
-
-async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Duration) {
-    let workflow = names::subscription_id(calendar);
-    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
-    skipping::fast_forward(client, namespace, &workflow, id, time).await.unwrap();
 }
 
 /// The provider's channels of the calendar, oldest first.
@@ -188,17 +184,6 @@ async fn wait_for_poll(world: &World, calendar: CalendarId) {
         let runs = world.store.sync_runs(calendar, 50).await.unwrap();
         let polled = runs.iter().any(|run| run.reason == evercal_domain::SyncReason::Poll);
         if polled { Ok(()) } else { Err(runs.len()) }
-    })
-    .await;
-}
-
-async fn poller_has_ended(world: &World, calendar: CalendarId) {
-    let poller =
-        world.temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(names::polling_id(calendar));
-    eventually("the poller has ended", || async {
-        let description = poller.describe(temporalio_client::WorkflowDescribeOptions::default()).await.unwrap();
-        let info = description.raw().workflow_execution_info.clone().unwrap();
-        if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
     })
     .await;
 }

@@ -1,0 +1,66 @@
+//! What many tests do to a [`World`], or wait for in it. Not for: what one test alone needs.
+
+use std::time::Duration;
+
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
+use evercal_http::Method;
+use evercal_simulator::{FaultPlan, FaultRule};
+use evercal_workflows::names;
+use temporalio_client::WorkflowDescribeOptions;
+use temporalio_common::UntypedWorkflow;
+
+use crate::skipping;
+use crate::wait::eventually;
+use crate::world::World;
+
+/// Waits until a calendar is in a state.
+pub async fn reach(world: &World, calendar: CalendarId, wanted: CalendarState) {
+    eventually("the calendar's state is reached", || async {
+        let row = world.store.calendar(calendar).await.expect("the store").expect("the calendar");
+        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
+    })
+    .await;
+}
+
+/// Waits until an account is in a state.
+pub async fn reach_account(world: &World, account: AccountId, wanted: AccountState) {
+    eventually("the account's state is reached", || async {
+        let row = world.store.account(account).await.expect("the store").expect("the account");
+        if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
+    })
+    .await;
+}
+
+/// Disconnects an account, and waits until that is done.
+pub async fn disconnect(world: &World, account: AccountId) {
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.expect("the request to disconnect");
+    reach_account(world, account, AccountState::Disconnected).await;
+}
+
+/// Waits until the poller of a calendar has ended.
+pub async fn poller_has_ended(world: &World, calendar: CalendarId) {
+    let poller = world.temporal.client.get_workflow_handle::<UntypedWorkflow>(names::polling_id(calendar));
+    eventually("the poller has ended", || async {
+        let description = poller.describe(WorkflowDescribeOptions::default()).await.expect("the poller");
+        let info = description.raw().workflow_execution_info.clone().expect("what the server knows of it");
+        if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
+    })
+    .await;
+}
+
+/// Moves the clock of a calendar's subscription forward. Each call needs an id of its own.
+pub async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Duration) {
+    let workflow = names::subscription_id(calendar);
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    skipping::fast_forward(client, namespace, &workflow, id, time).await.expect("the clock gets there");
+}
+
+/// How many calls of a method the provider has had.
+pub fn calls(world: &World, method: &str) -> u64 {
+    world.control().calls().expect("the calls").counts.get(method).copied().unwrap_or(0)
+}
+
+/// The provider's only fault from now on.
+pub fn arm(world: &World, rule: FaultRule) {
+    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).expect("the faults");
+}
