@@ -21,7 +21,7 @@ const IN_FLIGHT: usize = 32;
 const SPACING: Duration = Duration::from_millis(600);
 const STORM_NOTICES: usize = 10_000;
 const STORM_CALENDARS: usize = 50;
-/// A provider does not wait for one answer before it sends the next notice. Below what the gateway takes at a time (6,144).
+/// A provider does not wait for one answer before it sends the next notice. Below what the gateway takes at a time (8,192).
 const STORM_IN_FLIGHT: usize = 8_000;
 /// No sync for so long: the storm is over.
 const QUIET: Duration = Duration::from_secs(2);

@@ -80,10 +80,10 @@ pub struct GatewayLimits {
 impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
-            connections_max: 8_192,
+            connections_max: 12_288,
             header_read_timeout: Duration::from_secs(75),
             header_bytes_max: 16 * 1024,
-            notices_max: 6_144,
+            notices_max: 8_192,
             notice_timeout: Duration::from_secs(8),
             notice_spacing: Duration::from_millis(500),
             notice_spacing_max: Duration::from_secs(1),
