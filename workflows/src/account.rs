@@ -27,11 +27,6 @@ use crate::failure::FailedCall;
 use crate::time::{condition, now_ms, sleep_unless};
 use crate::{names, retry};
 
-/// See "Open patches" in ARCHITECTURE.md.
-const PATCH_STEPS: &str = "2026-11-account-steps";
-/// See "Open patches" in ARCHITECTURE.md.
-const PATCH_ENDING: &str = "2026-11-account-ending";
-
 /// One connected account.
 #[workflow]
 pub struct AccountWorkflow {
@@ -202,10 +197,7 @@ async fn redeem(ctx: &Context, detached: &WorkflowCancellationToken) {
     };
     match redeemed {
         Ok(CodeRedeemed::Granted) => {
-            let nobody_to_tell =
-                |s: &AccountWorkflow| s.progress.calendars.is_empty() && s.progress.to_ensure.is_empty();
-            let is_checked_first = ctx.state(nobody_to_tell) || ctx.patched(PATCH_STEPS);
-            ctx.state_mut(|s| s.progress.regain_grant(is_checked_first));
+            ctx.state_mut(|s| s.progress.regain_grant());
         }
         Ok(CodeRedeemed::Refused) => {
             ctx.state_mut(|s| s.progress.lose_grant("the consent could not be used: connect the account again"));
@@ -238,10 +230,7 @@ async fn unless_disconnected<A: ActivityDefinition>(
     if answer.is_some() {
         return answer;
     }
-    let is_given_up = ctx.patched(PATCH_ENDING);
-    if is_given_up {
-        stop.cancel();
-    }
-    let answer = call.await;
-    (!is_given_up).then_some(answer)
+    stop.cancel();
+    let _given_up = call.await;
+    None
 }

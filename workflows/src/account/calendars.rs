@@ -8,7 +8,7 @@ use temporalio_workflow::{
 };
 
 use super::ending::close_subscription;
-use super::{Context, PATCH_STEPS, unless_disconnected};
+use super::{Context, unless_disconnected};
 use crate::contract::{
     AccountActivities, AccountChanged, CalendarsListed, ListCalendarsInput, SubscriptionInput, pack,
 };
@@ -18,9 +18,6 @@ use crate::names;
 use crate::retry::Timing;
 use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
 use crate::time::now_ms;
-
-/// See "Open patches" in ARCHITECTURE.md.
-const PATCH_DETACHED: &str = "2026-11-detached-subscriptions";
 
 /// Reads the list of calendars and does what follows from it.
 pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
@@ -35,7 +32,7 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     let input = ListCalendarsInput { account_id, new_consent };
     let Some(result) = unless_disconnected(ctx, detached, call, input, "find the calendars").await else { return };
     let was_asked_meanwhile = ctx.state(|s| s.progress.discovery_due_at_ms != planned_ms);
-    if !was_asked_meanwhile || !ctx.patched(PATCH_STEPS) {
+    if !was_asked_meanwhile {
         // Permanent for this call where it failed; the next look is the retry, sooner than the daily one.
         let retry_ms = now_ms(ctx) + i64::from(timing.failed_sync_pause_s) * 1_000;
         let due_ms = if result.is_ok() { next_due_ms() } else { retry_ms };
@@ -84,9 +81,6 @@ async fn hand_on(ctx: &Context, timing: Timing, strategy: Option<SyncStrategy>) 
 
 /// Whoever waits for a person to act does not see that somebody did: these look again.
 async fn tell_of_listing(ctx: &Context, calendars: Vec<CalendarId>) {
-    if calendars.is_empty() || !ctx.patched(PATCH_STEPS) {
-        return;
-    }
     for calendar_id in calendars {
         tell(ctx, calendar_id, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
     }
@@ -108,7 +102,7 @@ pub(super) async fn ensure(ctx: &Context, calendar_id: CalendarId) {
     // Already running is what we want; any other refusal is found by the daily look.
     let started = start_subscription(ctx, calendar_id, None).await;
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
-    if started == Started::RanAlready && !is_known && ctx.patched(PATCH_STEPS) {
+    if started == Started::RanAlready && !is_known {
         let change = ctx.state(|s| AccountChanged {
             needs_reauth: Some(false),
             timing: Some(s.input.timing.clone()),
@@ -149,13 +143,11 @@ pub(super) async fn start_subscription(
     ]);
     // Whoever cancels the account means the account, which ends its subscriptions in order. The SDK would cancel those that
     // this run started, start no more, and hang if somebody had terminated one (sdk-core 0.10.1, child state machine).
-    let is_detached = input.carried.is_some() || ctx.patched(PATCH_DETACHED);
-    let token = is_detached.then(WorkflowCancellationToken::new);
     let options = ChildWorkflowOptions::builder()
         .workflow_id(names::subscription_id(calendar_id))
         // The account continues as new; its subscriptions live on.
         .parent_close_policy(ParentClosePolicy::Abandon)
-        .maybe_cancellation_token(token)
+        .cancellation_token(WorkflowCancellationToken::new())
         .search_attributes(attributes)
         .static_summary(format!("keeps one {} calendar fresh", input.provider.as_str()))
         .static_details("Channel lane: opens and renews the push channel. Sync lane: reads what changed.".to_owned())

@@ -4,7 +4,7 @@ use evercal_domain::{AccountState, CalendarId};
 use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowSignalError};
 
 use super::calendars::{Started, start_subscription};
-use super::{AccountWorkflow, Context, PATCH_ENDING, record};
+use super::{AccountWorkflow, Context, record};
 use crate::contract::{AccountActivities, AccountRef, Close, RevokeInput, pack};
 use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
 use crate::time::{now_ms, sleep_unless};
@@ -13,17 +13,10 @@ use crate::{names, retry};
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
-/// See "Open patches" in ARCHITECTURE.md.
-const PATCH_LOST_CALENDARS: &str = "2026-11-lost-calendars";
-
 /// Asks a subscription to end. One that is not there is started for that, since only a subscription stops its channels and
 /// writes its end down; one that has ended already does no harm by ending once more.
 pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str) {
     let Err(error) = ask_to_end(ctx, calendar_id, reason).await else { return };
-    if !ctx.patched(PATCH_ENDING) {
-        ctx.state_mut(|s| s.progress.forget(calendar_id));
-        return;
-    }
     if matches!(error, WorkflowSignalError::NotFound(_)) {
         // Told before it begins, it opens no channel first.
         let strategy = ctx.state(|s| s.input.strategy);
@@ -38,9 +31,7 @@ pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, r
 
 async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Result<(), WorkflowSignalError> {
     // What a cancelled account says under its own token is never sent.
-    let is_detached = !ctx.cancellation_token().is_cancelled() || ctx.patched(PATCH_ENDING);
-    let token = is_detached.then(WorkflowCancellationToken::new);
-    let options = SignalWorkflowOptions::builder().maybe_cancellation_token(token).build();
+    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
     let close = pack(&Close { reason: reason.to_owned() });
     let subscription = ctx.external_workflow(names::subscription_id(calendar_id), None);
     subscription.signal(SubscriptionWorkflow::close, close, options).await.map(drop)
@@ -48,17 +39,9 @@ async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Res
 
 /// Subscriptions first (their channels can be stopped only while the grant works), then the grant, then the tokens.
 pub(super) async fn disconnect(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let is_in_order = ctx.patched(PATCH_ENDING);
-    if is_in_order {
-        // What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
-        let open = open_calendars(ctx, detached).await;
-        ctx.state_mut(|s| s.progress.calendars.extend(open));
-    } else if ctx.state(|s| s.progress.discoveries == 0) && ctx.patched(PATCH_LOST_CALENDARS) {
-        for calendar_id in open_calendars(ctx, detached).await {
-            start_subscription(ctx, calendar_id, None).await;
-            ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
-        }
-    }
+    // What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
+    let open = open_calendars(ctx, detached).await;
+    ctx.state_mut(|s| s.progress.calendars.extend(open));
     for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
         close_subscription(ctx, calendar_id, "the account was disconnected").await;
     }
@@ -66,7 +49,7 @@ pub(super) async fn disconnect(ctx: &Context, detached: &WorkflowCancellationTok
     let at_ms = now_ms(ctx) + patience_ms + CLOSE_SLACK_MS;
     let all_closed = |s: &AccountWorkflow| s.progress.calendars.is_empty();
     sleep_unless(ctx, detached, at_ms, "wait for the subscriptions to end", all_closed).await;
-    give_back_and_erase(ctx, detached, is_in_order).await;
+    give_back_and_erase(ctx, detached).await;
     record(ctx, detached, AccountState::Disconnected).await;
 }
 
@@ -80,12 +63,12 @@ async fn open_calendars(ctx: &Context, detached: &WorkflowCancellationToken) -> 
 }
 
 /// The provider may never answer. What is ours to do, erasing, does not wait for it longer than for a channel.
-async fn give_back_and_erase(ctx: &Context, detached: &WorkflowCancellationToken, is_in_order: bool) {
+async fn give_back_and_erase(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let options = retry::revocation(&timing, detached, "give the grant back and erase the tokens");
     let input = RevokeInput { account_id, erase_only: false };
     let revoked = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;
-    if revoked.is_err() && is_in_order {
+    if revoked.is_err() {
         let options = retry::account_call(&timing, detached, "erase the tokens; the provider did not answer");
         let input = RevokeInput { account_id, erase_only: true };
         // It is repeated until the store takes it.

@@ -55,13 +55,9 @@ impl AccountProgress {
         }
     }
 
-    /// A consent was redeemed. Whose it is, the list of calendars shows, so it comes first; runs that began before that rule
-    /// tell their subscriptions at once.
-    pub(super) fn regain_grant(&mut self, is_checked_first: bool) {
-        if self.needs_reauth && !is_checked_first {
-            self.tell_all(false);
-        }
-        self.consent_unchecked = is_checked_first;
+    /// A consent was redeemed. Whose it is, the list of calendars shows, so it comes first.
+    pub(super) fn regain_grant(&mut self) {
+        self.consent_unchecked = true;
         self.needs_reauth = false;
         self.detail = None;
         self.discovery_due_at_ms = 0;
@@ -98,7 +94,7 @@ mod tests {
     fn subscriptions_hear_of_a_new_consent_when_the_list_was_read_with_it_also_where_the_account_missed_the_loss() {
         let calendar_id = CalendarId::generate();
         let mut progress = AccountProgress { calendars: BTreeSet::from([calendar_id]), ..AccountProgress::default() };
-        progress.regain_grant(true);
+        progress.regain_grant();
         assert!(progress.to_tell.is_empty(), "whose consent it is nobody knows yet");
         progress.lose_grant("a subscription found the grant before it dead");
         progress.consent_is_good();

@@ -52,14 +52,13 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
     }
     let channel = &state.channel;
     // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
-    let waits_for_somebody = (state.needs_reauth || state.action_required) && !state.is_old_run;
+    let waits_for_somebody = state.needs_reauth || state.action_required;
     let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
     let poller_wanted = is_polled && !waits_for_somebody;
     if poller_wanted != channel.poller_runs {
         return if poller_wanted { ChannelStep::StartPoller } else { ChannelStep::StopPoller };
     }
-    // One that was chosen lives for years. One that stands in is told by nobody: runs that began before it could be do not
-    // expect it.
+    // One that stands in is over soon, and goes on as it was started.
     if poller_wanted && state.strategy.polls() && channel.poller_interval_s != timing.polling_interval_s {
         return ChannelStep::PacePoller;
     }
@@ -178,7 +177,7 @@ pub(crate) fn after_failure(
     // One that outlasts the ladder, or the channel, is sat out with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
     let outlasts_channel = live.as_ref().is_some_and(|live| now_ms + failed.wait_ms > live.expires_at_ms);
-    let is_long_wait = (failed.wait_ms > ladder_ms || outlasts_channel) && !state.is_old_run;
+    let is_long_wait = failed.wait_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
         Some(pause_s) if is_long_wait => AfterFailure::Fallback { at_ms: at_ms(*pause_s) },
         Some(pause_s) => AfterFailure::Repeat { at_ms: at_ms(*pause_s) },

@@ -7,7 +7,7 @@ use temporalio_workflow::{
 };
 
 use super::publish::{is_due, publish};
-use super::{SubscriptionWorkflow, has_waited_long, rotate_if_due};
+use super::{SubscriptionWorkflow, is_long, rotate_if_due};
 use crate::account::AccountWorkflow;
 use crate::contract::{
     AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput, PollingInput,
@@ -59,7 +59,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
 
 /// Whether the lane has to do something else than its next step.
 fn wakes(ctx: &Context, workflow: &SubscriptionWorkflow) -> bool {
-    workflow.rotate || is_due(workflow) || has_waited_long(ctx, workflow)
+    workflow.rotate || is_due(workflow) || is_long(ctx, workflow)
 }
 
 fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
@@ -81,7 +81,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
     };
     let at_ms = now_ms(ctx);
     match result {
-        Ok(opened) if grants_too_little(&opened, &timing) && !ctx.state(|s| s.state.is_old_run) => {
+        Ok(opened) if grants_too_little(&opened, &timing) => {
             ctx.state_mut(|s| s.state.channel_ends_at_once(&opened, &timing, &id.to_string(), at_ms));
         }
         Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
@@ -134,7 +134,7 @@ async fn start_poller(ctx: &Context) {
         .workflow_id(names::polling_id(calendar_id))
         // The parent continues as new many times while its poller lives.
         .parent_close_policy(ParentClosePolicy::Abandon)
-        .maybe_cancellation_token(own_token(ctx))
+        .cancellation_token(own_token())
         .static_summary(summary.to_owned())
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
@@ -152,7 +152,7 @@ async fn pace_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
     let payload = pack(&PollingInterval { interval_s });
-    let told = poller.signal(PollingWorkflow::interval, payload, signal_options(ctx)).await;
+    let told = poller.signal(PollingWorkflow::interval, payload, signal_options()).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
         s.state.channel.poller_interval_s = interval_s;
@@ -163,7 +163,7 @@ async fn stop_poller(ctx: &Context) {
     let id = ctx.state(|s| names::polling_id(s.input.calendar_id));
     let poller = ctx.external_workflow(id, None);
     // Not found means that it has ended already, which is what we want.
-    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), signal_options(ctx)).await;
+    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), signal_options()).await;
     ctx.state_mut(|s| s.state.channel.poller_runs = false);
 }
 
@@ -207,7 +207,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     // An account that is gone needs no telling.
     let _gone_is_fine = ctx
         .external_workflow(account, None)
-        .signal(AccountWorkflow::subscription_closed, payload, signal_options(ctx))
+        .signal(AccountWorkflow::subscription_closed, payload, signal_options())
         .await;
 }
 
@@ -217,16 +217,16 @@ pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
     let payload = pack(&SubscriptionMissing { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) });
     // An account that is gone has told its subscriptions to close.
     let _gone_is_fine =
-        ctx.external_workflow(account, None).signal(AccountWorkflow::grant_lost, payload, signal_options(ctx)).await;
+        ctx.external_workflow(account, None).signal(AccountWorkflow::grant_lost, payload, signal_options()).await;
 }
 
 /// What a cancelled subscription says under its own token is never sent, and its end has to be told.
-fn signal_options(ctx: &Context) -> SignalWorkflowOptions {
-    SignalWorkflowOptions::builder().maybe_cancellation_token(own_token(ctx)).build()
+fn signal_options() -> SignalWorkflowOptions {
+    SignalWorkflowOptions::builder().cancellation_token(own_token()).build()
 }
 
 /// A token that the cancellation of the workflow does not reach. A child under the workflow's would hang it, if somebody had
 /// terminated the child (sdk-core 0.10.1, child state machine).
-fn own_token(ctx: &Context) -> Option<WorkflowCancellationToken> {
-    (!ctx.state(|s| s.state.is_old_run)).then(WorkflowCancellationToken::new)
+fn own_token() -> WorkflowCancellationToken {
+    WorkflowCancellationToken::new()
 }

@@ -29,10 +29,6 @@ use crate::time::condition;
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// See "Open patches" in ARCHITECTURE.md.
-const PATCH_LISTED_AGAIN: &str = "2026-11-listed-again";
-const PATCH_LANES: &str = "2026-11-lanes";
-
 /// Waiters of `sync_now` at a time: Temporal takes ten updates of a workflow at once, the gateway joins its callers.
 const WAITERS_MAX: u32 = 8;
 
@@ -63,9 +59,6 @@ impl SubscriptionWorkflow {
     /// Runs both lanes until the subscription ends or hands over.
     #[run(name = names::SUBSCRIPTION)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
-        if !ctx.patched(PATCH_LANES) {
-            ctx.state_mut(|s| s.state.become_old());
-        }
         // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
         let detached = WorkflowCancellationToken::new();
         workflows::join!(
@@ -99,7 +92,7 @@ impl SubscriptionWorkflow {
         if cancelled {
             ctx.state_mut(Self::close_as_cancelled);
             // Where this run hands over already, no lane of it is left to close.
-            let is_over = |s: &Self| s.state.closed || (s.rotate && !s.state.is_old_run);
+            let is_over = |s: &Self| s.state.closed || s.rotate;
             let _never_cancelled = condition(&ctx, &detached, is_over).await;
         }
     }
@@ -112,9 +105,8 @@ impl SubscriptionWorkflow {
 
     /// The account changed ([`AccountChanged`]).
     #[signal(name = names::SIGNAL_ACCOUNT_CHANGED)]
-    pub fn account_changed(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let mut change: AccountChanged = unpack(&payload);
-        change.listed = change.listed && self.state.action_required && ctx.patched(PATCH_LISTED_AGAIN);
+    pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
         if let Some(timing) = change.timing {
             self.input.timing = timing;
@@ -233,10 +225,6 @@ fn rotate_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
 
 /// Whether a lane should hand over although it only waits: signals make a history longer too, and one that grew without end
 /// would be ended by the server.
-fn has_waited_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
-    !workflow.state.is_old_run && is_long(ctx, workflow)
-}
-
 fn is_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
     ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
 }

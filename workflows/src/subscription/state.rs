@@ -35,9 +35,6 @@ pub struct SubscriptionState {
     pub close: Option<String>,
     /// Set when it has ended.
     pub closed: bool,
-    /// Whether this run began before the patch `2026-11-lanes`, and goes on as its history did.
-    #[serde(skip)]
-    pub is_old_run: bool,
 }
 
 /// What the sync lane knows.
@@ -122,16 +119,6 @@ impl SubscriptionState {
     pub fn in_next_run(mut self) -> Self {
         self.channel.poller_interval_s = 0;
         self
-    }
-
-    /// The state of a run that began before the patch: it goes on as its history did, and knows nothing of what only newer
-    /// runs hand over.
-    pub(super) fn become_old(&mut self) {
-        self.is_old_run = true;
-        self.sync.failed = None;
-        if let Some(pending) = &mut self.sync.pending {
-            pending.not_before_ms = 0;
-        }
     }
 
     /// The state as readers see it.
@@ -339,9 +326,7 @@ impl SubscriptionState {
     /// A channel could not be stopped.
     pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at_ms: i64) {
         let is_stray = self.channel.is_stray(channel);
-        if is_stray && self.is_old_run {
-            self.channel.settled(channel);
-        } else if !is_stray || kind == Some(ProviderErrorKind::GrantRevoked) {
+        if !is_stray || kind == Some(ProviderErrorKind::GrantRevoked) {
             self.channel.stop_later(channel, again_at_ms);
         } else {
             self.channel.forget_stray(channel);

@@ -6,7 +6,7 @@ use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, 
 
 use super::channel_lane::tell_account_of_lost_grant;
 use super::publish::{publish, publish_last_sync};
-use super::{PendingSync, SubscriptionWorkflow, has_waited_long, rotate_if_due};
+use super::{PendingSync, SubscriptionWorkflow, is_long, rotate_if_due};
 use crate::contract::{SyncActivities, SyncCounts, SyncInput, SyncOutcome};
 use crate::decide;
 use crate::failure::FailedCall;
@@ -28,7 +28,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             .build();
         let mut timer = ctx.timer(options);
         loop {
-            let wakes = |s: &SubscriptionWorkflow| s.ends() || s.state.sync_wanted() || has_waited_long(&ctx, s);
+            let wakes = |s: &SubscriptionWorkflow| s.ends() || s.state.sync_wanted() || is_long(&ctx, s);
             let mut woken = condition(&ctx, &detached, wakes);
             let fired = workflows::select! {
                 _ = woken => false,
@@ -118,7 +118,7 @@ async fn may_go_on(ctx: &Context, detached: &WorkflowCancellationToken, job: &mu
     let priority = job.reason.priority();
     let urgent = move |s: &SubscriptionWorkflow| s.rotate || is_overtaken(s, priority);
     let is_over = sleep_unless(ctx, detached, job.not_before_ms, "wait for the provider's quota", urgent).await;
-    if is_over || ctx.state(|s| s.state.is_old_run) {
+    if is_over {
         job.not_before_ms = 0;
         return true;
     }
@@ -189,8 +189,7 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
 /// which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
-    let hands_over = workflow.rotate && !workflow.state.is_old_run;
-    hands_over || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
+    workflow.rotate || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
 }
 
 /// A sync has read everything.
@@ -223,7 +222,6 @@ fn conclude(ctx: &Context, job: PendingSync, outcome: Result<i64, String>) {
     let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
         let pause_ms = i64::from(s.input.timing.failed_sync_pause_s) * 1_000;
-        let is_old_run = s.state.is_old_run;
         let sync = &mut s.state.sync;
         sync.running = false;
         sync.ended = sync.begun;
@@ -232,7 +230,7 @@ fn conclude(ctx: &Context, job: PendingSync, outcome: Result<i64, String>) {
         } else {
             sync.failures = sync.failures.saturating_add(1);
             // The reason is not forgotten: the next look comes soon, for the same one, whatever newer one joins it.
-            sync.failed = if is_old_run { None } else { Some(job.after_failure()) };
+            sync.failed = Some(job.after_failure());
             sync.reconcile_due_at_ms = sync.reconcile_due_at_ms.min(at_ms + pause_ms);
         }
         sync.last_outcome = Some(outcome);

@@ -5,7 +5,12 @@
 CREATE TABLE tenants (
     id         TEXT   NOT NULL PRIMARY KEY,
     name       TEXT   NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- None of a revoked tenant's keys is accepted.
+    revoked_at BIGINT,
+    -- What it may use.
+    requests_per_minute BIGINT NOT NULL DEFAULT 6000,
+    accounts_max        BIGINT NOT NULL DEFAULT 1000
 );
 
 -- Keys of the API. Only the SHA-256 of a key is stored.
@@ -15,8 +20,11 @@ CREATE TABLE api_keys (
     label      TEXT   NOT NULL,
     hash       BLOB   NOT NULL UNIQUE,
     created_at BIGINT NOT NULL,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    -- What it may be used for.
+    scopes     TEXT   NOT NULL DEFAULT 'read,write,operator'
 );
+CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
 
 -- Connected accounts. `credentials` is sealed for this row (src/sealing.rs); NULL once erased.
 CREATE TABLE accounts (
@@ -185,6 +193,7 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_by_calendar ON audit_log (calendar_id, at);
+CREATE INDEX audit_log_by_tenant ON audit_log (tenant_id, at);
 
 -- Refused notices and calls, counted per kind, source and minute, so that a flood is one row a minute.
 CREATE TABLE security_events (

@@ -56,7 +56,7 @@ async fn each_migration_leaves_room_for_the_version_before_it() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 2, "{files:?}");
+    assert!(!files.is_empty(), "the migrations were found");
     let database = name(&fresh());
     let mut before = Schema::default();
     for (number, file) in files.iter().enumerate() {
@@ -80,9 +80,9 @@ async fn each_migration_leaves_room_for_the_version_before_it() {
         assert!(!is_stricter, "{file:?}: the version before may write what a new index forbids");
         let is_bound = after.references.difference(&before.references).any(|(table, ..)| tables.contains(table));
         assert!(!is_bound, "{file:?}: the version before may write what a new reference forbids");
-        // Whoever waits for a table's lock makes all that come after wait too. The first two came before anybody ran.
+        // Whoever waits for a table's lock makes all that come after wait too. The first came before anybody ran.
         let is_bounded = migration.contains("SET LOCAL lock_timeout");
-        assert!(number < 2 || is_bounded, "{file:?} does not bound its wait for locks");
+        assert!(number < 1 || is_bounded, "{file:?} does not bound its wait for locks");
         before = after;
     }
 }
