@@ -4,3 +4,4 @@ pub mod account;
 pub mod channel;
 pub mod jitter;
 pub mod sync;
+pub mod waits;
