@@ -8,7 +8,7 @@ use evercal_storage::Store;
 use serde_json::{Map, Value};
 
 use crate::mirror::provider_time;
-use crate::world::World;
+use crate::world::{USER, World};
 
 /// Id, start, end and title of an occurrence.
 pub type Shown = (String, String, String, String);
@@ -49,7 +49,10 @@ pub async fn shows_what_the_provider_shows(world: &World, calendar: CalendarId) 
     let days = days(&*world.store, calendar).await?;
     let shown = by_us(calendar, &days, async |path: &str| world.api(Method::GET, path, None).await).await;
     let shown = shown.map_err(|error| vec![error.to_string()])?;
-    let occurrences = world.control().occurrences(row.remote.provider_id.as_str(), &days.from, &days.to);
+    let (control, id) = (world.control(), row.remote.provider_id.as_str());
+    let occurrences = control
+        .occurrences_for(id, USER, &days.from, &days.to)
+        .or_else(|_not_shared| control.occurrences(id, &days.from, &days.to));
     compare(&by_provider(&occurrences.expect("the provider's occurrences")), &shown)
 }
 

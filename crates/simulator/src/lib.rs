@@ -20,8 +20,8 @@ mod state;
 
 pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
 pub use control::{
-    CalendarAccess, CalendarTruth, ClockReport, Consent, Control, ControlError, IssuedTokens, NewCalendar, NewUser,
-    TokenRequest,
+    AddressChange, CalendarAccess, CalendarTruth, ClockReport, Consent, Control, ControlError, IssuedTokens,
+    NewCalendar, NewUser, TokenRequest,
 };
 pub use faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
 pub use google::calendars::AccessRole;

@@ -2,6 +2,7 @@
 //! [`routes`] are thin wrappers of these methods. Never part of what a client under test may use.
 
 pub(crate) mod routes;
+mod truth;
 mod types;
 
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use crate::google::changes::{self, BulkChanges, ChangeNotices, ChangeSummary};
 use crate::google::channels::{self, ChannelReport};
 use crate::google::delivery::DeliverySummary;
 use crate::google::demo;
-use crate::google::events;
 use crate::google::quirks::Quirks;
 use crate::google::quota::QuotaLimits;
 use crate::google::writes::{self, Change};
@@ -25,7 +25,8 @@ use crate::notices::NoticePlan;
 use crate::state::{Shared, World};
 
 pub use types::{
-    CalendarAccess, CalendarTruth, ClockReport, Consent, ControlError, IssuedTokens, NewCalendar, NewUser, TokenRequest,
+    AddressChange, CalendarAccess, CalendarTruth, ClockReport, Consent, ControlError, IssuedTokens, NewCalendar,
+    NewUser, TokenRequest,
 };
 
 /// A handle on a running simulator.
@@ -47,7 +48,7 @@ impl Control {
     pub fn create_user(&self, user: &NewUser) -> Result<(), ControlError> {
         check_zone(&user.time_zone)?;
         self.with(|world| {
-            if world.add_user(&user.email, &user.name, &user.time_zone) {
+            if !world.google.is_taken(&user.email) && world.add_user(&user.email, &user.name, &user.time_zone) {
                 Ok(())
             } else {
                 Err(exists("user", &user.email))
@@ -55,19 +56,31 @@ impl Control {
         })
     }
 
+    /// Gives a user another address: the primary calendar is listed under it from now on, and grants stay.
+    pub fn change_address(&self, user: &str, change: &AddressChange) -> Result<(), ControlError> {
+        self.with(|world| {
+            let first = user_id(world, user)?;
+            if world.google.is_taken(&change.email) && world.google.inner(&change.email) != first {
+                return Err(exists("user", &change.email));
+            }
+            world.change_address(&first, &change.email, change.keeps_alias);
+            Ok(())
+        })
+    }
+
     /// Creates a calendar and answers with its id.
     pub fn create_calendar(&self, calendar: &NewCalendar) -> Result<String, ControlError> {
         check_zone(&calendar.time_zone)?;
         self.with(|world| {
-            need_user(world, &calendar.owner)?;
+            let owner = user_id(world, &calendar.owner)?;
             let id = match &calendar.id {
-                Some(id) if world.google.calendars.contains_key(id) => {
+                Some(id) if world.google.is_taken(id) => {
                     return Err(exists("calendar", id));
                 }
                 Some(id) => id.clone(),
                 None => format!("c_{}@group.calendar.google.com", world.new_id("calendar")),
             };
-            let mut record = calendars::new_record(&id, &calendar.summary, &calendar.time_zone, &calendar.owner);
+            let mut record = calendars::new_record(&id, &calendar.summary, &calendar.time_zone, &owner);
             record.watchable = calendar.watchable;
             world.add_calendar(record);
             Ok(id)
@@ -77,8 +90,8 @@ impl Control {
     /// Deletes a calendar for everybody.
     pub fn delete_calendar(&self, calendar: &str) -> Result<(), ControlError> {
         self.with(|world| {
-            need_calendar(world, calendar)?;
-            world.delete_calendar(calendar);
+            let calendar = calendar_id(world, calendar)?;
+            world.delete_calendar(&calendar);
             Ok(())
         })
     }
@@ -96,9 +109,9 @@ impl Control {
     /// Shares a calendar, changes the role, or takes the calendar away. Its sync tokens end.
     pub fn set_access(&self, access: &CalendarAccess) -> Result<(), ControlError> {
         self.with(|world| {
-            need_user(world, &access.user)?;
-            need_calendar(world, &access.calendar)?;
-            world.set_access(&access.calendar, &access.user, access.role);
+            let user = user_id(world, &access.user)?;
+            let calendar = calendar_id(world, &access.calendar)?;
+            world.set_access(&calendar, &user, access.role);
             Ok(())
         })
     }
@@ -106,9 +119,10 @@ impl Control {
     /// Inserts an event as the calendar's owner would.
     pub fn insert_event(&self, calendar: &str, event: Map<String, Value>) -> Result<Map<String, Value>, ControlError> {
         self.with(|world| {
-            let owner = need_calendar(world, calendar)?.record.owner.clone();
-            let now = world.now_for(calendar, None);
-            Ok(writes::insert_event(world, calendar, &owner, event, now)?)
+            let calendar = calendar_id(world, calendar)?;
+            let owner = need_calendar(world, &calendar)?.record.owner.clone();
+            let now = world.now_for(&calendar, None);
+            Ok(writes::insert_event(world, &calendar, &owner, event, now)?)
         })
     }
 
@@ -120,19 +134,19 @@ impl Control {
         change: Map<String, Value>,
     ) -> Result<Map<String, Value>, ControlError> {
         self.with(|world| {
-            need_calendar(world, calendar)?;
-            let now = world.now_for(calendar, None);
+            let calendar = calendar_id(world, calendar)?;
+            let now = world.now_for(&calendar, None);
             let how = Change::Patch;
-            Ok(writes::change_event(world, calendar, event, change, how, now)?)
+            Ok(writes::change_event(world, &calendar, event, change, how, now)?)
         })
     }
 
     /// Deletes an event, or an instance of a series, as the calendar's owner would.
     pub fn delete_event(&self, calendar: &str, event: &str) -> Result<(), ControlError> {
         self.with(|world| {
-            need_calendar(world, calendar)?;
-            let now = world.now_for(calendar, None);
-            writes::cancel(world, calendar, event, now)?;
+            let calendar = calendar_id(world, calendar)?;
+            let now = world.now_for(&calendar, None);
+            writes::cancel(world, &calendar, event, now)?;
             Ok(())
         })
     }
@@ -144,9 +158,9 @@ impl Control {
             return Err(ControlError::Invalid("a raw event needs an id".to_owned()));
         }
         self.with(|world| {
-            need_calendar(world, calendar)?;
-            let now = world.now_for(calendar, None);
-            Ok(world.store_event(calendar, event, now))
+            let calendar = calendar_id(world, calendar)?;
+            let now = world.now_for(&calendar, None);
+            Ok(world.store_event(&calendar, event, now))
         })
     }
 
@@ -156,10 +170,10 @@ impl Control {
             let most = changes::COUNT_MAX;
             return Err(ControlError::Invalid(format!("at most {most} changes at once")));
         }
-        self.with(|world| need_calendar(world, &bulk.calendar).map(|_| ()))?;
+        let bulk = BulkChanges { calendar: self.with(|world| calendar_id(world, &bulk.calendar))?, ..bulk.clone() };
         let mut summary = ChangeSummary::default();
         for position in 0..bulk.count {
-            self.with(|world| Ok(changes::make_one(world, bulk, position, &mut summary)?))?;
+            self.with(|world| Ok(changes::make_one(world, &bulk, position, &mut summary)?))?;
             if bulk.spacing_ms > 0 {
                 tokio::time::sleep(Duration::from_millis(bulk.spacing_ms)).await;
             } else {
@@ -173,26 +187,6 @@ impl Control {
             })?;
         }
         Ok(summary)
-    }
-
-    /// What a complete mirror of the calendar holds.
-    pub fn truth(&self, calendar: &str) -> Result<CalendarTruth, ControlError> {
-        self.with(|world| {
-            let calendar = need_calendar(world, calendar)?;
-            let belongs = |id: &str| calendar.event(id).is_some_and(|master| !master.is_cancelled());
-            let events = calendar
-                .all()
-                .filter(|event| !event.is_cancelled() || event.master_id().is_some_and(belongs))
-                .map(|event| event.resource.clone())
-                .collect();
-            Ok(CalendarTruth { calendar: calendar.record.id.clone(), version: calendar.last_version(), events })
-        })
-    }
-
-    /// What `events.list` with `singleEvents` gives the owner between two instants (RFC 3339), all pages of it. It is no
-    /// call: it is not counted, and no fault happens to it.
-    pub fn occurrences(&self, calendar: &str, from: &str, to: &str) -> Result<Vec<Map<String, Value>>, ControlError> {
-        self.with(|world| Ok(events::occurrences(need_calendar(world, calendar)?, from, to)?))
     }
 
     /// Lets all sync tokens of a calendar answer 410, those of its last page included.
@@ -228,7 +222,8 @@ impl Control {
     /// Forgets the calendar's past: older sync tokens answer 410, and tombstones are gone.
     pub fn shorten_history(&self, calendar: &str) -> Result<(), ControlError> {
         self.with(|world| {
-            let truth = need_calendar(world, calendar)?;
+            let calendar = calendar_id(world, calendar)?;
+            let truth = need_calendar(world, &calendar)?;
             let mut record = truth.record.clone();
             record.history_floor = truth.last_version();
             let tombstones: Vec<String> = truth
@@ -238,7 +233,7 @@ impl Control {
                 .collect();
             world.save_calendar(record);
             for id in tombstones {
-                world.forget_event(calendar, &id);
+                world.forget_event(&calendar, &id);
             }
             Ok(())
         })
@@ -352,8 +347,8 @@ impl Control {
             request.scopes.clone()
         };
         self.with(|world| {
-            need_user(world, &request.user)?;
-            let tokens = world.grant(&request.user, client, scopes, true);
+            let user = user_id(world, &request.user)?;
+            let tokens = world.grant(&user, client, scopes, true);
             Ok(IssuedTokens {
                 access_token: tokens.access_token,
                 refresh_token: tokens.refresh_token,
@@ -365,14 +360,17 @@ impl Control {
     /// The user takes all grants back; answers how many there were.
     pub fn revoke_grants(&self, user: &str) -> Result<usize, ControlError> {
         self.with(|world| {
-            need_user(world, user)?;
-            Ok(world.revoke_grants(user, None))
+            let user = user_id(world, user)?;
+            Ok(world.revoke_grants(&user, None))
         })
     }
 
     /// Access tokens expire now, of one user or of all; answers how many there were.
     pub fn expire_access_tokens(&self, user: Option<&str>) -> Result<usize, ControlError> {
-        self.with(|world| Ok(world.expire_access_tokens(user)))
+        self.with(|world| {
+            let user = user.map(|user| user_id(world, user)).transpose()?;
+            Ok(world.expire_access_tokens(user.as_deref()))
+        })
     }
 }
 
@@ -388,11 +386,22 @@ fn clock_report(world: &World) -> ClockReport {
 }
 
 fn need_user<'a>(world: &'a World, email: &str) -> Result<&'a crate::google::users::User, ControlError> {
-    world.google.users.get(email).ok_or_else(|| not_found("user", email))
+    world.google.users.get(world.google.inner(email)).ok_or_else(|| not_found("user", email))
 }
 
 fn need_calendar<'a>(world: &'a World, id: &str) -> Result<&'a crate::google::store::Calendar, ControlError> {
-    world.google.calendars.get(id).filter(|calendar| !calendar.record.deleted).ok_or_else(|| not_found("calendar", id))
+    let found = world.google.calendars.get(world.google.inner(id));
+    found.filter(|calendar| !calendar.record.deleted).ok_or_else(|| not_found("calendar", id))
+}
+
+/// What a user is called inside, by any address that the user ever had.
+fn user_id(world: &World, email: &str) -> Result<String, ControlError> {
+    need_user(world, email).map(|user| user.record.email.clone())
+}
+
+/// The same for a calendar.
+fn calendar_id(world: &World, id: &str) -> Result<String, ControlError> {
+    need_calendar(world, id).map(|calendar| calendar.record.id.clone())
 }
 
 fn not_found(what: &'static str, id: &str) -> ControlError {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{CalendarAccess, Consent, Control, ControlError, NewCalendar, NewUser, TokenRequest};
+use super::{AddressChange, CalendarAccess, Consent, Control, ControlError, NewCalendar, NewUser, TokenRequest};
 use crate::faults::FaultPlan;
 use crate::google::changes::BulkChanges;
 use crate::google::quirks::Quirks;
@@ -26,6 +26,7 @@ type Answer = Result<Response, ControlError>;
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/control/users", post(create_user))
+        .route("/control/users/{user}/address", put(change_address))
         .route("/control/users/{user}/grants", delete(revoke_grants))
         .route("/control/users/{user}/consent", put(set_consent))
         .route("/control/users/{user}/calendar-list-tokens", delete(expire_list_tokens))
@@ -92,6 +93,15 @@ fn done() -> Response {
 
 async fn create_user(State(shared): State<Arc<Shared>>, Body(user): Body<NewUser>) -> Answer {
     control(shared).create_user(&user)?;
+    Ok(done())
+}
+
+async fn change_address(
+    State(shared): State<Arc<Shared>>,
+    Path(user): Path<String>,
+    Body(change): Body<AddressChange>,
+) -> Answer {
+    control(shared).change_address(&user, &change)?;
     Ok(done())
 }
 
@@ -178,8 +188,19 @@ async fn make_changes(State(shared): State<Arc<Shared>>, Body(bulk): Body<BulkCh
     Ok(Json(control(shared).make_changes(&bulk).await?).into_response())
 }
 
-async fn truth(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
-    Ok(Json(control(shared).truth(&calendar)?).into_response())
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct As {
+    user: Option<String>,
+}
+
+async fn truth(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>, Query(by): Query<As>) -> Answer {
+    let control = control(shared);
+    let truth = match by.user {
+        None => control.truth(&calendar)?,
+        Some(user) => control.truth_for(&calendar, &user)?,
+    };
+    Ok(Json(truth).into_response())
 }
 
 #[derive(Deserialize)]
@@ -187,6 +208,7 @@ async fn truth(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) 
 struct Between {
     from: String,
     to: String,
+    user: Option<String>,
 }
 
 async fn occurrences(
@@ -194,7 +216,12 @@ async fn occurrences(
     Path(calendar): Path<String>,
     Query(between): Query<Between>,
 ) -> Answer {
-    Ok(Json(control(shared).occurrences(&calendar, &between.from, &between.to)?).into_response())
+    let control = control(shared);
+    let occurrences = match between.user {
+        None => control.occurrences(&calendar, &between.from, &between.to)?,
+        Some(user) => control.occurrences_for(&calendar, &user, &between.from, &between.to)?,
+    };
+    Ok(Json(occurrences).into_response())
 }
 
 async fn faults(State(shared): State<Arc<Shared>>) -> Answer {

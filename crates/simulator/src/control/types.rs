@@ -63,6 +63,17 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
+/// Another address for a user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressChange {
+    /// The new address; also the id of the primary calendar from now on.
+    pub email: String,
+    /// Whether the address before is still understood (404 when not).
+    #[serde(default)]
+    pub keeps_alias: bool,
+}
+
 /// A calendar to be created.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

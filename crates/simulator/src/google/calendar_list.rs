@@ -136,7 +136,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
 }
 
 pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-    let id = listed_id(caller, request.calendar_id()?);
+    let id = listed_id(world, caller, request.calendar_id()?)?;
     let entry = user(world, caller)?.list.get(id).filter(|entry| !entry.deleted && is_shown(world, entry));
     Ok(ApiResponse::resource(&resource(world, entry.ok_or_else(ApiError::not_found)?)))
 }
@@ -152,18 +152,18 @@ pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -
 
 pub(crate) fn patch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
-    let id = listed_id(caller, request.calendar_id()?).to_owned();
+    let id = listed_id(world, caller, request.calendar_id()?)?.to_owned();
     write_settings(world, caller, &id, &body, false)
 }
 
 pub(crate) fn update(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let body = request.json_object()?;
-    let id = listed_id(caller, request.calendar_id()?).to_owned();
+    let id = listed_id(world, caller, request.calendar_id()?)?.to_owned();
     write_settings(world, caller, &id, &body, true)
 }
 
 pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-    let id = listed_id(caller, request.calendar_id()?).to_owned();
+    let id = listed_id(world, caller, request.calendar_id()?)?.to_owned();
     let entry = user(world, caller)?.list.get(&id);
     if entry.is_none_or(|entry| entry.deleted) {
         return Err(ApiError::not_found());
@@ -204,8 +204,8 @@ fn write_settings(
     Ok(ApiResponse::resource(&resource(world, &entry)))
 }
 
-fn listed_id<'a>(caller: &'a Caller, id: &'a str) -> &'a str {
-    if id == "primary" { &caller.user } else { id }
+fn listed_id<'a>(world: &'a World, caller: &'a Caller, id: &'a str) -> Result<&'a str, ApiError> {
+    if id == "primary" { Ok(&caller.user) } else { world.google.resolve(id).ok_or_else(ApiError::not_found) }
 }
 
 fn user<'a>(world: &'a World, caller: &Caller) -> Result<&'a User, ApiError> {
@@ -236,7 +236,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
     let mut resource = Map::new();
     resource.insert("kind".to_owned(), json!("calendar#calendarListEntry"));
     resource.insert("etag".to_owned(), json!(format!("\"e{:015}\"", entry.version)));
-    resource.insert("id".to_owned(), json!(entry.calendar));
+    resource.insert("id".to_owned(), json!(world.google.shown(&entry.calendar)));
     if entry.deleted {
         resource.insert("deleted".to_owned(), json!(true));
         return resource;
@@ -253,7 +253,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
         if record.id == entry.user {
             resource.insert("primary".to_owned(), json!(true));
         } else if record.id != record.owner {
-            resource.insert("dataOwner".to_owned(), json!(record.owner));
+            resource.insert("dataOwner".to_owned(), json!(world.google.shown(&record.owner)));
         }
     }
     resource.insert("accessRole".to_owned(), json!(role(world, entry).name()));

@@ -58,7 +58,7 @@ pub(crate) struct Opened {
 
 /// Resolves `primary` and checks that the caller may read the calendar.
 pub(crate) fn open(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
-    let id = if id == "primary" { &caller.user } else { id };
+    let id = if id == "primary" { &caller.user } else { world.google.resolve(id).ok_or_else(ApiError::not_found)? };
     let record = world
         .google
         .calendars
@@ -91,7 +91,7 @@ pub(crate) fn calendar<'a>(world: &'a World, id: &str) -> Result<&'a Calendar, A
 
 pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = open(world, caller, request.calendar_id()?)?;
-    let resource = resource(&calendar(world, &opened.id)?.record);
+    let resource = resource(world, &calendar(world, &opened.id)?.record);
     Ok(ApiResponse::resource(&resource))
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -
     record.description = text(&body, "description");
     record.location = text(&body, "location");
     world.add_calendar(record.clone());
-    Ok(ApiResponse::resource(&resource(&record)))
+    Ok(ApiResponse::resource(&resource(world, &record)))
 }
 
 pub(crate) fn patch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
@@ -148,7 +148,8 @@ fn write(world: &mut World, caller: &Caller, request: &ApiRequest, replaces: boo
     if replaces || body.contains_key("location") {
         record.location = text(&body, "location");
     }
-    let resource = resource(&world.save_calendar(record));
+    let record = world.save_calendar(record);
+    let resource = resource(world, &record);
     Ok(ApiResponse::resource(&resource))
 }
 
@@ -182,11 +183,11 @@ pub(crate) fn clear(world: &mut World, caller: &Caller, request: &ApiRequest) ->
 }
 
 /// The API's form of a calendar.
-pub(crate) fn resource(record: &CalendarRecord) -> Map<String, Value> {
+pub(crate) fn resource(world: &World, record: &CalendarRecord) -> Map<String, Value> {
     let mut resource = Map::new();
     resource.insert("kind".to_owned(), json!("calendar#calendar"));
     resource.insert("etag".to_owned(), json!(etag(record)));
-    resource.insert("id".to_owned(), json!(record.id));
+    resource.insert("id".to_owned(), json!(world.google.shown(&record.id)));
     resource.insert("summary".to_owned(), json!(record.summary));
     resource.insert("timeZone".to_owned(), json!(record.time_zone));
     for (name, value) in [("description", &record.description), ("location", &record.location)] {
@@ -195,7 +196,7 @@ pub(crate) fn resource(record: &CalendarRecord) -> Map<String, Value> {
         }
     }
     if record.id != record.owner {
-        resource.insert("dataOwner".to_owned(), json!(record.owner));
+        resource.insert("dataOwner".to_owned(), json!(world.google.shown(&record.owner)));
     }
     resource.insert("conferenceProperties".to_owned(), json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}));
     resource
@@ -290,6 +291,6 @@ impl World {
 
     /// Tells the channels of a collection that something changed.
     pub(crate) fn announce(&mut self, collection: &Collection, now: chrono::DateTime<chrono::Utc>) {
-        super::channels::announce(self, collection, now);
+        super::channels::announce(self, collection, None, now);
     }
 }

@@ -13,6 +13,7 @@ use url::Url;
 use super::calendars;
 use super::delivery::{DeliveryRecord, NewNotice};
 use super::errors::ApiError;
+use super::event_types;
 use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse};
 use crate::faults::Dice;
@@ -69,11 +70,18 @@ pub(crate) struct ChannelRecord {
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) stopped_at: Option<DateTime<Utc>>,
     pub(crate) last_message_number: u64,
+    /// Only changes of events of these types are told; of all when empty.
+    pub(crate) event_types: Vec<String>,
 }
 
 impl ChannelRecord {
     pub(crate) fn is_live_at(&self, now: DateTime<Utc>) -> bool {
         self.created_at <= now && now < self.ends_at()
+    }
+
+    fn hears_of(&self, event_type: Option<&str>) -> bool {
+        event_type
+            .is_none_or(|changed| self.event_types.is_empty() || self.event_types.iter().any(|own| own == changed))
     }
 
     fn ends_at(&self) -> DateTime<Utc> {
@@ -173,6 +181,7 @@ pub(crate) fn create(
     request: &ApiRequest,
     collection: Collection,
 ) -> Result<ApiResponse, ApiError> {
+    let event_types = event_types::read(&request.query)?;
     let wanted = WantedChannel::parse(&request.json_object()?, world.google.allow_http_webhooks)?;
     if world.google.channels.find(&caller.project, &wanted.id).is_some() {
         return Err(ApiError::new(400, "channelIdNotUnique", format!("Channel id {} not unique", wanted.id)));
@@ -199,6 +208,7 @@ pub(crate) fn create(
         expires_at,
         stopped_at: None,
         last_message_number: 0,
+        event_types,
     };
     let mut answer = json!({
         "kind": "api#channel",
@@ -248,8 +258,8 @@ pub(crate) fn stop(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     Ok(ApiResponse::empty(204))
 }
 
-/// Queues one `exists` notice for each live channel of a collection.
-pub(crate) fn announce(world: &mut World, collection: &Collection, now: DateTime<Utc>) {
+/// Queues one `exists` notice for each live channel of a collection that wants to hear of events of this type.
+pub(crate) fn announce(world: &mut World, collection: &Collection, event_type: Option<&str>, now: DateTime<Utc>) {
     let after_stop = world.notices.plan().send_after_stop;
     let numbers: Vec<u64> = world
         .google
@@ -259,7 +269,7 @@ pub(crate) fn announce(world: &mut World, collection: &Collection, now: DateTime
         .into_iter()
         .flatten()
         .filter(|number| {
-            world.google.channels.get(**number).is_some_and(|record| {
+            world.google.channels.get(**number).filter(|record| record.hears_of(event_type)).is_some_and(|record| {
                 record.is_live_at(now) || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
             })
         })

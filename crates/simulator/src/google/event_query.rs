@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
+use super::event_types;
 use super::request::Query;
 use super::tokens;
 
@@ -57,7 +58,7 @@ pub(crate) struct EventQuery<'q> {
     pub(crate) page_digest: String,
     max_attendees: Option<usize>,
     search: Option<String>,
-    event_types: Vec<&'q str>,
+    event_types: Vec<String>,
 }
 
 impl<'q> EventQuery<'q> {
@@ -88,7 +89,7 @@ impl<'q> EventQuery<'q> {
             page_digest: tokens::digest(&raw.without(&NOT_IN_PAGE_DIGEST)),
             max_attendees,
             search: raw.get("q").map(str::to_lowercase),
-            event_types: raw.all("eventTypes").collect(),
+            event_types: event_types::read(raw)?,
         };
         query.event_types.sort_unstable();
         query.sync_digest = query.digest_for_sync(raw.flag("showHiddenInvitations")?);
@@ -143,7 +144,7 @@ impl<'q> EventQuery<'q> {
         let uid_fits = self.raw.get("iCalUID").is_none_or(|uid| uid == text("iCalUID"));
         let type_fits = self.event_types.is_empty() || {
             let event_type = resource.get("eventType").and_then(Value::as_str);
-            self.event_types.contains(&event_type.unwrap_or("default"))
+            self.event_types.iter().any(|wanted| wanted == event_type.unwrap_or(event_types::DEFAULT))
         };
         let search_fits = self.search.as_ref().is_none_or(|words| contains(resource, words));
         uid_fits

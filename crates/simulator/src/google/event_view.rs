@@ -1,12 +1,15 @@
 //! A calendar as one caller sees it with one query: which events it shows, in which order, and with which fields.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value, json};
 
 use super::calendars::AccessRole;
 use super::event_query::{EventQuery, Order};
+use super::free_busy_view;
+use super::quirks::Quirks;
 use super::series::Series;
 use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
@@ -30,7 +33,7 @@ pub(crate) struct View<'a, 'q> {
     pub(crate) calendar: &'a Calendar,
     pub(crate) query: &'q EventQuery<'q>,
     pub(crate) role: AccessRole,
-    pub(crate) id_only_tombstones: bool,
+    pub(crate) quirks: &'q Quirks,
 }
 
 impl<'a> View<'a, '_> {
@@ -52,6 +55,9 @@ impl<'a> View<'a, '_> {
             Some(since) => Box::new(self.calendar.by_version(position.max(since), snapshot.version)),
         };
         let records = records.filter(|event| self.is_wanted(event, since.is_some()));
+        if in_stored_order && self.is_free_busy() {
+            return self.single_items(since, snapshot, cursor, count);
+        }
         if in_stored_order {
             return records
                 .take(count)
@@ -88,8 +94,9 @@ impl<'a> View<'a, '_> {
         let Ok(series) = Series::parse(&master.resource, zone) else {
             return Vec::new();
         };
-        let replaced: Vec<&str> =
+        let replaced: HashSet<&str> =
             self.calendar.exceptions_of(&master.id).map(|exception| exception.id.as_str()).collect();
+        let horizon = self.is_free_busy().then(|| free_busy_view::horizon(master));
         let last = match self.query.time_max {
             Some(time_max) => Some(time_max.naive_utc() + TimeDelta::days(1)),
             None if series.is_endless() => {
@@ -98,7 +105,11 @@ impl<'a> View<'a, '_> {
             }
             None => None,
         };
-        series
+        let last = match (last, horizon) {
+            (Some(last), Some(horizon)) => Some(last.min(horizon)),
+            (last, horizon) => last.or(horizon),
+        };
+        let instances = series
             .local_starts(last)
             .into_iter()
             .map(|local| series.occurrence(local))
@@ -109,13 +120,22 @@ impl<'a> View<'a, '_> {
             .map(|occurrence| occurrence.resource(&master.resource, zone))
             .filter(|instance| {
                 let id = instance.get("id").and_then(Value::as_str);
-                id.is_some_and(|id| !replaced.contains(&id))
-            })
-            .take(INSTANCES_PER_SERIES_MAX)
-            .collect()
+                id.is_some_and(|id| !replaced.contains(id))
+            });
+        if !self.is_free_busy() {
+            return instances.take(INSTANCES_PER_SERIES_MAX).collect();
+        }
+        // What is ahead matters to them, not how it began.
+        let mut instances: Vec<_> = instances.collect();
+        instances.drain(..instances.len().saturating_sub(free_busy_view::INSTANCES_PER_SERIES_MAX));
+        instances
     }
 
-    fn is_wanted(&self, event: &EventRecord, incremental: bool) -> bool {
+    pub(crate) fn is_free_busy(&self) -> bool {
+        self.role == AccessRole::FreeBusyReader
+    }
+
+    pub(crate) fn is_wanted(&self, event: &EventRecord, incremental: bool) -> bool {
         let query = self.query;
         if !incremental && event.is_cancelled() && !self.shows_cancelled(event) {
             return false;
@@ -134,6 +154,10 @@ impl<'a> View<'a, '_> {
         let query = self.query;
         if query.show_deleted == Some(true) || query.updated_min.is_some() {
             return true;
+        }
+        if self.is_free_busy() {
+            // Who is given no series is not told which of its instances are cancelled either.
+            return false;
         }
         let master = event.master_id().and_then(|id| self.calendar.event(id));
         !query.single_events && master.is_some_and(|master| !master.is_cancelled())
@@ -200,11 +224,11 @@ impl<'a> View<'a, '_> {
         let text = |name: &str| resource.get(name).and_then(Value::as_str);
         let cancelled = text("status") == Some("cancelled");
         let is_exception = resource.contains_key("recurringEventId");
-        if cancelled && self.id_only_tombstones && !is_exception {
+        if cancelled && self.quirks.id_only_tombstones && !is_exception {
             let kept = ["kind", "etag", "id", "status"];
             return Cow::Owned(only(&resource, &kept));
         }
-        let hidden = self.role == AccessRole::FreeBusyReader
+        let hidden = self.is_free_busy()
             || (!self.role.sees_private() && matches!(text("visibility"), Some("private" | "confidential")));
         let mut resource = resource;
         if hidden {
@@ -230,8 +254,11 @@ impl<'a> View<'a, '_> {
                     "eventType",
                 ],
             ));
-            if self.role == AccessRole::FreeBusyReader {
+            if self.is_free_busy() {
                 resource.to_mut().insert("visibility".to_owned(), json!("private"));
+                if self.quirks.free_busy_without_original_start {
+                    resource.to_mut().remove("originalStartTime");
+                }
             }
         }
         if let Some(zone) = self.query.time_zone {

@@ -7,11 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::calendars::{self, Opened};
+use super::calendars::{self, AccessRole, Opened};
 use super::errors::ApiError;
 use super::event_query::EventQuery;
 use super::event_view::{Item, Resource, View};
 use super::oauth::Caller;
+use super::quirks::Quirks;
 use super::request::{ApiRequest, ApiResponse, Query};
 use super::series::{Occurrence, Series, split_instance_id};
 use super::store::{Calendar, EventRecord};
@@ -50,7 +51,7 @@ pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> R
     if etag.is_some_and(|etag| request.if_none_match_hits(etag)) {
         return Ok(ApiResponse::empty(304));
     }
-    let view = View { calendar, query: &query, role: opened.role, id_only_tombstones: false };
+    let view = View { calendar, query: &query, role: opened.role, quirks: &Quirks::NONE };
     Ok(ApiResponse::resource(&view.show(resource)))
 }
 
@@ -85,8 +86,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
         |page| page.snapshot,
     );
     let cursor = page_token.map(|page| page.cursor);
-    let view =
-        View { calendar, query: &query, role: opened.role, id_only_tombstones: world.google.quirks.id_only_tombstones };
+    let view = View { calendar, query: &query, role: opened.role, quirks: &world.google.quirks };
     let page_size = if leaves_page_empty { 0 } else { world.google.quirks.page_size(query.max_results) };
     // One more than a page, to know whether it is the last one.
     let mut items =
@@ -128,7 +128,7 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
         return Err(ApiError::invalid("The event does not recur."));
     }
     let page_token = read_page_token(world, calendar, &query)?;
-    let view = View { calendar, query: &query, role: opened.role, id_only_tombstones: false };
+    let view = View { calendar, query: &query, role: opened.role, quirks: &Quirks::NONE };
     let exceptions = calendar
         .exceptions_of(&master.id)
         .filter(|exception| query.show_deleted == Some(true) || !exception.is_cancelled())
@@ -161,11 +161,15 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
     Ok(ApiResponse::json(&page(calendar, &opened, items, next_page_token, None)))
 }
 
-/// What [`list`] with `singleEvents` gives the calendar's owner between two instants.
-pub(crate) fn occurrences(calendar: &Calendar, from: &str, to: &str) -> Result<Vec<Map<String, Value>>, ApiError> {
-    let parameters = Query::of(&[("singleEvents", "true"), ("timeMin", from), ("timeMax", to)]);
+/// What [`list`] gives somebody with this role: all pages of it.
+pub(crate) fn listed(
+    calendar: &Calendar,
+    role: AccessRole,
+    parameters: &[(&str, &str)],
+) -> Result<Vec<Map<String, Value>>, ApiError> {
+    let parameters = Query::of(parameters);
     let query = EventQuery::parse(&parameters)?;
-    let view = View { calendar, query: &query, role: calendars::AccessRole::Owner, id_only_tombstones: false };
+    let view = View { calendar, query: &query, role, quirks: &Quirks::NONE };
     let now = Snapshot { version: calendar.last_version(), ordinal: calendar.last_ordinal() };
     let items = view.items(None, now, None, usize::MAX);
     Ok(items.into_iter().map(|item| item.resource.into_owned()).collect())

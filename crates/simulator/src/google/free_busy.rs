@@ -11,6 +11,7 @@ use super::errors::ApiError;
 use super::event_query::EventQuery;
 use super::event_view::View;
 use super::oauth::Caller;
+use super::quirks::Quirks;
 use super::request::{ApiRequest, ApiResponse, Query};
 use super::store::Calendar;
 use super::times::EventPoint;
@@ -60,7 +61,7 @@ pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) ->
 
 /// The busy times of a calendar inside the window, overlapping ones joined.
 fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Tz) -> Vec<Value> {
-    let view = View { calendar, query: window, role: calendars::AccessRole::Owner, id_only_tombstones: false };
+    let view = View { calendar, query: window, role: calendars::AccessRole::Owner, quirks: &Quirks::NONE };
     let bounds = |resource: &Map<String, Value>| {
         let seconds = |name: &str| {
             EventPoint::stored(resource.get(name), calendar.zone).map(|point| point.unix_seconds(calendar.zone))

@@ -1,6 +1,7 @@
 //! Google Calendar API v3. A request becomes an [`request::ApiRequest`], [`call::perform`] runs it with its
 //! faults, and one file for each subject does the work. `README.md` of this crate lists what is faithful.
 
+pub(crate) mod addresses;
 pub(crate) mod batch;
 pub(crate) mod calendar_list;
 pub(crate) mod calendars;
@@ -12,10 +13,12 @@ pub(crate) mod demo;
 pub(crate) mod errors;
 pub(crate) mod event_query;
 pub(crate) mod event_resource;
+pub(crate) mod event_types;
 pub(crate) mod event_view;
 pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod free_busy;
+pub(crate) mod free_busy_view;
 pub(crate) mod grants;
 pub(crate) mod http;
 pub(crate) mod oauth;
@@ -39,6 +42,7 @@ use crate::SimulatorError;
 use crate::options::{SimulatorOptions, SyncMessageTiming};
 use crate::state::decode;
 
+use addresses::NewAddress;
 use calendar_list::ListEntry;
 use channels::Channels;
 use delivery::Deliveries;
@@ -54,6 +58,8 @@ const QUOTA_KEY: &str = "google/quota";
 /// All that the simulated Google knows.
 pub(crate) struct Google {
     pub(crate) users: BTreeMap<String, User>,
+    /// Of users whose address changed, by the first one.
+    pub(crate) addresses: BTreeMap<String, NewAddress>,
     pub(crate) oauth: OauthServer,
     pub(crate) calendars: HashMap<String, Calendar>,
     pub(crate) channels: Channels,
@@ -71,6 +77,7 @@ impl Google {
     pub(crate) fn new(options: &SimulatorOptions) -> Self {
         Self {
             users: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             oauth: OauthServer::new(options),
             calendars: HashMap::new(),
             channels: Channels::default(),
@@ -93,6 +100,10 @@ impl Google {
                 Some("user") => {
                     let record: users::UserRecord = decode(key, value)?;
                     self.users.insert(record.email.clone(), User::new(record));
+                }
+                Some("address") => {
+                    let address: NewAddress = decode(key, value)?;
+                    self.addresses.insert(address.first.clone(), address);
                 }
                 Some("list") => self.restore_list_entry(decode(key, value)?),
                 Some("calendar") => {

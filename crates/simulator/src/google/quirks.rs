@@ -14,9 +14,20 @@ pub struct Quirks {
     pub id_only_tombstones: bool,
     /// The exceptions of a deleted series vanish without a tombstone of their own.
     pub silent_exception_removal: bool,
+    /// Instances of series that a free/busy reader is given do not say their `originalStartTime`: only their id tells.
+    pub free_busy_without_original_start: bool,
 }
 
 impl Quirks {
+    /// Nothing unusual.
+    pub(crate) const NONE: Self = Self {
+        empty_page_every: 0,
+        page_items_max: 0,
+        id_only_tombstones: false,
+        silent_exception_removal: false,
+        free_busy_without_original_start: false,
+    };
+
     /// How many items a page has at most when `asked` were asked for.
     pub(crate) fn page_size(&self, asked: usize) -> usize {
         match usize::try_from(self.page_items_max) {

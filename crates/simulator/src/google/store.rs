@@ -47,6 +47,12 @@ pub(crate) struct EventRecord {
     pub(crate) version: u64,
     /// The full resource.
     pub(crate) resource: Map<String, Value>,
+    /// Of a series: instances that a free/busy reader may have been given and that are no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) vanished_instances: BTreeSet<String>,
+    /// Of a deleted series: its exceptions as they were, for the day on which it is restored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) removed_exceptions: Vec<Map<String, Value>>,
     #[serde(skip)]
     pub(crate) span: Span,
 }
@@ -134,6 +140,18 @@ impl Calendar {
 
     pub(crate) fn event(&self, id: &str) -> Option<&EventRecord> {
         self.events.get(id)
+    }
+
+    /// Changes what is kept beside an event, and answers the record to be journaled.
+    pub(crate) fn amend(&mut self, id: &str, change: impl FnOnce(&mut EventRecord)) -> Option<&EventRecord> {
+        let event = self.events.get_mut(id)?;
+        change(event);
+        Some(event)
+    }
+
+    /// Whether somebody sees of this calendar only when its owner is busy.
+    pub(crate) fn has_free_busy_readers(&self) -> bool {
+        self.record.access.values().any(|role| *role == AccessRole::FreeBusyReader)
     }
 
     pub(crate) fn event_by_ical_uid(&self, ical_uid: &str) -> Option<&EventRecord> {

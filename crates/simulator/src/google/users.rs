@@ -70,7 +70,7 @@ impl World {
     /// The user that a login names, else the one created first.
     pub(crate) fn login_user(&self, hint: Option<&str>) -> Option<&UserRecord> {
         match hint {
-            Some(email) => self.google.users.get(email).map(|user| &user.record),
+            Some(email) => self.google.users.get(self.google.resolve(email)?).map(|user| &user.record),
             None => self.google.users.values().map(|user| &user.record).min_by_key(|record| record.ordinal),
         }
     }

@@ -1,14 +1,18 @@
 //! Changing events: insert, import, patch, update, delete, move (source: the discovery document). Every change goes
 //! through [`World::store_event`], which gives it a version and tells the channels.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::calendars;
-use super::channels::Collection;
+use super::channels::{self, Collection};
 use super::errors::ApiError;
 use super::event_resource::{self as resource, EventId};
+use super::event_types::{self, Place};
 use super::events;
+use super::free_busy_view;
 use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse};
 use super::series::{Series, instance_id};
@@ -45,12 +49,18 @@ pub(crate) fn insert_event(
         return Err(ApiError::duplicate());
     }
     let zone = calendar.zone;
+    let place = Place::of(&calendar.record);
     let mut fresh = resource::new(&id, calendar_id, creator, now);
+    if let Some(kind) = body.get("eventType").filter(|kind| !kind.is_null()) {
+        fresh.insert("eventType".to_owned(), kind.clone());
+    }
     if let Some(uid) = body.get("iCalUID").filter(|uid| uid.is_string()) {
         fresh.insert("iCalUID".to_owned(), uid.clone());
     }
+    let given = body.clone();
     resource::merge(&mut fresh, body);
     resource::check(&mut fresh, zone, calendar_id)?;
+    event_types::check_new(&fresh, &given, place)?;
     Ok(world.store_event(calendar_id, fresh, now))
 }
 
@@ -62,6 +72,8 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let uid =
         body.get("iCalUID").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing iCalUID."))?.to_owned();
     body.remove("id");
+    // Whatever it was, the copy is an ordinary event.
+    event_types::remove_properties(&mut body);
     let calendar = calendars::calendar(world, &opened.id)?;
     let zone = calendar.zone;
     let organizer = body.get("organizer").cloned();
@@ -117,8 +129,12 @@ pub(crate) fn change_event(
     how: Change,
     now: DateTime<Utc>,
 ) -> Result<Map<String, Value>, ApiError> {
-    let zone = calendars::calendar(world, calendar_id)?.zone;
+    let calendar = calendars::calendar(world, calendar_id)?;
+    let (zone, place) = (calendar.zone, Place::of(&calendar.record));
     let before = complete(world, calendar_id, id)?;
+    event_types::check_unchanged(&before, &body, how)?;
+    let mut body = body;
+    let spreads = visibility_spreads(calendar, &before, &mut body);
     if resource::changes_what_only_the_organizer_may(&before, &body, how) {
         return Err(ApiError::forbidden_for_non_organizer());
     }
@@ -131,11 +147,18 @@ pub(crate) fn change_event(
         return cancel(world, calendar_id, id, now);
     }
     resource::check(&mut after, zone, calendar_id)?;
+    event_types::check_change(&before, &after, place)?;
     resource::bump_sequence(&before, &mut after);
     if resource::changed_beyond_reminders(&before, &after) {
         after.insert("updated".to_owned(), json!(timestamp(now)));
     }
     let was_master = before.contains_key("recurrence");
+    if was_master && before.get("status") == Some(&json!("cancelled")) {
+        restore_exceptions(world, calendar_id, id, now);
+    }
+    if let Some(visibility) = spreads {
+        spread_visibility(world, calendar_id, &before, &visibility, now);
+    }
     let stored = world.store_event(calendar_id, after, now);
     if was_master {
         drop_misplaced_exceptions(world, calendar_id, id, now)?;
@@ -171,14 +194,75 @@ pub(crate) fn cancel(
         let stub = resource::cancelled_exception(&event);
         return Ok(world.store_event(calendar_id, stub, now));
     }
-    let exceptions: Vec<String> = calendar.exceptions_of(id).map(|exception| exception.id.clone()).collect();
-    for exception in exceptions {
-        world.remove_exception(calendar_id, &exception, now);
+    let exceptions: Vec<Map<String, Value>> =
+        calendar.exceptions_of(id).map(|exception| exception.resource.clone()).collect();
+    for exception in &exceptions {
+        let exception = exception.get("id").and_then(Value::as_str).unwrap_or_default();
+        world.remove_exception(calendar_id, exception, now);
     }
     let mut tombstone = event;
     tombstone.insert("status".to_owned(), json!("cancelled"));
     tombstone.insert("updated".to_owned(), json!(timestamp(now)));
-    Ok(world.store_event(calendar_id, tombstone, now))
+    let tombstone = world.store_event(calendar_id, tombstone, now);
+    if let Some(calendar) = world.google.calendars.get_mut(calendar_id)
+        && let Some(record) = calendar.amend(id, |record| record.removed_exceptions = exceptions)
+    {
+        world.journal.put(&format!("event/{calendar_id}/{id}"), record);
+    }
+    Ok(tombstone)
+}
+
+/// The exceptions of a series that is restored come back as they were, the cancelled ones too, and are told before it.
+fn restore_exceptions(world: &mut World, calendar_id: &str, master_id: &str, now: DateTime<Utc>) {
+    let master = world.google.calendars.get(calendar_id).and_then(|calendar| calendar.event(master_id));
+    let exceptions = master.map(|master| master.removed_exceptions.clone()).unwrap_or_default();
+    for exception in exceptions {
+        world.store_event(calendar_id, exception, now);
+    }
+}
+
+/// The visibility that all of a series gets when one instance becomes more private than it; one that is less private than
+/// the series is taken out of the body (source: release notes of 2026-07-07).
+fn visibility_spreads(
+    calendar: &super::store::Calendar,
+    before: &Map<String, Value>,
+    body: &mut Map<String, Value>,
+) -> Option<Value> {
+    let privacy = |visibility: Option<&Value>| match visibility.and_then(Value::as_str) {
+        Some("public") => 0,
+        Some("private" | "confidential") => 2,
+        _ => 1,
+    };
+    let master = calendar.event(before.get("recurringEventId")?.as_str()?)?;
+    let wanted = body.get("visibility")?.clone();
+    match privacy(Some(&wanted)).cmp(&privacy(master.resource.get("visibility"))) {
+        std::cmp::Ordering::Greater => Some(wanted),
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Less => {
+            body.remove("visibility");
+            None
+        }
+    }
+}
+
+fn spread_visibility(
+    world: &mut World,
+    calendar_id: &str,
+    instance: &Map<String, Value>,
+    visibility: &Value,
+    now: DateTime<Utc>,
+) {
+    let id = |resource: &Map<String, Value>, name: &str| resource.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (Some(own), Some(master)) = (id(instance, "id"), id(instance, "recurringEventId")) else { return };
+    let Some(calendar) = world.google.calendars.get(calendar_id) else { return };
+    let siblings = calendar.exceptions_of(&master).filter(|sibling| !sibling.is_cancelled() && sibling.id != own);
+    let all: Vec<Map<String, Value>> =
+        calendar.event(&master).into_iter().chain(siblings).map(|event| event.resource.clone()).collect();
+    for mut event in all {
+        event.insert("visibility".to_owned(), visibility.clone());
+        event.insert("updated".to_owned(), json!(timestamp(now)));
+        world.store_event(calendar_id, event, now);
+    }
 }
 
 /// `events.move`: the event gets another organizer's calendar; a tombstone stays behind.
@@ -191,6 +275,7 @@ pub(crate) fn move_event(world: &mut World, caller: &Caller, request: &ApiReques
         .event(id)
         .filter(|event| !event.is_cancelled())
         .ok_or_else(ApiError::not_found)?;
+    event_types::check_movable(&event.resource)?;
     if event.master_id().is_some() {
         return Err(ApiError::invalid("An instance of a series cannot be moved alone."));
     }
@@ -268,6 +353,9 @@ impl World {
             return resource;
         };
         let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let previous = calendar.event(&id);
+        let shown_before = free_busy_view::shown_instances(calendar, previous);
+        let vanished_before = previous.map(|event| event.vanished_instances.clone()).unwrap_or_default();
         let (ordinal, version) = calendar.next_position(&id);
         resource.insert("etag".to_owned(), json!(format!("\"{version:016}\"")));
         let record = EventRecord {
@@ -276,22 +364,33 @@ impl World {
             ordinal,
             version,
             resource: resource.clone(),
+            vanished_instances: BTreeSet::new(),
+            removed_exceptions: Vec::new(),
             span: super::store::Span::default(),
         };
         self.journal.put(&format!("event/{calendar_id}/{}", record.id), &record);
+        let id = record.id.clone();
         calendar.put(record);
+        self.keep_vanished_instances(calendar_id, &id, shown_before, vanished_before);
         if self.google.announces_changes {
             let collection = Collection::Events { calendar: calendar_id.to_owned() };
-            self.announce(&collection, now);
+            let event_type = resource.get("eventType").and_then(Value::as_str).unwrap_or(event_types::DEFAULT);
+            channels::announce(self, &collection, Some(event_type), now);
         }
         resource
     }
 
     /// Forgets an event as if it had never been.
     pub(crate) fn forget_event(&mut self, calendar_id: &str, id: &str) {
-        if let Some(calendar) = self.google.calendars.get_mut(calendar_id) {
-            calendar.remove(id);
-            self.journal.remove(&format!("event/{calendar_id}/{id}"));
+        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else { return };
+        let master = calendar.remove(id).and_then(|event| event.master_id().map(str::to_owned));
+        self.journal.remove(&format!("event/{calendar_id}/{id}"));
+        let Some(master) = master.filter(|_| calendar.has_free_busy_readers()) else { return };
+        let remember = |record: &mut EventRecord| {
+            record.vanished_instances.insert(id.to_owned());
+        };
+        if let Some(record) = calendar.amend(&master, remember) {
+            self.journal.put(&format!("event/{calendar_id}/{master}"), record);
         }
     }
 

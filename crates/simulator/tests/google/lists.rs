@@ -333,6 +333,7 @@ async fn a_mirror_that_follows_sync_tokens_equals_the_truth() {
                 page_items_max: 4,
                 id_only_tombstones: true,
                 silent_exception_removal: true,
+                ..Quirks::default()
             };
             world.control.set_quirks(quirks).unwrap();
         }

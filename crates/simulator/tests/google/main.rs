@@ -11,6 +11,7 @@
 mod access;
 mod channels;
 mod control_api;
+mod event_types;
 mod faults;
 mod lists;
 mod notices;
@@ -18,4 +19,5 @@ mod oauth;
 mod restart;
 mod series;
 mod support;
+mod unkind;
 mod writes;
