@@ -100,14 +100,18 @@ impl Owners {
     /// A page is a set, as it is for the store: what it deletes goes first, and whatever it names stays, in any order.
     fn apply(&mut self, items: &[RemoteItem]) {
         let named: BTreeSet<&ProviderEventId> = items.iter().filter_map(item_id).collect();
+        let mut deleted = BTreeSet::new();
         for item in items {
             if let RemoteItem::Deleted { provider_id } = item {
                 self.ids.insert(provider_id.clone());
                 self.rows.remove(provider_id);
-                // A deleted master takes its exceptions along.
-                self.rows.retain(|id, body| master_of(body) != Some(provider_id) || named.contains(id));
+                deleted.insert(provider_id);
             }
         }
+        // A deleted master takes its exceptions along. All at once: a page can delete the thousands of instances that a
+        // series is where nothing else is shown of it.
+        self.rows
+            .retain(|id, body| named.contains(id) || master_of(body).is_none_or(|master| !deleted.contains(master)));
         for item in items {
             let (provider_id, body) = match item {
                 RemoteItem::Event(event) => (&event.provider_id, StoredBody::Event(event.clone())),

@@ -32,17 +32,23 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     if !is_usable_id(&wire.id) || !wire.recurring_event_id.as_deref().is_none_or(is_usable_id) {
         return Err("an id is too long, or has a character that cannot be stored");
     }
-    let provider_id = ProviderEventId::new(wire.id);
-    let series = match (wire.recurring_event_id, wire.original_start_time) {
-        (Some(master_id), Some(original_start)) => Some(SeriesPosition {
-            master_id: ProviderEventId::new(master_id),
-            original_start: original_start.understand()?,
-        }),
-        (Some(_), None) if wire.status != WireStatus::Cancelled => {
-            return Err("the exception does not say which occurrence it replaces");
+    let start = wire.start.map(WireTime::understand);
+    let series = match wire.recurring_event_id {
+        Some(master_id) => {
+            let said = wire.original_start_time.map(WireTime::understand).transpose()?;
+            let start = start.and_then(Result::ok);
+            let original_start = match said.or_else(|| place_by_id(&wire.id, start)) {
+                Some(place) => Some(place),
+                // It may have been moved, and a place that is wrong would take another occurrence away.
+                None if wire.status == WireStatus::Cancelled => None,
+                None => start,
+            };
+            original_start
+                .map(|original_start| SeriesPosition { master_id: ProviderEventId::new(master_id), original_start })
         }
-        _ => None,
+        None => None,
     };
+    let provider_id = ProviderEventId::new(wire.id);
     let status = match wire.status {
         WireStatus::Confirmed => EventStatus::Confirmed,
         WireStatus::Tentative => EventStatus::Tentative,
@@ -59,7 +65,7 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     if wire.attendees.len() > ATTENDEES_MAX {
         return Err("the event has too many guests");
     }
-    let start = wire.start.ok_or("the event has no start")?.understand()?;
+    let start = start.ok_or("the event has no start")??;
     let end = match wire.end {
         Some(end) => end.understand()?,
         None => end_without_an_end(start)?,
@@ -87,6 +93,25 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         created_at: informational(wire.created.as_deref()),
         updated_at: informational(wire.updated.as_deref()),
     })))
+}
+
+/// The place of an instance in its series, as its id says it: `{series}_20260301T090000Z`, or `{series}_20260301` where it
+/// was whole days. Those who may see only when somebody is busy get instances that say it nowhere else.
+fn place_by_id(id: &str, start: Option<EventTime>) -> Option<EventTime> {
+    let (_, place) = id.rsplit_once('_')?;
+    let has_digits = |digits: usize| place.bytes().filter(u8::is_ascii_digit).count() == digits;
+    match place.len() {
+        8 if has_digits(8) => NaiveDate::parse_from_str(place, "%Y%m%d").ok().map(|date| EventTime::Date { date }),
+        16 if has_digits(14) => {
+            let at = NaiveDateTime::parse_from_str(place, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
+            let zone = match start {
+                Some(EventTime::Instant { zone, .. }) => zone,
+                _ => None,
+            };
+            Some(EventTime::Instant { at, zone })
+        }
+        _ => None,
+    }
 }
 
 /// Whether an id can be a key in any database: an index has a limit, and PostgreSQL takes no NUL.

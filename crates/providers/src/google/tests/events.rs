@@ -253,6 +253,37 @@ fn a_cancelled_entry_without_its_place_in_a_series_is_a_deletion() {
     }
 }
 
+/// As free/busy readers are given them.
+#[test]
+fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_starts() {
+    let berlin = Some(Tz::Europe__Berlin);
+    let start = json!({"dateTime": "2030-06-01T10:00:00+02:00", "timeZone": "Europe/Berlin"});
+    let end = json!({"dateTime": "2030-06-01T11:00:00+02:00", "timeZone": "Europe/Berlin"});
+    for (id, place) in [
+        ("m_20300601T060000Z", at("2030-06-01T06:00:00Z", berlin)),
+        ("m_R20260101T080000_20300601T060000Z", at("2030-06-01T06:00:00Z", berlin)),
+        ("m_20300531", date("2030-05-31")),
+        ("m_20300231", at("2030-06-01T08:00:00Z", berlin)),
+        ("m_20300601T060000", at("2030-06-01T08:00:00Z", berlin)),
+        ("m", at("2030-06-01T08:00:00Z", berlin)),
+    ] {
+        let event = json!({"id": id, "recurringEventId": "m", "start": start, "end": end});
+        let position = SeriesPosition { master_id: ProviderEventId::new("m"), original_start: place };
+        assert_eq!(understood(&event).series, Some(position.clone()), "{id}");
+        let cancelled = json!({"id": id, "status": "cancelled", "recurringEventId": "m", "start": start});
+        let provider_id = ProviderEventId::new(id);
+        let expected = if place == at("2030-06-01T08:00:00Z", berlin) {
+            RemoteItem::Deleted { provider_id }
+        } else {
+            RemoteItem::CancelledOccurrence { provider_id, position }
+        };
+        assert_eq!(item(&cancelled), expected, "{id}");
+    }
+    let said = json!({"id": "m_20300601T060000Z", "recurringEventId": "m", "start": start, "end": end,
+        "originalStartTime": {"date": "2030-07-01"}});
+    assert_eq!(understood(&said).series.unwrap().original_start, date("2030-07-01"));
+}
+
 /// Each entry that cannot be understood is kept with its text, and only that one.
 #[test]
 fn an_odd_event_is_quarantined_with_its_raw_text() {
@@ -271,7 +302,6 @@ fn an_odd_event_is_quarantined_with_its_raw_text() {
         (event_with(json!({"recurrence": "RRULE:FREQ=DAILY"})), "wrong type"),
         (event_with(json!({"attendees": [{"email": 7}]})), "wrong type"),
         (event_with(json!({"attendees": vec![json!({}); 2_001]})), "too many guests"),
-        (event_with(json!({"recurringEventId": "m"})), "which occurrence"),
         (
             event_with(json!({
                 "recurringEventId": "m", "originalStartTime": {"date": "2026-06-01"}, "recurrence": ["RRULE:FREQ=DAILY"]
