@@ -43,6 +43,13 @@ pub const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, prov
      ELSE calendars.state_recorded_at END \
      RETURNING id";
 
+pub const PRIMARY_OF_ACCOUNT: &str =
+    "SELECT id, provider_calendar_id FROM calendars WHERE account_id = $1 AND is_primary AND state <> 'closed'";
+
+/// Not onto another row, which that calendar would be.
+pub const RENAME: &str = "UPDATE calendars SET provider_calendar_id = $3 WHERE id = $1 AND NOT EXISTS \
+     (SELECT 1 FROM calendars WHERE account_id = $2 AND provider_calendar_id = $3)";
+
 pub const OPEN_IDS_OF_ACCOUNT: &str =
     "SELECT id FROM calendars WHERE account_id = $1 AND state <> 'closed' ORDER BY id";
 

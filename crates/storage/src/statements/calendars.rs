@@ -13,6 +13,15 @@ use crate::sql::calendars::{self as sql, CalendarRow};
 use crate::sql::{after_id, micros, page_of, parsed, readable, rows_to_fetch, storable, to_json};
 use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
 
+/// Our id of the primary calendar and its new id at the provider, where it was listed under another one before.
+fn renamed_primary<'a>(known: &'a [(String, String)], listed: &'a [RemoteCalendar]) -> Option<(&'a str, &'a str)> {
+    let [(id, before)] = known else { return None };
+    let mut primaries = listed.iter().filter(|remote| remote.primary).map(|remote| remote.provider_id.as_str());
+    let (primary, None) = (primaries.next()?, primaries.next()) else { return None };
+    let is_still_listed = listed.iter().any(|remote| remote.provider_id.as_str() == before);
+    (!is_still_listed && primary != before).then_some((id, primary))
+}
+
 #[async_trait]
 impl Calendars for Backend {
     async fn reconcile_calendars(
@@ -31,6 +40,22 @@ impl Calendars for Backend {
         let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
         let mut seen = HashSet::new();
         let mut reconciled = CalendarsReconciled::default();
+        // A person has one primary calendar, whose id at some providers is their address: with another id it is the same
+        // calendar after a change of address, so it keeps its row, and its readers keep its id.
+        let known: Vec<(String, String)> = sqlx::query_as(sql::PRIMARY_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed("reconcile calendars"))?;
+        if let Some((id, address)) = renamed_primary(&known, listed) {
+            sqlx::query(sql::RENAME)
+                .bind(id)
+                .bind(account.to_string())
+                .bind(address)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("reconcile calendars"))?;
+        }
         for remote in listed {
             let id: String = sqlx::query_scalar(sql::UPSERT)
                 .bind(CalendarId::generate().to_string())

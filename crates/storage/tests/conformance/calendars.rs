@@ -30,6 +30,26 @@ pub async fn reconciling_adds_updates_and_names_what_vanished(database: &Databas
     assert_eq!(unknown.kind, StoreErrorKind::NotFound);
 }
 
+pub async fn a_primary_calendar_under_a_new_address_is_the_same_calendar(database: &Database) {
+    let store = database.open().await;
+    let tenant = add_tenant(&*store).await;
+    let account = add_account(&*store, tenant).await;
+    let primary = |id: &str| RemoteCalendar { primary: true, ..remote_calendar(id) };
+    let (ada, home) = (primary("ada@example.com"), remote_calendar("home@example.com"));
+    let before = store.reconcile_calendars(account, &[ada.clone(), home.clone()], at(0)).await.unwrap().listed;
+    let lovelace = primary("lovelace@example.com");
+    let after = store.reconcile_calendars(account, &[lovelace.clone(), home.clone()], at(1)).await.unwrap();
+    assert_eq!((&after.listed, after.vanished), (&before, vec![]));
+    assert_eq!(store.calendar(before[0]).await.unwrap().unwrap().remote, lovelace);
+    // The one before is listed still, or another one has the place: two calendars.
+    let both = store.reconcile_calendars(account, &[RemoteCalendar { primary: false, ..lovelace }, ada], at(2)).await;
+    let both = both.unwrap();
+    assert_eq!((both.listed[0], both.vanished), (before[0], vec![before[1]]));
+    assert!(!before.contains(&both.listed[1]));
+    let taken = store.reconcile_calendars(account, &[primary("home@example.com")], at(3)).await.unwrap();
+    assert_eq!(taken.listed, [before[1]]);
+}
+
 pub async fn reconciling_leaves_states_alone_and_revives_a_closed_calendar(database: &Database) {
     let Seeded { store, account, calendar, .. } = seeded(database).await;
     let listed = [remote_calendar("work@example.com")];

@@ -73,7 +73,7 @@ pub fn remote_calendar(provider_id: &str) -> RemoteCalendar {
         title: "Work".into(),
         time_zone: Some("Europe/Berlin".into()),
         access_role: AccessRole::Owner,
-        primary: true,
+        primary: false,
     }
 }
 
