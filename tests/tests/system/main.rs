@@ -19,5 +19,6 @@ mod payloads;
 mod reconnect;
 mod secrets;
 mod strategies;
+mod unkind;
 mod window;
 mod year;
