@@ -9,7 +9,7 @@ use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, Syn
 use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, PageToken, ReadPosition, SyncToken, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
-    Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
+    Cursor, OccurrenceRange, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
 };
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -226,6 +226,7 @@ impl Slice<'_> {
             generation: position.generation,
             items: &merged.items,
             occurrences: &merged.occurrences,
+            window: kept_range(&window),
             cursor: &cursor,
             finish,
             at: self.wall_clock(),
@@ -328,6 +329,16 @@ impl Slice<'_> {
     fn notice_to_stored_ms(&self) -> Option<i64> {
         let received_at_ms = self.input.notice_at_ms;
         (received_at_ms > 0).then(|| (self.wall_clock().timestamp_millis() - received_at_ms).max(0))
+    }
+}
+
+/// The window as the store compares times: it has whole days.
+fn kept_range(window: &Window) -> OccurrenceRange {
+    OccurrenceRange {
+        from: window.start,
+        to: window.end,
+        from_date: window.start.date_naive(),
+        to_date: window.end.date_naive(),
     }
 }
 

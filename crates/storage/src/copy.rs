@@ -21,12 +21,13 @@ use crate::error::{StoreError, StoreErrorKind, without_values};
 use crate::{postgres, sqlite};
 
 /// Every table, those first that others refer to.
-pub const TABLES: [&str; 14] = [
+pub const TABLES: [&str; 15] = [
     "tenants",
     "api_keys",
     "accounts",
     "authorizations",
     "calendars",
+    "mirror_revisions",
     "channels",
     "events",
     "occurrences",

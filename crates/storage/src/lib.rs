@@ -16,6 +16,7 @@ mod page;
 mod postgres;
 mod sql;
 mod sqlite;
+mod touched;
 
 use std::sync::Arc;
 

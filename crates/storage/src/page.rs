@@ -13,7 +13,7 @@ use evercal_domain::{Event, ProviderEventId, RemoteItem, SeriesPosition};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::StoreError;
-use crate::sql::to_json;
+use crate::sql::{micros, to_json};
 
 /// What kind of row an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +49,15 @@ impl RowKind {
     }
 }
 
-/// What the change feed needs to know of a row.
+/// What a commit needs to know of a row to say what it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowState {
     pub kind: RowKind,
+    /// Set for an exception and a cancelled occurrence.
+    pub series_master_id: Option<ProviderEventId>,
     pub fingerprint: Fingerprint,
+    /// Readers see it; the change feed does not tell it.
+    pub updated_us: Option<i64>,
 }
 
 impl RowState {
@@ -61,13 +65,17 @@ impl RowState {
     fn counted(&self) -> i64 {
         i64::from(self.kind != RowKind::Cancelled)
     }
+
+    /// Whose occurrences the row has a say in.
+    fn owner<'a>(&'a self, id: &'a ProviderEventId) -> &'a ProviderEventId {
+        self.series_master_id.as_ref().unwrap_or(id)
+    }
 }
 
 /// A row to write.
 #[derive(Debug)]
 pub struct NewRow {
     pub provider_id: ProviderEventId,
-    pub series_master_id: Option<ProviderEventId>,
     pub state: RowState,
     pub body: String,
 }
@@ -76,8 +84,12 @@ impl NewRow {
     fn of_event(event: &Event) -> Result<Self, StoreError> {
         Ok(Self {
             provider_id: event.provider_id.clone(),
-            series_master_id: event.series.as_ref().map(|series| series.master_id.clone()),
-            state: RowState { kind: RowKind::of(event), fingerprint: Fingerprint::of_event(event) },
+            state: RowState {
+                kind: RowKind::of(event),
+                series_master_id: event.series.as_ref().map(|series| series.master_id.clone()),
+                fingerprint: Fingerprint::of_event(event),
+                updated_us: event.updated_at.map(micros),
+            },
             body: to_json(event, "events.body")?,
         })
     }
@@ -85,8 +97,12 @@ impl NewRow {
     fn of_cancelled(provider_id: &ProviderEventId, position: &SeriesPosition) -> Result<Self, StoreError> {
         Ok(Self {
             provider_id: provider_id.clone(),
-            series_master_id: Some(position.master_id.clone()),
-            state: RowState { kind: RowKind::Cancelled, fingerprint: Fingerprint::of_cancelled(position) },
+            state: RowState {
+                kind: RowKind::Cancelled,
+                series_master_id: Some(position.master_id.clone()),
+                fingerprint: Fingerprint::of_cancelled(position),
+                updated_us: None,
+            },
             body: to_json(position, "events.body")?,
         })
     }
@@ -223,13 +239,39 @@ impl Differences {
         self.entries.iter().map(|entry| counted(&entry.after) - counted(&entry.before)).sum()
     }
 
+    /// The rows that readers see differently now.
+    pub fn visible(&self) -> Vec<VisibleChange> {
+        self.entries.iter().filter(|entry| entry.before != entry.after).map(Difference::visible).collect()
+    }
+
     /// The lines for the feed, in the order of the page.
     pub fn into_changes(self) -> Vec<NewChange> {
         self.entries.into_iter().filter_map(Difference::into_change).collect()
     }
 }
 
+/// A row that readers see differently after a commit.
+#[derive(Debug)]
+pub struct VisibleChange {
+    pub id: ProviderEventId,
+    /// Whose occurrences it changes: the owner that it had and the one that it has.
+    pub owners: Vec<ProviderEventId>,
+    pub is_deleted: bool,
+    /// Whether it is a master, an exception or a cancelled occurrence, or was one.
+    pub is_of_series: bool,
+}
+
 impl Difference {
+    fn visible(&self) -> VisibleChange {
+        let states = || self.before.iter().chain(&self.after);
+        VisibleChange {
+            id: self.id.clone(),
+            owners: states().map(|state| state.owner(&self.id).clone()).collect(),
+            is_deleted: self.after.is_none(),
+            is_of_series: states().any(|state| state.kind != RowKind::Single),
+        }
+    }
+
     fn into_change(self) -> Option<NewChange> {
         let kind = match (&self.before, &self.after) {
             (None, None) => return None,

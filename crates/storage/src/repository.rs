@@ -204,6 +204,10 @@ pub trait Mirror: Send + Sync {
         range: &OccurrenceRange,
         page: &PageRequest,
     ) -> Result<Page<ReadOccurrence>, StoreError>;
+    /// The number of the last commit that changed what is in a range, as [`Self::occurrences`] takes it. It never goes back,
+    /// and what is read after it was asked for is at least as new. It may move although nothing changed: after many commits,
+    /// and for changes of a series where none of its occurrences are kept.
+    async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError>;
     /// All rows of the mirror, by id: for proofs and exports.
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError>;
     /// The change feed after `after_sequence`, oldest first.

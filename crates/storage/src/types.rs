@@ -220,6 +220,8 @@ pub struct PageCommit<'a> {
     pub items: &'a [RemoteItem],
     /// The occurrences of every owner that the page (and the sweep) touches.
     pub occurrences: &'a [OwnerOccurrences],
+    /// Where those of series are all there; outside of it there may be more of them.
+    pub window: OccurrenceRange,
     /// The cursor after this page.
     pub cursor: &'a Cursor,
     /// Set on the last page of a pass.

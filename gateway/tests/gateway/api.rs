@@ -8,7 +8,7 @@ use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPos
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
 use evercal_gateway::SignalError;
-use evercal_storage::{Cursor, OwnerOccurrences, PageCommit, PassFinish};
+use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish};
 use evercal_workflows::contract::SyncNowResult;
 use serde_json::{Value, json};
 
@@ -76,6 +76,12 @@ async fn fill(world: &World, calendar: CalendarId) {
         generation: position.generation,
         items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
         occurrences: &occurrences,
+        window: OccurrenceRange {
+            from: now,
+            to: now,
+            from_date: now.date_naive(),
+            to_date: now.date_naive(),
+        },
         cursor: &Cursor::ready("t".into()),
         finish: Some(finish),
         at: now,

@@ -139,6 +139,7 @@ through! { Mirror:
         calendar: CalendarId, expected: i64, occurrences: &[OwnerOccurrences], window_end: Option<DateTime<Utc>>
     ) -> i64;
     occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
+    revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
     items(calendar: CalendarId, page: &PageRequest) -> Page<StoredItem>;
     changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
     quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;

@@ -91,6 +91,20 @@ CREATE TABLE calendars (
 );
 CREATE INDEX calendars_by_tenant ON calendars (tenant_id, id);
 
+-- What readers see of a mirror, numbered: each commit that changes it writes the next number, and the times at which it does.
+-- Unlike `calendars.revision`, a commit that changes nothing leaves no number. Old numbers are dropped.
+CREATE TABLE mirror_revisions (
+    calendar_id TEXT    NOT NULL REFERENCES calendars (id),
+    revision    BIGINT  NOT NULL,
+    -- One of the spans of this number.
+    span        BIGINT  NOT NULL,
+    -- Whether it is a span of dates, each as its midnight in UTC, or of instants. Half open.
+    all_day     BOOLEAN NOT NULL,
+    from_us     BIGINT  NOT NULL,
+    to_us       BIGINT  NOT NULL,
+    PRIMARY KEY (calendar_id, revision, span)
+);
+
 -- The register of push channels; no provider lists them.
 CREATE TABLE channels (
     id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -112,6 +126,8 @@ CREATE TABLE events (
     kind              TEXT   NOT NULL,
     series_master_id  TEXT COLLATE "C",
     fingerprint       TEXT   NOT NULL,
+    -- When the provider says it was last changed: readers see that, and the fingerprint leaves it out.
+    updated_at        BIGINT,
     -- JSON: an event, or for a cancelled occurrence its place in the series.
     body              TEXT   NOT NULL,
     PRIMARY KEY (calendar_id, provider_event_id)

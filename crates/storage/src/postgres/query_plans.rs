@@ -3,7 +3,7 @@
 use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, tenants};
+use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions, tenants};
 
 const DATABASE: &str = "query_plans";
 
@@ -49,6 +49,8 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (mirror::CHANGES, "changes_pkey"),
         (mirror::QUARANTINED, "quarantine_pkey"),
         (mirror::RUNS, "sync_runs_by_calendar"),
+        (revisions::LAST, "mirror_revisions_pkey"),
+        (revisions::OF_RANGE, "mirror_revisions_pkey"),
         (reading::OCCURRENCES, "occurrences_pkey"),
         (of_id, "events_pkey"),
         (of_series, "events_by_series"),

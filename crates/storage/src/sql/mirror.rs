@@ -51,12 +51,13 @@ pub const ERASE: [&str; 4] = [
 pub const RENEW_GENERATION: &str =
     "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
 
-pub const STALE_STATES: &str = "SELECT provider_event_id, kind, fingerprint FROM events \
+pub const STALE_STATES: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, updated_at FROM events \
      WHERE calendar_id = $1 AND generation < $2 ORDER BY provider_event_id";
 
 /// Cancelled occurrences whose series is neither mirrored nor waiting in quarantine. All of them have a master; saying so
 /// leads SQLite to the index of cancelled rows instead of through all events.
-pub const ORPHAN_STATES: &str = "SELECT c.provider_event_id, c.kind, c.fingerprint FROM events c \
+pub const ORPHAN_STATES: &str = "SELECT c.provider_event_id, c.kind, c.series_master_id, c.fingerprint, c.updated_at \
+     FROM events c \
      WHERE c.calendar_id = $1 AND c.kind = 'cancelled' AND c.series_master_id > '' \
      AND NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = c.calendar_id \
      AND m.provider_event_id = c.series_master_id) \
@@ -117,19 +118,26 @@ impl TryFrom<PositionRow> for SyncPosition {
     }
 }
 
-/// What the change feed needs to know of a row.
+/// What a commit needs to know of a row.
 #[derive(sqlx::FromRow)]
 pub struct StateRow {
     provider_event_id: String,
     kind: String,
+    series_master_id: Option<String>,
     fingerprint: String,
+    updated_at: Option<i64>,
 }
 
 impl StateRow {
     pub fn read(self) -> (ProviderEventId, RowState) {
         // A kind of a newer version is an event, as nearly all are; a fresh copy of it has to be able to heal the row.
         let kind = RowKind::from_name(&self.kind).unwrap_or(RowKind::Single);
-        let state = RowState { kind, fingerprint: Fingerprint::from_stored(self.fingerprint) };
+        let state = RowState {
+            kind,
+            series_master_id: self.series_master_id.map(ProviderEventId::new),
+            fingerprint: Fingerprint::from_stored(self.fingerprint),
+            updated_us: self.updated_at,
+        };
         (ProviderEventId::new(self.provider_event_id), state)
     }
 }

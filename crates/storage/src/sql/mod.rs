@@ -11,6 +11,7 @@ pub mod heartbeats;
 pub mod journal;
 pub mod mirror;
 pub mod reading;
+pub mod revisions;
 pub mod tenants;
 
 use std::borrow::Cow;

@@ -1,10 +1,11 @@
 //! SQL and rows of reading occurrences.
 
+use chrono_tz::Tz;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{Event, EventTime, ProviderEventId};
 use serde::{Deserialize, Serialize};
 
-use super::{corrupt, from_cursor, from_json, instant, parsed, to_cursor};
+use super::{corrupt, from_cursor, from_json, instant, micros, midnight_micros, parsed, to_cursor};
 use crate::error::StoreError;
 use crate::types::ReadOccurrence;
 
@@ -102,5 +103,71 @@ impl OccurrenceKey {
     /// Reads a cursor; none is the beginning.
     pub fn read(cursor: Option<&str>) -> Result<Self, StoreError> {
         cursor.map_or(Ok(Self::FIRST), from_cursor)
+    }
+}
+
+/// A start or an end in columns.
+pub struct TimeColumns {
+    pub sort_us: i64,
+    pub us: Option<i64>,
+    pub zone: Option<&'static str>,
+    pub date: Option<String>,
+}
+
+impl TimeColumns {
+    pub fn of(time: &EventTime) -> Self {
+        match time {
+            EventTime::Date { date } => {
+                Self { sort_us: midnight_micros(*date), us: None, zone: None, date: Some(date.to_string()) }
+            }
+            EventTime::Instant { at, zone } => {
+                let us = micros(*at);
+                Self { sort_us: us, us: Some(us), zone: zone.map(Tz::name), date: None }
+            }
+        }
+    }
+}
+
+/// All that a row of `occurrences` says, to see whether one that is written is the one that was there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::FromRow)]
+pub struct OccurrencePlace {
+    owner_id: String,
+    source_id: String,
+    series_id: Option<String>,
+    original_us: i64,
+    original_all_day: bool,
+    original_zone: Option<String>,
+    pub start_us: Option<i64>,
+    start_zone: Option<String>,
+    pub start_date: Option<String>,
+    pub end_us: Option<i64>,
+    end_zone: Option<String>,
+    pub end_date: Option<String>,
+}
+
+impl OccurrencePlace {
+    /// The columns, for `RETURNING`.
+    pub const COLUMNS: &str = "owner_id, source_id, series_id, original_us, original_all_day, original_zone, start_us, \
+         start_zone, start_date, end_us, end_zone, end_date";
+
+    /// Of an occurrence that is written.
+    pub fn of(owner: &ProviderEventId, occurrence: &Occurrence) -> Self {
+        let (start, end) = (TimeColumns::of(&occurrence.start), TimeColumns::of(&occurrence.end));
+        let original = TimeColumns::of(&occurrence.original_start);
+        let text = |zone: Option<&str>| zone.map(str::to_owned);
+        Self {
+            owner_id: owner.as_str().to_owned(),
+            source_id: occurrence.source_id.as_str().to_owned(),
+            series_id: occurrence.series_id.as_ref().map(|id| id.as_str().to_owned()),
+            original_us: original.sort_us,
+            original_all_day: occurrence.original_start.is_all_day(),
+            original_zone: text(original.zone),
+            start_us: start.us,
+            start_zone: text(start.zone),
+            start_date: start.date,
+            end_us: end.us,
+            end_zone: text(end.zone),
+            end_date: end.date,
+        }
     }
 }

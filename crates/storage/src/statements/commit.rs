@@ -7,12 +7,13 @@ use evercal_domain::event::Fingerprint;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, Engine, conflict, failed, not_found, reading};
+use super::{Backend, Connection, Engine, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
 use crate::sql::calendars::EXISTS;
 use crate::sql::mirror::{self as sql, StateRow};
 use crate::sql::{micros, storable, to_json};
+use crate::touched::Touched;
 use crate::types::{PageCommit, PageCommitted, PassFinish};
 
 /// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below the parameters that an engine takes (SQLite 32,766).
@@ -28,15 +29,22 @@ pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Resul
     let mut transaction = store.begin().await?;
     let (revision, last_sequence) =
         claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor)).await?;
-    let mut differences = write_content(&mut transaction, &calendar, page, &content).await?;
+    let mut touched = Touched::default();
+    let mut differences = write_content(&mut transaction, &calendar, page, &content, &mut touched).await?;
     if let Some(finish) = &page.finish {
-        let stale = if finish.sweep { sweep(&mut transaction, &calendar, page.generation).await? } else { vec![] };
-        let orphans = remove_orphans(&mut transaction, &calendar).await?;
+        let stale = if finish.sweep {
+            sweep(&mut transaction, &calendar, page.generation, &mut touched).await?
+        } else {
+            vec![]
+        };
+        let orphans = remove_orphans(&mut transaction, &calendar, &mut touched).await?;
         for (id, before) in stale.into_iter().chain(orphans) {
             differences.note(&id, Some(before), None);
         }
     }
-    reading::replace(&mut transaction, &calendar, page.occurrences).await?;
+    touched.note_rows(differences.visible(), page.occurrences, &page.window);
+    reading::replace(&mut transaction, &calendar, page.occurrences, &mut touched).await?;
+    revisions::note(&mut transaction, &calendar, &touched.into_spans()).await?;
 
     let event_count_delta = differences.event_count_delta();
     let changes = differences.into_changes();
@@ -84,6 +92,7 @@ async fn write_content(
     calendar: &str,
     page: &PageCommit<'_>,
     content: &PageContent,
+    touched: &mut Touched,
 ) -> Result<Differences, StoreError> {
     let mut known = states(transaction, calendar, "provider_event_id", content.ids()).await?;
     // The provider tells the deletion of a series by its master alone, so the rows of the series go
@@ -111,13 +120,13 @@ async fn write_content(
     }
 
     upsert_rows(transaction, calendar, page.generation, &content.rows).await?;
-    delete_rows(transaction, calendar, &deleted).await?;
+    delete_rows(transaction, calendar, &deleted, touched).await?;
     quarantine(transaction, calendar, page, &content.unreadable).await?;
     release(transaction, calendar, content).await?;
     Ok(differences)
 }
 
-/// The rows whose `column` is one of `ids`, as the feed sees them.
+/// The rows whose `column` is one of `ids`.
 async fn states(
     connection: &mut Connection,
     calendar: &str,
@@ -127,8 +136,9 @@ async fn states(
     let ids: Vec<&ProviderEventId> = ids.collect();
     let mut states = States::with_capacity(ids.len());
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Engine>::new("SELECT provider_event_id, kind, fingerprint FROM events WHERE calendar_id = ");
+        let mut query = QueryBuilder::<Engine>::new(
+            "SELECT provider_event_id, kind, series_master_id, fingerprint, updated_at FROM events WHERE calendar_id = ",
+        );
         query.push_bind(calendar.to_owned()).push(" AND ").push(column).push(" IN (");
         let mut list = query.separated(", ");
         for id in ids {
@@ -150,7 +160,8 @@ async fn upsert_rows(
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Engine>::new(
-            "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, body) ",
+            "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
+             updated_at, body) ",
         );
         query.push_values(rows, |mut values, row| {
             values
@@ -158,14 +169,15 @@ async fn upsert_rows(
                 .push_bind(row.provider_id.as_str())
                 .push_bind(generation)
                 .push_bind(row.state.kind.as_str())
-                .push_bind(row.series_master_id.as_ref().map(ProviderEventId::as_str))
+                .push_bind(row.state.series_master_id.as_ref().map(ProviderEventId::as_str))
                 .push_bind(row.state.fingerprint.as_str())
+                .push_bind(row.state.updated_us)
                 .push_bind(row.body.as_str());
         });
         query.push(
             " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
              kind = excluded.kind, series_master_id = excluded.series_master_id, \
-             fingerprint = excluded.fingerprint, body = excluded.body",
+             fingerprint = excluded.fingerprint, updated_at = excluded.updated_at, body = excluded.body",
         );
         query.build().execute(&mut *connection).await.map_err(failed("write events"))?;
     }
@@ -173,7 +185,12 @@ async fn upsert_rows(
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.
-async fn delete_rows(connection: &mut Connection, calendar: &str, ids: &[&ProviderEventId]) -> Result<(), StoreError> {
+async fn delete_rows(
+    connection: &mut Connection,
+    calendar: &str,
+    ids: &[&ProviderEventId],
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
     for ids in ids.chunks(IDS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Engine>::new("DELETE FROM events WHERE calendar_id = ");
         query.push_bind(calendar).push(" AND provider_event_id IN (");
@@ -184,7 +201,7 @@ async fn delete_rows(connection: &mut Connection, calendar: &str, ids: &[&Provid
         query.push(")");
         query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;
     }
-    reading::delete(connection, calendar, ids).await
+    reading::delete(connection, calendar, ids, touched).await
 }
 
 /// Sets unreadable items aside. A row that is already mirrored stays as it was, and the sweep is told that it was seen.
@@ -249,6 +266,7 @@ async fn sweep(
     connection: &mut Connection,
     calendar: &str,
     generation: i64,
+    touched: &mut Touched,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
     sqlx::query(sql::SWEEP_QUARANTINE)
         .bind(calendar)
@@ -262,7 +280,7 @@ async fn sweep(
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read stale events"))?;
-    delete_states(connection, calendar, rows).await
+    delete_states(connection, calendar, rows, touched).await
 }
 
 /// Deletes cancelled occurrences without a series. They come when a page after the one that deleted the master still
@@ -270,23 +288,25 @@ async fn sweep(
 async fn remove_orphans(
     connection: &mut Connection,
     calendar: &str,
+    touched: &mut Touched,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
     let rows: Vec<StateRow> = sqlx::query_as(sql::ORPHAN_STATES)
         .bind(calendar)
         .fetch_all(&mut *connection)
         .await
         .map_err(failed("read orphaned cancellations"))?;
-    delete_states(connection, calendar, rows).await
+    delete_states(connection, calendar, rows, touched).await
 }
 
 async fn delete_states(
     connection: &mut Connection,
     calendar: &str,
     rows: Vec<StateRow>,
+    touched: &mut Touched,
 ) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
     let states: Vec<_> = rows.into_iter().map(StateRow::read).collect();
     let ids: Vec<&ProviderEventId> = states.iter().map(|(id, _)| id).collect();
-    delete_rows(connection, calendar, &ids).await?;
+    delete_rows(connection, calendar, &ids, touched).await?;
     Ok(states)
 }
 

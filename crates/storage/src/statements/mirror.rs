@@ -8,11 +8,12 @@ use evercal_domain::change::Change;
 use evercal_domain::{AccountId, CalendarId, ProviderEventId};
 use sqlx::QueryBuilder;
 
-use super::{Backend, Engine, commit, conflict, failed, not_found, reading};
+use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
 use crate::sql::{micros, page_of, readable, rows_to_fetch, storable, to_json};
+use crate::touched::{Span, Touched};
 use crate::types::{
     Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
     ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
@@ -110,7 +111,9 @@ impl Mirror for Backend {
         let id = calendar.to_string();
         let mut transaction = self.begin().await?;
         let (revision, _) = commit::claim_revision(&mut transaction, &id, expected_revision, None).await?;
-        reading::replace(&mut transaction, &id, occurrences).await?;
+        let mut touched = Touched::default();
+        reading::replace(&mut transaction, &id, occurrences, &mut touched).await?;
+        revisions::note(&mut transaction, &id, &touched.into_spans()).await?;
         if let Some(window_end) = window_end {
             sqlx::query(sql::SET_WINDOW_END)
                 .bind(&id)
@@ -130,6 +133,10 @@ impl Mirror for Backend {
         page: &PageRequest,
     ) -> Result<Page<ReadOccurrence>, StoreError> {
         reading::occurrences(self, calendar, range, page).await
+    }
+
+    async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
+        revisions::of(self, calendar, range).await
     }
 
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError> {
@@ -210,6 +217,7 @@ impl Mirror for Backend {
             for statement in sql::ERASE {
                 sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
             }
+            revisions::note(&mut transaction, &id, &[Span::EVERYTHING]).await?;
             transaction.commit().await.map_err(failed("erase mirrors"))?;
         }
         Ok(())

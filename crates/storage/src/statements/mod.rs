@@ -13,6 +13,7 @@ mod heartbeats;
 mod journal;
 mod mirror;
 mod reading;
+mod revisions;
 mod tenants;
 
 use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, kind_of};

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use chrono_tz::Tz;
 use evercal_domain::event::Occurrence;
-use evercal_domain::{CalendarId, EventTime, ProviderEventId};
+use evercal_domain::{CalendarId, ProviderEventId};
 use sqlx::QueryBuilder;
 
 use super::mirror::IDS_PER_STATEMENT;
 use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, failed};
 use crate::error::StoreError;
-use crate::sql::reading::{OCCURRENCES, OccurrenceKey, OccurrenceRow};
+use crate::sql::reading::{OCCURRENCES, OccurrenceKey, OccurrencePlace, OccurrenceRow, TimeColumns};
 use crate::sql::{micros, midnight_micros, page_of, rows_to_fetch};
+use crate::touched::Touched;
 use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOccurrence};
 
 /// Rows in one `INSERT`; 14 parameters each.
@@ -46,25 +46,29 @@ pub(super) async fn replace(
     connection: &mut Connection,
     calendar: &str,
     owners: &[OwnerOccurrences],
+    touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let owners: HashMap<&ProviderEventId, &[Occurrence]> =
         owners.iter().map(|owner| (&owner.owner, owner.occurrences.as_slice())).collect();
     let ids: Vec<&ProviderEventId> = owners.keys().copied().collect();
-    delete(connection, calendar, &ids).await?;
+    delete(connection, calendar, &ids, touched).await?;
 
-    let mut rows: Vec<(&ProviderEventId, &Occurrence, Columns)> = owners
+    let mut rows: Vec<(&ProviderEventId, &Occurrence, TimeColumns)> = owners
         .into_iter()
-        .flat_map(|(owner, occurrences)| occurrences.iter().map(move |one| (owner, one, Columns::of(&one.start))))
+        .flat_map(|(owner, occurrences)| occurrences.iter().map(move |one| (owner, one, TimeColumns::of(&one.start))))
         .collect();
     // In the order of the key, neighbours in the file are written together.
     rows.sort_by(|left, right| (left.2.sort_us, left.0).cmp(&(right.2.sort_us, right.0)));
+    for (owner, occurrence, _) in &rows {
+        touched.note_written(owner, occurrence);
+    }
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO occurrences (calendar_id, sort_us, owner_id, original_us, original_all_day, original_zone, \
              source_id, series_id, start_us, start_zone, start_date, end_us, end_zone, end_date) ",
         );
         query.push_values(rows, |mut values, (owner, occurrence, start)| {
-            let (original, end) = (Columns::of(&occurrence.original_start), Columns::of(&occurrence.end));
+            let (original, end) = (TimeColumns::of(&occurrence.original_start), TimeColumns::of(&occurrence.end));
             values
                 .push_bind(calendar)
                 .push_bind(start.sort_us)
@@ -93,6 +97,7 @@ pub(super) async fn delete(
     connection: &mut Connection,
     calendar: &str,
     owners: &[&ProviderEventId],
+    touched: &mut Touched,
 ) -> Result<(), StoreError> {
     for owners in owners.chunks(IDS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Engine>::new(DELETE_OCCURRENCES);
@@ -101,30 +106,9 @@ pub(super) async fn delete(
         for owner in owners {
             list.push_bind(owner.as_str());
         }
-        query.push(")");
-        query.build().execute(&mut *connection).await.map_err(failed("delete occurrences"))?;
+        query.push(") RETURNING ").push(OccurrencePlace::COLUMNS);
+        let places = query.build_query_as().fetch_all(&mut *connection).await;
+        touched.note_deleted(places.map_err(failed("delete occurrences"))?);
     }
     Ok(())
-}
-
-/// A start or an end in columns.
-struct Columns {
-    sort_us: i64,
-    us: Option<i64>,
-    zone: Option<&'static str>,
-    date: Option<String>,
-}
-
-impl Columns {
-    fn of(time: &EventTime) -> Self {
-        match time {
-            EventTime::Date { date } => {
-                Self { sort_us: midnight_micros(*date), us: None, zone: None, date: Some(date.to_string()) }
-            }
-            EventTime::Instant { at, zone } => {
-                let us = micros(*at);
-                Self { sort_us: us, us: Some(us), zone: zone.map(Tz::name), date: None }
-            }
-        }
-    }
 }

@@ -11,7 +11,7 @@ use evercal_storage::{
 use super::Database;
 use super::fixtures::{
     add_calendar, at, cancelled, deleted, event, exception, finish, first, id, instant, occurrence, occurrences_of,
-    ready, seeded, single, unreadable,
+    ready, seeded, single, unreadable, window,
 };
 
 pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database) {
@@ -28,6 +28,7 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
         generation: begun.generation,
         items: &[single("s1", "a"), cancelled("m1_1", "m1")],
         occurrences: &[],
+        window: window(),
         cursor: &cursor,
         finish: None,
         at: at(1),
@@ -52,6 +53,7 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
             generation: position.generation,
             items: &[single("s2", "zombie"), deleted("s1")],
             occurrences: &[occurrences_of("s2", vec![occurrence("s2", instant(0), instant(30))])],
+            window: window(),
             cursor: &Cursor::Start,
             finish: Some(finish(true, at(5))),
             at: at(1),
@@ -79,6 +81,7 @@ pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one
         generation: begun.generation,
         items: &[single("s1", "a")],
         occurrences: &[],
+        window: window(),
         cursor: &Cursor::Full { page: Some("page 2".into()), since_ms: 5 },
         finish: None,
         at: at(1),
@@ -252,6 +255,7 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
         generation: running.generation,
         items: &items,
         occurrences: &[],
+        window: window(),
         cursor: &ready(),
         finish: None,
         at: at(2),

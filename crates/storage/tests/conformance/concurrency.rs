@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::Database;
 use super::accounts::attempt;
-use super::fixtures::{add_tenant, at, ready, refresh_token, remote_calendar, seeded, single, tokens};
+use super::fixtures::{add_tenant, at, ready, refresh_token, remote_calendar, seeded, single, tokens, window};
 
 pub async fn two_stores_on_one_database_see_each_other(database: &Database) {
     let seeded = seeded(database).await;
@@ -41,6 +41,7 @@ pub async fn of_two_commits_on_one_revision_exactly_one_wins(database: &Database
                     generation: position.generation,
                     items: &items,
                     occurrences: &[],
+                    window: window(),
                     cursor: &cursor,
                     finish: None,
                     at: at(1),

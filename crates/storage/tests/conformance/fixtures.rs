@@ -12,8 +12,8 @@ use evercal_domain::{
     ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId, Via,
 };
 use evercal_storage::{
-    AccountAdmission, Cursor, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Store,
-    StoreError, StoredItem,
+    AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
+    PassFinish, Store, StoreError, StoredItem,
 };
 
 use super::Database;
@@ -174,6 +174,18 @@ pub fn occurrences_of(owner: &str, occurrences: Vec<Occurrence>) -> OwnerOccurre
     OwnerOccurrences { owner: id(owner), occurrences }
 }
 
+/// Where occurrences of series are kept: 30 days before the tests' time to a year after it.
+pub fn window() -> OccurrenceRange {
+    days(-30, 365)
+}
+
+/// Whole days after the first day of the tests' time, which is the first of the range.
+pub fn days(from: i64, to: i64) -> OccurrenceRange {
+    let midnight = |day| at(-8 * 60) + Duration::days(day);
+    let (from, to) = (midnight(from), midnight(to));
+    OccurrenceRange { from, to, from_date: from.date_naive(), to_date: to.date_naive() }
+}
+
 pub fn ready() -> Cursor {
     Cursor::ready("token".into())
 }
@@ -229,6 +241,7 @@ impl Seeded {
             generation: position.generation,
             items,
             occurrences,
+            window: window(),
             cursor: &cursor,
             finish,
             at: at(1),

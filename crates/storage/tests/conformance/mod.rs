@@ -10,6 +10,7 @@ pub mod feed;
 pub mod fixtures;
 pub mod journal;
 pub mod occurrences;
+pub mod revisions;
 pub mod series;
 pub mod tenants;
 pub mod unreadable;
@@ -92,6 +93,11 @@ macro_rules! conformance_tests {
             $crate::conformance::feed::the_change_feed_is_exactly_the_difference_between_two_mirrors(&$fresh());
         }
 
+        #[test]
+        fn whatever_reads_differently_after_a_commit_has_another_revision() {
+            $crate::conformance::revisions::whatever_reads_differently_after_a_commit_has_another_revision(&$fresh());
+        }
+
         $crate::tests_of! { $fresh;
             tenants {
                 a_tenant_reads_back_and_lists_are_oldest_first,
@@ -170,6 +176,17 @@ macro_rules! conformance_tests {
                 an_occurrence_without_its_source_is_not_read,
                 paging_has_no_duplicate_and_no_gap_at_page_edges,
                 a_page_goes_on_where_the_last_one_ended_after_a_write_in_between,
+            }
+            revisions {
+                a_commit_that_changes_nothing_for_readers_leaves_no_revision,
+                a_change_moves_the_revision_of_the_ranges_that_it_touches_and_of_no_other,
+                a_change_of_all_day_events_goes_by_date,
+                one_occurrence_of_a_series_touches_its_places_and_a_new_title_all_of_them,
+                a_series_may_touch_what_lies_outside_of_the_window,
+                what_is_swept_or_erased_moves_the_revision_and_no_number_comes_back,
+                a_row_whose_occurrences_are_not_replaced_counts_as_a_change_everywhere,
+                a_window_that_rolls_touches_what_it_adds,
+                ranges_in_which_nothing_changes_keep_their_revision_through_many_commits,
             }
             journal {
                 an_audit_entry_is_written_once_and_lists_are_newest_first,
