@@ -16,7 +16,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::extract::Source;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
 /// A presented key in bytes; ours have 47.
@@ -66,7 +66,7 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
     let Ok(Source(source)) = Source::from_request_parts(parts, state).await;
     let refuse = |message: &str| {
         state.security.note(SecurityKind::ApiKeyRefused, source, message);
-        Problem::unauthorized("Send a valid API key as `Authorization: Bearer <key>`.")
+        Problem::new(ProblemKind::InvalidApiKey, "Send a valid API key as `Authorization: Bearer <key>`.")
     };
     let key = bearer(parts).ok_or_else(|| refuse("no API key of the right form"))?;
     let found = state.store.api_key_by_hash(&ApiKeyHash::of(key)).await?;
@@ -74,7 +74,8 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
     state.tenant_rates.take(tenant.id, tenant.limits.requests_per_minute).map_err(Problem::too_many)?;
     if !key.scopes.allow(scope) {
         state.security.note(SecurityKind::ApiKeyRefused, source, "an API key without the scope that this needs");
-        return Err(Problem::forbidden(format!("This API key does not have the scope `{}`.", scope.as_str())));
+        let detail = format!("This API key does not have the scope `{}`.", scope.as_str());
+        return Err(Problem::new(ProblemKind::MissingScope, detail));
     }
     Ok(Caller { tenant_id: tenant.id, limits: tenant.limits })
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, ORIGIN};
 use axum::http::{HeaderValue, Method};
@@ -24,9 +25,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::config::origins;
-use crate::extract::ApiJson;
 use crate::middleware::{RequestIds, observe, panicked};
-use crate::problem::Problem;
+use crate::parameters::unfit;
+use crate::problem::{Problem, ProblemKind};
 
 /// Where it listens when nothing else is said.
 pub const DEFAULT_CODEC_ADDRESS: &str = "127.0.0.1:8234";
@@ -96,21 +97,24 @@ pub fn codec_router(codec: SealingCodec, origins: Vec<HeaderValue>) -> Result<Ro
         .with_state(codec))
 }
 
-async fn encode(State(codec): State<SealingCodec>, ApiJson(document): ApiJson<PayloadsDocument>) -> Answer {
+async fn encode(State(codec): State<SealingCodec>, document: Document) -> Answer {
     each(document, |payload| codec.seal(&payload))
 }
 
-async fn decode(State(codec): State<SealingCodec>, ApiJson(document): ApiJson<PayloadsDocument>) -> Answer {
+async fn decode(State(codec): State<SealingCodec>, document: Document) -> Answer {
     each(document, |payload| codec.open(payload))
 }
 
+type Document = Result<Json<PayloadsDocument>, JsonRejection>;
 type Answer = Result<Json<PayloadsDocument>, Problem>;
 
 /// What is wrong is the caller's payload, or a key that this process does not have: asking again does not help.
-fn each(document: PayloadsDocument, convert: impl Fn(Payload) -> Result<Payload, CodecError>) -> Answer {
-    let payloads = document.into_payloads().map_err(|error| Problem::bad_request(error.to_string()))?;
+fn each(document: Document, convert: impl Fn(Payload) -> Result<Payload, CodecError>) -> Answer {
+    let Json(document) = document.map_err(unfit)?;
+    let refused = |error: &dyn std::error::Error| Problem::new(ProblemKind::InvalidPayload, error.to_string());
+    let payloads = document.into_payloads().map_err(|error| refused(&error))?;
     let converted = payloads.into_iter().map(convert).collect::<Result<Vec<_>, _>>();
-    let converted = converted.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let converted = converted.map_err(|error| refused(&error))?;
     Ok(Json(PayloadsDocument::of(&converted)))
 }
 
@@ -118,8 +122,8 @@ fn each(document: PayloadsDocument, convert: impl Fn(Payload) -> Result<Payload,
 async fn named_pages_only(State(origins): State<Arc<Vec<HeaderValue>>>, request: Request, next: Next) -> Response {
     match request.headers().get(ORIGIN) {
         Some(origin) if !origins.contains(origin) => {
-            Problem::forbidden("Pages of this origin may not ask: EVERCAL_CODEC_ORIGINS names those that may.")
-                .into_response()
+            let detail = "Pages of this origin may not ask: EVERCAL_CODEC_ORIGINS names those that may.";
+            Problem::new(ProblemKind::OriginNotAllowed, detail).into_response()
         }
         _ => next.run(request).await,
     }

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -125,11 +125,11 @@ pub(crate) async fn admit(State(admission): State<Admission>, request: Request, 
         if let Some(refusals) = &admission.refusals {
             refusals.add_unnamed();
         }
-        return Problem::unavailable("Too many requests are being served; try again.").into_response();
+        return Problem::of(ProblemKind::Overloaded).into_response();
     };
     match tokio::time::timeout(admission.timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable("The request took too long; try again.").into_response(),
+        Err(_) => Problem::of(ProblemKind::TimedOut).into_response(),
     }
 }
 

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
+
+use crate::problem::ProblemKind;
 
 /// The name of the security scheme in the description.
 pub(crate) const API_KEY: &str = "api_key";
@@ -24,7 +25,7 @@ pub(crate) const API_KEY: &str = "api_key";
                        and `If-None-Match` saves sending them again.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, ParameterError)),
     tags(
         (name = "accounts", description = "Connected accounts"),
         (name = "calendars", description = "Mirrored calendars, their events and their state"),
@@ -51,7 +52,7 @@ impl Modify for Security {
 /// The body of an error (RFC 9457 section 3.1), with the id of the request as an extension.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProblemBody<'a> {
-    /// What kind of problem, as a URN.
+    /// What kind of problem, as a URN. Programs compare this.
     pub r#type: String,
     /// The kind for people.
     pub title: &'a str,
@@ -61,47 +62,73 @@ pub(crate) struct ProblemBody<'a> {
     pub detail: &'a str,
     /// Names the request in the gateway's log.
     pub request_id: &'a str,
+    /// Each parameter or field that is wrong; empty where it is nothing of that kind.
+    pub errors: &'a [ParameterError],
 }
 
-/// Declares the problems that a route may answer with.
-macro_rules! problems {
-    ($(#[$doc:meta])* $name:ident: $($status:literal),+) => {
-        $(#[$doc])*
-        pub(crate) struct $name;
+/// What is wrong with a parameter of the query or the path, or with a field of the body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ParameterError {
+    /// Its name.
+    pub parameter: String,
+    /// What is wrong with it, and what would do.
+    pub detail: String,
+}
 
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                [$($status),+].map(|status| (status.to_string(), RefOr::T(problem(status)))).into()
+/// Declares the problems that a route may answer with. Of two declarations with the same status the later one counts.
+macro_rules! problems {
+    ($($(#[doc = $doc:literal])+ $name:ident: $($kind:ident),+;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    answers(&[$(ProblemKind::$kind),+])
+                }
             }
-        }
+        )+
     };
 }
 
 problems! {
     /// Of every route that needs an API key: none or an unknown one, a scope that is missing, asked too often, and what
-    /// can happen to any request. 400 is a query or a path that cannot be meant.
-    Refusals: 400, 401, 403, 429, 500, 503
-}
-problems! {
-    /// Of routes that name something.
-    Missing: 404
-}
-problems! {
-    /// Of routes that change something whose state may forbid it.
-    Conflict: 409
-}
-problems! {
+    /// can happen to any request.
+    Refusals: InvalidParameter, MalformedRequest, InvalidApiKey, MissingScope, RateLimited, Internal, StoreUnavailable,
+        Overloaded, TimedOut;
+    /// Of routes that give a list in pages.
+    ListRefusals: InvalidParameter, InvalidCursor, MalformedRequest, InvalidApiKey, MissingScope, RateLimited, Internal,
+        StoreUnavailable, Overloaded, TimedOut;
     /// Of routes that take a body.
-    UnfitBody: 413, 415, 422
-}
-problems! {
+    BodyRefusals: InvalidParameter, MalformedBody, MalformedRequest, InvalidApiKey, MissingScope, BodyTooLarge,
+        UnsupportedMediaType, InvalidBody, RateLimited, Internal, StoreUnavailable, Overloaded, TimedOut;
+    /// Of routes that tell a workflow something.
+    Untold: StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
+    /// Of routes that name an account.
+    MissingAccount: AccountNotFound, Gone;
+    /// Of routes that name a calendar.
+    MissingCalendar: CalendarNotFound, Gone;
+    /// Of pages that have to be of one state.
+    Changed: ListChanged;
+    /// Of a sync that is not done now.
+    NotSynced: CalendarClosed, CalendarPaused, CalendarNeedsReauth, CalendarActionRequired, SyncRefused, ChangedMeanwhile;
+    /// Of a sync that was tried.
+    Failed: SyncFailed;
+    /// Of an account that is not connected.
+    NotConnected: AccountDisconnected, AccountLimitReached, ChangedMeanwhile;
     /// Of routes that need no key.
-    Unavailable: 500, 503
+    Unavailable: Internal, StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
+    /// Of what is no notice for one of our channels, or has too large a body.
+    NotANotice: InvalidNotice, BodyTooLarge;
 }
 
-problems! {
-    /// Of what is no notice for one of our channels, or has too large a body.
-    NotANotice: 401, 413
+/// One answer for each status, which names the kinds that come with it.
+fn answers(kinds: &[ProblemKind]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+    for kind in kinds {
+        by_status.entry(kind.status().as_u16()).or_default().push(*kind);
+    }
+    by_status.into_iter().map(|(status, kinds)| (status.to_string(), RefOr::T(problem(status, &kinds)))).collect()
 }
 
 /// The answer to a request whose `If-None-Match` names what the caller has already.
@@ -114,10 +141,12 @@ impl IntoResponses for NotModified {
     }
 }
 
-fn problem(status: u16) -> Response {
-    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+fn problem(status: u16, kinds: &[ProblemKind]) -> Response {
+    let names: Vec<String> = kinds.iter().map(|kind| format!("{} (`{}`)", kind.title(), kind.name())).collect();
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
-    let mut answer = ResponseBuilder::new().description(title).content("application/problem+json", content);
+    let mut answer = ResponseBuilder::new()
+        .description(format!("{}.", names.join(", ")))
+        .content("application/problem+json", content);
     if matches!(status, 429 | 503) {
         let header =
             HeaderBuilder::new().schema(Some(u32::schema())).description(Some("When to try again, in seconds."));

@@ -4,50 +4,59 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use evercal_domain::{Account, AccountState};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{AccountBody, List};
 use crate::accounts::AccountError;
 use crate::caller::{Caller, Reader, Writer};
-use crate::extract::{ApiQuery, id, page};
-use crate::openapi::{Missing, NotModified, Refusals};
-use crate::problem::Problem;
+use crate::cursor::Listing;
+use crate::extract::id;
+use crate::openapi::{ListRefusals, MissingAccount, NotModified, Refusals, Untold};
+use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::problem::{Problem, ProblemKind};
 use crate::signals::AccountNews;
 use crate::state::AppState;
 
 /// Which page of a list.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Paging {
     /// The `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
-    /// Rows of a page; 100 when nothing is said.
-    #[param(minimum = 1, maximum = 500)]
-    pub(super) limit: Option<u32>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 500, default = 100, required = false)]
+    pub(super) limit: u32,
+}
+
+impl FromQuery for Paging {
+    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+        let (cursor, limit) = (query.text("cursor"), query.limit());
+        Ok(Self { cursor: cursor?, limit: limit? })
+    }
 }
 
 /// The connected accounts.
 #[utoipa::path(
     get, path = "/v1/accounts", tag = "accounts", params(Paging), security(("api_key" = [])),
-    responses((status = 200, description = "A page of accounts, oldest first.", body = List<AccountBody>), NotModified, Refusals)
+    responses((status = 200, description = "A page of accounts, oldest first.", body = List<AccountBody>), NotModified, ListRefusals)
 )]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<List<AccountBody>>, Problem> {
-    let page = page(paging.cursor, paging.limit)?;
+    let listing = Listing::of(&["accounts"]);
+    let (page, _) = listing.page(paging.cursor.as_deref(), paging.limit)?;
     let accounts = state.store.accounts_of_tenant(caller.tenant_id, &page).await?;
-    Ok(Json(List::of(accounts, AccountBody::from)))
+    Ok(Json(List::of(listing.with_cursor(accounts, ""), AccountBody::from)))
 }
 
 /// One account.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
-    responses((status = 200, description = "The account.", body = AccountBody), NotModified, Missing, Refusals)
+    responses((status = 200, description = "The account.", body = AccountBody), NotModified, MissingAccount, Refusals)
 )]
 pub(super) async fn one(
     Reader(caller): Reader,
@@ -68,7 +77,7 @@ pub(super) struct DisconnectBody {
 #[utoipa::path(
     delete, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
-    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), Missing, Refusals)
+    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, Untold)
 )]
 pub(super) async fn disconnect(
     Writer(caller): Writer,
@@ -90,8 +99,9 @@ pub(super) async fn disconnect(
 
 /// The caller's account of this id.
 pub(super) async fn account_of(state: &AppState, caller: Caller, account: &str) -> Result<Account, Problem> {
-    let account = id(account, "account")?;
-    state.store.account_of_tenant(caller.tenant_id, account).await?.ok_or_else(|| Problem::not_found("account"))
+    let account = id(account, ProblemKind::AccountNotFound)?;
+    let account = state.store.account_of_tenant(caller.tenant_id, account).await?;
+    account.ok_or_else(|| Problem::of(ProblemKind::AccountNotFound))
 }
 
 impl From<AccountError> for Problem {
@@ -100,7 +110,7 @@ impl From<AccountError> for Problem {
             AccountError::Store(error) => error.into(),
             AccountError::Signal(error) => {
                 tracing::warn!(%error, "an account's workflow could not be told");
-                Self::unavailable("The request could not be stored; try again.")
+                Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }
         }
     }

@@ -14,10 +14,12 @@ use utoipa::ToSchema;
 use super::accounts::Paging;
 use super::bodies::{CalendarBody, CalendarStateBody, List};
 use crate::caller::{Caller, Reader, Writer};
+use crate::cursor::Listing;
 use crate::delivery::DeliveryError;
-use crate::extract::{ApiQuery, id, page};
-use crate::openapi::{Conflict, Missing, NotModified, ProblemBody, Refusals};
-use crate::problem::Problem;
+use crate::extract::id;
+use crate::openapi::{Failed, ListRefusals, MissingCalendar, NotModified, NotSynced, Refusals, Untold};
+use crate::parameters::ApiQuery;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use crate::sync_now::Asked;
 
@@ -29,23 +31,24 @@ const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 /// The mirrored calendars.
 #[utoipa::path(
     get, path = "/v1/calendars", tag = "calendars", params(Paging), security(("api_key" = [])),
-    responses((status = 200, description = "A page of calendars, oldest first.", body = List<CalendarBody>), NotModified, Refusals)
+    responses((status = 200, description = "A page of calendars, oldest first.", body = List<CalendarBody>), NotModified, ListRefusals)
 )]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
 ) -> Result<Json<List<CalendarBody>>, Problem> {
-    let page = page(paging.cursor, paging.limit)?;
+    let listing = Listing::of(&["calendars"]);
+    let (page, _) = listing.page(paging.cursor.as_deref(), paging.limit)?;
     let calendars = state.store.calendars_of_tenant(caller.tenant_id, &page).await?;
-    Ok(Json(List::of(calendars, CalendarBody::from)))
+    Ok(Json(List::of(listing.with_cursor(calendars, ""), CalendarBody::from)))
 }
 
 /// One calendar.
 #[utoipa::path(
     get, path = "/v1/calendars/{id}", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id.")),
-    responses((status = 200, description = "The calendar.", body = CalendarBody), NotModified, Missing, Refusals)
+    responses((status = 200, description = "The calendar.", body = CalendarBody), NotModified, MissingCalendar, Refusals)
 )]
 pub(super) async fn one(
     Reader(caller): Reader,
@@ -117,7 +120,7 @@ pub(super) struct WorkflowBody {
 #[utoipa::path(
     get, path = "/v1/calendars/{id}/status", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id.")),
-    responses((status = 200, description = "The state.", body = StatusBody), NotModified, Missing, Refusals)
+    responses((status = 200, description = "The state.", body = StatusBody), NotModified, MissingCalendar, Refusals)
 )]
 pub(super) async fn status(
     Reader(caller): Reader,
@@ -171,9 +174,7 @@ pub(super) struct SyncBody {
         (status = 200, description = "The sync has ended.", body = SyncBody),
         (status = 202, description = "It goes on; `Location` names where to look.", body = SyncBody,
             headers(("Location" = String, description = "The calendar's status."))),
-        (status = 502, description = "The sync failed; the subscription tries again by itself.", body = ProblemBody,
-            content_type = "application/problem+json"),
-        Missing, Conflict, Refusals
+        MissingCalendar, NotSynced, Refusals, Untold, Failed
     )
 )]
 pub(super) async fn sync(
@@ -183,7 +184,7 @@ pub(super) async fn sync(
 ) -> Result<Response, Problem> {
     let calendar = calendar_of(&state, caller, &calendar).await?;
     if calendar.state == CalendarState::Closed {
-        return Err(Problem::conflict("The calendar is closed."));
+        return Err(Problem::of(ProblemKind::CalendarClosed));
     }
     let id = calendar.id;
     match state.sync_now.ask(caller.tenant_id, id).await? {
@@ -201,18 +202,39 @@ pub(super) async fn sync(
             }
             Ok(response)
         }
-        Asked::Refused(reason) => Err(Problem::conflict(format!("No sync now: {reason}"))),
+        Asked::Refused(reason) => {
+            tracing::info!(calendar_id = %id, reason, "a subscription does not sync now");
+            // Read after the refusal: the state that led to it is there, or the next one.
+            let state = state.store.calendar(id).await?.map_or(CalendarState::Closed, |calendar| calendar.state);
+            Err(Problem::of(not_synced(state)))
+        }
         Asked::Failed { error } => {
             let detail = format!("The sync failed ({error}); the subscription tries again by itself.");
-            Err(Problem::new(StatusCode::BAD_GATEWAY, detail))
+            Err(Problem::new(ProblemKind::SyncFailed, detail))
         }
+    }
+}
+
+/// Why a calendar in this state does not sync.
+fn not_synced(state: CalendarState) -> ProblemKind {
+    match state {
+        CalendarState::Paused => ProblemKind::CalendarPaused,
+        CalendarState::NeedsReauth => ProblemKind::CalendarNeedsReauth,
+        CalendarState::ActionRequired => ProblemKind::CalendarActionRequired,
+        CalendarState::Closed => ProblemKind::CalendarClosed,
+        CalendarState::Creating
+        | CalendarState::Live
+        | CalendarState::Renewing
+        | CalendarState::Polling
+        | CalendarState::PollOnly => ProblemKind::SyncRefused,
     }
 }
 
 /// The caller's calendar of this id.
 pub(super) async fn calendar_of(state: &AppState, caller: Caller, calendar: &str) -> Result<Calendar, Problem> {
-    let calendar = id(calendar, "calendar")?;
-    state.store.calendar_of_tenant(caller.tenant_id, calendar).await?.ok_or_else(|| Problem::not_found("calendar"))
+    let calendar = id(calendar, ProblemKind::CalendarNotFound)?;
+    let calendar = state.store.calendar_of_tenant(caller.tenant_id, calendar).await?;
+    calendar.ok_or_else(|| Problem::of(ProblemKind::CalendarNotFound))
 }
 
 impl From<DeliveryError> for Problem {
@@ -222,7 +244,7 @@ impl From<DeliveryError> for Problem {
             DeliveryError::Account(error) => error.into(),
             DeliveryError::Signal(error) => {
                 tracing::warn!(%error, "a subscription could not be told");
-                Self::unavailable("The request could not be stored; try again.")
+                Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }
         }
     }

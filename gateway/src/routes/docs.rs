@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
+use crate::problem::ProblemKind;
 use crate::state::AppState;
 
 const POLICY: HeaderValue =
@@ -55,6 +56,17 @@ fn page(document: &Value) -> Markup {
                     @for (path, method, operation) in operations(document) {
                         @if list(&operation["tags"]).any(|name| name == &tag["name"]) {
                             (section(path, method, operation))
+                        }
+                    }
+                }
+                h2 #problems { "Problems" }
+                p { "The " code { "type" } " of a problem says what is wrong. Programs compare it, and treat one that they do not know by its status." }
+                table {
+                    @for kind in ProblemKind::ALL {
+                        tr {
+                            td { code { (kind.urn()) } }
+                            td { (kind.status().as_u16()) }
+                            td { (kind.meaning()) }
                         }
                     }
                 }

@@ -1,45 +1,81 @@
 //! `GET /v1/calendars/{id}/events`: occurrences in a window, with how fresh they are.
+//!
+//! What a page holds is known by a number, the revision of its window, so an answer is tagged, and a caller told that nothing
+//! changed, before any row is read. How fresh it is goes in headers, since it changes without the content.
+
+use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use chrono::{DateTime, Duration, NaiveTime, TimeZone, Utc};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use evercal_domain::limits::READ_WINDOW_DAYS_MAX;
 use evercal_domain::{Calendar, Via};
-use evercal_storage::OccurrenceRange;
-use serde::{Deserialize, Serialize};
+use evercal_storage::{OccurrenceRange, Page, PageRequest, ReadOccurrence};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{List, OccurrenceBody};
 use super::calendars::calendar_of;
 use crate::caller::Reader;
-use crate::extract::{ApiQuery, page};
-use crate::openapi::{Missing, NotModified, Refusals};
-use crate::problem::Problem;
+use crate::conditional::Tag;
+use crate::cursor::Listing;
+use crate::openapi::{Changed, ListRefusals, MissingCalendar, NotModified};
+use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
+/// When the mirror was last known to be complete; not there before that.
+pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-confirmed-at");
+/// What confirmed it.
+pub(crate) const VIA: HeaderName = HeaderName::from_static("evercal-via");
+/// The calendar's state.
+pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
+/// Times that a page is read while somebody writes in its window. What is written every few milliseconds is not waited for.
+const READS_MAX: u32 = 3;
+/// What answers look like: with another version of them, no old tag is known any more.
+static FORM: LazyLock<[u8; 32]> =
+    LazyLock::new(|| Sha256::digest(serde_json::to_vec(&super::description()).unwrap_or_default()).into());
+
 /// Which occurrences.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
-    /// The first moment (RFC 3339).
-    #[param(required = true, value_type = DateTime<Utc>, nullable = false)]
-    from: Option<String>,
+    /// The first moment (RFC 3339, with an offset).
+    #[param(example = "2026-11-23T00:00:00Z")]
+    from: DateTime<Utc>,
     /// The moment before which they begin; at most 400 days after `from`.
-    #[param(required = true, value_type = DateTime<Utc>, nullable = false)]
-    to: Option<String>,
-    /// The `next_cursor` of the page before.
+    #[param(example = "2026-11-30T00:00:00Z")]
+    to: DateTime<Utc>,
+    /// The `next_cursor` of the page before, with the same `from` and `to`.
     cursor: Option<String>,
-    /// Rows of a page; 100 when nothing is said.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 500, default = 100, required = false)]
+    limit: u32,
+    /// With `true`, all pages are of the state that the first one had, or the answer is 409 `list-changed`. Without it, an
+    /// occurrence that moves while pages are read may come twice, or not at all; `revision` then differs between pages.
+    #[param(default = false, required = false)]
+    consistent: bool,
+}
+
+impl FromQuery for EventsQuery {
+    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+        let (from, to) = (query.instant("from"), query.instant("to"));
+        let (cursor, limit, consistent) = (query.text("cursor"), query.limit(), query.flag("consistent"));
+        Ok(Self { from: from?, to: to?, cursor: cursor?, limit: limit?, consistent: consistent? })
+    }
 }
 
 /// Occurrences by start, and when we last knew them to be complete.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsBody {
     calendar_id: String,
+    /// The state of the mirror inside the window: the same on all pages of a list that did not change meanwhile, and another,
+    /// larger number after a change in the window.
+    revision: i64,
     confirmed_at: Option<DateTime<Utc>>,
     via: Option<&'static str>,
     state: &'static str,
@@ -47,49 +83,130 @@ pub(super) struct EventsBody {
     list: List<OccurrenceBody>,
 }
 
-/// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates.
+/// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates. The `ETag` changes
+/// when something in the window does, not when the mirror is confirmed again; headers say how fresh it is, also with 304.
 #[utoipa::path(
     get, path = "/v1/calendars/{id}/events", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id."), EventsQuery),
-    responses((status = 200, description = "A page of occurrences.", body = EventsBody), NotModified, Missing, Refusals)
+    responses(
+        (status = 200, description = "A page of occurrences.", body = EventsBody),
+        NotModified, MissingCalendar, Changed, ListRefusals
+    )
 )]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
     Path(calendar): Path<String>,
     ApiQuery(query): ApiQuery<EventsQuery>,
-) -> Result<Json<EventsBody>, Problem> {
-    let from = instant("from", query.from.as_deref())?;
-    let to = instant("to", query.to.as_deref())?;
-    let page = page(query.cursor, query.limit)?;
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     // Read before the occurrences: what they hold is at least as fresh as what we say.
     let calendar = calendar_of(&state, caller, &calendar).await?;
-    let range = range(&calendar, from, to)?;
-    let occurrences = state.store.occurrences(calendar.id, &range, &page).await?;
-    Ok(Json(EventsBody {
-        calendar_id: calendar.id.to_string(),
-        confirmed_at: calendar.confirmed_at,
-        via: calendar.confirmed_via.map(Via::as_str),
-        state: calendar.state.as_str(),
-        list: List::of(occurrences, OccurrenceBody::from),
-    }))
+    let window = Window { range: range(&calendar, query.from, query.to)?, calendar };
+    let listing = window.listing();
+    let (page, at_first_page) = listing.page(query.cursor.as_deref(), query.limit)?;
+    let expected = if query.consistent { at_first_page.as_deref() } else { None };
+    let revision = state.store.revision_of(window.calendar.id, &window.range).await?;
+    window.expect(expected, revision)?;
+    let tag = window.tag(revision, &page);
+    if tag.is_known(&headers) {
+        return Ok(window.with_freshness(tag.not_modified(().into_response())));
+    }
+    let (rows, revision) = read(&state, &window, &page, revision, expected).await?;
+    let list_state = at_first_page.unwrap_or_else(|| window.state(revision));
+    let tag = window.tag(revision, &page);
+    let body = EventsBody {
+        calendar_id: window.calendar.id.to_string(),
+        revision,
+        confirmed_at: window.calendar.confirmed_at,
+        via: window.calendar.confirmed_via.map(Via::as_str),
+        state: window.calendar.state.as_str(),
+        list: List::of(listing.with_cursor(rows, &list_state), OccurrenceBody::from),
+    };
+    Ok(window.with_freshness(tag.put_on(Json(body).into_response())))
 }
 
-fn instant(name: &str, text: Option<&str>) -> Result<DateTime<Utc>, Problem> {
-    let expected = || Problem::bad_request(format!("`{name}` must be a time as in 2026-11-23T00:00:00Z (RFC 3339)."));
-    let text = text.ok_or_else(expected)?;
-    // In a query `+` stands for a space; an offset that was not escaped is meant all the same.
-    let text = text.replace(' ', "+");
-    DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).map_err(|_| expected())
+/// Reads rows and the revision that they have. While somebody writes in the window again and again, it is the one before
+/// them: a tag then tells less than there is, never more.
+async fn read(
+    state: &AppState,
+    window: &Window,
+    page: &PageRequest,
+    mut revision: i64,
+    expected: Option<&str>,
+) -> Result<(Page<ReadOccurrence>, i64), Problem> {
+    let mut reads = 0;
+    loop {
+        let rows = state.store.occurrences(window.calendar.id, &window.range, page).await?;
+        let after = state.store.revision_of(window.calendar.id, &window.range).await?;
+        window.expect(expected, after)?;
+        reads += 1;
+        if after == revision || reads >= READS_MAX {
+            return Ok((rows, revision));
+        }
+        revision = after;
+    }
+}
+
+/// A calendar and the part of it that is asked for.
+struct Window {
+    calendar: Calendar,
+    range: OccurrenceRange,
+}
+
+impl Window {
+    fn listing(&self) -> Listing {
+        let (from, to) = (self.range.from.to_rfc3339(), self.range.to.to_rfc3339());
+        Listing::of(&["events", &self.calendar.id.to_string(), &from, &to])
+    }
+
+    /// All that the rows of this window come from.
+    fn state(&self, revision: i64) -> String {
+        let OccurrenceRange { from_date, to_date, .. } = self.range;
+        let remote = &self.calendar.remote;
+        let zone = remote.time_zone.as_deref().unwrap_or_default();
+        format!("{revision} {from_date} {to_date} {zone} {}", remote.access_role.as_str())
+    }
+
+    /// Fails when a list that must not change has changed.
+    fn expect(&self, expected: Option<&str>, revision: i64) -> Result<(), Problem> {
+        match expected {
+            Some(expected) if expected != self.state(revision) => Err(Problem::of(ProblemKind::ListChanged)),
+            _ => Ok(()),
+        }
+    }
+
+    fn tag(&self, revision: i64, page: &PageRequest) -> Tag {
+        let OccurrenceRange { from, to, .. } = self.range;
+        let state = self.state(revision);
+        let window = format!("{} {from} {to} {}", self.calendar.id, page.limit);
+        let place = page.after.as_deref().unwrap_or_default();
+        Tag::of(&[FORM.as_slice(), state.as_bytes(), window.as_bytes(), place.as_bytes()])
+    }
+
+    /// How fresh the answer is, whether it is sent or the caller has it.
+    fn with_freshness(&self, mut response: Response) -> Response {
+        let confirmed_at = self.calendar.confirmed_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let headers = response.headers_mut();
+        if let Some(at) = confirmed_at.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(CONFIRMED_AT, at);
+        }
+        if let Some(via) = self.calendar.confirmed_via {
+            headers.insert(VIA, HeaderValue::from_static(via.as_str()));
+        }
+        headers.insert(STATE, HeaderValue::from_static(self.calendar.state.as_str()));
+        response
+    }
 }
 
 /// The window, and the dates that it touches in the calendar's zone: dates are not instants.
 fn range(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<OccurrenceRange, Problem> {
     if from >= to {
-        return Err(Problem::bad_request("`from` must be before `to`."));
+        return Err(Problem::parameter("from", "`from` must be before `to`."));
     }
     if to - from > Duration::days(READ_WINDOW_DAYS_MAX) {
-        return Err(Problem::bad_request(format!("`to` may be at most {READ_WINDOW_DAYS_MAX} days after `from`.")));
+        let detail = format!("`to` may be at most {READ_WINDOW_DAYS_MAX} days after `from`.");
+        return Err(Problem::parameter("to", detail));
     }
     let zone = calendar.remote.time_zone.as_deref().and_then(|name| name.parse::<Tz>().ok()).unwrap_or(Tz::UTC);
     let from_date = zone.from_utc_datetime(&from.naive_utc()).date_naive();
@@ -97,7 +214,7 @@ fn range(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<
     let ends_at_midnight = last.time() == NaiveTime::MIN;
     let to_date = if ends_at_midnight { Some(last.date_naive()) } else { last.date_naive().succ_opt() };
     // The other way out of range is past the end of chrono's calendar, some 260,000 years ahead.
-    let to_date = to_date.ok_or_else(|| Problem::bad_request("`to` is too far in the future."))?;
+    let to_date = to_date.ok_or_else(|| Problem::parameter("to", "`to` is too far in the future."))?;
     Ok(OccurrenceRange { from, to, from_date, to_date })
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
 /// The answer of a healthy service.
@@ -35,10 +35,10 @@ pub(super) async fn live() -> Json<Healthy> {
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
     let seen = seen(&state);
     if !seen.store {
-        return Err(Problem::unavailable("The store does not answer."));
+        return Err(Problem::of(ProblemKind::StoreUnavailable));
     }
     if !seen.temporal {
-        return Err(Problem::unavailable("Temporal does not answer."));
+        return Err(Problem::of(ProblemKind::TemporalUnavailable));
     }
     Ok(Json(Healthy { status: "ok" }))
 }

@@ -6,49 +6,57 @@ use axum::Json;
 use axum::extract::State;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_storage::AuditOf;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{AuditBody, List};
 use super::calendars::calendar_of;
 use crate::caller::Operator;
-use crate::extract::{ApiQuery, page};
-use crate::openapi::{Missing, NotModified, Refusals};
+use crate::cursor::Listing;
+use crate::openapi::{ListRefusals, MissingCalendar, NotModified, Refusals};
+use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::Problem;
 use crate::state::AppState;
 
 /// Which entries.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
     /// Only entries about this calendar.
     calendar: Option<String>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
-    /// Rows of a page; 100 when nothing is said.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 500, default = 100, required = false)]
+    limit: u32,
+}
+
+impl FromQuery for AuditQuery {
+    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+        let (calendar, cursor, limit) = (query.text("calendar"), query.text("cursor"), query.limit());
+        Ok(Self { calendar: calendar?, cursor: cursor?, limit: limit? })
+    }
 }
 
 /// The entries of the audit log, of one calendar or of all that the caller may see. Entries without a tenant are
 /// about the installation and name nobody.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "operators", params(AuditQuery), security(("api_key" = [])),
-    responses((status = 200, description = "A page of entries, newest first.", body = List<AuditBody>), NotModified, Missing, Refusals)
+    responses((status = 200, description = "A page of entries, newest first.", body = List<AuditBody>), NotModified, MissingCalendar, ListRefusals)
 )]
 pub(super) async fn audit(
     Operator(caller): Operator,
     State(state): State<AppState>,
     ApiQuery(query): ApiQuery<AuditQuery>,
 ) -> Result<Json<List<AuditBody>>, Problem> {
-    let page = page(query.cursor, query.limit)?;
+    let listing = Listing::of(&["audit", query.calendar.as_deref().unwrap_or_default()]);
+    let (page, _) = listing.page(query.cursor.as_deref(), query.limit)?;
     let of = match query.calendar {
         Some(calendar) => AuditOf::Calendar(calendar_of(&state, caller, &calendar).await?.id),
         None => AuditOf::Tenant(caller.tenant_id),
     };
     let entries = state.store.audit_entries(of, &page).await?;
-    Ok(Json(List::of(entries, AuditBody::from)))
+    Ok(Json(List::of(listing.with_cursor(entries, ""), AuditBody::from)))
 }
 
 /// How often a kind of security event was seen.

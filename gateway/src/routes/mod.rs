@@ -16,20 +16,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use evercal_domain::limits::API_BODY_BYTES_MAX;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::conditional::conditional;
 use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked};
 use crate::openapi::Common;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;
 
@@ -61,6 +62,12 @@ pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestI
         .layer(cors)
         .layer(from_fn_with_state(ids, observe))
         .with_state(state)
+}
+
+/// The description of all routes.
+fn description() -> OpenApi {
+    let routes = webhooks().merge(sync()).merge(api()).merge(health());
+    OpenApiRouter::with_openapi(Common::openapi()).merge(routes).into_openapi()
 }
 
 fn webhooks() -> OpenApiRouter<AppState> {
@@ -99,9 +106,9 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH])
-        .expose_headers([ETAG, LOCATION, RETRY_AFTER, REQUEST_ID])
+        .expose_headers([ETAG, LOCATION, RETRY_AFTER, REQUEST_ID, events::CONFIRMED_AT, events::VIA, events::STATE])
 }
 
 async fn nothing_here() -> Problem {
-    Problem::of_status(StatusCode::NOT_FOUND)
+    Problem::of(ProblemKind::PathNotFound)
 }

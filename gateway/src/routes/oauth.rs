@@ -6,7 +6,8 @@ mod pages;
 use std::net::IpAddr;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Duration, Utc};
 use evercal_domain::account::{Credentials, Secret};
@@ -24,9 +25,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::OAUTH_CALLBACK;
 use super::accounts::account_of;
 use crate::caller::Writer;
-use crate::extract::{ApiJson, ApiQuery, Source};
-use crate::openapi::{Conflict, Missing, Refusals, Unavailable, UnfitBody};
-use crate::problem::Problem;
+use crate::extract::Source;
+use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};
+use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use pages::Page;
 
@@ -34,6 +36,8 @@ use pages::Page;
 const CONSENT_TIME: Duration = Duration::minutes(10);
 /// A login hint in characters: the longest address that SMTP carries, with some room.
 const LOGIN_HINT_CHARS_MAX: usize = 320;
+/// An account's id in characters; ours are shorter.
+const ID_CHARS_MAX: usize = 64;
 /// A `state` in bytes; ours have 43.
 const STATE_BYTES_MAX: usize = 128;
 /// An authorization code in bytes; Google's have about 75.
@@ -42,8 +46,7 @@ const CODE_BYTES_MAX: usize = 2_048;
 const DEFAULT_LABEL: &str = "Google account";
 
 /// What to connect.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(ToSchema)]
 pub(super) struct StartRequest {
     /// A name for people.
     #[schema(min_length = 1, max_length = 200)]
@@ -53,6 +56,14 @@ pub(super) struct StartRequest {
     /// The user's address, to preselect the account at Google. Not stored.
     #[schema(min_length = 1, max_length = 320)]
     login_hint: Option<String>,
+}
+
+impl FromBody for StartRequest {
+    fn read(body: &mut BodyReader) -> Result<Self, Noted> {
+        let (label, account_id) = (body.text("label", LABEL_CHARS_MAX), body.text("account_id", ID_CHARS_MAX));
+        let login_hint = body.text("login_hint", LOGIN_HINT_CHARS_MAX);
+        Ok(Self { label: label?, account_id: account_id?, login_hint: login_hint? })
+    }
 }
 
 /// Where to send the user's browser.
@@ -69,27 +80,23 @@ pub(super) struct StartBody {
 /// Begins to connect an account at Google.
 #[utoipa::path(
     post, path = "/v1/oauth/google/start", tag = "accounts", security(("api_key" = [])), request_body = StartRequest,
-    responses((status = 201, description = "Where to send the browser.", body = StartBody), Missing, Conflict, UnfitBody, Refusals)
+    responses((status = 201, description = "Where to send the browser.", body = StartBody), MissingAccount, NotConnected, BodyRefusals)
 )]
 pub(super) async fn start(
     Writer(caller): Writer,
     State(state): State<AppState>,
-    ApiJson(request): ApiJson<StartRequest>,
+    ApiBody(request): ApiBody<StartRequest>,
 ) -> Result<(StatusCode, Json<StartBody>), Problem> {
-    let label = request.label.as_deref().map_or(DEFAULT_LABEL, str::trim);
-    within("label", label, LABEL_CHARS_MAX)?;
-    if let Some(hint) = &request.login_hint {
-        within("login_hint", hint, LOGIN_HINT_CHARS_MAX)?;
-    }
+    let label = request.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
     let account_id = match &request.account_id {
         Some(id) => {
             let account = account_of(&state, caller, id).await?;
-            reconnectable(&account).map_err(Problem::conflict)?;
+            reconnectable(&account).map_err(|detail| Problem::new(ProblemKind::AccountDisconnected, detail))?;
             account.id
         }
         None if state.store.open_accounts(caller.tenant_id).await? >= i64::from(caller.limits.accounts_max) => {
             let detail = format!("Your tenant has all the {} accounts that it may have.", caller.limits.accounts_max);
-            return Err(Problem::conflict(detail));
+            return Err(Problem::new(ProblemKind::AccountLimitReached, detail));
         }
         None => AccountId::generate(),
     };
@@ -107,7 +114,7 @@ pub(super) async fn start(
         tenant_id: caller.tenant_id,
         provider: Provider::Google,
         account_id,
-        label: label.to_owned(),
+        label,
         code_verifier,
         redirect_uri,
         created_at: now,
@@ -149,17 +156,20 @@ pub(super) struct CallbackQuery {
 pub(super) async fn callback(
     State(state): State<AppState>,
     Source(source): Source,
-    query: Result<ApiQuery<CallbackQuery>, Problem>,
+    query: Result<Query<CallbackQuery>, QueryRejection>,
 ) -> Result<Page, Problem> {
     // For the person in the browser, a query that cannot be read is a link that is no longer good.
-    let query = query.map_or_else(|_| CallbackQuery::default(), |ApiQuery(query)| query);
+    let query = query.map_or_else(|_| CallbackQuery::default(), |Query(query)| query);
     // The consent is good for one use: a browser that goes away now takes nothing with it.
     let coming_back = come_back(state.clone(), source, query).in_current_span();
     let Some(coming_back) = state.consents.keep(coming_back) else {
-        return Err(Problem::unavailable("Too many people come back from the consent page; reload this page."));
+        return Err(Problem::new(
+            ProblemKind::Overloaded,
+            "Too many people come back from the consent page; reload this page.",
+        ));
     };
     let page = coming_back.await;
-    page.unwrap_or_else(|_panicked| Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)))
+    page.unwrap_or_else(|_panicked| Err(Problem::of(ProblemKind::Internal)))
 }
 
 async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Result<Page, Problem> {
@@ -246,25 +256,16 @@ fn reconnectable(account: &Account) -> Result<(), &'static str> {
 
 fn redirect_uri(state: &AppState) -> Result<String, Problem> {
     let url = state.config.public_url.join(OAUTH_CALLBACK);
-    url.map(String::from).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))
+    url.map(String::from).map_err(|_| Problem::of(ProblemKind::Internal))
 }
 
 fn hash(state_parameter: &str) -> [u8; 32] {
     Sha256::digest(state_parameter.as_bytes()).into()
 }
 
-fn within(name: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
-    let chars = text.chars().count();
-    if (1..=chars_max).contains(&chars) && !text.chars().any(char::is_control) {
-        return Ok(());
-    }
-    let detail = format!("`{name}` must have 1 to {chars_max} characters, none of them a control character.");
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
-}
-
 impl From<RandomnessUnavailable> for Problem {
     fn from(error: RandomnessUnavailable) -> Self {
         tracing::error!(%error, "no secret can be made");
-        Self::unavailable("The machine gives no randomness.")
+        Self::of(ProblemKind::Internal)
     }
 }

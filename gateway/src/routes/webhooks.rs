@@ -15,7 +15,7 @@ use crate::delivery::Delivered;
 use crate::extract::Source;
 use crate::notices::NotDelivered;
 use crate::openapi::{NotANotice, Unavailable};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
@@ -50,7 +50,7 @@ pub(crate) async fn google(
     discard(body).await?;
     let claim = believe(&state, &headers).map_err(|refused| {
         state.security.note(refused.kind, source, refused.message);
-        Problem::new(StatusCode::UNAUTHORIZED, "This is not a notice for one of our channels.")
+        Problem::new(ProblemKind::InvalidNotice, "This is not a notice for one of our channels.")
     })?;
     let notify = Notify {
         reason: SyncReason::Notice,
@@ -65,7 +65,9 @@ pub(crate) async fn google(
             Ok(StatusCode::NO_CONTENT)
         }
         Ok(Delivered::ToSubscription | Delivered::ToAccount | Delivered::Closed) => Ok(StatusCode::NO_CONTENT),
-        Err(NotDelivered) => Err(Problem::unavailable("The notice could not be stored; send it again.")),
+        Err(NotDelivered) => {
+            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+        }
     }
 }
 
@@ -110,7 +112,7 @@ async fn discard(body: Body) -> Result<(), Problem> {
         }
     }
     if bytes > WEBHOOK_BODY_BYTES_MAX {
-        return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+        return Err(Problem::of(ProblemKind::BodyTooLarge));
     }
     Ok(())
 }

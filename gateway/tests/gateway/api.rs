@@ -6,9 +6,9 @@ use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{CalendarId, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
+use evercal_domain::{CalendarId, CalendarState, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
 use evercal_gateway::SignalError;
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish};
+use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, StateRecord};
 use evercal_workflows::contract::SyncNowResult;
 use serde_json::{Value, json};
 
@@ -76,12 +76,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         generation: position.generation,
         items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
         occurrences: &occurrences,
-        window: OccurrenceRange {
-            from: now,
-            to: now,
-            from_date: now.date_naive(),
-            to_date: now.date_naive(),
-        },
+        window: OccurrenceRange { from: now, to: now, from_date: now.date_naive(), to_date: now.date_naive() },
         cursor: &Cursor::ready("t".into()),
         finish: Some(finish),
         at: now,
@@ -244,6 +239,33 @@ async fn a_sync_that_was_asked_for_tells_how_it_went() {
         *world.workflows.sync.lock().unwrap() = Some(answer);
         let answer = world.post(&customer.key, &path, &json!({})).await;
         assert_eq!(answer.status, status, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_is_refused_says_what_the_calendar_needs() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = format!("/v1/calendars/{}/sync", customer.calendar);
+    *world.workflows.sync.lock().unwrap() = Some(Err(SignalError::Refused("marker: the workflow's words".into())));
+    for (state, kind) in [
+        (CalendarState::Live, "sync-refused"),
+        (CalendarState::Paused, "calendar-paused"),
+        (CalendarState::NeedsReauth, "calendar-needs-reauth"),
+        (CalendarState::ActionRequired, "calendar-action-required"),
+        (CalendarState::Closed, "calendar-closed"),
+    ] {
+        let record = StateRecord {
+            calendar_id: customer.calendar,
+            state,
+            detail: None,
+            channel_expires_at: None,
+            at: SystemClock.now(),
+        };
+        world.store.record_state(&record).await.unwrap();
+        let answer = world.post(&customer.key, &path, &json!({})).await;
+        assert_eq!((answer.problem(), answer.kind().as_str()), (409, kind), "{state:?}");
+        assert!(!answer.body.contains("marker"), "{}", answer.body);
     }
 }
 

@@ -19,35 +19,79 @@ async fn every_error_is_a_problem() {
     let events = |query: &str| format!("{calendar}/events?{query}");
     let window = "from=2026-06-10T00:00:00Z&to=2026-06-11T00:00:00Z";
     let refused = [
-        (Method::GET, "/nothing".to_owned(), 404),
-        (Method::PUT, "/v1/accounts".to_owned(), 405),
-        (Method::GET, "/api/webhooks/google".to_owned(), 405),
-        (Method::GET, "/v1/calendars/cal_nonsense/status".to_owned(), 404),
-        (Method::GET, "/v1/accounts/%00".to_owned(), 404),
-        (Method::GET, "/v1/accounts/%ff".to_owned(), 400),
-        (Method::GET, "/v1/accounts?limit=0".to_owned(), 400),
-        (Method::GET, "/v1/accounts?limit=501".to_owned(), 400),
-        (Method::GET, "/v1/accounts?limit=many".to_owned(), 400),
-        (Method::GET, "/v1/accounts?cursor=nonsense".to_owned(), 400),
-        (Method::GET, "/v1/accounts?page=2".to_owned(), 400),
-        (Method::GET, format!("/v1/calendars?cursor={}", "x".repeat(2_000)), 400),
-        (Method::GET, events(""), 400),
-        (Method::GET, events("from=2026-06-10T00:00:00Z"), 400),
-        (Method::GET, events("from=yesterday&to=tomorrow"), 400),
-        (Method::GET, events("from=2026-06-11T00:00:00Z&to=2026-06-10T00:00:00Z"), 400),
-        (Method::GET, events("from=2020-06-11T00:00:00Z&to=2026-06-10T00:00:00Z"), 400),
-        (Method::GET, events(&format!("{window}&cursor=bm9uc2Vuc2U")), 400),
-        (Method::POST, "/v1/oauth/google/start".to_owned(), 415),
+        (Method::GET, "/nothing".to_owned(), 404, "path-not-found"),
+        (Method::PUT, "/v1/accounts".to_owned(), 405, "method-not-allowed"),
+        (Method::GET, "/api/webhooks/google".to_owned(), 405, "method-not-allowed"),
+        (Method::POST, "/api/webhooks/google".to_owned(), 401, "invalid-notice"),
+        (Method::GET, "/v1/calendars/cal_nonsense/status".to_owned(), 404, "calendar-not-found"),
+        (Method::GET, "/v1/accounts/%00".to_owned(), 404, "account-not-found"),
+        (Method::GET, "/v1/accounts/%ff".to_owned(), 400, "malformed-request"),
+        (Method::GET, "/v1/accounts?limit=0".to_owned(), 400, "invalid-parameter"),
+        (Method::GET, "/v1/accounts?limit=501".to_owned(), 400, "invalid-parameter"),
+        (Method::GET, "/v1/accounts?limit=many".to_owned(), 400, "invalid-parameter"),
+        (Method::GET, "/v1/accounts?cursor=nonsense".to_owned(), 400, "invalid-cursor"),
+        (Method::GET, "/v1/accounts?page=2".to_owned(), 400, "invalid-parameter"),
+        (Method::GET, format!("/v1/calendars?cursor={}", "x".repeat(5_000)), 400, "invalid-cursor"),
+        (Method::GET, events(""), 400, "invalid-parameter"),
+        (Method::GET, events("from=2026-06-10T00:00:00Z"), 400, "invalid-parameter"),
+        (Method::GET, events("from=yesterday&to=tomorrow"), 400, "invalid-parameter"),
+        (Method::GET, events("from=2026-06-11T00:00:00Z&to=2026-06-10T00:00:00Z"), 400, "invalid-parameter"),
+        (Method::GET, events("from=2020-06-11T00:00:00Z&to=2026-06-10T00:00:00Z"), 400, "invalid-parameter"),
+        (Method::GET, events(&format!("{window}&consistent=perhaps")), 400, "invalid-parameter"),
+        (Method::GET, events(&format!("{window}&cursor=bm9uc2Vuc2U")), 400, "invalid-cursor"),
+        (Method::POST, "/v1/oauth/google/start".to_owned(), 415, "unsupported-media-type"),
     ];
     let mut compressing = bearer(&customer.key);
     compressing.push(("accept-encoding", "gzip".to_owned()));
-    for (method, path, status) in refused {
+    for (method, path, status, kind) in refused {
         for headers in [&bearer(&customer.key), &compressing] {
             let answer = world.send(method.clone(), &path, headers, Body::empty()).await;
-            assert_eq!(answer.problem(), status, "{method} {path}: {answer:?}");
+            assert_eq!((answer.problem(), answer.kind().as_str()), (status, kind), "{method} {path}: {answer:?}");
             // A body that says it is compressed and is not can be read by nobody.
             assert_eq!(answer.headers.get("content-encoding"), None, "{method} {path}");
         }
+    }
+}
+
+/// What libraries say when they cannot read something: nothing that a caller can do anything with.
+const WORDS_OF_PARSERS: [&str; 8] =
+    ["expected", "serde", "deserialize", "invalid digit", "invalid type", "EOF", "line 1", "trailing"];
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_query_is_told_at_once_by_parameter_and_in_our_own_words() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let events = format!("/v1/calendars/{}/events", customer.calendar);
+    for (query, expected) in [
+        ("from=2026-06-10T00:00:00&to=2026-06-11", vec![("from", "has no offset"), ("to", "is a date")]),
+        (
+            "limit=many&consistent=1",
+            vec![
+                ("from", "is missing"),
+                ("to", "is missing"),
+                ("limit", "a whole number from 1 to 500"),
+                ("consistent", "`true` or `false`"),
+            ],
+        ),
+        (
+            "from=2026-06-10T00:00:00Z&from=2026-06-10T00:00:00Z&to=soon&until=x",
+            vec![
+                ("from", "more than once"),
+                ("to", "must be a time"),
+                ("until", "not known here; there are `from`, `to`, `cursor`, `limit`, `consistent`"),
+            ],
+        ),
+    ] {
+        let answer = world.get(&customer.key, &format!("{events}?{query}")).await;
+        assert_eq!((answer.problem(), answer.kind().as_str()), (400, "invalid-parameter"), "{query}");
+        let errors = answer.errors();
+        let names: Vec<&str> = errors.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, expected.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{query}");
+        for ((_, detail), (_, part)) in errors.iter().zip(expected) {
+            assert!(detail.contains(part), "{part} is not in {detail}");
+            assert!(answer.json()["detail"].as_str().unwrap().contains(detail));
+        }
+        assert!(!WORDS_OF_PARSERS.iter().any(|word| answer.body.contains(word)), "{}", answer.body);
     }
 }
 
@@ -59,18 +103,21 @@ async fn unfit_bodies_are_refused_by_what_is_wrong_with_them() {
     headers.push(("content-type", "application/json".into()));
     let long = json!({"label": "x".repeat(201)}).to_string();
     let huge = format!("{{\"label\":\"{}\"}}", "x".repeat(100_000));
-    for (body, status) in [
-        ("{", 400),
-        ("[]", 422),
-        (r#"{"lable":"typo"}"#, 422),
-        (r#"{"label":""}"#, 422),
-        (r#"{"label":"a\u0000b"}"#, 422),
-        (r#"{"account_id":"acc_nonsense"}"#, 404),
-        (&long, 422),
-        (&huge, 413),
+    for (body, status, kind, wrong) in [
+        ("{", 400, "malformed-body", vec![]),
+        ("[]", 422, "invalid-body", vec![]),
+        (r#"{"lable":"typo"}"#, 422, "invalid-body", vec!["lable"]),
+        (r#"{"label":"","login_hint":5,"more":1}"#, 422, "invalid-body", vec!["label", "login_hint", "more"]),
+        (r#"{"label":"a\u0000b"}"#, 422, "invalid-body", vec!["label"]),
+        (r#"{"account_id":"acc_nonsense"}"#, 404, "account-not-found", vec![]),
+        (&long, 422, "invalid-body", vec!["label"]),
+        (&huge, 413, "body-too-large", vec![]),
     ] {
         let answer = world.send(Method::POST, "/v1/oauth/google/start", &headers, Body::from(body.to_owned())).await;
-        assert_eq!(answer.problem(), status, "{answer:?}");
+        assert_eq!((answer.problem(), answer.kind().as_str()), (status, kind), "{answer:?}");
+        let names: Vec<String> = answer.errors().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, wrong, "{answer:?}");
+        assert!(!WORDS_OF_PARSERS.iter().any(|word| answer.body.contains(word)), "{}", answer.body);
     }
 }
 
@@ -94,7 +141,7 @@ async fn without_a_valid_key_there_is_no_answer_and_a_note() {
     let keys = [vec![], bearer("evk_wrong"), bearer(""), vec![("authorization", format!("Basic {}", customer.key))]];
     for headers in keys {
         let answer = world.send(Method::GET, "/v1/accounts", &headers, Body::empty()).await;
-        assert_eq!(answer.problem(), 401);
+        assert_eq!((answer.problem(), answer.kind().as_str()), (401, "invalid-api-key"));
         assert_eq!(answer.headers["www-authenticate"], "Bearer");
     }
     eventually(&4, async || world.security_events("api_key_refused").await).await;

@@ -77,7 +77,7 @@ async fn another_installations_payload_and_a_broken_document_are_the_callers_mis
     for (body, detail) in [
         (sealed.to_string().as_str(), "does not open"),
         (r#"{"payloads":[{"data":"%"}]}"#, "payload 0: `data` is not base64"),
-        ("not JSON", "Failed to parse"),
+        ("not JSON", "The body is not JSON"),
     ] {
         let response = endpoint.ask("/decode", None, body).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);

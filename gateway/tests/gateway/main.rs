@@ -16,6 +16,8 @@ mod faulty_store;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod support;

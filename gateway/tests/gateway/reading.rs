@@ -51,10 +51,26 @@ async fn the_description_can_be_read_without_scripts() {
     let world = World::running().await;
     let page = plain(&world, "/docs").await;
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
-    for expected in ["/v1/calendars/{id}/events", "confirmed_at", "Too Many Requests", "openapi.json"] {
+    for expected in ["/v1/calendars/{id}/events", "confirmed_at", "Rate limited", "openapi.json"] {
         assert!(page.body.contains(expected), "{expected} is missing");
     }
     assert!(!page.body.contains("<script"));
+}
+
+#[tokio::test]
+async fn the_page_lists_each_kind_of_problem_that_the_description_names() {
+    let world = World::running().await;
+    let page = plain(&world, "/docs").await;
+    let description = plain(&world, "/openapi.json").await.body;
+    let named = |text: &str| {
+        let after = text.split("(`").skip(1).filter_map(|rest| rest.split_once("`)"));
+        after.map(|(name, _)| name.to_owned()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let kinds = named(&description);
+    assert!(kinds.contains("list-changed") && kinds.len() > 20, "{kinds:?}");
+    for kind in kinds {
+        assert!(page.body.contains(&format!("urn:evercal:problem:{kind}")), "{kind} is not listed");
+    }
 }
 
 #[tokio::test]

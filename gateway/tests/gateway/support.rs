@@ -374,6 +374,25 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
+    /// What kind of problem it is.
+    pub fn kind(&self) -> String {
+        let body = self.json();
+        let kind = body["type"].as_str().and_then(|urn| urn.strip_prefix("urn:evercal:problem:"));
+        kind.unwrap_or_else(|| panic!("no type in {self:?}")).to_owned()
+    }
+
+    /// The parameters that are named as wrong, each with what is said of it.
+    pub fn errors(&self) -> Vec<(String, String)> {
+        let body = self.json();
+        let text = |error: &Value, member: &str| error[member].as_str().unwrap().to_owned();
+        body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| (text(error, "parameter"), text(error, "detail")))
+            .collect()
+    }
+
     /// The status, after checking that an error has the form of RFC 9457 and carries the security headers.
     pub fn problem(&self) -> u16 {
         let status = self.status.as_u16();
@@ -384,6 +403,7 @@ impl Answer {
         for member in ["type", "title", "detail"] {
             assert!(body[member].as_str().is_some_and(|text| !text.is_empty()), "{member} in {self:?}");
         }
+        assert!(body["errors"].is_array(), "{self:?}");
         assert_eq!(body["request_id"], self.headers["x-request-id"].to_str().unwrap());
         assert_eq!(self.headers.contains_key("retry-after"), matches!(status, 429 | 503), "{self:?}");
         status

@@ -50,7 +50,4 @@ fn a_window_has_to_be_one() {
     assert!(refused("2026-06-10T00:00:00Z", "2026-06-10T00:00:00Z"));
     assert!(refused("2026-06-10T00:00:00Z", "2026-06-09T00:00:00Z"));
     assert!(refused("2026-06-10T00:00:00Z", "2028-06-10T00:00:00Z"));
-    assert!(instant("from", None).is_err());
-    assert!(instant("from", Some("yesterday")).is_err());
-    assert_eq!(instant("from", Some("2026-06-10T02:00:00 02:00")).unwrap().to_rfc3339(), "2026-06-10T00:00:00+00:00");
 }
