@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use evercal_domain::account::Credentials;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, AccountId, AccountState, SyncStrategies};
+use evercal_process::Pulse;
 use evercal_storage::{PageRequest, Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
@@ -102,11 +103,11 @@ impl AccountWorkflows {
 
     /// Makes sure that nothing is forgotten: an account that is connecting, or whose code is not redeemed yet, or that is
     /// being taken down, gets its workflow and is told.
-    pub(crate) async fn settle(&self) -> Result<(), AccountError> {
+    pub(crate) async fn settle(&self, pulse: &Pulse) -> Result<(), AccountError> {
         if !self.unsettled.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
-        let settled = self.settle_all().await;
+        let settled = self.settle_all(pulse).await;
         if settled.is_err() {
             self.unsettle();
         }
@@ -114,7 +115,7 @@ impl AccountWorkflows {
     }
 
     /// One account that cannot be told does not keep the others waiting.
-    async fn settle_all(&self) -> Result<(), AccountError> {
+    async fn settle_all(&self, pulse: &Pulse) -> Result<(), AccountError> {
         let mut failed = None;
         let mut in_a_row = 0;
         for tenant in self.store.tenants().await? {
@@ -122,6 +123,7 @@ impl AccountWorkflows {
             loop {
                 let accounts = self.store.accounts_of_tenant(tenant.id, &page).await?;
                 for account in &accounts.items {
+                    pulse.beat();
                     let Some(news) = self.waits_for(account).await? else { continue };
                     match self.start_and_tell(account, news).await {
                         Ok(()) => in_a_row = 0,

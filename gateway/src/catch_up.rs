@@ -10,18 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use evercal_domain::heartbeat::WORKERS;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, SyncReason};
+use evercal_process::{Pulse, Tasks};
 use evercal_storage::{Store, StoreError, StoreErrorKind, cause_of};
 use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::accounts::AccountWorkflows;
 use crate::debt::Debt;
 use crate::delivery::Delivery;
 use crate::refusals::Refusals;
 use crate::signals::Signals;
+use crate::workers::{Workers, WorkersSeen};
 
 /// The name of the heartbeat row.
 pub const HEARTBEAT: &str = "gateway";
@@ -71,8 +73,14 @@ pub(crate) struct Seen {
     at: DateTime<Utc>,
     /// Whether Temporal answers.
     pub temporal: bool,
+    /// Since when Temporal does not answer.
+    pub temporal_away_since: Option<DateTime<Utc>>,
     /// Whether the store answers.
     pub store: bool,
+    /// Since when the store does not answer.
+    pub store_away_since: Option<DateTime<Utc>>,
+    /// How it stands with the workers.
+    pub workers: WorkersSeen,
     /// Whether calendars are still to be told.
     pub catching_up: bool,
     /// When nothing was owed to any calendar last.
@@ -81,10 +89,10 @@ pub(crate) struct Seen {
 
 impl Watch {
     /// What was seen last. What is older than that means nothing any more.
-    pub(crate) fn seen(&self, now: DateTime<Utc>, age_max: Duration) -> Seen {
+    pub(crate) fn seen(&self, now: DateTime<Utc>, age_max: Duration) -> Option<Seen> {
         let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let age = |seen: &Seen| (now - seen.at).to_std().unwrap_or_default();
-        seen.filter(|seen| age(seen) <= age_max).unwrap_or_default()
+        seen.filter(|seen| age(seen) <= age_max)
     }
 
     fn set(&self, seen: Seen) {
@@ -110,6 +118,7 @@ struct Memory {
     debt: Debt,
     temporal: Part,
     store: Part,
+    workers: Workers,
     /// Whether it is known if a gateway ran here before.
     knows_the_past: bool,
     /// When nothing was owed last.
@@ -127,14 +136,16 @@ struct Memory {
 struct Part {
     answers: bool,
     failures_in_a_row: u32,
+    away_since: Option<DateTime<Utc>>,
 }
 
 impl Part {
-    fn saw<T, E: std::error::Error>(&mut self, name: &str, answer: &Result<T, E>) {
+    fn saw<T, E: std::error::Error>(&mut self, name: &str, answer: &Result<T, E>, now: DateTime<Utc>) {
         match answer {
-            Ok(_) => *self = Self { answers: true, failures_in_a_row: 0 },
+            Ok(_) => *self = Self { answers: true, failures_in_a_row: 0, away_since: None },
             Err(error) => {
                 tracing::warn!(part = name, %error, cause = cause_of(error), "a part that is needed does not answer");
+                self.away_since.get_or_insert(now);
                 self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
                 self.answers &= !self.is_away();
             }
@@ -151,25 +162,27 @@ impl Part {
 }
 
 impl CatchUp {
-    /// Runs until stopped. Accounts that wait do not delay the heartbeat.
-    pub(crate) async fn run(self, stop: CancellationToken) {
-        tokio::join!(self.keep_heartbeat(&stop), self.settle_accounts(&stop));
+    /// Runs until the tasks are stopped. Accounts that wait do not delay the heartbeat.
+    pub(crate) fn run(self: Arc<Self>, tasks: &Tasks, silence_max: Duration) {
+        let looking = Arc::clone(&self);
+        tasks.spawn_loop("catch-up", silence_max, |pulse| looking.keep_heartbeat(pulse));
+        tasks.spawn_loop("waiting accounts", silence_max, |pulse| self.settle_accounts(pulse));
     }
 
-    async fn keep_heartbeat(&self, stop: &CancellationToken) {
+    async fn keep_heartbeat(self: Arc<Self>, pulse: Pulse) {
         let mut interval = interval(self.pace.heartbeat);
         let mut memory = Memory::default();
-        while stop.run_until_cancelled(interval.tick()).await.is_some() {
+        while pulse.wait(interval.tick()).await.is_some() {
             // Cut off by the stop only, after which nothing is remembered.
-            let _cut_off = stop.run_until_cancelled(self.round(&mut memory)).await;
+            let _cut_off = pulse.work(self.round(&mut memory)).await;
             memory.looked_at = Some(self.clock.now());
         }
     }
 
-    async fn settle_accounts(&self, stop: &CancellationToken) {
+    async fn settle_accounts(self: Arc<Self>, pulse: Pulse) {
         let mut interval = interval(self.pace.heartbeat);
-        while stop.run_until_cancelled(interval.tick()).await.is_some() {
-            if let Some(Err(error)) = stop.run_until_cancelled(self.accounts.settle()).await {
+        while pulse.wait(interval.tick()).await.is_some() {
+            if let Some(Err(error)) = pulse.work(self.accounts.settle(&pulse)).await {
                 tracing::warn!(%error, cause = cause_of(&error), "accounts still wait for their workflow");
             }
         }
@@ -179,10 +192,14 @@ impl CatchUp {
         let now = self.clock.now();
         let well_at = self.look(memory, now).await;
         self.look_for_debt(memory, now);
+        let workers = self.look_for_workers(memory, now).await;
         self.watch.set(Seen {
             at: now,
             temporal: memory.temporal.answers,
+            temporal_away_since: memory.temporal.away_since,
             store: memory.store.answers,
+            store_away_since: memory.store.away_since,
+            workers,
             catching_up: !memory.debt.is_none(),
             well_at,
         });
@@ -221,9 +238,20 @@ impl CatchUp {
                 memory.well_at = Some(at);
             }
         }
-        memory.temporal.saw("temporal", &temporal);
-        memory.store.saw("store", &store);
+        memory.temporal.saw("temporal", &temporal, now);
+        memory.store.saw("store", &store, now);
         store.unwrap_or(memory.well_at)
+    }
+
+    async fn look_for_workers(&self, memory: &mut Memory, now: DateTime<Utc>) -> WorkersSeen {
+        // Not asked of a store that has just shown that it does not answer.
+        let beats = if memory.store.is_well() { in_time(self.store.beats_of(WORKERS)).await.ok() } else { None };
+        let were_missing = memory.workers.are_missing();
+        let workers = memory.workers.look(beats, now);
+        if workers.missing_since.is_some() != were_missing {
+            tracing::warn!(alive = workers.alive, "workers went missing, or are back");
+        }
+        workers
     }
 
     fn look_for_debt(&self, memory: &mut Memory, now: DateTime<Utc>) {

@@ -3,21 +3,21 @@
 
 use std::sync::Arc;
 
+use evercal_process::Tasks;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 
 /// The tasks that keep them.
 pub(crate) struct Consents {
     /// A browser that leaves frees the place of its request, not the one in here.
     places: Arc<Semaphore>,
-    tasks: TaskTracker,
+    tasks: Tasks,
 }
 
 impl Consents {
-    /// Keeps so many at a time.
-    pub(crate) fn new(consents_max: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(consents_max)), tasks: TaskTracker::new() }
+    /// Keeps so many at a time, by tasks of this group.
+    pub(crate) fn new(consents_max: usize, tasks: Tasks) -> Self {
+        Self { places: Arc::new(Semaphore::new(consents_max)), tasks }
     }
 
     /// Keeps one to the end. `None` when too many are being kept already.
@@ -30,13 +30,12 @@ impl Consents {
             let _place = place;
             keeping.await
         };
-        Some(self.tasks.spawn(keeping))
+        Some(self.tasks.spawn("consent", keeping))
     }
 
     /// Waits for those that are being kept.
     pub(crate) async fn drain(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.drain().await;
     }
 }
 
@@ -48,7 +47,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_too_many_is_refused_until_another_is_kept_although_nobody_waits_for_that() {
-        let consents = Consents::new(1);
+        let consents = Consents::new(1, Tasks::new());
         let (end, ended) = oneshot::channel::<()>();
         drop(consents.keep(ended).unwrap());
         tokio::task::yield_now().await;

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
+use evercal_process::Tasks;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Work that callers can share.
 #[async_trait]
@@ -58,8 +57,7 @@ struct Shared<W: Work> {
     limits: GroupLimits,
     /// The next round of each calendar that has a task.
     rounds: Mutex<HashMap<CalendarId, Round<W>>>,
-    tasks: TaskTracker,
-    closing: CancellationToken,
+    tasks: Tasks,
 }
 
 type Waiters<W> = Vec<oneshot::Sender<<W as Work>::Outcome>>;
@@ -70,16 +68,9 @@ struct Round<W: Work> {
 }
 
 impl<W: Work> GroupCommit<W> {
-    /// Shares `work` within these bounds.
-    pub(crate) fn new(work: W, limits: GroupLimits) -> Self {
-        let shared = Shared {
-            work,
-            limits,
-            rounds: Mutex::default(),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
-        };
-        Self { shared: Arc::new(shared) }
+    /// Shares `work` within these bounds, done by tasks of this group.
+    pub(crate) fn new(work: W, limits: GroupLimits, tasks: Tasks) -> Self {
+        Self { shared: Arc::new(Shared { work, limits, rounds: Mutex::default(), tasks }) }
     }
 
     /// Joins the calendar's next round. The answer comes when that round has ended; it does not come at all only if the
@@ -93,7 +84,8 @@ impl<W: Work> GroupCommit<W> {
             Entry::Vacant(_) if calendars >= self.shared.limits.calendars_max => return Err(Busy),
             Entry::Vacant(free) => {
                 free.insert(Round { item: Some(item), waiters: vec![answer] });
-                self.shared.tasks.spawn(Arc::clone(&self.shared).run(calendar));
+                // Its end is awaited by `drain`, its answers by the callers.
+                drop(self.shared.tasks.spawn("group commit", Arc::clone(&self.shared).run(calendar)));
             }
         }
         Ok(answered)
@@ -101,9 +93,8 @@ impl<W: Work> GroupCommit<W> {
 
     /// Ends all rounds without any more spacing, and waits for them.
     pub(crate) async fn drain(&self) {
-        self.shared.closing.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        self.shared.tasks.stop();
+        self.shared.tasks.drain().await;
     }
 }
 
@@ -125,6 +116,7 @@ impl<W: Work> Shared<W> {
     async fn run(self: Arc<Self>, calendar: CalendarId) {
         let mut presence = Presence { shared: &self, calendar, ended: false };
         let mut spacing = self.limits.spacing;
+        let closing = self.tasks.stopping();
         while let Some((item, waiters)) = self.take(calendar) {
             let began = Instant::now();
             let outcome = self.work.perform(calendar, item).await;
@@ -134,7 +126,7 @@ impl<W: Work> Shared<W> {
             }
             tokio::select! {
                 () = tokio::time::sleep_until(began + spacing) => {}
-                () = self.closing.cancelled() => {}
+                () = closing.cancelled() => {}
             }
             spacing = (spacing * 2).min(self.limits.spacing_max);
         }

@@ -30,6 +30,7 @@ mod signals;
 mod state;
 mod sync_now;
 mod temporal;
+mod workers;
 
 pub use accounts::{AccountError, AccountWorkflows, Given};
 pub use catch_up::{CatchUpPace, HEARTBEAT};

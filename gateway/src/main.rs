@@ -2,17 +2,19 @@
 
 use std::process::ExitCode;
 
+use evercal_process::keep_files_private;
 use evercal_settings::{Lookup, Sources, end, log_as_json};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    keep_files_private();
     end(run().await)
 }
 
 async fn run() -> anyhow::Result<()> {
     let sources = Sources::new(environment)?;
     let find = |name: &str| sources.find(name);
-    log_as_json(&Lookup::new(&find))?;
+    let _flush = log_as_json(&Lookup::new(&find))?;
     evercal_gateway::run(&find).await
 }
 

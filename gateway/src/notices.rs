@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
+use evercal_process::Tasks;
 use evercal_storage::cause_of;
 use evercal_workflows::contract::{ChannelHint, Notify};
 
@@ -26,9 +27,9 @@ pub(crate) struct Notices {
 
 impl Notices {
     /// Delivers through `delivery`, remembering in `refusals` what could not be delivered.
-    pub(crate) fn new(delivery: Arc<Delivery>, refusals: Arc<Refusals>, limits: GroupLimits) -> Self {
+    pub(crate) fn new(delivery: Arc<Delivery>, refusals: Arc<Refusals>, limits: GroupLimits, tasks: Tasks) -> Self {
         let work = NoticeWork { delivery, refusals: Arc::clone(&refusals) };
-        Self { group: GroupCommit::new(work, limits), refusals }
+        Self { group: GroupCommit::new(work, limits, tasks), refusals }
     }
 
     /// Hands a notice over. Once called, the notice goes its way even if the caller stops waiting.

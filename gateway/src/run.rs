@@ -32,6 +32,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         }
     }
     let store = evercal_settings::store(&lookup)?;
+    let listener = Gateway::bind(config.address).await?;
     let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
@@ -39,9 +40,12 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 
     // Before the first request, so that no signal to stop is missed.
     let asked_to_stop = evercal_settings::stop_signal()?;
-    let gateway = Gateway::start(config, store, signals, Arc::new(SystemClock)).await?;
-    asked_to_stop.await;
+    let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
+    let failure = tokio::select! {
+        () = asked_to_stop => None,
+        failure = gateway.failed() => Some(failure),
+    };
     tracing::info!("the gateway stops");
     gateway.stop().await;
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use evercal_domain::Clock;
 use evercal_domain::journal::{SecurityEvent, SecurityKind};
+use evercal_process::Pulse;
 use evercal_storage::Store;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 /// The first event of its kind is written at once, those after it together, this far apart.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,17 +50,19 @@ impl SecurityLog {
     }
 
     /// Writes what arrives, until stopped; the rest is written before it ends.
-    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(self.arrived.notified()).await.is_some() {
-            self.write().await;
-            stop.run_until_cancelled(tokio::time::sleep(WRITE_INTERVAL)).await;
+    pub(crate) async fn run(self: Arc<Self>, pulse: Pulse) {
+        while pulse.wait(self.arrived.notified()).await.is_some() {
+            // Not cut off by the stop.
+            self.write(&pulse).await;
+            pulse.work(tokio::time::sleep(WRITE_INTERVAL)).await;
         }
-        self.write().await;
+        self.write(&pulse).await;
     }
 
-    async fn write(&self) {
+    async fn write(&self, pulse: &Pulse) {
         let events = std::mem::take(&mut *self.waiting());
         for event in events.into_values() {
+            pulse.beat();
             if let Err(error) = self.store.count_security_event(&event).await {
                 let (kind, cause) = (event.kind.as_str(), error.cause());
                 tracing::error!(kind, count = event.count, %error, cause, "security events are lost");

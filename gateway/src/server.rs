@@ -8,6 +8,7 @@ use axum::Router;
 use axum::http::Request;
 use evercal_domain::Clock;
 use evercal_domain::random::RandomnessUnavailable;
+use evercal_process::{Pulse, TaskFailure, Tasks};
 use evercal_storage::Store;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,8 +16,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::accounts::{AccountWorkflows, Given};
@@ -60,33 +59,48 @@ pub struct Gateway {
     address: SocketAddr,
     state: AppState,
     drain_timeout: Duration,
-    stop_serving: CancellationToken,
-    serving: TaskTracker,
-    stop_background: CancellationToken,
-    background: TaskTracker,
+    serving: Tasks,
+    background: Tasks,
 }
 
 impl Gateway {
-    /// Binds and serves. Temporal may still be down: then notices are refused until it answers.
+    /// Binds and serves; see [`Self::serve`].
     pub async fn start(
         config: GatewayConfig,
         store: Arc<dyn Store>,
         signals: Arc<dyn Signals>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let bind = |source| StartError::Bind { address: config.address, source };
-        let listener = TcpListener::bind(config.address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        let listener = Self::bind(config.address).await?;
+        Self::serve(listener, config, store, signals, clock)
+    }
+
+    /// Takes its address, before anything that may take time: a port that somebody else has is told at once.
+    pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+        TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+    }
+
+    /// Serves. Temporal may still be down: then notices are refused until it answers.
+    pub fn serve(
+        listener: TcpListener,
+        config: GatewayConfig,
+        store: Arc<dyn Store>,
+        signals: Arc<dyn Signals>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let bound = |source| StartError::Bind { address: config.address, source };
+        let address = listener.local_addr().map_err(bound)?;
         let ids = Arc::new(RequestIds::new()?);
         let (limits, pace) = (config.limits, config.catch_up);
 
+        let background = Tasks::new();
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
         let given = Given { timing: config.timing.clone(), strategies: config.strategies.clone() };
         let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), given));
         let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
         let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
-        let catch_up = CatchUp {
+        let catch_up = Arc::new(CatchUp {
             store: Arc::clone(&store),
             signals: Arc::clone(&signals),
             delivery: Arc::clone(&delivery),
@@ -95,15 +109,21 @@ impl Gateway {
             clock: Arc::clone(&clock),
             pace,
             watch: Arc::clone(&watch),
-        };
+        });
         let state = AppState::new(Shared {
-            notices: Notices::new(Arc::clone(&delivery), Arc::clone(&refusals), notice_group(&limits)),
+            notices: Notices::new(
+                Arc::clone(&delivery),
+                Arc::clone(&refusals),
+                notice_group(&limits),
+                background.group(),
+            ),
             sync_now: SyncNow::new(
                 signals,
                 delivery,
                 limits.sync_patience,
                 limits.syncs_per_tenant_max,
                 sync_group(&limits),
+                background.group(),
             ),
             config,
             store,
@@ -112,27 +132,20 @@ impl Gateway {
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             watch,
-            consents: Consents::new(limits.requests_max),
+            consents: Consents::new(limits.requests_max, background.group()),
+            tasks: background.group(),
         });
 
-        let background = TaskTracker::new();
-        let stop_background = CancellationToken::new();
-        background.spawn(security.run(stop_background.clone()));
-        background.spawn(catch_up.run(stop_background.clone()));
-        let serving = TaskTracker::new();
-        let stop_serving = CancellationToken::new();
+        background.spawn_loop("security log", limits.task_silence_max, |pulse| security.run(pulse));
+        catch_up.run(&background, limits.task_silence_max);
+        let serving = background.group();
         let router = routes::router(state.clone(), refusals, ids);
-        serving.spawn(serve(listener, router, limits, stop_serving.clone()));
+        let connections = serving.group();
+        serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
+            accept_all(listener, router, limits, connections, pulse)
+        });
         tracing::info!(%address, "the gateway listens");
-        Ok(Self {
-            address,
-            state,
-            drain_timeout: limits.drain_timeout,
-            stop_serving,
-            serving,
-            stop_background,
-            background,
-        })
+        Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
     }
 
     /// Where it listens.
@@ -140,20 +153,23 @@ impl Gateway {
         self.address
     }
 
+    /// Completes when a background task has failed: then the process has to end.
+    pub async fn failed(&self) -> TaskFailure {
+        self.background.failed().await
+    }
+
     /// Takes no new connections, lets open requests end within the drain time, and ends.
     pub async fn stop(self) {
-        self.stop_serving.cancel();
-        self.serving.close();
+        self.serving.stop();
         let served = async {
-            tokio::join!(self.serving.wait(), self.state.notices.drain(), self.state.sync_now.drain());
+            tokio::join!(self.serving.drain(), self.state.notices.drain(), self.state.sync_now.drain());
         };
         self.within_drain_time("requests", served).await;
         // Last, since open requests may bring more of them; and with a time of their own, since a slow request must not
         // cost somebody's consent.
         self.within_drain_time("consents", self.state.consents.drain()).await;
-        self.stop_background.cancel();
-        self.background.close();
-        self.background.wait().await;
+        self.background.stop();
+        self.within_drain_time("background tasks", self.background.drain()).await;
     }
 
     async fn within_drain_time(&self, what: &str, drained: impl Future<Output = ()>) {
@@ -178,7 +194,7 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
-async fn serve(listener: TcpListener, router: Router, limits: GatewayLimits, stop: CancellationToken) {
+async fn accept_all(listener: TcpListener, router: Router, limits: GatewayLimits, connections: Tasks, pulse: Pulse) {
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let open = GracefulShutdown::new();
     let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
@@ -187,17 +203,18 @@ async fn serve(listener: TcpListener, router: Router, limits: GatewayLimits, sto
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.header_bytes_max);
-    while let Some((stream, peer, place)) = stop.run_until_cancelled(accept(&listener, &places)).await {
+    while let Some((stream, peer, place)) = pulse.wait(accept(&listener, &places)).await {
         let service = TowerToHyperService::new(router.clone().map_request(with_peer(peer)));
         let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = open.watch(connection);
-        tokio::spawn(async move {
+        drop(connections.spawn("connection", async move {
             // How a connection ends is the peer's affair; what was asked on it has been logged.
             drop(connection.await);
             drop(place);
-        });
+        }));
     }
     drop(listener);
+    // For as long as `Gateway::stop` has patience.
     open.shutdown().await;
 }
 

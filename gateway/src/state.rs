@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evercal_domain::Clock;
 use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_process::Tasks;
 use evercal_storage::Store;
 
 use crate::accounts::AccountWorkflows;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub security: Arc<SecurityLog>,
     pub watch: Arc<Watch>,
     pub consents: Consents,
+    /// For what they say of themselves.
+    pub tasks: Tasks,
 }
 
 impl AppState {

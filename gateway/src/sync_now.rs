@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use evercal_domain::{CalendarId, SyncReason, TenantId};
+use evercal_process::Tasks;
 use evercal_workflows::contract::{Notify, SyncNowResult};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -56,9 +57,10 @@ impl SyncNow {
         patience: Duration,
         waiting_per_tenant_max: usize,
         limits: GroupLimits,
+        tasks: Tasks,
     ) -> Self {
         let closing = CancellationToken::new();
-        let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits);
+        let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits, tasks);
         let waiting = Arc::new(Waiting { per_tenant_max: waiting_per_tenant_max, tenants: Mutex::default() });
         Self { group, delivery, patience, waiting, closing }
     }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use evercal_process::keep_files_private;
 use evercal_settings::{Lookup, Sources, end, log_as_json};
 
 use crate::cli::{CliError, Failure};
@@ -117,6 +118,7 @@ struct SimulatorOptions {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    keep_files_private();
     let Arguments { settings, command } = Arguments::parse();
     let sources = match (command.reads_settings(), settings.is_empty()) {
         (true, _) => Sources::with_command_line(environment, settings.config, &settings.set),
@@ -168,7 +170,7 @@ async fn main() -> ExitCode {
 /// Runs a part of evercal in this process, with logs.
 async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     match log_as_json(&Lookup::new(find)) {
-        Ok(()) => end(run.await),
+        Ok(_flush) => end(run.await),
         Err(error) => end(Err(error.into())),
     }
 }

@@ -10,12 +10,14 @@ pub mod mirror;
 mod reconfigure;
 pub mod shown;
 pub mod skipping;
+mod small_disk;
 mod steps;
 pub mod temporal;
 mod wait;
 mod world;
 
 pub use reconfigure::{discover, reconfigure};
-pub use steps::{arm, calls, disconnect, live_for, poller_has_ended, reach, reach_account};
+pub use small_disk::SmallDisk;
+pub use steps::{arm, calls, disconnect, live_for, made, poller_has_ended, reach, reach_account};
 pub use wait::{PATIENCE, eventually};
 pub use world::{Settings, USER, World, WorldOptions, quick};

@@ -4,6 +4,7 @@
 
 pub mod builds;
 mod config;
+mod life;
 mod queues;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use evercal_activities::{AccountActivities, ChannelActivities, Deps, RecordActivities, SyncActivities};
+use evercal_process::Tasks;
 use evercal_settings::TemporalTarget;
 use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
 use temporalio_client::{Client, Connection};
@@ -14,6 +15,7 @@ use temporalio_sdk::{Worker, WorkerOptions};
 
 use crate::builds;
 use crate::config::WorkerConfig;
+use crate::life::{self, Life};
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -40,6 +42,8 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let connection = Connection::connect(target.connection).await.context("connecting to Temporal")?;
+    let (store, clock, namespace) = (Arc::clone(&deps.store), Arc::clone(&deps.clock), target.client.namespace.clone());
+    let life = Life::new(store, clock, connection.clone(), namespace)?;
     let client =
         Client::new(connection, target.client).map_err(|error| anyhow!("making the Temporal client: {error}"))?;
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting the SDK runtime")?;
@@ -57,7 +61,22 @@ pub(crate) async fn serve(
         // The future of `run` is not `Send`: each worker polls it on a thread of its own.
         move || handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"))
     });
-    serve_on_threads(queues.collect(), stop, || stops.iter().for_each(|stop| stop())).await
+    let tasks = Tasks::new();
+    tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
+    let mut failed = None;
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            failure = tasks.failed() => failed = Some(failure),
+        }
+        // No sign of life any more: from now on no new work is taken.
+        tasks.stop();
+    };
+    let served = serve_on_threads(queues.collect(), stop, || stops.iter().for_each(|stop| stop())).await;
+    tasks.stop();
+    tasks.drain().await;
+    served?;
+    failed.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// Serves each queue on a thread of its own until `stop` completes or the first of them ends, whether by itself, with an

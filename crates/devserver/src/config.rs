@@ -115,12 +115,9 @@ fn datastores(options: &TemporalOptions, file: &str) -> Value {
 
 fn server_config(options: &TemporalOptions, datastores: &Value, dynamic: &str, ports: &PortPlan) -> Value {
     let service = |grpc: u16, membership: u16| json!({ "rpc": { "grpcPort": grpc, "membershipPort": membership, "bindOnLocalHost": true } });
-    let mut frontend = service(ports.frontend, ports.frontend_membership);
-    if let Some(rpc) = frontend.get_mut("rpc").and_then(Value::as_object_mut) {
-        rpc.insert("httpPort".to_owned(), json!(ports.frontend_http));
-    }
+    // Without the HTTP API: any page that a browser shows can send to it, and nobody here needs it.
     let mut services = json!({
-        "frontend": frontend,
+        "frontend": service(ports.frontend, ports.frontend_membership),
         "history": service(ports.history, ports.history_membership),
         "matching": service(ports.matching, ports.matching_membership),
         "worker": service(ports.worker, ports.worker_membership),
@@ -152,7 +149,6 @@ fn server_config(options: &TemporalOptions, datastores: &Value, dynamic: &str, p
                 "initialFailoverVersion": 1,
                 "rpcName": "frontend",
                 "rpcAddress": format!("127.0.0.1:{}", ports.frontend),
-                "httpAddress": format!("127.0.0.1:{}", ports.frontend_http),
             } },
         },
         "dcRedirectionPolicy": { "policy": "noop" },

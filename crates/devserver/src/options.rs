@@ -52,6 +52,8 @@ pub struct TemporalOptions {
     pub postgres: Option<PostgresDatabases>,
     /// Who may use an own server. By default everybody on this machine, without TLS.
     pub security: Security,
+    /// Variables of this process that server and UI do not get.
+    pub env_remove: Vec<OsString>,
     /// Request limits above the server's own, for load tests. `None`: the server's own.
     pub rate_limits: Option<RateLimits>,
 }
@@ -74,6 +76,7 @@ impl TemporalOptions {
             history_shards: DEFAULT_HISTORY_SHARDS,
             postgres: None,
             security: Security::default(),
+            env_remove: Vec::new(),
             rate_limits: None,
         }
     }

@@ -17,8 +17,11 @@ use crate::supervise::{ChildSpec, Supervisor};
 
 /// Where Debian's packages put the programs, one folder for each version.
 const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
-/// The superuser of the cluster, and the system's user that runs it when we are root, which PostgreSQL refuses to be.
+/// The superuser of the cluster.
 const USER: &str = "postgres";
+/// The system's users that may run it when we are root, which PostgreSQL refuses to be: the one of its package, and one that
+/// is everywhere.
+const SYSTEM_USERS: [&str; 2] = ["postgres", "nobody"];
 const CHILD: &str = "postgres";
 
 /// How to run the server. Make one by [`PostgresOptions::new`] and change the fields.
@@ -189,15 +192,15 @@ impl PostgresServer {
 #[derive(Debug)]
 struct Programs {
     folder: PathBuf,
-    /// We are root and have to become somebody else.
-    become_user: bool,
+    /// We are root and have to become somebody else: the ids of that user and of its group.
+    become_user: Option<(String, String)>,
 }
 
 impl Programs {
     fn find() -> Result<Self, DevserverError> {
         let folder = newest_in(Path::new(DEBIAN_FOLDER)).or_else(on_path).ok_or(DevserverError::PostgresMissing)?;
-        let who = Command::new("id").arg("-u").output().map_err(DevserverError::io("run", "id"))?;
-        Ok(Self { folder, become_user: who.stdout.trim_ascii() == b"0" })
+        let become_user = if id(&["-u"]).as_deref() == Some("0") { Some(system_user()?) } else { None };
+        Ok(Self { folder, become_user })
     }
 
     /// A program and its arguments, through `setpriv` when we are root.
@@ -208,10 +211,8 @@ impl Programs {
     ) -> (PathBuf, Vec<OsString>) {
         let program = self.folder.join(program);
         let arguments = arguments.into_iter().map(Into::into);
-        if !self.become_user {
-            return (program, arguments.collect());
-        }
-        let become_user = ["--reuid", USER, "--regid", USER, "--init-groups", "--"].map(Into::into);
+        let Some((user, group)) = &self.become_user else { return (program, arguments.collect()) };
+        let become_user = ["--reuid", user, "--regid", group, "--clear-groups", "--"].map(Into::into);
         let all = become_user.into_iter().chain([program.into_os_string()]).chain(arguments);
         // Found by its path, since children are started by theirs.
         (PathBuf::from("/usr/bin/setpriv"), all.collect())
@@ -222,10 +223,10 @@ impl Programs {
         fs::create_dir_all(folder).map_err(DevserverError::io("create", folder))?;
         let password_file = folder.join("password");
         fs::write(&password_file, &options.password).map_err(DevserverError::io("write", &password_file))?;
-        if self.become_user {
+        if let Some((user, _)) = &self.become_user {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
                 .map_err(DevserverError::io("open to everybody", folder))?;
-            run("chown", Command::new("chown").arg("-R").arg(USER).arg(folder))?;
+            run("chown", Command::new("chown").arg("-R").arg(user).arg(folder))?;
         }
         let arguments: [&OsStr; 10] = [
             "--pgdata".as_ref(),
@@ -253,6 +254,20 @@ fn newest_in(debian_folder: &Path) -> Option<PathBuf> {
     let programs = |number: u32| debian_folder.join(number.to_string()).join("bin");
     // A newer version may have come with its client alone.
     numbers.filter(|number| programs(*number).join("initdb").exists()).max().map(programs)
+}
+
+/// What `id` says.
+fn id(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("id").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn system_user() -> Result<(String, String), DevserverError> {
+    let found = SYSTEM_USERS.into_iter().find_map(|name| Some((id(&["-u", name])?, id(&["-g", name])?)));
+    found.ok_or_else(|| DevserverError::PostgresProgram {
+        program: "id",
+        output: format!("there is no user {}", SYSTEM_USERS.join(" or ")),
+    })
 }
 
 fn on_path() -> Option<PathBuf> {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use evercal_process::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use tokio::time::Instant;
 
@@ -37,7 +38,7 @@ impl Progress {
             bar.enable_steady_tick(SPINNER_INTERVAL);
             Display::Spinner(bar)
         } else {
-            eprintln!("{title} ...");
+            say(format_args!("{title} ..."));
             Display::Lines { next_at: started_at + LINE_INTERVAL }
         };
         Self { title, started_at, display }
@@ -51,7 +52,7 @@ impl Progress {
                 let now = Instant::now();
                 if now >= *next_at {
                     *next_at = now + LINE_INTERVAL;
-                    eprintln!("{} ... {} s, {detail}", self.title, self.started_at.elapsed().as_secs());
+                    say(still_at(&self.title, self.started_at.elapsed(), detail));
                 }
             }
         }
@@ -61,6 +62,24 @@ impl Progress {
         if let Display::Spinner(bar) = self.display {
             bar.finish_and_clear();
         }
-        eprintln!("{}: done in {} s", self.title, self.started_at.elapsed().as_secs());
+        say(format_args!("{}: done in {} s", self.title, self.started_at.elapsed().as_secs()));
+    }
+}
+
+/// `detail` is empty while the program has not said anything yet.
+fn still_at(title: &str, elapsed: Duration, detail: &str) -> String {
+    let comma = if detail.is_empty() { "" } else { ", " };
+    format!("{title} ... {} s{comma}{detail}", elapsed.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_done_stands_behind_a_comma_and_nothing_behind_none() {
+        let at = |detail| still_at("building", Duration::from_secs(10), detail);
+        assert_eq!(at("net/http"), "building ... 10 s, net/http");
+        assert_eq!(at(""), "building ... 10 s");
     }
 }

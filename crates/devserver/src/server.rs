@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use evercal_process::{TaskFailure, make_private};
 use tracing::info;
 
 use crate::binaries::{self, Binaries};
@@ -121,6 +122,14 @@ impl TemporalServer {
         self.own.as_ref().map_or_else(Vec::new, |own| own.supervisor.ailing())
     }
 
+    /// Completes when an own server is not looked after any more: then the process has to end.
+    pub async fn failed(&self) -> TaskFailure {
+        match &self.own {
+            Some(own) => own.supervisor.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops UI and server, in this order. A server that somebody else runs goes on.
     pub async fn stop(self) {
         if let Some(own) = self.own {
@@ -136,6 +145,7 @@ async fn start_own(options: &TemporalOptions) -> Result<(String, Own), Devserver
     let data_dir = options.data_dir.canonicalize().map_err(DevserverError::io("resolve", &options.data_dir))?;
     let folder = data_dir.join("temporal");
     fs::create_dir_all(&folder).map_err(DevserverError::io("create", &folder))?;
+    make_private(&folder).map_err(DevserverError::io("close to others", &folder))?;
     let lock = lock_data_dir(&folder)?;
     let log_file = |name: &str| data_dir.join("logs").join(format!("{name}.log"));
     for name in [SERVER, UI] {
@@ -215,10 +225,12 @@ async fn start_children(
     };
     let mut server = ChildSpec::new(SERVER, program, log_file(SERVER));
     server.args = arguments;
+    server.env_remove.clone_from(&options.env_remove);
     let connection = options.security.connection_options(&format!("127.0.0.1:{}", plan.frontend))?;
     supervisor.start(server, || async { connect_by(connection.clone()).await.is_ok() }).await?;
     if let (true, Some(program)) = (options.with_ui, ui) {
         let mut ui = ChildSpec::new(UI, program, log_file(UI));
+        ui.env_remove.clone_from(&options.env_remove);
         ui.args = vec![
             "-r".into(),
             folder.into(),

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use evercal_process::{TaskFailure, Tasks};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -154,6 +155,7 @@ pub enum SuperviseError {
 #[derive(Debug, Default)]
 pub struct Supervisor {
     children: Vec<Child>,
+    tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -214,7 +216,8 @@ impl Supervisor {
         let (status_sender, status) = watch::channel(ChildStatus::Running { pid });
         let (ailment_sender, ailment) = watch::channel(None);
         let (stop, stop_requested) = oneshot::channel();
-        let task = tokio::spawn(keep_running(spec, process, status_sender, ailment_sender, stop_requested));
+        let task =
+            self.tasks.spawn("supervision", keep_running(spec, process, status_sender, ailment_sender, stop_requested));
         self.children.push(Child { name, status, ailment, stop, task });
         Ok(pid)
     }
@@ -239,6 +242,11 @@ impl Supervisor {
             ailment.as_ref().filter(|ailment| !ailment.is_over()).map(|ailment| ailment.last_end.clone())
         };
         self.children.iter().filter_map(last_end).collect()
+    }
+
+    /// Completes when a child is not looked after any more: then the process has to end, and its children with it.
+    pub async fn failed(&self) -> TaskFailure {
+        self.tasks.failed().await
     }
 
     /// Stops all children, the last started first: SIGTERM, then SIGKILL after the child's `stop_timeout`.

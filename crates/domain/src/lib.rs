@@ -11,6 +11,7 @@ pub mod channel_token;
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod heartbeat;
 pub mod ids;
 pub mod journal;
 pub mod limits;

@@ -6,6 +6,8 @@
 
 use std::process::ExitCode;
 
+use evercal_process::say;
+
 /// What an error says, and what helps; the first that fits counts.
 const HELP: [(&str, &str); 6] = [
     ("Frontend is not healthy", "Temporal is still starting: try again in a few seconds"),
@@ -41,9 +43,9 @@ const HELP: [(&str, &str); 6] = [
 pub fn end(outcome: anyhow::Result<()>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
     let error = format!("{error:#}");
-    eprintln!("error: {error}");
+    say(format_args!("error: {error}"));
     if let Some(help) = temporal_help(&error) {
-        eprintln!(" next: {help}");
+        say(format_args!(" next: {help}"));
     }
     ExitCode::FAILURE
 }

@@ -16,7 +16,7 @@ mod strategies;
 mod temporal;
 
 pub use ending::{end, temporal_help};
-pub use logging::{log_as_json, log_as_json_into, log_filter};
+pub use logging::{LogError, log_as_json, log_as_json_into, log_filter};
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,

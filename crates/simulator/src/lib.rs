@@ -17,6 +17,7 @@ mod options;
 mod seed;
 mod simulator;
 mod state;
+mod visitors;
 
 pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
 pub use control::{

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
+use evercal_process::TaskFailure;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,6 +21,7 @@ use crate::journal::{Journal, JournalError};
 use crate::net::{ConnectionHandle, ResettableListener};
 use crate::options::SimulatorOptions;
 use crate::state::{Shared, World};
+use crate::visitors;
 
 /// How long open connections may take to end after shutdown was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -48,6 +51,9 @@ pub enum SimulatorError {
     /// The client that sends notices could not be made.
     #[error("simulator: cannot make the webhook client: {0}")]
     WebhookClient(reqwest::Error),
+    /// A background task failed.
+    #[error("simulator: {0}")]
+    Task(#[from] TaskFailure),
     /// The demo tenant is not legal; a mistake in the seed.
     #[error("simulator: cannot create the demo tenant: {0}")]
     Demo(String),
@@ -90,10 +96,10 @@ impl Simulator {
         }
         let app = app(Arc::clone(&shared)).into_make_service_with_connect_info::<ConnectionHandle>();
         let stop = shared.shutdown.clone();
-        let server = tokio::spawn(async move {
+        let server = shared.tasks.spawn("server", async move {
             axum::serve(ResettableListener(listener), app).with_graceful_shutdown(stop.cancelled_owned()).await
         });
-        let delivery = tokio::spawn(delivery::run(Arc::clone(&shared)));
+        let delivery = shared.tasks.spawn("delivery", delivery::run(Arc::clone(&shared)));
         Ok(Self { shared, address, server, delivery })
     }
 
@@ -117,6 +123,11 @@ impl Simulator {
         Control::new(Arc::clone(&self.shared))
     }
 
+    /// Completes when one of its tasks has failed: then the process has to end.
+    pub async fn failed(&self) -> TaskFailure {
+        self.shared.tasks.failed().await
+    }
+
     /// Ends it: no new requests, no new notices; what is not delivered stays in the journal.
     pub async fn shutdown(mut self) {
         self.shared.shutdown.cancel();
@@ -124,8 +135,7 @@ impl Simulator {
             self.server.abort();
         }
         self.delivery.abort();
-        // A journal that cannot be written any more has said so with the change that it lost.
-        drop(self.shared.with_world(|world| world.journal.close()));
+        self.shared.with_world_unpromised(|world| world.journal.close());
     }
 }
 
@@ -144,9 +154,12 @@ pub async fn run(
     let simulator = Simulator::start(options).await?;
     tracing::info!(base_url = %simulator.base_url(), "the simulator listens");
     ready(&simulator);
-    shutdown.await;
+    let failure = tokio::select! {
+        () = shutdown => None,
+        failure = simulator.failed() => Some(failure),
+    };
     simulator.shutdown().await;
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 fn app(shared: Arc<Shared>) -> Router {
@@ -154,6 +167,7 @@ fn app(shared: Arc<Shared>) -> Router {
         .merge(crate::google::http::routes())
         .merge(crate::control::routes::routes())
         .fallback(unknown_path)
+        .layer(from_fn(visitors::local_programs_alone))
         .with_state(shared)
 }
 

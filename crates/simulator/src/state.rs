@@ -1,9 +1,10 @@
 //! All that a running simulator knows, behind one lock, and the way every change to it is journaled.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use evercal_process::Tasks;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) delivery_wake: Notify,
     pub(crate) delivery_slots: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: Tasks,
 }
 
 impl Shared {
@@ -52,21 +54,44 @@ impl Shared {
             delivery_wake: Notify::new(),
             delivery_slots: Arc::new(Semaphore::new(delivery_slots)),
             shutdown: CancellationToken::new(),
+            tasks: Tasks::new(),
         }
     }
 
     /// Runs `work` on the state and journals what it changed before it returns. The lock is never held across an
-    /// await, since `work` is not asynchronous.
+    /// await, since `work` is not asynchronous. As long as what was changed before cannot be journaled, nothing is done: a
+    /// full disk is an outage like any other.
     pub(crate) fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> Result<T, JournalError> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.lock();
+        world.journal.commit()?;
         let result = work(&mut world);
         world.journal.commit()?;
+        self.wake(world);
+        Ok(result)
+    }
+
+    /// The same for what nobody was promised, such as how the delivery of a notice ended: it is done in any case, and
+    /// journaled with the next change where that is not possible now.
+    pub(crate) fn with_world_unpromised<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.lock();
+        let result = work(&mut world);
+        if let Err(error) = world.journal.commit() {
+            tracing::warn!(%error, "journaled with the next change");
+        }
+        self.wake(world);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut world: MutexGuard<'_, World>) {
         let wake = std::mem::take(&mut world.notices_queued);
         drop(world);
         if wake {
             self.delivery_wake.notify_one();
         }
-        Ok(result)
     }
 }
 

@@ -13,7 +13,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/official
 
 /// What to do when there is no Python with the client.
 const HOW_TO_INSTALL: &str =
-    "EVERCAL_PYTHON is not set: `cargo verify --install` makes a Python with the official client and runs this test";
+    "EVERCAL_PYTHON is not set: `cargo verify` makes a Python with the official client and runs this test";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_python_client_works_unchanged_but_for_its_endpoint() {

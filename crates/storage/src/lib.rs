@@ -25,7 +25,9 @@ pub use database_url::DatabaseUrl;
 pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
-pub use repository::{Accounts, Authorizations, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants};
+pub use repository::{
+    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants,
+};
 pub use types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange,
     OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence,

@@ -75,6 +75,8 @@ pub struct GatewayLimits {
     pub syncs_per_tenant_max: usize,
     /// How long open requests may take after the gateway was told to stop.
     pub drain_timeout: Duration,
+    /// A background task that shows no sign of life for longer hangs, and the gateway is not ready.
+    pub task_silence_max: Duration,
 }
 
 impl Default for GatewayLimits {
@@ -94,6 +96,8 @@ impl Default for GatewayLimits {
             sync_patience: Duration::from_secs(30),
             syncs_per_tenant_max: 32,
             drain_timeout: Duration::from_secs(10),
+            // All that one of them waits for has a limit of its own, and those together are shorter.
+            task_silence_max: Duration::from_secs(60),
         }
     }
 }

@@ -37,7 +37,7 @@ const LIMITS: GroupLimits =
 
 fn recorder(duration: Duration) -> (Recorder, GroupCommit<Recorder>) {
     let recorder = Recorder { duration, panics: Arc::new(AtomicU32::new(u32::MAX)), ..Recorder::default() };
-    (recorder.clone(), GroupCommit::new(recorder, LIMITS))
+    (recorder.clone(), GroupCommit::new(recorder, LIMITS, Tasks::new()))
 }
 
 fn rounds(recorder: &Recorder) -> Rounds {

@@ -1,9 +1,11 @@
 //! Health, for supervisors and load balancers. No key, and nothing in it that would need one. Nobody who asks makes a call to
-//! the store or to Temporal: the answer is what the heartbeat saw last (`catch_up.rs`).
+//! the store or to Temporal: the answer is what the heartbeat saw last (`catch_up.rs`), and what the background tasks show of
+//! themselves.
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_process::{SilentTask, log_lines_lost};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +13,8 @@ use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
+
+const NO_WORKER: &str = "No worker shows a sign of life: no calendar is synced and no channel is renewed.";
 
 /// The answer of a healthy service.
 #[derive(Serialize, ToSchema)]
@@ -27,20 +31,24 @@ pub(super) async fn live() -> Json<Healthy> {
     Json(Healthy { status: "ok" })
 }
 
-/// Whether notices can be taken, because store and Temporal answer.
+/// Whether notices can be taken, because store and Temporal answer and all background tasks of this gateway are alive.
 #[utoipa::path(
     get, path = "/health/ready", tag = "operators",
     responses((status = 200, description = "They can.", body = Healthy), Unavailable)
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
-    let seen = seen(&state);
-    if !seen.store {
-        return Err(Problem::of(ProblemKind::StoreUnavailable));
+    // Without a worker notices are taken, and wait in Temporal.
+    match problems(&state).into_iter().find(|problem| problem.part != Part::Workers) {
+        None => Ok(Json(Healthy { status: "ok" })),
+        Some(HealthProblem { part, detail, .. }) => {
+            let kind = match part {
+                Part::Store => ProblemKind::StoreUnavailable,
+                Part::Temporal => ProblemKind::TemporalUnavailable,
+                Part::Workers | Part::Gateway => ProblemKind::NotReady,
+            };
+            Err(Problem::new(kind, detail))
+        }
     }
-    if !seen.temporal {
-        return Err(Problem::of(ProblemKind::TemporalUnavailable));
-    }
-    Ok(Json(Healthy { status: "ok" }))
 }
 
 /// Whether calendars are kept fresh.
@@ -48,10 +56,42 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>
 pub(super) struct SyncHealth {
     /// `ok`, `catching_up` or `down`.
     status: &'static str,
+    /// Whether Temporal answers.
     temporal: bool,
+    /// Whether the store answers.
     store: bool,
+    /// How many workers have shown a sign of life within the last seconds.
+    workers: usize,
+    /// What is wrong; empty unless the status is `down`.
+    problems: Vec<HealthProblem>,
     /// When nothing was owed to any calendar last.
     well_at: Option<DateTime<Utc>>,
+    /// Lines that this gateway could not write into its log since its start.
+    log_lines_lost: u64,
+}
+
+/// Something that keeps calendars from being fresh.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthProblem {
+    part: Part,
+    /// What is wrong with it.
+    detail: String,
+    /// Since when, where that is known.
+    since: Option<DateTime<Utc>>,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    /// The store does not answer.
+    Store,
+    /// Temporal does not answer.
+    Temporal,
+    /// No worker is alive.
+    Workers,
+    /// A background task of this gateway.
+    Gateway,
 }
 
 /// Whether calendars are kept fresh.
@@ -60,15 +100,52 @@ pub(super) struct SyncHealth {
     responses((status = 200, description = "How it stands.", body = SyncHealth), Unavailable)
 )]
 pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
-    let Seen { temporal, store, catching_up, well_at, .. } = seen(&state);
-    let status = match (temporal && store, catching_up) {
+    let problems = problems(&state);
+    let seen = seen(&state).unwrap_or_default();
+    let status = match (problems.is_empty(), seen.catching_up) {
         (false, _) => "down",
         (true, true) => "catching_up",
         (true, false) => "ok",
     };
-    Json(SyncHealth { status, temporal, store, well_at })
+    Json(SyncHealth {
+        status,
+        temporal: seen.temporal,
+        store: seen.store,
+        workers: seen.workers.alive,
+        problems,
+        well_at: seen.well_at,
+        log_lines_lost: log_lines_lost(),
+    })
 }
 
-fn seen(state: &AppState) -> Seen {
+fn problems(state: &AppState) -> Vec<HealthProblem> {
+    let silent = state.tasks.silent().into_iter().map(|task| {
+        let SilentTask { name, silent_for } = task;
+        let detail = format!("The background task `{name}` has shown no sign of life for {} s.", silent_for.as_secs());
+        let since = TimeDelta::from_std(silent_for).ok().map(|silent_for| state.clock.now() - silent_for);
+        HealthProblem { part: Part::Gateway, detail, since }
+    });
+    let mut problems: Vec<HealthProblem> = silent.collect();
+    let Some(seen) = seen(state) else {
+        if problems.is_empty() {
+            let detail = "The gateway has not looked yet whether store and Temporal answer.".to_owned();
+            problems.push(HealthProblem { part: Part::Gateway, detail, since: None });
+        }
+        return problems;
+    };
+    let mut problem = |is_there: bool, part, detail: &str, since| {
+        if is_there {
+            problems.push(HealthProblem { part, detail: detail.to_owned(), since });
+        }
+    };
+    problem(!seen.store, Part::Store, "The store does not answer.", seen.store_away_since);
+    problem(!seen.temporal, Part::Temporal, "Temporal does not answer.", seen.temporal_away_since);
+    // Workers show their signs of life in the store: without it nothing is known of them.
+    let are_missing = seen.store && seen.workers.alive == 0;
+    problem(are_missing, Part::Workers, NO_WORKER, seen.workers.missing_since);
+    problems
+}
+
+fn seen(state: &AppState) -> Option<Seen> {
     state.watch.seen(state.clock.now(), state.config.catch_up.standstill)
 }

@@ -27,6 +27,8 @@ use evercal_storage::{
 pub struct Faults {
     /// These methods fail.
     pub failing: Mutex<HashSet<&'static str>>,
+    /// These panic.
+    pub panicking: Mutex<HashSet<&'static str>>,
     /// This method does not go on until it is let.
     pub held: Mutex<Option<&'static str>>,
     /// All methods hang.
@@ -49,6 +51,8 @@ impl Faults {
         while *self.held.lock().unwrap() == Some(method) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        let panics = self.panicking.lock().unwrap().contains(method);
+        assert!(!panics, "as the test asked");
         if self.failing.lock().unwrap().contains(method) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "as the test asked"));
         }
@@ -158,4 +162,7 @@ through! { Journal:
 through! { Heartbeats:
     beat(service: &str, at: DateTime<Utc>) -> ();
     last_beat(service: &str) -> Option<DateTime<Utc>>;
+    beats_of(kind: &str) -> Vec<(String, DateTime<Utc>)>;
+    forget_beats(kind: &str, before: DateTime<Utc>) -> ();
+    forget_beat(service: &str) -> ();
 }

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
+use evercal_domain::heartbeat::worker_service;
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
@@ -28,7 +29,7 @@ use tempfile::TempDir;
 use crate::faulty_store::{Faults, FaultyStore};
 
 /// How long a test waits for a condition.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 const TOKEN_KEY: &str = "a-key-of-sixteen-chars";
 
 /// What a gateway told the workflows.
@@ -167,6 +168,8 @@ pub struct World {
     pub workflows: Arc<Workflows>,
     pub keys: ChannelTokenKeys,
     pub config: GatewayConfig,
+    /// Whether a worker shows signs of life.
+    pub has_worker: Arc<AtomicBool>,
     client: Client<HttpConnector, Body>,
     _folder: TempDir,
 }
@@ -193,8 +196,11 @@ impl World {
         config.catch_up.calendars_per_second = 1_000;
         config.catch_up.pause = Duration::from_millis(50);
         config.limits.sync_patience = Duration::from_secs(2);
+        let has_worker = Arc::new(AtomicBool::new(true));
+        tokio::spawn(show_life(Arc::clone(&store), Arc::clone(&has_worker)));
         Self {
             gateway: None,
+            has_worker,
             store,
             faults: Arc::default(),
             workflows: Arc::default(),
@@ -354,6 +360,17 @@ impl World {
     pub async fn security_events(&self, kind: &str) -> i64 {
         let events = self.store.security_events(100).await.unwrap();
         events.iter().filter(|event| event.kind.as_str() == kind).map(|event| event.count).sum()
+    }
+}
+
+/// Plays a worker.
+async fn show_life(store: Arc<dyn Store>, has_worker: Arc<AtomicBool>) {
+    loop {
+        if has_worker.load(Ordering::SeqCst) {
+            // A test may have taken the store away.
+            drop(store.beat(&worker_service("played"), SystemClock.now()).await);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use evercal_process::say;
 use tokio::time::Instant;
 
 use crate::cli::{CliError, Failure};
@@ -27,7 +28,7 @@ impl Patience {
             match attempt().await {
                 Err(error) if error.failure == Failure::Unreachable && Instant::now() + REST < give_up_at => {
                     if is_first {
-                        eprintln!("waiting up to {} s: {}", self.wait, error.message);
+                        say(format_args!("waiting up to {} s: {}", self.wait, error.message));
                         is_first = false;
                     }
                     tokio::time::sleep(REST).await;

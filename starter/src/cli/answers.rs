@@ -76,6 +76,20 @@ pub struct Status {
     pub workflow: Workflow,
 }
 
+/// `GET /api/health/sync`
+#[derive(Debug, Deserialize)]
+pub struct Health {
+    pub status: String,
+    pub problems: Vec<HealthProblem>,
+}
+
+/// What keeps calendars from being fresh.
+#[derive(Debug, Deserialize)]
+pub struct HealthProblem {
+    pub detail: String,
+    pub since: Option<DateTime<Utc>>,
+}
+
 /// An event that could not be read.
 #[derive(Debug, Deserialize)]
 pub struct Quarantined {

@@ -113,13 +113,23 @@ impl ApiClient {
         }
     }
 
-    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, CliError> {
+    /// How the whole installation is doing.
+    pub async fn health(&self) -> Result<Value, CliError> {
+        spin(READING, self.exchange(Method::GET, self.address(&["api", "health", "sync"])?)).await
+    }
+
+    fn address(&self, path: &[&str]) -> Result<Url, CliError> {
         let mut url = self.target.api.clone();
         url.set_query(None);
         match url.path_segments_mut() {
-            Ok(mut segments) => drop(segments.pop_if_empty().push("v1").extend(path)),
+            Ok(mut segments) => drop(segments.pop_if_empty().extend(path)),
             Err(()) => return Err(self.not_evercal("an address without paths")),
         }
+        Ok(url)
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, CliError> {
+        let mut url = self.address(&[&["v1"], path].concat())?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

@@ -8,7 +8,7 @@ use evercal_domain::Clock;
 use serde_json::{Value, json};
 
 use super::answers::{
-    Account, Calendar, Consent, Disconnect, Events, LastSync, List, Mirror, Quarantined, Status, Sync, read,
+    Account, Calendar, Consent, Disconnect, Events, Health, LastSync, List, Mirror, Quarantined, Status, Sync, read,
 };
 use super::client::ApiClient;
 use super::error::{CliError, Failure};
@@ -162,6 +162,7 @@ impl Session<'_> {
             return Ok(pretty(&answer));
         }
         let status: Status = read(&self.api, answer)?;
+        let health: Health = read(&self.api, self.api.health().await?)?;
         let mirror = &status.mirror;
         let mut rows = vec![
             ("Calendar", text(&format!("{} ({id})", calendar.title))),
@@ -171,6 +172,10 @@ impl Session<'_> {
         ];
         if let Some(detail) = &mirror.detail {
             rows.push(("Detail", text(detail)));
+        }
+        for problem in &health.problems {
+            let since = problem.since.map(|at| format!(" (since {})", self.both(at))).unwrap_or_default();
+            rows.push(("Evercal", text(&format!("{}: {}{since}", health.status, problem.detail))));
         }
         let expires = mirror.channel_expires_at.map_or_else(|| "no channel".to_owned(), |at| self.both(at));
         rows.push(("Channel until", Cell::new(expires)));

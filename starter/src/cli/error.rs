@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use evercal_process::say;
 use serde_json::json;
 
 /// The kinds of failure; their numbers are the exit codes and never change.
@@ -62,9 +63,9 @@ impl CliError {
     /// Tells it on stderr, as text or as one line of JSON, and gives the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         if json {
-            eprintln!("{}", self.to_json());
+            say(self.to_json());
         } else {
-            eprintln!("error: {}\n next: {}", self.message, self.advice);
+            say(format_args!("error: {}\n next: {}", self.message, self.advice));
         }
         ExitCode::from(self.failure.code())
     }

@@ -15,6 +15,7 @@ use evercal_workflows::Timing;
 use serde::Serialize;
 use url::Url;
 
+use crate::cli::print;
 use crate::cli::table::{self, Column, Screen};
 use variables::{Otherwise, Role, Shown, VARIABLES, Variable};
 
@@ -59,12 +60,10 @@ pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCod
     let is_well = items.iter().all(|setting| setting.problem.is_none());
     if options.json {
         let file = sources.path().map(Path::to_owned);
-        println!("{}", serde_json::to_string_pretty(&Report { file, items })?);
+        print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, items })?))?;
     } else {
-        print!("{}", for_people(Screen::detect(&find), &items));
-        if let Some(path) = sources.path() {
-            println!("\nThe file is {}.", path.display());
-        }
+        let file = sources.path().map(|path| format!("\nThe file is {}.\n", path.display())).unwrap_or_default();
+        print(&(for_people(Screen::detect(&find), &items) + &file))?;
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

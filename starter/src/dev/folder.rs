@@ -10,6 +10,7 @@ use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::wait_for_predecessor;
 use evercal_domain::account::Secret;
 use evercal_domain::random;
+use evercal_process::make_private;
 use evercal_storage::{DatabaseUrl, Keyring};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,8 @@ impl Folder {
         }
         fs::create_dir_all(path).with_context(|| format!("making the folder {}", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("finding the folder {}", path.display()))?;
+        // Also where somebody made it for us: mirrors, logs and keys are nobody else's to read.
+        make_private(&path).with_context(|| format!("closing {} to others", path.display()))?;
         let lock = lock(&path)?;
         wait_for_the_dying(&path).await?;
         // Temporal shows the old worker for some minutes: also a fresh run has to know it for its own.

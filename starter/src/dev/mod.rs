@@ -12,12 +12,13 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+use evercal_process::say;
 use evercal_settings::{Lookup, log_as_json_into, stop_signal};
 
 use folder::Folder;
 use parts::Parts;
 
-use crate::cli::DATA_DIR_DEFAULT;
+use crate::cli::{DATA_DIR_DEFAULT, print};
 
 pub use folder::DATABASE_FILE;
 
@@ -37,7 +38,7 @@ pub struct DevArguments {
 pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let stopped = stop_signal()?;
     let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
-    log_as_json_into(folder.own_log()?, &Lookup::new(find))?;
+    let _flush = log_as_json_into(folder.own_log()?, &Lookup::new(find))?;
     // What a killed run left there says where it was, not where this one is.
     folder.remove_ready();
     let progress = Progress { silent: arguments.json };
@@ -54,18 +55,19 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
         let ready = connect::demo_tenant(&folder, &parts).await.map_err(|error| parts.explained(&error))?;
         folder.write_ready(&ready)?;
         if arguments.json {
-            println!("{}", serde_json::to_string(&ready)?);
+            print(&format!("{}\n", serde_json::to_string(&ready)?))?;
             std::future::pending::<()>().await;
         } else {
             let program = std::env::args().next().unwrap_or_else(|| "evercal".to_owned());
             let is_usual = arguments.data_dir == Path::new(DATA_DIR_DEFAULT);
-            print!("{}", ready.for_people(&program, (!is_usual).then_some(arguments.data_dir.as_path())));
+            print(&ready.for_people(&program, (!is_usual).then_some(arguments.data_dir.as_path())))?;
             table::show(&ready, &parts, find).await?;
         }
         Ok(())
     };
     let result = tokio::select! {
         result = shown => result,
+        failure = parts.failed() => Err(failure.into()),
         () = &mut stopped => Ok(()),
     };
     folder.remove_ready();
@@ -82,7 +84,7 @@ struct Progress {
 impl Progress {
     fn say(&self, text: &str) {
         if !self.silent {
-            eprintln!("{text}");
+            say(text);
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
 use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir, keywords_and_instants};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
+use evercal_process::TaskFailure;
 use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
 use evercal_workflows::names;
@@ -40,6 +41,27 @@ const TEMPORAL_ACCESS: [&str; 11] = [
 /// Settings of a deployment that would make of a part something else than `dev` shows.
 const DEPLOYMENT: [&str; 3] = ["EVERCAL_BUILD_ID", "EVERCAL_GOOGLE_AUTH_URL", "EVERCAL_SIMULATED_TIME"];
 
+/// What any program may want to know of its surroundings.
+const OF_USE_TO_ALL: [&str; 17] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TZDIR",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "GODEBUG",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "GOTRACEBACK",
+    "LD_LIBRARY_PATH",
+    "LLVM_PROFILE_FILE",
+];
+
 /// Everything that runs.
 pub(super) struct Parts {
     temporal: TemporalServer,
@@ -67,15 +89,12 @@ impl Parts {
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
-        let environment = environment(folder, &temporal, &api, &simulator);
-        let hidden = hidden(&temporal);
         let HeldPorts { gateway, simulator: simulator_port } = ports;
         let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
         for (part, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
             let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
             spec.args = arguments(part, folder);
-            spec.env.clone_from(&environment);
-            spec.env_remove.clone_from(&hidden);
+            (spec.env, spec.env_remove) = environment(part, folder, &temporal, &api, &simulator);
             let address = port.as_ref().map(|port| local_url(port.number())).transpose()?;
             // From here on it is the part's own.
             drop(port);
@@ -106,6 +125,14 @@ impl Parts {
         ailing
     }
 
+    /// Completes when a part is not looked after any more.
+    pub(super) async fn failed(&self) -> TaskFailure {
+        tokio::select! {
+            failure = self.temporal.failed() => failure,
+            failure = self.supervisor.failed() => failure,
+        }
+    }
+
     /// An error with what may have caused it: the parts that do not run.
     pub(super) fn explained(&self, error: &anyhow::Error) -> anyhow::Error {
         let causes: String = self.ailing().iter().map(|part| format!("\n{part}")).collect();
@@ -133,6 +160,7 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
     } else if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
         options.namespace = namespace;
     }
+    options.env_remove = of_no_use();
     options.search_attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     Ok(options)
 }
@@ -170,8 +198,18 @@ fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
     arguments
 }
 
-/// One environment for all parts; each reads what it needs.
-fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator: &Url) -> Vec<(OsString, OsString)> {
+/// What a part's environment has beside that of `dev`, and what it does not have of that: settings and keys that it does not
+/// read.
+fn environment(
+    part: &str,
+    folder: &Folder,
+    temporal: &TemporalServer,
+    api: &Url,
+    simulator: &Url,
+) -> (Vec<(OsString, OsString)>, Vec<OsString>) {
+    if part == "simulator" {
+        return (Vec::new(), of_no_use());
+    }
     let client = OauthClient::default();
     let kept = &folder.kept;
     let mut environment = vec![
@@ -181,9 +219,15 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
         ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
         ("GOOGLE_WEBHOOK_TOKEN", kept.webhook_key.expose().to_owned()),
         ("GOOGLE_CLIENT_ID", client.id),
-        ("GOOGLE_CLIENT_SECRET", client.secret),
         ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
     ];
+    let mut hidden: Vec<&str> = if temporal.is_own() { TEMPORAL_ACCESS.to_vec() } else { Vec::new() };
+    hidden.extend(DEPLOYMENT.into_iter().chain([CONFIG_FILE]));
+    if part == "worker" {
+        environment.push(("GOOGLE_CLIENT_SECRET", client.secret));
+    } else {
+        hidden.extend(["GOOGLE_CLIENT_SECRET", "GOOGLE_CLIENT_SECRET_FILE"]);
+    }
     if temporal.is_own() {
         environment.extend([
             ("TEMPORAL_ADDRESS", temporal.address().to_owned()),
@@ -192,14 +236,14 @@ fn environment(folder: &Folder, temporal: &TemporalServer, api: &Url, simulator:
             ("TEMPORAL_CONFIG_FILE", NO_PROFILES.to_owned()),
         ]);
     }
-    environment.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+    let environment = environment.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    (environment.collect(), hidden.into_iter().map(OsString::from).collect())
 }
 
-/// What a part does not get: the settings of an installation that is not this one, and the way to another Temporal, where
-/// it is to use our own.
-fn hidden(temporal: &TemporalServer) -> Vec<OsString> {
-    let access: &[&str] = if temporal.is_own() { &TEMPORAL_ACCESS } else { &[] };
-    access.iter().copied().chain(DEPLOYMENT).chain([CONFIG_FILE]).map(OsString::from).collect()
+/// The variables of this process that simulator and Temporal have no use for: whatever may be a key of somebody's.
+fn of_no_use() -> Vec<OsString> {
+    let is_of_use = |name: &OsString| name.to_str().is_some_and(|name| OF_USE_TO_ALL.contains(&name));
+    std::env::vars_os().map(|(name, _)| name).filter(|name| !is_of_use(name)).collect()
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

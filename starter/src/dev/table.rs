@@ -1,7 +1,7 @@
 //! The live table of `evercal dev`.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -50,19 +50,20 @@ struct LastSync {
     notice_to_stored_ms: Option<i64>,
 }
 
-/// Draws the table until the process is stopped; without a terminal once, and again for each change.
+/// Draws the table until the process is stopped; without a terminal once, and then what changed.
 pub(super) async fn show(ready: &Ready, parts: &Parts, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
     let on_terminal = std::io::stdout().is_terminal();
     // Only a sync that a notice started has the figure; it stays until the next such sync.
     let mut latencies: BTreeMap<String, i64> = BTreeMap::new();
     let mut drawn = String::new();
+    let mut told = Told::default();
     let mut ticks = tokio::time::interval(PERIOD);
     loop {
         ticks.tick().await;
         // Each time: a terminal may be made narrower.
         let screen = Screen::detect(find);
-        let mut text = match fetch(&http, ready).await {
+        let mut picture = match fetch(&http, ready).await {
             Ok(calendars) => {
                 for row in &calendars.items {
                     if let Some(latency_ms) = row.last_sync.as_ref().and_then(|sync| sync.notice_to_stored_ms) {
@@ -70,28 +71,75 @@ pub(super) async fn show(ready: &Ready, parts: &Parts, find: &dyn Fn(&str) -> Op
                     }
                 }
                 let now = on_terminal.then(|| SystemClock.now());
-                render(screen, &calendars.items, &latencies, now)
+                let ids = calendars.items.iter().map(|row| row.id.clone()).collect();
+                Picture { table: render(screen, &calendars.items, &latencies, now), ids, trouble: String::new() }
             }
-            Err(error) => wrapped(screen, &format!("{error:#}")),
+            Err(error) => Picture { trouble: wrapped(screen, &format!("{error:#}")), ..Picture::default() },
         };
         for part in parts.ailing() {
-            text += &of_ailing(screen, &part);
+            picture.trouble += &of_ailing(screen, &part);
         }
-        if text == drawn {
-            continue;
-        }
-        let mut out = std::io::stdout().lock();
-        if on_terminal {
-            let lines_up = drawn.lines().count();
-            if lines_up > 0 {
-                write!(out, "\x1b[{lines_up}F")?;
+        let text = if on_terminal {
+            let text = picture.table + &picture.trouble;
+            if text == drawn {
+                continue;
             }
-            write!(out, "{CLEAR_TO_END}{WRAP_OFF}{text}{WRAP_ON}")?;
+            let lines_up = drawn.lines().count();
+            let up = if lines_up > 0 { format!("\x1b[{lines_up}F") } else { String::new() };
+            let shown = format!("{up}{CLEAR_TO_END}{WRAP_OFF}{text}{WRAP_ON}");
+            drawn = text;
+            shown
         } else {
-            write!(out, "{text}")?;
+            told.news(picture)
+        };
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // Whoever looked has gone.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            // A file on a full disk, say: what runs goes on, and the next change is told again.
+            Err(error) => tracing::warn!(%error, "the table cannot be shown"),
+            Ok(()) => {}
         }
-        out.flush()?;
-        drawn = text;
+    }
+}
+
+/// What there is to be seen.
+#[derive(Default)]
+struct Picture {
+    /// A heading, and a line for each of the calendars.
+    table: String,
+    ids: Vec<String>,
+    /// What does not work, if anything.
+    trouble: String,
+}
+
+/// What was told where nothing can be drawn over.
+#[derive(Default)]
+struct Told {
+    rows: BTreeMap<String, String>,
+    trouble: String,
+}
+
+impl Told {
+    /// The lines that say something new; the heading when nothing was told before them.
+    fn news(&mut self, picture: Picture) -> String {
+        let mut news = String::new();
+        let lines: Vec<&str> = picture.table.lines().collect();
+        // The heading may take more than one.
+        let (heading, lines) = lines.split_at(lines.len().saturating_sub(picture.ids.len()));
+        if self.rows.is_empty() && !lines.is_empty() {
+            news = heading.join("\n") + "\n";
+        }
+        for (id, line) in picture.ids.into_iter().zip(lines.iter().copied()) {
+            if self.rows.insert(id, line.to_owned()).as_deref() != Some(line) {
+                news += &format!("{line}\n");
+            }
+        }
+        if self.trouble != picture.trouble {
+            news += if picture.trouble.is_empty() { "everything runs again\n" } else { &picture.trouble };
+            self.trouble = picture.trouble;
+        }
+        news
     }
 }
 
@@ -176,6 +224,28 @@ mod tests {
             assert!(shown.lines().all(|line| line.chars().count() <= usize::from(width)), "{shown}");
             assert!(!shown.contains('\x1b'), "{shown:?}");
         }
+    }
+
+    #[test]
+    fn where_nothing_can_be_drawn_over_only_what_changed_is_told() {
+        let now = DateTime::UNIX_EPOCH;
+        let (mut told, screen) = (Told::default(), Screen::plain(100));
+        let mut rows = [row("Work", now), row("Family", now)];
+        rows[1].id = "cal_2".to_owned();
+        let picture = |rows: &[Row], trouble: &str| Picture {
+            table: render(screen, rows, &BTreeMap::new(), None),
+            ids: rows.iter().map(|row| row.id.clone()).collect(),
+            trouble: trouble.to_owned(),
+        };
+        let first = told.news(picture(&rows, ""));
+        assert!(first.starts_with("CALEND") && first.contains("Work") && first.contains("Family"), "{first}");
+        assert_eq!(told.news(picture(&rows, "")), "");
+        rows[1].event_count += 1;
+        let changed = told.news(picture(&rows, ""));
+        assert!(changed.lines().count() == 1 && changed.contains("Family") && changed.contains("12346"), "{changed}");
+        assert_eq!(told.news(picture(&rows, "worker ended\n")), "worker ended\n");
+        assert_eq!(told.news(Picture { trouble: "worker ended\n".to_owned(), ..Picture::default() }), "");
+        assert_eq!(told.news(picture(&rows, "")), "everything runs again\n");
     }
 
     #[test]

@@ -17,8 +17,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docker-compose.yml")
 const EXAMPLE_ENV: &str = include_str!("../../../deploy/compose/example.env");
 const DOCKERFILE: &str = include_str!("../../../Dockerfile");
 /// What to do when there is no Python with the packages.
-const HOW_TO_INSTALL: &str =
-    "EVERCAL_PYTHON is not set: `cargo verify --install` makes a Python with what this test needs";
+const HOW_TO_INSTALL: &str = "EVERCAL_PYTHON is not set: `cargo verify` makes a Python with what this test needs";
 
 fn python(arguments: &[&str]) -> String {
     let python = std::env::var_os("EVERCAL_PYTHON").expect(HOW_TO_INSTALL);

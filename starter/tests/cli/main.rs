@@ -12,4 +12,8 @@ mod config;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
+mod ports;
+#[cfg(test)]
 mod stub;

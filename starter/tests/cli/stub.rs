@@ -76,9 +76,16 @@ impl Run {
     }
 }
 
+/// `evercal` in this folder, without the settings of whoever runs the tests.
+pub fn program(folder: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_evercal"));
+    command.env_clear().current_dir(folder);
+    command
+}
+
 pub async fn evercal(arguments: &[&str], environment: &[(&str, &str)], folder: &Path) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
-    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(folder);
+    let mut command = Command::from(program(folder));
+    command.args(arguments).envs(environment.iter().copied());
     let Output { status, stdout, stderr } = command.stdin(std::process::Stdio::null()).output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
@@ -128,6 +135,7 @@ async fn answer(State(requests): State<Arc<Mutex<Vec<String>>>>, request: Reques
         ("POST", ["v1", "calendars", FAMILY, "sync"]) => {
             problem(StatusCode::BAD_GATEWAY, "The sync failed (forbidden); the subscription tries again by itself.")
         }
+        ("GET", ["api", "health", "sync"]) => Json(health()).into_response(),
         _ => problem(StatusCode::SERVICE_UNAVAILABLE, "Temporal does not answer."),
     }
 }
@@ -184,6 +192,13 @@ fn occurrences() -> Vec<Value> {
         occurrence("e2", Some(&"Planning ".repeat(30)), berlin("10:00"), berlin("11:30")),
         occurrence("e3", None, json!({"date": "2026-11-24"}), json!({"date": "2026-11-27"})),
     ]
+}
+
+fn health() -> Value {
+    let no_worker =
+        json!({"part": "workers", "detail": "No worker shows a sign of life.", "since": "2026-11-23T07:00:00Z"});
+    json!({"status": "down", "temporal": true, "store": true, "workers": 0, "problems": [no_worker],
+        "well_at": "2026-11-23T08:00:00Z", "log_lines_lost": 0})
 }
 
 fn status() -> Value {

@@ -1,8 +1,9 @@
 //! A whole `evercal dev` as a process, and what a test may do to it: look into its store and its provider, kill its parts.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -86,6 +87,23 @@ impl Installation {
             killed += usize::from(kill.unwrap().success());
         }
         killed
+    }
+
+    /// The process id of a part that runs.
+    pub fn pid(&self, part: &str) -> u32 {
+        *pids(self.process.id(), part).first().unwrap_or_else(|| panic!("{part} does not run"))
+    }
+
+    /// Where a part listens.
+    pub fn listening_ports(&self, part: &str) -> BTreeSet<u16> {
+        listening(&pids(self.process.id(), part)).into_iter().map(|address| address.port()).collect()
+    }
+
+    /// The addresses at which it and its parts listen.
+    pub fn listening_addresses(&self) -> BTreeSet<IpAddr> {
+        let mut pids = self.all_pids();
+        pids.push(self.process.id());
+        listening(&pids).into_iter().map(|address| address.ip()).collect()
     }
 
     /// The process ids of all that it started.
@@ -237,6 +255,46 @@ fn pids(root: u32, part: &str) -> Vec<u32> {
         (program.ends_with("/evercal") && first == part) || program.ends_with(&format!("/{part}"))
     };
     descendants(root).into_iter().filter(is_part).collect()
+}
+
+/// Where these processes listen for TCP: the sockets that they hold (proc(5)), among those that listen.
+fn listening(pids: &[u32]) -> Vec<SocketAddr> {
+    let mut held = BTreeSet::new();
+    for pid in pids {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().filter_map(Result::ok);
+        let links = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+        held.extend(links.map(|link| link.to_string_lossy().into_owned()));
+    }
+    let mut found = Vec::new();
+    for table in ["tcp", "tcp6"] {
+        let sockets = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        for socket in sockets.lines().skip(1) {
+            let fields: Vec<&str> = socket.split_whitespace().collect();
+            // The local address, the state (0A: it listens) and the inode.
+            let (Some(local), Some(&"0A"), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9)) else {
+                continue;
+            };
+            if held.contains(&format!("socket:[{inode}]")) {
+                found.push(address(local));
+            }
+        }
+    }
+    found
+}
+
+/// `0100007F:1F90`: each four bytes of the address as a number of this machine, the port as people write it.
+fn address(local: &str) -> SocketAddr {
+    let (address, port) = local.split_once(':').unwrap();
+    let words = address
+        .as_bytes()
+        .chunks(8)
+        .map(|word| u32::from_str_radix(std::str::from_utf8(word).unwrap(), 16).unwrap().to_ne_bytes());
+    let bytes: Vec<u8> = words.flatten().collect();
+    let address: IpAddr = match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(bytes) => bytes.into(),
+        Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes.as_slice()).unwrap()).to_canonical(),
+    };
+    SocketAddr::new(address, u16::from_str_radix(port, 16).unwrap())
 }
 
 /// All processes that `root` started, directly or not.

@@ -6,13 +6,19 @@ mod certificates;
 #[cfg(test)]
 mod company;
 #[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod installation;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod missing_workers;
+#[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod private;
 #[cfg(test)]
 mod temporal_tls;
 #[cfg(test)]

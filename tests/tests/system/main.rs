@@ -6,6 +6,7 @@ mod builds;
 mod confirmed;
 mod disconnect;
 mod faults;
+mod full_journal;
 mod google;
 mod hand_over;
 mod histories;

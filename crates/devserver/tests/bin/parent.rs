@@ -1,6 +1,8 @@
 //! Runs a Temporal server until Ctrl-C and prints, as one line of JSON, what it started.
 //! Arguments: data folder, cache folder, value of PATH.
 
+#![expect(clippy::print_stdout, reason = "tests read what it prints")]
+
 use std::env;
 use std::error::Error;
 

@@ -1,6 +1,7 @@
 //! What series become inside a window: by hand, against another implementation, and under hostile rules.
 
 #![expect(clippy::unwrap_used, reason = "a test whose events cannot be written has failed")]
+#![expect(clippy::print_stderr, reason = "a test that fails says with what")]
 
 mod following;
 mod fuzz;

@@ -183,20 +183,14 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.shutdown.cancelled() => return,
         };
         let Ok(slot) = slot else { return };
-        let next = match shared.with_world(World::next_delivery) {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::error!(%error, "notices are no longer delivered");
-                return;
-            }
-        };
-        let pause = match next {
+        let pause = match shared.with_world_unpromised(World::next_delivery) {
             Next::Send(envelope) => {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    send(&shared, envelope).await;
+                let sending = Arc::clone(&shared);
+                // What becomes of it, the notice's own record says.
+                drop(shared.tasks.spawn("delivery of a notice", async move {
+                    send(&sending, envelope).await;
                     drop(slot);
-                });
+                }));
                 continue;
             }
             Next::WaitFor(pause) => Some(pause),
@@ -226,11 +220,9 @@ async fn send(shared: &Shared, envelope: Envelope) {
     };
     let outcome = outcome.map(|response| response.status().as_u16()).map_err(|error| error.without_url().to_string());
     let options = shared.options.delivery.clone();
-    let finished = shared.with_world(|world| world.finish_attempt(envelope.number, outcome, &options));
-    match finished {
-        Ok(Some(first_attempt)) => drop(first_attempt.send(())),
-        Ok(None) => {}
-        Err(error) => tracing::error!(%error, "the outcome of a notice is not journaled"),
+    let finished = shared.with_world_unpromised(|world| world.finish_attempt(envelope.number, outcome, &options));
+    if let Some(first_attempt) = finished {
+        let _given_up = first_attempt.send(());
     }
 }
 

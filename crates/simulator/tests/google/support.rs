@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 pub const ADA: &str = "ada@example.com";
 pub const BEN: &str = "ben@example.com";
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Options with quick repetitions, so that no test waits long.
 pub fn options() -> SimulatorOptions {
@@ -37,7 +37,7 @@ pub fn options() -> SimulatorOptions {
 pub fn http_client() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     let none = reqwest::redirect::Policy::none();
-    reqwest::Client::builder().redirect(none).timeout(Duration::from_secs(5)).build().unwrap()
+    reqwest::Client::builder().redirect(none).timeout(DEADLINE).build().unwrap()
 }
 
 /// An answer of the API.

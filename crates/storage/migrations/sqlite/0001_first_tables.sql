@@ -224,7 +224,7 @@ CREATE TABLE security_events (
 );
 CREATE INDEX security_events_by_time ON security_events (at);
 
--- When each service was last well.
+-- When each service was last well; the names of workers begin with `worker/`.
 CREATE TABLE heartbeats (
     service TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL

@@ -111,3 +111,20 @@ pub async fn a_heartbeat_never_moves_back(database: &Database) {
     assert_eq!(store.last_beat("gateway").await.unwrap(), Some(at(7)));
     assert_eq!(store.last_beat("worker").await.unwrap(), None);
 }
+
+pub async fn the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by_name(database: &Database) {
+    let store = database.open().await;
+    // Names that sort right before and after those of the kind, whatever the database thinks of punctuation.
+    for (service, minutes) in [("worker/b", 5), ("worker/a", 7), ("worker", 1), ("worker-x/a", 2), ("worker0", 3)] {
+        store.beat(service, at(minutes)).await.unwrap();
+    }
+    let named = |name: &str, minutes| (name.to_owned(), at(minutes));
+    assert_eq!(store.beats_of("worker").await.unwrap(), [named("a", 7), named("b", 5)]);
+    store.forget_beats("worker", at(6)).await.unwrap();
+    assert_eq!(store.beats_of("worker").await.unwrap(), [named("a", 7)]);
+    store.forget_beat("worker/a").await.unwrap();
+    assert_eq!(store.beats_of("worker").await.unwrap(), []);
+    for (service, minutes) in [("worker", 1), ("worker-x/a", 2), ("worker0", 3)] {
+        assert_eq!(store.last_beat(service).await.unwrap(), Some(at(minutes)), "{service}");
+    }
+}

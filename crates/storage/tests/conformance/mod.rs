@@ -194,6 +194,7 @@ macro_rules! conformance_tests {
                 pages_of_the_audit_log_have_no_gap_where_several_entries_have_one_time,
                 security_events_of_one_minute_are_counted_in_one_row,
                 a_heartbeat_never_moves_back,
+                the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by_name,
             }
             unreadable {
                 an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,

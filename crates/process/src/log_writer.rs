@@ -1,0 +1,245 @@
+//! The log's way out of the process: a thread of its own writes the lines, so that a reader that does not read delays
+//! nobody, and a pipe that was closed or a disk that is full costs lines and nothing else. Lines that were lost are counted,
+//! and their number is written as soon as something can be written again.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Lines that wait to be written.
+const WAITING_LINES_MAX: usize = 10_000;
+/// And their bytes in all.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long the end of a process waits for its last lines to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a line waits for a place that does not block and is full.
+const FULL_PATIENCE: Duration = Duration::from_secs(1);
+const FULL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Lines that this process could not write since it began.
+static LOST_LINES: AtomicU64 = AtomicU64::new(0);
+static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Lines of the log that this process could not write since it began.
+pub fn log_lines_lost() -> u64 {
+    LOST_LINES.load(Ordering::Relaxed)
+}
+
+enum Message {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+/// Takes the lines of the log.
+#[derive(Clone)]
+pub struct LogWriter(SyncSender<Message>);
+
+/// Dropped at the end of a process, it waits a moment for the last lines.
+#[must_use = "without it the last lines are lost"]
+pub struct LogFlush(SyncSender<Message>);
+
+impl LogWriter {
+    /// Writes to `destination` from now on.
+    pub fn new(destination: impl Write + Send + 'static) -> io::Result<(Self, LogFlush)> {
+        let (sender, messages) = sync_channel(WAITING_LINES_MAX);
+        std::thread::Builder::new().name("evercal-log".into()).spawn(move || write_all(destination, &messages))?;
+        Ok((Self(sender.clone()), LogFlush(sender)))
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line { sender: &self.0, text: Vec::new() }
+    }
+}
+
+/// One line, sent when it is complete.
+pub struct Line<'a> {
+    sender: &'a SyncSender<Message>,
+    text: Vec<u8>,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let (line, bytes) = (std::mem::take(&mut self.text), self.text.len());
+        let waiting = WAITING_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes > WAITING_BYTES_MAX || self.sender.try_send(Message::Line(line)).is_err() {
+            WAITING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+            LOST_LINES.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for LogFlush {
+    fn drop(&mut self) {
+        let (done, is_done) = sync_channel(1);
+        let give_up_at = Instant::now() + LAST_WORDS;
+        let mut flush = Message::Flush(done);
+        // A full queue may be one that nobody reads any more.
+        while let Err(std::sync::mpsc::TrySendError::Full(again)) = self.0.try_send(flush) {
+            if Instant::now() >= give_up_at {
+                return;
+            }
+            flush = again;
+            std::thread::sleep(FULL_PAUSE);
+        }
+        let _given_up = is_done.recv_timeout(give_up_at.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn write_all(destination: impl Write, messages: &Receiver<Message>) {
+    let mut out = Out { destination, is_torn: false, lost_told: 0 };
+    for message in messages {
+        match message {
+            Message::Line(line) => {
+                out.tell_lost();
+                if !out.write(&line) {
+                    LOST_LINES.fetch_add(1, Ordering::Relaxed);
+                }
+                WAITING_BYTES.fetch_sub(line.len(), Ordering::Relaxed);
+            }
+            Message::Flush(done) => {
+                out.tell_lost();
+                let _nobody_waits_any_more = done.send(());
+            }
+        }
+    }
+}
+
+struct Out<W> {
+    destination: W,
+    /// The last line is there in part.
+    is_torn: bool,
+    /// How many of the lost lines are said to be lost.
+    lost_told: u64,
+}
+
+impl<W: Write> Out<W> {
+    fn tell_lost(&mut self) {
+        let lost = log_lines_lost();
+        if lost > self.lost_told {
+            let text = format!(
+                "{{\"level\":\"WARN\",\"fields\":{{\"message\":\"lines of the log could not be written\",\"lines\":{}}},\
+                 \"target\":\"evercal_process\"}}\n",
+                lost - self.lost_told
+            );
+            if self.write(text.as_bytes()) {
+                self.lost_told = lost;
+            }
+        }
+    }
+
+    /// Whether all of it is written.
+    fn write(&mut self, line: &[u8]) -> bool {
+        if self.is_torn {
+            if self.write_part(b"\n") == 0 {
+                return false;
+            }
+            self.is_torn = false;
+        }
+        let written = self.write_part(line);
+        self.is_torn = written > 0 && written < line.len();
+        written == line.len() && self.destination.flush().is_ok()
+    }
+
+    /// How many bytes could be written.
+    fn write_part(&mut self, bytes: &[u8]) -> usize {
+        let give_up_at = Instant::now() + FULL_PATIENCE;
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.destination.write(rest) {
+                Ok(count) if count > 0 => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < give_up_at => {
+                    std::thread::sleep(FULL_PAUSE);
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A disk with so much room.
+    #[derive(Clone)]
+    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (content, room) = &mut *self.0.lock().unwrap();
+            let count = bytes.len().min(*room);
+            if count == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            content.extend_from_slice(&bytes[..count]);
+            *room -= count;
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_took_is_counted_and_said_once_there_is_room_and_a_torn_line_ends() {
+        let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
+        let mut out = Out { destination: disk.clone(), is_torn: false, lost_told: log_lines_lost() };
+        assert!(out.write(b"first\n"));
+        for _ in 0..2 {
+            assert!(!out.write(b"second\n"));
+            LOST_LINES.fetch_add(1, Ordering::Relaxed);
+        }
+        out.tell_lost();
+        disk.0.lock().unwrap().1 = 10_000;
+        out.tell_lost();
+        assert!(out.write(b"third\n"));
+        let text = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(matches!(lines[..], ["first", "seco", told, "third"] if told.contains("\"lines\":2")), "{text}");
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_keeps_nobody_waiting() {
+        struct Stuck;
+        impl Write for Stuck {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                loop {
+                    std::thread::park();
+                }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (writer, flush) = LogWriter::new(Stuck).unwrap();
+        let line = vec![b'x'; 1_000];
+        for _ in 0..2 * WAITING_BYTES_MAX / line.len() {
+            writer.make_writer().write_all(&line).unwrap();
+        }
+        drop(flush);
+        assert!(WAITING_BYTES.load(Ordering::Relaxed) <= WAITING_BYTES_MAX, "what waits has a limit");
+    }
+}

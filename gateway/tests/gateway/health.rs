@@ -1,0 +1,79 @@
+//! What the gateway says of itself and of those that it needs.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{World, eventually};
+
+async fn health(world: &World) -> Value {
+    world.get("", "/api/health/sync").await.json()
+}
+
+async fn readiness(world: &World) -> u16 {
+    world.get("", "/health/ready").await.status.as_u16()
+}
+
+#[tokio::test]
+async fn without_a_worker_health_is_down_and_says_so_and_notices_are_taken_all_the_same() {
+    let mut world = World::new().await;
+    world.has_worker.store(false, Ordering::SeqCst);
+    world.store.forget_beat("worker/played").await.unwrap();
+    world.start().await;
+    eventually(&json!("workers"), async || health(&world).await["problems"][0]["part"].clone()).await;
+    let down = health(&world).await;
+    assert_eq!((&down["status"], &down["workers"]), (&json!("down"), &json!(0)));
+    assert!(down["problems"][0]["detail"].as_str().unwrap().contains("No worker"), "{down}");
+    assert!(down["problems"][0]["since"].is_string(), "{down}");
+    assert_eq!(readiness(&world).await, 200);
+    world.has_worker.store(true, Ordering::SeqCst);
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    let well = health(&world).await;
+    assert_eq!((&well["workers"], &well["problems"]), (&json!(1), &json!([])));
+}
+
+#[tokio::test]
+async fn what_is_away_is_named_with_its_beginning() {
+    let world = World::running().await;
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    world.workflows.down.store(true, Ordering::SeqCst);
+    eventually(&json!("temporal"), async || health(&world).await["problems"][0]["part"].clone()).await;
+    assert!(health(&world).await["problems"][0]["since"].is_string());
+    world.workflows.down.store(false, Ordering::SeqCst);
+    world.faults.failing.lock().unwrap().insert("beat");
+    eventually(&json!("store"), async || health(&world).await["problems"][0]["part"].clone()).await;
+}
+
+#[tokio::test]
+async fn a_background_task_that_hangs_is_named_and_the_gateway_is_not_ready_until_it_goes_on() {
+    let mut world = World::new().await;
+    world.config.limits.task_silence_max = Duration::from_millis(500);
+    world.start().await;
+    let customer = world.customer().await;
+    eventually(&200, async || readiness(&world).await).await;
+    *world.faults.held.lock().unwrap() = Some("count_security_event");
+    let mut forged = world.notice(customer.calendar, "exists");
+    forged[1].1.push('x');
+    assert_eq!(world.send_notice(&forged).await.status, 401);
+    let silent =
+        async || health(&world).await["problems"][0]["detail"].as_str().unwrap_or_default().contains("security log");
+    eventually(&true, silent).await;
+    assert_eq!(readiness(&world).await, 503);
+    *world.faults.held.lock().unwrap() = None;
+    eventually(&200, async || readiness(&world).await).await;
+    assert_eq!(world.security_events("notice_refused").await, 1);
+}
+
+#[tokio::test]
+async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
+    for (method, task) in [("beats_of", "catch-up"), ("tenants", "waiting accounts")] {
+        let mut world = World::new().await;
+        world.faults.panicking.lock().unwrap().insert(method);
+        world.start().await;
+        let failed = world.gateway.as_ref().unwrap().failed();
+        let failure = tokio::time::timeout(Duration::from_secs(60), failed).await.expect("it says so").to_string();
+        assert!(failure.contains(task) && failure.contains("panicked"), "{failure}");
+        world.stop().await;
+    }
+}

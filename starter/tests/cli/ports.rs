@@ -1,0 +1,42 @@
+//! Ports that cannot be listened on.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use crate::log;
+use crate::stub::program;
+
+/// A part that cannot listen ends with an error that names address and reason.
+async fn says_that_the_port_is_taken(mut command: Command, port: u16) {
+    let said = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap());
+    let output = tokio::time::timeout(evercal_tests::PATIENCE, said).await.expect("it ends by itself").unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("Address already in use"), "{said}");
+}
+
+#[tokio::test]
+async fn a_gateway_says_that_its_port_is_taken_before_it_waits_for_a_store_that_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (taken, database) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = taken.local_addr().unwrap().port();
+    let mut command = log::gateway(folder.path(), port);
+    command.env("DATABASE_URL", format!("postgres://nobody@{}/nothing", database.local_addr().unwrap()));
+    says_that_the_port_is_taken(command, port).await;
+    database.set_nonblocking(true).unwrap();
+    assert!(database.accept().is_err(), "the store was not even asked");
+}
+
+#[tokio::test]
+async fn codec_and_simulator_say_that_their_port_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut codec = program(folder.path());
+    codec.arg("codec").env("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    codec.env("EVERCAL_CODEC_ADDRESS", format!("127.0.0.1:{port}"));
+    says_that_the_port_is_taken(codec, port).await;
+    let mut simulator = program(folder.path());
+    simulator.args(["simulator", "--port", &port.to_string()]);
+    says_that_the_port_is_taken(simulator, port).await;
+}
