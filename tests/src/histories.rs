@@ -51,6 +51,20 @@ pub async fn signals(world: &World, workflow_id: &str, signal: &str) -> usize {
     signals.count()
 }
 
+/// How many attempts at activities Temporal had made again, over all runs of a workflow: it gives a call out anew whose worker
+/// was too slow to show a sign of life, as on a busy machine.
+pub async fn repeated_attempts(world: &World, workflow_id: &str) -> u64 {
+    let runs = of_workflow(world, workflow_id).await;
+    let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
+    let repeated = events.map(|attributes| match attributes {
+        // The event tells of the last attempt.
+        Attributes::ActivityTaskStartedEventAttributes(it) => u64::try_from(it.attempt - 1).unwrap_or(0),
+        Attributes::ActivityTaskTimedOutEventAttributes(_) => 1,
+        _ => 0,
+    });
+    repeated.sum()
+}
+
 async fn of_run(world: &World, workflow_id: &str, run_id: &str) -> History {
     let mut connection = world.temporal.client.connection().clone();
     let mut history = History::default();

@@ -9,6 +9,7 @@ use evercal_workflows::names;
 use temporalio_client::WorkflowDescribeOptions;
 use temporalio_common::UntypedWorkflow;
 
+use crate::histories;
 use crate::skipping;
 use crate::wait::eventually;
 use crate::world::World;
@@ -58,6 +59,16 @@ pub async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Durat
 /// How many calls of a method the provider has had.
 pub fn calls(world: &World, method: &str) -> u64 {
     world.control().calls().expect("the calls").counts.get(method).copied().unwrap_or(0)
+}
+
+/// Asserts that the provider had as many calls as expected, and not more than one more for each attempt that Temporal repeated:
+/// what is promised is at least once.
+pub async fn made(world: &World, calendar: CalendarId, made: u64, expected: u64, why: &str) {
+    let account = world.store.calendar(calendar).await.expect("the store").expect("the calendar").account_id;
+    let mut repeated = histories::repeated_attempts(world, &names::account_id(account)).await;
+    repeated += histories::repeated_attempts(world, &names::subscription_id(calendar)).await;
+    let seen = format!("{made} calls for {expected}, and {repeated} attempts were repeated");
+    assert!((expected..=expected + repeated).contains(&made), "{why}: {seen}");
 }
 
 /// The provider's only fault from now on.

