@@ -1,5 +1,5 @@
-//! What comes from Debian's packages: PostgreSQL, and what the operations guide calls, for the tests; Python where it is
-//! missing.
+//! What comes from Debian's packages: what the operations guide calls, for the tests; Python where it is missing; and whether
+//! PostgreSQL is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,23 @@ use crate::run::{printed, run, works};
 /// Where Debian puts the versions of PostgreSQL.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
-/// The packages that hold what is missing for the tests.
+/// The packages that hold what is missing for the tests, and cannot be had without root.
 pub fn missing() -> Vec<&'static str> {
-    let on_path = printed(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
-    let postgres = (!has_postgres_server(Path::new(POSTGRES_FOLDER), on_path)).then_some("postgresql");
     // The packages are called the same.
     let tools = [("curl", "--version"), ("openssl", "version")];
     let tools = tools.into_iter().filter(|(program, version)| !works(Command::new(program).arg(version)));
-    postgres.into_iter().chain(tools.map(|(program, _)| program)).collect()
+    tools.map(|(program, _)| program).collect()
+}
+
+/// Whether this machine has a PostgreSQL server.
+pub fn has_postgres() -> bool {
+    let on_path = printed(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
+    has_postgres_server(Path::new(POSTGRES_FOLDER), on_path)
+}
+
+/// Whether we are root.
+pub fn is_root() -> bool {
+    printed(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
 /// Whether there is a server, and not only a client or headers: where `crates/devserver/src/postgres.rs` looks for one.
@@ -33,11 +42,10 @@ pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     if !works(Command::new("apt-get").arg("--version")) {
         bail!("{} is missing: install it with your system's package manager", packages.join(", "));
     }
-    if printed(Command::new("id").arg("-u")).as_deref() != Some("0") {
+    if !is_root() {
         bail!("run as root: {}", command(packages));
     }
     run(Command::new("apt-get").args(["update", "--quiet"]))?;
-    // The server that a package starts by itself is not used, but does no harm either.
     let options = ["install", "--yes", "--quiet", "--no-install-recommends"];
     // Packages may ask questions otherwise, and wait for answers.
     run(Command::new("apt-get").args(options).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))

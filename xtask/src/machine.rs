@@ -1,63 +1,84 @@
-//! What a machine has to have for `cargo verify`: looked for before anything is built, and told all at once.
+//! What a machine has to have for `cargo verify`. What needs no root is put into the cache folder; what is still missing is
+//! told at once, with the one command that installs it, before anything is built.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::cache;
 use crate::debian;
 use crate::python;
-use crate::run::works;
+use crate::run::{variable, works};
+use crate::wheels;
 
 /// The pins of the Temporal server, which is built once per machine.
 const GO_MOD: &str = include_str!("../../deploy/temporal/go.mod");
 /// What `crates/devserver/src/binaries.rs` builds for the tests.
 const TEMPORAL_PROGRAMS: [&str; 3] = ["temporal-server", "temporal-ui", "temporal-sql-tool"];
 
-/// Makes sure that all is there, installs it where that is allowed, and answers the Python to test with.
-pub fn prepare(install: bool) -> anyhow::Result<PathBuf> {
+/// What the tests are given.
+pub struct Tools {
+    /// The Python with all packages.
+    pub python: PathBuf,
+    /// Where programs are looked for, those of the cache first.
+    pub search_path: OsString,
+    /// Whether Go is one of those: it is to take the version that the pins of Temporal ask for, whatever its user settings say.
+    has_own_go: bool,
+}
+
+impl Tools {
+    /// Gives them to a program.
+    pub fn give_to(&self, command: &mut Command) {
+        command.env("EVERCAL_PYTHON", &self.python).env("PATH", &self.search_path);
+        if self.has_own_go {
+            command.env("GOTOOLCHAIN", "auto");
+        }
+    }
+}
+
+/// Makes sure that all is there. `may_install`: Debian's packages are installed too, where we are root.
+pub fn prepare(may_install: bool) -> anyhow::Result<Tools> {
     let cache = cache::folder()?;
     let python = python::folder(&cache);
     let has_python = python::is_complete(&python);
+    let lacks_postgres = !debian::has_postgres();
+    let lacks_go = !is_temporal_built(&cache.join("temporal")) && !works(Command::new("go").arg("version"));
     let mut packages = debian::missing();
-    if !has_python {
+    if !has_python || lacks_postgres || lacks_go {
         packages.extend(python::missing_packages());
     }
-    let lacks_go = !is_temporal_built(&cache.join("temporal")) && !works(Command::new("go").arg("version"));
-    let missing = missing(&packages, (!has_python).then_some(&python), lacks_go);
-    // Go is nothing that this command installs: Debian's is too old.
-    if lacks_go || (!install && !missing.is_empty()) {
-        bail!("this machine lacks what the tests need:\n{}", missing.join("\n"));
-    }
     if !packages.is_empty() {
+        if !may_install {
+            bail!("{}", missing(&packages));
+        }
         debian::install(&packages)?;
     }
     if !has_python {
         python::install(&python)?;
     }
-    Ok(python::interpreter(&python))
-}
-
-/// One line for each thing, with what to do about it.
-fn missing(packages: &[&str], python: Option<&PathBuf>, lacks_go: bool) -> Vec<String> {
-    let mut missing = Vec::new();
-    if !packages.is_empty() {
-        let (packages, command) = (packages.join(", "), debian::command(packages));
-        missing.push(format!("- {packages}: `cargo verify --install` as root, or `{command}`"));
-    }
-    if let Some(folder) = python {
-        let packages = python::PACKAGES.join(", ");
-        missing.push(format!("- a Python with {packages}: `cargo verify --install` puts it into {}", folder.display()));
+    let mut folders = Vec::new();
+    let interpreter = python::interpreter(&python);
+    if lacks_postgres {
+        folders.push(wheels::POSTGRES.ensure(&cache, &interpreter)?);
     }
     if lacks_go {
-        let version = word_after("go", GO_MOD);
-        missing.push(format!(
-            "- Go {version} or newer on PATH, since Temporal has not been built on this machine: https://go.dev/dl"
-        ));
+        folders.push(wheels::GO.ensure(&cache, &interpreter)?);
     }
-    missing
+    let path = variable("PATH").unwrap_or_default();
+    let search_path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path)));
+    Ok(Tools { python: interpreter, search_path: search_path.context("putting PATH together")?, has_own_go: lacks_go })
+}
+
+/// What to type.
+fn missing(packages: &[&str]) -> String {
+    format!(
+        "this machine lacks what the tests need: {}. Everything else is set up by itself. As root:\n\n    {}\n",
+        packages.join(", "),
+        debian::command(packages)
+    )
 }
 
 /// Whether a folder holds the programs of the pinned version.
@@ -81,16 +102,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_missing_is_told_at_once_with_what_to_do() {
-        let folder = PathBuf::from("/cache/python");
-        let told = missing(&["postgresql", "curl"], Some(&folder), true).join("\n");
-        assert_eq!(told.lines().count(), 3);
-        for part in
-            ["apt-get install postgresql curl", "--install", "schemathesis", "/cache/python", "Go 1.", "go.dev/dl"]
-        {
-            assert!(told.contains(part), "{part} is not in: {told}");
-        }
-        assert!(missing(&[], None, false).is_empty());
+    fn what_only_root_can_install_is_one_command() {
+        let told = missing(&["curl", "python3-venv"]);
+        assert!(told.contains("\n    apt-get install curl python3-venv\n"), "{told}");
     }
 
     #[test]

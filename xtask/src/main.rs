@@ -2,6 +2,8 @@
 //!
 //! Build outputs live in the user's cache folder and not in the checkout, so that a fresh clone is quick.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore that nobody watches any more may end")]
+
 mod bench;
 mod cache;
 mod debian;
@@ -10,6 +12,7 @@ mod python;
 mod run;
 mod suite;
 mod verify;
+mod wheels;
 
 use std::process::ExitCode;
 
@@ -25,11 +28,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Check format and lints, and run all tests
-    Verify {
-        /// Install what is missing on this machine (also done when CI=true)
-        #[arg(long)]
-        install: bool,
-    },
+    Verify,
     /// Measure evercal beside bare Temporal
     BenchAll {
         /// What the benchmarks take: --quick, --dry-run, --only, --store
@@ -40,7 +39,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Verify { install } => verify::verify(install),
+        Command::Verify => verify::verify(),
         Command::BenchAll { arguments } => bench::bench_all(&arguments),
     };
     match result {

@@ -12,14 +12,15 @@ use crate::suite;
 const TEMPORAL_IS_BUILT: &str = "it::build::the_pinned_programs_are_built_once_and_found_again";
 
 /// Checks everything; stops at the first thing that does not hold.
-pub fn verify(install: bool) -> anyhow::Result<()> {
+pub fn verify() -> anyhow::Result<()> {
     let in_ci = variable("CI").is_some_and(|value| value == "true");
-    let install = install || in_ci;
-    let python = machine::prepare(install)?;
+    // Nobody is there who could type what root has to.
+    let tools = machine::prepare(in_ci)?;
     let target = Target::take("debug")?;
     let cargo = |arguments: &[&str]| {
         let mut command = run::cargo(arguments);
-        command.env("CARGO_TARGET_DIR", &target.folder).env("EVERCAL_PYTHON", &python);
+        command.env("CARGO_TARGET_DIR", &target.folder);
+        tools.give_to(&mut command);
         if in_ci {
             // A clone is built once: what helps the next build of the same clone costs it time, and many gigabytes.
             command.env("CARGO_INCREMENTAL", "0");
@@ -31,9 +32,7 @@ pub fn verify(install: bool) -> anyhow::Result<()> {
     // No doc tests: there are none, and each crate would be compiled once more to find that out.
     let arguments = ["test", "--workspace", "--all-targets", "--no-run", "--message-format", "json-render-diagnostics"];
     let programs = step("build", || suite::build(&mut cargo(&arguments)))?;
-    let prepare = |command: &mut Command| {
-        command.env("EVERCAL_PYTHON", &python);
-    };
+    let prepare = |command: &mut Command| tools.give_to(command);
     // Takes minutes the first time, and both cores: tests beside it would lose patience.
     step("Temporal", || suite::run_alone(&programs, TEMPORAL_IS_BUILT, &prepare))?;
     step("tests", || suite::run(programs, &prepare))

@@ -7,7 +7,7 @@ use evercal_tests::World;
 use tokio::process::Command;
 
 /// What to do when there is no Python with Schemathesis.
-const HOW_TO_INSTALL: &str = "EVERCAL_PYTHON is not set: `cargo verify --install` makes a Python with Schemathesis";
+const HOW_TO_INSTALL: &str = "EVERCAL_PYTHON is not set: `cargo verify` makes a Python with Schemathesis";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_breaks_the_api_or_gets_an_answer_that_is_not_declared() {
