@@ -3,6 +3,7 @@
 //! and their number is written as soon as something can be written again.
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -21,7 +22,6 @@ const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Lines that this process could not write since it began.
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
-static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Lines of the log that this process could not write since it began.
 pub fn log_lines_lost() -> u64 {
@@ -35,7 +35,10 @@ enum Message {
 
 /// Takes the lines of the log.
 #[derive(Clone)]
-pub struct LogWriter(SyncSender<Message>);
+pub struct LogWriter {
+    sender: SyncSender<Message>,
+    waiting_bytes: Arc<AtomicUsize>,
+}
 
 /// Dropped at the end of a process, it waits a moment for the last lines.
 #[must_use = "without it the last lines are lost"]
@@ -45,8 +48,11 @@ impl LogWriter {
     /// Writes to `destination` from now on.
     pub fn new(destination: impl Write + Send + 'static) -> io::Result<(Self, LogFlush)> {
         let (sender, messages) = sync_channel(WAITING_LINES_MAX);
-        std::thread::Builder::new().name("evercal-log".into()).spawn(move || write_all(destination, &messages))?;
-        Ok((Self(sender.clone()), LogFlush(sender)))
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let writer = Self { sender: sender.clone(), waiting_bytes: Arc::clone(&waiting_bytes) };
+        let write = move || write_all(destination, &messages, &waiting_bytes);
+        std::thread::Builder::new().name("evercal-log".into()).spawn(write)?;
+        Ok((writer, LogFlush(sender)))
     }
 }
 
@@ -54,13 +60,13 @@ impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { sender: &self.0, text: Vec::new() }
+        Line { writer: self, text: Vec::new() }
     }
 }
 
 /// One line, sent when it is complete.
 pub struct Line<'a> {
-    sender: &'a SyncSender<Message>,
+    writer: &'a LogWriter,
     text: Vec<u8>,
 }
 
@@ -77,10 +83,12 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let (line, bytes) = (std::mem::take(&mut self.text), self.text.len());
-        let waiting = WAITING_BYTES.fetch_add(bytes, Ordering::Relaxed);
-        if waiting + bytes > WAITING_BYTES_MAX || self.sender.try_send(Message::Line(line)).is_err() {
-            WAITING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+        let line = std::mem::take(&mut self.text);
+        let bytes = line.len();
+        let LogWriter { sender, waiting_bytes } = self.writer;
+        let waiting = waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if waiting + bytes > WAITING_BYTES_MAX || sender.try_send(Message::Line(line)).is_err() {
+            waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             LOST_LINES.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -103,7 +111,7 @@ impl Drop for LogFlush {
     }
 }
 
-fn write_all(destination: impl Write, messages: &Receiver<Message>) {
+fn write_all(destination: impl Write, messages: &Receiver<Message>, waiting_bytes: &AtomicUsize) {
     let mut out = Out { destination, is_torn: false, lost_told: 0 };
     for message in messages {
         match message {
@@ -112,7 +120,7 @@ fn write_all(destination: impl Write, messages: &Receiver<Message>) {
                 if !out.write(&line) {
                     LOST_LINES.fetch_add(1, Ordering::Relaxed);
                 }
-                WAITING_BYTES.fetch_sub(line.len(), Ordering::Relaxed);
+                waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
             }
             Message::Flush(done) => {
                 out.tell_lost();
@@ -178,7 +186,7 @@ impl<W: Write> Out<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -222,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn all_lines_of_a_log_that_can_be_written_are_there_also_when_they_are_more_than_may_wait() {
+        let disk = Disk(Arc::new(Mutex::new((Vec::new(), usize::MAX))));
+        let (writer, flush) = LogWriter::new(disk.clone()).unwrap();
+        let line = [[b'x'; 9_999].as_slice(), b"\n"].concat();
+        let count = 2 * WAITING_BYTES_MAX / line.len();
+        for written in 0..count {
+            writer.make_writer().write_all(&line).unwrap();
+            // No more at a time than may wait.
+            while disk.0.lock().unwrap().0.len() + WAITING_BYTES_MAX / 4 < written * line.len() {
+                std::thread::yield_now();
+            }
+        }
+        drop(flush);
+        let content = disk.0.lock().unwrap().0.clone();
+        assert_eq!(content.split(|byte| *byte == b'\n').filter(|text| text.len() == line.len() - 1).count(), count);
+    }
+
+    #[test]
     fn a_reader_that_does_not_read_keeps_nobody_waiting() {
         struct Stuck;
         impl Write for Stuck {
@@ -240,6 +266,6 @@ mod tests {
             writer.make_writer().write_all(&line).unwrap();
         }
         drop(flush);
-        assert!(WAITING_BYTES.load(Ordering::Relaxed) <= WAITING_BYTES_MAX, "what waits has a limit");
+        assert!(writer.waiting_bytes.load(Ordering::Relaxed) <= WAITING_BYTES_MAX, "what waits has a limit");
     }
 }
