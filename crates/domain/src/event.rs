@@ -89,6 +89,41 @@ pub struct Attendee {
     pub resource: bool,
 }
 
+/// How the guests of an event meet without being in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conference {
+    /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
+    pub url: String,
+    /// Whose service it is.
+    pub kind: ConferenceKind,
+}
+
+/// Whose service a conference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConferenceKind {
+    /// Google Meet.
+    GoogleMeet,
+    /// Google Hangouts, in old events.
+    GoogleHangouts,
+    /// A service that somebody added to the calendar.
+    ThirdParty,
+}
+
+impl ConferenceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::GoogleMeet, Self::GoogleHangouts, Self::ThirdParty];
+
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GoogleMeet => "google_meet",
+            Self::GoogleHangouts => "google_hangouts",
+            Self::ThirdParty => "third_party",
+        }
+    }
+}
+
 /// The place of an exception in its series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesPosition {
@@ -125,7 +160,7 @@ pub struct Event {
     pub recurrence: Vec<String>,
     /// Set for an exception.
     pub series: Option<SeriesPosition>,
-    /// Whether the time is taken (RFC 5545 `TRANSP:OPAQUE`).
+    /// Whether it takes the time of the account's user: not transparent (RFC 5545 `TRANSP`), and not declined by them.
     pub busy: bool,
     /// Whether only its guests may see the details.
     pub private: bool,
@@ -137,6 +172,8 @@ pub struct Event {
     pub attendees: Vec<Attendee>,
     /// A page about it at the provider.
     pub link: Option<String>,
+    /// Where its guests meet by video or telephone.
+    pub conference: Option<Conference>,
     /// When it was made at the provider.
     pub created_at: Option<DateTime<Utc>>,
     /// When it was last changed at the provider. Does not move for every change.
@@ -252,6 +289,7 @@ mod tests {
             organizer: None,
             attendees: vec![],
             link: None,
+            conference: None,
             created_at: None,
             updated_at: None,
         }

@@ -1,7 +1,7 @@
 //! The API's JSON. Every type here is a promise to callers: fields are added, never renamed or removed. Times are RFC 3339.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use evercal_domain::event::{Attendee, Event, EventTime, Occurrence, Person};
+use evercal_domain::event::{Attendee, Conference, Event, EventTime, Occurrence, Person};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::{Account, Calendar, EventStatus};
 use evercal_storage::{Page, ReadOccurrence};
@@ -166,6 +166,7 @@ pub(super) struct OccurrenceBody {
     attendees: Vec<AttendeeBody>,
     ical_uid: Option<String>,
     link: Option<String>,
+    conference: Option<ConferenceBody>,
     created_at: Option<DateTime<Utc>>,
     updated_at: Option<DateTime<Utc>>,
 }
@@ -196,6 +197,7 @@ impl From<ReadOccurrence> for OccurrenceBody {
             attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
             ical_uid: event.ical_uid,
             link: event.link,
+            conference: event.conference.map(ConferenceBody::from),
             created_at: event.created_at,
             updated_at: event.updated_at,
         }
@@ -207,6 +209,21 @@ fn occurrence_id(occurrence: &Occurrence) -> String {
     match &occurrence.series_id {
         Some(series) => format!("{}_{}", series.as_str(), occurrence.original_start.key()),
         None => occurrence.source_id.as_str().to_owned(),
+    }
+}
+
+/// How the guests of an event meet without being in one place.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConferenceBody {
+    /// What to open to join.
+    url: String,
+    /// Whose service it is.
+    kind: &'static str,
+}
+
+impl From<Conference> for ConferenceBody {
+    fn from(conference: Conference) -> Self {
+        Self { url: conference.url, kind: conference.kind.as_str() }
     }
 }
 

@@ -37,6 +37,7 @@ fn event(id: &str, start: EventTime, end: EventTime) -> Event {
         organizer: None,
         attendees: vec![],
         link: None,
+        conference: None,
         created_at: None,
         updated_at: None,
     }

@@ -39,6 +39,7 @@ fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurre
         organizer: None,
         attendees: vec![],
         link: None,
+        conference: None,
         created_at: None,
         updated_at: None,
     };

@@ -1,6 +1,7 @@
 //! The system tests: what users and operators rely on, on the real Temporal server.
 
 mod accounts;
+mod answers;
 mod architecture;
 mod builds;
 mod confirmed;

@@ -40,6 +40,7 @@ fn event(provider_id: &str) -> Event {
         organizer: None,
         attendees: vec![],
         link: None,
+        conference: None,
         created_at: None,
         updated_at: None,
     }

@@ -7,6 +7,8 @@ use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
 use serde::Deserialize;
 
+use super::conference::conference;
+
 /// Guests of one event; more are beyond what Google allows and beyond what we keep in memory.
 const ATTENDEES_MAX: usize = 2_000;
 
@@ -84,12 +86,14 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         end,
         recurrence: if start.is_all_day() { wire.recurrence } else { without_excluded_dates(wire.recurrence) },
         series,
-        busy: wire.transparency.as_deref() != Some("transparent"),
+        busy: wire.transparency.as_deref() != Some("transparent")
+            && !wire.attendees.iter().any(WireAttendee::is_our_no),
         private: matches!(wire.visibility.as_deref(), Some("private" | "confidential")),
         event_type: wire.event_type.filter(|kind| kind != "default"),
         organizer: wire.organizer.map(WirePerson::into_domain),
         attendees: wire.attendees.into_iter().map(WireAttendee::into_domain).collect(),
         link: wire.html_link,
+        conference: conference(wire.conference_data, wire.hangout_link),
         created_at: informational(wire.created.as_deref()),
         updated_at: informational(wire.updated.as_deref()),
     })))
@@ -173,7 +177,8 @@ fn unreadable(raw: &str, reason: String) -> RemoteItem {
 
 /// The fields of [`WireEvent`], as the `fields` parameter names them.
 pub(super) const EVENT_FIELDS: &str = "id,status,etag,iCalUID,htmlLink,created,updated,summary,description,location,\
-    start,end,recurrence,recurringEventId,originalStartTime,transparency,visibility,eventType,\
+    start,end,recurrence,recurringEventId,originalStartTime,transparency,visibility,eventType,hangoutLink,\
+    conferenceData(conferenceSolution(key(type)),entryPoints(entryPointType,uri)),\
     organizer(email,displayName,self),attendees(email,displayName,self,responseStatus,optional,resource)";
 
 /// The fields that we read; any others are ignored. One that is not in [`EVENT_FIELDS`] never comes.
@@ -201,6 +206,9 @@ struct WireEvent {
     transparency: Option<String>,
     visibility: Option<String>,
     event_type: Option<String>,
+    hangout_link: Option<String>,
+    /// Read for itself, so that what is odd about it costs no event.
+    conference_data: Option<serde_json::Value>,
     organizer: Option<WirePerson>,
     #[serde(default)]
     attendees: Vec<WireAttendee>,
@@ -280,6 +288,11 @@ struct WireAttendee {
 }
 
 impl WireAttendee {
+    /// Whether the calendar's own user has said no: the event is shown, and takes no time of theirs.
+    fn is_our_no(&self) -> bool {
+        self.person.is_self && self.response_status.as_deref() == Some("declined")
+    }
+
     fn into_domain(self) -> Attendee {
         Attendee {
             person: self.person.into_domain(),

@@ -1,6 +1,7 @@
 //! Google Calendar API v3. This file sends; what is sent is built in [`requests`],
 //! what comes back is read in [`parse`] and [`event`], what failed is judged in [`errors`].
 
+mod conference;
 mod errors;
 mod event;
 mod oauth;

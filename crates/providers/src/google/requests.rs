@@ -43,8 +43,8 @@ pub(super) fn list_calendars(
 ///
 /// Google wants the same parameters in a full and in an incremental pass. `showDeleted` is therefore left out in both:
 /// `false` is refused beside a sync token, and without it a full pass still brings the cancelled occurrences of living
-/// series (and no other tombstones), an incremental one every deletion. Of each event we ask for what we read: conference
-/// data and the like can be most of it.
+/// series (and no other tombstones), an incremental one every deletion. Of each event we ask for what we read:
+/// attachments, reminders and the like can be most of it.
 pub(super) fn list_events(
     settings: &GoogleSettings,
     context: &CallContext,

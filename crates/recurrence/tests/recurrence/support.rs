@@ -36,6 +36,7 @@ pub fn event(id: &str, start: EventTime, end: EventTime) -> Event {
         organizer: None,
         attendees: vec![],
         link: None,
+        conference: None,
         created_at: None,
         updated_at: None,
     }

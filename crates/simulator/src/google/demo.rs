@@ -125,6 +125,8 @@ fn body(plan: &PlannedEvent) -> Map<String, Value> {
         let guests: Vec<Value> =
             plan.guests.iter().map(|(name, email)| json!({"displayName": name, "email": email})).collect();
         body.insert("attendees".to_owned(), json!(guests));
+        let request = json!({"requestId": plan.title, "conferenceSolutionKey": {"type": "hangoutsMeet"}});
+        body.insert("conferenceData".to_owned(), json!({"createRequest": request}));
     }
     body
 }

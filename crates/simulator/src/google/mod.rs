@@ -8,6 +8,7 @@ pub(crate) mod calendars;
 pub(crate) mod call;
 pub(crate) mod changes;
 pub(crate) mod channels;
+mod conference;
 pub(crate) mod delivery;
 pub(crate) mod demo;
 pub(crate) mod errors;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::calendars;
 use super::channels::{self, Collection};
+use super::conference;
 use super::errors::ApiError;
 use super::event_resource::{self as resource, EventId};
 use super::event_types::{self, Place};
@@ -23,7 +24,10 @@ use crate::state::World;
 pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let now = world.now_for(&opened.id, request.simulated_now());
-    let body = request.json_object()?;
+    let mut body = request.json_object()?;
+    if !conference::is_understood(&request.query)? {
+        conference::keep(&mut body, None);
+    }
     let stored = insert_event(world, &opened.id, &caller.user, body, now)?;
     Ok(ApiResponse::resource(&stored))
 }
@@ -59,6 +63,7 @@ pub(crate) fn insert_event(
     }
     let given = body.clone();
     resource::merge(&mut fresh, body);
+    conference::settle(&mut fresh);
     resource::check(&mut fresh, zone, calendar_id)?;
     event_types::check_new(&fresh, &given, place)?;
     Ok(world.store_event(calendar_id, fresh, now))
@@ -72,6 +77,9 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let uid =
         body.get("iCalUID").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing iCalUID."))?.to_owned();
     body.remove("id");
+    if !conference::is_understood(&request.query)? {
+        conference::keep(&mut body, None);
+    }
     // Whatever it was, the copy is an ordinary event.
     event_types::remove_properties(&mut body);
     let calendar = calendars::calendar(world, &opened.id)?;
@@ -88,6 +96,7 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
         imported.insert("organizer".to_owned(), organizer);
     }
     resource::merge(&mut imported, body);
+    conference::settle(&mut imported);
     resource::check(&mut imported, zone, &opened.id)?;
     let stored = world.store_event(&opened.id, imported, now);
     Ok(ApiResponse::resource(&stored))
@@ -115,7 +124,10 @@ fn change(world: &mut World, caller: &Caller, request: &ApiRequest, how: Change)
     let id = request.event_id()?;
     check_condition(world, &opened.id, id, request)?;
     let now = world.now_for(&opened.id, request.simulated_now());
-    let body = request.json_object()?;
+    let mut body = request.json_object()?;
+    if !conference::is_understood(&request.query)? {
+        conference::keep(&mut body, Some(&complete(world, &opened.id, id)?));
+    }
     let stored = change_event(world, &opened.id, id, body, how, now)?;
     Ok(ApiResponse::resource(&stored))
 }
@@ -143,6 +155,7 @@ pub(crate) fn change_event(
         Change::Replace => resource::without_writable(&before),
     };
     resource::merge(&mut after, body);
+    conference::settle(&mut after);
     if after.get("status") == Some(&json!("cancelled")) {
         return cancel(world, calendar_id, id, now);
     }

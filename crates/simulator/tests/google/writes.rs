@@ -231,3 +231,27 @@ async fn a_reader_may_not_write_and_does_not_see_private_details() {
     assert!(seen["items"][0].get("summary").is_none());
     assert_eq!(seen["items"][0]["start"], stored["start"]);
 }
+
+#[tokio::test]
+async fn a_conference_is_made_for_clients_that_say_they_know_of_it() {
+    let world = World::start().await;
+    let mut wanted = meeting("Review", AT);
+    wanted["conferenceData"] = json!({"createRequest": {"requestId": "r1"}});
+    let ignored = world.insert(wanted.clone()).await;
+    assert_eq!((&ignored["conferenceData"], &ignored["hangoutLink"]), (&Value::Null, &Value::Null));
+    world.post("calendars/primary/events?conferenceDataVersion=2", wanted.clone()).await.fails(400, "invalidParameter");
+
+    let made = world.post("calendars/primary/events?conferenceDataVersion=1", wanted).await.ok();
+    let link = made["hangoutLink"].as_str().unwrap();
+    assert!(link.starts_with("https://meet.google.com/"), "{made}");
+    assert_eq!(made["conferenceData"]["entryPoints"][0]["uri"], link);
+    assert_eq!(made["conferenceData"]["conferenceSolution"]["key"]["type"], "hangoutsMeet");
+    assert_eq!(made["conferenceData"]["createRequest"]["status"]["statusCode"], "success");
+
+    // Who does not know of it takes nothing away, and who does, can.
+    let replaced = world.call(Method::PUT, &path(&made), Some(meeting("Renamed", AT))).await.ok();
+    assert_eq!(replaced["hangoutLink"], link);
+    let without =
+        world.patch(&format!("{}?conferenceDataVersion=1", path(&made)), json!({"conferenceData": null})).await.ok();
+    assert_eq!((&without["conferenceData"], &without["hangoutLink"]), (&Value::Null, &Value::Null));
+}

@@ -130,6 +130,7 @@ pub fn event(provider_id: &str, title: &str) -> Event {
         organizer: None,
         attendees: vec![],
         link: None,
+        conference: None,
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
     }

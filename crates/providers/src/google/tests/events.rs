@@ -1,7 +1,7 @@
 //! Single entries: what each becomes, and that nothing spoils anything else.
 
 use chrono_tz::Tz;
-use evercal_domain::event::{Attendee, Person, Response};
+use evercal_domain::event::{Attendee, Conference, ConferenceKind, Person, Response};
 use evercal_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_PAGE};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
 use proptest::prelude::*;
@@ -57,9 +57,12 @@ fn exactly_the_fields_that_are_read_are_asked_for() {
         "organizer": {"email": "a@example.com", "displayName": "A", "self": true},
         "attendees": [{"email": "b@example.com", "displayName": "B", "self": true, "responseStatus": "accepted",
             "optional": true, "resource": true}],
+        "hangoutLink": "https://meet.example.com/a",
+        "conferenceData": {"conferenceId": "x", "conferenceSolution": {"key": {"type": "addOn"}, "name": "X"},
+            "entryPoints": [{"entryPointType": "phone", "uri": "tel:+1-555-0100", "pin": "1"}]},
         // Not read.
-        "kind": "calendar#event", "sequence": 3, "hangoutLink": "https://example.com", "creator": {"email": "c@example.com"},
-        "reminders": {"useDefault": true}, "conferenceData": {"conferenceId": "x"}, "attachments": [{"fileUrl": "x"}],
+        "kind": "calendar#event", "sequence": 3, "creator": {"email": "c@example.com"},
+        "reminders": {"useDefault": true}, "attachments": [{"fileUrl": "x"}],
         "extendedProperties": {"shared": {"x": "y"}}, "colorId": "1", "guestsCanModify": true, "attendeesOmitted": true,
     });
     // An event is never both, a series and an exception.
@@ -156,6 +159,10 @@ fn a_whole_page_is_understood_without_loss() {
             },
         ],
         link: Some("https://www.google.com/calendar/event?eid=N2tsMm0wc3RhbmQ".into()),
+        conference: Some(Conference {
+            url: "https://meet.google.com/abc-defg-hij".into(),
+            kind: ConferenceKind::GoogleMeet,
+        }),
         created_at: Some("2026-02-20T12:00:00Z".parse().unwrap()),
         updated_at: Some("2026-02-21T12:00:47.123Z".parse().unwrap()),
     };
@@ -396,5 +403,24 @@ proptest! {
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
         drop(events_page(&answer(200, body), EVENTS_PER_PAGE));
+    }
+}
+
+#[test]
+fn what_the_accounts_user_declined_takes_no_time_of_theirs() {
+    let event = |answer: &str, is_self: bool| {
+        let guests = json!([
+            {"email": "ada@example.com", "self": is_self, "responseStatus": answer},
+            {"email": "bob@example.com", "responseStatus": "declined"},
+        ]);
+        let event =
+            json!({"id": "e", "start": {"date": "2026-06-02"}, "end": {"date": "2026-06-03"}, "attendees": guests});
+        let RemoteItem::Event(event) = item(&event) else { panic!("no event") };
+        event.busy
+    };
+    assert!(!event("declined", true));
+    assert!(event("declined", false), "somebody else's no");
+    for answer in ["accepted", "tentative", "needsAction"] {
+        assert!(event(answer, true), "{answer}");
     }
 }

@@ -1,0 +1,59 @@
+//! What a reader is told of an event, from the provider to the API.
+
+use evercal_http::Method;
+use evercal_tests::{USER, World, eventually};
+use serde_json::{Map, Value, json};
+
+const DAY: &str = "2027-03-02";
+
+fn meeting(title: &str, more: &Value) -> Map<String, Value> {
+    let time = |hour: &str| json!({"dateTime": format!("{DAY}T{hour}:00:00Z"), "timeZone": "Europe/Berlin"});
+    let mut event = json!({"summary": title, "start": time("09"), "end": time("10")});
+    for (name, value) in more.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    event.as_object().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conference_and_an_invitation_that_was_declined_reach_the_reader() {
+    let world = World::start().await;
+    let (_, calendar) = world.connect_and_settle().await;
+    let own_answer = |answer: &str| json!({"attendees": [{"email": USER, "responseStatus": answer}]});
+    let zoom = json!({"conferenceData": {
+        "conferenceSolution": {"key": {"type": "addOn"}, "name": "Zoom Meeting"},
+        "entryPoints": [{"entryPointType": "video", "uri": "https://zoom.example/j/1"}],
+    }});
+    for event in [
+        meeting("meet", &json!({"conferenceData": {"createRequest": {"requestId": "r"}}})),
+        meeting("zoom", &zoom),
+        meeting("declined", &own_answer("declined")),
+        meeting("accepted", &own_answer("accepted")),
+    ] {
+        world.control().insert_event(USER, event).unwrap();
+    }
+    let path = format!("/v1/calendars/{calendar}/events?from={DAY}T00:00:00Z&to={DAY}T23:00:00Z&limit=500");
+    let read = async || {
+        let answer = world.api(Method::GET, &path, None).await.unwrap();
+        let items = answer["items"].as_array().unwrap().clone();
+        move |title: &str| items.iter().find(|item| item["title"] == title).cloned()
+    };
+    eventually("all are mirrored", || async {
+        let found = read().await;
+        let missing: Vec<_> =
+            ["meet", "zoom", "declined", "accepted"].into_iter().filter(|title| found(title).is_none()).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    })
+    .await;
+    let found = read().await;
+    let meet = found("meet").unwrap();
+    assert_eq!(meet["conference"]["kind"], "google_meet");
+    assert!(meet["conference"]["url"].as_str().unwrap().starts_with("https://meet.google.com/"), "{meet}");
+    assert_eq!(found("zoom").unwrap()["conference"], json!({"url": "https://zoom.example/j/1", "kind": "third_party"}));
+    assert_eq!(found("accepted").unwrap()["conference"], Value::Null);
+    assert_eq!(
+        (&found("declined").unwrap()["busy"], &found("accepted").unwrap()["busy"]),
+        (&json!(false), &json!(true))
+    );
+    world.end().await;
+}
