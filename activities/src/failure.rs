@@ -54,6 +54,9 @@ pub fn from_store(error: StoreError) -> ActivityError {
     let (name, permanent) = match error.kind {
         StoreErrorKind::Conflict => ("store_conflict", false),
         StoreErrorKind::Unavailable => ("store_unavailable", false),
+        StoreErrorKind::Refused => ("store_refused", false),
+        StoreErrorKind::Schema => ("store_schema", false),
+        StoreErrorKind::Lost => ("store_lost", false),
         // Mended by an operator (a key is given back, a row restored), so worth the attempts that there are.
         StoreErrorKind::Corrupt => ("store_corrupt", false),
         StoreErrorKind::Sealed => ("store_sealed", false),

@@ -14,7 +14,7 @@ use evercal_domain::heartbeat::WORKERS;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, SyncReason};
 use evercal_process::{Pulse, Tasks};
-use evercal_storage::{Store, StoreError, StoreErrorKind, cause_of};
+use evercal_storage::{Store, StoreError, StoreErrorKind, StoreWatch, cause_of};
 use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -110,6 +110,7 @@ pub(crate) struct CatchUp {
     pub clock: Arc<dyn Clock>,
     pub pace: CatchUpPace,
     pub watch: Arc<Watch>,
+    pub store_watch: StoreWatch,
 }
 
 /// What the loop remembers.
@@ -203,7 +204,8 @@ impl CatchUp {
             catching_up: !memory.debt.is_none(),
             well_at,
         });
-        if memory.temporal.is_well() && memory.store.is_well() {
+        // One of which nobody knows yet whether it is ours may have no calendars, and everybody would seem told.
+        if memory.temporal.is_well() && memory.store.is_well() && self.store_watch.condition().is_usable() {
             match tokio::time::timeout(self.pace.heartbeat + ROUND_PATIENCE, self.pay(memory, now)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
@@ -218,6 +220,12 @@ impl CatchUp {
     /// Asks Temporal and the store whether they answer, and moves the heartbeat row, which it answers.
     async fn look(&self, memory: &mut Memory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (temporal, mut store) = tokio::join!(self.signals.ping(), in_time(self.store.last_beat(HEARTBEAT)));
+        // What is not ours knows neither the past nor the calendars.
+        let condition = self.store_watch.condition();
+        if condition.is_foreign() {
+            let sentence = condition.sentence().unwrap_or_default();
+            store = Err(StoreError::new(StoreErrorKind::Unavailable, sentence));
+        }
         if let Ok(well_at) = &store
             && !std::mem::replace(&mut memory.knows_the_past, true)
             && well_at.is_some()

@@ -14,12 +14,14 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use evercal_domain::random::{self, RandomnessUnavailable};
+use evercal_storage::StoreCondition;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
+use crate::state::AppState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of the random part of request ids, which tells processes apart.
@@ -131,6 +133,31 @@ pub(crate) async fn admit(State(admission): State<Admission>, request: Request, 
         Ok(response) => response,
         Err(_) => Problem::of(ProblemKind::TimedOut).into_response(),
     }
+}
+
+/// How long a request may wait for the store while nobody else gets an answer from it either.
+const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Turns away what a store that is not ours would answer wrongly, and what a store that gives no answers would keep waiting.
+pub(crate) async fn while_the_store_answers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let watch = &state.store_watch;
+    let condition = watch.condition();
+    if condition.is_foreign() {
+        return store_away(&condition);
+    }
+    let silence = async {
+        tokio::time::sleep(STORE_PATIENCE).await;
+        watch.until(|condition| !condition.can_read()).await
+    };
+    tokio::select! {
+        response = next.run(request) => response,
+        condition = silence => store_away(&condition),
+    }
+}
+
+fn store_away(condition: &StoreCondition) -> Response {
+    tracing::warn!(condition = condition.sentence(), "turned away because of the store");
+    Problem::of(ProblemKind::StoreUnavailable).into_response()
 }
 
 /// Answers for a handler that panicked.

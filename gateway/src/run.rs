@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use evercal_domain::SystemClock;
+use evercal_storage::{StoreCondition, open_when_possible};
 
 use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND, descriptors_max};
 use crate::server::Gateway;
@@ -33,19 +33,28 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     }
     let store = evercal_settings::store(&lookup)?;
     let listener = Gateway::bind(config.address).await?;
-    let store = evercal_storage::open(&store).await.with_context(|| format!("opening the store {}", store.url))?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 
     // Before the first request, so that no signal to stop is missed.
     let asked_to_stop = evercal_settings::stop_signal()?;
+    tokio::pin!(asked_to_stop);
+    let store = tokio::select! {
+        store = open_when_possible(&store) => store,
+        () = &mut asked_to_stop => return Ok(()),
+    };
     let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
-    let failure = tokio::select! {
+    let watch = gateway.store_watch();
+    let failure: Option<anyhow::Error> = tokio::select! {
         () = asked_to_stop => None,
-        failure = gateway.failed() => Some(failure),
+        failure = gateway.failed() => Some(failure.into()),
+        // A process that is started again opens the store anew.
+        condition = watch.until(StoreCondition::is_beyond_healing) => {
+            Some(anyhow::anyhow!(condition.sentence().unwrap_or_default()))
+        }
     };
     tracing::info!("the gateway stops");
     gateway.stop().await;
-    failure.map_or(Ok(()), |failure| Err(failure.into()))
+    failure.map_or(Ok(()), Err)
 }

@@ -2,22 +2,21 @@
 //! requests neither waits for the database nor fills it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use evercal_domain::Clock;
-use evercal_domain::journal::{SecurityEvent, SecurityKind};
+use evercal_domain::journal::{OTHER_SOURCES, SecurityEvent, SecurityKind};
 use evercal_process::Pulse;
 use evercal_storage::Store;
 use tokio::sync::Notify;
 
 /// The first event of its kind is written at once, those after it together, this far apart.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
-/// Sources that are told apart between two writes; those beyond count together.
-const SOURCES_MAX: usize = 256;
-/// The source of events beyond [`SOURCES_MAX`].
-const OTHER_SOURCES: &str = "others";
+/// Sources of one kind that are told apart between two writes; those beyond count together. Of one kind, so that a flood
+/// hides nothing else.
+const SOURCES_MAX: usize = 64;
 
 /// Takes security events.
 pub(crate) struct SecurityLog {
@@ -38,8 +37,9 @@ impl SecurityLog {
     /// Notes an event. `message` says what was wrong and holds nothing from the request.
     pub(crate) fn note(&self, kind: SecurityKind, source: IpAddr, message: &str) {
         let mut waiting = self.waiting();
-        let mut key = (kind.as_str(), source.to_string());
-        if waiting.len() >= SOURCES_MAX && !waiting.contains_key(&key) {
+        let mut key = (kind.as_str(), network(source));
+        let of_kind = waiting.keys().filter(|(known, _)| *known == kind.as_str()).count();
+        if of_kind >= SOURCES_MAX && !waiting.contains_key(&key) {
             OTHER_SOURCES.clone_into(&mut key.1);
         }
         let source = key.1.clone();
@@ -72,5 +72,45 @@ impl SecurityLog {
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Key, SecurityEvent>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bits of an IPv4 address that are a network's.
+const IPV4_NETWORK_BITS: u32 = 24;
+/// The same of an IPv6 address: what one customer of a provider is given.
+const IPV6_NETWORK_BITS: u32 = 48;
+
+/// The network that an address belongs to.
+fn network(source: IpAddr) -> String {
+    match source.to_canonical() {
+        IpAddr::V4(address) => {
+            let host_bits = Ipv4Addr::BITS - IPV4_NETWORK_BITS;
+            let network = Ipv4Addr::from_bits(address.to_bits() >> host_bits << host_bits);
+            format!("{network}/{IPV4_NETWORK_BITS}")
+        }
+        IpAddr::V6(address) => {
+            let host_bits = Ipv6Addr::BITS - IPV6_NETWORK_BITS;
+            let network = Ipv6Addr::from_bits(address.to_bits() >> host_bits << host_bits);
+            format!("{network}/{IPV6_NETWORK_BITS}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_network_count_together() {
+        for (address, expected) in [
+            ("192.0.2.1", "192.0.2.0/24"),
+            ("192.0.2.255", "192.0.2.0/24"),
+            ("::ffff:192.0.2.7", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+            ("2001:db8:1:ffff::1", "2001:db8:1::/48"),
+            ("::1", "::/48"),
+        ] {
+            assert_eq!(network(address.parse().unwrap()), expected, "{address}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use axum::http::Request;
 use evercal_domain::Clock;
 use evercal_domain::random::RandomnessUnavailable;
 use evercal_process::{Pulse, TaskFailure, Tasks};
-use evercal_storage::Store;
+use evercal_storage::{Store, StoreJournal, StoreProbe, StoreWatch};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -100,6 +100,9 @@ impl Gateway {
         let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), given));
         let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
         let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
+        let (probe, store_watch) =
+            StoreProbe::new(Arc::clone(&store) as _, Arc::clone(&signals) as _, Arc::clone(&clock), config.probe);
+        let store_journal = StoreJournal::new(Arc::clone(&store), Arc::clone(&clock), store_watch.clone());
         let catch_up = Arc::new(CatchUp {
             store: Arc::clone(&store),
             signals: Arc::clone(&signals),
@@ -109,6 +112,7 @@ impl Gateway {
             clock: Arc::clone(&clock),
             pace,
             watch: Arc::clone(&watch),
+            store_watch: store_watch.clone(),
         });
         let state = AppState::new(Shared {
             notices: Notices::new(
@@ -134,10 +138,19 @@ impl Gateway {
             watch,
             consents: Consents::new(limits.requests_max, background.group()),
             tasks: background.group(),
+            store_watch,
         });
 
         background.spawn_loop("security log", limits.task_silence_max, |pulse| security.run(pulse));
         catch_up.run(&background, limits.task_silence_max);
+        let stopping = background.stopping();
+        background.spawn_loop("store probe", limits.task_silence_max, |pulse| async move {
+            pulse.wait(probe.run(stopping)).await;
+        });
+        let stopping = background.stopping();
+        background.spawn_loop("store journal", limits.task_silence_max, |pulse| async move {
+            pulse.wait(store_journal.run(stopping)).await;
+        });
         let serving = background.group();
         let router = routes::router(state.clone(), refusals, ids);
         let connections = serving.group();
@@ -156,6 +169,11 @@ impl Gateway {
     /// Completes when a background task has failed: then the process has to end.
     pub async fn failed(&self) -> TaskFailure {
         self.background.failed().await
+    }
+
+    /// How the store is.
+    pub fn store_watch(&self) -> StoreWatch {
+        self.state.store_watch.clone()
     }
 
     /// Takes no new connections, lets open requests end within the drain time, and ends.

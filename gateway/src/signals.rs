@@ -3,12 +3,13 @@
 
 use async_trait::async_trait;
 use evercal_domain::{AccountId, CalendarId};
+use evercal_storage::InstallationOwner;
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 
 /// The workflows, as far as the gateway talks to them. `Ok` of a telling method means that Temporal has stored it.
 /// Every call ends within a bound that the implementation sets.
 #[async_trait]
-pub trait Signals: Send + Sync {
+pub trait Signals: InstallationOwner + Send + Sync {
     /// Tells a calendar's subscription that something may have changed.
     async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), SignalError>;
     /// Tells an account's workflow something.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use evercal_domain::Clock;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_process::Tasks;
-use evercal_storage::Store;
+use evercal_storage::{Store, StoreWatch};
 
 use crate::accounts::AccountWorkflows;
 use crate::caller::TenantRates;
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub consents: Consents,
     /// For what they say of themselves.
     pub tasks: Tasks,
+    pub store_watch: StoreWatch,
 }
 
 impl AppState {

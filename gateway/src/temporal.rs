@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercal_domain::{AccountId, CalendarId};
+use chrono::{DateTime, Utc};
+use evercal_domain::{AccountId, CalendarId, InstallationId};
+use evercal_settings::Namespace;
+use evercal_storage::InstallationOwner;
 use evercal_workflows::contract::{AccountInput, Close, Notify, SubscriptionMissing, SyncNowResult, pack};
 use evercal_workflows::names;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError};
@@ -56,6 +59,12 @@ impl TemporalSignals {
         self.client.get_or_try_init(connect).await
     }
 
+    /// Our namespace, for what is the same for gateways and workers. Its callers bound their time themselves.
+    async fn namespace(&self) -> Result<Namespace, String> {
+        let client = self.client().await.map_err(|error| error.to_string())?;
+        Ok(Namespace { connection: client.connection().clone(), name: self.options.namespace.clone() })
+    }
+
     /// Why an update was refused. With a payload key the SDK hands it on sealed; what cannot be opened stays so.
     async fn reason(&self, mut failure: Failure) -> String {
         let converter = &self.options.data_converter;
@@ -94,6 +103,17 @@ impl TemporalSignals {
             }
         })
         .await
+    }
+}
+
+#[async_trait]
+impl InstallationOwner for TemporalSignals {
+    async fn owner(&self, ours: InstallationId) -> Result<InstallationId, String> {
+        self.namespace().await?.owner(ours).await
+    }
+
+    async fn synced_after(&self, at: DateTime<Utc>) -> Result<i64, String> {
+        self.namespace().await?.synced_after(at).await
     }
 }
 

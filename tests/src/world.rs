@@ -15,7 +15,7 @@ use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Me
 use evercal_payload_codec::SealingCodec;
 use evercal_settings::TemporalTarget;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
-use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
+use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_worker::builds::BuildId;
 use evercal_workflows::contract::SubscriptionStatus;
@@ -51,6 +51,8 @@ pub struct WorldOptions {
     pub concurrent_syncs: usize,
     /// How the provider behaves.
     pub simulator: SimulatorOptions,
+    /// Where the store is, with its tables; a file in the world's folder when nothing is said.
+    pub database: Option<DatabaseUrl>,
 }
 
 impl Default for WorldOptions {
@@ -63,6 +65,7 @@ impl Default for WorldOptions {
             http: HttpSettings::default(),
             concurrent_syncs: 10,
             simulator: SimulatorOptions::default(),
+            database: None,
         }
     }
 }
@@ -148,7 +151,7 @@ impl World {
         control.create_user(&user)?;
         let settings = Settings {
             store: StoreSettings::new(
-                DatabaseUrl::file(folder.path().join("evercal.db")),
+                options.database.unwrap_or_else(|| DatabaseUrl::file(folder.path().join("evercal.db"))),
                 Keyring::parse(Keyring::generate("test")?.expose())?,
             ),
             channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
@@ -369,11 +372,16 @@ impl World {
 
     /// Starts a worker, again or beside those that run.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
+        self.start_worker_as("worker", self.settings.store.clone())
+    }
+
+    /// Starts one under another name in Temporal, with a store of its own.
+    pub fn start_worker_as(&mut self, identity: &str, store: StoreSettings) -> anyhow::Result<()> {
         let client = evercal_simulator::OauthClient::default();
         let mut google_webhook_address: Url = self.public_url().parse()?;
         google_webhook_address.set_path("/api/webhooks/google");
         let config = WorkerConfig {
-            store: self.settings.store.clone(),
+            store,
             channel_token_keys: self.settings.channel_token_keys.clone(),
             google: evercal_providers::google::GoogleSettings::at(
                 &self.simulator.root_url().parse()?,
@@ -387,12 +395,15 @@ impl World {
             concurrent_syncs: self.settings.concurrent_syncs,
             build_id: self.settings.build_id.clone(),
             simulated_time: self.settings.simulated_time,
+            probe: ProbePace::default(),
         };
-        let target = self.target("worker")?;
-        let deps = Arc::new(evercal_worker::deps(config.clone(), self.store.clone())?);
+        let target = self.target(identity)?;
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
-        let task = tokio::spawn(async move { evercal_worker::serve(&config, target, deps, stopped).await });
+        let runtime = tokio::runtime::Handle::current();
+        // On a thread of its own: the compiler cannot see that its future may move between threads.
+        let task =
+            tokio::task::spawn_blocking(move || runtime.block_on(evercal_worker::serve(&config, target, stopped)));
         self.workers.push(RunningWorker { stop, task });
         Ok(())
     }

@@ -7,7 +7,7 @@ use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
 use evercal_providers::google::GoogleSettings;
 use evercal_settings::{ConfigError, Lookup};
-use evercal_storage::StoreSettings;
+use evercal_storage::{ProbePace, StoreSettings};
 use evercal_workflows::Timing;
 use url::Url;
 
@@ -37,6 +37,8 @@ pub struct WorkerConfig {
     pub build_id: Option<BuildId>,
     /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
     pub simulated_time: bool,
+    /// How often it is looked how the store is.
+    pub probe: ProbePace,
 }
 
 impl WorkerConfig {
@@ -53,6 +55,7 @@ impl WorkerConfig {
             build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
             concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
+            probe: ProbePace::default(),
         })
     }
 }

@@ -15,7 +15,14 @@ use evercal_domain::SystemClock;
 use evercal_http::HttpClient;
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
-use evercal_settings::{Lookup, TemporalTarget, stop_signal, temporal_target};
+use evercal_settings::{Lookup, Namespace, TemporalTarget, stop_signal, temporal_target};
+use evercal_storage::{
+    ProbePace, Store, StoreCondition, StoreJournal, StoreProbe, StoreSettings, StoreWatch, open_when_possible,
+};
+use temporalio_client::Connection as TemporalConnection;
+use temporalio_sdk::runtime::{Runtime, RuntimeOptions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use config::WorkerConfig;
 
@@ -31,30 +38,105 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    let store = evercal_storage::open(&config.store).await;
-    let store = store.with_context(|| format!("opening the store {}", config.store.url))?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
     let asked_to_stop = stop_signal()?;
     let stop = async move {
         asked_to_stop.await;
         tracing::info!("the worker stops");
     };
-    let deps = Arc::new(deps(config.clone(), store)?);
-    serve(&config, target, deps, stop).await
+    serve(&config, target, stop).await
 }
 
-/// Serves all queues until `stop` completes; running activities then get their grace.
+/// Serves all queues until `stop` completes, for as long as the store is well: before that, and whenever it is not any
+/// more, no work is taken, so that it waits for a worker whose store is. Running activities get their grace.
 pub async fn serve(
     config: &WorkerConfig,
     target: TemporalTarget,
-    deps: Arc<Deps>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    queues::serve(config, target, deps, stop).await
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting the SDK runtime")?;
+    tokio::pin!(stop);
+    loop {
+        let opened = tokio::select! {
+            opened = WatchedStore::open(config.store.clone(), config.probe, target.clone()) => opened?,
+            () = &mut stop => return Ok(()),
+        };
+        let stopped = serve_while_fit(config, target.clone(), &runtime, &opened, &mut stop).await;
+        opened.close().await;
+        if stopped? == Stopped::AsAsked {
+            return Ok(());
+        }
+    }
+}
+
+/// Why serving ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    AsAsked,
+    BecauseOfTheStore,
+}
+
+async fn serve_while_fit(
+    config: &WorkerConfig,
+    target: TemporalTarget,
+    runtime: &Runtime,
+    opened: &WatchedStore,
+    mut stop: impl Future<Output = ()> + Unpin + Send,
+) -> anyhow::Result<Stopped> {
+    tokio::select! {
+        _usable = opened.watch.until(StoreCondition::is_usable) => {}
+        // Opened anew, it may be another one.
+        _lost = opened.watch.until(StoreCondition::is_beyond_healing) => return Ok(Stopped::BecauseOfTheStore),
+        () = &mut stop => return Ok(Stopped::AsAsked),
+    }
+    let deps = Arc::new(deps(config.clone(), opened.store.clone())?);
+    let mut stopped = Stopped::AsAsked;
+    let ends = async {
+        tokio::select! {
+            () = &mut stop => {}
+            condition = opened.watch.until(StoreCondition::is_unfit) => {
+                let reason = condition.sentence().unwrap_or_default();
+                tracing::error!(reason, "the worker takes no work until the store is well again");
+                stopped = Stopped::BecauseOfTheStore;
+            }
+        }
+    };
+    queues::serve(config, target, runtime, deps, ends).await?;
+    Ok(stopped)
+}
+
+/// A store that is looked after for as long as it is open.
+struct WatchedStore {
+    store: Arc<dyn Store>,
+    watch: StoreWatch,
+    stop: CancellationToken,
+    looking: TaskTracker,
+}
+
+impl WatchedStore {
+    /// Opens it as soon as that is possible.
+    async fn open(settings: StoreSettings, pace: ProbePace, target: TemporalTarget) -> anyhow::Result<Self> {
+        let store = open_when_possible(&settings).await;
+        let connection = TemporalConnection::connect(target.connection).await.context("connecting to Temporal")?;
+        let namespace = Namespace { connection, name: target.client.namespace };
+        let clock = Arc::new(SystemClock);
+        let (probe, watch) = StoreProbe::new(store.clone(), Arc::new(namespace), clock.clone(), pace);
+        let journal = StoreJournal::new(store.clone(), clock, watch.clone());
+        let (stop, looking) = (CancellationToken::new(), TaskTracker::new());
+        looking.spawn(probe.run(stop.clone()));
+        looking.spawn(journal.run(stop.clone()));
+        looking.close();
+        Ok(Self { store, watch, stop, looking })
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.looking.wait().await;
+    }
 }
 
 /// Puts together what activities work with.
-pub fn deps(config: WorkerConfig, store: Arc<dyn evercal_storage::Store>) -> anyhow::Result<Deps> {
+fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     let http = HttpClient::new(&config.http).context("making the HTTP client")?;
     let google = Arc::new(GoogleProvider::new(config.google, Arc::new(http)));
     let credentials = Arc::new(StoreCredentials(store.clone()));

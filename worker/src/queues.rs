@@ -10,7 +10,7 @@ use evercal_settings::TemporalTarget;
 use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
 use temporalio_client::{Client, Connection};
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder, WorkerTuner};
-use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
+use temporalio_sdk::runtime::{PollerBehavior, Runtime};
 use temporalio_sdk::{Worker, WorkerOptions};
 
 use crate::builds;
@@ -38,6 +38,7 @@ const UNUSED_SLOTS: usize = 1;
 pub(crate) async fn serve(
     config: &WorkerConfig,
     target: TemporalTarget,
+    runtime: &Runtime,
     deps: Arc<Deps>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -46,12 +47,11 @@ pub(crate) async fn serve(
     let life = Life::new(store, clock, connection.clone(), namespace)?;
     let client =
         Client::new(connection, target.client).map_err(|error| anyhow!("making the Temporal client: {error}"))?;
-    let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting the SDK runtime")?;
 
     let mut workers = Vec::new();
     for options in options(config, &deps)? {
         let worker =
-            Worker::new(&runtime, client.clone(), options).map_err(|error| anyhow!("making a worker: {error}"))?;
+            Worker::new(runtime, client.clone(), options).map_err(|error| anyhow!("making a worker: {error}"))?;
         workers.push(worker);
     }
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();

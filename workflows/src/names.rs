@@ -78,6 +78,14 @@ pub const QUEUE_CHANNELS: &str = "evercal-channels";
 /// Task queue of activities that only touch the store.
 pub const QUEUE_STORE: &str = "evercal-store";
 
+/// Id and type of the run that says whose database a namespace's workflows belong to. It has no code and no history to
+/// replay, so that it is not in [`ALL`].
+pub const INSTALLATION: &str = "installation";
+/// Memo of that run: the installation's id.
+pub const MEMO_INSTALLATION: &str = "installation_id";
+/// Task queue of that run. No worker serves it, on purpose: so the run stands still for ever.
+pub const QUEUE_INSTALLATION: &str = "evercal-installation";
+
 /// Search attribute: the provider's name.
 pub const ATTRIBUTE_PROVIDER: SearchAttributeKey<String> = SearchAttributeKey::keyword("EvercalProvider");
 /// Search attribute: the account's id.

@@ -27,6 +27,7 @@ mod postgres_schema;
 mod progress;
 mod security;
 mod server;
+pub mod small_disk;
 pub mod supervise;
 
 pub use binaries::{Binaries, ensure as ensure_binaries};

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use evercal_process::{TaskFailure, make_private};
+use temporalio_client::Connection;
 use tracing::info;
 
 use crate::binaries::{self, Binaries};
@@ -33,6 +34,7 @@ const PORT_IN_USE: &str = "address already in use";
 pub struct TemporalServer {
     address: String,
     namespace: String,
+    connection: Connection,
     own: Option<Own>,
 }
 
@@ -79,12 +81,17 @@ impl TemporalServer {
         let connection = connect_by(connection).await?;
         ensure_namespace(&connection, &options.namespace, options.retention, &options.search_attributes).await?;
         info!(address, namespace = options.namespace, own = own.is_some(), "Temporal is ready");
-        Ok(Self { address, namespace: options.namespace, own })
+        Ok(Self { address, namespace: options.namespace, connection, own })
     }
 
     /// Where the server answers gRPC: `host:port`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// A connection to it.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Whether this process runs it.

@@ -97,6 +97,10 @@ own_id!(
     CalendarId, "cal_", "calendar"
 );
 own_id!(
+    /// An installation: one database, and the workflows of one Temporal namespace that belong to it.
+    InstallationId, "ins_", "installation"
+);
+own_id!(
     /// A push channel. For Google it is also the channel id that the provider sees (36 of the allowed 64 characters).
     ChannelId, "chn_", "channel"
 );

@@ -109,15 +109,18 @@ pub enum SecurityKind {
     ApiKeyRefused,
     /// An OAuth callback whose state we did not make, or that was used before.
     OAuthStateRefused,
+    /// Another database was in the place of the store, or an older one.
+    StoreReplaced,
 }
 
 impl SecurityKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::NoticeRefused,
         Self::NoticeForUnknownChannel,
         Self::NoticeContradicts,
         Self::ApiKeyRefused,
         Self::OAuthStateRefused,
+        Self::StoreReplaced,
     ];
 
     /// The name in rows and answers.
@@ -128,6 +131,7 @@ impl SecurityKind {
             Self::NoticeContradicts => "notice_contradicts",
             Self::ApiKeyRefused => "api_key_refused",
             Self::OAuthStateRefused => "oauth_state_refused",
+            Self::StoreReplaced => "store_replaced",
         }
     }
 
@@ -137,18 +141,36 @@ impl SecurityKind {
     }
 }
 
-/// An entry of the security log. The same kind from the same source within a minute is counted, not repeated, so that a
-/// flood cannot fill the disk.
+/// The source of security events that are not told apart any more.
+pub const OTHER_SOURCES: &str = "others";
+
+/// An entry of the security log. The same kind from the same source within a day is counted, not repeated, so that a flood
+/// cannot fill the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityEvent {
     /// When it was first seen.
     pub at: DateTime<Utc>,
     /// What was seen.
     pub kind: SecurityKind,
-    /// The peer's address, as the gateway saw it.
+    /// The peer's network, as the gateway saw it: an address says no more, and a sender has many.
     pub source: String,
     /// What exactly was wrong; nothing from the request itself.
     pub message: String,
-    /// How often within the minute.
+    /// How often within the day.
     pub count: i64,
+}
+
+/// How often a kind of security event was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecurityCount {
+    /// The kind.
+    pub kind: SecurityKind,
+    /// How often.
+    pub count: i64,
+    /// When the first one was seen.
+    pub first_at: DateTime<Utc>,
+    /// When the last one was seen.
+    pub last_at: DateTime<Utc>,
+    /// From so many sources, each day's counted for itself.
+    pub sources: i64,
 }

@@ -26,6 +26,8 @@ pub use channel::{Channel, ChannelState};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
-pub use ids::{AccountId, ApiKeyId, CalendarId, ChannelId, ProviderCalendarId, ProviderEventId, TenantId};
+pub use ids::{
+    AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderEventId, TenantId,
+};
 pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};

@@ -6,6 +6,7 @@
 //! never the value itself.
 
 mod ending;
+mod installation;
 mod logging;
 mod lookup;
 pub mod names;
@@ -16,11 +17,13 @@ mod strategies;
 mod temporal;
 
 pub use ending::{end, temporal_help};
+pub use installation::Namespace;
 pub use logging::{LogError, log_as_json, log_as_json_into, log_filter};
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
-    google_client_id, google_client_secret, keyring, public_url, store, timing, timing_document, webhook_address,
+    google_client_id, google_client_secret, keyring, keyring_if_set, public_url, store, timing, timing_document,
+    webhook_address,
 };
 pub use sources::{CONFIG_FILE, Environment, Source, Sources};
 pub use stopping::stop_signal;

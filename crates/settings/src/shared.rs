@@ -42,6 +42,13 @@ pub fn store(lookup: &Lookup<'_>) -> Result<StoreSettings, ConfigError> {
     Ok(StoreSettings { url, connections_max, keyring: keyring(lookup)? })
 }
 
+/// `EVERCAL_MASTER_KEY`, for what can be done without it.
+pub fn keyring_if_set(lookup: &Lookup<'_>) -> Result<Option<Keyring>, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_MASTER_KEY";
+    let Some(text) = lookup.optional_secret(VARIABLE)? else { return Ok(None) };
+    Keyring::parse(text.expose()).map(Some).map_err(|error| ConfigError::new(VARIABLE, error, MASTER_KEY_EXAMPLE))
+}
+
 /// `EVERCAL_MASTER_KEY`: the keys that seal credentials; the first seals, all open.
 pub fn keyring(lookup: &Lookup<'_>) -> Result<Keyring, ConfigError> {
     const VARIABLE: &str = "EVERCAL_MASTER_KEY";

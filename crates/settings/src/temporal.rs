@@ -10,6 +10,7 @@ use temporalio_client::{ClientOptions, ConnectionOptions};
 use crate::lookup::{ConfigError, Lookup};
 
 /// Where Temporal is and how to talk to it.
+#[derive(Clone)]
 pub struct TemporalTarget {
     /// The connection.
     pub connection: ConnectionOptions,

@@ -18,10 +18,11 @@ use sqlx::{
 
 use crate::database_url::DatabaseUrl;
 use crate::error::{StoreError, StoreErrorKind, without_values};
-use crate::{postgres, sqlite};
+use crate::sql::accounts::credentials_place;
+use crate::{Keyring, postgres, sqlite};
 
 /// Every table, those first that others refer to.
-pub const TABLES: [&str; 15] = [
+pub const TABLES: &[&str] = &[
     "tenants",
     "api_keys",
     "accounts",
@@ -37,7 +38,11 @@ pub const TABLES: [&str; 15] = [
     "audit_log",
     "security_events",
     "heartbeats",
+    "installation",
 ];
+
+/// Tables in which processes leave rows before there is anybody's calendar: of a target without tenants, they give way.
+const OF_PROCESSES: [&str; 4] = ["audit_log", "security_events", "heartbeats", "installation"];
 
 /// Rows in one `INSERT`: with the widest table far below PostgreSQL's 65,535 parameters.
 const ROWS_PER_STATEMENT: usize = 500;
@@ -56,10 +61,11 @@ pub struct CopiedTable {
 }
 
 /// Copies everything from a SQLite file into a PostgreSQL database that has the tables and no rows. `progress` is told
-/// each table and how many of its rows are done.
+/// each table and how many of its rows are done. With a keyring, what is sealed in the file has to open with it.
 pub async fn copy_store(
     source: &DatabaseUrl,
     target: &DatabaseUrl,
+    keyring: Option<&Keyring>,
     mut progress: impl FnMut(&'static str, u64),
 ) -> Result<Vec<CopiedTable>, StoreError> {
     let (DatabaseUrl::Sqlite(path), DatabaseUrl::Postgres(options)) = (source, target) else {
@@ -76,12 +82,15 @@ pub async fn copy_store(
         }
     }
     let mut reader = open_source(SqliteConnectOptions::new().filename(path)).await?;
+    if let Some(keyring) = keyring {
+        opens_all(&mut reader, keyring).await?;
+    }
     let mut writer = open_target(options).await?;
     let mut transaction = writer.begin().await.map_err(failed("begin"))?;
+    make_room(&mut transaction).await?;
     let mut copied = Vec::new();
-    for table in TABLES {
+    for &table in TABLES {
         let columns = columns_of(&mut transaction, table).await?;
-        is_empty(&mut transaction, table).await?;
         let read = copy_table(&mut reader, &mut transaction, table, &columns, &mut progress).await?;
         let written = contents(&mut transaction, table, &columns).await?;
         if read != written {
@@ -256,6 +265,34 @@ async fn columns_of(writer: &mut PgConnection, table: &str) -> Result<Vec<Column
         Ok(Column { name, kind })
     };
     columns.into_iter().map(column).collect()
+}
+
+/// Sees that nothing of anybody's is in the target, and removes what its processes left there.
+async fn make_room(writer: &mut PgConnection) -> Result<(), StoreError> {
+    for table in TABLES.iter().filter(|table| !OF_PROCESSES.contains(table)) {
+        is_empty(writer, table).await?;
+    }
+    for table in OF_PROCESSES {
+        // Nobody adds a row before the copy is committed.
+        let statement = format!("LOCK TABLE {table}; DELETE FROM {table}");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *writer).await.map_err(failed("make room"))?;
+    }
+    Ok(())
+}
+
+/// Refuses keys with which nobody could use the copy.
+async fn opens_all(reader: &mut SqliteConnection, keyring: &Keyring) -> Result<(), StoreError> {
+    let sealed = "SELECT id, credentials FROM accounts WHERE credentials IS NOT NULL ORDER BY id";
+    let mut rows = sqlx::query_as::<_, (String, Vec<u8>)>(sealed).fetch(reader);
+    while let Some((account, credentials)) = rows.try_next().await.map_err(failed("read credentials"))? {
+        if keyring.open(credentials_place(&account), &credentials).is_err() {
+            return Err(refused(format!(
+                "the master key does not open the credentials of {account}: set EVERCAL_MASTER_KEY to the key that the \
+                 file was used with (of `evercal dev`, it is `master_key` in dev-keys.json)"
+            )));
+        }
+    }
+    Ok(())
 }
 
 async fn is_empty(writer: &mut PgConnection, table: &str) -> Result<(), StoreError> {

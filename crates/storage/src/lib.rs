@@ -9,6 +9,7 @@ pub mod error;
 pub mod repository;
 pub mod types;
 
+mod condition;
 mod copy;
 mod database_url;
 mod migrations;
@@ -20,13 +21,17 @@ mod touched;
 
 use std::sync::Arc;
 
+pub use condition::{
+    InstallationOwner, ProbePace, StoreCondition, StoreJournal, StoreProbe, StoreTrouble, StoreWatch, TroubleKind,
+    open_when_possible,
+};
 pub use copy::{CopiedTable, copy_store};
 pub use database_url::DatabaseUrl;
 pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use repository::{
-    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants,
+    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants, Upkeep,
 };
 pub use types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange,

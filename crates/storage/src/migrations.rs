@@ -36,3 +36,19 @@ pub fn states(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<Vec<Mig
     }
     Ok(states)
 }
+
+/// Refuses tables that a newer version made: this one can bring them nowhere.
+pub fn refuse_newer(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<(), StoreError> {
+    let known = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let newest = applied.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    if newest > known { Err(newer(newest, known)) } else { Ok(()) }
+}
+
+/// The tables are newer than this version.
+pub fn newer(newest: i64, known: i64) -> StoreError {
+    let problem = format!(
+        "a newer version of evercal has brought these tables up to migration {newest}, and this one knows them up to {known}: \
+         run that version or a newer one, or go back to a backup from before it"
+    );
+    StoreError::new(StoreErrorKind::Configuration, problem)
+}

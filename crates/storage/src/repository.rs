@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
-use evercal_domain::journal::{AuditEntry, SecurityEvent};
+use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, InstallationId,
     ProviderEventId, RemoteCalendar, TenantId,
 };
 
@@ -20,12 +20,22 @@ use crate::types::{
 
 /// Everything at once; what composition roots pass around.
 pub trait Store:
-    Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Send + Sync
+    Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Upkeep + Send + Sync
 {
 }
 
 impl<T> Store for T where
-    T: Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Send + Sync
+    T: Tenants
+        + Accounts
+        + Authorizations
+        + Calendars
+        + Channels
+        + Mirror
+        + Journal
+        + Heartbeats
+        + Upkeep
+        + Send
+        + Sync
 {
 }
 
@@ -229,8 +239,11 @@ pub trait Journal: Send + Sync {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Audit entries, newest first.
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError>;
-    /// Counts a security event: the same kind from the same source in the same minute is one row.
+    /// Counts a security event: the same kind from the same source on the same day is one row. Of one kind and day, 256
+    /// sources are told apart, and those beyond count as [`evercal_domain::journal::OTHER_SOURCES`]; 30 days are kept.
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
+    /// How often each kind was seen, in all that is kept.
+    async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError>;
     /// Security events, newest first.
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
 }
@@ -252,4 +265,23 @@ pub trait Heartbeats: Send + Sync {
     async fn forget_beats(&self, kind: &str, before: DateTime<Utc>) -> Result<(), StoreError>;
     /// Forgets one service.
     async fn forget_beat(&self, service: &str) -> Result<(), StoreError>;
+}
+
+/// What shows whether a store can do all that it is for, and what keeps it so ([`crate::StoreProbe`] does it regularly).
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Reads from each table, over the connections that all reads use.
+    async fn try_reading(&self) -> Result<(), StoreError>;
+    /// Writes in a transaction, over the connections that all writes use, and sees whether each table may be written.
+    /// Answers whose database this is; an empty one is given an id.
+    async fn try_writing(&self, at: DateTime<Utc>) -> Result<InstallationId, StoreError>;
+    /// Reads and writes over a new connection: what works here and not by the ways of all others will not heal by itself.
+    async fn try_afresh(&self, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// When a process showed last that it can write; `None` in a new database.
+    async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// Brings what was committed into the file, so that the file alone is nearly up to date. Nothing for a server, which
+    /// does so by itself.
+    async fn checkpoint(&self) -> Result<(), StoreError>;
+    /// Looks for damaged pages; `Corrupt` when there are some.
+    async fn check_pages(&self) -> Result<(), StoreError>;
 }

@@ -13,7 +13,7 @@ mod engines;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use conformance::Database;
-use conformance::fixtures::{add_tenant, seeded};
+use conformance::fixtures::{add_tenant, at, seeded};
 use evercal_devserver::postgres::{PostgresServer, shared};
 use evercal_storage::{Keyring, StoreErrorKind, StoreSettings};
 
@@ -90,7 +90,7 @@ async fn a_wrong_password_is_a_matter_of_configuration_and_is_not_shown() {
     let url = server().url("postgres").replace(server().password(), "wrong-marker");
     let database = Database::new(&url, ());
     let error = database.try_open(&database.key).await.err().unwrap();
-    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    assert_eq!(error.kind, StoreErrorKind::Refused);
     let cause = error.cause().unwrap();
     assert!(cause.contains("password authentication failed"), "{cause}");
     let shown = format!("{error} {cause} {error:?}");
@@ -106,4 +106,37 @@ async fn an_error_shows_no_values_of_rows() {
     assert_eq!(error.kind, StoreErrorKind::Conflict);
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains(&tenant.id.to_string()), "{shown}");
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_on_one_table_shows_and_names_the_table() {
+    let database = fresh();
+    evercal_storage::migrate(&database.url).await.unwrap();
+    let name = name(&database);
+    let role = format!("limited_{name}");
+    let query = |statement: &str| server().query(&name, statement).unwrap();
+    query(&format!("CREATE ROLE {role} LOGIN PASSWORD 'limited'"));
+    query(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"));
+    let url = format!("postgres://{role}:limited@{}/{name}", server().address());
+    let limited = Database::new(&url, ());
+    let store = limited.try_open(&limited.key).await.unwrap();
+    store.try_reading().await.unwrap();
+    store.try_writing(at(1)).await.unwrap();
+
+    query(&format!("REVOKE DELETE ON quarantine FROM {role}"));
+    let error = store.try_writing(at(2)).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert!(error.to_string().contains("quarantine"), "{error}");
+    store.try_reading().await.unwrap();
+
+    query(&format!("REVOKE SELECT ON events FROM {role}"));
+    let error = store.try_reading().await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert!(error.cause().unwrap().contains("events"), "{:?}", error.cause());
+
+    query(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"));
+    store.try_reading().await.unwrap();
+    store.try_writing(at(3)).await.unwrap();
+    query(&format!("ALTER ROLE {role} SET default_transaction_read_only = on"));
+    assert_eq!(store.try_afresh(at(4)).await.unwrap_err().kind, StoreErrorKind::Refused);
 }

@@ -11,7 +11,8 @@ mod conformance;
 
 use conformance::Database;
 use conformance::accounts::attempt;
-use conformance::fixtures::{Seeded, add_account, seeded, tokens};
+use conformance::fixtures::{Seeded, add_account, at, seeded, single, tokens};
+use evercal_devserver::small_disk::SmallDisk;
 use evercal_domain::account::Secret;
 use evercal_storage::{AuthorizationAttempt, DatabaseUrl, StoreErrorKind};
 use sqlx::{Connection as _, SqliteConnection};
@@ -73,7 +74,7 @@ async fn a_file_from_a_newer_version_is_refused_with_its_reason() {
     sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").execute(&mut connection).await.unwrap();
     let error = database.try_open(&database.key).await.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
-    assert!(error.to_string().contains("another version of evercal"), "{error}");
+    assert!(error.to_string().contains("a newer version of evercal"), "{error}");
 }
 
 #[tokio::test]
@@ -88,4 +89,103 @@ async fn a_file_that_is_no_database_or_has_no_folder_is_an_error_that_names_it()
         assert_eq!(error.kind, kind);
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }
+}
+
+/// SQLite rolls a transaction back by itself after some errors, of which a trigger can make one anywhere.
+#[tokio::test]
+async fn a_write_that_is_rolled_back_by_the_database_itself_costs_no_connection() {
+    let database = fresh();
+    let seeded = seeded(&database).await;
+    database
+        .execute(
+            "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
+        )
+        .await;
+    for _ in 0..3 {
+        let error = seeded.try_commit(&[single("one", "a")], &[], None).await.unwrap_err();
+        assert!(error.cause().unwrap().contains("full"), "it is the error of the write: {error} {:?}", error.cause());
+    }
+    database.execute("DROP TRIGGER full").await;
+    seeded.commit(&[single("one", "a")]).await;
+    seeded.store.try_writing(at(1)).await.unwrap();
+    assert_eq!(seeded.items().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_is_written_again_as_soon_as_there_is_room() {
+    let Some(disk) = SmallDisk::mount(16 * 1024 * 1024) else {
+        eprintln!("no disk can be mounted here; the test above covers what follows from a full one");
+        return;
+    };
+    let database = Database::new(&format!("sqlite://{}", disk.folder().join("evercal.db").display()), ());
+    let seeded = seeded(&database).await;
+    let long = "x".repeat(2_000);
+    let items: Vec<_> = (0..500).map(|index| single(&format!("event{index}"), &long)).collect();
+    for round in 0..3 {
+        disk.fill().unwrap();
+        let mut errors = Vec::new();
+        // The log has room of its own for the first writes.
+        for _ in 0..20 {
+            if let Err(error) = seeded.try_commit(&items, &[], None).await {
+                errors.push(error.cause().unwrap());
+            }
+        }
+        assert!(errors.iter().any(|error| error.contains("full")), "round {round}: the disk was full: {errors:?}");
+        assert!(seeded.store.tenants().await.is_ok(), "it can be read");
+        disk.free().unwrap();
+        seeded.store.try_writing(at(1)).await.unwrap();
+        seeded.commit(&items).await;
+        assert_eq!(seeded.items().await.len(), 500);
+    }
+}
+
+#[tokio::test]
+async fn after_a_checkpoint_the_file_alone_holds_what_was_committed() {
+    let database = fresh();
+    let seeded = seeded(&database).await;
+    seeded.commit(&[single("one", "a-marker-of-this-test")]).await;
+    let DatabaseUrl::Sqlite(path) = &database.url else { panic!("it is a file") };
+    assert!(!contains(&std::fs::read(path).unwrap(), "a-marker-of-this-test"), "it is in the log only");
+    seeded.store.checkpoint().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("evercal.db");
+    std::fs::copy(path, &alone).unwrap();
+    let copy = Database::new(&format!("sqlite://{}", alone.display()), ());
+    let store = copy.open_with_key(&database.key).await;
+    let items = store.items(seeded.calendar, &evercal_storage::PageRequest::first(10)).await.unwrap().items;
+    assert_eq!(items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_was_taken_away_or_replaced_is_lost_although_its_connections_go_on() {
+    let database = fresh();
+    let store = database.open().await;
+    let DatabaseUrl::Sqlite(path) = &database.url else { panic!("it is a file") };
+    let aside = path.with_extension("aside");
+    std::fs::rename(path, &aside).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.try_reading().await.unwrap_err().kind, StoreErrorKind::Lost);
+        assert_eq!(store.try_writing(at(1)).await.unwrap_err().kind, StoreErrorKind::Lost);
+        std::fs::write(path, "another").unwrap();
+    }
+    std::fs::rename(&aside, path).unwrap();
+    store.try_reading().await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_pages_are_found() {
+    let database = fresh();
+    let seeded = seeded(&database).await;
+    let items: Vec<_> = (0..500).map(|index| single(&format!("event{index}"), &"x".repeat(500))).collect();
+    seeded.commit(&items).await;
+    seeded.store.checkpoint().await.unwrap();
+    seeded.store.check_pages().await.unwrap();
+    let DatabaseUrl::Sqlite(path) = &database.url else { panic!("it is a file") };
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 3 * 4096].fill(0xff);
+    // In place: the file stays the same.
+    std::fs::write(path, &bytes).unwrap();
+    let error = seeded.store.check_pages().await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Corrupt, "{error}");
 }

@@ -8,6 +8,7 @@ use axum::http::HeaderValue;
 use evercal_domain::SyncStrategies;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_providers::google::GoogleSettings;
+use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
 use url::Url;
 
@@ -41,6 +42,8 @@ pub struct GatewayConfig {
     pub cors_origins: Vec<HeaderValue>,
     /// Heartbeat and catch-up.
     pub catch_up: CatchUpPace,
+    /// How often it is looked how the store is.
+    pub probe: ProbePace,
 }
 
 /// The bounds that keep one gateway answering. The defaults suit a small machine.
@@ -146,6 +149,7 @@ impl GatewayConfig {
             limits: GatewayLimits::default(),
             cors_origins: cors_origins(lookup)?,
             catch_up: CatchUpPace::default(),
+            probe: ProbePace::default(),
         })
     }
 }

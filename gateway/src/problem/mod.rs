@@ -125,10 +125,13 @@ impl From<StoreError> for Problem {
             StoreErrorKind::InvalidCursor => Self::invalid_cursor(),
             StoreErrorKind::NotFound => Self::of(ProblemKind::Gone),
             StoreErrorKind::Conflict => Self::of(ProblemKind::ChangedMeanwhile),
-            StoreErrorKind::Unavailable => Self::of(ProblemKind::StoreUnavailable),
-            StoreErrorKind::Corrupt | StoreErrorKind::Sealed | StoreErrorKind::Configuration => {
-                Self::of(ProblemKind::Internal)
-            }
+            // An operator gives back what is missing; the caller is not to blame, and trying again helps.
+            StoreErrorKind::Unavailable
+            | StoreErrorKind::Refused
+            | StoreErrorKind::Schema
+            | StoreErrorKind::Lost
+            | StoreErrorKind::Configuration => Self::of(ProblemKind::StoreUnavailable),
+            StoreErrorKind::Corrupt | StoreErrorKind::Sealed => Self::of(ProblemKind::Internal),
         }
     }
 }

@@ -64,6 +64,8 @@ pub(super) struct SyncHealth {
     workers: usize,
     /// What is wrong; empty unless the status is `down`.
     problems: Vec<HealthProblem>,
+    /// What somebody should look at although calendars are kept fresh, such as damaged pages of the database.
+    warnings: Vec<String>,
     /// When nothing was owed to any calendar last.
     well_at: Option<DateTime<Utc>>,
     /// Lines that this gateway could not write into its log since its start.
@@ -113,6 +115,7 @@ pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
         store: seen.store,
         workers: seen.workers.alive,
         problems,
+        warnings: warnings(&state),
         well_at: seen.well_at,
         log_lines_lost: log_lines_lost(),
     })
@@ -138,12 +141,24 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
             problems.push(HealthProblem { part, detail: detail.to_owned(), since });
         }
     };
-    problem(!seen.store, Part::Store, "The store does not answer.", seen.store_away_since);
+    let condition = state.store_watch.condition();
+    let trouble = condition.sentence().filter(|_| condition.is_unfit() || !condition.can_read());
+    let since = condition.trouble().map(|trouble| trouble.since);
+    match trouble {
+        Some(sentence) => problem(true, Part::Store, &sentence, since),
+        None => problem(!seen.store, Part::Store, "The store does not answer.", seen.store_away_since),
+    }
     problem(!seen.temporal, Part::Temporal, "Temporal does not answer.", seen.temporal_away_since);
     // Workers show their signs of life in the store: without it nothing is known of them.
     let are_missing = seen.store && seen.workers.alive == 0;
     problem(are_missing, Part::Workers, NO_WORKER, seen.workers.missing_since);
     problems
+}
+
+/// What is wrong with the store, and keeps nobody from working with it.
+fn warnings(state: &AppState) -> Vec<String> {
+    let condition = state.store_watch.condition();
+    condition.sentence().filter(|_| condition.is_usable()).into_iter().collect()
 }
 
 fn seen(state: &AppState) -> Option<Seen> {

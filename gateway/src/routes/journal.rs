@@ -1,10 +1,8 @@
 //! What happened, for people and tests: the audit log of the caller's tenant, and how often what was refused.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
-use evercal_domain::limits::API_PAGE_ROWS_MAX;
+use chrono::{DateTime, Utc};
 use evercal_storage::AuditOf;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -59,14 +57,19 @@ pub(super) async fn audit(
     Ok(Json(List::of(listing.with_cursor(entries, ""), AuditBody::from)))
 }
 
-/// How often a kind of security event was seen.
+/// How often a kind of security event was seen within the last 30 days.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SecurityCountBody {
     kind: &'static str,
     count: i64,
+    first_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+    /// From so many networks, each day's counted for itself; beyond 256 a day they count as one.
+    networks: i64,
 }
 
-/// How often what was refused, by kind, over the newest entries. They belong to no tenant, so no source is shown.
+/// How often what was refused or suspicious, by kind, within the last 30 days. It belongs to no tenant, so no source is
+/// shown.
 #[utoipa::path(
     get, path = "/v1/security-events", tag = "operators", security(("api_key" = [])),
     responses((status = 200, description = "The counts.", body = List<SecurityCountBody>), NotModified, Refusals)
@@ -75,11 +78,12 @@ pub(super) async fn security_events(
     Operator(_caller): Operator,
     State(state): State<AppState>,
 ) -> Result<Json<List<SecurityCountBody>>, Problem> {
-    let mut counts = BTreeMap::new();
-    for event in state.store.security_events(API_PAGE_ROWS_MAX).await? {
-        let count: &mut i64 = counts.entry(event.kind.as_str()).or_default();
-        *count = count.saturating_add(event.count);
-    }
-    let items = counts.into_iter().map(|(kind, count)| SecurityCountBody { kind, count }).collect();
-    Ok(Json(List::whole(items)))
+    let items = state.store.security_counts().await?.into_iter().map(|counted| SecurityCountBody {
+        kind: counted.kind.as_str(),
+        count: counted.count,
+        first_at: counted.first_at,
+        last_at: counted.last_at,
+        networks: counted.sources,
+    });
+    Ok(Json(List::whole(items.collect())))
 }

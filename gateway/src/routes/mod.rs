@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::conditional::conditional;
-use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked};
+use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked, while_the_store_answers};
 use crate::openapi::Common;
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
@@ -48,10 +48,11 @@ pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestI
     let cors = cors(&state.config.cors_origins);
 
     let api = api().layer(from_fn(conditional)).layer(CompressionLayer::new());
+    let with_store = || from_fn_with_state(state.clone(), while_the_store_answers);
     let (router, document) = OpenApiRouter::with_openapi(Common::openapi())
         .merge(webhooks().route_layer(from_fn_with_state(notices, admit)))
-        .merge(sync().route_layer(from_fn_with_state(syncs, admit)))
-        .merge(api.route_layer(from_fn_with_state(requests, admit)))
+        .merge(sync().route_layer(with_store()).route_layer(from_fn_with_state(syncs, admit)))
+        .merge(api.route_layer(with_store()).route_layer(from_fn_with_state(requests, admit)))
         .merge(health())
         .split_for_parts();
     router

@@ -59,6 +59,10 @@ pub(crate) async fn google(
         channels: vec![hint(&headers, claim)],
     };
     match state.notices.take(claim.calendar_id, notify).await {
+        // In another's store there are none of our calendars.
+        Ok(Delivered::Unknown) if state.store_watch.condition().is_foreign() => {
+            Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
+        }
         Ok(Delivered::Unknown) => {
             let message = "a notice with a valid token for a calendar that does not exist";
             state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);

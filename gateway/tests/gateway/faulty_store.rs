@@ -9,17 +9,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
-use evercal_domain::journal::{AuditEntry, SecurityEvent};
+use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, InstallationId,
     ProviderEventId, RemoteCalendar, TenantId,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
     Channels, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
     PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, Store, StoreError,
-    StoreErrorKind, StoredItem, SyncPosition, SyncRun, Tenants,
+    StoreErrorKind, StoredItem, SyncPosition, SyncRun, Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -156,6 +156,7 @@ through! { Journal:
     append_audit(entry: &AuditEntry) -> ();
     audit_entries(of: AuditOf, page: &PageRequest) -> Page<AuditEntry>;
     count_security_event(event: &SecurityEvent) -> ();
+    security_counts() -> Vec<SecurityCount>;
     security_events(limit: u32) -> Vec<SecurityEvent>;
 }
 
@@ -165,4 +166,13 @@ through! { Heartbeats:
     beats_of(kind: &str) -> Vec<(String, DateTime<Utc>)>;
     forget_beats(kind: &str, before: DateTime<Utc>) -> ();
     forget_beat(service: &str) -> ();
+}
+
+through! { Upkeep:
+    try_reading() -> ();
+    try_writing(at: DateTime<Utc>) -> InstallationId;
+    try_afresh(at: DateTime<Utc>) -> ();
+    last_written_at() -> Option<DateTime<Utc>>;
+    checkpoint() -> ();
+    check_pages() -> ();
 }

@@ -22,6 +22,8 @@ mod pages;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tenants;

@@ -9,16 +9,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use chrono::{DateTime, Utc};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::heartbeat::worker_service;
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, Provider, ProviderCalendarId,
-    RemoteCalendar, SyncStrategy, SystemClock, TenantId,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, InstallationId, Provider,
+    ProviderCalendarId, RemoteCalendar, SyncStrategy, SystemClock, TenantId,
 };
 use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
-use evercal_storage::{AccountAdmission, DatabaseUrl, Keyring, Store, StoreSettings};
+use evercal_storage::{AccountAdmission, DatabaseUrl, InstallationOwner, Keyring, Store, StoreSettings};
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -67,6 +68,10 @@ pub struct Workflows {
     pub strategies: Mutex<Vec<SyncStrategy>>,
     /// These accounts run.
     pub accounts: Mutex<HashSet<AccountId>>,
+    /// Whose database the workflows belong to.
+    pub installation: Mutex<Option<InstallationId>>,
+    /// So many calendars have synced since the store was written last.
+    pub synced_since: Mutex<i64>,
     /// What `sync_now` answers; without it, it hangs as it does without a worker.
     pub sync: Mutex<Option<Result<SyncNowResult, SignalError>>>,
 }
@@ -91,6 +96,20 @@ impl Workflows {
             _ => None,
         };
         self.calls().into_iter().filter_map(of_calendar).collect()
+    }
+}
+
+#[async_trait]
+impl InstallationOwner for Workflows {
+    async fn owner(&self, ours: InstallationId) -> Result<InstallationId, String> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err("down".into());
+        }
+        Ok(*self.installation.lock().unwrap().get_or_insert(ours))
+    }
+
+    async fn synced_after(&self, _at: DateTime<Utc>) -> Result<i64, String> {
+        Ok(*self.synced_since.lock().unwrap())
     }
 }
 
@@ -195,6 +214,8 @@ impl World {
         config.catch_up.heartbeat = Duration::from_millis(20);
         config.catch_up.calendars_per_second = 1_000;
         config.catch_up.pause = Duration::from_millis(50);
+        config.probe.write = Duration::from_millis(100);
+        config.probe.lasts_after = Duration::from_secs(1);
         config.limits.sync_patience = Duration::from_secs(2);
         let has_worker = Arc::new(AtomicBool::new(true));
         tokio::spawn(show_life(Arc::clone(&store), Arc::clone(&has_worker)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use comfy_table::Cell;
+use evercal_settings::Lookup;
 use evercal_storage::{CopiedTable, DatabaseUrl, MigrationState};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -90,7 +91,11 @@ pub async fn migrate(options: &MigrateOptions, find: &dyn Fn(&str) -> Option<Str
 pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     let target = options.options.url(find)?;
     let progress = spinner();
-    let copied = evercal_storage::copy_store(&options.from, &target, |table, rows| {
+    // Not needed for the copy, but for everybody who uses it; where it is set, it is tried.
+    let keyring = evercal_settings::keyring_if_set(&Lookup::new(find)).map_err(|error| {
+        CliError::usage(error.to_string(), "give the master key that the file was used with, or none")
+    })?;
+    let copied = evercal_storage::copy_store(&options.from, &target, keyring.as_ref(), |table, rows| {
         progress.set_message(format!("{table}: {rows} rows"));
     })
     .await;

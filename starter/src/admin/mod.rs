@@ -69,7 +69,7 @@ impl Command {
 
     /// Whether any setting has a meaning for it: the way to Temporal is read by its SDK.
     pub fn reads_settings(&self) -> bool {
-        !matches!(self, Self::PrepareTemporal(_) | Self::Builds(_))
+        !matches!(self, Self::Builds(_))
     }
 }
 
@@ -79,7 +79,7 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Exi
     let answer = match command {
         Command::Migrate(options) => database::migrate(&options, find).await,
         Command::CopyStore(options) => database::copy(&options, find).await,
-        Command::PrepareTemporal(options) => temporal::prepare(&options).await,
+        Command::PrepareTemporal(options) => temporal::prepare(&options, find).await,
         Command::Builds(command) => builds::run(command, find).await,
         Command::Tenants(command) => tenants::run(command, find).await,
         Command::Keys(command) => keys::run(command, find).await,
@@ -155,6 +155,8 @@ fn told(error: &StoreError) -> CliError {
         StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
         StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
         StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
+        StoreErrorKind::Refused => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
+        StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
         _ => (Failure::Error, "the message says what the database answered"),
     };
     CliError::new(failure, message, advice)

@@ -3,12 +3,16 @@
 
 use clap::Args;
 use evercal_devserver::{DEFAULT_RETENTION, ensure_namespace, keywords_and_instants};
-use evercal_settings::temporal_help;
+use evercal_domain::{Clock as _, InstallationId, SystemClock};
+use evercal_settings::{Lookup, Namespace, temporal_help};
+use evercal_storage::{Keyring, StoreSettings};
 use evercal_workflows::names;
 use serde_json::json;
 use temporalio_client::Connection;
+use tonic::Status;
 
 use super::patience::Patience;
+use super::told;
 use crate::cli::{CliError, Failure, pretty};
 
 /// What the command takes.
@@ -16,6 +20,9 @@ use crate::cli::{CliError, Failure, pretty};
 pub struct PrepareOptions {
     #[command(flatten)]
     patience: Patience,
+    /// The database of `DATABASE_URL` is the installation's from now on, whichever was before
+    #[arg(long)]
+    adopt_database: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -35,7 +42,7 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
 }
 
 /// Registers what is missing, and returns when it can be used. What is there is left alone.
-pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
+pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     let attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     let (connection, namespace) =
         options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
@@ -44,9 +51,59 @@ pub async fn prepare(options: &PrepareOptions) -> Result<String, CliError> {
                       where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
         CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
+    let installation = belong(&Namespace { connection, name: namespace.clone() }, options.adopt_database, find).await?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {
-        return Ok(pretty(&json!({"namespace": namespace, "search_attributes": attributes})));
+        let installation = installation.map(|id| id.to_string());
+        let answer = json!({"namespace": namespace, "search_attributes": attributes, "installation": installation});
+        return Ok(pretty(&answer));
     }
-    Ok(format!("The namespace `{namespace}` has the {} search attributes that evercal needs.\n", attributes.len()))
+    let whose = match installation {
+        Some(id) => format!("Its workflows belong to the database of DATABASE_URL ({id})."),
+        None => "Its workflows will belong to the database of the first gateway or worker that starts.".to_owned(),
+    };
+    let count = attributes.len();
+    Ok(format!("The namespace `{namespace}` has the {count} search attributes that evercal needs.\n{whose}\n"))
+}
+
+/// Says that the workflows belong to the database of `DATABASE_URL`, where there is one. A database that is not there yet is
+/// left to the first process that opens it.
+async fn belong(
+    namespace: &Namespace,
+    adopt: bool,
+    find: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<InstallationId>, CliError> {
+    let ours = match database(find).await {
+        Ok(ours) => ours,
+        Err(error) if adopt => return Err(error),
+        Err(error) => {
+            tracing::debug!(message = error.message, "no database is asked whose it is");
+            return Ok(None);
+        }
+    };
+    let failed = |status: Status| {
+        let message = format!("Temporal does not say whose database its workflows belong to: {}", status.message());
+        CliError::new(Failure::Error, message, "ask for the right to start workflows in the namespace")
+    };
+    if adopt {
+        namespace.forget().await.map_err(failed)?;
+    }
+    let owner = namespace.owner_or_claim(ours).await.map_err(failed)?;
+    if owner == ours {
+        return Ok(Some(ours));
+    }
+    let message = format!(
+        "the workflows of the namespace `{}` belong to the database of {owner}, and DATABASE_URL names the one of {ours}",
+        namespace.name
+    );
+    let advice = "correct DATABASE_URL or TEMPORAL_NAMESPACE; where that database is lost, give --adopt-database \
+                  (docs/operations.md)";
+    Err(CliError::new(Failure::Error, message, advice))
+}
+
+async fn database(find: &dyn Fn(&str) -> Option<String>) -> Result<InstallationId, CliError> {
+    let url = evercal_settings::database_url(&Lookup::new(find))
+        .map_err(|error| CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE)"))?;
+    let store = evercal_storage::open(&StoreSettings::new(url, Keyring::none())).await.map_err(|error| told(&error))?;
+    store.try_writing(SystemClock.now()).await.map_err(|error| told(&error))
 }

@@ -33,6 +33,8 @@ pub(super) struct Folder {
     /// Absolute.
     pub(super) path: PathBuf,
     pub(super) kept: Kept,
+    /// Whether what was there is to be forgotten.
+    pub(super) fresh: bool,
     _lock: File,
 }
 
@@ -94,7 +96,7 @@ impl Folder {
             clear(&path)?;
         }
         write_private(&path.join(KEPT), &path.join(KEPT_UNFINISHED), &serde_json::to_vec_pretty(&kept)?)?;
-        Ok((Self { path, kept, _lock: lock }, ports))
+        Ok((Self { path, kept, fresh, _lock: lock }, ports))
     }
 
     pub(super) fn database_url(&self) -> DatabaseUrl {

@@ -6,10 +6,12 @@ use std::ffi::OsString;
 use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
 use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir, keywords_and_instants};
+use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_process::TaskFailure;
-use evercal_settings::{CONFIG_FILE, temporal_target};
+use evercal_settings::{CONFIG_FILE, Namespace, temporal_target};
 use evercal_simulator::OauthClient;
+use evercal_storage::{Keyring, StoreSettings};
 use evercal_workflows::names;
 use temporalio_client::{Connection, ConnectionOptions};
 use url::Url;
@@ -85,6 +87,7 @@ impl Parts {
         if let Some(server) = running_server {
             refuse_company(server, temporal.namespace(), &folder.kept.worker_identity).await?;
         }
+        belong(folder, temporal.connection().clone(), temporal.namespace()).await?;
         progress.say("starting simulator, worker and gateway …");
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
@@ -181,6 +184,25 @@ async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: 
          TEMPORAL_NAMESPACE, for example TEMPORAL_NAMESPACE=evercal-dev; if they were this folder's own, of a version \
          before, try again in five minutes",
         others.into_iter().collect::<Vec<_>>().join(", ")
+    );
+}
+
+/// The workflows of the namespace have to belong to this folder's database. Who begins anew forgets the one before.
+async fn belong(folder: &Folder, connection: Connection, namespace: &str) -> anyhow::Result<()> {
+    let settings = StoreSettings::new(folder.database_url(), Keyring::none());
+    let store = evercal_storage::open(&settings).await.context("opening the folder's database")?;
+    let ours = store.try_writing(SystemClock.now()).await.context("writing into the folder's database")?;
+    let workflows = Namespace { connection, name: namespace.to_owned() };
+    if folder.fresh {
+        workflows.forget().await.context("forgetting the database before")?;
+    }
+    let owner = workflows.owner_or_claim(ours).await.context("asking Temporal whose its workflows are")?;
+    if owner == ours {
+        return Ok(());
+    }
+    bail!(
+        "the workflows of the namespace `{namespace}` belong to another evercal's database ({owner}): begin anew with \
+         --fresh, or set another TEMPORAL_NAMESPACE, for example TEMPORAL_NAMESPACE=evercal-dev"
     );
 }
 

@@ -20,6 +20,7 @@ mod outage;
 mod payloads;
 mod reconnect;
 mod secrets;
+mod store;
 mod strategies;
 mod unkind;
 mod window;

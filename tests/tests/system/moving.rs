@@ -21,7 +21,7 @@ async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_
     let target: DatabaseUrl = server.url("moved").parse().unwrap();
     evercal_storage::migrate(&target).await.unwrap();
     let source = world.move_store(target.clone()).await.unwrap();
-    evercal_storage::copy_store(&source, &target, |_, _| {}).await.unwrap();
+    evercal_storage::copy_store(&source, &target, None, |_, _| {}).await.unwrap();
     world.temporal = TestTemporal::start().await.unwrap();
 
     world.start_gateway().await.unwrap();

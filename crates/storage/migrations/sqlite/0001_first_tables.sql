@@ -211,21 +211,31 @@ CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_by_calendar ON audit_log (calendar_id, at);
 CREATE INDEX audit_log_by_tenant ON audit_log (tenant_id, at);
 
--- Refused notices and calls, counted per kind, source and minute, so that a flood is one row a minute.
+-- Refused notices and calls, counted per kind, network and day, so that a flood is few rows.
 CREATE TABLE security_events (
     kind    TEXT   NOT NULL,
+    -- Days since 1970 UTC.
+    day     BIGINT NOT NULL,
     source  TEXT   NOT NULL,
-    -- Minutes since 1970 UTC.
-    minute  BIGINT NOT NULL,
     at      BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
     message TEXT   NOT NULL,
     count   BIGINT NOT NULL,
-    PRIMARY KEY (kind, source, minute)
+    PRIMARY KEY (kind, day, source)
 );
-CREATE INDEX security_events_by_time ON security_events (at);
+CREATE INDEX security_events_by_day ON security_events (day);
+CREATE INDEX security_events_by_time ON security_events (last_at);
 
 -- When each service was last well; the names of workers begin with `worker/`.
 CREATE TABLE heartbeats (
     service TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL
+);
+
+-- Whose database this is, in its only row: Temporal's namespace has the same id, so that neither works with a stranger.
+CREATE TABLE installation (
+    place      BIGINT NOT NULL PRIMARY KEY,
+    id         TEXT   NOT NULL,
+    -- When a process showed last that it can write.
+    written_at BIGINT NOT NULL
 );

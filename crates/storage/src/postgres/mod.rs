@@ -8,6 +8,7 @@
 
 #[path = "../statements/mod.rs"]
 mod statements;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use sqlx::{PgConnection as Connection, PgPool, Postgres as Engine, Transaction};
 
 use self::PostgresStore as Backend;
 use self::statements::failed;
+use self::upkeep::may_write_each_table;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
 use crate::migrations::{self, MigrationState};
 use evercal_sealing::Keyring;
@@ -48,12 +50,14 @@ pub struct PostgresStore {
     read: PgPool,
     write: PgPool,
     keyring: Keyring,
+    options: PgConnectOptions,
 }
 
 impl PostgresStore {
     /// Connects, and checks that the tables are there.
     pub async fn open(options: &PgConnectOptions, connections_max: u32, keyring: Keyring) -> Result<Self, StoreError> {
-        let pool = pool(&options.clone().options(SERVER_TIMEOUTS), connections_max).await?;
+        let options = options.clone().options(SERVER_TIMEOUTS);
+        let pool = pool(&options, connections_max).await?;
         let missing = migration_states(&pool).await?.into_iter().find(|state| !state.applied);
         if let Some(missing) = missing {
             let problem = format!(
@@ -63,7 +67,7 @@ impl PostgresStore {
             );
             return Err(StoreError::new(StoreErrorKind::Configuration, problem));
         }
-        Ok(Self { read: pool.clone(), write: pool, keyring })
+        Ok(Self { read: pool.clone(), write: pool, keyring, options })
     }
 
     /// Begins a transaction, in a task of its own: when its beginning is cut off, sqlx 0.9.0 (its issue 4393) gives the connection back to
@@ -80,7 +84,7 @@ impl PostgresStore {
 /// take long, so nothing bounds it; a migration that needs a table's lock bounds its own wait (CONTRIBUTING.md).
 pub async fn migrate(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
     let pool = pool(&options.clone().options(MIGRATION_TIMEOUTS), 1).await?;
-    let before = migration_states(&pool).await?;
+    let before = states_unless_newer(&pool).await?;
     MIGRATIONS.run(&pool).await.map_err(cannot_migrate)?;
     pool.close().await;
     Ok(before)
@@ -88,7 +92,7 @@ pub async fn migrate(options: &PgConnectOptions) -> Result<Vec<MigrationState>, 
 
 /// Which migrations of this version a database has.
 pub async fn migrations(options: &PgConnectOptions) -> Result<Vec<MigrationState>, StoreError> {
-    migration_states(&pool(&options.clone().options(SERVER_TIMEOUTS), 1).await?).await
+    states_unless_newer(&pool(&options.clone().options(SERVER_TIMEOUTS), 1).await?).await
 }
 
 async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool, StoreError> {
@@ -102,14 +106,23 @@ async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool
         .map_err(cannot_open)
 }
 
-async fn migration_states(pool: &PgPool) -> Result<Vec<MigrationState>, StoreError> {
-    let applied = sqlx::query_as(migrations::APPLIED).fetch_all(pool).await;
-    let applied = match applied {
-        Ok(applied) => applied,
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
-        Err(error) => return Err(failed("read which migrations there are")(error)),
-    };
+/// Processes work on with newer tables, which leave room for them; nobody can migrate what they do not know.
+async fn states_unless_newer(pool: &PgPool) -> Result<Vec<MigrationState>, StoreError> {
+    let applied = applied(pool).await?;
+    migrations::refuse_newer(&MIGRATIONS, &applied)?;
     migrations::states(&MIGRATIONS, &applied)
+}
+
+async fn migration_states(pool: &PgPool) -> Result<Vec<MigrationState>, StoreError> {
+    migrations::states(&MIGRATIONS, &applied(pool).await?)
+}
+
+async fn applied(pool: &PgPool) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    match sqlx::query_as(migrations::APPLIED).fetch_all(pool).await {
+        Ok(applied) => Ok(applied),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Ok(Vec::new()),
+        Err(error) => Err(failed("read which migrations there are")(error)),
+    }
 }
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -119,20 +132,17 @@ const INVALID_PASSWORD: &str = "28P01";
 const INVALID_AUTHORIZATION: &str = "28000";
 const UNDEFINED_DATABASE: &str = "3D000";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const READ_ONLY: &str = "25006";
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";
 
 fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     kind_by_code(error, |database| match database.code().as_deref() {
         Some(DATA_CORRUPTED | INDEX_CORRUPTED) => StoreErrorKind::Corrupt,
-        Some(
-            UNDEFINED_TABLE
-            | UNDEFINED_COLUMN
-            | INVALID_PASSWORD
-            | INVALID_AUTHORIZATION
-            | UNDEFINED_DATABASE
-            | INSUFFICIENT_PRIVILEGE,
-        ) => StoreErrorKind::Configuration,
+        Some(UNDEFINED_TABLE | UNDEFINED_COLUMN) => StoreErrorKind::Schema,
+        Some(INVALID_PASSWORD | INVALID_AUTHORIZATION | UNDEFINED_DATABASE | INSUFFICIENT_PRIVILEGE | READ_ONLY) => {
+            StoreErrorKind::Refused
+        }
         _ => StoreErrorKind::Unavailable,
     })
 }

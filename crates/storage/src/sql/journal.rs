@@ -1,6 +1,6 @@
 //! SQL and rows of the audit log and the security log.
 
-use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityCount, SecurityEvent, SecurityKind};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,24 @@ pub const AUDIT_OF_TENANT: &str = "SELECT dedup_key, at, kind, tenant_id, accoun
      FROM audit_log WHERE (tenant_id = $1 OR tenant_id IS NULL) AND (at, dedup_key) < ($2, $3) \
      ORDER BY at DESC, dedup_key DESC LIMIT $4";
 
-pub const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, source, minute, at, message, count) \
-     VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (kind, source, minute) DO UPDATE SET count = security_events.count + excluded.count";
+pub const COUNT_AGAIN: &str = "UPDATE security_events SET count = count + $4, \
+     last_at = CASE WHEN last_at < $5 THEN $5 ELSE last_at END WHERE kind = $1 AND day = $2 AND source = $3";
+
+pub const SOURCES_OF_DAY: &str = "SELECT COUNT(*) FROM security_events WHERE kind = $1 AND day = $2";
+
+pub const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, day, source, at, last_at, message, count) \
+     VALUES ($1, $2, $3, $5, $5, $6, $4) ON CONFLICT (kind, day, source) DO UPDATE SET \
+     count = security_events.count + excluded.count, last_at = CASE WHEN security_events.last_at < excluded.last_at \
+     THEN excluded.last_at ELSE security_events.last_at END";
+
+pub const FORGET_SECURITY: &str = "DELETE FROM security_events WHERE day < $1";
 
 pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM security_events \
-     ORDER BY at DESC, kind, source LIMIT $1";
+     ORDER BY last_at DESC, kind, source LIMIT $1";
+
+/// Of all rows, which are few.
+pub const SECURITY_COUNTS: &str = "SELECT kind, CAST(SUM(count) AS BIGINT) AS count, MIN(at) AS first_at, \
+     MAX(last_at) AS last_at, COUNT(*) AS sources FROM security_events GROUP BY kind ORDER BY kind";
 
 #[derive(sqlx::FromRow)]
 pub struct AuditRow {
@@ -100,6 +112,29 @@ impl TryFrom<SecurityRow> for SecurityEvent {
             source: row.source,
             message: row.message,
             count: row.count,
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct SecurityCountRow {
+    kind: String,
+    count: i64,
+    first_at: i64,
+    last_at: i64,
+    sources: i64,
+}
+
+impl TryFrom<SecurityCountRow> for SecurityCount {
+    type Error = StoreError;
+
+    fn try_from(row: SecurityCountRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: SecurityKind::from_name(&row.kind).ok_or_else(|| corrupt("security_events.kind"))?,
+            count: row.count,
+            first_at: instant(row.first_at, "security_events.at")?,
+            last_at: instant(row.last_at, "security_events.last_at")?,
+            sources: row.sources,
         })
     }
 }

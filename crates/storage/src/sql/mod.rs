@@ -13,6 +13,7 @@ pub mod mirror;
 pub mod reading;
 pub mod revisions;
 pub mod tenants;
+pub mod upkeep;
 
 use std::borrow::Cow;
 

@@ -8,16 +8,20 @@
 mod query_plans;
 #[path = "../statements/mod.rs"]
 mod statements;
+mod upkeep;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool, Transaction};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool, Transaction,
+};
 
 use self::SqliteStore as Backend;
 use self::statements::failed;
+use self::upkeep::{FileIdentity, may_write_each_table};
 use crate::error::{StoreError, StoreErrorKind, kind_by_code};
 use crate::migrations::{self, MigrationState};
 use evercal_sealing::Keyring;
@@ -51,13 +55,17 @@ pub struct SqliteStore {
     read: SqlitePool,
     write: SqlitePool,
     keyring: Keyring,
+    path: PathBuf,
+    /// The file that the connections have open.
+    opened: FileIdentity,
 }
 
 impl SqliteStore {
     /// Opens a file, makes it when it is not there, and brings its tables up to date.
     pub async fn open(path: &Path, keyring: Keyring) -> Result<Self, StoreError> {
         let (read, write) = open_in_turn(path).await?;
-        Ok(Self { read, write, keyring })
+        let opened = FileIdentity::of(path)?;
+        Ok(Self { read, write, keyring, path: path.to_owned(), opened })
     }
 
     /// Begins a transaction that holds the write lock from its start.
@@ -77,22 +85,26 @@ pub async fn migrate(path: &Path) -> Result<Vec<MigrationState>, StoreError> {
 
 /// Which migrations of this version a file has; none when there is no file.
 pub async fn migrations(path: &Path) -> Result<Vec<MigrationState>, StoreError> {
-    let mut applied = Vec::new();
-    if path.exists() {
-        let options = SqliteConnectOptions::new().filename(path).read_only(true);
-        let mut connection = options.connect().await.map_err(failed("open the database"))?;
-        let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(failed("read which migrations there are"))?;
-        if tables > 0 {
-            applied = sqlx::query_as(migrations::APPLIED)
-                .fetch_all(&mut connection)
-                .await
-                .map_err(failed("read which migrations there are"))?;
-        }
-    }
+    let applied = applied(path).await?;
+    migrations::refuse_newer(&MIGRATIONS, &applied)?;
     migrations::states(&MIGRATIONS, &applied)
+}
+
+async fn applied(path: &Path) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.connect().await.map_err(failed("open the database"))?;
+    let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed("read which migrations there are"))?;
+    if tables == 0 {
+        return Ok(Vec::new());
+    }
+    let applied = sqlx::query_as(migrations::APPLIED).fetch_all(&mut connection).await;
+    applied.map_err(failed("read which migrations there are"))
 }
 
 /// Opens when it is this process's turn. The first switch to WAL and the first migration exclude each other without the
@@ -112,10 +124,9 @@ async fn open_in_turn(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreErro
     }
 }
 
-async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateError> {
-    let options = SqliteConnectOptions::new()
+fn connect_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         // A crash of a process loses nothing; a power cut may lose the last commits, each whole, and the sync goes on
@@ -123,13 +134,30 @@ async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateErro
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
         // Statements of many rows are long texts that tell nothing.
-        .disable_statement_logging();
+        .disable_statement_logging()
+}
+
+async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateError> {
+    let options = connect_options(path).create_if_missing(true);
     let pool = |connections: u32| {
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
             .idle_timeout(None)
             .max_lifetime(None)
+            // After some errors (a full disk, a failed read) SQLite rolls back by itself. sqlx 0.9.0 then counts the
+            // transaction as open for ever, since its own rollback finds none, and no other can begin.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // Behind the rollback that a dropped transaction has sent.
+                    connection.ping().await?;
+                    let is_usable = !connection.is_in_transaction();
+                    if !is_usable {
+                        tracing::warn!("a connection whose transaction did not end is closed");
+                    }
+                    Ok(is_usable)
+                })
+            })
     };
     let write_options =
         options.clone().pragma("cache_size", WRITE_CACHE).pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES);
@@ -155,7 +183,11 @@ fn is_busy(error: &MigrateError) -> bool {
 fn cannot_open(path: &Path, error: MigrateError) -> StoreError {
     let path = path.display();
     let kind = match &error {
-        MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
+        MigrateError::VersionMissing(newest) => {
+            let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+            return migrations::newer(*newest, known);
+        }
+        MigrateError::VersionMismatch(_) | MigrateError::VersionTooNew(..) => {
             let problem = format!("the database {path} was written by another version of evercal");
             return StoreError::caused_by(StoreErrorKind::Configuration, problem, error);
         }
@@ -165,6 +197,7 @@ fn cannot_open(path: &Path, error: MigrateError) -> StoreError {
     StoreError::caused_by(kind, format!("cannot open the database {path}"), error)
 }
 
+const SQLITE_ERROR: i32 = 1;
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_NOTADB: i32 = 26;
@@ -177,6 +210,7 @@ fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
 fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
     kind_by_code(error, |database| match primary_code(database) {
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
+        Some(SQLITE_ERROR) if database.message().starts_with("no such ") => StoreErrorKind::Schema,
         _ => StoreErrorKind::Unavailable,
     })
 }

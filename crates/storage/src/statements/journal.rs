@@ -1,14 +1,21 @@
 //! The audit log and the security log.
 
 use async_trait::async_trait;
-use evercal_domain::journal::{AuditEntry, SecurityEvent};
+use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
 use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
-use crate::sql::journal::{self as sql, AuditKey, AuditRow, SecurityRow};
+use crate::sql::journal::{self as sql, AuditKey, AuditRow, SecurityCountRow, SecurityRow};
 use crate::sql::{micros, page_of, readable, rows_to_fetch, storable};
 use crate::types::{AuditOf, Page, PageRequest};
+
+/// Seconds of a day.
+const DAY_S: i64 = 24 * 3600;
+/// Sources of one kind and day that are told apart; those beyond count together, so that a flood is bounded.
+const SOURCES_PER_DAY_MAX: i64 = 256;
+/// Days that are kept.
+const SECURITY_DAYS: i64 = 30;
 
 #[async_trait]
 impl Journal for Backend {
@@ -40,17 +47,50 @@ impl Journal for Backend {
     }
 
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
-        sqlx::query(sql::COUNT_SECURITY)
-            .bind(event.kind.as_str())
+        let (kind, at, day) = (event.kind.as_str(), micros(event.at), event.at.timestamp().div_euclid(DAY_S));
+        let mut transaction = self.begin().await?;
+        let counted = sqlx::query(sql::COUNT_AGAIN)
+            .bind(kind)
+            .bind(day)
             .bind(storable(&event.source))
-            .bind(event.at.timestamp().div_euclid(60))
-            .bind(micros(event.at))
-            .bind(storable(&event.message))
             .bind(event.count)
-            .execute(&self.write)
+            .bind(at)
+            .execute(&mut *transaction)
             .await
-            .map(drop)
-            .map_err(failed("count a security event"))
+            .map_err(failed("count a security event again"))?;
+        if counted.rows_affected() == 0 {
+            let sources: i64 = sqlx::query_scalar(sql::SOURCES_OF_DAY)
+                .bind(kind)
+                .bind(day)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed("count sources"))?;
+            let source = if sources < SOURCES_PER_DAY_MAX { storable(&event.source) } else { OTHER_SOURCES.into() };
+            sqlx::query(sql::COUNT_SECURITY)
+                .bind(kind)
+                .bind(day)
+                .bind(source)
+                .bind(event.count)
+                .bind(at)
+                .bind(storable(&event.message))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("count a security event"))?;
+            sqlx::query(sql::FORGET_SECURITY)
+                .bind(day - SECURITY_DAYS)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("forget old security events"))?;
+        }
+        transaction.commit().await.map_err(failed("commit a security event"))
+    }
+
+    async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {
+        let rows: Vec<SecurityCountRow> = sqlx::query_as(sql::SECURITY_COUNTS)
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("count the security log"))?;
+        Ok(readable(rows))
     }
 
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {

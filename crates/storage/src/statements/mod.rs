@@ -15,8 +15,9 @@ mod mirror;
 mod reading;
 mod revisions;
 mod tenants;
+mod upkeep;
 
-use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, kind_of};
+use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, kind_of, may_write_each_table};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Makes our error of a database error.

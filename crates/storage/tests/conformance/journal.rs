@@ -1,6 +1,6 @@
 //! The logs and the signs of life.
 
-use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use evercal_domain::journal::{AuditEntry, AuditKind, OTHER_SOURCES, SecurityCount, SecurityEvent, SecurityKind};
 use evercal_domain::{CalendarId, TenantId};
 use evercal_storage::{AuditOf, PageRequest, StoreErrorKind};
 
@@ -80,26 +80,64 @@ fn entry(key: &str, minutes: i64) -> AuditEntry {
     }
 }
 
-pub async fn security_events_of_one_minute_are_counted_in_one_row(database: &Database) {
+pub async fn security_events_of_one_day_are_counted_in_one_row(database: &Database) {
     let store = database.open().await;
-    let event = |seconds, source: &str| SecurityEvent {
-        at: at(0) + chrono::Duration::seconds(seconds),
+    for (minutes, source) in [(5, "192.0.2.0/24"), (59, "192.0.2.0/24"), (30, "192.0.2.0/24")] {
+        store.count_security_event(&refused(minutes, source)).await.unwrap();
+    }
+    store.count_security_event(&SecurityEvent { count: 7, ..refused(10, "198.51.100.0/24") }).await.unwrap();
+    store.count_security_event(&refused(DAY + 1, "192.0.2.0/24")).await.unwrap();
+    let expected = [
+        refused(DAY + 1, "192.0.2.0/24"),
+        SecurityEvent { count: 3, ..refused(5, "192.0.2.0/24") },
+        SecurityEvent { count: 7, ..refused(10, "198.51.100.0/24") },
+    ];
+    assert_eq!(store.security_events(10).await.unwrap(), expected);
+    assert_eq!(store.security_events(1).await.unwrap(), expected[..1]);
+    let counts = store.security_counts().await.unwrap();
+    let expected = SecurityCount {
+        kind: SecurityKind::NoticeRefused,
+        count: 11,
+        first_at: at(5),
+        last_at: at(DAY + 1),
+        sources: 3,
+    };
+    assert_eq!(counts, [expected]);
+}
+
+pub async fn a_flood_from_many_networks_takes_a_bounded_place_and_hides_no_other_kind(database: &Database) {
+    let store = database.open().await;
+    let other = SecurityEvent { kind: SecurityKind::OAuthStateRefused, ..refused(0, "203.0.113.0/24") };
+    store.count_security_event(&other).await.unwrap();
+    for network in 0..600 {
+        let source = format!("10.{}.{}.0/24", network / 256, network % 256);
+        store.count_security_event(&refused(1, &source)).await.unwrap();
+    }
+    let rows = store.security_events(10_000).await.unwrap();
+    assert!(rows.len() < 300, "{} rows", rows.len());
+    let counted: i64 = rows.iter().filter(|row| row.kind == SecurityKind::NoticeRefused).map(|row| row.count).sum();
+    assert_eq!(counted, 600, "all are counted");
+    assert!(rows.iter().any(|row| row.source == OTHER_SOURCES && row.count > 300));
+    let counts = store.security_counts().await.unwrap();
+    let of_kind = |kind| counts.iter().find(|counted| counted.kind == kind).map(|counted| counted.count);
+    assert_eq!(of_kind(SecurityKind::OAuthStateRefused), Some(1));
+    assert_eq!(of_kind(SecurityKind::NoticeRefused), Some(600));
+    // What is long ago makes room.
+    store.count_security_event(&refused(40 * DAY, "192.0.2.0/24")).await.unwrap();
+    assert_eq!(store.security_events(10_000).await.unwrap().len(), 1);
+}
+
+/// Minutes of a day.
+const DAY: i64 = 24 * 60;
+
+fn refused(minutes: i64, source: &str) -> SecurityEvent {
+    SecurityEvent {
+        at: at(minutes),
         kind: SecurityKind::NoticeRefused,
         source: source.into(),
         message: "the token is malformed".into(),
         count: 1,
-    };
-    for seconds in [5, 59, 30, 61] {
-        store.count_security_event(&event(seconds, "192.0.2.1")).await.unwrap();
     }
-    store.count_security_event(&SecurityEvent { count: 7, ..event(10, "192.0.2.2") }).await.unwrap();
-    let expected = [
-        event(61, "192.0.2.1"),
-        SecurityEvent { count: 7, ..event(10, "192.0.2.2") },
-        SecurityEvent { count: 3, ..event(5, "192.0.2.1") },
-    ];
-    assert_eq!(store.security_events(10).await.unwrap(), expected);
-    assert_eq!(store.security_events(1).await.unwrap(), expected[..1]);
 }
 
 pub async fn a_heartbeat_never_moves_back(database: &Database) {

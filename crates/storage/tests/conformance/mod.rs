@@ -14,6 +14,7 @@ pub mod revisions;
 pub mod series;
 pub mod tenants;
 pub mod unreadable;
+pub mod upkeep;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -192,7 +193,8 @@ macro_rules! conformance_tests {
                 an_audit_entry_is_written_once_and_lists_are_newest_first,
                 a_tenant_sees_its_own_entries_and_those_of_the_installation,
                 pages_of_the_audit_log_have_no_gap_where_several_entries_have_one_time,
-                security_events_of_one_minute_are_counted_in_one_row,
+                security_events_of_one_day_are_counted_in_one_row,
+                a_flood_from_many_networks_takes_a_bounded_place_and_hides_no_other_kind,
                 a_heartbeat_never_moves_back,
                 the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by_name,
             }
@@ -200,6 +202,11 @@ macro_rules! conformance_tests {
                 an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,
                 an_event_that_cannot_be_read_is_swept_like_any_other,
                 lists_leave_out_what_cannot_be_read,
+            }
+            upkeep {
+                an_empty_database_is_given_an_id_that_all_its_processes_see,
+                a_table_that_is_not_there_shows,
+                tables_of_a_newer_version_are_not_migrated_and_the_error_says_what_to_do,
             }
             concurrency {
                 two_stores_on_one_database_see_each_other,

@@ -3,13 +3,14 @@
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 use evercal_domain::tenant::ApiKey;
 use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason};
-use evercal_storage::{AuditOf, Cursor, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
+use evercal_storage::{AuditOf, Cursor, Keyring, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::conformance::Database;
 use crate::conformance::accounts::attempt;
 use crate::conformance::fixtures::{
-    Seeded, at, cancelled, finish, id, instant, master, occurrence, occurrences_of, seeded, single, unreadable,
+    Seeded, add_tenant, at, cancelled, finish, id, instant, master, occurrence, occurrences_of, seeded, single,
+    unreadable,
 };
 use crate::{fresh, name, server};
 
@@ -71,6 +72,7 @@ async fn grown(database: &Database) -> Seeded {
     };
     store.count_security_event(&event).await.unwrap();
     store.beat("gateway", at(3)).await.unwrap();
+    store.try_writing(at(3)).await.unwrap();
     seeded
 }
 
@@ -87,7 +89,7 @@ async fn a_copied_store_answers_the_same_and_goes_on() {
     drop(store);
     let target = prepared().await;
     let mut told = 0;
-    let copied = copy_store(&source.url, &target.url, |_, rows| told = told.max(rows)).await.unwrap();
+    let copied = copy_store(&source.url, &target.url, None, |_, rows| told = told.max(rows)).await.unwrap();
     assert!(copied.iter().all(|copied| copied.rows > 0), "each table had rows: {copied:?}");
     assert!(told >= 1_200, "progress was told: {told}");
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public' \
@@ -124,27 +126,67 @@ async fn a_store_that_is_in_use_is_not_copied() {
     // As a worker has it: open, and without any sign of life.
     let seeded = grown(&source).await;
     let target = prepared().await;
-    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Configuration);
     assert!(error.to_string().contains("still has the source open"), "{error}");
     drop(seeded);
-    copy_store(&source.url, &target.url, |_, _| {}).await.unwrap();
+    copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_target_with_rows_or_without_tables_is_refused_and_stays_as_it_was() {
+async fn a_target_with_tenants_or_without_tables_is_refused_and_stays_as_it_was() {
     let source = file();
     grown(&source).await;
     let target = fresh();
-    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("evercal migrate"), "{error}");
 
-    // In one of the last tables: all that was copied before it is undone.
     evercal_storage::migrate(&target.url).await.unwrap();
-    target.try_open(&target.key).await.unwrap().beat("worker", at(0)).await.unwrap();
-    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
-    assert!(error.to_string().contains("heartbeats has rows"), "{error}");
-    assert!(target.try_open(&target.key).await.unwrap().tenants().await.unwrap().is_empty());
+    let theirs = add_tenant(&*target.try_open(&target.key).await.unwrap()).await;
+    let error = copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap_err();
+    assert!(error.to_string().contains("tenants has rows"), "{error}");
+    let tenants = target.try_open(&target.key).await.unwrap().tenants().await.unwrap();
+    assert_eq!(tenants.into_iter().map(|tenant| tenant.id).collect::<Vec<_>>(), [theirs]);
+}
+
+#[tokio::test]
+async fn what_processes_left_in_an_empty_target_gives_way() {
+    let source = file();
+    let Seeded { store, tenant, .. } = grown(&source).await;
+    let installation = store.try_writing(at(4)).await.unwrap();
+    drop(store);
+    let target = prepared().await;
+    let copy = target.try_open(&target.key).await.unwrap();
+    copy.beat("gateway", at(9)).await.unwrap();
+    assert_ne!(copy.try_writing(at(9)).await.unwrap(), installation);
+    let audit = AuditEntry {
+        dedup_key: "catch_up/1".into(),
+        at: at(9),
+        kind: AuditKind::CatchUp,
+        tenant_id: None,
+        account_id: None,
+        calendar_id: None,
+        message: "told".into(),
+    };
+    copy.append_audit(&audit).await.unwrap();
+    copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap();
+    assert_eq!(copy.last_beat("gateway").await.unwrap(), Some(at(3)));
+    assert_eq!(copy.try_writing(at(10)).await.unwrap(), installation, "it is the installation that it was");
+    assert!(copy.tenant(tenant).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_master_key_that_does_not_open_the_credentials_of_the_file_is_refused() {
+    let source = file();
+    grown(&source).await;
+    let target = prepared().await;
+    let key = |text: &str| Keyring::parse(text).unwrap();
+    let another = key(Keyring::generate("k1").unwrap().expose());
+    let error = copy_store(&source.url, &target.url, Some(&another), |_, _| {}).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("EVERCAL_MASTER_KEY"), "{error}");
+    assert!(target.try_open(&target.key).await.unwrap().tenants().await.unwrap().is_empty(), "nothing was copied");
+    copy_store(&source.url, &target.url, Some(&key(&source.key)), |_, _| {}).await.unwrap();
 }
 
 #[tokio::test]
@@ -161,7 +203,7 @@ async fn a_row_that_the_target_cannot_hold_copies_nothing_and_says_so() {
         .unwrap();
     connection.close().await.unwrap();
     let target = prepared().await;
-    let error = copy_store(&source.url, &target.url, |_, _| {}).await.unwrap_err();
+    let error = copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("write rows"), "{error}");
     let copy = target.try_open(&target.key).await.unwrap();
     assert!(copy.tenant(tenant).await.unwrap().is_none());

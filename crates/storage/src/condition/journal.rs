@@ -1,0 +1,147 @@
+//! Writes into the audit log and the security log what was wrong with a store, and when it was over: as soon as they can be
+//! written again, and never into a store that is not ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use evercal_domain::Clock;
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use tokio_util::sync::CancellationToken;
+
+use super::{StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
+use crate::error::StoreError;
+use crate::repository::Journal;
+
+/// Between two attempts at writing.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Entries that wait for being written; a store that comes and goes more often has told enough.
+const WAITING_MAX: usize = 100;
+/// The source of what nobody sent.
+const SOURCE: &str = "evercal";
+
+/// Writes down what a probe sees.
+pub struct StoreJournal<J: ?Sized> {
+    journal: Arc<J>,
+    clock: Arc<dyn Clock>,
+    watch: StoreWatch,
+}
+
+/// What waits for being written.
+#[derive(Default)]
+struct Waiting {
+    audit: Vec<AuditEntry>,
+    security: Vec<SecurityEvent>,
+}
+
+impl<J: Journal + ?Sized> StoreJournal<J> {
+    /// Will write into the store that is watched.
+    pub fn new(journal: Arc<J>, clock: Arc<dyn Clock>, watch: StoreWatch) -> Self {
+        Self { journal, clock, watch }
+    }
+
+    /// Writes until it is told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        // What could not be written is told by the next process that finds the same.
+        let _cut_off = stop.run_until_cancelled(self.keep()).await;
+    }
+
+    async fn keep(&self) {
+        let mut waiting = Waiting::default();
+        let mut known = StoreCondition::Unknown;
+        let mut raised: Option<StoreTrouble> = None;
+        loop {
+            let changed = self.watch.until_other_than(&known);
+            if waiting.is_empty() {
+                known = changed.await;
+            } else if let Ok(now) = tokio::time::timeout(PAUSE, changed).await {
+                known = now;
+            }
+            let lasting = known.trouble().filter(|trouble| trouble.lasts);
+            let is_the_same = |before: &StoreTrouble| lasting.is_some_and(|trouble| trouble.kind == before.kind);
+            if let Some(before) = raised.take_if(|before| !is_the_same(before)) {
+                waiting.add(over(&before, self.clock.now()), None);
+            }
+            if raised.is_none()
+                && let Some(trouble) = lasting
+            {
+                waiting.add(begun(trouble, &known), suspicious(trouble));
+                raised = Some(trouble.clone());
+            }
+            if known.is_usable()
+                && let Err(error) = waiting.write(&*self.journal).await
+            {
+                tracing::warn!(%error, "what was wrong with the store is not written down yet");
+            }
+        }
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.audit.is_empty() && self.security.is_empty()
+    }
+
+    fn add(&mut self, entry: AuditEntry, event: Option<SecurityEvent>) {
+        if self.audit.len() < WAITING_MAX {
+            self.audit.push(entry);
+            self.security.extend(event);
+        }
+    }
+
+    async fn write<J: Journal + ?Sized>(&mut self, journal: &J) -> Result<(), StoreError> {
+        while let Some(entry) = self.audit.first() {
+            journal.append_audit(entry).await?;
+            self.audit.remove(0);
+        }
+        while let Some(event) = self.security.first() {
+            journal.count_security_event(event).await?;
+            self.security.remove(0);
+        }
+        Ok(())
+    }
+}
+
+fn begun(trouble: &StoreTrouble, condition: &StoreCondition) -> AuditEntry {
+    entry(trouble, "", trouble.since, AuditKind::AlertRaised, condition.sentence().unwrap_or_default())
+}
+
+fn over(trouble: &StoreTrouble, at: DateTime<Utc>) -> AuditEntry {
+    let since = trouble.since.format("%Y-%m-%d %H:%M:%S UTC");
+    let message = format!("It is over that: {} ({}; it began at {since}).", trouble.kind.sentence(), trouble.cause);
+    entry(trouble, "/over", at, AuditKind::AlertCleared, message)
+}
+
+/// Several processes see the same: their entries of one minute are one.
+fn entry(trouble: &StoreTrouble, part: &str, at: DateTime<Utc>, kind: AuditKind, message: String) -> AuditEntry {
+    let minute = trouble.since.timestamp().div_euclid(60);
+    AuditEntry {
+        dedup_key: format!("{}/{minute}{part}", trouble.kind.as_str()),
+        at,
+        kind,
+        tenant_id: None,
+        account_id: None,
+        calendar_id: None,
+        message,
+    }
+}
+
+/// A database in another's place may be somebody's doing.
+fn suspicious(trouble: &StoreTrouble) -> Option<SecurityEvent> {
+    let message = match trouble.kind {
+        TroubleKind::Lost | TroubleKind::WrongInstallation => "another database was in the place of the store",
+        TroubleKind::Older => "the store was replaced by an older one",
+        TroubleKind::DoesNotHeal
+        | TroubleKind::WrongSchema
+        | TroubleKind::CannotRead
+        | TroubleKind::CannotWrite
+        | TroubleKind::Damaged => return None,
+    };
+    Some(SecurityEvent {
+        at: trouble.since,
+        kind: SecurityKind::StoreReplaced,
+        source: SOURCE.to_owned(),
+        message: message.to_owned(),
+        count: 1,
+    })
+}

@@ -1,0 +1,97 @@
+//! A store that goes wrong under a running gateway: callers are told soon, and load balancers why.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use evercal_domain::InstallationId;
+use evercal_storage::{AuditOf, PageRequest, StoreCondition};
+
+use crate::support::{World, eventually};
+
+/// Much shorter than a request may take in all, and room for a busy machine.
+const SOON: Duration = Duration::from_secs(6);
+
+#[tokio::test]
+async fn a_read_that_the_store_does_not_answer_is_turned_away_soon() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    assert_eq!(world.get(&customer.key, "/v1/calendars").await.status, 200);
+    world.faults.hanging.store(true, Ordering::SeqCst);
+    // All that wait, and not only the first.
+    let reads = (0..20).map(|_| world.get(&customer.key, "/v1/calendars"));
+    let answers = tokio::time::timeout(SOON, futures::future::join_all(reads)).await.expect("they are answered soon");
+    for answer in answers {
+        assert_eq!(answer.problem(), 503);
+    }
+    world.faults.hanging.store(false, Ordering::SeqCst);
+    eventually(&200, async || world.get(&customer.key, "/v1/calendars").await.status.as_u16()).await;
+}
+
+#[tokio::test]
+async fn a_slow_read_is_waited_for_while_the_store_answers_others() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    *world.faults.held.lock().unwrap() = Some("calendars_of_tenant");
+    let read = world.get(&customer.key, "/v1/calendars");
+    tokio::pin!(read);
+    assert!(tokio::time::timeout(Duration::from_secs(3), &mut read).await.is_err(), "it is not cut off");
+    *world.faults.held.lock().unwrap() = None;
+    assert_eq!(read.await.status, 200);
+}
+
+#[tokio::test]
+async fn a_gateway_with_the_store_of_another_installation_serves_nobody_and_says_why() {
+    let mut world = World::new().await;
+    let customer = world.customer().await;
+    *world.workflows.installation.lock().unwrap() = Some(InstallationId::generate());
+    world.start().await;
+    eventually(&503, async || world.get(&customer.key, "/v1/calendars").await.status.as_u16()).await;
+    let ready = world.get("", "/health/ready").await;
+    assert_eq!(ready.problem(), 503);
+    let detail = ready.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("not the one of this installation"), "{detail}");
+    assert_eq!(audit(&world).await, 0, "nothing is written into a store that is not ours");
+
+    // An operator says that it is.
+    *world.workflows.installation.lock().unwrap() = None;
+    eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+    assert_eq!(world.get(&customer.key, "/v1/calendars").await.status, 200);
+    eventually(&2, async || audit(&world).await).await;
+    eventually(&1, async || world.security_events("store_replaced").await).await;
+}
+
+async fn audit(world: &World) -> usize {
+    let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(100)).await.unwrap().items;
+    entries.iter().filter(|entry| entry.message.contains("not the one of this installation")).count()
+}
+
+#[tokio::test]
+async fn a_store_that_was_brought_back_from_a_backup_is_in_the_logs() {
+    let mut world = World::new().await;
+    let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
+    world.store.try_writing(long_ago).await.unwrap();
+    *world.workflows.synced_since.lock().unwrap() = 3;
+    world.start().await;
+    eventually(&1, async || world.security_events("store_replaced").await).await;
+    let watch = world.gateway.as_ref().unwrap().store_watch();
+    let sentence = watch.until(|condition| condition.trouble().is_some()).await.sentence().unwrap();
+    assert!(sentence.contains("older than its workflows") && sentence.contains("3 calendars"), "{sentence}");
+    eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_shows_and_its_reads_go_on() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+    world.faults.failing.lock().unwrap().insert("try_writing");
+    let watch = world.gateway.as_ref().unwrap().store_watch();
+    let unfit = tokio::time::timeout(Duration::from_secs(60), watch.until(StoreCondition::is_unfit));
+    assert!(unfit.await.unwrap().sentence().unwrap().contains("cannot be written"));
+    let ready = world.get("", "/health/ready").await;
+    assert_eq!(ready.problem(), 503);
+    assert!(ready.json()["detail"].as_str().unwrap().contains("cannot be written"));
+    assert_eq!(world.get(&customer.key, "/v1/calendars").await.status, 200);
+    world.faults.failing.lock().unwrap().clear();
+    eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+}

@@ -1,0 +1,295 @@
+//! A store that goes wrong under a running installation, and comes right again: nobody starts anything by hand.
+
+use std::time::Duration;
+
+use evercal_devserver::postgres::{self, PostgresServer};
+use evercal_devserver::small_disk::SmallDisk;
+use evercal_devserver::{activity_pollers, connect};
+use evercal_domain::journal::{AuditEntry, AuditKind, SecurityKind};
+use evercal_domain::{CalendarState, Clock as _, SystemClock};
+use evercal_http::Method;
+use evercal_storage::{AuditOf, DatabaseUrl, PageRequest, StoreSettings};
+use evercal_tests::{USER, World, WorldOptions, eventually, mirror, reach};
+use evercal_workflows::names;
+
+/// Within so long everything is as it should be after a fault has ended.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
+
+/// What load balancers are told.
+async fn readiness(world: &World) -> (u16, String) {
+    let answer = world.call(Method::GET, "/health/ready", None, None).await.unwrap();
+    (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+}
+
+async fn is_not_ready_because(world: &World, reason: &str) {
+    eventually("the gateway is not ready, and says why", || async {
+        let (status, body) = readiness(world).await;
+        if status == 503 && body.contains(reason) { Ok(()) } else { Err((status, body)) }
+    })
+    .await;
+}
+
+async fn is_ready(world: &World) {
+    eventually("the gateway is ready", || async {
+        let (status, body) = readiness(world).await;
+        if status == 200 { Ok(()) } else { Err((status, body)) }
+    })
+    .await;
+}
+
+async fn audit(world: &World) -> Vec<AuditEntry> {
+    world.store.audit_entries(AuditOf::Everything, &PageRequest::first(500)).await.unwrap().items
+}
+
+/// The trouble and its end are in the audit log.
+async fn is_in_the_audit_log(world: &World, cause: &str) {
+    eventually("the audit log has the trouble and its end", || async {
+        let entries = audit(world).await;
+        let has = |kind| entries.iter().any(|entry| entry.kind == kind && entry.message.contains(cause));
+        if has(AuditKind::AlertRaised) && has(AuditKind::AlertCleared) { Ok(()) } else { Err(entries) }
+    })
+    .await;
+}
+
+/// Everything is equal and live again, in time.
+async fn is_back(world: &World, calendar: evercal_domain::CalendarId) {
+    let back = async {
+        mirror::equals_provider(world, calendar).await;
+        is_ready(world).await;
+        reach(world, calendar, CalendarState::Live).await;
+    };
+    tokio::time::timeout(BACK_WITHIN, back).await.expect("everything is back in time");
+}
+
+async fn server() -> &'static PostgresServer {
+    tokio::task::spawn_blocking(postgres::shared).await.unwrap().unwrap()
+}
+
+/// A world whose disk can be filled; none where the system lets nobody mount one.
+async fn world_on_a_small_disk() -> Option<(World, SmallDisk)> {
+    let disk = SmallDisk::mount(64 * 1024 * 1024);
+    let Some(disk) = disk else {
+        eprintln!("no disk can be mounted here: what follows from a full one is tested with the store alone");
+        return None;
+    };
+    let database = Some(DatabaseUrl::file(disk.folder().join("evercal.db")));
+    Some((World::with(WorldOptions { database, ..WorldOptions::default() }).await, disk))
+}
+
+/// Takes all room, also that which the log had of its own.
+async fn fill(world: &World, disk: &SmallDisk) {
+    disk.fill().unwrap();
+    let mut number = 0;
+    eventually("the store cannot be written", || {
+        number += 1;
+        async move {
+            let entry = AuditEntry {
+                dedup_key: format!("ballast/{number}"),
+                at: SystemClock.now(),
+                kind: AuditKind::CatchUp,
+                tenant_id: None,
+                account_id: None,
+                calendar_id: None,
+                message: "x".repeat(500_000),
+            };
+            match world.store.append_audit(&entry).await {
+                Ok(()) => Err("it can"),
+                Err(_full) => Ok(()),
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer() {
+    let Some((world, disk)) = world_on_a_small_disk().await else { return };
+    let (_account, calendar) = world.connect_and_settle().await;
+    fill(&world, &disk).await;
+    world.change_events(USER, 30).await;
+    // As long as it takes a sync to fail of it.
+    eventually("a commit has met the full disk", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        let full = world.store.try_writing(SystemClock.now()).await.is_err();
+        if full { Ok(()) } else { Err(row.state) }
+    })
+    .await;
+    disk.free().unwrap();
+    is_back(&world, calendar).await;
+
+    fill(&world, &disk).await;
+    world.change_events(USER, 30).await;
+    is_not_ready_because(&world, "cannot be written").await;
+    let read = world.api(Method::GET, "/v1/calendars", None).await.expect("what is there is read");
+    assert_eq!(read["items"].as_array().map(Vec::len), Some(1));
+    disk.free().unwrap();
+    is_back(&world, calendar).await;
+    is_in_the_audit_log(&world, "cannot be written").await;
+    world.change_events(USER, 5).await;
+    mirror::equals_provider(&world, calendar).await;
+    mirror::follows_from_its_changes(&*world.store, calendar).await;
+    world.end().await;
+}
+
+/// A database of a name, and a role of its own that may use it.
+async fn limited(name: &str) -> (&'static PostgresServer, String, DatabaseUrl) {
+    let server = server().await;
+    server.create_database(name).unwrap();
+    evercal_storage::migrate(&server.url(name).parse().unwrap()).await.unwrap();
+    let role = format!("limited_{name}");
+    server.query(name, &format!("CREATE ROLE {role} LOGIN PASSWORD 'limited'")).unwrap();
+    grant(server, name);
+    let url = format!("postgres://{role}:limited@{}/{name}", server.address()).parse().unwrap();
+    (server, role, url)
+}
+
+fn grant(server: &PostgresServer, name: &str) {
+    let tables = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public";
+    server.query(name, &format!("GRANT {tables} TO limited_{name}")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_while() {
+    let (server, role, database) = limited("rights").await;
+    let mut world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    world.start_worker().unwrap();
+    let (_account, calendar) = world.connect_and_settle().await;
+    server.query("rights", &format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")).unwrap();
+    world.change_events(USER, 10).await;
+    let read = world.call(Method::GET, "/v1/calendars", None, Some(&world.api_key)).await.unwrap();
+    assert_eq!(read.status, 503, "it is not the caller's fault, and passes");
+    is_not_ready_because(&world, "permission denied").await;
+    grant(server, "rights");
+    is_back(&world, calendar).await;
+    is_in_the_audit_log(&world, "permission denied").await;
+
+    // One right to one table: only some of the syncs would notice.
+    server.query("rights", &format!("REVOKE INSERT ON changes FROM {role}")).unwrap();
+    world.change_events(USER, 10).await;
+    is_not_ready_because(&world, "may not write the table changes").await;
+    grant(server, "rights");
+    is_back(&world, calendar).await;
+    mirror::follows_from_its_changes(&*world.store, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_another_database_takes_no_work() {
+    let mut world = World::start().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let folder = tempfile::tempdir().unwrap();
+    let empty =
+        StoreSettings { url: DatabaseUrl::file(folder.path().join("evercal.db")), ..world.settings.store.clone() };
+    world.start_worker_as("stranger", empty.clone()).unwrap();
+    let strangers = eventually("the other worker has its database", || async {
+        match folder.path().join("evercal.db").exists() {
+            true => evercal_storage::open(&empty).await.map_err(|error| error.to_string()),
+            false => Err("no file".to_owned()),
+        }
+    })
+    .await;
+    eventually("it has seen whose it is", || async {
+        let written_at = strangers.last_written_at().await.unwrap();
+        written_at.ok_or("not yet")
+    })
+    .await;
+    for round in 0..5 {
+        world.change_events(USER, round + 1).await;
+        mirror::equals_provider(&world, calendar).await;
+    }
+    let server = connect(&world.temporal.address).await.unwrap();
+    for queue in [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE] {
+        let pollers = activity_pollers(&server, &world.temporal.namespace, queue).await.unwrap();
+        assert!(pollers.contains("worker") && !pollers.contains("stranger"), "{queue}: {pollers:?}");
+    }
+    let runs = world.store.sync_runs(calendar, 100).await.unwrap();
+    assert!(
+        runs.iter().all(|run| run.detail.as_deref().is_none_or(|detail| !detail.starts_with("store_"))),
+        "{runs:?}"
+    );
+    world.end().await;
+}
+
+/// Puts another database in the place of one that is in use.
+fn swap(server: &PostgresServer, out: &str, r#in: &str) {
+    let aside = format!("{out}_aside");
+    for statement in [
+        format!("ALTER DATABASE {out} ALLOW_CONNECTIONS false"),
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{out}'"),
+        format!("ALTER DATABASE {out} RENAME TO {aside}"),
+        format!("ALTER DATABASE {aside} ALLOW_CONNECTIONS true"),
+        format!("ALTER DATABASE {in} RENAME TO {out}"),
+    ] {
+        server.query("postgres", &statement).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_with_it() {
+    let server = server().await;
+    for name in ["replaced", "replaced_empty"] {
+        server.create_database(name).unwrap();
+        evercal_storage::migrate(&server.url(name).parse().unwrap()).await.unwrap();
+    }
+    let database = Some(server.url("replaced").parse().unwrap());
+    let world = World::with(WorldOptions { database, ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    swap(server, "replaced", "replaced_empty");
+    world.change_events(USER, 10).await;
+    is_not_ready_because(&world, "not the one of this installation").await;
+    let read = world.call(Method::GET, "/v1/calendars", None, Some(&world.api_key)).await.unwrap();
+    assert_eq!(read.status, 503, "an empty store's answer would be wrong");
+    let rows = server.query("replaced", "SELECT count(*) FROM audit_log").unwrap();
+    assert_eq!(rows, "0", "nothing is written into it");
+    server.query("postgres", "ALTER DATABASE replaced ALLOW_CONNECTIONS false").unwrap();
+    for statement in [
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'replaced'",
+        "ALTER DATABASE replaced RENAME TO replaced_empty",
+        "ALTER DATABASE replaced_aside RENAME TO replaced",
+    ] {
+        server.query("postgres", statement).unwrap();
+    }
+    is_back(&world, calendar).await;
+    is_in_the_audit_log(&world, "workflows in Temporal belong to").await;
+    eventually("the security log has it", || async {
+        let events = world.store.security_events(100).await.unwrap();
+        if events.iter().any(|event| event.kind == SecurityKind::StoreReplaced) { Ok(()) } else { Err(events) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells() {
+    let (server, _role, database) = limited("locked").await;
+    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let holder = std::thread::spawn(|| {
+        let hold = "BEGIN; LOCK TABLE calendars IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
+        // Ended from outside.
+        drop(server.query("locked", hold));
+    });
+    eventually("the table is locked", || async {
+        let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted \
+                     AND relation = 'calendars'::regclass";
+        if server.query("locked", locks).unwrap() == "1" { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    let began = std::time::Instant::now();
+    let path = format!("/v1/calendars/{calendar}");
+    let read = world.call(Method::GET, &path, None, Some(&world.api_key)).await.unwrap();
+    assert_eq!(read.status, 503);
+    assert!(began.elapsed() < Duration::from_secs(6), "callers are told soon: {:?}", began.elapsed());
+    eventually("health is not ok", || async {
+        let health = world.api(Method::GET, "/api/health/sync", None).await.unwrap();
+        if health["status"] == "ok" { Err(health) } else { Ok(()) }
+    })
+    .await;
+    is_not_ready_because(&world, "cannot be read").await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' \
+               AND pid <> pg_backend_pid()";
+    server.query("postgres", end).unwrap();
+    holder.join().unwrap();
+    is_back(&world, calendar).await;
+    world.end().await;
+}
