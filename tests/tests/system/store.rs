@@ -182,10 +182,10 @@ async fn a_worker_with_another_database_takes_no_work() {
         StoreSettings { url: DatabaseUrl::file(folder.path().join("evercal.db")), ..world.settings.store.clone() };
     world.start_worker_as("stranger", empty.clone()).unwrap();
     let strangers = eventually("the other worker has its database", || async {
-        match folder.path().join("evercal.db").exists() {
-            true => evercal_storage::open(&empty).await.map_err(|error| error.to_string()),
-            false => Err("no file".to_owned()),
+        if !folder.path().join("evercal.db").exists() {
+            return Err("no file".to_owned());
         }
+        evercal_storage::open(&empty).await.map_err(|error| error.to_string())
     })
     .await;
     eventually("it has seen whose it is", || async {
