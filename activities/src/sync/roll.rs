@@ -1,5 +1,6 @@
 //! Rolling the window forward: once a day each series is expanded anew, so that occurrences reach as far as promised.
 
+use chrono::{DateTime, Utc};
 use evercal_domain::{Calendar, ProviderEventId};
 use evercal_recurrence::Window;
 use temporalio_sdk::activities::ActivityError;
@@ -11,11 +12,16 @@ use crate::failure::from_store;
 /// Masters expanded per transaction.
 const MASTERS_PER_BATCH: u32 = 200;
 
+/// Whether series have to be expanded again: a pass that knows that they need not saves the look.
+pub(super) fn is_due(window_end: Option<DateTime<Utc>>, window: &Window) -> bool {
+    window_end.is_none_or(|end| end < window.end)
+}
+
 /// Expands all series again if the window has moved since they last were. Killed in the middle, it begins again.
 pub(super) async fn roll_window(deps: &Deps, calendar: &Calendar, window: &Window) -> Result<(), ActivityError> {
     let store = &deps.store;
     let position = store.sync_position(calendar.id).await.map_err(from_store)?;
-    if position.window_end.is_some_and(|end| end >= window.end) {
+    if !is_due(position.window_end, window) {
         return Ok(());
     }
     let zone = calendar_zone(calendar);

@@ -52,6 +52,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         fresh_starts: 0,
         page_events_max: EVENTS_PER_PAGE,
         lost_commits: 0,
+        ended_at: None,
     };
     let outcome = slice.read().await;
     if let Err(error) = &outcome
@@ -79,6 +80,8 @@ struct Slice<'a> {
     /// How many events a pass that begins now asks for in each page.
     page_events_max: u32,
     lost_commits: u32,
+    /// When the sync ended, where its line of the log was written with its last page.
+    ended_at: Option<DateTime<Utc>>,
 }
 
 impl Slice<'_> {
@@ -209,17 +212,18 @@ impl Slice<'_> {
         self.count_unannounced(full, &page.items);
         let sweep = full && is_last;
         let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &window).await?;
-        let finish = is_last.then(|| PassFinish {
-            sweep,
-            confirmed_at: began,
-            via: self.input.reason.via(),
-            window_end: if full { window.end } else { position.window_end.unwrap_or(window.end) },
-            last_sync: LastSync {
-                finished_at: self.wall_clock(),
-                changes: self.counts.changes,
-                notice_to_stored_ms: self.notice_to_stored_ms(),
-            },
+        let finished_at = self.wall_clock();
+        let finish = is_last.then(|| {
+            let window_end = if full { window.end } else { position.window_end.unwrap_or(window.end) };
+            let pages = self.counts.pages + 1;
+            // Nearly always nothing is left to do after this page: then the log is part of its transaction.
+            let run = (!roll::is_due(Some(window_end), &Window::around(self.now)))
+                .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
+            let last_sync =
+                LastSync { finished_at, changes: self.counts.changes, notice_to_stored_ms: self.notice_to_stored_ms() };
+            PassFinish { sweep, confirmed_at: began, via: self.input.reason.via(), window_end, last_sync, run }
         });
+        let ended_at = finish.as_ref().and_then(|finish| finish.run.as_ref()).map(|run| run.finished_at);
         let commit = PageCommit {
             calendar_id: self.calendar.id,
             expected_revision: position.revision,
@@ -232,13 +236,22 @@ impl Slice<'_> {
             at: self.wall_clock(),
         };
         let committed = self.deps.store.commit_page(&commit).await;
-        self.unless_beaten(committed)
+        let committed = self.unless_beaten(committed)?;
+        if committed.is_some() {
+            self.ended_at = ended_at;
+        }
+        Ok(committed)
     }
 
     async fn finish(&mut self) -> Result<SyncOutcome, ActivityError> {
-        roll::roll_window(self.deps, &self.calendar, &Window::around(self.now)).await?;
-        let finished_at = self.wall_clock();
-        self.record_run(finished_at, SyncRunOutcome::Done, self.full_pass_detail()).await?;
+        let finished_at = if let Some(ended_at) = self.ended_at {
+            ended_at
+        } else {
+            roll::roll_window(self.deps, &self.calendar, &Window::around(self.now)).await?;
+            let run = self.run_of(self.wall_clock(), SyncRunOutcome::Done, self.full_pass_detail());
+            self.deps.store.record_sync_run(&run).await.map_err(from_store)?;
+            run.finished_at
+        };
         Ok(SyncOutcome::Done { counts: self.counts, finished_at_ms: finished_at.timestamp_millis() })
     }
 
@@ -253,16 +266,13 @@ impl Slice<'_> {
             return Ok(());
         }
         let detail = failure.type_name().map(str::to_owned);
-        self.record_run(self.wall_clock(), SyncRunOutcome::Failed, detail).await
+        let run = self.run_of(self.wall_clock(), SyncRunOutcome::Failed, detail);
+        self.deps.store.record_sync_run(&run).await.map_err(from_store)
     }
 
-    async fn record_run(
-        &self,
-        finished_at: DateTime<Utc>,
-        outcome: SyncRunOutcome,
-        detail: Option<String>,
-    ) -> Result<(), ActivityError> {
-        let run = SyncRun {
+    /// The line of the sync log.
+    fn run_of(&self, finished_at: DateTime<Utc>, outcome: SyncRunOutcome, detail: Option<String>) -> SyncRun {
+        SyncRun {
             dedup_key: format!("{}/{}", attempt::dedup_key(self.ctx), self.ctx.info().attempt),
             calendar_id: self.calendar.id,
             reason: self.input.reason,
@@ -272,8 +282,7 @@ impl Slice<'_> {
             pages: self.counts.pages,
             changes: self.counts.changes,
             detail,
-        };
-        self.deps.store.record_sync_run(&run).await.map_err(from_store)
+        }
     }
 
     /// Turns a conflict into another round: this attempt may be the zombie, or the one that replaced it.

@@ -172,6 +172,11 @@ impl PageContent {
         self.rows.iter().map(|row| &row.provider_id).chain(&self.gone).chain(unreadable)
     }
 
+    /// Whether a row of it is a cancelled occurrence.
+    pub fn has_cancelled(&self) -> bool {
+        self.rows.iter().any(|row| row.state.kind == RowKind::Cancelled)
+    }
+
     /// Keys that cannot be in quarantine after this page.
     pub fn understood(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(|row| &row.provider_id).chain(&self.gone).map(key_of_id)

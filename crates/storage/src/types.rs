@@ -243,6 +243,9 @@ pub struct PassFinish {
     pub window_end: DateTime<Utc>,
     /// The pass in numbers. `last_sync.changes` is what the run counted before this page; the store adds this page's.
     pub last_sync: LastSync,
+    /// The line of the sync log, where nothing is left to do after this page. `pages` counts this page, `changes` what the
+    /// run counted before it; the store adds this page's.
+    pub run: Option<SyncRun>,
 }
 
 /// What a commit did.

@@ -70,6 +70,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         via: Via::Push,
         window_end: now,
         last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: Some(12) },
+        run: None,
     };
     let commit = PageCommit {
         calendar_id: calendar,

@@ -74,6 +74,7 @@ async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerO
             via: Via::Poll,
             window_end: to,
             last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
+            run: None,
         }),
         at: now,
     };

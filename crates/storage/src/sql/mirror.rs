@@ -17,9 +17,14 @@ pub const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1,
 pub const TAKE_OVER_PASS: &str = "UPDATE calendars SET revision = revision + 1 \
      WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
 
-/// The compare-and-set that every commit begins with.
+/// The compare-and-set that every commit begins with. It also says whether there is anything to look through in what is
+/// nearly always empty, so that a commit asks no question of its own about that.
 pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor) \
-     WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence";
+     WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence AS last_sequence, \
+     EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
+     EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
+     AS has_cancelled, \
+     (SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1) AS last_shown";
 
 pub const COUNT_CHANGES: &str =
     "UPDATE calendars SET change_sequence = $2, event_count = event_count + $3 WHERE id = $1";
@@ -28,8 +33,8 @@ pub const COUNT_CHANGES: &str =
 pub const FINISH_PASS: &str = "UPDATE calendars SET \
      confirmed_via = CASE WHEN confirmed_at > $2 THEN confirmed_via ELSE $3 END, \
      confirmed_at = CASE WHEN confirmed_at > $2 THEN confirmed_at ELSE $2 END, \
-     window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7 \
-     WHERE id = $1";
+     window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7, \
+     change_sequence = $8, event_count = event_count + $9 WHERE id = $1";
 
 pub const SET_WINDOW_END: &str = "UPDATE calendars SET window_end = $2 WHERE id = $1";
 

@@ -14,7 +14,7 @@ use crate::sql::calendars::EXISTS;
 use crate::sql::mirror::{self as sql, StateRow};
 use crate::sql::{micros, storable, to_json};
 use crate::touched::Touched;
-use crate::types::{PageCommit, PageCommitted, PassFinish};
+use crate::types::{PageCommit, PageCommitted, PassFinish, SyncRun};
 
 /// Rows in one `INSERT`. Large enough that the cost per statement vanishes, far below the parameters that an engine takes (SQLite 32,766).
 const ROWS_PER_STATEMENT: usize = 200;
@@ -27,51 +27,67 @@ pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Resul
     let calendar = page.calendar_id.to_string();
 
     let mut transaction = store.begin().await?;
-    let (revision, last_sequence) =
-        claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor)).await?;
+    let claimed = claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor)).await?;
     let mut touched = Touched::default();
-    let mut differences = write_content(&mut transaction, &calendar, page, &content, &mut touched).await?;
+    let mut differences = write_content(&mut transaction, &calendar, page, &content, &claimed, &mut touched).await?;
     if let Some(finish) = &page.finish {
         let stale = if finish.sweep {
             sweep(&mut transaction, &calendar, page.generation, &mut touched).await?
         } else {
             vec![]
         };
-        let orphans = remove_orphans(&mut transaction, &calendar, &mut touched).await?;
+        let may_have_orphans = claimed.has_cancelled || content.has_cancelled();
+        let orphans =
+            if may_have_orphans { remove_orphans(&mut transaction, &calendar, &mut touched).await? } else { vec![] };
         for (id, before) in stale.into_iter().chain(orphans) {
             differences.note(&id, Some(before), None);
         }
     }
     touched.note_rows(differences.visible(), page.occurrences, &page.window);
     reading::replace(&mut transaction, &calendar, page.occurrences, &mut touched).await?;
-    revisions::note(&mut transaction, &calendar, &touched.into_spans()).await?;
+    revisions::note(&mut transaction, &calendar, claimed.last_shown, &touched.into_spans()).await?;
 
     let event_count_delta = differences.event_count_delta();
     let changes = differences.into_changes();
-    let last_sequence = append_changes(&mut transaction, &calendar, last_sequence, &changes, micros(page.at)).await?;
-    sqlx::query(sql::COUNT_CHANGES)
-        .bind(&calendar)
-        .bind(last_sequence)
-        .bind(event_count_delta)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("count changes"))?;
+    let last_sequence =
+        append_changes(&mut transaction, &calendar, claimed.last_sequence, &changes, micros(page.at)).await?;
     let changes = i64::try_from(changes.len()).unwrap_or(i64::MAX);
-    if let Some(finish) = &page.finish {
-        finish_pass(&mut transaction, &calendar, finish, changes).await?;
+    let counted = Counted { last_sequence, event_count_delta, changes };
+    match &page.finish {
+        Some(finish) => finish_pass(&mut transaction, &calendar, finish, &counted).await?,
+        None => count_changes(&mut transaction, &calendar, &counted).await?,
     }
     transaction.commit().await.map_err(failed("commit a page"))?;
-    Ok(PageCommitted { revision, changes })
+    Ok(PageCommitted { revision: claimed.revision, changes })
 }
 
-/// Moves the revision on, or says that another attempt did; answers the new revision and the last number of the feed.
+/// What a commit finds when it begins.
+#[derive(sqlx::FromRow)]
+pub(super) struct Claimed {
+    pub(super) revision: i64,
+    /// The last number that was given in the feed.
+    last_sequence: i64,
+    has_quarantine: bool,
+    has_cancelled: bool,
+    /// The last number of what readers see.
+    pub(super) last_shown: i64,
+}
+
+/// What a page did to the calendar's numbers.
+struct Counted {
+    last_sequence: i64,
+    event_count_delta: i64,
+    changes: i64,
+}
+
+/// Moves the revision on, or says that another attempt did.
 pub(super) async fn claim_revision(
     connection: &mut Connection,
     calendar: &str,
     expected: i64,
     cursor: Option<&str>,
-) -> Result<(i64, i64), StoreError> {
-    let claimed: Option<(i64, i64)> = sqlx::query_as(sql::CLAIM_REVISION)
+) -> Result<Claimed, StoreError> {
+    let claimed: Option<Claimed> = sqlx::query_as(sql::CLAIM_REVISION)
         .bind(calendar)
         .bind(expected)
         .bind(cursor)
@@ -92,6 +108,7 @@ async fn write_content(
     calendar: &str,
     page: &PageCommit<'_>,
     content: &PageContent,
+    claimed: &Claimed,
     touched: &mut Touched,
 ) -> Result<Differences, StoreError> {
     let mut known = states(transaction, calendar, "provider_event_id", content.ids()).await?;
@@ -122,7 +139,9 @@ async fn write_content(
     upsert_rows(transaction, calendar, page.generation, &content.rows).await?;
     delete_rows(transaction, calendar, &deleted, touched).await?;
     quarantine(transaction, calendar, page, &content.unreadable).await?;
-    release(transaction, calendar, content).await?;
+    if claimed.has_quarantine {
+        release(transaction, calendar, content).await?;
+    }
     Ok(differences)
 }
 
@@ -340,11 +359,22 @@ async fn append_changes(
     Ok(sequence)
 }
 
+async fn count_changes(connection: &mut Connection, calendar: &str, counted: &Counted) -> Result<(), StoreError> {
+    sqlx::query(sql::COUNT_CHANGES)
+        .bind(calendar)
+        .bind(counted.last_sequence)
+        .bind(counted.event_count_delta)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("count changes"))
+}
+
 async fn finish_pass(
     connection: &mut Connection,
     calendar: &str,
     finish: &PassFinish,
-    changes_of_page: i64,
+    counted: &Counted,
 ) -> Result<(), StoreError> {
     sqlx::query(sql::FINISH_PASS)
         .bind(calendar)
@@ -352,10 +382,36 @@ async fn finish_pass(
         .bind(finish.via.as_str())
         .bind(micros(finish.window_end))
         .bind(micros(finish.last_sync.finished_at))
-        .bind(finish.last_sync.changes + changes_of_page)
+        .bind(finish.last_sync.changes + counted.changes)
         .bind(finish.last_sync.notice_to_stored_ms)
-        .execute(connection)
+        .bind(counted.last_sequence)
+        .bind(counted.event_count_delta)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("finish a pass"))?;
+    match &finish.run {
+        Some(run) => record_run(connection, &SyncRun { changes: run.changes + counted.changes, ..run.clone() }).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes a line of the sync log, alone or with the page that ends the sync.
+pub(super) async fn record_run<'e>(
+    executor: impl sqlx::Executor<'e, Database = Engine>,
+    run: &SyncRun,
+) -> Result<(), StoreError> {
+    sqlx::query(sql::RECORD_RUN)
+        .bind(&run.dedup_key)
+        .bind(run.calendar_id.to_string())
+        .bind(run.reason.as_str())
+        .bind(micros(run.started_at))
+        .bind(micros(run.finished_at))
+        .bind(run.outcome.as_str())
+        .bind(run.pages)
+        .bind(run.changes)
+        .bind(run.detail.as_deref().map(storable))
+        .execute(executor)
         .await
         .map(drop)
-        .map_err(failed("finish a pass"))
+        .map_err(failed("record a sync run"))
 }

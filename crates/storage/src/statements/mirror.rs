@@ -12,7 +12,7 @@ use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revis
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
-use crate::sql::{micros, page_of, readable, rows_to_fetch, storable, to_json};
+use crate::sql::{micros, page_of, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
 use crate::types::{
     Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
@@ -110,10 +110,10 @@ impl Mirror for Backend {
     ) -> Result<i64, StoreError> {
         let id = calendar.to_string();
         let mut transaction = self.begin().await?;
-        let (revision, _) = commit::claim_revision(&mut transaction, &id, expected_revision, None).await?;
+        let claimed = commit::claim_revision(&mut transaction, &id, expected_revision, None).await?;
         let mut touched = Touched::default();
         reading::replace(&mut transaction, &id, occurrences, &mut touched).await?;
-        revisions::note(&mut transaction, &id, &touched.into_spans()).await?;
+        revisions::note(&mut transaction, &id, claimed.last_shown, &touched.into_spans()).await?;
         if let Some(window_end) = window_end {
             sqlx::query(sql::SET_WINDOW_END)
                 .bind(&id)
@@ -123,7 +123,7 @@ impl Mirror for Backend {
                 .map_err(failed("set the window's end"))?;
         }
         transaction.commit().await.map_err(failed("replace occurrences"))?;
-        Ok(revision)
+        Ok(claimed.revision)
     }
 
     async fn occurrences(
@@ -172,20 +172,7 @@ impl Mirror for Backend {
     }
 
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
-        sqlx::query(sql::RECORD_RUN)
-            .bind(&run.dedup_key)
-            .bind(run.calendar_id.to_string())
-            .bind(run.reason.as_str())
-            .bind(micros(run.started_at))
-            .bind(micros(run.finished_at))
-            .bind(run.outcome.as_str())
-            .bind(run.pages)
-            .bind(run.changes)
-            .bind(run.detail.as_deref().map(storable))
-            .execute(&self.write)
-            .await
-            .map(drop)
-            .map_err(failed("record a sync run"))
+        commit::record_run(&self.write, run).await
     }
 
     async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
@@ -217,7 +204,8 @@ impl Mirror for Backend {
             for statement in sql::ERASE {
                 sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
             }
-            revisions::note(&mut transaction, &id, &[Span::EVERYTHING]).await?;
+            let last = revisions::last(&mut transaction, &id).await?;
+            revisions::note(&mut transaction, &id, last, &[Span::EVERYTHING]).await?;
             transaction.commit().await.map_err(failed("erase mirrors"))?;
         }
         Ok(())

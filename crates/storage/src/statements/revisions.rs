@@ -10,17 +10,22 @@ use crate::sql::{micros, midnight_micros};
 use crate::touched::Span;
 use crate::types::OccurrenceRange;
 
-/// Writes the next number down, if anything changed. Only in a transaction that has the calendar's row: so numbers have no
-/// gap and no double.
-pub(super) async fn note(connection: &mut Connection, calendar: &str, spans: &[Span]) -> Result<(), StoreError> {
+/// The last number that was given.
+pub(super) async fn last(connection: &mut Connection, calendar: &str) -> Result<i64, StoreError> {
+    sqlx::query_scalar(sql::LAST).bind(calendar).fetch_one(connection).await.map_err(failed("read a mirror's revision"))
+}
+
+/// Writes the number after the last one down, if anything changed. Only in a transaction that has the calendar's row: so
+/// numbers have no gap and no double.
+pub(super) async fn note(
+    connection: &mut Connection,
+    calendar: &str,
+    last: i64,
+    spans: &[Span],
+) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
     }
-    let last: i64 = sqlx::query_scalar(sql::LAST)
-        .bind(calendar)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed("read a mirror's revision"))?;
     let revision = last + 1;
     let mut query = QueryBuilder::<Engine>::new(
         "INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ",

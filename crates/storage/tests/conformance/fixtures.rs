@@ -218,6 +218,7 @@ pub fn finish(sweep: bool, confirmed_at: DateTime<Utc>) -> PassFinish {
         via: Via::Reconcile,
         window_end: at(60 * 24 * 365),
         last_sync: LastSync { finished_at: confirmed_at, changes: 0, notice_to_stored_ms: None },
+        run: None,
     }
 }
 
