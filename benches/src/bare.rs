@@ -2,7 +2,7 @@
 //! on the same server and in the same run as what they are compared with.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -20,6 +20,7 @@ use temporalio_workflow::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::progress;
+use crate::work::Work;
 
 const WORKFLOWS: &str = "bare";
 const ACTIVITIES: &str = "bare-activities";
@@ -65,16 +66,23 @@ impl Bare {
     }
 }
 
-/// Says when it runs, and for which workflow.
+/// What the activity does before it says that it ran.
+type Duty = Arc<Mutex<Option<Arc<Work>>>>;
+
+/// Says when it has run, and for which workflow.
 pub struct Touch {
     ran: mpsc::UnboundedSender<(u32, Instant)>,
+    duty: Duty,
 }
 
 #[activities]
 impl Touch {
     #[activity(name = "touch")]
-    #[expect(clippy::unused_async, reason = "what is asynchronous runs on the worker's threads, as ours does")]
     pub async fn touch(self: Arc<Self>, _ctx: ActivityContext, number: u32) -> Result<(), ActivityError> {
+        let work = self.duty.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(work) = work {
+            work.once(number).await?;
+        }
         // The receiver is there as long as anybody measures.
         let _sent = self.ran.send((number, Instant::now()));
         Ok(())
@@ -86,6 +94,7 @@ pub struct Yardstick {
     temporal: TestTemporal,
     workflows: u32,
     ran: mpsc::UnboundedReceiver<(u32, Instant)>,
+    duty: Duty,
     stop: Option<oneshot::Sender<()>>,
     worker: Option<std::thread::JoinHandle<()>>,
 }
@@ -95,6 +104,8 @@ impl Yardstick {
     pub async fn start(workflows: u32) -> anyhow::Result<Self> {
         let temporal = TestTemporal::start().await?;
         let (sender, ran) = mpsc::unbounded_channel();
+        let duty = Duty::default();
+        let duty_of_worker = Arc::clone(&duty);
         let (address, namespace) = (temporal.address.clone(), temporal.namespace.clone());
         let handle = tokio::runtime::Handle::current();
         let (started, ready) = oneshot::channel();
@@ -109,7 +120,9 @@ impl Yardstick {
                     .register_workflow::<Bare>()
                     .expect("a workflow")
                     .build();
-                let activities = WorkerOptions::new(ACTIVITIES).register_activities(Touch { ran: sender }).build();
+                let activities = WorkerOptions::new(ACTIVITIES)
+                    .register_activities(Touch { ran: sender, duty: duty_of_worker })
+                    .build();
                 let mut workflows = Worker::new(&runtime, client.clone(), workflows).expect("a worker");
                 let mut activities = Worker::new(&runtime, client, activities).expect("a worker");
                 let stops = (workflows.shutdown_handle(), activities.shutdown_handle());
@@ -124,7 +137,7 @@ impl Yardstick {
             });
         });
         ready.await?;
-        let mut yardstick = Self { temporal, workflows, ran, stop: Some(stop), worker: Some(worker) };
+        let mut yardstick = Self { temporal, workflows, ran, duty, stop: Some(stop), worker: Some(worker) };
         stream::iter((0..workflows).map(anyhow::Ok))
             .try_for_each_concurrent(32, |number| yardstick.start_workflow(number))
             .await?;
@@ -163,7 +176,16 @@ impl Yardstick {
         Ok(begun.elapsed())
     }
 
-    /// One signal to each workflow, so many at a time: how long until the last activity runs.
+    /// The same, with activities that work.
+    pub async fn signals_to_work(&mut self, in_flight: usize, work: &Arc<Work>) -> anyhow::Result<Duration> {
+        let set = |duty| *self.duty.lock().unwrap_or_else(PoisonError::into_inner) = duty;
+        set(Some(Arc::clone(work)));
+        let taken = self.signals_to_activities(in_flight).await;
+        *self.duty.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        taken
+    }
+
+    /// One signal to each workflow, so many at a time: how long until the last activity has run.
     pub async fn signals_to_activities(&mut self, in_flight: usize) -> anyhow::Result<Duration> {
         while self.ran.try_recv().is_ok() {}
         let begun = Instant::now();

@@ -19,6 +19,10 @@ pub struct Effort {
     pub reads: Duration,
     /// Sizes of the calendars that are read for the first time.
     pub full_sync_events: &'static [u32],
+    /// Calendars of the rounds that a worker's memory is looked at in.
+    pub calendars_of_rounds: u32,
+    /// Accounts that a gateway starts with.
+    pub accounts: u32,
     /// Runs of what takes long or hardly varies: the others.
     pub heavy_runs: u32,
 }
@@ -34,6 +38,8 @@ impl Effort {
             unique_rounds: 5,
             reads: Duration::from_secs(5),
             full_sync_events: &[10_000, 100_000],
+            calendars_of_rounds: 2_008,
+            accounts: 100_000,
             heavy_runs: 5,
         }
     }
@@ -48,6 +54,8 @@ impl Effort {
             unique_rounds: 3,
             reads: Duration::from_secs(1),
             full_sync_events: &[10_000],
+            calendars_of_rounds: 80,
+            accounts: 5_000,
             heavy_runs: 1,
         }
     }

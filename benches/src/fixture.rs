@@ -9,6 +9,7 @@ use crate::bare::Yardstick;
 use crate::effort::Effort;
 use crate::installation::{Engine, Installation};
 use crate::progress::say;
+use crate::work::Work;
 
 const USER: &str = "ada@example.com";
 /// Events of an ordinary calendar, so that no mirror is empty.
@@ -24,6 +25,7 @@ pub struct Fixture {
     /// A notice for each of them, in the same order.
     pub notices: Vec<Arc<[u8]>>,
     pub yardstick: Yardstick,
+    engine: Engine,
 }
 
 impl Fixture {
@@ -45,7 +47,7 @@ impl Fixture {
         }
         say(format!("{}: starting {count} bare workflows", engine.name()));
         let yardstick = Yardstick::start(count).await?;
-        Ok(Self { installation, calendars, notices, yardstick })
+        Ok(Self { installation, calendars, notices, yardstick, engine })
     }
 
     /// The first calendar.
@@ -56,6 +58,12 @@ impl Fixture {
     /// The one with many events.
     pub fn busy_calendar(&self) -> anyhow::Result<&Calendar> {
         self.calendars.last().context("no calendar")
+    }
+
+    /// The least that has to be done for each calendar's changes from now on.
+    pub async fn work(&self) -> anyhow::Result<Arc<Work>> {
+        say(format!("{}: reading all calendars for the yardstick", self.engine.name()));
+        Work::prepare(&self.installation, self.engine, USER, &self.calendars).await
     }
 
     /// Takes everything down.

@@ -28,6 +28,14 @@ pub async fn rows(engine: Engine, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// What a first read of many events costs on PostgreSQL beside SQLite; nothing where one of them was not measured.
+pub fn beside_each_other(rows: &[Row], effort: &Effort) -> Option<Row> {
+    let events = effort.full_sync_events.last()?;
+    let (postgres, sqlite) = (Engine::Postgres.name(), Engine::Sqlite.name());
+    let row = Row::beside(rows, &format!("full sync of {events} events"), postgres, sqlite)?;
+    Some(row.bar(Bar::RatioAtMost(1.5)))
+}
+
 /// Seconds of the first read, and the most memory that a fresh worker ever took, in MiB.
 async fn first_read(engine: Engine, seed: u32, events: u32) -> anyhow::Result<(f64, f64)> {
     let installation = Installation::start(engine).await?;

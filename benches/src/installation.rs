@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use evercal_devserver::postgres;
@@ -18,7 +18,7 @@ use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
     AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, SyncReason, SystemClock, random,
 };
-use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
+use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_simulator::{Control, NewCalendar, NewUser, OauthClient, Simulator, SimulatorOptions};
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_tests::mirror;
@@ -26,6 +26,7 @@ use evercal_tests::temporal::TestTemporal;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::load;
 use crate::progress::reach;
 
 /// How long anything may take on a busy machine before we call it broken.
@@ -76,6 +77,7 @@ pub struct Installation {
     pub store: Arc<dyn Store>,
     pub gateway: SocketAddr,
     pub api_key: Secret,
+    database: String,
     simulator: Simulator,
     channel_token_keys: ChannelTokenKeys,
     http: HttpClient,
@@ -98,7 +100,7 @@ impl Installation {
         let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let client = OauthClient::default();
         let environment = [
-            ("DATABASE_URL", database),
+            ("DATABASE_URL", database.clone()),
             ("EVERCAL_HTTP_ADDRESS", gateway.to_string()),
             ("WEBHOOK_BASE_URL", format!("http://{gateway}/")),
             ("EVERCAL_MASTER_KEY", master_key.expose().to_owned()),
@@ -126,6 +128,7 @@ impl Installation {
             store,
             gateway,
             api_key,
+            database,
             simulator,
             channel_token_keys: ChannelTokenKeys::parse(&webhook_key)?,
             http: HttpClient::new(&HttpSettings::default())?,
@@ -162,6 +165,35 @@ impl Installation {
         self.stop_worker().await;
         self.gateway_process.stop().await;
         self.simulator.shutdown().await;
+    }
+
+    /// The URL of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Where the provider is.
+    pub fn provider_url(&self) -> &str {
+        self.simulator.root_url()
+    }
+
+    /// Stops the gateway and starts it again: how long the new process took until it said that it is ready.
+    pub async fn restart_gateway(&mut self) -> anyhow::Result<Duration> {
+        let stopped = std::mem::replace(&mut self.gateway_process, Supervisor::new());
+        stopped.stop().await;
+        let address = self.gateway;
+        let ready_at = Arc::new(OnceLock::new());
+        let ready = || {
+            let ready_at = Arc::clone(&ready_at);
+            async move {
+                let is_ready = load::status(address, "/health/ready").await.is_ok_and(|status| status == 200);
+                // Of the first time: whoever waits looks again now and then.
+                is_ready && *ready_at.get_or_init(Instant::now) <= Instant::now()
+            }
+        };
+        let begun = Instant::now();
+        self.gateway_process = start_role("gateway", self.folder.path(), &self.environment, ready).await?;
+        Ok(*ready_at.get().context("the gateway did not say that it is ready")? - begun)
     }
 
     /// The provider's control API.
@@ -263,14 +295,14 @@ impl Installation {
         Ok(request.into_bytes().into())
     }
 
-    /// A call of the API; the answer's JSON.
-    pub async fn api(&self, path: &str) -> anyhow::Result<Value> {
+    /// A call of the API, and its answer.
+    pub async fn answer(&self, path: &str) -> anyhow::Result<HttpResponse> {
         let url: Url = format!("http://{}{path}", self.gateway).parse()?;
         let request =
             HttpRequest { method: Method::GET, bearer: Some(self.api_key.clone()), ..HttpRequest::get("api", url) };
         let answer = self.http.send(request).await?;
         ensure!(answer.is_success(), "{path}: HTTP {}", answer.status);
-        Ok(serde_json::from_slice(&answer.body)?)
+        Ok(answer)
     }
 }
 

@@ -18,8 +18,10 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub struct Answered {
     /// From the first byte sent to the last answer.
     pub taken: Duration,
-    /// Requests that were answered with anything but 2xx.
+    /// Requests that were answered with anything but 2xx, and 304 where that was asked for.
     pub refused: usize,
+    /// Requests that were answered with 304.
+    pub not_modified: usize,
 }
 
 impl Answered {
@@ -55,25 +57,36 @@ pub async fn send(
     for mut stream in streams {
         let (next, request) = (Arc::clone(&next), Arc::clone(&request));
         senders.spawn(async move {
-            let (mut refused, mut buffer) = (0, Vec::new());
+            let (mut refused, mut not_modified, mut buffer) = (0, 0, Vec::new());
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= total {
-                    return anyhow::Ok(refused);
+                    return anyhow::Ok((refused, not_modified));
                 }
                 stream.write_all(&request(number)).await?;
                 let status = read_answer(&mut stream, &mut buffer).await?;
-                if !(200..300).contains(&status) {
+                if status == 304 {
+                    not_modified += 1;
+                } else if !(200..300).contains(&status) {
                     refused += 1;
                 }
             }
         });
     }
-    let mut refused = 0;
+    let (mut refused, mut not_modified) = (0, 0);
     while let Some(sent) = senders.join_next().await {
-        refused += sent.context("a sender panicked")??;
+        let (more_refused, more_not_modified) = sent.context("a sender panicked")??;
+        refused += more_refused;
+        not_modified += more_not_modified;
     }
-    Ok(Answered { taken: begun.elapsed(), refused })
+    Ok(Answered { taken: begun.elapsed(), refused, not_modified })
+}
+
+/// The status that a path is answered with.
+pub async fn status(address: SocketAddr, path: &str) -> anyhow::Result<u16> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).await?;
+    read_answer(&mut stream, &mut Vec::new()).await
 }
 
 /// Reads one answer and leaves the buffer empty; its status.

@@ -16,6 +16,9 @@ mod notices;
 mod progress;
 mod reads;
 mod report;
+mod rounds;
+mod start;
+mod work;
 
 use std::process::ExitCode;
 
@@ -53,6 +56,8 @@ enum Group {
     Storm,
     Unique,
     FullSync,
+    Memory,
+    Start,
     Dev,
 }
 
@@ -107,6 +112,7 @@ async fn measure(arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) ->
             measured?;
         }
     }
+    rows.extend(full_sync::beside_each_other(rows, effort));
     if arguments.wants(Group::Dev) && arguments.store != Some(Engine::Postgres) {
         rows.extend(dev::rows(effort)?);
     }
@@ -125,13 +131,19 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
                 Group::FanOut => notices::fan_out_rows(&mut fixture, effort).await?,
                 Group::Storm => notices::storm_rows(&mut fixture, effort).await?,
                 Group::Unique => notices::unique_rows(&mut fixture, effort).await?,
-                Group::FullSync | Group::Dev => Vec::new(),
+                Group::FullSync | Group::Memory | Group::Start | Group::Dev => Vec::new(),
             });
         }
         fixture.end().await?;
     }
     if arguments.wants(Group::FullSync) {
         rows.extend(full_sync::rows(engine, effort).await?);
+    }
+    if arguments.wants(Group::Start) {
+        rows.extend(start::rows(engine, effort).await?);
+    }
+    if arguments.wants(Group::Memory) {
+        rows.extend(rounds::rows(engine, effort).await?);
     }
     Ok(())
 }

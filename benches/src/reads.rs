@@ -1,23 +1,32 @@
-//! Reads of a month: how many a second a gateway answers.
+//! Reads of a month: how many a second a gateway answers, beside a server that does nothing but send the same bytes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header;
+use axum::routing::get;
 use chrono::{SecondsFormat, TimeDelta};
 use evercal_domain::{Clock as _, SystemClock};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::effort::Effort;
 use crate::fixture::Fixture;
-use crate::load;
+use crate::load::{self, Answered};
 use crate::progress::say;
-use crate::report::{Row, median};
+use crate::report::{Bar, Row, median};
 
 const IN_FLIGHT: usize = 32;
 /// Requests between two looks at the time.
 const AT_ONCE: usize = 500;
+/// Unchanged reads that a gateway answers in a second at least.
+const UNCHANGED_PER_SECOND_MIN: f64 = 5_000.0;
 
-/// The busy calendar's events of 31 days, in one page.
+/// The busy calendar's events of 31 days, in one page: read, and asked whether they have changed.
 pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let from = SystemClock.now();
     let to = from + TimeDelta::days(31);
@@ -25,25 +34,92 @@ pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>
     let installation = &fixture.installation;
     let calendar = fixture.busy_calendar()?.id;
     let path = format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500");
-    let body = installation.api(&path).await?;
+    let answer = installation.answer(&path).await?;
+    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
     let events = body["items"].as_array().context("no items")?.len();
     ensure!(events > 50 && body["next_cursor"].is_null(), "{events} events are no month of a busy calendar");
+    let tag = answer.header("etag").context("a read without a tag")?;
     let key = installation.api_key.expose();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\r\n", installation.gateway);
-    let request: Arc<[u8]> = request.into_bytes().into();
-    let mut rates = Vec::new();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n", installation.gateway);
+    let plain = format!("{head}\r\n");
+    let conditional = format!("{head}if-none-match: {tag}\r\n\r\n");
+    let yardstick = SameBytes::start(Bytes::from(answer.body.clone())).await?;
+
+    let (mut ours, mut same_bytes, mut unchanged) = (vec![], vec![], vec![]);
     for run in 1..=effort.runs {
         say(format!("reads of a month ({events} events): run {run} of {}", effort.runs));
-        let (begun, mut total, mut taken) = (Instant::now(), 0, Duration::ZERO);
-        while begun.elapsed() < effort.reads {
-            let request = Arc::clone(&request);
-            let answered = load::send(installation.gateway, AT_ONCE, IN_FLIGHT, move |_| Arc::clone(&request)).await?;
-            ensure!(answered.refused == 0, "{} reads were refused", answered.refused);
-            total += AT_ONCE;
-            taken += answered.taken;
-        }
-        rates.push(load::per_second(total, taken));
+        let all_sent = |answered: &Answered| answered.not_modified == 0;
+        same_bytes.push(rate(yardstick.address, &plain, effort.reads, all_sent).await?);
+        ours.push(rate(installation.gateway, &plain, effort.reads, all_sent).await?);
+        let none_sent = |answered: &Answered| answered.not_modified == AT_ONCE;
+        unchanged.push(rate(installation.gateway, &conditional, effort.reads, none_sent).await?);
     }
-    Ok(vec![Row::alone("reads of a month of a busy calendar, 32 in flight", "/s", median(&rates))])
+    yardstick.stop().await?;
+    let name = format!(
+        "reads of a month of a busy calendar ({events} events), 32 in flight; beside a server of the same bytes"
+    );
+    Ok(vec![
+        Row::compared(&name, "/s", median(&ours), median(&same_bytes)),
+        Row::alone("the same reads where nothing has changed (304)", "/s", median(&unchanged))
+            .bar(Bar::AtLeast(UNCHANGED_PER_SECOND_MIN)),
+    ])
+}
+
+/// How often a second a request is answered as expected.
+async fn rate(
+    address: SocketAddr,
+    request: &str,
+    time: Duration,
+    as_expected: impl Fn(&Answered) -> bool,
+) -> anyhow::Result<f64> {
+    let request: Arc<[u8]> = request.as_bytes().into();
+    let (begun, mut total, mut taken) = (Instant::now(), 0, Duration::ZERO);
+    while begun.elapsed() < time {
+        let request = Arc::clone(&request);
+        let answered = load::send(address, AT_ONCE, IN_FLIGHT, move |_| Arc::clone(&request)).await?;
+        ensure!(answered.refused == 0, "{} reads were refused", answered.refused);
+        ensure!(as_expected(&answered), "{} of {AT_ONCE} reads were answered with 304", answered.not_modified);
+        total += AT_ONCE;
+        taken += answered.taken;
+    }
+    Ok(load::per_second(total, taken))
+}
+
+/// A server on the same libraries as the gateway, with threads of its own, which answers everything with the same bytes.
+struct SameBytes {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<std::io::Result<()>>,
+}
+
+impl SameBytes {
+    async fn start(body: Bytes) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let answer = move || {
+            let body = body.clone();
+            async move { ([(header::CONTENT_TYPE, "application/json")], body) }
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(async move {
+                let app = Router::new().fallback(get(answer));
+                let served = axum::serve(TcpListener::from_std(listener)?, app);
+                // A sender that is gone means the same.
+                served.with_graceful_shutdown(async { drop(stopped.await) }).await
+            })
+        });
+        let is_there = load::status(address, "/").await?;
+        ensure!(is_there == 200, "the yardstick answers {is_there}");
+        Ok(Self { address, stop, thread })
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        drop(self.stop);
+        let ended = tokio::task::spawn_blocking(move || self.thread.join()).await?;
+        ended.map_err(|_| anyhow::anyhow!("the yardstick panicked"))??;
+        Ok(())
+    }
 }

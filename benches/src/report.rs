@@ -15,6 +15,8 @@ pub enum Bar {
     None,
     /// The figure itself.
     AtMost(f64),
+    /// The same.
+    AtLeast(f64),
     /// At least so many times the yardstick.
     RatioAtLeast(f64),
     /// At most so many times the yardstick.
@@ -41,7 +43,7 @@ impl Row {
         Self { bare: Some(bare), ..Self::alone(name, unit, ours) }
     }
 
-    /// A figure that bare Temporal has nothing to put beside.
+    /// A figure that there is nothing to put beside.
     pub fn alone(name: &str, unit: &'static str, ours: f64) -> Self {
         Self { name: name.to_owned(), store: "SQLite", unit, ours, bare: None, bar: Bar::None }
     }
@@ -49,6 +51,14 @@ impl Row {
     /// With a bar.
     pub fn bar(self, bar: Bar) -> Self {
         Self { bar, ..self }
+    }
+
+    /// The figure of one store beside that of another one, which is its yardstick.
+    pub fn beside(rows: &[Self], name: &str, store: &'static str, other: &str) -> Option<Self> {
+        let of = |store: &str| rows.iter().find(|row| row.name == name && row.store == store);
+        let (row, yardstick) = (of(store)?, of(other)?);
+        let name = format!("{name}, beside {other}");
+        Some(Self { store, ..Self::compared(&name, row.unit, row.ours, yardstick.ours) })
     }
 
     fn ratio(&self) -> Option<f64> {
@@ -61,6 +71,7 @@ impl Row {
         let kept = match self.bar {
             Bar::None => true,
             Bar::AtMost(most) | Bar::CountAtMost(most) => self.ours <= most,
+            Bar::AtLeast(least) => self.ours >= least,
             Bar::RatioAtLeast(least) => ratio >= least,
             Bar::RatioAtMost(most) => ratio <= most,
         };
@@ -72,6 +83,7 @@ impl Row {
             Bar::None => return String::new(),
             Bar::AtMost(most) => format!("at most {most} {}", self.unit),
             Bar::CountAtMost(most) => format!("at most {most}"),
+            Bar::AtLeast(least) => format!("at least {least} {}", self.unit),
             Bar::RatioAtLeast(least) => format!("at least {least} ×"),
             Bar::RatioAtMost(most) => format!("at most {most} ×"),
         };
@@ -82,6 +94,7 @@ impl Row {
         match self.unit {
             "" => format!("{figure:.1}").trim_end_matches(".0").to_owned(),
             "/s" => format!("{figure:.0} /s"),
+            "MB" => format!("{figure:.0} MB"),
             unit => format!("{figure:.1} {unit}"),
         }
     }
@@ -114,7 +127,7 @@ pub fn table(rows: &[Row]) -> String {
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| place(row));
     let head =
-        ["| what | store | evercal | bare Temporal | ratio | bar |".to_owned(), "|---|---|---|---|---|---|".to_owned()];
+        ["| what | store | evercal | yardstick | ratio | bar |".to_owned(), "|---|---|---|---|---|---|".to_owned()];
     let lines = sorted.into_iter().map(|row| {
         let or_none = |figure: Option<String>| figure.unwrap_or_else(|| "–".to_owned());
         let bare = or_none(row.bare.map(|bare| row.shown(bare)));
@@ -186,7 +199,7 @@ mod tests {
             Row::alone("b", "s", 1.25),
             on_postgres(Row::compared("a", "/s", 500.0, 1_000.0).bar(Bar::RatioAtLeast(0.9))),
         ];
-        let expected = "| what | store | evercal | bare Temporal | ratio | bar |\n\
+        let expected = "| what | store | evercal | yardstick | ratio | bar |\n\
                         |---|---|---|---|---|---|\n\
                         | a | SQLite | 950 /s | 1000 /s | 0.95 × | at least 0.9 × |\n\
                         | a | PostgreSQL | 500 /s | 1000 /s | 0.50 × | **missed**: at least 0.9 × |\n\
@@ -195,10 +208,19 @@ mod tests {
     }
 
     #[test]
+    fn one_store_stands_beside_the_other_where_both_were_measured() {
+        let rows = [Row::alone("sync", "s", 6.0), on_postgres(Row::alone("sync", "s", 9.0)), Row::alone("b", "s", 1.0)];
+        let row = Row::beside(&rows, "sync", "PostgreSQL", "SQLite").unwrap().bar(Bar::RatioAtMost(1.5));
+        assert_eq!((row.store, row.ratio(), row.is_missed()), ("PostgreSQL", Some(1.5), false));
+        assert!(Row::beside(&rows, "b", "PostgreSQL", "SQLite").is_none());
+    }
+
+    #[test]
     fn a_bar_is_missed_beyond_it_and_kept_at_it() {
         let row = |ours, bar| Row::compared("row", "", ours, 10.0).bar(bar).is_missed();
         for (bar, kept, missed) in [
             (Bar::AtMost(3.0), 3.0, 3.1),
+            (Bar::AtLeast(3.0), 3.0, 2.9),
             (Bar::CountAtMost(3.0), 3.0, 4.0),
             (Bar::RatioAtLeast(5.0), 50.0, 49.0),
             (Bar::RatioAtMost(1.6), 16.0, 16.1),
