@@ -1,16 +1,16 @@
-//! Redeeming a consent, finding calendars, giving the grant back.
+//! Settling a consent, finding calendars, giving the grant back.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
+mod consent;
+mod list;
+
 use std::sync::Arc;
 
-use evercal_domain::account::Credentials;
-use evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX;
-use evercal_domain::{AccountId, CalendarState, Provider, ProviderErrorKind, RemoteCalendar, RetryClass};
-use evercal_providers::{PageToken, TokenError};
-use evercal_storage::StoreErrorKind;
+use evercal_domain::{AccountId, CalendarState, Provider, ProviderCalendarId, RetryClass};
+use evercal_providers::TokenError;
 use evercal_workflows::contract::{
-    self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, ListCalendarsInput, OpenCalendars, RevokeInput,
+    self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, OpenCalendars, RedeemInput, RevokeInput,
 };
 use sha2::{Digest, Sha256};
 use temporalio_macros::activities;
@@ -18,7 +18,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::attempt;
 use crate::deps::Deps;
-use crate::failure::{Repeat, from_limit, from_store, from_token};
+use crate::failure::{Repeat, from_store, from_token};
 
 /// Implements [`contract::AccountActivities`].
 pub struct AccountActivities {
@@ -28,33 +28,14 @@ pub struct AccountActivities {
 
 #[activities]
 impl AccountActivities {
-    /// Turns the stored authorization code into tokens.
+    /// Turns the stored authorization code into tokens, finds out whose they are, and ends the consent.
     #[activity(definition = contract::RedeemCode)]
     pub async fn redeem_code(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: AccountRef,
+        input: RedeemInput,
     ) -> Result<CodeRedeemed, ActivityError> {
-        attempt::run(&ctx, async {
-            let (store, account_id) = (&self.deps.store, input.account_id);
-            let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
-            let tried = store.credentials(account_id).await.map_err(from_store)?;
-            match connection.tokens.reload(account_id).await {
-                // Also with the tokens of the consent before this one, where this one was refused.
-                Ok(()) => Ok(CodeRedeemed::Granted),
-                Err(TokenError::NotConnected) => Ok(CodeRedeemed::Refused),
-                // A code is good for one use: if an answer was lost, only a new consent helps.
-                Err(TokenError::Provider(error)) if is_refusal(error.kind) => {
-                    if let Some((Credentials::AuthorizationCode { before: None, .. }, version)) = tried {
-                        // Left in the store, every gateway that starts would have it redeemed again.
-                        store.erase_credentials_if(account_id, version).await.map_err(from_store)?;
-                    }
-                    Ok(CodeRedeemed::Refused)
-                }
-                Err(error) => Err(from_token(&ctx, &error, Repeat::Policy)),
-            }
-        })
-        .await
+        attempt::run(&ctx, self.settle(&ctx, &input)).await
     }
 
     /// Reads the provider's list of calendars and compares it with ours.
@@ -62,46 +43,38 @@ impl AccountActivities {
     pub async fn list_calendars(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: ListCalendarsInput,
+        input: AccountRef,
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
             let (store, provider) = (&self.deps.store, self.deps.provider_of(account_id).await.map_err(from_store)?);
-            // Reading the list may redeem a consent of which the workflow has not heard yet.
-            let stored = store.credentials(account_id).await.map_err(from_store)?;
-            let new_consent =
-                input.new_consent || matches!(stored, Some((Credentials::AuthorizationCode { .. }, _version)));
-            if input.new_consent {
-                // What this process has in memory may be of the consent before. A failure shows again with the list.
-                let _read_anew = self.deps.connection(provider).tokens.reload(account_id).await;
-            }
-            let Some((calendars, complete)) = self.read_list(&ctx, account_id).await? else {
+            let at = attempt::started_at(&ctx);
+            let Some(list) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
-            if let Some(primary) = calendars.iter().find(|calendar| calendar.primary) {
-                let subject = grant_subject(provider, primary);
-                // Only after a consent: a person's address may change, the person of a grant cannot.
-                if new_consent && self.is_another_user(account_id, &subject).await? {
-                    self.erase_foreign_tokens(account_id, provider).await?;
-                    return Ok(CalendarsListed::AnotherUser);
-                }
+            if let Some(primary) = list.calendars.iter().find(|calendar| calendar.primary) {
+                // A person's address may change, the person of a grant cannot.
+                let subject = grant_subject(provider, &primary.provider_id);
                 store.set_grant_subject(account_id, &subject).await.map_err(from_store)?;
             }
-            let at = attempt::started_at(&ctx);
-            let reconciled = store.reconcile_calendars(account_id, &calendars, at).await.map_err(from_store)?;
+            let reconciled = store.reconcile_calendars(account_id, &list.calendars, at).await.map_err(from_store)?;
             let register = store.calendars_of_account(account_id).await.map_err(from_store)?;
             // One whose grant died as well shows that; after a new consent it waits all the same.
             let may_wait = [CalendarState::ActionRequired, CalendarState::NeedsReauth];
+            let listed: std::collections::HashSet<_> = reconciled.listed.iter().copied().collect();
             let waiting = register.iter().filter(|calendar| may_wait.contains(&calendar.state));
-            let waiting = waiting.map(|calendar| calendar.id).filter(|id| reconciled.listed.contains(id));
-            Ok(CalendarsListed::Listed {
+            let waiting = waiting.map(|calendar| calendar.id).filter(|id| listed.contains(id));
+            let answer = CalendarsListed::Listed {
                 action_required: waiting.collect(),
                 listed: reconciled.listed,
-                // Where an entry could not be read, absence proves nothing: nobody's mirror is ended for that.
-                vanished: if complete { reconciled.vanished } else { Vec::new() },
+                // Where something could not be read, absence proves nothing: nobody's mirror is ended for that.
+                vanished: if list.is_whole() { reconciled.vanished } else { Vec::new() },
                 timing: Box::new(self.deps.settings.timing.clone()),
-                strategy: Some(self.deps.settings.strategies.of(provider)),
-            })
+                strategy: self.deps.settings.strategies.of(provider),
+                incomplete: list.limit,
+            };
+            store.set_listed(account_id, self.deps.clock.now()).await.map_err(from_store)?;
+            Ok(answer)
         })
         .await
     }
@@ -154,83 +127,22 @@ impl AccountActivities {
         let store = &self.deps.store;
         let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
         let credentials = store.credentials(account_id).await.map_err(from_store)?;
-        let tokens = credentials.as_ref().and_then(|(credentials, _version)| credentials.tokens());
-        let Some(Credentials::Tokens { refresh_token, .. }) = tokens else { return Ok(AccountRevoked::WasDead) };
+        let Some((credentials, _version)) = credentials else { return Ok(AccountRevoked::WasDead) };
         // Revoking ends the tokens of every client of the project for that person.
         if store.shares_grant(account_id).await.map_err(from_store)? {
             return Ok(AccountRevoked::KeptForOthers);
         }
-        match connection.oauth.revoke(refresh_token).await {
+        match connection.oauth.revoke(&credentials.refresh_token).await {
             Ok(()) => Ok(AccountRevoked::Revoked),
             // Whatever the provider means by it, asking again is in vain, and the tokens must go.
             Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),
-            Err(error) => Err(from_token(ctx, &TokenError::Provider(error), Repeat::Policy)),
+            Err(error) => Err(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow)),
         }
     }
-
-    /// Whether the account is known to be somebody else's.
-    async fn is_another_user(&self, account_id: AccountId, subject: &str) -> Result<bool, ActivityError> {
-        let known = self.deps.store.grant_subject(account_id).await.map_err(from_store)?;
-        Ok(known.is_some_and(|known| known != subject))
-    }
-
-    /// Forgets the tokens of a user whose calendars these are not. They are not revoked: that would end the grant of an
-    /// account which that user may have of their own.
-    async fn erase_foreign_tokens(&self, account_id: AccountId, provider: Provider) -> Result<(), ActivityError> {
-        let store = &self.deps.store;
-        let credentials = store.credentials(account_id).await.map_err(from_store)?;
-        // A code that came meanwhile is of the next consent, and so is what replaces the tokens from here on.
-        if let Some((Credentials::Tokens { .. }, version)) = credentials {
-            match store.erase_credentials_if(account_id, version).await {
-                Err(error) if error.kind != StoreErrorKind::Conflict => return Err(from_store(error)),
-                _ => {}
-            }
-            // Found to be erased, they are not kept in memory either.
-            let _not_connected = self.deps.connection(provider).tokens.reload(account_id).await;
-        }
-        Ok(())
-    }
-
-    /// All pages of the list, and whether every entry could be read; `None` when the grant is dead.
-    async fn read_list(
-        &self,
-        ctx: &ActivityContext,
-        account_id: AccountId,
-    ) -> Result<Option<(Vec<RemoteCalendar>, bool)>, ActivityError> {
-        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
-        let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
-        let mut calendars: Vec<RemoteCalendar> = Vec::new();
-        let mut complete = true;
-        let mut page: Option<PageToken> = None;
-        loop {
-            let (provider, token) = (&connection.calendars, page.as_ref());
-            let call = |context| async move { provider.list_calendars(&context, token).await };
-            let answer = match connection.tokens.with_token(account_id, simulated_now, call).await {
-                Ok(answer) => answer,
-                Err(TokenError::NotConnected) => return Ok(None),
-                Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => return Ok(None),
-                Err(error) => return Err(from_token(ctx, &error, Repeat::Policy)),
-            };
-            complete &= answer.unreadable == 0;
-            calendars.extend(answer.calendars);
-            if calendars.len() > CALENDARS_PER_ACCOUNT_MAX {
-                return Err(from_limit("the account lists more calendars than one account may have"));
-            }
-            match answer.next {
-                Some(next) => page = Some(next),
-                None => return Ok(Some((calendars, complete))),
-            }
-        }
-    }
-}
-
-/// Whether an OAuth error means that only a person can help.
-fn is_refusal(kind: ProviderErrorKind) -> bool {
-    matches!(kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::Forbidden | ProviderErrorKind::InvalidRequest)
 }
 
 /// Whose grant it is, as a hash: the primary calendar's id is the person's address at Google.
-fn grant_subject(provider: Provider, primary: &RemoteCalendar) -> String {
-    let digest = Sha256::digest(format!("{}:{}", provider.as_str(), primary.provider_id.as_str()).as_bytes());
+fn grant_subject(provider: Provider, primary: &ProviderCalendarId) -> String {
+    let digest = Sha256::digest(format!("{}:{}", provider.as_str(), primary.as_str()).as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{Calendar, CalendarId, Channel, ChannelId, ChannelState, ProviderErrorKind};
+use evercal_domain::{Channel, ChannelId, ChannelState, ProviderErrorKind, Watched};
 use evercal_providers::{ChannelGrant, ChannelRequest, TokenError};
 use evercal_workflows::contract::{
     self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
@@ -21,7 +21,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::attempt;
-use crate::deps::{Connection, Deps};
+use crate::deps::Deps;
 use crate::failure::{Repeat, from_store, from_token};
 
 /// Lifetime of a channel that is opened only to learn what a lost one watches.
@@ -72,17 +72,16 @@ impl ChannelActivities {
         ctx: ActivityContext,
         input: CloseChannelsInput,
     ) -> Result<ChannelsClosed, ActivityError> {
-        attempt::run(&ctx, self.close_all(&ctx, input.calendar_id)).await
+        attempt::run(&ctx, self.close_all(&ctx, input.watched)).await
     }
 }
 
 impl ChannelActivities {
     async fn open(&self, ctx: &ActivityContext, input: &OpenChannelInput) -> Result<ChannelOpened, ActivityError> {
-        let calendar = self.deps.calendar(input.calendar_id).await.map_err(from_store)?;
         let now = attempt::started_at(ctx);
         let lifetime = Duration::seconds(input.lifetime_s.into());
-        let (id, grant) = self.open_one(ctx, &calendar, now + lifetime, Repeat::ByWorkflow).await?;
-        let others = self.possibly_alive(calendar.id, now).await?;
+        let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
+        let others = self.possibly_alive(input.watched, now).await?;
         Ok(ChannelOpened {
             channel_id: id,
             opened_at_ms: now.timestamp_millis(),
@@ -92,7 +91,7 @@ impl ChannelActivities {
                 .filter(|channel| channel.id != id)
                 .map(|channel| ChannelRef {
                     channel_id: channel.id,
-                    // All channels on one calendar watch the same resource: the new answer tells what a lost one watches.
+                    // All channels on the same thing watch the same resource: the new answer tells what a lost one watches.
                     resource_id: channel.resource_id.or_else(|| Some(grant.resource_id.clone())),
                     expires_at_ms: channel.expires_at.timestamp_millis(),
                 })
@@ -105,32 +104,40 @@ impl ChannelActivities {
     async fn open_one(
         &self,
         ctx: &ActivityContext,
-        calendar: &Calendar,
+        watched: Watched,
         expires_at: DateTime<Utc>,
         repeat: Repeat,
     ) -> Result<(ChannelId, ChannelGrant), ActivityError> {
-        let store = &self.deps.store;
-        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+        let (store, account_id) = (&self.deps.store, watched.account_id());
+        let remote_id = match watched.calendar_id() {
+            Some(id) => Some(self.deps.calendar(id).await.map_err(from_store)?.remote.provider_id),
+            None => None,
+        };
+        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
         let id = ChannelId::generate();
         let pending = Channel {
             id,
-            calendar_id: calendar.id,
+            watched,
             resource_id: None,
             state: ChannelState::Pending,
             created_at: attempt::started_at(ctx),
             expires_at,
         };
         store.insert_channel(&pending).await.map_err(from_store)?;
-        let claim = ChannelClaim { calendar_id: calendar.id, channel_id: id };
         let request = ChannelRequest {
             id,
             address: connection.webhook_address.clone(),
-            token: Secret::new(self.deps.settings.channel_token_keys.sign(claim)),
+            token: Secret::new(self.deps.settings.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
             expires_at,
         };
-        let (provider, remote_id, request) = (&connection.calendars, &calendar.remote.provider_id, &request);
-        let call = |context| async move { provider.open_channel(&context, remote_id, request).await };
-        match connection.tokens.with_token(calendar.account_id, self.simulated_now(ctx), call).await {
+        let (provider, remote_id, request) = (&connection.calendars, remote_id.as_ref(), &request);
+        let call = |context| async move {
+            match remote_id {
+                Some(calendar) => provider.open_channel(&context, calendar, request).await,
+                None => provider.open_list_channel(&context, request).await,
+            }
+        };
+        match connection.tokens.with_token(account_id, self.simulated_now(ctx), call).await {
             Ok(grant) => {
                 store.activate_channel(id, &grant.resource_id, grant.expires_at).await.map_err(from_store)?;
                 Ok((id, grant))
@@ -146,10 +153,9 @@ impl ChannelActivities {
 
     async fn settle(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<ChannelSettled, ActivityError> {
         let store = &self.deps.store;
-        let calendar = self.deps.calendar(input.calendar_id).await.map_err(from_store)?;
         let now = attempt::started_at(ctx);
         let row = store.channel(input.channel.channel_id).await.map_err(from_store)?;
-        let Some(row) = row else { return self.stop_orphan(ctx, &calendar, input, now).await };
+        let Some(row) = row else { return self.stop_orphan(ctx, input, now).await };
         if matches!(row.state, ChannelState::Stopped | ChannelState::Expired) {
             return Ok(ChannelSettled::WasOver);
         }
@@ -160,7 +166,7 @@ impl ChannelActivities {
         let Some(resource_id) = row.resource_id.or_else(|| input.channel.resource_id.clone()) else {
             return Ok(ChannelSettled::NotStoppable);
         };
-        self.stop_one(ctx, &calendar, row.id, &resource_id).await?;
+        self.stop_one(ctx, row.watched, row.id, &resource_id).await?;
         Ok(ChannelSettled::Stopped)
     }
 
@@ -169,18 +175,17 @@ impl ChannelActivities {
     async fn stop_orphan(
         &self,
         ctx: &ActivityContext,
-        calendar: &Calendar,
         input: &StopChannelInput,
         now: DateTime<Utc>,
     ) -> Result<ChannelSettled, ActivityError> {
         let Some(resource_id) = input.channel.resource_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
-        let id = input.channel.channel_id;
-        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
-        self.call_stop(ctx, connection, calendar, id, &resource_id).await?;
+        let (id, watched) = (input.channel.channel_id, input.watched);
+        self.call_stop(ctx, watched, id, &resource_id).await?;
         let store = &self.deps.store;
+        let account = store.account(watched.account_id()).await.map_err(from_store)?;
         let row = Channel {
             id,
-            calendar_id: calendar.id,
+            watched,
             resource_id: Some(resource_id),
             state: ChannelState::Stopped,
             created_at: now,
@@ -191,19 +196,18 @@ impl ChannelActivities {
             dedup_key: format!("orphan/{id}"),
             at: now,
             kind: AuditKind::OrphanStopped,
-            tenant_id: Some(calendar.tenant_id),
-            account_id: Some(calendar.account_id),
-            calendar_id: Some(calendar.id),
+            tenant_id: account.map(|account| account.tenant_id),
+            account_id: Some(watched.account_id()),
+            calendar_id: watched.calendar_id(),
             message: format!("{id} was not in the register but its token is ours: stopped"),
         };
         store.append_audit(&entry).await.map_err(from_store)?;
         Ok(ChannelSettled::OrphanStopped)
     }
 
-    async fn close_all(&self, ctx: &ActivityContext, id: CalendarId) -> Result<ChannelsClosed, ActivityError> {
+    async fn close_all(&self, ctx: &ActivityContext, watched: Watched) -> Result<ChannelsClosed, ActivityError> {
         let now = attempt::started_at(ctx);
-        let calendar = self.deps.calendar(id).await.map_err(from_store)?;
-        let mut alive = self.possibly_alive(id, now).await?;
+        let mut alive = self.possibly_alive(watched, now).await?;
         let known = alive.iter().find_map(|channel| channel.resource_id.clone());
         let resource_id = match known {
             Some(resource_id) => resource_id,
@@ -211,15 +215,15 @@ impl ChannelActivities {
             None => {
                 // Only lost ones: nobody ever told us what they watch. A helper's answer does.
                 let expires_at = now + HELPER_LIFETIME;
-                let (_, grant) = self.open_one(ctx, &calendar, expires_at, Repeat::Policy).await?;
-                alive = self.possibly_alive(id, now).await?;
+                let (_, grant) = self.open_one(ctx, watched, expires_at, Repeat::Policy).await?;
+                alive = self.possibly_alive(watched, now).await?;
                 grant.resource_id
             }
         };
         let (mut stopped, mut failed) = (0, None);
         for channel in alive {
             let resource_id = channel.resource_id.as_deref().unwrap_or(&resource_id);
-            match self.stop_one(ctx, &calendar, channel.id, resource_id).await {
+            match self.stop_one(ctx, watched, channel.id, resource_id).await {
                 Ok(()) => stopped += 1,
                 // One that cannot be stopped keeps none of the others alive.
                 Err(error) => failed = Some(worth_another_try(failed, error)),
@@ -231,34 +235,38 @@ impl ChannelActivities {
     async fn stop_one(
         &self,
         ctx: &ActivityContext,
-        calendar: &Calendar,
+        watched: Watched,
         id: ChannelId,
         resource_id: &str,
     ) -> Result<(), ActivityError> {
-        let connection = self.deps.connection_of(calendar.account_id).await.map_err(from_store)?;
-        self.call_stop(ctx, connection, calendar, id, resource_id).await?;
+        self.call_stop(ctx, watched, id, resource_id).await?;
         self.deps.store.set_channel_state(id, ChannelState::Stopped).await.map_err(from_store)
     }
 
     async fn call_stop(
         &self,
         ctx: &ActivityContext,
-        connection: &Connection,
-        calendar: &Calendar,
+        watched: Watched,
         id: ChannelId,
         resource_id: &str,
     ) -> Result<(), ActivityError> {
+        let account_id = watched.account_id();
+        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
         let provider = &connection.calendars;
         let call = |context| async move { provider.close_channel(&context, id, resource_id).await };
-        let stopped = connection.tokens.with_token(calendar.account_id, self.simulated_now(ctx), call).await;
+        let stopped = connection.tokens.with_token(account_id, self.simulated_now(ctx), call).await;
         stopped.map_err(|error| from_token(ctx, &error, Repeat::Policy))
     }
 
     /// Channels that the provider may still serve, oldest first; those that have run out are marked on the way.
-    async fn possibly_alive(&self, id: CalendarId, now: DateTime<Utc>) -> Result<Vec<Channel>, ActivityError> {
+    async fn possibly_alive(&self, watched: Watched, now: DateTime<Utc>) -> Result<Vec<Channel>, ActivityError> {
         let store = &self.deps.store;
+        let channels = match watched {
+            Watched::Calendar { calendar_id, .. } => store.channels_of_calendar(calendar_id).await,
+            Watched::CalendarList { account_id } => store.channels_of_list(account_id).await,
+        };
         let mut alive = Vec::new();
-        for channel in store.channels_of_calendar(id).await.map_err(from_store)? {
+        for channel in channels.map_err(from_store)? {
             match channel.state {
                 ChannelState::Stopped | ChannelState::Expired => {}
                 ChannelState::Pending | ChannelState::Live if channel.expires_at <= now => {
@@ -298,6 +306,7 @@ fn may_have_happened(error: &TokenError) -> bool {
             | ProviderErrorKind::SyncTokenExpired
             | ProviderErrorKind::NotFound
             | ProviderErrorKind::Forbidden
+            | ProviderErrorKind::ClientRefused
             | ProviderErrorKind::WatchUnsupported
             | ProviderErrorKind::InvalidRequest => false,
         },

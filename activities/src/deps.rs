@@ -23,6 +23,8 @@ pub struct Deps {
 
 /// A provider as activities see it.
 pub struct Connection {
+    /// Which provider it is.
+    pub provider: Provider,
     /// Its calendar calls.
     pub calendars: Arc<dyn CalendarProvider>,
     /// Its OAuth calls.

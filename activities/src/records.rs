@@ -86,11 +86,16 @@ impl RecordActivities {
             let account = store.account(fact.account_id).await.map_err(from_store)?;
             let detail = fact.detail.as_deref();
             store.set_account_state(fact.account_id, fact.state, detail, at).await.map_err(from_store)?;
+            let channel_expires_at = fact.channel_expires_at_ms.map(instant);
+            store.set_account_channel(fact.account_id, channel_expires_at).await.map_err(from_store)?;
+            if !fact.is_news {
+                return Ok(());
+            }
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
                 at,
                 kind: match fact.state {
-                    AccountState::Connected => AuditKind::AccountConnected,
+                    AccountState::Connected if fact.is_new_state => AuditKind::AccountConnected,
                     AccountState::Disconnected => AuditKind::AccountDisconnected,
                     _ => AuditKind::StateChanged,
                 },

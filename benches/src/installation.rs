@@ -282,7 +282,7 @@ impl Installation {
         let channels = self.store.channels_of_calendar(calendar).await?;
         let channel = channels.into_iter().find(|channel| channel.state == ChannelState::Live);
         let channel = channel.context("no live channel")?;
-        let claim = ChannelClaim { calendar_id: calendar, channel_id: channel.id };
+        let claim = ChannelClaim { watched: channel.watched, channel_id: channel.id };
         let request = format!(
             "POST /api/webhooks/google HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\nx-goog-channel-id: {}\r\n\
              x-goog-channel-token: {}\r\nx-goog-resource-id: {}\r\nx-goog-resource-state: exists\r\n\

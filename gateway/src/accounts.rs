@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evercal_domain::account::Credentials;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, AccountId, AccountState, SyncStrategies};
 use evercal_process::Pulse;
-use evercal_storage::{PageRequest, Store, StoreError, StoreErrorKind};
+use evercal_storage::{Store, StoreError};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
 
@@ -79,7 +78,7 @@ impl AccountWorkflows {
     /// Tells an account's workflow, starting it if it is lost. Returns false if the account is disconnected or unknown,
     /// so that there is nobody to tell.
     pub async fn tell(&self, account: AccountId, news: AccountNews) -> Result<bool, AccountError> {
-        match self.signals.tell_account(account, news).await {
+        match self.signals.tell_account(account, news.clone()).await {
             Ok(()) => return Ok(true),
             Err(SignalError::NotFound) => {}
             Err(error) => return Err(error.into()),
@@ -118,46 +117,34 @@ impl AccountWorkflows {
     async fn settle_all(&self, pulse: &Pulse) -> Result<(), AccountError> {
         let mut failed = None;
         let mut in_a_row = 0;
-        for tenant in self.store.tenants().await? {
-            let mut page = PageRequest { after: None, limit: API_PAGE_ROWS_MAX };
-            loop {
-                let accounts = self.store.accounts_of_tenant(tenant.id, &page).await?;
-                for account in &accounts.items {
-                    pulse.beat();
-                    let Some(news) = self.waits_for(account).await? else { continue };
-                    match self.start_and_tell(account, news).await {
-                        Ok(()) => in_a_row = 0,
-                        Err(error) if in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
-                        Err(error) => {
-                            in_a_row += 1;
-                            failed = Some(error);
-                        }
+        let mut after = None;
+        loop {
+            let accounts = self.store.unsettled_accounts(after, API_PAGE_ROWS_MAX).await?;
+            for account in &accounts {
+                pulse.beat();
+                let Some(news) = waits_for(account) else { continue };
+                match self.start_and_tell(account, news).await {
+                    Ok(()) => in_a_row = 0,
+                    Err(error) if in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
+                    Err(error) => {
+                        in_a_row += 1;
+                        failed = Some(error);
                     }
                 }
-                match accounts.next {
-                    Some(next) => page.after = Some(next),
-                    None => break,
-                }
+            }
+            // One that cannot be read is left out, so that the last row tells where to go on.
+            match accounts.last() {
+                Some(last) => after = Some(last.id),
+                None => break,
             }
         }
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    async fn waits_for(&self, account: &Account) -> Result<Option<AccountNews>, AccountError> {
-        match account.state {
-            AccountState::Connecting => Ok(Some(AccountNews::Authorized)),
-            AccountState::Disconnecting => Ok(Some(AccountNews::Disconnect)),
-            AccountState::Disconnected => Ok(None),
-            AccountState::Connected | AccountState::NeedsReauth => match self.store.credentials(account.id).await {
-                Ok(Some((Credentials::AuthorizationCode { .. }, _))) => Ok(Some(AccountNews::Authorized)),
-                Ok(_) => Ok(None),
-                Err(error) if error.kind != StoreErrorKind::Unavailable => {
-                    tracing::error!(account = %account.id, %error, "the credentials cannot be opened");
-                    Ok(None)
-                }
-                Err(error) => Err(error.into()),
-            },
-        }
+    /// Starts the workflow of an account where it is missing. An account that is being taken down goes on with that.
+    pub(crate) async fn bring_back(&self, account: &Account) -> Result<(), SignalError> {
+        let news = waits_for(account).unwrap_or(AccountNews::Look);
+        self.start_and_tell(account, news).await
     }
 
     async fn start_and_tell(&self, account: &Account, news: AccountNews) -> Result<(), SignalError> {
@@ -167,7 +154,7 @@ impl AccountWorkflows {
             if start == Start::Started && news != AccountNews::Disconnect {
                 return Ok(());
             }
-            match self.signals.tell_account(account.id, news).await {
+            match self.signals.tell_account(account.id, news.clone()).await {
                 Err(SignalError::NotFound) => {}
                 told => return told,
             }
@@ -183,6 +170,18 @@ impl AccountWorkflows {
             timing: self.given.timing.clone(),
             strategy: self.given.strategies.of(account.provider),
             carried: None,
+        }
+    }
+}
+
+/// What an account's workflow has yet to hear. No credentials are opened for it.
+fn waits_for(account: &Account) -> Option<AccountNews> {
+    match account.state {
+        AccountState::Disconnected => None,
+        AccountState::Disconnecting => Some(AccountNews::Disconnect),
+        AccountState::Connecting => Some(AccountNews::Authorized),
+        AccountState::Connected | AccountState::NeedsReauth | AccountState::Duplicate => {
+            account.consent_waits.then_some(AccountNews::Authorized)
         }
     }
 }

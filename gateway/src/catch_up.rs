@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::heartbeat::WORKERS;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, Clock, SyncReason};
@@ -27,6 +27,12 @@ use crate::workers::{Workers, WorkersSeen};
 
 /// The name of the heartbeat row.
 pub const HEARTBEAT: &str = "gateway";
+/// The claim of the gateway that tells all.
+const CLAIM: &str = "catch_up";
+/// How long a gateway has it without a sign of life: longer than a round may take.
+const CLAIM_LASTS: TimeDelta = TimeDelta::seconds(30);
+/// Heartbeats that a gateway waits before it begins, for those that owe the same.
+const GRACE_HEARTBEATS: u32 = 2;
 /// Calendars read from the store at a time.
 const CALENDARS_PER_PAGE: u32 = 200;
 /// After so many failures in a row Temporal is asked whether it is there before anybody else is told.
@@ -111,6 +117,8 @@ pub(crate) struct CatchUp {
     pub pace: CatchUpPace,
     pub watch: Arc<Watch>,
     pub store_watch: StoreWatch,
+    /// Names this process: of several gateways that owe all, one tells them.
+    pub process: String,
 }
 
 /// What the loop remembers.
@@ -130,6 +138,28 @@ struct Memory {
     unnamed_refused: bool,
     /// When all had been told last.
     caught_up_at: Option<Instant>,
+    /// Which turn to tell all calendars is this one's.
+    turn: Turn,
+}
+
+/// Where this gateway stands among those that owe all something. Turns are counted in the store, since clocks differ: one
+/// that begins after a debt arose pays it, whoever takes it.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Turns begun when the debt arose; `None` where the store has not been asked yet.
+    after: Option<i64>,
+    /// When that was.
+    since: Option<Instant>,
+    /// The turn that this gateway has.
+    mine: Option<i64>,
+}
+
+impl Memory {
+    /// Everybody is owed something that no turn has told which began before.
+    fn owe_all(&mut self) {
+        self.debt.owe_all();
+        self.turn = Turn::default();
+    }
 }
 
 /// Something that we need, as the last looks saw it.
@@ -193,6 +223,7 @@ impl CatchUp {
         let now = self.clock.now();
         let well_at = self.look(memory, now).await;
         self.look_for_debt(memory, now);
+        self.note_turn(memory).await;
         let workers = self.look_for_workers(memory, now).await;
         self.watch.set(Seen {
             at: now,
@@ -217,6 +248,20 @@ impl CatchUp {
         }
     }
 
+    /// Notes how many turns were begun while a debt was there. During an outage it is noted again and again: what is refused
+    /// until its end is owed too.
+    async fn note_turn(&self, memory: &mut Memory) {
+        if !memory.debt.owes_all() || memory.turn.after.is_some() || !memory.store.is_well() {
+            return;
+        }
+        match in_time(self.store.claim_rounds(CLAIM)).await {
+            Ok(rounds) => {
+                memory.turn = Turn { after: Some(rounds.begun), since: Some(Instant::now()), mine: None };
+            }
+            Err(error) => tracing::warn!(%error, cause = error.cause(), "whose turn it is cannot be read"),
+        }
+    }
+
     /// Asks Temporal and the store whether they answer, and moves the heartbeat row, which it answers.
     async fn look(&self, memory: &mut Memory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (temporal, mut store) = tokio::join!(self.signals.ping(), in_time(self.store.last_beat(HEARTBEAT)));
@@ -232,7 +277,7 @@ impl CatchUp {
         {
             // A gateway ran here before, and nobody knows what it refused at its end.
             memory.well_at = *well_at;
-            memory.debt.owe_all();
+            memory.owe_all();
         }
         // A store that only reads is not there. While something is owed the row is written as it was, so that the same
         // is seen of a store then and later.
@@ -269,13 +314,13 @@ impl CatchUp {
         let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.pause);
         if memory.unnamed_refused && rested && !memory.debt.owes_all() {
             memory.unnamed_refused = false;
-            memory.debt.owe_all();
+            memory.owe_all();
         }
         let silence = memory.looked_at.and_then(|looked_at| (now - looked_at).to_std().ok());
         let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
         // From here on load balancers send notices nowhere, so that nobody sees which are lost.
         if stood_still || memory.temporal.is_away() || memory.store.is_away() {
-            memory.debt.owe_all();
+            memory.owe_all();
         }
         if memory.temporal.is_away() {
             self.accounts.unsettle();
@@ -290,10 +335,13 @@ impl CatchUp {
         for calendar in memory.debt.untried() {
             self.tell(calendar, &mut telling, &mut memory.debt).await;
         }
-        while memory.debt.owes_all() && !telling.is_over() {
+        while self.has_turn(memory).await? && !telling.is_over() {
             let calendars = self.store.open_calendar_ids(memory.debt.had_turn_up_to(), CALENDARS_PER_PAGE).await?;
             if calendars.is_empty() {
                 self.record(memory, now).await?;
+                if let Some(turn) = memory.turn.mine.take() {
+                    self.store.finish_claim(CLAIM, &self.process, turn, self.clock.now()).await?;
+                }
                 memory.debt.walked_to_the_end();
                 memory.caught_up_at = Some(Instant::now());
             }
@@ -307,6 +355,38 @@ impl CatchUp {
             self.tell(calendar, &mut telling, &mut memory.debt).await;
         }
         Ok(())
+    }
+
+    /// Whether all are owed something and it is this gateway that tells them. Where another one did since the debt arose,
+    /// nothing is owed any more.
+    async fn has_turn(&self, memory: &mut Memory) -> Result<bool, StoreError> {
+        if !memory.debt.owes_all() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let until = now + CLAIM_LASTS;
+        if let Some(turn) = memory.turn.mine {
+            if self.store.keep_claim(CLAIM, &self.process, turn, until).await? {
+                return Ok(true);
+            }
+            // It took too long, and another one began anew.
+            memory.turn.mine = None;
+        }
+        let (Some(after), Some(since)) = (memory.turn.after, memory.turn.since) else { return Ok(false) };
+        if self.store.claim_rounds(CLAIM).await?.done > after {
+            memory.debt.walked_to_the_end();
+            memory.caught_up_at = Some(Instant::now());
+            return Ok(false);
+        }
+        // The others see the end of an outage a little later: so long they have to say that they owe all too.
+        if since.elapsed() < self.pace.heartbeat * GRACE_HEARTBEATS {
+            return Ok(false);
+        }
+        let Some(turn) = self.store.take_claim(CLAIM, &self.process, now, until).await? else { return Ok(false) };
+        memory.turn.mine = Some(turn);
+        // Whoever had it before may not have told anybody.
+        memory.debt.walk_anew();
+        Ok(true)
     }
 
     /// Tries to tell one, unless the time for telling is over; answers whether it was tried. One calendar that cannot be

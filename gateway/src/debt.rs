@@ -31,6 +31,11 @@ impl Debt {
         *self = Self { all: Some(Walk { had_turn_up_to: None }), single: BTreeMap::new() };
     }
 
+    /// All of them have to be told by this gateway, from the first one on; who is owed singly stays so.
+    pub(crate) fn walk_anew(&mut self) {
+        self.all = Some(Walk { had_turn_up_to: None });
+    }
+
     /// Whether all are being told.
     pub(crate) fn owes_all(&self) -> bool {
         self.all.is_some()

@@ -114,6 +114,8 @@ problems! {
     NotSynced: CalendarClosed, CalendarPaused, CalendarNeedsReauth, CalendarActionRequired, SyncRefused, ChangedMeanwhile;
     /// Of a sync that was tried.
     Failed: SyncFailed;
+    /// Of an account whose calendars cannot be listed.
+    NotListed: AccountNotConnected, AccountDisconnected;
     /// Of an account that is not connected.
     NotConnected: AccountDisconnected, AccountLimitReached, ChangedMeanwhile;
     /// Of routes that need no key.

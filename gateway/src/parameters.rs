@@ -197,6 +197,16 @@ pub(crate) struct BodyReader {
 }
 
 impl BodyReader {
+    /// A yes or no; no where nothing is said.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Noted> {
+        self.names.known.push(name);
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(self.names.note(name, format!("`{name}` must be true or false."))),
+        }
+    }
+
     /// A text that may be missing or null, without the space around it.
     pub(crate) fn text(&mut self, name: &'static str, chars_max: usize) -> Result<Option<String>, Noted> {
         self.names.known.push(name);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::Request;
 use evercal_domain::Clock;
-use evercal_domain::random::RandomnessUnavailable;
+use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_process::{Pulse, TaskFailure, Tasks};
 use evercal_storage::{Store, StoreJournal, StoreProbe, StoreWatch};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,6 +25,7 @@ use crate::config::{GatewayConfig, GatewayLimits};
 use crate::consents::Consents;
 use crate::delivery::Delivery;
 use crate::extract::Peer;
+use crate::fleet::Fleet;
 use crate::group_commit::GroupLimits;
 use crate::middleware::RequestIds;
 use crate::notices::Notices;
@@ -94,6 +95,8 @@ impl Gateway {
         let (limits, pace) = (config.limits, config.catch_up);
 
         let background = Tasks::new();
+        // Names this process among the gateways on one store.
+        let process = random::token()?;
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
         let given = Given { timing: config.timing.clone(), strategies: config.strategies.clone() };
@@ -113,7 +116,16 @@ impl Gateway {
             pace,
             watch: Arc::clone(&watch),
             store_watch: store_watch.clone(),
+            process: process.clone(),
         });
+        let fleet = Fleet {
+            store: Arc::clone(&store),
+            signals: Arc::clone(&signals),
+            accounts: Arc::clone(&accounts),
+            clock: Arc::clone(&clock),
+            interval: Duration::from_secs(config.timing.fleet_interval_s.into()),
+            process,
+        };
         let state = AppState::new(Shared {
             notices: Notices::new(
                 Arc::clone(&delivery),
@@ -122,7 +134,7 @@ impl Gateway {
                 background.group(),
             ),
             sync_now: SyncNow::new(
-                signals,
+                Arc::clone(&signals),
                 delivery,
                 limits.sync_patience,
                 limits.syncs_per_tenant_max,
@@ -130,6 +142,7 @@ impl Gateway {
                 background.group(),
             ),
             config,
+            signals,
             store,
             clock,
             accounts,
@@ -151,6 +164,7 @@ impl Gateway {
         background.spawn_loop("store journal", limits.task_silence_max, |pulse| async move {
             pulse.wait(store_journal.run(stopping)).await;
         });
+        background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), refusals, ids);
         let connections = serving.group();

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use evercal_domain::{AccountId, CalendarId};
 use evercal_storage::InstallationOwner;
-use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
+use evercal_workflows::contract::{AccountInput, ChannelHint, Notify, SyncNowResult};
 
 /// The workflows, as far as the gateway talks to them. `Ok` of a telling method means that Temporal has stored it.
 /// Every call ends within a bound that the implementation sets.
@@ -18,19 +18,37 @@ pub trait Signals: InstallationOwner + Send + Sync {
     async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError>;
     /// Asks a calendar's subscription for a sync and waits for its end.
     async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, SignalError>;
+    /// Whether a workflow with this id runs.
+    async fn runs(&self, workflow_id: &str) -> Result<bool, SignalError>;
+    /// The ids of the workflows of a type that run, as Temporal's index of them has it, which may be some seconds old: a page
+    /// of them, and where the next one begins.
+    async fn running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, SignalError>;
     /// Whether Temporal answers and knows our namespace.
     async fn ping(&self) -> Result<(), SignalError>;
 }
 
 /// What an account's workflow can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountNews {
     /// Somebody consented (again): there is a code to redeem.
     Authorized,
     /// A calendar that should have a subscription has none.
     SubscriptionMissing(CalendarId),
+    /// The provider announced, on this channel, a change of the account's list of calendars.
+    ListChanged(ChannelHint),
+    /// Look at the list of calendars now, whatever it waits for.
+    Look,
     /// Take everything down.
     Disconnect,
+}
+
+/// Workflows that run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunningPage {
+    /// Their ids.
+    pub workflow_ids: Vec<String>,
+    /// Where the next page begins; empty on the last one.
+    pub next: Vec<u8>,
 }
 
 /// What starting did.

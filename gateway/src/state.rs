@@ -14,6 +14,7 @@ use crate::config::GatewayConfig;
 use crate::consents::Consents;
 use crate::notices::Notices;
 use crate::security_log::SecurityLog;
+use crate::signals::Signals;
 use crate::sync_now::SyncNow;
 
 /// Shared by all handlers.
@@ -24,6 +25,7 @@ pub(crate) struct AppState(Arc<Shared>);
 pub(crate) struct Shared {
     pub config: GatewayConfig,
     pub store: Arc<dyn Store>,
+    pub signals: Arc<dyn Signals>,
     pub clock: Arc<dyn Clock>,
     pub notices: Notices,
     pub sync_now: SyncNow,

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, InstallationId};
 use evercal_settings::Namespace;
 use evercal_storage::InstallationOwner;
-use evercal_workflows::contract::{AccountInput, Close, Notify, SubscriptionMissing, SyncNowResult, pack};
+use evercal_workflows::contract::{AccountInput, Close, ListChanged, Notify, SubscriptionMissing, SyncNowResult, pack};
 use evercal_workflows::names;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError};
 use temporalio_client::grpc::WorkflowService;
@@ -22,16 +22,22 @@ use temporalio_client::{
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::data_converters::{RawValue, SerializationContextData, WorkflowSerializationContext};
 use temporalio_common::payload_visitor::decode_payloads;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest,
+};
 use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::OnceCell;
 use tonic::{Code, IntoRequest, Status};
 
-use crate::signals::{AccountNews, SignalError, Signals, Start};
+use crate::signals::{AccountNews, RunningPage, SignalError, Signals, Start};
 
 /// Attempts of one call; a restart of Temporal breaks the connection under the first one.
 const ATTEMPTS_MAX: usize = 3;
+/// Workflows in one page of Temporal's index: the most that it gives.
+const RUNNING_PAGE_SIZE: i32 = 1_000;
 /// Why an account's subscriptions end, as they tell people.
 const DISCONNECT_REASON: &str = "disconnected through the API";
 
@@ -130,6 +136,8 @@ impl Signals for TemporalSignals {
                 let missing = SubscriptionMissing { calendar_id: Some(calendar) };
                 (names::SIGNAL_SUBSCRIPTION_MISSING, pack(&missing))
             }
+            AccountNews::ListChanged(hint) => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged { channel: Some(hint) })),
+            AccountNews::Look => (names::SIGNAL_DISCOVER, RawValue::empty()),
             AccountNews::Disconnect => {
                 (names::SIGNAL_DISCONNECT, pack(&Close { reason: DISCONNECT_REASON.to_owned() }))
             }
@@ -172,6 +180,43 @@ impl Signals for TemporalSignals {
             Err(WorkflowUpdateError::Failed(failure)) => Err(SignalError::Refused(self.reason(*failure).await)),
             Err(error) => Err(unavailable(&error)),
         }
+    }
+
+    async fn runs(&self, workflow_id: &str) -> Result<bool, SignalError> {
+        self.bounded(async {
+            let mut client = self.client().await?.clone();
+            let execution = WorkflowExecution { workflow_id: workflow_id.to_owned(), ..Default::default() };
+            let request = DescribeWorkflowExecutionRequest {
+                namespace: self.options.namespace.clone(),
+                execution: Some(execution),
+            };
+            match WorkflowService::describe_workflow_execution(&mut client, request.into_request()).await {
+                Ok(answer) => {
+                    let info = answer.into_inner().workflow_execution_info;
+                    Ok(info.is_some_and(|info| info.status == WorkflowExecutionStatus::Running as i32))
+                }
+                Err(status) if status.code() == Code::NotFound => Ok(false),
+                Err(status) => Err(unavailable(&status)),
+            }
+        })
+        .await
+    }
+
+    async fn running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, SignalError> {
+        self.bounded(async {
+            let mut client = self.client().await?.clone();
+            let request = ListWorkflowExecutionsRequest {
+                namespace: self.options.namespace.clone(),
+                page_size: RUNNING_PAGE_SIZE,
+                next_page_token: page,
+                query: format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'"),
+            };
+            let answer = WorkflowService::list_workflow_executions(&mut client, request.into_request()).await;
+            let answer = answer.map_err(|status| unavailable(&status))?.into_inner();
+            let ids = answer.executions.into_iter().filter_map(|info| info.execution).map(|run| run.workflow_id);
+            Ok(RunningPage { workflow_ids: ids.collect(), next: answer.next_page_token })
+        })
+        .await
     }
 
     async fn ping(&self) -> Result<(), SignalError> {

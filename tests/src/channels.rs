@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use evercal_domain::{CalendarId, ChannelState};
-use evercal_simulator::Collection;
+use evercal_simulator::{ChannelReport, Collection};
 
 use crate::wait::eventually;
 use crate::world::World;
@@ -21,6 +21,19 @@ pub async fn are_owned(world: &World, calendar: CalendarId, count: usize) {
         if alive == owned && alive.len() == count { Ok(()) } else { Err((alive, registered)) }
     })
     .await;
+}
+
+/// The provider's channels on events, in the order of creation: without those on lists of calendars.
+pub fn of_events(world: &World) -> Vec<ChannelReport> {
+    let channels = world.control().channels().expect("the provider's channels").into_iter();
+    channels.filter(|channel| matches!(channel.collection, Collection::Events { .. })).collect()
+}
+
+/// The provider's channels on a user's list of calendars, in the order of creation.
+pub fn of_list(world: &World, user: &str) -> Vec<ChannelReport> {
+    let watched = Collection::CalendarList { user: user.to_owned() };
+    let channels = world.control().channels().expect("the provider's channels").into_iter();
+    channels.filter(|channel| channel.collection == watched).collect()
 }
 
 /// The ids of the channels that live at the provider.

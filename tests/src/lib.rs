@@ -18,6 +18,8 @@ mod world;
 
 pub use reconfigure::{discover, reconfigure};
 pub use small_disk::SmallDisk;
-pub use steps::{arm, calls, disconnect, live_for, made, poller_has_ended, reach, reach_account};
+pub use steps::{
+    arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
+};
 pub use wait::{PATIENCE, eventually};
 pub use world::{Settings, USER, World, WorldOptions, quick};

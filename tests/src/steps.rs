@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, ChannelState};
 use evercal_http::Method;
 use evercal_simulator::{FaultPlan, FaultRule};
 use evercal_workflows::names;
@@ -30,6 +30,23 @@ pub async fn reach_account(world: &World, account: AccountId, wanted: AccountSta
         if row.state == wanted { Ok(()) } else { Err((wanted, row.state, row.detail)) }
     })
     .await;
+}
+
+/// Waits until an account's list of calendars is watched, and was read since: then nothing more is called for it.
+pub async fn list_is_watched(world: &World, account: AccountId) {
+    eventually("the list is watched, and was read since", || async {
+        if is_list_watched(world, account).await { Ok(()) } else { Err(world.store.account(account).await) }
+    })
+    .await;
+}
+
+/// Whether an account's list of calendars is watched, and was read since.
+pub async fn is_list_watched(world: &World, account: AccountId) -> bool {
+    let row = world.store.account(account).await.expect("the store").expect("the account");
+    let channels = world.store.channels_of_list(account).await.expect("the register");
+    let live = channels.iter().find(|channel| channel.state == ChannelState::Live);
+    let is_read = live.is_some_and(|live| row.listed_at.is_some_and(|at| at >= live.created_at));
+    is_read && row.channel_expires_at.is_some()
 }
 
 /// Disconnects an account, and waits until that is done.

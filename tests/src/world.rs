@@ -230,9 +230,14 @@ impl World {
         Ok((started["account_id"].as_str().context("no account")?.parse()?, callback))
     }
 
+    /// Brings a consent back to the gateway, and answers the page.
+    pub async fn page_of(&self, callback: Url) -> anyhow::Result<HttpResponse> {
+        Ok(self.http.send(HttpRequest::get("callback", callback)).await?)
+    }
+
     /// Brings a consent back to the gateway.
     pub async fn come_back(&self, callback: Url) -> anyhow::Result<()> {
-        let answer = self.http.send(HttpRequest::get("callback", callback)).await?;
+        let answer = self.page_of(callback).await?;
         if !answer.is_success() {
             bail!("callback: HTTP {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }

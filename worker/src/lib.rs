@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
-use evercal_domain::SystemClock;
+use evercal_domain::{Provider, SystemClock};
 use evercal_http::HttpClient;
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
@@ -144,6 +144,7 @@ fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     Ok(Deps {
         store,
         google: Connection {
+            provider: Provider::Google,
             tokens: TokenSource::new(google.clone(), credentials, clock.clone()),
             calendars: google.clone(),
             oauth: google,

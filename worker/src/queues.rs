@@ -157,6 +157,8 @@ fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<Worker
         .graceful_shutdown_period(GRACE)
         .deployment_options(deployment.clone())
         .register_activities(ChannelActivities { deps: deps.clone() })
+        // Codes are redeemed here: they are good for minutes.
+        .register_activities(AccountActivities { deps: deps.clone() })
         .build();
     let store = WorkerOptions::new(names::QUEUE_STORE)
         .tuner(activities_at_a_time(CONCURRENT_CALLS))

@@ -1,10 +1,13 @@
-//! `account/<account>`: connects, finds the calendars at connect and daily, starts and ends their subscriptions, and
-//! takes everything down at the end, also when it was cancelled. Not for reading events.
+//! `account/<account>`: settles consents, finds the calendars at connect, when the provider announces a change and daily,
+//! starts and ends their subscriptions, and takes everything down at the end, also when it was cancelled. Not for reading
+//! events.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 mod calendars;
+mod consent;
 mod ending;
+mod list_channel;
 mod progress;
 
 use evercal_domain::AccountState;
@@ -16,14 +19,14 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use progress::AccountProgress;
+pub(crate) use progress::readable;
+pub use progress::{AccountProgress, ConsentProgress, Ending, Recorded};
 
 use crate::contract::{
-    AccountActivities, AccountChanged, AccountInput, AccountRef, AccountStateFact, AccountStatus, Close, CodeRedeemed,
-    Ended, RecordActivities, SubscriptionClosed, SubscriptionMissing, unpack,
+    AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, ListChanged, RecordActivities,
+    SubscriptionClosed, SubscriptionMissing, unpack,
 };
-use crate::decide::account::{AccountStep, next_step};
-use crate::failure::FailedCall;
+use crate::decide::account::{AccountStep, due_after_notice, next_step};
 use crate::time::{condition, now_ms, sleep_unless};
 use crate::{names, retry};
 
@@ -33,7 +36,7 @@ pub struct AccountWorkflow {
     input: AccountInput,
     progress: AccountProgress,
     /// Nothing follows any more but the end or the next run.
-    ended: bool,
+    leaves: bool,
     /// Everything was taken down. A cancellation that comes with the hand-over is left to the next run.
     taken_down: bool,
 }
@@ -43,9 +46,13 @@ impl AccountWorkflow {
     /// Takes the progress of the run before, or begins with the code that the consent brought.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput) -> Self {
-        let begin = || AccountProgress { code_waits: true, ..AccountProgress::default() };
+        let begin = || {
+            let mut progress = AccountProgress::default();
+            progress.consent.comes();
+            progress
+        };
         let progress = input.carried.take().unwrap_or_else(begin);
-        Self { input, progress, ended: false, taken_down: false }
+        Self { input, progress, leaves: false, taken_down: false }
     }
 
     /// Runs until the account is disconnected or hands over.
@@ -54,6 +61,8 @@ impl AccountWorkflow {
         let detached = WorkflowCancellationToken::new();
         workflows::join!(
             live(ctx.clone(), detached.clone()),
+            consent::run(ctx.clone(), detached.clone()),
+            list_channel::run(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone(), detached.clone()),
         );
         if ctx.state(|s| s.taken_down) {
@@ -70,7 +79,7 @@ impl AccountWorkflow {
     async fn disconnect_when_cancelled(ctx: WorkflowContext<Self>, detached: WorkflowCancellationToken) {
         let cancelled = workflows::select! {
             _ = ctx.cancelled() => true,
-            _ = condition(&ctx, &detached, |s: &Self| s.ended) => false,
+            _ = condition(&ctx, &detached, |s: &Self| s.leaves) => false,
         };
         if cancelled {
             ctx.state_mut(|s| s.progress.disconnect.get_or_insert_with(|| "cancelled by an operator".into()).clone());
@@ -80,7 +89,7 @@ impl AccountWorkflow {
     /// Somebody consented (again); the code is in the store.
     #[signal(name = names::SIGNAL_AUTHORIZED)]
     pub fn authorized(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.progress.code_waits = true;
+        self.progress.consent.comes();
     }
 
     /// A subscription found the grant dead.
@@ -107,16 +116,30 @@ impl AccountWorkflow {
         }
     }
 
-    /// Look at the list of calendars now.
+    /// The provider announced a change of the list of calendars ([`ListChanged`]).
+    #[signal(name = names::SIGNAL_LIST_CHANGED)]
+    pub fn list_changed(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let hint = unpack::<ListChanged>(&payload).channel;
+        if let Some(hint) = &hint {
+            self.progress.list_channel.heard(hint);
+        }
+        if hint.is_none_or(|hint| hint.announces_change) {
+            self.progress.discovery_due_at_ms = due_after_notice(&self.progress, now_in_signal_ms(ctx));
+        }
+    }
+
+    /// Look at the list of calendars now, whatever it waits for.
     #[signal(name = names::SIGNAL_DISCOVER)]
     pub fn discover(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.progress.discovery_due_at_ms = 0;
+        self.progress.look_now();
     }
 
     /// Take everything down ([`Close`]).
     #[signal(name = names::SIGNAL_DISCONNECT)]
     pub fn disconnect(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         self.progress.disconnect.get_or_insert(unpack::<Close>(&payload).reason);
+        // Whoever asks again does not want to wait for the provider any longer.
+        self.progress.trouble = None;
     }
 
     /// The state, for people and tests.
@@ -132,95 +155,102 @@ type Context = WorkflowContext<AccountWorkflow>;
 /// One step after the other until the end or the hand-over.
 async fn live(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
-        let state = ctx.state(|s| s.progress.state());
-        record(&ctx, &detached, state).await;
-        let since_ms = now_ms(&ctx);
-        let step = ctx.state(|s| next_step(&s.progress, since_ms));
-        let limit = ctx.state(|s| s.input.timing.history_events_max);
-        if step != AccountStep::Disconnect && (ctx.continue_as_new_suggested() || ctx.history_length() >= limit) {
+        record(&ctx, &detached).await;
+        if is_long(&ctx) {
             break;
         }
-        match step {
-            AccountStep::Disconnect => {
-                ending::disconnect(&ctx, &detached).await;
-                ctx.state_mut(|s| s.taken_down = true);
-                break;
+        let since_ms = now_ms(&ctx);
+        match ctx.state(|s| next_step(&s.progress, since_ms)) {
+            AccountStep::FindOpen => ending::find_open(&ctx, &detached).await,
+            AccountStep::Close { calendars } => ending::close(&ctx, &calendars).await,
+            AccountStep::UnwatchList => ending::unwatch_list(&ctx, &detached).await,
+            AccountStep::GiveBack => {
+                if ending::give_back(&ctx, &detached).await {
+                    ctx.state_mut(|s| s.taken_down = true);
+                    record(&ctx, &detached).await;
+                    break;
+                }
             }
-            AccountStep::Redeem => redeem(&ctx, &detached).await,
-            AccountStep::TellGrant { calendar_id, needs_reauth } => {
-                ctx.state_mut(|s| s.progress.to_tell.remove(&calendar_id));
-                let change = AccountChanged { needs_reauth: Some(needs_reauth), ..AccountChanged::default() };
-                calendars::tell(&ctx, calendar_id, &change).await;
+            AccountStep::TellGrant { calendars } => {
+                ctx.state_mut(|s| s.progress.to_tell.retain(|id, _| calendars.iter().all(|(told, _)| told != id)));
+                let tell = |(calendar_id, needs_reauth): (_, bool)| {
+                    let change = AccountChanged { needs_reauth: Some(needs_reauth), ..AccountChanged::default() };
+                    calendars::tell(&ctx, calendar_id, change)
+                };
+                let _told = workflows::join_all(calendars.into_iter().map(tell)).await;
             }
-            AccountStep::Ensure { calendar_id } => {
-                ctx.state_mut(|s| s.progress.to_ensure.remove(&calendar_id));
-                calendars::ensure(&ctx, calendar_id).await;
+            AccountStep::Ensure { calendars } => {
+                ctx.state_mut(|s| s.progress.to_ensure.retain(|id| !calendars.contains(id)));
+                calendars::ensure(&ctx, calendars).await;
             }
             AccountStep::Discover => calendars::discover(&ctx, &detached).await,
-            AccountStep::WaitUntil { at_ms } => {
-                let changed = move |s: &AccountWorkflow| next_step(&s.progress, since_ms) != step;
+            step @ (AccountStep::WaitUntil { at_ms } | AccountStep::AwaitClosed { at_ms }) => {
+                let changed = wakes(&ctx, since_ms, step);
                 sleep_unless(&ctx, &detached, at_ms, "next look at the list of calendars", changed).await;
             }
-            AccountStep::Park => {
-                let changed = move |s: &AccountWorkflow| next_step(&s.progress, since_ms) != AccountStep::Park;
-                let _never_cancelled = condition(&ctx, &detached, changed).await;
+            step @ AccountStep::Park => {
+                let _never_cancelled = condition(&ctx, &detached, wakes(&ctx, since_ms, step)).await;
             }
         }
     }
-    ctx.state_mut(|s| s.ended = true);
+    ctx.state_mut(|s| s.leaves = true);
 }
 
-async fn record(ctx: &Context, detached: &WorkflowCancellationToken, state: AccountState) {
-    if ctx.state(|s| s.progress.recorded == Some(state)) {
+/// Whether there is something else to do than to wait.
+fn wakes(ctx: &Context, since_ms: i64, waits: AccountStep) -> impl FnMut(&AccountWorkflow) -> bool + Unpin + '_ {
+    move |s: &AccountWorkflow| {
+        let is_news = s.progress.recorded.as_ref() != Some(&s.progress.readers_see());
+        is_news || next_step(&s.progress, since_ms) != waits || is_over(ctx, s)
+    }
+}
+
+fn is_long(ctx: &Context) -> bool {
+    ctx.state(|s| is_over(ctx, s))
+}
+
+fn is_over(ctx: &Context, workflow: &AccountWorkflow) -> bool {
+    ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
+}
+
+/// Writes the state down for readers where it is another one than they know.
+async fn record(ctx: &Context, detached: &WorkflowCancellationToken) {
+    let mut news = ctx.state(|s| s.progress.readers_see());
+    if ctx.state(|s| s.taken_down) {
+        news = Recorded { state: AccountState::Disconnected, detail: None, channel_expires_at_ms: None };
+    }
+    let before = ctx.state(|s| s.progress.recorded.clone());
+    if before.as_ref() == Some(&news) {
         return;
     }
+    let is_new_state = before.as_ref().is_none_or(|before| before.state != news.state);
     let fact = ctx.state(|s| AccountStateFact {
         account_id: s.input.account_id,
-        state,
-        detail: s.progress.detail.clone(),
+        state: news.state,
+        detail: news.detail.clone(),
+        channel_expires_at_ms: news.channel_expires_at_ms,
         at_ms: now_ms(ctx),
+        is_news: is_new_state || before.is_none_or(|before| before.detail != news.detail),
+        is_new_state,
     });
-    let summary = format!("state: {}", state.as_str().replace('_', " "));
+    let summary = format!("state: {}", news.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
     let written = ctx.execute_activity(RecordActivities::record_account_state, fact, options).await;
     // It is tried without end; marking it whatever comes keeps a defect from spinning the loop.
     let _written = written;
-    ctx.state_mut(|s| s.progress.recorded = Some(state));
+    ctx.state_mut(|s| s.progress.recorded = Some(news));
 }
 
-async fn redeem(ctx: &Context, detached: &WorkflowCancellationToken) {
-    ctx.state_mut(|s| s.progress.code_waits = false);
-    let input = AccountRef { account_id: ctx.state(|s| s.input.account_id) };
-    let call = AccountActivities::redeem_code;
-    let Some(redeemed) = unless_disconnected(ctx, detached, call, input, "redeem the authorization code").await else {
-        return;
-    };
-    match redeemed {
-        Ok(CodeRedeemed::Granted) => {
-            ctx.state_mut(|s| s.progress.regain_grant());
-        }
-        Ok(CodeRedeemed::Refused) => {
-            ctx.state_mut(|s| s.progress.lose_grant("the consent could not be used: connect the account again"));
-        }
-        Err(error) => {
-            let word = FailedCall::from_error(&error).word();
-            let detail = format!("the consent could not be redeemed ({word}): connect the account again");
-            ctx.state_mut(|s| s.progress.lose_grant(&detail));
-        }
-    }
-}
-
-/// A call that is tried without an end, given up for a disconnect: then there is no answer. It has ended in any case, so
-/// that nothing it writes down comes after what follows.
+/// A call that is given up for a disconnect: then there is no answer. It has ended in any case, so that nothing it writes
+/// down comes after what follows.
 async fn unless_disconnected<A: ActivityDefinition>(
     ctx: &Context,
     detached: &WorkflowCancellationToken,
     activity: A,
     input: A::Input,
-    summary: &str,
+    options: impl FnOnce(&crate::retry::Timing, &WorkflowCancellationToken) -> temporalio_workflow::ActivityOptions,
 ) -> Option<Result<A::Output, ActivityExecutionError>> {
     let stop = detached.child_token();
-    let options = ctx.state(|s| retry::account_call(&s.input.timing, &stop, summary));
+    let options = ctx.state(|s| options(&s.input.timing, &stop));
     let mut call = ctx.execute_activity(activity, input, options);
     let mut disconnected = condition(ctx, detached, |s: &AccountWorkflow| s.progress.disconnect.is_some());
     let answer = workflows::select! {
@@ -233,4 +263,11 @@ async fn unless_disconnected<A: ActivityDefinition>(
     stop.cancel();
     let _given_up = call.await;
     None
+}
+
+/// Now, by the workflow's clock, inside a signal.
+fn now_in_signal_ms(ctx: &SyncWorkflowContext<AccountWorkflow>) -> i64 {
+    let since_epoch =
+        ctx.workflow_time().and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

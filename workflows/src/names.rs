@@ -30,6 +30,8 @@ pub const SIGNAL_GRANT_LOST: &str = "grant_lost";
 pub const SIGNAL_SUBSCRIPTION_MISSING: &str = "subscription_missing";
 /// Signal to an account: a subscription has ended.
 pub const SIGNAL_SUBSCRIPTION_CLOSED: &str = "subscription_closed";
+/// Signal to an account: the provider announced a change of its list of calendars.
+pub const SIGNAL_LIST_CHANGED: &str = "list_changed";
 /// Signal to an account: look at the list of calendars now.
 pub const SIGNAL_DISCOVER: &str = "discover";
 /// Signal to an account: take everything down.
@@ -107,7 +109,7 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
 ];
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 34] = [
+pub const ALL: [&str; 35] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
@@ -120,6 +122,7 @@ pub const ALL: [&str; 34] = [
     SIGNAL_GRANT_LOST,
     SIGNAL_SUBSCRIPTION_MISSING,
     SIGNAL_SUBSCRIPTION_CLOSED,
+    SIGNAL_LIST_CHANGED,
     SIGNAL_DISCOVER,
     SIGNAL_DISCONNECT,
     UPDATE_SYNC_NOW,
@@ -168,7 +171,7 @@ mod tests {
         assert_eq!(
             ALL.join(" "),
             "subscription polling account notify account_changed close stop interval authorized grant_lost \
-             subscription_missing subscription_closed discover disconnect sync_now pause resume status \
+             subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
              list_calendars record_account_state revoke_account list_open_calendars evercal evercal-google evercal-channels \
              evercal-store"

@@ -35,6 +35,11 @@ pub struct Timing {
     pub polling_interval_s: u32,
     /// How often an account's calendars are listed, in seconds.
     pub discovery_interval_s: u32,
+    /// How long after a failed call of an account's, about its list of calendars or its grant, the next one is made at most,
+    /// in seconds.
+    pub account_retry_s: u32,
+    /// How often it is looked whether all accounts and subscriptions have their workflow, in seconds.
+    pub fleet_interval_s: u32,
     /// How long after a sync whose attempts all failed the next one begins, in seconds.
     pub failed_sync_pause_s: u32,
     /// The first backoff of a sync, in milliseconds; doubled with each attempt. Google's is 30 s.
@@ -70,6 +75,8 @@ impl Default for Timing {
             reconcile_interval_s: 6 * 3600,
             polling_interval_s: 15 * 60,
             discovery_interval_s: 24 * 3600,
+            account_retry_s: 30,
+            fleet_interval_s: 10 * 60,
             failed_sync_pause_s: 15 * 60,
             sync_backoff_initial_ms: 30_000,
             sync_retries_max: None,
@@ -173,32 +180,33 @@ fn provider_backoff(timing: &Timing) -> RetryPolicy {
         .build()
 }
 
-/// Finding an account's calendars, redeeming its code: nobody else can do it, so it is tried without an end. Whoever cancels
-/// it hears when it has really ended: what it writes down must not come after what follows.
+/// A call of an account: reading its list of calendars, giving its grant back, looking into the register. What the provider
+/// refuses ends it, since the workflow waits where a person can cut the wait short; only a lost worker and a store that does
+/// not answer are made good here, for as long as it takes. Whoever cancels it hears when it has really ended: what it writes
+/// down must not come after what follows.
 pub fn account_call(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    let timeouts = ActivityCloseTimeouts::StartToClose(ONE_CALL);
-    call_for_account(timing, timeouts, stop, summary)
+    account_call_on(names::QUEUE_GOOGLE, timing, stop, summary)
 }
 
-/// Giving a grant back: tried for as long as a subscription may take to end. Erasing the tokens does not wait any longer.
-pub fn revocation(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
-        schedule_to_close: seconds(timing.close_patience_s),
-        start_to_close: ONE_CALL,
-    };
-    call_for_account(timing, timeouts, detached, summary)
+/// Redeeming a code, which is good for minutes: beside the imports, and before everything else.
+pub fn redemption(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    let mut options = account_call_on(names::QUEUE_CHANNELS, timing, stop, summary);
+    options.priority = Some(temporalio_common::Priority::builder().priority_key(Priority::Critical.key()).build());
+    options
 }
 
-fn call_for_account(
-    timing: &Timing,
-    timeouts: ActivityCloseTimeouts,
-    stop: &WorkflowCancellationToken,
-    summary: &str,
-) -> ActivityOptions {
-    ActivityOptions::with_close_timeouts(timeouts)
-        .task_queue(names::QUEUE_GOOGLE)
+fn account_call_on(queue: &str, timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_CALL))
+        .task_queue(queue)
         .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
-        .retry_policy(provider_backoff(timing))
+        .retry_policy(
+            RetryPolicy::builder()
+                .initial_interval(SECOND)
+                .backoff_coefficient(2.0)
+                .maximum_interval(ACCOUNT_INTERVAL_MAX)
+                .non_retryable_error_types(permanent_kinds())
+                .build(),
+        )
         .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
         .cancellation_token(stop.clone())
         .do_not_eagerly_execute(true)
@@ -225,6 +233,8 @@ pub fn record(timing: &Timing, detached: &WorkflowCancellationToken, summary: &s
         .build()
 }
 
+/// The longest backoff of an account's calls while the store does not answer.
+const ACCOUNT_INTERVAL_MAX: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// One call to a provider with its token refresh, including the wait for a hung peer.

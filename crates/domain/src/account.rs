@@ -41,6 +41,9 @@ pub enum AccountState {
     Connected,
     /// The grant is dead: nothing is called until somebody consents again.
     NeedsReauth,
+    /// Whoever consented is connected to this tenant by another account already: nothing is mirrored twice unless that was
+    /// asked for.
+    Duplicate,
     /// Being taken down: channels are being stopped.
     Disconnecting,
     /// Gone: channels stopped, tokens erased.
@@ -48,12 +51,23 @@ pub enum AccountState {
 }
 
 impl AccountState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Connecting,
+        Self::Connected,
+        Self::NeedsReauth,
+        Self::Duplicate,
+        Self::Disconnecting,
+        Self::Disconnected,
+    ];
+
     /// The name in rows and answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
             Self::Connected => "connected",
             Self::NeedsReauth => "needs_reauth",
+            Self::Duplicate => "duplicate",
             Self::Disconnecting => "disconnecting",
             Self::Disconnected => "disconnected",
         }
@@ -61,9 +75,7 @@ impl AccountState {
 
     /// Reads [`Self::as_str`] back.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Connecting, Self::Connected, Self::NeedsReauth, Self::Disconnecting, Self::Disconnected]
-            .into_iter()
-            .find(|state| state.as_str() == name)
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }
 
@@ -86,45 +98,50 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
     /// When the state last changed.
     pub state_changed_at: DateTime<Utc>,
+    /// When its list of calendars was last read.
+    pub listed_at: Option<DateTime<Utc>>,
+    /// When the channel on its list of calendars ends, if there is one.
+    pub channel_expires_at: Option<DateTime<Utc>>,
+    /// Whether a consent came back that is not settled yet.
+    pub consent_waits: bool,
 }
 
-/// What is sealed in an account's row. Serialised only to be sealed; `Debug` shows no secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Credentials {
-    /// An authorization code that an activity has yet to redeem (RFC 6749 section 4.1.2; RFC 7636 verifier).
-    AuthorizationCode {
-        /// The one-time code.
-        code: Secret,
-        /// The PKCE verifier that belongs to it.
-        code_verifier: Secret,
-        /// The redirect URI of the request; the provider compares it.
-        redirect_uri: String,
-        /// The tokens that were there before. They count again if the code is refused.
-        #[serde(default)]
-        before: Option<Box<Credentials>>,
-    },
-    /// Tokens.
-    Tokens {
-        /// The bearer token for calls.
-        access_token: Secret,
-        /// When the access token ends, real time.
-        access_token_expires_at: DateTime<Utc>,
-        /// The long-lived token.
-        refresh_token: Secret,
-        /// What was granted, space-separated.
-        scope: String,
-    },
-}
-
-impl Credentials {
-    /// The tokens among them: those that were redeemed last.
-    pub fn tokens(&self) -> Option<&Self> {
-        match self {
-            Self::Tokens { .. } => Some(self),
-            Self::AuthorizationCode { before, .. } => before.as_deref().and_then(Self::tokens),
+impl Account {
+    /// A new account whose consent has just come back.
+    pub fn connecting(
+        id: AccountId,
+        tenant_id: TenantId,
+        provider: Provider,
+        label: String,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            tenant_id,
+            provider,
+            label,
+            state: AccountState::Connecting,
+            detail: None,
+            created_at: at,
+            state_changed_at: at,
+            listed_at: None,
+            channel_expires_at: None,
+            consent_waits: true,
         }
     }
+}
+
+/// The tokens of an account. Serialised only to be sealed; `Debug` shows no secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The bearer token for calls.
+    pub access_token: Secret,
+    /// When the access token ends, real time.
+    pub access_token_expires_at: DateTime<Utc>,
+    /// The long-lived token.
+    pub refresh_token: Secret,
+    /// What was granted, space-separated.
+    pub scope: String,
 }
 
 /// A secret text that can be sealed (serialised) but not printed.
@@ -168,31 +185,18 @@ mod tests {
 
     #[test]
     fn credentials_do_not_show_in_debug_output() {
-        let credentials = Credentials::AuthorizationCode {
-            code: Secret::new("marker-code"),
-            code_verifier: Secret::new("marker-verifier"),
-            redirect_uri: "https://evercal.example/callback".into(),
-            before: None,
+        let credentials = Credentials {
+            access_token: Secret::new("marker-access"),
+            access_token_expires_at: DateTime::UNIX_EPOCH,
+            refresh_token: Secret::new("marker-refresh"),
+            scope: String::new(),
         };
         assert!(!format!("{credentials:?}").contains("marker"));
     }
 
     #[test]
-    fn a_code_that_an_older_version_sealed_reads_back() {
-        let old = r#"{"kind":"authorization_code","code":"c","code_verifier":"v","redirect_uri":"u"}"#;
-        let credentials: Credentials = serde_json::from_str(old).unwrap();
-        assert!(matches!(credentials, Credentials::AuthorizationCode { before: None, .. }), "{credentials:?}");
-    }
-
-    #[test]
     fn every_account_state_reads_back_its_name() {
-        for state in [
-            AccountState::Connecting,
-            AccountState::Connected,
-            AccountState::NeedsReauth,
-            AccountState::Disconnecting,
-            AccountState::Disconnected,
-        ] {
+        for state in AccountState::ALL {
             assert_eq!(AccountState::from_name(state.as_str()), Some(state));
         }
     }

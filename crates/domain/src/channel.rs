@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CalendarId, ChannelId};
+use crate::ids::{AccountId, CalendarId, ChannelId};
 
 /// Where a channel is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +36,48 @@ impl ChannelState {
     }
 }
 
+/// What a channel watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Watched {
+    /// The events of a calendar.
+    Calendar {
+        /// The account through which it is read.
+        account_id: AccountId,
+        /// The calendar.
+        calendar_id: CalendarId,
+    },
+    /// An account's list of calendars.
+    CalendarList {
+        /// The account.
+        account_id: AccountId,
+    },
+}
+
+impl Watched {
+    /// Whose tokens open and stop the channel.
+    pub fn account_id(self) -> AccountId {
+        match self {
+            Self::Calendar { account_id, .. } | Self::CalendarList { account_id } => account_id,
+        }
+    }
+
+    /// The calendar, where it is one.
+    pub fn calendar_id(self) -> Option<CalendarId> {
+        match self {
+            Self::Calendar { calendar_id, .. } => Some(calendar_id),
+            Self::CalendarList { .. } => None,
+        }
+    }
+}
+
 /// A push channel in the register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     /// Our id, which is also the provider's for Google.
     pub id: ChannelId,
-    /// The calendar that it watches.
-    pub calendar_id: CalendarId,
+    /// What it watches.
+    pub watched: Watched,
     /// The provider's id of the watched thing; needed to stop the channel. Known from the answer or from a notice.
     pub resource_id: Option<String>,
     /// Where it is in its life.

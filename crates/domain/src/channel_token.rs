@@ -1,6 +1,7 @@
 //! The channel token: proof, without any look-up, that a notice belongs to a channel of ours.
 //!
-//! `v1.<key id>.<calendar id>.<channel id>.<HMAC-SHA256>`, made before the provider is called, so that a `sync` notice
+//! `v1.<key id>.c.<account>.<calendar>.<channel>.<HMAC-SHA256>`, or `v1.<key id>.l.<account>.<channel>.<HMAC-SHA256>` for a
+//! list of calendars, the ids as base64 of their bytes. Made before the provider is called, so that a `sync` notice
 //! which overtakes the watch response verifies too. At most 128 characters (Graph's limit for `clientState`; Google
 //! allows 256). Several keys may verify; the first one signs, which is how keys rotate.
 
@@ -10,7 +11,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::account::Secret;
-use crate::ids::{CalendarId, ChannelId};
+use crate::channel::Watched;
+use crate::ids::{AccountId, CalendarId, ChannelId};
 
 /// Longest token that any provider takes back to us, in characters.
 pub const TOKEN_CHARS_MAX: usize = 128;
@@ -18,6 +20,10 @@ pub const TOKEN_CHARS_MAX: usize = 128;
 pub const KEY_BYTES_MIN: usize = 16;
 const VERSION: &str = "v1";
 const KEY_ID_CHARS: usize = 6;
+/// Names a calendar's claim.
+const CALENDAR: &str = "c";
+/// Names the claim of a list of calendars.
+const CALENDAR_LIST: &str = "l";
 
 /// The keys of an installation; the first signs, all verify.
 #[derive(Debug, Clone)]
@@ -43,8 +49,8 @@ pub enum InvalidKeys {
 /// What a verified token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelClaim {
-    /// The calendar of the channel.
-    pub calendar_id: CalendarId,
+    /// What the channel watches.
+    pub watched: Watched,
     /// The channel.
     pub channel_id: ChannelId,
 }
@@ -87,7 +93,14 @@ impl ChannelTokenKeys {
         let Some(key) = self.0.first() else {
             return String::new();
         };
-        let signed = format!("{VERSION}.{}.{}.{}", key.id, claim.calendar_id, claim.channel_id);
+        let account = encoded(claim.watched.account_id().into_bytes());
+        let watched = match claim.watched {
+            Watched::Calendar { calendar_id, .. } => {
+                format!("{CALENDAR}.{account}.{}", encoded(calendar_id.into_bytes()))
+            }
+            Watched::CalendarList { .. } => format!("{CALENDAR_LIST}.{account}"),
+        };
+        let signed = format!("{VERSION}.{}.{watched}.{}", key.id, encoded(claim.channel_id.into_bytes()));
         let signature = URL_SAFE_NO_PAD.encode(mac(&key.secret, &signed).finalize().into_bytes());
         format!("{signed}.{signature}")
     }
@@ -99,7 +112,7 @@ impl ChannelTokenKeys {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
         let parts: Vec<&str> = signed.split('.').collect();
-        let [version, key_id, calendar_id, channel_id] = parts.as_slice() else {
+        let [version, key_id, claimed @ ..] = parts.as_slice() else {
             return Err(TokenRefused::Malformed);
         };
         if *version != VERSION {
@@ -108,11 +121,31 @@ impl ChannelTokenKeys {
         let key = self.0.iter().find(|key| key.id == *key_id).ok_or(TokenRefused::UnknownKey)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenRefused::Malformed)?;
         mac(&key.secret, signed).verify_slice(&signature).map_err(|_| TokenRefused::BadSignature)?;
-        Ok(ChannelClaim {
-            calendar_id: calendar_id.parse().map_err(|_| TokenRefused::Malformed)?,
-            channel_id: channel_id.parse().map_err(|_| TokenRefused::Malformed)?,
-        })
+        read_claim(claimed).ok_or(TokenRefused::Malformed)
     }
+}
+
+fn read_claim(claimed: &[&str]) -> Option<ChannelClaim> {
+    let (watched, channel) = match claimed {
+        [CALENDAR, account, calendar, channel] => {
+            let account_id = AccountId::from_bytes(decoded(account)?);
+            let calendar_id = CalendarId::from_bytes(decoded(calendar)?);
+            (Watched::Calendar { account_id, calendar_id }, channel)
+        }
+        [CALENDAR_LIST, account, channel] => {
+            (Watched::CalendarList { account_id: AccountId::from_bytes(decoded(account)?) }, channel)
+        }
+        _ => return None,
+    };
+    Some(ChannelClaim { watched, channel_id: ChannelId::from_bytes(decoded(channel)?) })
+}
+
+fn encoded(id: [u8; 16]) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+fn decoded(text: &str) -> Option<[u8; 16]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 fn mac(secret: &Secret, signed: &str) -> Hmac<Sha256> {
@@ -137,7 +170,15 @@ mod tests {
     }
 
     fn claim() -> ChannelClaim {
-        ChannelClaim { calendar_id: CalendarId::generate(), channel_id: ChannelId::generate() }
+        let watched = Watched::Calendar { account_id: AccountId::generate(), calendar_id: CalendarId::generate() };
+        ChannelClaim { watched, channel_id: ChannelId::generate() }
+    }
+
+    #[test]
+    fn a_token_for_a_list_of_calendars_says_so() {
+        let keys = keys("a-key-of-sixteen-chars");
+        let claim = ChannelClaim { watched: Watched::CalendarList { account_id: AccountId::generate() }, ..claim() };
+        assert_eq!(keys.verify(&keys.sign(claim)), Ok(claim));
     }
 
     #[test]

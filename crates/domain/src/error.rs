@@ -41,6 +41,8 @@ pub enum ProviderErrorKind {
     NotFound,
     /// Not allowed (403 other than a rate).
     Forbidden,
+    /// The provider does not accept this installation itself (`invalid_client`): its operator has to act, no user.
+    ClientRefused,
     /// This calendar cannot be watched (400 `pushNotSupportedForRequestedResource`).
     WatchUnsupported,
     /// The request itself was wrong: a defect of ours or of the configuration.
@@ -49,7 +51,7 @@ pub enum ProviderErrorKind {
 
 impl ProviderErrorKind {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ConnectionReset,
         Self::ConnectionRefused,
         Self::TimedOut,
@@ -60,6 +62,7 @@ impl ProviderErrorKind {
         Self::SyncTokenExpired,
         Self::NotFound,
         Self::Forbidden,
+        Self::ClientRefused,
         Self::WatchUnsupported,
         Self::InvalidRequest,
     ];
@@ -77,6 +80,7 @@ impl ProviderErrorKind {
             Self::SyncTokenExpired => "sync_token_expired",
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
+            Self::ClientRefused => "client_refused",
             Self::WatchUnsupported => "watch_unsupported",
             Self::InvalidRequest => "invalid_request",
         }
@@ -95,6 +99,7 @@ impl ProviderErrorKind {
             | Self::TimedOut
             | Self::RateLimited
             | Self::TemporaryFailure
+            | Self::ClientRefused
             | Self::TokenRefreshNeeded => RetryClass::Retryable,
             Self::GrantRevoked
             | Self::SyncTokenExpired
@@ -174,6 +179,7 @@ mod tests {
             "rate_limited",
             "temporary_failure",
             "token_refresh_needed",
+            "client_refused",
         ];
         assert_eq!(retried, design);
     }

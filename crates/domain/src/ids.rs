@@ -36,6 +36,16 @@ macro_rules! own_id {
             pub fn generate() -> Self {
                 Self(Uuid::now_v7())
             }
+
+            /// The id without its prefix, where a few characters count.
+            pub fn into_bytes(self) -> [u8; 16] {
+                self.0.into_bytes()
+            }
+
+            /// Reads [`Self::into_bytes`] back.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
         }
 
         impl fmt::Display for $name {

@@ -20,6 +20,10 @@ pub enum AuditKind {
     AccountConnected,
     /// An account was taken down.
     AccountDisconnected,
+    /// Nothing came of somebody's consent.
+    ConsentRefused,
+    /// Workflows that should run were missing, and were started again.
+    WorkflowMissing,
     /// A stray channel was stopped.
     OrphanStopped,
     /// Notices may have been refused for a while; all live subscriptions were told to catch up.
@@ -37,12 +41,14 @@ pub enum AuditKind {
 }
 
 impl AuditKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::StateChanged,
         Self::AlertRaised,
         Self::AlertCleared,
         Self::AccountConnected,
         Self::AccountDisconnected,
+        Self::ConsentRefused,
+        Self::WorkflowMissing,
         Self::OrphanStopped,
         Self::CatchUp,
         Self::TenantCreated,
@@ -60,6 +66,8 @@ impl AuditKind {
             Self::AlertCleared => "alert_cleared",
             Self::AccountConnected => "account_connected",
             Self::AccountDisconnected => "account_disconnected",
+            Self::ConsentRefused => "consent_refused",
+            Self::WorkflowMissing => "workflow_missing",
             Self::OrphanStopped => "orphan_stopped",
             Self::CatchUp => "catch_up",
             Self::TenantCreated => "tenant_created",

@@ -9,6 +9,7 @@ pub mod change;
 pub mod channel;
 pub mod channel_token;
 pub mod clock;
+pub mod consent;
 pub mod error;
 pub mod event;
 pub mod heartbeat;
@@ -22,8 +23,9 @@ pub mod tenant;
 
 pub use account::{Account, AccountState, Provider};
 pub use calendar::{AccessRole, Calendar, CalendarState, RemoteCalendar};
-pub use channel::{Channel, ChannelState};
+pub use channel::{Channel, ChannelState, Watched};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use consent::{ConsentOutcome, PendingConsent, PendingGrant};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
 pub use ids::{

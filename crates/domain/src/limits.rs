@@ -17,8 +17,11 @@ pub const EVENTS_PER_PAGE: u32 = 2_500;
 pub const EVENTS_PER_PAGE_MIN: u32 = 10;
 /// Pages in one pass; beyond it the provider is looping and the pass fails instead of running for ever.
 pub const PAGES_PER_PASS_MAX: u32 = 10_000;
-/// Calendars in one account.
-pub const CALENDARS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Calendars of one account that are mirrored: the first ones of its list. What an account's workflow carries of them stays
+/// well below the 2 MiB that a payload of Temporal's may have.
+pub const CALENDARS_PER_ACCOUNT_MAX: usize = 5_000;
+/// Pages of one list of calendars: a provider that gives 25 at a time is still read to the end.
+pub const CALENDAR_LIST_PAGES_MAX: u32 = 200;
 /// Rows in one page of an API list.
 pub const API_PAGE_ROWS_MAX: u32 = 500;
 /// Rows in one page of an API list when the caller names none.

@@ -10,9 +10,11 @@ mod page_size;
 mod provider;
 mod tokens;
 
-pub use oauth::{AuthorizationRequest, OAuthProvider, TokenGrant, pkce_challenge};
+pub use oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{
     CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PAGE_TOO_LARGE,
     PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
 };
-pub use tokens::{CredentialStore, CredentialStoreError, StoredCredentials, SwapOutcome, TokenError, TokenSource};
+pub use tokens::{
+    CredentialStore, CredentialStoreError, RedeemedTokens, StoredCredentials, SwapOutcome, TokenError, TokenSource,
+};

@@ -13,14 +13,12 @@ use sha2::{Digest, Sha256};
 #[async_trait]
 pub trait OAuthProvider: Send + Sync {
     /// Turns the one-time code of a consent into tokens.
-    ///
-    /// Consent that leaves out a scope that evercal needs is `Forbidden` with the reason `insufficientScope`.
     async fn redeem_code(
         &self,
         code: &Secret,
         code_verifier: &Secret,
         redirect_uri: &str,
-    ) -> Result<TokenGrant, ProviderError>;
+    ) -> Result<RedeemedCode, ProviderError>;
 
     /// Gets a new access token.
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError>;
@@ -41,6 +39,15 @@ pub struct AuthorizationRequest {
     pub code_challenge: String,
     /// The address of the user, where it is known, to preselect the account.
     pub login_hint: Option<String>,
+}
+
+/// What a code was worth.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RedeemedCode {
+    /// Tokens for all that evercal needs.
+    Granted(TokenGrant),
+    /// The person left out some of it.
+    MissingScopes(Vec<String>),
 }
 
 /// Tokens, as a provider's token endpoint gives them.

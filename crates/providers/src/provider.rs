@@ -25,6 +25,9 @@ pub trait CalendarProvider: Send + Sync {
         page: Option<&PageToken>,
     ) -> Result<CalendarsPage, ProviderError>;
 
+    /// The user's own calendar, whose id says who the user is.
+    async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError>;
+
     /// One page of a calendar's events: masters and exceptions, not occurrences. The first page of a pass decides how
     /// many events each of its pages has at most. An answer that is too large for us is an error with the reason
     /// [`PAGE_TOO_LARGE`].
@@ -41,6 +44,13 @@ pub trait CalendarProvider: Send + Sync {
         &self,
         context: &CallContext,
         calendar: &ProviderCalendarId,
+        request: &ChannelRequest,
+    ) -> Result<ChannelGrant, ProviderError>;
+
+    /// Opens a push channel on the account's list of calendars. When the answer is lost, the channel may exist all the same.
+    async fn open_list_channel(
+        &self,
+        context: &CallContext,
         request: &ChannelRequest,
     ) -> Result<ChannelGrant, ProviderError>;
 

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
 
-use crate::oauth::{OAuthProvider, TokenGrant};
+use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
 use crate::provider::CallContext;
 
 /// How long before its end a token is not used any more: longer than one call may take.
@@ -162,11 +162,41 @@ impl TokenSource {
         }
     }
 
-    /// Reads the account's credentials anew; a waiting authorization code is redeemed now. For a connect or reconnect:
-    /// codes live for minutes only, and a cached token would hide a new one.
-    pub async fn reload(&self, account: AccountId) -> Result<(), TokenError> {
+    /// Turns the code of a consent into tokens, which are nobody's yet: the account's own ones stay as they are.
+    pub async fn redeem(
+        &self,
+        code: &Secret,
+        code_verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<RedeemedTokens, ProviderError> {
+        match self.oauth.redeem_code(code, code_verifier, redirect_uri).await? {
+            RedeemedCode::MissingScopes(scopes) => Ok(RedeemedTokens::MissingScopes(scopes)),
+            RedeemedCode::Granted(grant) => {
+                let Some(refresh_token) = grant.refresh_token.clone() else {
+                    let error = ProviderError::without_answer(ProviderErrorKind::GrantRevoked, "oauth.token");
+                    return Err(error.with_reason("noRefreshToken"));
+                };
+                Ok(RedeemedTokens::Granted(self.renewed(grant, refresh_token, "").credentials))
+            }
+        }
+    }
+
+    /// Tokens that can be called with: these, or new ones where these are about to end.
+    pub async fn fresh(&self, credentials: &Credentials) -> Result<Credentials, ProviderError> {
+        if self.is_fresh(credentials.access_token_expires_at) {
+            return Ok(credentials.clone());
+        }
+        Ok(self.renew(credentials).await?.credentials)
+    }
+
+    /// New tokens for these, which the provider refuses.
+    pub async fn refresh(&self, credentials: &Credentials) -> Result<Credentials, ProviderError> {
+        Ok(self.renew(credentials).await?.credentials)
+    }
+
+    /// Forgets what is in memory of an account: its credentials are others now, or none.
+    pub async fn forget(&self, account: AccountId) {
         *self.slot(account).state.lock().await = SlotState::default();
-        self.access_token(account).await.map(drop)
     }
 
     async fn access_token(&self, account: AccountId) -> Result<AccessToken, TokenError> {
@@ -213,21 +243,14 @@ impl TokenSource {
     async fn fetch(&self, account: AccountId, refused: &[Secret]) -> Result<AccessToken, TokenError> {
         for _ in 0..SWAP_ROUNDS_MAX {
             let stored = self.store.read(account).await?.ok_or(TokenError::NotConnected)?;
-            if let Credentials::Tokens { access_token, access_token_expires_at, .. } = &stored.credentials
-                && self.is_fresh(*access_token_expires_at)
-                && !refused.contains(access_token)
-            {
+            let Credentials { access_token, access_token_expires_at, .. } = &stored.credentials;
+            if self.is_fresh(*access_token_expires_at) && !refused.contains(access_token) {
                 let (secret, expires_at) = (access_token.clone(), *access_token_expires_at);
                 return Ok(AccessToken { secret, expires_at, is_granted: false });
             }
             let renewed = match self.renew(&stored.credentials).await {
                 Ok(renewed) => renewed,
                 Err(error) => {
-                    if let Some(tokens) = tokens_before(&stored.credentials, &error) {
-                        tracing::warn!(%account, %error, "a new consent could not be used: the one before it counts");
-                        self.store.swap(account, stored.version, tokens).await?;
-                        continue;
-                    }
                     // What we tried with may have been replaced meanwhile, by another process or by a new consent.
                     if error.kind == ProviderErrorKind::GrantRevoked && self.was_replaced(account, &stored).await? {
                         continue;
@@ -248,22 +271,11 @@ impl TokenSource {
     }
 
     async fn renew(&self, credentials: &Credentials) -> Result<Renewed, ProviderError> {
-        match credentials {
-            Credentials::AuthorizationCode { code, code_verifier, redirect_uri, before: _ } => {
-                let grant = self.oauth.redeem_code(code, code_verifier, redirect_uri).await?;
-                let Some(refresh_token) = grant.refresh_token.clone() else {
-                    let error = ProviderError::without_answer(ProviderErrorKind::GrantRevoked, "oauth.token");
-                    return Err(error.with_reason("noRefreshToken"));
-                };
-                Ok(self.renewed(grant, refresh_token, ""))
-            }
-            Credentials::Tokens { refresh_token, scope, .. } => {
-                let grant = self.oauth.refresh(refresh_token).await?;
-                // A provider that gives no new refresh token means that the old one stays.
-                let refresh_token = grant.refresh_token.clone().unwrap_or_else(|| refresh_token.clone());
-                Ok(self.renewed(grant, refresh_token, scope))
-            }
-        }
+        let Credentials { refresh_token, scope, .. } = credentials;
+        let grant = self.oauth.refresh(refresh_token).await?;
+        // A provider that gives no new refresh token means that the old one stays.
+        let refresh_token = grant.refresh_token.clone().unwrap_or_else(|| refresh_token.clone());
+        Ok(self.renewed(grant, refresh_token, scope))
     }
 
     fn renewed(&self, grant: TokenGrant, refresh_token: Secret, scope_before: &str) -> Renewed {
@@ -271,7 +283,7 @@ impl TokenSource {
         let expires_at = self.clock.now() + lifetime;
         Renewed {
             token: AccessToken { secret: grant.access_token.clone(), expires_at, is_granted: true },
-            credentials: Credentials::Tokens {
+            credentials: Credentials {
                 access_token: grant.access_token,
                 access_token_expires_at: expires_at,
                 refresh_token,
@@ -294,17 +306,18 @@ impl TokenSource {
     }
 }
 
+/// What a code was worth, as an account's credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RedeemedTokens {
+    /// Tokens for all that evercal needs.
+    Granted(Credentials),
+    /// The person left out some of it.
+    MissingScopes(Vec<String>),
+}
+
 struct Renewed {
     token: AccessToken,
     credentials: Credentials,
-}
-
-/// What counts again when a code is refused: who had a consent that works does not lose it by one that does not.
-fn tokens_before<'a>(credentials: &'a Credentials, error: &ProviderError) -> Option<&'a Credentials> {
-    use ProviderErrorKind::{Forbidden, GrantRevoked, InvalidRequest};
-    let is_code = matches!(credentials, Credentials::AuthorizationCode { .. });
-    let is_refused = matches!(error.kind, GrantRevoked | Forbidden | InvalidRequest);
-    if is_code && is_refused { credentials.tokens() } else { None }
 }
 
 /// A token was refused that the provider had just granted: another one would not fare better.

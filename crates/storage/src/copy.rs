@@ -39,10 +39,11 @@ pub const TABLES: &[&str] = &[
     "security_events",
     "heartbeats",
     "installation",
+    "claims",
 ];
 
 /// Tables in which processes leave rows before there is anybody's calendar: of a target without tenants, they give way.
-const OF_PROCESSES: [&str; 4] = ["audit_log", "security_events", "heartbeats", "installation"];
+const OF_PROCESSES: [&str; 5] = ["audit_log", "security_events", "heartbeats", "installation", "claims"];
 
 /// Rows in one `INSERT`: with the widest table far below PostgreSQL's 65,535 parameters.
 const ROWS_PER_STATEMENT: usize = 500;

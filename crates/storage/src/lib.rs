@@ -31,12 +31,14 @@ pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use repository::{
-    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Heartbeats, Journal, Mirror, Store, Tenants, Upkeep,
+    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Claims, Heartbeats, Journal, Mirror, Store, Tenants,
+    Upkeep,
 };
 pub use types::{
-    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, Cursor, OccurrenceRange,
-    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence,
-    StaleItem, StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome,
+    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
+    CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
+    PassFinish, QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredBody, StoredItem,
+    SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -7,20 +7,32 @@ use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, InstallationId,
-    ProviderEventId, RemoteCalendar, TenantId,
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
+    InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
 };
 
 use crate::error::StoreError;
 use crate::types::{
-    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, CredentialsVersion, OccurrenceRange,
-    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StaleItem,
-    StateRecord, StoredItem, SyncPosition, SyncRun,
+    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
+    CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
+    QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
+    TakenAttempt,
 };
 
 /// Everything at once; what composition roots pass around.
 pub trait Store:
-    Tenants + Accounts + Authorizations + Calendars + Channels + Mirror + Journal + Heartbeats + Upkeep + Send + Sync
+    Tenants
+    + Accounts
+    + Authorizations
+    + Calendars
+    + Channels
+    + Mirror
+    + Journal
+    + Heartbeats
+    + Claims
+    + Upkeep
+    + Send
+    + Sync
 {
 }
 
@@ -33,6 +45,7 @@ impl<T> Store for T where
         + Mirror
         + Journal
         + Heartbeats
+        + Claims
         + Upkeep
         + Send
         + Sync
@@ -67,19 +80,20 @@ pub trait Tenants: Send + Sync {
 /// Accounts and their sealed credentials.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Adds an account with its first credentials, unless its tenant was revoked or has all that it may have. Those of one
+    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Those of one
     /// tenant take turns, so that the limit holds.
-    async fn insert_account(
-        &self,
-        account: &Account,
-        credentials: &Credentials,
-    ) -> Result<AccountAdmission, StoreError>;
+    async fn insert_account(&self, account: &Account, consent: &PendingConsent)
+    -> Result<AccountAdmission, StoreError>;
     /// An account.
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// An account of a tenant.
     async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError>;
     /// A tenant's accounts, oldest first, without those that are disconnected.
     async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError>;
+    /// All accounts that are not disconnected, after `after`, in order.
+    async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
+    /// Accounts that wait for something: for their first calendars, for a consent to be settled, for their end. In order.
+    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
     /// Writes an account's state down. What is disconnected stays so.
     async fn set_account_state(
         &self,
@@ -88,6 +102,10 @@ pub trait Accounts: Send + Sync {
         detail: Option<&str>,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
+    /// Writes down when the channel on an account's list of calendars ends.
+    async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError>;
+    /// Notes that an account's list of calendars was read. Never moves backwards.
+    async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// Opens an account's credentials; `None` when there is no account or they were erased.
     async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError>;
     /// Replaces the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
@@ -97,19 +115,34 @@ pub trait Accounts: Send + Sync {
         expected: CredentialsVersion,
         credentials: &Credentials,
     ) -> Result<CredentialsVersion, StoreError>;
-    /// Replaces the credentials whatever they are (a new consent), also after they were erased. A code keeps the tokens
-    /// that it replaces, in case it is refused. `NotFound` for an account that is being disconnected or whose tenant was
-    /// revoked: they are not connected again.
-    async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError>;
-    /// Erases the credentials.
+    /// Puts a consent beside the credentials, in place of one that waits there already, which is superseded. `NotFound`
+    /// for an account that is being disconnected or whose tenant was revoked: they are not connected again.
+    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError>;
+    /// Opens the consent that waits; `None` when there is none.
+    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError>;
+    /// Replaces the consent that waits if it still has the expected version; else [`crate::StoreErrorKind::Conflict`].
+    async fn swap_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        consent: &PendingConsent,
+    ) -> Result<ConsentVersion, StoreError>;
+    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]): in one
+    /// transaction whose it is is compared, the credentials are replaced or left, and its outcome is written down, which is
+    /// answered. Of two accounts of a tenant that are settled for the same user at the same time, one is the duplicate.
+    async fn settle_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        settlement: &Settlement,
+    ) -> Result<ConsentOutcome, StoreError>;
+    /// Erases the credentials, and a consent that waits.
     async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
-    /// Erases the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
-    async fn erase_credentials_if(&self, id: AccountId, expected: CredentialsVersion) -> Result<(), StoreError>;
     /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
     async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
     /// Whose grant this is, as it was last remembered; `None` before that.
     async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError>;
-    /// Whether another account that is not disconnected uses the same grant.
+    /// Whether another account that is not disconnected has tokens of the same grant.
     async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError>;
 }
 
@@ -118,12 +151,26 @@ pub trait Accounts: Send + Sync {
 pub trait Authorizations: Send + Sync {
     /// Remembers a consent that was asked for; removes those that ran out.
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError>;
-    /// Takes it back out, once: `None` when unknown, used or run out.
+    /// Takes it, once, with the hash of what the browser brought; the same once more is told as such. `None` when unknown,
+    /// used with something else, or run out.
     async fn take_attempt(
+        &self,
+        state_hash: &[u8; 32],
+        answer_hash: &[u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<TakenAttempt>, StoreError>;
+    /// Writes down what came of a consent. What is final stays; one that is not remembered any more is no error.
+    async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError>;
+    /// A consent that came back and ended in another way than well, or not yet, while it is remembered: to begin it again.
+    async fn ended_attempt(
         &self,
         state_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<AuthorizationAttempt>, StoreError>;
+    /// What came of a consent, as far as that is known.
+    async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError>;
+    /// What came of the consent that came back last for an account, as far as that is known and remembered.
+    async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError>;
 }
 
 /// Mirrored calendars and the state of their subscriptions.
@@ -171,6 +218,8 @@ pub trait Channels: Send + Sync {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
     /// A calendar's channels, oldest first, all states.
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError>;
+    /// The channels of an account's list of calendars, oldest first, all states.
+    async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError>;
 }
 
 /// The mirror itself.
@@ -284,4 +333,29 @@ pub trait Upkeep: Send + Sync {
     async fn checkpoint(&self) -> Result<(), StoreError>;
     /// Looks for damaged pages; `Corrupt` when there are some.
     async fn check_pages(&self) -> Result<(), StoreError>;
+}
+
+/// Work that one of several processes does for all of them.
+#[async_trait]
+pub trait Claims: Send + Sync {
+    /// Begins the work, unless somebody else has it: answers which time this is.
+    async fn take_claim(
+        &self,
+        name: &str,
+        holder: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Option<i64>, StoreError>;
+    /// Holds it longer; false when it is somebody else's meanwhile.
+    async fn keep_claim(&self, name: &str, holder: &str, round: i64, until: DateTime<Utc>) -> Result<bool, StoreError>;
+    /// The work is done; the next time may begin at `free_at`. False when it is somebody else's meanwhile.
+    async fn finish_claim(
+        &self,
+        name: &str,
+        holder: &str,
+        round: i64,
+        free_at: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+    /// How often it was begun and done.
+    async fn claim_rounds(&self, name: &str) -> Result<ClaimRounds, StoreError>;
 }

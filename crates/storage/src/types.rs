@@ -1,12 +1,12 @@
 //! What goes into the store and comes out of it, where the domain has no type of its own for it.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use evercal_domain::account::Secret;
+use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{
-    AccountId, CalendarId, CalendarState, Event, Provider, ProviderEventId, RemoteItem, SeriesPosition, SyncReason,
-    TenantId, Via,
+    AccountId, CalendarId, CalendarState, ConsentOutcome, Event, Provider, ProviderEventId, RemoteItem, SeriesPosition,
+    SyncReason, TenantId, Via,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,42 @@ pub enum AccountAdmission {
     TenantRevoked,
 }
 
+/// The version of an account's waiting consent; every change makes a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentVersion(pub i64);
+
+/// How a waiting consent is to end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settlement {
+    /// It was redeemed, and whose it is was found out: the account lives on these tokens, unless they are somebody else's.
+    Redeemed {
+        /// The tokens.
+        credentials: Credentials,
+        /// Whose they are: a hash, not an address.
+        subject_hash: String,
+    },
+    /// Nothing comes of it.
+    Refused(ConsentOutcome),
+}
+
+/// What a browser came back with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TakenAttempt {
+    /// It comes back for the first time: its one use.
+    Now(AuthorizationAttempt),
+    /// The same has come back before: a reload of the page.
+    Before(AuthorizationAttempt),
+}
+
+/// How often the work of a claim was begun, and which time was the last that it was done to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClaimRounds {
+    /// How often.
+    pub begun: i64,
+    /// Which.
+    pub done: i64,
+}
+
 /// The version of an account's credentials; every swap makes a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialsVersion(pub i64);
@@ -72,6 +108,8 @@ pub struct AuthorizationAttempt {
     pub created_at: DateTime<Utc>,
     /// When it is no longer accepted.
     pub expires_at: DateTime<Utc>,
+    /// Whether a user who is connected already may be connected once more.
+    pub allow_duplicate: bool,
 }
 
 /// The outcome of comparing a provider's calendar list with ours.

@@ -11,9 +11,10 @@ mod conformance;
 
 use conformance::Database;
 use conformance::accounts::attempt;
-use conformance::fixtures::{Seeded, add_account, at, seeded, single, tokens};
+use conformance::fixtures::{Seeded, add_account, at, consent, grant, seeded, single, tokens};
 use evercal_devserver::small_disk::SmallDisk;
 use evercal_domain::account::Secret;
+use evercal_domain::{PendingConsent, PendingGrant};
 use evercal_storage::{AuthorizationAttempt, DatabaseUrl, StoreErrorKind};
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -28,15 +29,25 @@ conformance_tests!(crate::fresh);
 async fn credentials_are_not_in_plain_text_in_the_file() {
     let database = fresh();
     let Seeded { store, tenant, account, .. } = seeded(&database).await;
-    store.replace_credentials(account, &tokens("marker-refresh-token")).await.unwrap();
+    store.replace_consent(account, &consent(2)).await.unwrap();
+    grant(&*store, account, tokens("marker-refresh-token"), &format!("subject of {account}")).await;
+    store.replace_consent(account, &PendingConsent { grant: marked_code(), ..consent(3) }).await.unwrap();
     let verifier = AuthorizationAttempt { code_verifier: Secret::new("marker-verifier"), ..attempt(tenant, 1) };
     store.insert_attempt(&verifier).await.unwrap();
     store.beat("plain-marker", verifier.created_at).await.unwrap();
 
     let bytes = bytes_of(&database);
     assert!(contains(&bytes, "plain-marker"), "the search itself works");
-    for secret in ["marker-refresh-token", "marker-verifier"] {
+    for secret in ["marker-refresh-token", "marker-verifier", "marker-code"] {
         assert!(!contains(&bytes, secret), "{secret} is in the file");
+    }
+}
+
+fn marked_code() -> PendingGrant {
+    PendingGrant::Code {
+        code: Secret::new("marker-code"),
+        code_verifier: Secret::new("marker-verifier"),
+        redirect_uri: "https://evercal.example/callback".into(),
     }
 }
 

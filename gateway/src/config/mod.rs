@@ -74,6 +74,10 @@ pub struct GatewayLimits {
     pub request_timeout: Duration,
     /// How long somebody waits for a sync they asked for.
     pub sync_patience: Duration,
+    /// How long a browser that comes back from the consent page waits for the redemption, to be told how it went.
+    pub consent_patience: Duration,
+    /// How long somebody waits for a look at an account's list of calendars that they asked for.
+    pub refresh_patience: Duration,
     /// Syncs that one tenant waits for at a time; further ones go on without anybody waiting.
     pub syncs_per_tenant_max: usize,
     /// How long open requests may take after the gateway was told to stop.
@@ -96,6 +100,8 @@ impl Default for GatewayLimits {
             notice_waiters_max: 2_048,
             requests_max: 256,
             request_timeout: Duration::from_secs(10),
+            consent_patience: Duration::from_secs(5),
+            refresh_patience: Duration::from_secs(30),
             sync_patience: Duration::from_secs(30),
             syncs_per_tenant_max: 32,
             drain_timeout: Duration::from_secs(10),

@@ -72,6 +72,8 @@ kinds! {
     ListChanged: "list-changed", CONFLICT, "List changed";
     /// The account was disconnected; connect it as a new one.
     AccountDisconnected: "account-disconnected", CONFLICT, "Account disconnected";
+    /// The account has no grant to list calendars with: its state says why.
+    AccountNotConnected: "account-not-connected", CONFLICT, "Account not connected";
     /// Your tenant has all the accounts that it may have; ask your operator for more.
     AccountLimitReached: "account-limit-reached", CONFLICT, "Account limit reached";
     /// The calendar is closed: its account was disconnected, or the calendar is not in the account any more.

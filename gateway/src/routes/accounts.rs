@@ -1,10 +1,15 @@
 //! `/v1/accounts`: connected accounts of the caller's tenant.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use evercal_domain::{Account, AccountState};
+use evercal_workflows::names;
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{AccountBody, List};
@@ -12,11 +17,16 @@ use crate::accounts::AccountError;
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
 use crate::extract::id;
-use crate::openapi::{ListRefusals, MissingAccount, NotModified, Refusals, Untold};
+use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, Refusals, Untold};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::signals::AccountNews;
 use crate::state::AppState;
+
+/// How long it may take to find out whether a workflow runs.
+const WORKFLOW_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks whether a list of calendars was read.
+const LISTED_POLL: Duration = Duration::from_millis(200);
 
 /// Which page of a list.
 #[derive(IntoParams)]
@@ -52,18 +62,90 @@ pub(super) async fn list(
     Ok(Json(List::of(listing.with_cursor(accounts, ""), AccountBody::from)))
 }
 
+/// An account in full.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AccountStatusBody {
+    #[serde(flatten)]
+    account: AccountBody,
+    /// Whether its workflow runs: `running`, `missing` (it is started again within ten minutes), or `unknown` while Temporal
+    /// does not answer.
+    workflow: &'static str,
+}
+
 /// One account.
 #[utoipa::path(
     get, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
-    responses((status = 200, description = "The account.", body = AccountBody), NotModified, MissingAccount, Refusals)
+    responses((status = 200, description = "The account.", body = AccountStatusBody), NotModified, MissingAccount, Refusals)
 )]
 pub(super) async fn one(
     Reader(caller): Reader,
     State(state): State<AppState>,
     Path(account): Path<String>,
-) -> Result<Json<AccountBody>, Problem> {
-    Ok(Json(account_of(&state, caller, &account).await?.into()))
+) -> Result<Json<AccountStatusBody>, Problem> {
+    let account = account_of(&state, caller, &account).await?;
+    let workflow = match account.state {
+        AccountState::Disconnected => "ended",
+        _ => workflow_state(&state, &names::account_id(account.id)).await,
+    };
+    Ok(Json(AccountStatusBody { account: account.into(), workflow }))
+}
+
+/// Whether a workflow that should run does, as one word.
+pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> &'static str {
+    match tokio::time::timeout(WORKFLOW_PATIENCE, state.signals.runs(workflow_id)).await {
+        Ok(Ok(true)) => "running",
+        Ok(Ok(false)) => "missing",
+        // What it reads from the store is true without Temporal too.
+        Ok(Err(_)) | Err(_) => "unknown",
+    }
+}
+
+/// How a look at the list of calendars that was asked for went.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RefreshBody {
+    account_id: String,
+    /// `done` or `underway`.
+    state: &'static str,
+    /// When the list was last read.
+    listed_at: Option<DateTime<Utc>>,
+}
+
+/// Reads an account's list of calendars now, whatever it waits for: new, renamed and re-zoned calendars show then. Waits up to
+/// 30 s for a look that began after the request.
+#[utoipa::path(
+    post, path = "/v1/accounts/{id}/refresh", tag = "accounts", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The account's id.")),
+    responses(
+        (status = 200, description = "The list was read.", body = RefreshBody),
+        (status = 202, description = "It is going to be.", body = RefreshBody),
+        MissingAccount, NotListed, Refusals, Untold
+    )
+)]
+pub(super) async fn refresh(
+    Writer(caller): Writer,
+    State(state): State<AppState>,
+    Path(account): Path<String>,
+) -> Result<(StatusCode, Json<RefreshBody>), Problem> {
+    let account = account_of(&state, caller, &account).await?;
+    if !matches!(account.state, AccountState::Connecting | AccountState::Connected) {
+        let detail = format!("The account is {}, so its calendars cannot be listed.", account.state.as_str());
+        return Err(Problem::new(ProblemKind::AccountNotConnected, detail));
+    }
+    let asked_at = state.clock.now();
+    let deadline = Instant::now() + state.config.limits.refresh_patience;
+    if !state.accounts.tell(account.id, AccountNews::Look).await? {
+        return Err(Problem::of(ProblemKind::AccountDisconnected));
+    }
+    loop {
+        let listed_at = state.store.account(account.id).await?.and_then(|account| account.listed_at);
+        let is_done = listed_at.is_some_and(|at| at >= asked_at);
+        if is_done || Instant::now() >= deadline {
+            let (status, word) = if is_done { (StatusCode::OK, "done") } else { (StatusCode::ACCEPTED, "underway") };
+            return Ok((status, Json(RefreshBody { account_id: account.id.to_string(), state: word, listed_at })));
+        }
+        tokio::time::sleep_until((Instant::now() + LISTED_POLL).min(deadline)).await;
+    }
 }
 
 /// The answer to a disconnect: it is under way.

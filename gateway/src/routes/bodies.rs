@@ -38,6 +38,10 @@ pub(super) struct AccountBody {
     detail: Option<String>,
     created_at: DateTime<Utc>,
     state_changed_at: DateTime<Utc>,
+    /// When its list of calendars was last read.
+    listed_at: Option<DateTime<Utc>>,
+    /// When the channel ends that announces changes of that list.
+    channel_expires_at: Option<DateTime<Utc>>,
 }
 
 impl From<Account> for AccountBody {
@@ -50,6 +54,8 @@ impl From<Account> for AccountBody {
             detail: account.detail,
             created_at: account.created_at,
             state_changed_at: account.state_changed_at,
+            listed_at: account.listed_at,
+            channel_expires_at: account.channel_expires_at,
         }
     }
 }

@@ -11,7 +11,7 @@ use evercal_workflows::names;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::accounts::Paging;
+use super::accounts::{Paging, workflow_state};
 use super::bodies::{CalendarBody, CalendarStateBody, List};
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
@@ -112,6 +112,9 @@ impl From<SyncRun> for SyncRunBody {
 pub(super) struct WorkflowBody {
     namespace: String,
     id: String,
+    /// `running`, `missing` (it is started again within ten minutes), `ended` with the calendar, or `unknown` while Temporal
+    /// does not answer.
+    state: &'static str,
     /// Goes behind the UI's own address.
     ui_path: String,
 }
@@ -138,6 +141,10 @@ pub(super) async fn status(
         reason: event.reason,
         since: event.at,
     });
+    let runs = match calendar.state {
+        CalendarState::Closed => "ended",
+        _ => workflow_state(&state, &names::subscription_id(calendar.id)).await,
+    };
     Ok(Json(StatusBody {
         id: calendar.id.to_string(),
         account_id: calendar.account_id.to_string(),
@@ -145,14 +152,14 @@ pub(super) async fn status(
         quarantined: quarantined.collect(),
         more_quarantined,
         recent_syncs: recent_syncs.into_iter().map(SyncRunBody::from).collect(),
-        workflow: workflow(&state.config.temporal_namespace, &calendar),
+        workflow: workflow(&state.config.temporal_namespace, &calendar, runs),
     }))
 }
 
-fn workflow(namespace: &str, calendar: &Calendar) -> WorkflowBody {
+fn workflow(namespace: &str, calendar: &Calendar, state: &'static str) -> WorkflowBody {
     let id = names::subscription_id(calendar.id);
     let ui_path = format!("/namespaces/{namespace}/workflows/{}", id.replace('/', "%2F"));
-    WorkflowBody { namespace: namespace.to_owned(), id, ui_path }
+    WorkflowBody { namespace: namespace.to_owned(), id, state, ui_path }
 }
 
 /// How a sync that was asked for went.

@@ -76,13 +76,14 @@ fn webhooks() -> OpenApiRouter<AppState> {
 }
 
 fn sync() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(calendars::sync))
+    OpenApiRouter::new().routes(routes!(calendars::sync)).routes(routes!(accounts::refresh))
 }
 
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(oauth::start))
         .routes(routes!(oauth::callback))
+        .routes(routes!(oauth::again))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::one, accounts::disconnect))
         .routes(routes!(calendars::list))

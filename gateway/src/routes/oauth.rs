@@ -6,20 +6,26 @@ mod pages;
 use std::net::IpAddr;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Query, State};
+use axum::http::header::ALLOW;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use chrono::{DateTime, Duration, Utc};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::Secret;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::LABEL_CHARS_MAX;
 use evercal_domain::random::{self, RandomnessUnavailable};
-use evercal_domain::{Account, AccountId, AccountState, Provider};
+use evercal_domain::{
+    Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, Provider, TenantId,
+};
 use evercal_providers::{AuthorizationRequest, pkce_challenge};
-use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind};
+use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind, TakenAttempt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tracing::Instrument as _;
+use url::Url;
 use utoipa::{IntoParams, ToSchema};
 
 use super::OAUTH_CALLBACK;
@@ -32,6 +38,8 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use pages::Page;
 
+/// Between two looks at what came of a consent.
+const OUTCOME_POLL: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long a consent may take.
 const CONSENT_TIME: Duration = Duration::minutes(10);
 /// A login hint in characters: the longest address that SMTP carries, with some room.
@@ -56,13 +64,18 @@ pub(super) struct StartRequest {
     /// The user's address, to preselect the account at Google. Not stored.
     #[schema(min_length = 1, max_length = 320)]
     login_hint: Option<String>,
+    /// Connect a user who is connected by another account of yours already: their calendars are then mirrored twice.
+    #[schema(default = false)]
+    allow_duplicate: bool,
 }
 
 impl FromBody for StartRequest {
     fn read(body: &mut BodyReader) -> Result<Self, Noted> {
         let (label, account_id) = (body.text("label", LABEL_CHARS_MAX), body.text("account_id", ID_CHARS_MAX));
         let login_hint = body.text("login_hint", LOGIN_HINT_CHARS_MAX);
-        Ok(Self { label: label?, account_id: account_id?, login_hint: login_hint? })
+        let allow_duplicate = body.flag("allow_duplicate");
+        let (label, account_id, login_hint) = (label?, account_id?, login_hint?);
+        Ok(Self { label, account_id, login_hint, allow_duplicate: allow_duplicate? })
     }
 }
 
@@ -100,18 +113,42 @@ pub(super) async fn start(
         }
         None => AccountId::generate(),
     };
+    let begun = begin(&state, caller.tenant_id, account_id, label, request.login_hint, request.allow_duplicate).await?;
+    let body = StartBody {
+        authorization_url: begun.authorization_url.into(),
+        account_id: account_id.to_string(),
+        expires_at: begun.expires_at,
+    };
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// A consent that was begun.
+struct Begun {
+    authorization_url: Url,
+    expires_at: DateTime<Utc>,
+}
+
+/// Remembers what has to come back, and makes the address to send the browser to.
+async fn begin(
+    state: &AppState,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    label: String,
+    login_hint: Option<String>,
+    allow_duplicate: bool,
+) -> Result<Begun, Problem> {
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
-    let redirect_uri = redirect_uri(&state)?;
+    let redirect_uri = redirect_uri(state)?;
     let consent = AuthorizationRequest {
         redirect_uri: redirect_uri.clone(),
         state: state_parameter.clone(),
         code_challenge: pkce_challenge(&code_verifier),
-        login_hint: request.login_hint,
+        login_hint,
     };
     let attempt = AuthorizationAttempt {
         state_hash: hash(&state_parameter),
-        tenant_id: caller.tenant_id,
+        tenant_id,
         provider: Provider::Google,
         account_id,
         label,
@@ -119,14 +156,10 @@ pub(super) async fn start(
         redirect_uri,
         created_at: now,
         expires_at: now + CONSENT_TIME,
+        allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    let body = StartBody {
-        authorization_url: state.config.google.authorization_url(&consent).into(),
-        account_id: account_id.to_string(),
-        expires_at: attempt.expires_at,
-    };
-    Ok((StatusCode::CREATED, Json(body)))
+    Ok(Begun { authorization_url: state.config.google.authorization_url(&consent), expires_at: attempt.expires_at })
 }
 
 /// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
@@ -141,14 +174,19 @@ pub(super) struct CallbackQuery {
     error: Option<String>,
 }
 
-/// Where Google sends the browser back to. The `state` is the only proof of who asked, so it is good for one use.
+/// Where Google sends the browser back to. The `state` is the only proof of who asked, so it is good for one use; the same
+/// once more is a reload, and shows what came of it. A page tells the person in the browser how it went.
 #[utoipa::path(
     get, path = "/v1/oauth/google/callback", tag = "accounts", params(CallbackQuery),
     responses(
         (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
+        (status = 202, description = "A page for the person: the consent is being checked; reload to see more.",
+            body = String, content_type = "text/html"),
         (status = 400, description = "A page for the person: not granted, or the link is no longer good.", body = String,
             content_type = "text/html"),
-        (status = 409, description = "A page for the person: the account was disconnected, or there may be no more of them.",
+        (status = 405, description = "Asked with HEAD, which does nothing here."),
+        (status = 409, description = "A page for the person: another user's consent, a user who is connected already, an \
+            account that was disconnected, or there may be no more of them.",
             body = String, content_type = "text/html"),
         Unavailable
     )
@@ -156,10 +194,16 @@ pub(super) struct CallbackQuery {
 pub(super) async fn callback(
     State(state): State<AppState>,
     Source(source): Source,
+    method: Method,
     query: Result<Query<CallbackQuery>, QueryRejection>,
-) -> Result<Page, Problem> {
+) -> Result<Response, Problem> {
+    // Whoever looks at a link before a person follows it (scanners, previews) must not use it up.
+    if method == Method::HEAD {
+        return Ok((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response());
+    }
     // For the person in the browser, a query that cannot be read is a link that is no longer good.
     let query = query.map_or_else(|_| CallbackQuery::default(), |Query(query)| query);
+    let state_parameter = query.state.clone().unwrap_or_default();
     // The consent is good for one use: a browser that goes away now takes nothing with it.
     let coming_back = come_back(state.clone(), source, query).in_current_span();
     let Some(coming_back) = state.consents.keep(coming_back) else {
@@ -168,81 +212,147 @@ pub(super) async fn callback(
             "Too many people come back from the consent page; reload this page.",
         ));
     };
-    let page = coming_back.await;
-    page.unwrap_or_else(|_panicked| Err(Problem::of(ProblemKind::Internal)))
+    let returned = coming_back.await;
+    let returned = returned.unwrap_or_else(|_panicked| Err(Problem::of(ProblemKind::Internal)))?;
+    let page = match returned {
+        Returned::Kept(state_hash) => Page::of(wait_for_outcome(&state, &state_hash).await?),
+        Returned::Unknown => Page::UnknownAttempt,
+    };
+    Ok(page.into_answer(&state_parameter))
 }
 
-async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Result<Page, Problem> {
-    let attempt = match query.state.filter(|text| text.len() <= STATE_BYTES_MAX) {
-        Some(text) => state.store.take_attempt(&hash(&text), state.clock.now()).await?,
+/// What became of what a browser brought.
+enum Returned {
+    /// It is in the store, where its outcome will be.
+    Kept([u8; 32]),
+    /// We did not ask for it, or not any more.
+    Unknown,
+}
+
+async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Result<Returned, Problem> {
+    let state_parameter = query.state.filter(|text| text.len() <= STATE_BYTES_MAX);
+    let code = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX && query.error.is_none());
+    let state_hash = state_parameter.as_deref().map(hash);
+    let taken = match &state_hash {
+        Some(state_hash) => {
+            let answer_hash = hash(code.as_deref().unwrap_or_default());
+            state.store.take_attempt(state_hash, &answer_hash, state.clock.now()).await?
+        }
         None => None,
     };
-    let Some(attempt) = attempt else {
+    let (Some(state_hash), Some(taken)) = (state_hash, taken) else {
         let message = "a consent that nobody asked for, or that was used or too old";
         state.security.note(SecurityKind::OAuthStateRefused, source, message);
-        return Ok(Page::UnknownAttempt);
+        return Ok(Returned::Unknown);
     };
-    if query.error.is_some() {
-        return Ok(Page::NotGranted);
-    }
-    let Some(code) = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX) else {
-        return Ok(Page::NotGranted);
-    };
-    let credentials = Credentials::AuthorizationCode {
-        code: Secret::new(code),
-        code_verifier: attempt.code_verifier.clone(),
-        redirect_uri: attempt.redirect_uri.clone(),
-        before: None,
-    };
-    match keep(&state, &attempt, &credentials).await? {
-        Kept::Of(account) => {
-            state.accounts.authorized(&account).await;
-            Ok(Page::Connected)
+    let attempt = match taken {
+        TakenAttempt::Now(attempt) => attempt,
+        TakenAttempt::Before(attempt) => {
+            // What came of it is known, or will be; unless whoever took it before was cut off before it was kept.
+            if state.store.attempt_outcome(&state_hash).await?.is_some() || is_kept(&state, &attempt).await? {
+                return Ok(Returned::Kept(state_hash));
+            }
+            attempt
         }
-        Kept::AccountGone => Ok(Page::AccountGone),
-        Kept::TenantFull => Ok(Page::TenantFull),
+    };
+    let ended = match code {
+        None => Some(ConsentOutcome::NotGranted),
+        Some(code) => keep(&state, &attempt, code).await?,
+    };
+    if let Some(outcome) = ended {
+        state.store.end_attempt(&state_hash, &outcome).await?;
+    }
+    Ok(Returned::Kept(state_hash))
+}
+
+/// Whether the consent of an attempt waits in the store.
+async fn is_kept(state: &AppState, attempt: &AuthorizationAttempt) -> Result<bool, Problem> {
+    let waiting = state.store.consent(attempt.account_id).await?;
+    Ok(waiting.is_some_and(|(consent, _)| consent.state_hash == attempt.state_hash))
+}
+
+/// Waits for a moment until it is known what came of a consent.
+async fn wait_for_outcome(state: &AppState, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, Problem> {
+    let deadline = Instant::now() + state.config.limits.consent_patience;
+    loop {
+        let outcome = state.store.attempt_outcome(state_hash).await?;
+        if outcome.is_some() || Instant::now() >= deadline {
+            return Ok(outcome);
+        }
+        tokio::time::sleep_until((Instant::now() + OUTCOME_POLL).min(deadline)).await;
     }
 }
 
-/// What became of a code.
-enum Kept {
-    /// It is in the store, as this account's.
-    Of(Account),
-    /// The account was disconnected meanwhile, or its tenant revoked.
-    AccountGone,
-    /// Its tenant may have no more accounts.
-    TenantFull,
-}
-
-/// Puts the code into the store; from here on nothing is lost.
-async fn keep(state: &AppState, attempt: &AuthorizationAttempt, credentials: &Credentials) -> Result<Kept, Problem> {
-    if let Some(account) = state.store.account_of_tenant(attempt.tenant_id, attempt.account_id).await? {
-        if reconnectable(&account).is_err() {
-            return Ok(Kept::AccountGone);
-        }
-        return match state.store.replace_credentials(account.id, credentials).await {
-            Ok(()) => Ok(Kept::Of(account)),
-            // Disconnected or revoked since it was read.
-            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(Kept::AccountGone),
-            Err(error) => Err(error.into()),
-        };
-    }
+/// Puts the code into the store; from here on nothing is lost. Answers what came of it where that is all.
+async fn keep(
+    state: &AppState,
+    attempt: &AuthorizationAttempt,
+    code: String,
+) -> Result<Option<ConsentOutcome>, Problem> {
     let now = state.clock.now();
-    let account = Account {
-        id: attempt.account_id,
-        tenant_id: attempt.tenant_id,
-        provider: attempt.provider,
-        label: attempt.label.clone(),
-        state: AccountState::Connecting,
-        detail: None,
-        created_at: now,
-        state_changed_at: now,
+    let consent = PendingConsent {
+        state_hash: attempt.state_hash,
+        allow_duplicate: attempt.allow_duplicate,
+        came_at: now,
+        grant: PendingGrant::Code {
+            code: Secret::new(code),
+            code_verifier: attempt.code_verifier.clone(),
+            redirect_uri: attempt.redirect_uri.clone(),
+        },
     };
-    Ok(match state.store.insert_account(&account, credentials).await? {
-        AccountAdmission::Inserted => Kept::Of(account),
-        AccountAdmission::TenantFull => Kept::TenantFull,
-        AccountAdmission::TenantRevoked => Kept::AccountGone,
-    })
+    let account = match state.store.account_of_tenant(attempt.tenant_id, attempt.account_id).await? {
+        Some(account) if reconnectable(&account).is_err() => return Ok(Some(ConsentOutcome::AccountGone)),
+        Some(account) => match state.store.replace_consent(account.id, &consent).await {
+            Ok(()) => account,
+            // Disconnected or revoked since it was read.
+            Err(error) if error.kind == StoreErrorKind::NotFound => return Ok(Some(ConsentOutcome::AccountGone)),
+            Err(error) => return Err(error.into()),
+        },
+        None => {
+            let AuthorizationAttempt { account_id, tenant_id, provider, label, .. } = attempt;
+            let account = Account::connecting(*account_id, *tenant_id, *provider, label.clone(), now);
+            match state.store.insert_account(&account, &consent).await? {
+                AccountAdmission::Inserted => account,
+                AccountAdmission::TenantFull => return Ok(Some(ConsentOutcome::TenantFull)),
+                AccountAdmission::TenantRevoked => return Ok(Some(ConsentOutcome::AccountGone)),
+            }
+        }
+    };
+    state.accounts.authorized(&account).await;
+    Ok(None)
+}
+
+/// What the button of a page sends.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct AgainForm {
+    /// The `state` of the consent that came to nothing.
+    state: String,
+}
+
+/// Begins a consent anew that came to nothing, for whoever has its `state`: the page of such a consent has a button for it.
+#[utoipa::path(
+    post, path = "/v1/oauth/google/again", tag = "accounts",
+    request_body(content = AgainForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "To the consent page."),
+        (status = 400, description = "A page for the person: the link is no longer good.", body = String,
+            content_type = "text/html"),
+        Unavailable
+    )
+)]
+pub(super) async fn again(
+    State(state): State<AppState>,
+    form: Result<Form<AgainForm>, FormRejection>,
+) -> Result<Response, Problem> {
+    // For the person in the browser, a form that cannot be read is a link that is no longer good.
+    let state_parameter = form.map_or_else(|_| String::new(), |Form(form)| form.state);
+    let known = state_parameter.len() <= STATE_BYTES_MAX;
+    let attempt =
+        if known { state.store.ended_attempt(&hash(&state_parameter), state.clock.now()).await? } else { None };
+    let Some(attempt) = attempt else { return Ok(Page::UnknownAttempt.into_answer("")) };
+    let AuthorizationAttempt { tenant_id, account_id, label, allow_duplicate, .. } = attempt;
+    let begun = begin(&state, tenant_id, account_id, label, None, allow_duplicate).await?;
+    Ok(Redirect::to(begun.authorization_url.as_str()).into_response())
 }
 
 fn reconnectable(account: &Account) -> Result<(), &'static str> {
@@ -250,7 +360,9 @@ fn reconnectable(account: &Account) -> Result<(), &'static str> {
         AccountState::Disconnecting | AccountState::Disconnected => {
             Err("This account was disconnected; connect it as a new one, without `account_id`.")
         }
-        AccountState::Connecting | AccountState::Connected | AccountState::NeedsReauth => Ok(()),
+        AccountState::Connecting | AccountState::Connected | AccountState::NeedsReauth | AccountState::Duplicate => {
+            Ok(())
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Google's notices. A notice has no body and carries no data that we trust: its token proves whose it is, and it starts
 //! a read (<https://developers.google.com/workspace/calendar/api/guides/push>).
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use evercal_domain::SyncReason;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
+use evercal_domain::{AccountId, SyncReason, Watched};
 use evercal_workflows::contract::{ChannelHint, Notify};
 use futures::TryStreamExt;
 
@@ -16,6 +18,7 @@ use crate::extract::Source;
 use crate::notices::NotDelivered;
 use crate::openapi::{NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
+use crate::signals::AccountNews;
 use crate::state::AppState;
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
@@ -52,13 +55,18 @@ pub(crate) async fn google(
         state.security.note(refused.kind, source, refused.message);
         Problem::new(ProblemKind::InvalidNotice, "This is not a notice for one of our channels.")
     })?;
+    let hint = hint(&headers, claim);
     let notify = Notify {
         reason: SyncReason::Notice,
         notices: 1,
         received_at_ms: received_at.timestamp_millis(),
-        channels: vec![hint(&headers, claim)],
+        channels: vec![hint.clone()],
     };
-    match state.notices.take(claim.calendar_id, notify).await {
+    let calendar_id = match claim.watched {
+        Watched::Calendar { calendar_id, .. } => calendar_id,
+        Watched::CalendarList { account_id } => return list_changed(&state, source, account_id, hint).await,
+    };
+    match state.notices.take(calendar_id, notify).await {
         // In another's store there are none of our calendars.
         Ok(Delivered::Unknown) if state.store_watch.condition().is_foreign() => {
             Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
@@ -70,6 +78,36 @@ pub(crate) async fn google(
         }
         Ok(Delivered::ToSubscription | Delivered::ToAccount | Delivered::Closed) => Ok(StatusCode::NO_CONTENT),
         Err(NotDelivered) => {
+            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+        }
+    }
+}
+
+/// A notice about an account's list of calendars. The one that greets a new channel says nothing.
+async fn list_changed(
+    state: &AppState,
+    source: IpAddr,
+    account: AccountId,
+    hint: ChannelHint,
+) -> Result<StatusCode, Problem> {
+    if !hint.announces_change {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        // In another's store there are none of our accounts.
+        Ok(false) if state.store_watch.condition().is_foreign() => {
+            Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
+        }
+        Ok(false) => {
+            if state.store.account(account).await?.is_none() {
+                let message = "a notice with a valid token for an account that does not exist";
+                state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);
+            }
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Err(error) => {
+            tracing::warn!(%account, %error, "a notice about a list of calendars could not be handed over");
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }

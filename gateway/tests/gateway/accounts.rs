@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
-use evercal_domain::account::Credentials;
 use evercal_domain::tenant::TenantLimits;
-use evercal_domain::{AccountId, AccountState, Clock as _, Provider, SyncStrategy, SystemClock};
+use evercal_domain::{
+    AccountId, AccountState, Clock as _, ConsentOutcome, PendingGrant, Provider, SyncStrategy, SystemClock,
+};
 use evercal_gateway::AccountNews;
+use evercal_storage::Settlement;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -42,14 +44,15 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     let world = World::running().await;
     let customer = world.customer().await;
     let (account, page) = connect(&world, &customer).await;
-    assert_eq!(page.status, 200);
-    assert!(page.body.contains("Connected") && !page.body.contains("marker"), "{}", page.body);
+    assert_eq!(page.status, 202, "nobody has redeemed it yet");
+    assert!(page.body.contains("being checked") && !page.body.contains("marker"), "{}", page.body);
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     assert_eq!(world.workflows.calls(), [Call::Start(account)]);
     let row = world.store.account(account).await.unwrap().unwrap();
     assert_eq!((row.tenant_id, row.state, row.label.as_str()), (customer.tenant, AccountState::Connecting, "Ada's"));
-    let (credentials, _) = world.store.credentials(account).await.unwrap().unwrap();
-    let Credentials::AuthorizationCode { code, redirect_uri, .. } = credentials else { panic!("{credentials:?}") };
+    assert!(world.store.credentials(account).await.unwrap().is_none());
+    let (consent, _) = world.store.consent(account).await.unwrap().unwrap();
+    let PendingGrant::Code { code, redirect_uri, .. } = consent.grant else { panic!("{consent:?}") };
     assert_eq!(code.expose(), "marker-code");
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
 }
@@ -102,7 +105,7 @@ async fn of_consents_that_were_begun_together_only_so_many_become_accounts_as_th
     }
     // One account was there before.
     let statuses: Vec<u16> = pages.iter().map(|page| page.status.as_u16()).collect();
-    assert_eq!(statuses, [200, 409, 409]);
+    assert_eq!(statuses, [202, 409, 409]);
     assert!(pages[1].body.contains("No more accounts") && !pages[1].body.contains("marker"), "{}", pages[1].body);
     assert_eq!(world.store.open_accounts(customer.tenant).await.unwrap(), 2);
     assert_eq!(world.workflows.calls().len(), 1, "no workflow for what was not connected");
@@ -125,7 +128,7 @@ async fn an_account_starts_with_the_strategy_of_its_provider() {
     world.start().await;
     let customer = world.customer().await;
     let (_account, page) = connect(&world, &customer).await;
-    assert_eq!(page.status, 200);
+    assert_eq!(page.status, 202);
     assert_eq!(*world.workflows.strategies.lock().unwrap(), [SyncStrategy::Hybrid]);
 }
 
@@ -147,6 +150,8 @@ async fn a_state_is_good_for_one_use_and_an_unknown_one_is_noted() {
     let customer = world.customer().await;
     let state = consent(&world.post(&customer.key, START, &json!({})).await)["state"].clone();
     assert_eq!(come_back(&world, &format!("state={state}&error=access_denied")).await.status, 400);
+    let again = come_back(&world, &format!("state={state}&error=access_denied")).await;
+    assert!(again.status == 400 && again.body.contains("Not connected"), "a reload shows the same page: {again:?}");
     for query in [format!("state={state}&code=c"), "state=%3Cscript%3E&code=c".into(), "code=c".into()] {
         let page = come_back(&world, &query).await;
         assert_eq!(page.status, 400);
@@ -162,7 +167,7 @@ async fn a_consent_while_temporal_is_down_is_kept_and_settled_when_it_is_back() 
     let customer = world.customer().await;
     world.workflows.down.store(true, Ordering::SeqCst);
     let (account, page) = connect(&world, &customer).await;
-    assert_eq!(page.status, 200);
+    assert_eq!(page.status, 202);
     world.workflows.down.store(false, Ordering::SeqCst);
     eventually(&true, async || world.workflows.calls().contains(&Call::Start(account))).await;
 }
@@ -208,18 +213,132 @@ async fn one_account_that_cannot_be_started_does_not_keep_the_others_waiting() {
 }
 
 #[tokio::test]
-async fn connecting_again_replaces_the_credentials_and_tells_the_running_workflow() {
+async fn connecting_again_leaves_the_credentials_until_the_consent_is_settled_and_tells_the_running_workflow() {
     let world = World::running().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
     assert_eq!(start.json()["account_id"], customer.account.to_string());
     let page = come_back(&world, &format!("state={}&code=new-code", consent(&start)["state"])).await;
-    assert_eq!(page.status, 200);
+    assert_eq!(page.status, 202);
     let told = [Call::Start(customer.account), Call::Tell(customer.account, AccountNews::Authorized)];
     assert_eq!(world.workflows.calls(), told);
-    let (credentials, _) = world.store.credentials(customer.account).await.unwrap().unwrap();
-    assert!(matches!(credentials, Credentials::AuthorizationCode { .. }), "{credentials:?}");
-    assert!(credentials.tokens().is_some(), "those that worked are kept until the code is redeemed");
+    assert!(world.store.credentials(customer.account).await.unwrap().is_some(), "what worked works on");
+    let (waiting, _) = world.store.consent(customer.account).await.unwrap().unwrap();
+    assert!(matches!(waiting.grant, PendingGrant::Code { .. }), "{waiting:?}");
+}
+
+/// The page of a consent that a worker settles while the browser waits, its reload, and the query that it was asked with.
+async fn settled_page(world: &World, start: &Answer, settlement: Option<Settlement>) -> (Answer, String) {
+    let account: AccountId = start.json()["account_id"].as_str().unwrap().parse().unwrap();
+    let query = format!("state={}&code=c", consent(start)["state"]);
+    let settle = async {
+        eventually(&true, async || world.store.consent(account).await.unwrap().is_some()).await;
+        match &settlement {
+            Some(settlement) => drop(world.settle(account, settlement).await),
+            None => drop(world.redeem(account, &account.to_string()).await),
+        }
+    };
+    let (page, ()) = tokio::join!(come_back(world, &query), settle);
+    let reload = come_back(world, &query).await;
+    assert_eq!((page.status, &page.body), (reload.status, &reload.body), "a reload shows the same page");
+    (page, query)
+}
+
+async fn patient_world() -> World {
+    let mut world = World::new().await;
+    // Longer than this test may take: the page comes as soon as it is known how it went.
+    world.config.limits.consent_patience = Duration::from_hours(1);
+    world.config.limits.request_timeout = Duration::from_hours(1);
+    world.start().await;
+    world
+}
+
+#[tokio::test]
+async fn the_page_tells_what_really_happened() {
+    let world = patient_world().await;
+    let customer = world.customer().await;
+    let refused = |outcome| Some(Settlement::Refused(outcome));
+    let scopes = vec!["https://www.googleapis.com/auth/calendar.events.readonly".to_owned()];
+    for (settlement, status, words) in [
+        (None, 200, "Your calendars are being read now"),
+        (refused(ConsentOutcome::AnotherUser), 409, "works on as before"),
+        (refused(ConsentOutcome::MissingScopes { scopes }), 400, "See the events of your calendars"),
+        (refused(ConsentOutcome::Refused), 400, "Google did not accept"),
+        (refused(ConsentOutcome::TooLate), 400, "could not be reached in time"),
+    ] {
+        let start = world.post(&customer.key, START, &json!({})).await;
+        let (page, _query) = settled_page(&world, &start, settlement).await;
+        assert_eq!(page.status, status, "{page:?}");
+        assert!(page.body.contains(words), "{words}: {}", page.body);
+        assert_eq!(page.body.contains("Begin again"), status != 200, "{}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn whoever_left_something_out_begins_again_from_the_page() {
+    let world = patient_world().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
+    let missing = Settlement::Refused(ConsentOutcome::MissingScopes { scopes: vec!["a<b>".into()] });
+    let (page, query) = settled_page(&world, &start, Some(missing)).await;
+    assert!(!page.body.contains("<b>"), "{}", page.body);
+    let state = query.split('&').next().unwrap();
+    assert!(page.body.contains(&state.replace('=', "\" value=\"")), "{}", page.body);
+    let form = [("content-type", "application/x-www-form-urlencoded".to_owned())];
+    let again = world.send(Method::POST, "/v1/oauth/google/again", &form, Body::from(state.to_owned())).await;
+    assert_eq!(again.status, 303, "{again:?}");
+    let consent_page: url::Url = again.headers["location"].to_str().unwrap().parse().unwrap();
+    let parameters: HashMap<String, String> = consent_page.query_pairs().into_owned().collect();
+    assert_ne!(format!("state={}", parameters["state"]), state, "a consent of its own");
+    let query = format!("state={}&code=c2", parameters["state"]);
+    let settle = async {
+        eventually(&true, async || world.store.consent(customer.account).await.unwrap().is_some()).await;
+        world.redeem(customer.account, &customer.account.to_string()).await
+    };
+    let (page, outcome) = tokio::join!(come_back(&world, &query), settle);
+    assert_eq!((page.status.as_u16(), outcome), (200, ConsentOutcome::Granted));
+    for unknown in ["state=made-up".to_owned(), query.split('&').next().unwrap().to_owned()] {
+        let refused = world.send(Method::POST, "/v1/oauth/google/again", &form, Body::from(unknown)).await;
+        assert_eq!(refused.status, 400, "neither an unknown nor a good one: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_connected_already_is_told_so_and_by_which_account() {
+    let world = patient_world().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({})).await;
+    let account: AccountId = start.json()["account_id"].as_str().unwrap().parse().unwrap();
+    let settle = async {
+        eventually(&true, async || world.store.account(account).await.unwrap().is_some()).await;
+        world.redeem(account, &customer.account.to_string()).await
+    };
+    let query = format!("state={}&code=c", consent(&start)["state"]);
+    let (page, outcome) = tokio::join!(come_back(&world, &query), settle);
+    assert_eq!(outcome, ConsentOutcome::Duplicate { account_id: customer.account });
+    assert_eq!(page.status, 409);
+    assert!(page.body.contains(&customer.account.to_string()), "{}", page.body);
+
+    let start = world.post(&customer.key, START, &json!({"account_id": account, "allow_duplicate": true})).await;
+    let settle = async {
+        eventually(&true, async || world.store.consent(account).await.unwrap().is_some()).await;
+        world.redeem(account, &customer.account.to_string()).await
+    };
+    let query = format!("state={}&code=c", consent(&start)["state"]);
+    let (page, outcome) = tokio::join!(come_back(&world, &query), settle);
+    assert_eq!((page.status.as_u16(), outcome), (200, ConsentOutcome::Granted));
+}
+
+#[tokio::test]
+async fn head_has_no_effect_at_the_callback() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({})).await;
+    let path = format!("/v1/oauth/google/callback?state={}&code=c", consent(&start)["state"]);
+    let (headers, body) = world.send_for_bytes(Method::HEAD, &path, &[]).await;
+    assert_eq!((headers["allow"].to_str().unwrap(), body.len()), ("GET", 0));
+    assert_eq!(world.workflows.calls(), []);
+    assert_eq!(come_back(&world, path.split_once('?').unwrap().1).await.status, 202, "it is as good as before");
 }
 
 #[tokio::test]
@@ -231,9 +350,9 @@ async fn what_is_being_disconnected_is_not_connected_again_not_even_by_a_consent
         [world.post(&customer.key, START, &reconnect).await, world.post(&customer.key, START, &reconnect).await];
     let [early, racing] = begun.each_ref().map(|start| consent(start)["state"].clone());
     // This one has been read as connected when the account is disconnected.
-    *world.faults.held.lock().unwrap() = Some("replace_credentials");
+    *world.faults.held.lock().unwrap() = Some("replace_consent");
     let disconnect = async {
-        eventually(&true, async || world.faults.called("replace_credentials")).await;
+        eventually(&true, async || world.faults.called("replace_consent")).await;
         let path = format!("/v1/accounts/{}", customer.account);
         let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
         *world.faults.held.lock().unwrap() = None;
@@ -244,8 +363,7 @@ async fn what_is_being_disconnected_is_not_connected_again_not_even_by_a_consent
     assert_eq!((answer.status.as_u16(), page.status.as_u16()), (202, 409));
     assert_eq!(come_back(&world, &format!("state={early}&code=c")).await.status, 409);
     assert_eq!(world.post(&customer.key, START, &reconnect).await.problem(), 409);
-    let (credentials, _) = world.store.credentials(customer.account).await.unwrap().unwrap();
-    assert!(matches!(credentials, Credentials::Tokens { .. }), "{credentials:?}");
+    assert!(world.store.consent(customer.account).await.unwrap().is_none());
     assert_eq!(world.workflows.calls(), [Call::Tell(customer.account, AccountNews::Disconnect)]);
 }
 
@@ -267,4 +385,33 @@ async fn disconnecting_twice_is_the_same_and_what_is_disconnected_stays_so() {
     let again = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
     assert_eq!(again.problem(), 409);
     assert_eq!(world.workflows.calls().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refresh_waits_for_a_look_that_began_after_it() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
+    let path = format!("/v1/accounts/{}/refresh", customer.account);
+    let body = json!({});
+    let look = async {
+        let told = Call::Tell(customer.account, AccountNews::Look);
+        eventually(&true, async || world.workflows.calls().contains(&told)).await;
+        world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(world.post(&customer.key, &path, &body), look);
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("done")));
+    let now = SystemClock.now();
+    world.store.set_account_state(customer.account, AccountState::NeedsReauth, None, now).await.unwrap();
+    assert_eq!(world.post(&customer.key, &path, &body).await.problem(), 409);
+}
+
+#[tokio::test]
+async fn a_refresh_that_nobody_carries_out_in_time_is_said_to_be_under_way() {
+    let mut world = World::new().await;
+    world.config.limits.refresh_patience = Duration::from_millis(50);
+    world.start().await;
+    let customer = world.customer().await;
+    let answer = world.post(&customer.key, &format!("/v1/accounts/{}/refresh", customer.account), &json!({})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("underway")));
 }

@@ -158,6 +158,7 @@ async fn nobody_sees_what_belongs_to_another_tenant() {
     let requests = [
         (Method::GET, format!("/v1/accounts/{account}")),
         (Method::DELETE, format!("/v1/accounts/{account}")),
+        (Method::POST, format!("/v1/accounts/{account}/refresh")),
         (Method::GET, format!("/v1/calendars/{calendar}")),
         (Method::GET, format!("/v1/calendars/{calendar}/status")),
         (Method::GET, format!("/v1/calendars/{calendar}/events?{window}")),
@@ -200,6 +201,7 @@ async fn each_route_with_a_key_is_known_to_the_test_of_what_tenants_may_see() {
         "get /v1/accounts",
         "get /v1/accounts/{id}",
         "delete /v1/accounts/{id}",
+        "post /v1/accounts/{id}/refresh",
         "get /v1/calendars",
         "get /v1/calendars/{id}",
         "get /v1/calendars/{id}/status",

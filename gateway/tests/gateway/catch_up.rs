@@ -182,3 +182,42 @@ async fn health_answers_while_the_store_hangs_and_asks_it_nothing() {
 async fn sync_health(world: &World) -> String {
     world.get("", "/api/health/sync").await.json()["status"].as_str().unwrap().to_owned()
 }
+
+#[tokio::test]
+async fn of_two_gateways_that_owe_all_one_tells_them() {
+    let mut world = World::new().await;
+    // Wide enough for both to see the end of the outage before one of them begins, also on a busy machine.
+    world.config.catch_up.heartbeat = Duration::from_millis(250);
+    world.start().await;
+    let customer = world.customer().await;
+    eventually(&true, async || beats(&world).await).await;
+    let other = {
+        let first = world.gateway.take();
+        world.start().await;
+        first.unwrap()
+    };
+    // The second one may owe all after its start, since a gateway ran here before.
+    eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+    let before = caught_up(&world, customer.calendar);
+    world.workflows.down.store(true, Ordering::SeqCst);
+    eventually(&"down".to_owned(), async || sync_health(&world).await).await;
+    // Both have seen it, and noted whose turn it would be, before it ends.
+    world.heartbeats(12).await;
+    world.workflows.down.store(false, Ordering::SeqCst);
+    eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+    world.heartbeats(30).await;
+    assert_eq!(caught_up(&world, customer.calendar) - before, 1);
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_cut_off_while_it_tells_all_is_stood_in_for() {
+    let mut world = World::new().await;
+    let customer = world.customer().await;
+    world.store.beat(HEARTBEAT, SystemClock.now()).await.unwrap();
+    let past = SystemClock.now() - chrono::TimeDelta::seconds(1);
+    // Another one began, and nobody has heard of it since.
+    assert_eq!(world.store.take_claim("catch_up", "gone", past, past).await.unwrap(), Some(1));
+    world.start().await;
+    eventually(&1, async || caught_up(&world, customer.calendar)).await;
+}

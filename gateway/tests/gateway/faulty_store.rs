@@ -12,14 +12,15 @@ use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, InstallationId,
-    ProviderEventId, RemoteCalendar, TenantId,
+    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
+    InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
-    Channels, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange, OwnerOccurrences, Page, PageCommit,
-    PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, Store, StoreError,
-    StoreErrorKind, StoredItem, SyncPosition, SyncRun, Tenants, Upkeep,
+    Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange,
+    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, Settlement,
+    StaleItem, StateRecord, Store, StoreError, StoreErrorKind, StoredItem, SyncPosition, SyncRun, TakenAttempt,
+    Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -92,16 +93,22 @@ through! { Tenants:
 }
 
 through! { Accounts:
-    insert_account(account: &Account, credentials: &Credentials) -> AccountAdmission;
+    insert_account(account: &Account, consent: &PendingConsent) -> AccountAdmission;
     account(id: AccountId) -> Option<Account>;
     account_of_tenant(tenant: TenantId, id: AccountId) -> Option<Account>;
     accounts_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Account>;
     set_account_state(id: AccountId, state: AccountState, detail: Option<&str>, at: DateTime<Utc>) -> ();
     credentials(id: AccountId) -> Option<(Credentials, CredentialsVersion)>;
     swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
-    replace_credentials(id: AccountId, credentials: &Credentials) -> ();
+    open_accounts_after(after: Option<AccountId>, limit: u32) -> Vec<Account>;
+    unsettled_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
+    set_account_channel(id: AccountId, expires_at: Option<DateTime<Utc>>) -> ();
+    set_listed(id: AccountId, at: DateTime<Utc>) -> ();
+    replace_consent(id: AccountId, consent: &PendingConsent) -> ();
+    consent(id: AccountId) -> Option<(PendingConsent, ConsentVersion)>;
+    swap_consent(id: AccountId, expected: ConsentVersion, consent: &PendingConsent) -> ConsentVersion;
+    settle_consent(id: AccountId, expected: ConsentVersion, settlement: &Settlement) -> ConsentOutcome;
     erase_credentials(id: AccountId) -> ();
-    erase_credentials_if(id: AccountId, expected: CredentialsVersion) -> ();
     set_grant_subject(id: AccountId, subject_hash: &str) -> ();
     grant_subject(id: AccountId) -> Option<String>;
     shares_grant(id: AccountId) -> bool;
@@ -109,7 +116,11 @@ through! { Accounts:
 
 through! { Authorizations:
     insert_attempt(attempt: &AuthorizationAttempt) -> ();
-    take_attempt(state_hash: &[u8; 32], now: DateTime<Utc>) -> Option<AuthorizationAttempt>;
+    take_attempt(state_hash: &[u8; 32], answer_hash: &[u8; 32], now: DateTime<Utc>) -> Option<TakenAttempt>;
+    end_attempt(state_hash: &[u8; 32], outcome: &ConsentOutcome) -> ();
+    ended_attempt(state_hash: &[u8; 32], now: DateTime<Utc>) -> Option<AuthorizationAttempt>;
+    attempt_outcome(state_hash: &[u8; 32]) -> Option<ConsentOutcome>;
+    last_outcome(account: AccountId) -> Option<ConsentOutcome>;
 }
 
 through! { Calendars:
@@ -129,6 +140,7 @@ through! { Channels:
     set_channel_state(id: ChannelId, state: ChannelState) -> ();
     channel(id: ChannelId) -> Option<Channel>;
     channels_of_calendar(calendar: CalendarId) -> Vec<Channel>;
+    channels_of_list(account: AccountId) -> Vec<Channel>;
 }
 
 through! { Mirror:
@@ -158,6 +170,13 @@ through! { Journal:
     count_security_event(event: &SecurityEvent) -> ();
     security_counts() -> Vec<SecurityCount>;
     security_events(limit: u32) -> Vec<SecurityEvent>;
+}
+
+through! { Claims:
+    take_claim(name: &str, holder: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> Option<i64>;
+    keep_claim(name: &str, holder: &str, round: i64, until: DateTime<Utc>) -> bool;
+    finish_claim(name: &str, holder: &str, round: i64, free_at: DateTime<Utc>) -> bool;
+    claim_rounds(name: &str) -> ClaimRounds;
 }
 
 through! { Heartbeats:

@@ -14,6 +14,8 @@ mod codec;
 #[cfg(test)]
 mod faulty_store;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod notices;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evercal_domain::SyncReason;
 use evercal_domain::channel_token::ChannelClaim;
-use evercal_domain::{CalendarId, CalendarState, ChannelId, Clock, SystemClock};
+use evercal_domain::{CalendarId, CalendarState, ChannelId, Clock, SystemClock, Watched};
 use evercal_gateway::AccountNews;
 use evercal_storage::StateRecord;
 
@@ -61,7 +61,8 @@ async fn a_forged_notice_is_refused_and_noted_and_starts_nothing() {
         let replaced = genuine.iter().filter(|(key, _)| *key == name);
         kept.chain(replaced.filter_map(|(key, _)| Some((*key, value?.to_owned())))).collect::<Vec<_>>()
     };
-    let claim = ChannelClaim { calendar_id: customer.calendar, channel_id: ChannelId::generate() };
+    let watched = Watched::Calendar { account_id: customer.account, calendar_id: customer.calendar };
+    let claim = ChannelClaim { watched, channel_id: ChannelId::generate() };
     let others = evercal_domain::channel_token::ChannelTokenKeys::parse("somebody-elses-key").unwrap().sign(claim);
     let refused = [
         changed("x-goog-channel-token", None),

@@ -15,11 +15,12 @@ use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::heartbeat::worker_service;
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, InstallationId, Provider,
-    ProviderCalendarId, RemoteCalendar, SyncStrategy, SystemClock, TenantId,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ChannelId, Clock, ConsentOutcome, InstallationId,
+    PendingConsent, PendingGrant, Provider, ProviderCalendarId, RemoteCalendar, SyncStrategy, SystemClock, TenantId,
+    Watched,
 };
-use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, SignalError, Signals, Start};
-use evercal_storage::{AccountAdmission, DatabaseUrl, InstallationOwner, Keyring, Store, StoreSettings};
+use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, RunningPage, SignalError, Signals, Start};
+use evercal_storage::{AccountAdmission, DatabaseUrl, InstallationOwner, Keyring, Settlement, Store, StoreSettings};
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -72,6 +73,10 @@ pub struct Workflows {
     pub installation: Mutex<Option<InstallationId>>,
     /// So many calendars have synced since the store was written last.
     pub synced_since: Mutex<i64>,
+    /// What Temporal's index has of workflows that run, which may be old.
+    pub index: Mutex<Vec<String>>,
+    /// Pages of it that were read.
+    pub index_pages: AtomicUsize,
     /// What `sync_now` answers; without it, it hangs as it does without a worker.
     pub sync: Mutex<Option<Result<SyncNowResult, SignalError>>>,
 }
@@ -83,6 +88,14 @@ impl Workflows {
         }
         self.calls.lock().unwrap().push(call);
         Ok(())
+    }
+
+    fn is_running(&self, workflow_id: &str) -> bool {
+        match workflow_id.split_once('/') {
+            Some(("account", id)) => self.accounts.lock().unwrap().contains(&id.parse().unwrap()),
+            Some(("subscription", id)) => !self.missing.lock().unwrap().contains(&id.parse().unwrap()),
+            _ => false,
+        }
     }
 
     pub fn calls(&self) -> Vec<Call> {
@@ -159,6 +172,24 @@ impl Signals for Workflows {
         }
     }
 
+    async fn runs(&self, workflow_id: &str) -> Result<bool, SignalError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(SignalError::Unavailable("down".into()));
+        }
+        Ok(self.is_running(workflow_id))
+    }
+
+    async fn running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, SignalError> {
+        self.index_pages.fetch_add(1, Ordering::SeqCst);
+        let all = self.index.lock().unwrap().clone();
+        let all: Vec<String> = all.into_iter().filter(|id| id.starts_with(&format!("{workflow_type}/"))).collect();
+        // Pages of two, so that they have to be followed.
+        let begin = page.first().map_or(0, |index| usize::from(*index));
+        let end = all.len().min(begin + 2);
+        let next = if end < all.len() { vec![u8::try_from(end).unwrap()] } else { Vec::new() };
+        Ok(RunningPage { workflow_ids: all[begin..end].to_vec(), next })
+    }
+
     async fn ping(&self) -> Result<(), SignalError> {
         self.pings.fetch_add(1, Ordering::SeqCst);
         let one_less = |left: usize| left.checked_sub(1);
@@ -219,6 +250,9 @@ impl World {
         config.limits.sync_patience = Duration::from_secs(2);
         let has_worker = Arc::new(AtomicBool::new(true));
         tokio::spawn(show_life(Arc::clone(&store), Arc::clone(&has_worker)));
+        // Nobody redeems anything here but the tests themselves.
+        config.limits.consent_patience = Duration::from_millis(50);
+        config.limits.refresh_patience = Duration::from_secs(2);
         Self {
             gateway: None,
             has_worker,
@@ -280,29 +314,47 @@ impl World {
     pub async fn account(&self, tenant: TenantId, state: AccountState) -> AccountId {
         let now = SystemClock.now();
         let account = Account {
-            id: AccountId::generate(),
-            tenant_id: tenant,
-            provider: Provider::Google,
-            label: "Ada".into(),
             state,
-            detail: None,
-            created_at: now,
-            state_changed_at: now,
+            ..Account::connecting(AccountId::generate(), tenant, Provider::Google, "Ada".into(), now)
         };
-        let credentials = Credentials::Tokens {
+        let grant = PendingGrant::Code {
+            code: Secret::new("code"),
+            code_verifier: Secret::new("verifier"),
+            redirect_uri: String::new(),
+        };
+        let consent = PendingConsent { state_hash: [0; 32], allow_duplicate: false, came_at: now, grant };
+        let admission = self.store.insert_account(&account, &consent).await.unwrap();
+        assert_eq!(admission, AccountAdmission::Inserted);
+        assert_eq!(self.redeem(account.id, &account.id.to_string()).await, ConsentOutcome::Granted);
+        account.id
+    }
+
+    /// What a worker does with a consent that turns out to be this user's.
+    pub async fn redeem(&self, account: AccountId, user: &str) -> ConsentOutcome {
+        let credentials = Credentials {
             access_token: Secret::new("access"),
-            access_token_expires_at: now,
+            access_token_expires_at: SystemClock.now(),
             refresh_token: Secret::new("refresh"),
             scope: String::new(),
         };
-        let admission = self.store.insert_account(&account, &credentials).await.unwrap();
-        assert_eq!(admission, AccountAdmission::Inserted);
-        account.id
+        let redeemed = Settlement::Redeemed { credentials, subject_hash: user.to_owned() };
+        self.settle(account, &redeemed).await
+    }
+
+    /// What a worker does with a consent.
+    pub async fn settle(&self, account: AccountId, settlement: &Settlement) -> ConsentOutcome {
+        let (_, version) = self.store.consent(account).await.unwrap().unwrap();
+        self.store.settle_consent(account, version, settlement).await.unwrap()
     }
 
     /// The headers of a notice as Google sends it.
     pub fn notice(&self, calendar: CalendarId, state: &str) -> Vec<(&'static str, String)> {
-        let claim = ChannelClaim { calendar_id: calendar, channel_id: ChannelId::generate() };
+        self.notice_about(Watched::Calendar { account_id: AccountId::generate(), calendar_id: calendar }, state)
+    }
+
+    /// The headers of a notice about what a channel watches.
+    pub fn notice_about(&self, watched: Watched, state: &str) -> Vec<(&'static str, String)> {
+        let claim = ChannelClaim { watched, channel_id: ChannelId::generate() };
         vec![
             ("x-goog-channel-id", claim.channel_id.to_string()),
             ("x-goog-channel-token", self.keys.sign(claim)),

@@ -102,6 +102,8 @@ pub struct Quarantined {
 #[derive(Debug, Deserialize)]
 pub struct Workflow {
     pub id: String,
+    /// Whether it runs.
+    pub state: String,
     /// Goes behind the address of the Temporal UI.
     pub ui_path: String,
 }
@@ -139,6 +141,12 @@ pub struct Consent {
 pub struct Sync {
     /// Absent while the sync is under way.
     pub changes: Option<i64>,
+}
+
+/// `POST /v1/accounts/{id}/refresh`
+#[derive(Debug, Deserialize)]
+pub struct Refresh {
+    pub state: String,
 }
 
 /// `DELETE /v1/accounts/{id}`

@@ -8,7 +8,8 @@ use evercal_domain::Clock;
 use serde_json::{Value, json};
 
 use super::answers::{
-    Account, Calendar, Consent, Disconnect, Events, Health, LastSync, List, Mirror, Quarantined, Status, Sync, read,
+    Account, Calendar, Consent, Disconnect, Events, Health, LastSync, List, Mirror, Quarantined, Refresh, Status, Sync,
+    Workflow, read,
 };
 use super::client::ApiClient;
 use super::error::{CliError, Failure};
@@ -34,8 +35,11 @@ impl Session<'_> {
     pub async fn connect(&self, command: &ConnectOptions) -> Result<String, CliError> {
         let said =
             [("label", &command.label), ("login_hint", &command.login_hint), ("account_id", &command.account_id)];
-        let request: serde_json::Map<String, Value> =
+        let mut request: serde_json::Map<String, Value> =
             said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))).collect();
+        if command.allow_duplicate {
+            request.insert("allow_duplicate".to_owned(), json!(true));
+        }
         let answer = self.api.post_json(&["oauth", "google", "start"], request.into()).await?;
         if self.json {
             return Ok(pretty(&answer));
@@ -182,7 +186,7 @@ impl Session<'_> {
         rows.push(("Mirror", text(&self.freshness(mirror.confirmed_at, mirror.via.as_deref()))));
         rows.push(("Last sync", Cell::new(self.last_sync(mirror.last_sync.as_ref()))));
         rows.push(("Events", Cell::new(mirror.event_count)));
-        rows.push(("Workflow", text(&status.workflow.id)));
+        rows.push(("Workflow", text(&workflow(&status.workflow))));
         // A line of its own, however long: an address that is broken into two lines cannot be followed.
         let ui = self.api.target().temporal_ui.as_deref().unwrap_or("(its address)").trim_end_matches('/');
         let history = format!("\nIts history in the Temporal UI:\n{}{}\n", plain(ui), plain(&status.workflow.ui_path));
@@ -210,6 +214,24 @@ impl Session<'_> {
             Some(1) => format!("{title} is in sync: 1 change found.\n"),
             Some(changes) => format!("{title} is in sync: {changes} changes found.\n"),
             None => format!("{title}: the sync is under way and goes on by itself.\n{look}.\n"),
+        })
+    }
+
+    /// `evercal refresh`
+    pub async fn refresh(&self, wanted: &str) -> Result<String, CliError> {
+        let account: Account = resolve::find(&self.api, wanted).await?;
+        let label = plain(&account.label);
+        let path = ["accounts", &account.id.to_string(), "refresh"];
+        let answer = self.api.post(&path, &format!("Listing the calendars of {label}")).await?;
+        if self.json {
+            return Ok(pretty(&answer));
+        }
+        let refresh: Refresh = read(&self.api, answer)?;
+        Ok(match refresh.state.as_str() {
+            "done" => format!("The list of calendars of {label} was read. `evercal calendars` shows them.\n"),
+            _ => format!(
+                "{label}: the list of calendars is going to be read. `evercal accounts` shows what it waits for.\n"
+            ),
         })
     }
 
@@ -278,6 +300,15 @@ impl Session<'_> {
         });
         let more = if status.more_quarantined { "There are more.\n" } else { "" };
         format!("\nEvents that could not be read:\n{}{more}", table::list(self.screen, columns, rows))
+    }
+}
+
+/// A workflow by its id, and what is wrong with it.
+fn workflow(workflow: &Workflow) -> String {
+    match workflow.state.as_str() {
+        "missing" => format!("{} (missing: it is started again within ten minutes)", workflow.id),
+        "unknown" => format!("{} (Temporal does not answer)", workflow.id),
+        _ => workflow.id.clone(),
     }
 }
 

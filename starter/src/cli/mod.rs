@@ -1,4 +1,5 @@
-//! The commands that ask a running evercal: `connect`, `accounts`, `calendars`, `events`, `status`, `sync`, `disconnect`.
+//! The commands that ask a running evercal: `connect`, `accounts`, `calendars`, `events`, `status`, `sync`,
+//! `refresh`, `disconnect`.
 //!
 //! A command calls the API and returns its whole output as text; only [`run`] prints. Tables are for people; `--json`
 //! gives the API's own answer. Not for running anything (`dev/`, `roles.rs`), and never past the API into the store.
@@ -74,6 +75,9 @@ pub enum Command {
     /// Sync a calendar now and wait for the end
     #[command(after_help = HELP)]
     Sync(CalendarOptions),
+    /// Read an account's list of calendars now: new, renamed and re-zoned ones show
+    #[command(after_help = HELP)]
+    Refresh(AccountOptions),
     /// Disconnect an account: stop its channels, erase its tokens
     #[command(after_help = HELP)]
     Disconnect(DisconnectOptions),
@@ -102,6 +106,9 @@ pub struct ConnectOptions {
     /// Connect this account again, after it lost its grant
     #[arg(long, value_name = "ACCOUNT_ID")]
     account_id: Option<String>,
+    /// Connect the user although another account connects them already; their calendars are then mirrored twice
+    #[arg(long)]
+    allow_duplicate: bool,
     #[command(flatten)]
     options: Options,
 }
@@ -142,6 +149,15 @@ pub struct EventsOptions {
     calendar: CalendarOptions,
 }
 
+/// Which account.
+#[derive(Args)]
+pub struct AccountOptions {
+    /// Its id, the beginning of its id, or a part of its label
+    account: String,
+    #[command(flatten)]
+    options: Options,
+}
+
 /// Which account, and whether to ask.
 #[derive(Args)]
 pub struct DisconnectOptions {
@@ -162,6 +178,7 @@ impl Command {
             Self::Accounts(command) | Self::Calendars(command) => &command.options,
             Self::Events(command) => &command.calendar.options,
             Self::Status(command) | Self::Sync(command) => &command.options,
+            Self::Refresh(command) => &command.options,
             Self::Disconnect(command) => &command.options,
         }
     }
@@ -191,6 +208,7 @@ async fn answer(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Resu
         Command::Events(command) => session.events(&command).await,
         Command::Status(command) => session.status(&command.calendar).await,
         Command::Sync(command) => session.sync(&command.calendar).await,
+        Command::Refresh(command) => session.refresh(&command.account).await,
         Command::Disconnect(command) => session.disconnect(&command.account, command.yes).await,
     }
 }

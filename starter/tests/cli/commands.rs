@@ -83,7 +83,7 @@ async fn status_tells_what_is_known_and_where_to_read_on() {
         "2099-11-27 08:00:02 UTC",
         "by push",
         "1 change, 143 ms from notice to stored",
-        &format!("subscription/{WORK}"),
+        &format!("subscription/{WORK} (missing: it is started again"),
         "the rule has no FREQ",
     ] {
         assert!(status.contains(expected), "{expected:?} is missing in:\n{status}");
@@ -96,6 +96,14 @@ async fn sync_says_what_it_found_or_where_to_look() {
     assert_eq!(stub.run(&["sync", "work"]).await.text(), "Work is in sync: 3 changes found.\n");
     let underway = stub.run(&["sync", "workouts"]).await.text();
     assert!(underway.contains(&format!("`evercal status {WORKOUTS}`")), "{underway}");
+}
+
+#[tokio::test]
+async fn refresh_reads_the_list_of_calendars_of_an_account() {
+    let stub = Stub::start().await;
+    let text = stub.run(&["refresh", "robin"]).await.text();
+    assert!(text.starts_with("The list of calendars of Robin Hale (demo) was read."), "{text}");
+    assert_eq!(stub.requests().last().unwrap(), &format!("POST /v1/accounts/{ACCOUNT}/refresh"));
 }
 
 #[tokio::test]

@@ -136,6 +136,9 @@ async fn answer(State(requests): State<Arc<Mutex<Vec<String>>>>, request: Reques
             problem(StatusCode::BAD_GATEWAY, "The sync failed (forbidden); the subscription tries again by itself.")
         }
         ("GET", ["api", "health", "sync"]) => Json(health()).into_response(),
+        ("POST", ["v1", "accounts", ACCOUNT, "refresh"]) => {
+            Json(json!({"account_id": ACCOUNT, "state": "done", "listed_at": "2026-11-23T08:00:00Z"})).into_response()
+        }
         _ => problem(StatusCode::SERVICE_UNAVAILABLE, "Temporal does not answer."),
     }
 }
@@ -209,6 +212,6 @@ fn status() -> Value {
         "event_count": 312,
         "quarantined": [{"event_id": "e9", "reason": "the rule has no FREQ", "since": "2026-11-22T08:00:00Z"}],
         "more_quarantined": false,
-        "workflow": {"namespace": "default", "id": format!("subscription/{WORK}"),
+        "workflow": {"namespace": "default", "id": format!("subscription/{WORK}"), "state": "missing",
             "ui_path": format!("/namespaces/default/workflows/subscription%2F{WORK}")}})
 }

@@ -1,11 +1,16 @@
 //! What an account hears and passes on: new consents, also by the wrong person, and looks at its list of calendars.
 
+use evercal_domain::journal::AuditKind;
+use evercal_domain::limits::{CALENDAR_LIST_PAGES_MAX, CALENDARS_PER_ACCOUNT_MAX};
 use evercal_domain::{AccountId, AccountState, CalendarState};
+use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NewUser};
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    USER, World, arm, calls, disconnect, discover, eventually, histories, made, mirror, reach, reach_account,
+    USER, World, WorldOptions, arm, calls, channels, disconnect, discover, eventually, histories, list_is_watched,
+    made, mirror, quick, reach, reach_account, skipping,
 };
-use evercal_workflows::{AccountWorkflow, names};
+use evercal_workflows::{AccountWorkflow, Timing, names};
 use serde_json::json;
 use temporalio_client::WorkflowTerminateOptions;
 
@@ -35,26 +40,44 @@ async fn a_new_consent_heals_calendars_whose_account_workflow_was_lost_with_the_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consent_of_another_user_changes_nothing_but_asks_for_the_right_one() {
-    let world = World::start().await;
+fn other_user(world: &World) {
     let other = NewUser { email: OTHER.to_owned(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
     world.control().create_user(&other).unwrap();
+}
+
+/// The page that a consent of this user ends on.
+async fn page_of(world: &World, start: serde_json::Value) -> (AccountId, u16, String) {
+    let (account, callback) = world.consent(start).await.unwrap();
+    let page = world.page_of(callback).await.unwrap();
+    (account, page.status, String::from_utf8_lossy(&page.body).into_owned())
+}
+
+/// The messages of the audit log about an account.
+async fn audit(world: &World, account: AccountId) -> Vec<String> {
+    let page = PageRequest::first(200);
+    let entries = world.store.audit_entries(AuditOf::Tenant(world.tenant_id), &page).await.unwrap().items;
+    entries.into_iter().filter(|entry| entry.account_id == Some(account)).map(|entry| entry.message).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on() {
+    let world = World::start().await;
+    other_user(&world);
     let (account, calendar) = world.connect_and_settle().await;
-    connect_again(&world, account, OTHER).await;
-    eventually("the account says whose consent it was", || async {
-        let row = world.store.account(account).await.unwrap().unwrap();
-        let says_so = row.detail.as_ref().is_some_and(|detail| detail.contains("another user's"));
-        if row.state == AccountState::NeedsReauth && says_so { Ok(()) } else { Err((row.state, row.detail)) }
-    })
-    .await;
-    reach(&world, calendar, CalendarState::NeedsReauth).await;
+    let (before, _) = world.store.credentials(account).await.unwrap().unwrap();
+    let again = json!({"label": "Ada", "login_hint": OTHER, "account_id": account.to_string()});
+    let (_, status, page) = page_of(&world, again).await;
+    assert_eq!(status, 409, "{page}");
+    assert!(page.contains("another Google account") && page.contains("works on as before"), "{page}");
+    assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
+    let (after, _) = world.store.credentials(account).await.unwrap().unwrap();
+    assert_eq!(after.refresh_token, before.refresh_token, "it has its own tokens");
+    assert!(audit(&world, account).await.iter().any(|message| message.contains("another user's")));
+    world.control().expire_access_tokens(Some(USER)).unwrap();
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
     let calendars = world.store.calendars_of_account(account).await.unwrap();
     assert_eq!(calendars.len(), 1, "no row of the other person: {calendars:#?}");
-    assert!(world.store.credentials(account).await.unwrap().is_none(), "nor a token");
-    connect_again(&world, account, USER).await;
-    reach(&world, calendar, CalendarState::Live).await;
-    mirror::equals_provider(&world, calendar).await;
     assert_eq!(world.control().revoke_grants(OTHER).unwrap(), 1, "the other person's grant is theirs to end");
     disconnect(&world, account).await;
     histories::keep(&world, "another-user", calendar, Some(account)).await;
@@ -62,29 +85,252 @@ async fn a_consent_of_another_user_changes_nothing_but_asks_for_the_right_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_consent_of_another_user_that_a_look_under_way_redeems_changes_nothing_either() {
+async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does() {
     let world = World::start().await;
-    let other = NewUser { email: OTHER.to_owned(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
-    world.control().create_user(&other).unwrap();
+    other_user(&world);
     let (account, calendar) = world.connect_and_settle().await;
-    let answers = |status| FaultAction::Status { status, reason: None, retry_after_s: None };
-    arm(&world, FaultRule::always("calendar.calendarList.list", answers(503)));
-    let before = calls(&world, "calendar.calendarList.list");
-    discover(&world, account).await;
-    eventually("the look has begun, and gets no answer", || async {
-        let made = calls(&world, "calendar.calendarList.list") - before;
-        if made > 0 { Ok(()) } else { Err(made) }
+    world.control().revoke_grants(USER).unwrap();
+    world.change_events(USER, 3).await;
+    reach_account(&world, account, AccountState::NeedsReauth).await;
+    let again = json!({"label": "Ada", "login_hint": OTHER, "account_id": account.to_string()});
+    assert_eq!(page_of(&world, again).await.1, 409);
+    eventually("the account says whose consent it was", || async {
+        let row = world.store.account(account).await.unwrap().unwrap();
+        let says_so = row.detail.as_ref().is_some_and(|detail| detail.contains("another user's"));
+        if row.state == AccountState::NeedsReauth && says_so { Ok(()) } else { Err((row.state, row.detail)) }
     })
     .await;
-    connect_again(&world, account, OTHER).await;
-    // The next attempt needs new tokens, and finds the code of which the workflow has not heard yet.
-    arm(&world, FaultRule::once("calendar.calendarList.list", answers(401)));
-    reach_account(&world, account, AccountState::NeedsReauth).await;
-    let calendars = world.store.calendars_of_account(account).await.unwrap();
-    assert_eq!(calendars.len(), 1, "no row of the other person: {calendars:#?}");
     connect_again(&world, account, USER).await;
     reach(&world, calendar, CalendarState::Live).await;
     mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_for() {
+    let world = World::start().await;
+    let (first, calendar) = world.connect_and_settle().await;
+    let (second, status, page) = page_of(&world, json!({"login_hint": USER})).await;
+    assert_eq!(status, 409, "{page}");
+    assert!(page.contains(&first.to_string()), "{page}");
+    reach_account(&world, second, AccountState::Duplicate).await;
+    let row = world.api(Method::GET, &format!("/v1/accounts/{second}"), None).await.unwrap();
+    assert!(row["detail"].as_str().unwrap().contains(&first.to_string()), "{row}");
+    assert!(audit(&world, second).await.iter().any(|message| message.contains(&first.to_string())));
+    assert_eq!(world.store.calendars_of_account(second).await.unwrap().len(), 0, "nothing is mirrored twice");
+
+    let asked_for = json!({"login_hint": USER, "account_id": second.to_string(), "allow_duplicate": true});
+    assert_eq!(page_of(&world, asked_for).await.1, 200);
+    reach_account(&world, second, AccountState::Connected).await;
+    eventually("it has calendars too", || async {
+        let calendars = world.store.calendars_of_account(second).await.unwrap();
+        if calendars.iter().any(|row| row.state == CalendarState::Live) { Ok(()) } else { Err(calendars) }
+    })
+    .await;
+    disconnect(&world, second).await;
+    world.change_events(USER, 3).await;
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_and_is_shown_with_its_end() {
+    let world = World::start().await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
+    arm(&world, FaultRule::always("calendar.calendarList.list", wish));
+    discover(&world, account).await;
+    let detail = async || world.store.account(account).await.unwrap().unwrap().detail;
+    eventually("the wait is shown, with its end", || async {
+        let detail = detail().await;
+        let shown = detail.as_ref().is_some_and(|detail| detail.contains("asked to wait until 20"));
+        if shown { Ok(()) } else { Err(detail) }
+    })
+    .await;
+    let redeemed = calls(&world, "oauth.token");
+    let (_, status, page) = page_of(&world, json!({"login_hint": USER, "account_id": account.to_string()})).await;
+    assert_eq!(status, 200, "the code is redeemed while the list waits: {page}");
+    assert!(calls(&world, "oauth.token") > redeemed);
+    eventually("the new consent passed the wait, and was asked to wait again", || async {
+        let (made, detail) = (calls(&world, "calendar.calendarList.list"), detail().await);
+        if made >= 3 && detail.is_some() { Ok(()) } else { Err((made, detail)) }
+    })
+    .await;
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    let answer = world.api(Method::POST, &format!("/v1/accounts/{account}/refresh"), None).await.unwrap();
+    assert_eq!(answer["state"], "done");
+    eventually("nothing is left of it", || async {
+        match detail().await {
+            None => Ok(()),
+            detail => Err(detail),
+        }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affair_and_heals_by_itself() {
+    let world = World::start().await;
+    let refused = FaultAction::Status { status: 401, reason: Some("invalid_client".to_owned()), retry_after_s: None };
+    arm(&world, FaultRule::always("oauth.token", refused));
+    let (account, callback) = world.consent(json!({"login_hint": USER})).await.unwrap();
+    let page = world.page_of(callback.clone()).await.unwrap();
+    let text = String::from_utf8_lossy(&page.body).into_owned();
+    assert_eq!(page.status, 503, "{text}");
+    assert!(text.contains("operator"), "{text}");
+    let row = world.store.account(account).await.unwrap().unwrap();
+    assert_eq!(row.state, AccountState::Connecting, "not the user's state: {row:?}");
+    let everything = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(50)).await.unwrap().items;
+    let alerts = everything.iter().filter(|entry| entry.message.contains("OAuth client")).count();
+    assert_eq!(alerts, 1, "{everything:#?}");
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    reach_account(&world, account, AccountState::Connected).await;
+    assert_eq!(world.page_of(callback).await.unwrap().status, 200, "the page is the truth when it is reloaded");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    list_is_watched(&world, account).await;
+    let before = calls(&world, "calendar.calendarList.list");
+    arm(&world, FaultRule::always("calendar.calendarList.list", FaultAction::EmptyPage));
+    discover(&world, account).await;
+    eventually("it is said", || async {
+        let detail = world.store.account(account).await.unwrap().unwrap().detail;
+        if detail.as_ref().is_some_and(|text| text.contains("does not end")) { Ok(()) } else { Err(detail) }
+    })
+    .await;
+    let made = calls(&world, "calendar.calendarList.list") - before;
+    assert_eq!(made, u64::from(CALENDAR_LIST_PAGES_MAX));
+    assert!(audit(&world, account).await.iter().any(|message| message.contains("does not end")));
+    let row = world.store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!(row.state, CalendarState::Live, "absence proves nothing");
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    discover(&world, account).await;
+    eventually("it is over", || async {
+        let detail = world.store.account(account).await.unwrap().unwrap().detail;
+        if detail.is_none() { Ok(()) } else { Err(detail) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_warning() {
+    let world = World::start().await;
+    for number in 0..CALENDARS_PER_ACCOUNT_MAX {
+        world.new_calendar(&format!("Calendar {number}"));
+    }
+    let account = world.connect().await;
+    eventually("it is said", || async {
+        let row = world.api(Method::GET, &format!("/v1/accounts/{account}"), None).await.unwrap();
+        if row["detail"].as_str().is_some_and(|text| text.contains("first 5,000")) { Ok(()) } else { Err(row) }
+    })
+    .await;
+    assert_eq!(world.store.calendars_of_account(account).await.unwrap().len(), CALENDARS_PER_ACCOUNT_MAX);
+    assert!(audit(&world, account).await.iter().any(|message| message.contains("first 5,000")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calendars_than_one_run_of_the_account_can_start_are_all_watched_and_all_closed() {
+    const CALENDARS: usize = 300;
+    let timing = Timing { history_events_max: 200, ..quick() };
+    let world = World::with(WorldOptions { timing, events: 0, ..WorldOptions::default() }).await;
+    for number in 1..CALENDARS {
+        world.new_calendar(&format!("Calendar {number}"));
+    }
+    let account = world.connect().await;
+    eventually("all are live", || async {
+        let calendars = world.store.calendars_of_account(account).await.unwrap();
+        let live = calendars.iter().filter(|row| row.state == CalendarState::Live).count();
+        if live == CALENDARS { Ok(()) } else { Err((live, calendars.len())) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    assert_eq!(world.store.calendars_of_account(account).await.unwrap().len(), 0, "none is open");
+    let alive = world.control().channels().unwrap().into_iter().filter(|channel| channel.live).count();
+    assert_eq!(alive, 0, "no channel lives on");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list() {
+    let world = World::start().await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    eventually("the list is watched", || async {
+        let row = world.store.account(account).await.unwrap().unwrap();
+        let live = channels::of_list(&world, USER).into_iter().filter(|channel| channel.live).count();
+        if row.channel_expires_at.is_some() && live == 1 { Ok(()) } else { Err((row, live)) }
+    })
+    .await;
+    let id = world.new_calendar("Team");
+    let team = world.calendar_of(&id).await;
+    world.settled(team.id).await;
+    world.control().patch_calendar(&id, "Team Tokyo", "Asia/Tokyo").unwrap();
+    eventually("its new name and zone show", || async {
+        let row = world.store.calendar(team.id).await.unwrap().unwrap();
+        let seen = (row.remote.title.clone(), row.remote.time_zone.clone());
+        if seen == ("Team Tokyo".to_owned(), Some("Asia/Tokyo".to_owned())) { Ok(()) } else { Err(seen) }
+    })
+    .await;
+    disconnect(&world, account).await;
+    let alive = channels::of_list(&world, USER).into_iter().filter(|channel| channel.live).count();
+    assert_eq!(alive, 0, "it is stopped with the account");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped() {
+    let timing = Timing { channel_lifetime_s: 3_600, channel_lifetime_spread_s: 0, ..quick() };
+    let options = WorldOptions { timing, simulated_time: true, ..WorldOptions::default() };
+    let world = World::with(options).await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    eventually("the list is watched", || async {
+        let live = channels::of_list(&world, USER).into_iter().filter(|channel| channel.live).count();
+        if live == 1 { Ok(()) } else { Err(live) }
+    })
+    .await;
+    let workflow = names::account_id(account);
+    let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
+    let hour = std::time::Duration::from_mins(55);
+    skipping::fast_forward(client, namespace, &workflow, "an hour", hour).await.expect("the clock gets there");
+    eventually("its successor lives alone", || async {
+        let channels = channels::of_list(&world, USER);
+        let stopped = channels.first().is_some_and(|channel| channel.stopped_at.is_some());
+        if channels.len() >= 2 && stopped { Ok(()) } else { Err(channels) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet() {
+    let timing = Timing { fleet_interval_s: 3, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
+    for round in 1..=2 {
+        world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+        if round == 2 {
+            workflow.terminate(WorkflowTerminateOptions::default()).await.unwrap();
+        }
+        eventually("they run again, and it is written down", || async {
+            let page = PageRequest::first(200);
+            let entries = world.store.audit_entries(AuditOf::Everything, &page).await.unwrap().items;
+            let missed = entries.iter().filter(|entry| entry.kind == AuditKind::WorkflowMissing).count();
+            let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
+            let runs = status["workflow"]["state"] == "running";
+            if missed >= round && runs { Ok(()) } else { Err((missed, status["workflow"].clone())) }
+        })
+        .await;
+        world.settled(calendar).await;
+        world.change_events(USER, 3).await;
+        mirror::equals_provider(&world, calendar).await;
+    }
     world.end().await;
 }
 
@@ -116,6 +362,7 @@ async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it
 async fn a_look_at_the_list_that_is_asked_for_during_one_comes_after_it() {
     let world = World::start().await;
     let (account, calendar) = world.connect_and_settle().await;
+    list_is_watched(&world, account).await;
     let before = calls(&world, "calendar.calendarList.list");
     arm(&world, FaultRule::once("calendar.calendarList.list", FaultAction::Delay { delay_ms: 5_000 }));
     for looks in 1..=2 {

@@ -12,7 +12,7 @@ use evercal_domain::{AccountId, AccountState, Calendar, CalendarState, ChannelSt
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, NewUser, Quirks};
 use evercal_storage::PageRequest;
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, quick, shown, skipping};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, is_list_watched, mirror, quick, shown, skipping};
 use evercal_workflows::{Timing, names};
 use serde_json::json;
 use walks::{Hit, Walks, last_call, recent_calls};
@@ -48,7 +48,9 @@ async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calenda
     }
     walks.met_everything(&[
         "oauth.token",
+        "calendar.calendarList.get",
         "calendar.calendarList.list",
+        "calendar.calendarList.watch",
         "calendar.events.list",
         "calendar.events.watch",
     ]);
@@ -211,7 +213,10 @@ async fn connect(world: &World, user: &str, again: Option<AccountId>) -> Account
     if let Some(account) = again {
         start["account_id"] = json!(account.to_string());
     }
-    world.try_connect(start).await.unwrap()
+    // What the page says, the account says too.
+    let (account, callback) = world.consent(start).await.unwrap();
+    world.page_of(callback).await.unwrap();
+    account
 }
 
 async fn change(world: &World, calendar: &str) {
@@ -278,7 +283,8 @@ async fn settled_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &
             let live = account.state == AccountState::Connected
                 && calendar.state == CalendarState::Live
                 && is_live_and_idle(world, walker).await
-                && channels::alive_at_provider(world, &walker.user) != *before;
+                && channels::alive_at_provider(world, &walker.user) != *before
+                && is_list_watched(world, walker.account).await;
             match account.state {
                 AccountState::NeedsReauth if !consented_again => Ok(true),
                 _ if live && is_equal(world, walker).await => Ok(false),

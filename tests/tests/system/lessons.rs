@@ -8,7 +8,7 @@ use evercal_domain::{AccountState, CalendarId, CalendarState, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan, Quirks};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, live_for, made, mirror};
+use evercal_tests::{USER, World, WorldOptions, arm, calls, channels, eventually, live_for, made, mirror};
 use evercal_workflows::Timing;
 
 fn pulls(world: &World) -> u64 {
@@ -74,7 +74,7 @@ async fn notice_during_pull_gives_exactly_one_follow_up() {
 async fn debounce_is_bounded_under_endless_notices() {
     let world = World::with(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let channel = world.control().channels().unwrap().pop().unwrap();
+    let channel = channels::of_events(&world).pop().unwrap();
     // The provider's own notices are lost: only the flood tells of the change.
     world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
     let (before, begun) = (pulls(&world), std::time::Instant::now());
@@ -264,10 +264,10 @@ async fn renewal_404_moves_to_action_required_and_stops() {
 async fn a_late_notice_of_a_stopped_channel_starts_nothing() {
     let world = World::with(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let old = world.control().channels().unwrap().pop().unwrap();
+    let old = channels::of_events(&world).pop().unwrap();
     live_for(&world, calendar, "past the renewal", 6 * DAY).await;
     eventually("the old channel is stopped", || async {
-        let channels = world.control().channels().unwrap();
+        let channels = channels::of_events(&world);
         let stopped = channels.iter().any(|channel| channel.id == old.id && channel.stopped_at.is_some());
         if stopped { Ok(()) } else { Err(channels) }
     })

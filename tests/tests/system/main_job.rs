@@ -3,7 +3,7 @@
 use evercal_domain::{CalendarState, SyncReason};
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking() {
@@ -86,7 +86,7 @@ async fn worker_restart_creates_no_second_channel() {
     world.change_events(USER, 5).await;
     world.start_worker().unwrap();
     mirror::equals_provider(&world, calendar).await;
-    let channels = world.control().channels().unwrap();
+    let channels = channels::of_events(&world);
     assert_eq!(channels.len(), 1, "{channels:#?}");
     world.end().await;
 }

@@ -2,12 +2,12 @@
 
 use evercal_domain::account::Secret;
 use evercal_domain::journal::{AuditKind, SecurityKind};
-use evercal_domain::{CalendarId, ChannelId, SyncReason};
+use evercal_domain::{AccountId, CalendarId, ChannelId, SyncReason, Watched};
 use evercal_gateway::HEARTBEAT;
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
 use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, TokenRequest};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, eventually, mirror};
+use evercal_tests::{USER, World, channels, eventually, mirror};
 use serde_json::json;
 
 fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
@@ -40,7 +40,7 @@ async fn a_forged_notice_is_refused_and_written_into_the_security_log() {
 async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing() {
     let world = World::start().await;
     let claim = evercal_domain::channel_token::ChannelClaim {
-        calendar_id: CalendarId::generate(),
+        watched: Watched::Calendar { account_id: AccountId::generate(), calendar_id: CalendarId::generate() },
         channel_id: ChannelId::generate(),
     };
     let token = world.settings.channel_token_keys.sign(claim);
@@ -52,10 +52,13 @@ async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn orphan_channel_with_valid_token_is_stopped_once() {
     let world = World::start().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (account_id, calendar) = world.connect_and_settle().await;
     // Somebody restored an old database: the provider has a channel of ours that the register does not know.
     let orphan = ChannelId::generate();
-    let claim = evercal_domain::channel_token::ChannelClaim { calendar_id: calendar, channel_id: orphan };
+    let claim = evercal_domain::channel_token::ChannelClaim {
+        watched: Watched::Calendar { account_id, calendar_id: calendar },
+        channel_id: orphan,
+    };
     let token = world.settings.channel_token_keys.sign(claim);
     watch(&world, orphan, &token).await;
     world.change_events(USER, 1).await;
@@ -183,7 +186,7 @@ async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost() {
     const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
     let world = World::start().await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let channel = world.control().channels().unwrap().pop().unwrap();
+    let channel = channels::of_events(&world).pop().unwrap();
     let forged = world.notice(headers("v1.k.forged.token.of.nobody", &channel.id, "exists")).await.unwrap();
     assert_eq!(forged.status, 401);
     assert_eq!(world.notice(vec![]).await.unwrap().status, 401);

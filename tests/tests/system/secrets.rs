@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::Secret;
 use evercal_domain::{AccountId, CalendarId, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_storage::TakenAttempt;
 use evercal_tests::{USER, World, logs, mirror};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -21,9 +22,11 @@ async fn connect(world: &World) -> (AccountId, Vec<Secret>) {
     let (account, callback) = world.consent(json!({"login_hint": USER})).await.unwrap();
     let query: HashMap<String, String> = callback.query_pairs().into_owned().collect();
     let state_hash: [u8; 32] = Sha256::digest(query["state"].as_bytes()).into();
-    let attempt = world.store.take_attempt(&state_hash, SystemClock.now()).await.unwrap().unwrap();
-    world.store.insert_attempt(&attempt).await.unwrap();
     world.come_back(callback).await.unwrap();
+    // What it was taken with is not said twice: the code is the browser's answer.
+    let answer_hash: [u8; 32] = Sha256::digest(query["code"].as_bytes()).into();
+    let taken = world.store.take_attempt(&state_hash, &answer_hash, SystemClock.now()).await.unwrap().unwrap();
+    let (TakenAttempt::Now(attempt) | TakenAttempt::Before(attempt)) = taken;
     (account, vec![Secret::new(query["code"].clone()), attempt.code_verifier])
 }
 
@@ -56,10 +59,7 @@ async fn insert_marked_event(world: &World, calendar: CalendarId) {
 /// The tokens that the provider gave and that evercal holds now.
 async fn tokens(world: &World, account: AccountId) -> Vec<Secret> {
     let (credentials, _) = world.store.credentials(account).await.unwrap().unwrap();
-    match credentials {
-        Credentials::Tokens { access_token, refresh_token, .. } => vec![access_token, refresh_token],
-        Credentials::AuthorizationCode { .. } => panic!("connected, but the code was not redeemed"),
-    }
+    vec![credentials.access_token, credentials.refresh_token]
 }
 
 /// The whole flow: connect, read, renew tokens, fail in every way that is logged, read again.

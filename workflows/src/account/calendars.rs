@@ -4,112 +4,131 @@ use evercal_domain::{CalendarId, SyncStrategy};
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_workflow::{
     ChildWorkflowOptions, ChildWorkflowStartError, ParentClosePolicy, SignalWorkflowOptions,
-    StartChildWorkflowExecutionFailedCause, WorkflowCancellationToken,
+    StartChildWorkflowExecutionFailedCause, WorkflowCancellationToken, workflows,
 };
 
 use super::ending::close_subscription;
 use super::{Context, unless_disconnected};
-use crate::contract::{
-    AccountActivities, AccountChanged, CalendarsListed, ListCalendarsInput, SubscriptionInput, pack,
-};
-use crate::decide::account::settings_changed;
+use crate::contract::{AccountActivities, AccountChanged, AccountRef, CalendarsListed, SubscriptionInput, pack};
+use crate::decide::account::{BATCH_MAX, after_failure, settings_changed};
 use crate::decide::jitter;
+use crate::failure::FailedCall;
 use crate::names;
-use crate::retry::Timing;
+use crate::retry::{self, Timing};
 use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
 use crate::time::now_ms;
 
 /// Reads the list of calendars and does what follows from it.
 pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let (round, new_consent) = ctx.state(|s| (s.progress.discoveries, s.progress.consent_unchecked));
-    let pause_s = jitter::around(timing.discovery_interval_s, 10, &account_id.to_string(), round);
+    let id = account_id.to_string();
+    let round = ctx.state(|s| s.progress.discoveries);
+    let pause_s = jitter::around(timing.discovery_interval_s, 10, &id, round);
     let next_due_ms = || now_ms(ctx) + i64::from(pause_s) * 1_000;
     // Set before the call: whoever asks for a look during this one gets another.
     let planned_ms = next_due_ms();
     ctx.state_mut(|s| s.progress.discovery_due_at_ms = planned_ms);
-    let call = AccountActivities::list_calendars;
-    let input = ListCalendarsInput { account_id, new_consent };
-    let Some(result) = unless_disconnected(ctx, detached, call, input, "find the calendars").await else { return };
+    let options =
+        |timing: &Timing, stop: &WorkflowCancellationToken| retry::account_call(timing, stop, "find the calendars");
+    let input = AccountRef { account_id };
+    let Some(result) = unless_disconnected(ctx, detached, AccountActivities::list_calendars, input, options).await
+    else {
+        return;
+    };
     let was_asked_meanwhile = ctx.state(|s| s.progress.discovery_due_at_ms != planned_ms);
-    if !was_asked_meanwhile {
-        // Permanent for this call where it failed; the next look is the retry, sooner than the daily one.
-        let retry_ms = now_ms(ctx) + i64::from(timing.failed_sync_pause_s) * 1_000;
-        let due_ms = if result.is_ok() { next_due_ms() } else { retry_ms };
-        ctx.state_mut(|s| s.progress.discovery_due_at_ms = due_ms);
-    }
+    let at_ms = now_ms(ctx);
     match result {
-        Ok(CalendarsListed::Listed { listed, vanished, action_required, timing, strategy }) => {
+        Ok(CalendarsListed::Listed { listed, vanished, action_required, timing, strategy, incomplete }) => {
+            let due_ms = next_due_ms();
             ctx.state_mut(|s| {
                 s.progress.discoveries += 1;
-                // All of them, also those that should be running: this is where a lost one is found again.
-                s.progress.to_ensure.extend(listed);
-                s.progress.consent_is_good();
+                s.progress.listed_at_ms = at_ms;
+                s.progress.trouble = None;
+                s.progress.incomplete = incomplete;
+                if !was_asked_meanwhile {
+                    s.progress.discovery_due_at_ms = due_ms;
+                }
+                // Those that should be running and do not are found by the gateway's look at the fleet.
+                let new = listed.into_iter().filter(|id| !s.progress.calendars.contains(id));
+                s.progress.to_ensure.extend(new.collect::<Vec<_>>());
             });
-            for calendar_id in vanished {
-                close_subscription(ctx, calendar_id, "the provider does not list this calendar any more").await;
+            for batch in vanished.chunks(BATCH_MAX) {
+                let why = "the provider does not list this calendar any more";
+                let closed = batch.iter().map(|id| close_subscription(ctx, *id, why));
+                let _asked = workflows::join_all(closed).await;
             }
             hand_on(ctx, *timing, strategy).await;
             tell_of_listing(ctx, action_required).await;
         }
-        Ok(CalendarsListed::AnotherUser) => {
-            ctx.state_mut(|s| {
-                s.progress.lose_grant(
-                    "the consent was another user's: connect again as the one whose calendars these are, \
-                     or disconnect and connect the other as a new account",
-                );
-            });
-        }
         Ok(CalendarsListed::NeedsReauth) => {
             ctx.state_mut(|s| s.progress.lose_grant("the provider refuses the grant: connect the account again"));
         }
-        Err(_) => {}
+        Err(error) => {
+            let failed = FailedCall::from_error(&error);
+            ctx.state_mut(|s| {
+                let trouble = after_failure(s.progress.trouble.as_ref(), &failed, &timing, &id, at_ms);
+                if !was_asked_meanwhile {
+                    s.progress.discovery_due_at_ms = trouble.until_ms;
+                }
+                s.progress.trouble = Some(trouble);
+            });
+        }
     }
 }
 
 /// New durations and another strategy reach subscriptions that run for years this way.
-async fn hand_on(ctx: &Context, timing: Timing, strategy: Option<SyncStrategy>) {
+async fn hand_on(ctx: &Context, timing: Timing, strategy: SyncStrategy) {
     let Some(change) = ctx.state(|s| settings_changed(&s.input, timing, strategy)) else { return };
     ctx.state_mut(|s| {
         s.input.timing = change.timing.clone().unwrap_or_else(|| s.input.timing.clone());
         s.input.strategy = change.strategy.unwrap_or(s.input.strategy);
+        if !s.input.strategy.watches() {
+            s.progress.list_channel.set_aside();
+        }
     });
-    for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
-        tell(ctx, calendar_id, &change).await;
-    }
+    let calendars: Vec<CalendarId> = ctx.state(|s| s.progress.calendars.iter().copied().collect());
+    tell_all(ctx, &calendars, &change).await;
 }
 
 /// Whoever waits for a person to act does not see that somebody did: these look again.
 async fn tell_of_listing(ctx: &Context, calendars: Vec<CalendarId>) {
-    for calendar_id in calendars {
-        tell(ctx, calendar_id, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
+    tell_all(ctx, &calendars, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
+}
+
+async fn tell_all(ctx: &Context, calendars: &[CalendarId], change: &AccountChanged) {
+    for batch in calendars.chunks(BATCH_MAX) {
+        let _told = workflows::join_all(batch.iter().map(|id| tell(ctx, *id, change.clone()))).await;
     }
 }
 
 /// Tells a subscription something.
-pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: &AccountChanged) {
+pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: AccountChanged) {
     // One that is gone needs no telling; the daily look finds what is missing.
     let _gone_is_fine = ctx
         .external_workflow(names::subscription_id(calendar_id), None)
-        .signal(SubscriptionWorkflow::account_changed, pack(change), SignalWorkflowOptions::default())
+        .signal(SubscriptionWorkflow::account_changed, pack(&change), SignalWorkflowOptions::default())
         .await;
 }
 
-/// Makes sure that a subscription runs, and that one which an earlier workflow of this account started, whose words it may
-/// have missed, hears what is true now.
-pub(super) async fn ensure(ctx: &Context, calendar_id: CalendarId) {
+/// Makes sure that subscriptions run, and that one which an earlier workflow of this account started, whose words it may have
+/// missed, hears what is true now.
+pub(super) async fn ensure(ctx: &Context, calendars: Vec<CalendarId>) {
+    let _ensured = workflows::join_all(calendars.into_iter().map(|id| ensure_one(ctx, id))).await;
+}
+
+async fn ensure_one(ctx: &Context, calendar_id: CalendarId) {
     let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
-    // Already running is what we want; any other refusal is found by the daily look.
+    // Already running is what we want; any other refusal is found by the look at the fleet.
     let started = start_subscription(ctx, calendar_id, None).await;
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
     if started == Started::RanAlready && !is_known {
         let change = ctx.state(|s| AccountChanged {
-            needs_reauth: Some(false),
+            needs_reauth: Some(s.progress.needs_reauth),
             timing: Some(s.input.timing.clone()),
             strategy: Some(s.input.strategy),
             ..AccountChanged::default()
         });
-        tell(ctx, calendar_id, &change).await;
+        tell(ctx, calendar_id, change).await;
     }
 }
 

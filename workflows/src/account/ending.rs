@@ -1,13 +1,15 @@
-//! The end: of one subscription, and of the account with everything that it has.
+//! The end, in steps: of one subscription, and of the account with everything that it has.
 
-use evercal_domain::{AccountState, CalendarId};
-use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowSignalError};
+use evercal_domain::{CalendarId, Watched};
+use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowSignalError, workflows};
 
 use super::calendars::{Started, start_subscription};
-use super::{AccountWorkflow, Context, record};
-use crate::contract::{AccountActivities, AccountRef, Close, RevokeInput, pack};
+use super::{AccountWorkflow, Context};
+use crate::contract::{AccountActivities, AccountRef, ChannelActivities, Close, CloseChannelsInput, RevokeInput, pack};
+use crate::decide::account::after_failure;
+use crate::failure::FailedCall;
 use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
-use crate::time::{now_ms, sleep_unless};
+use crate::time::{condition, now_ms};
 use crate::{names, retry};
 
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
@@ -37,41 +39,69 @@ async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Res
     subscription.signal(SubscriptionWorkflow::close, close, options).await.map(drop)
 }
 
-/// Subscriptions first (their channels can be stopped only while the grant works), then the grant, then the tokens.
-pub(super) async fn disconnect(ctx: &Context, detached: &WorkflowCancellationToken) {
-    // What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
-    let open = open_calendars(ctx, detached).await;
-    ctx.state_mut(|s| s.progress.calendars.extend(open));
-    for calendar_id in ctx.state(|s| s.progress.calendars.clone()) {
-        close_subscription(ctx, calendar_id, "the account was disconnected").await;
-    }
-    let patience_ms = ctx.state(|s| i64::from(s.input.timing.close_patience_s) * 1_000);
-    let at_ms = now_ms(ctx) + patience_ms + CLOSE_SLACK_MS;
-    let all_closed = |s: &AccountWorkflow| s.progress.calendars.is_empty();
-    sleep_unless(ctx, detached, at_ms, "wait for the subscriptions to end", all_closed).await;
-    give_back_and_erase(ctx, detached).await;
-    record(ctx, detached, AccountState::Disconnected).await;
-}
-
-/// The calendars that the register has as open.
-async fn open_calendars(ctx: &Context, detached: &WorkflowCancellationToken) -> Vec<CalendarId> {
+/// What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
+pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let options = retry::account_call(&timing, detached, "find the calendars in the register");
     let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
-    // Without the register there is nothing more to go by; the tokens are erased in any case.
-    open.map(|open| open.calendars).unwrap_or_default()
+    let until_ms = now_ms(ctx) + i64::from(timing.close_patience_s) * 1_000 + CLOSE_SLACK_MS;
+    ctx.state_mut(|s| {
+        // Without the register there is nothing more to go by; the tokens are erased in any case.
+        s.progress.calendars.extend(open.map(|open| open.calendars).unwrap_or_default());
+        s.progress.ending.to_close = s.progress.calendars.clone();
+        s.progress.ending.closes_until_ms = Some(until_ms);
+        s.progress.trouble = None;
+    });
 }
 
-/// The provider may never answer. What is ours to do, erasing, does not wait for it longer than for a channel.
-async fn give_back_and_erase(ctx: &Context, detached: &WorkflowCancellationToken) {
+/// Asks some subscriptions to end, all at a time.
+pub(super) async fn close(ctx: &Context, calendars: &[CalendarId]) {
+    ctx.state_mut(|s| s.progress.ending.to_close.retain(|id| !calendars.contains(id)));
+    let closed = calendars.iter().map(|id| close_subscription(ctx, *id, "the account was disconnected"));
+    let _asked = workflows::join_all(closed).await;
+}
+
+/// Stops the channels on the list of calendars; what cannot be stopped runs out by itself.
+pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationToken) {
+    // An attempt under way would open another one afterwards.
+    let _never_cancelled = condition(ctx, detached, |s: &AccountWorkflow| !s.progress.list_channel.attempting).await;
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::revocation(&timing, detached, "give the grant back and erase the tokens");
-    let input = RevokeInput { account_id, erase_only: false };
-    let revoked = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;
-    if revoked.is_err() {
-        let options = retry::account_call(&timing, detached, "erase the tokens; the provider did not answer");
-        let input = RevokeInput { account_id, erase_only: true };
-        // It is repeated until the store takes it.
-        let _erased = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;
-    }
+    let summary = "stop the channels on the list of calendars";
+    let options = retry::channel_stop(&timing, timing.close_patience_s, detached, summary);
+    let input = CloseChannelsInput { watched: Watched::CalendarList { account_id } };
+    let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
+    ctx.state_mut(|s| {
+        s.progress.list_channel = crate::decide::list_channel::ListChannel::default();
+        s.progress.ending.list_is_unwatched = true;
+    });
+}
+
+/// Gives the grant back and erases everything; true when that is done. The provider may never answer: what is ours to do,
+/// erasing, does not wait for it longer than for a channel.
+pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) -> bool {
+    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let at_ms = now_ms(ctx);
+    let since_ms = ctx.state_mut(|s| {
+        let since_ms = &mut s.progress.ending.revoked_since_ms;
+        if *since_ms == 0 {
+            *since_ms = at_ms;
+        }
+        *since_ms
+    });
+    let erase_only = at_ms - since_ms >= i64::from(timing.close_patience_s) * 1_000;
+    let summary = if erase_only {
+        "erase the tokens; the provider did not answer"
+    } else {
+        "give the grant back, erase the tokens"
+    };
+    let options = retry::account_call(&timing, detached, summary);
+    let input = RevokeInput { account_id, erase_only };
+    let Err(error) = ctx.execute_activity(AccountActivities::revoke_account, input, options).await else { return true };
+    let failed = FailedCall::from_error(&error);
+    let at_ms = now_ms(ctx);
+    ctx.state_mut(|s| {
+        let before = s.progress.trouble.as_ref();
+        s.progress.trouble = Some(after_failure(before, &failed, &timing, &account_id.to_string(), at_ms));
+    });
+    false
 }

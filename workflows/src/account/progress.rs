@@ -2,21 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evercal_domain::{AccountState, CalendarId};
+use chrono::DateTime;
+use evercal_domain::{AccountId, AccountState, CalendarId, ConsentOutcome};
 use serde::{Deserialize, Serialize};
+
+use crate::contract::{CodeRedeemed, ListLimit};
+use crate::decide::account::Trouble;
+use crate::decide::list_channel::ListChannel;
 
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountProgress {
-    /// A consent brought a code that is not redeemed yet.
-    pub code_waits: bool,
-    /// A consent was redeemed, and no list of calendars has shown yet whose it is.
-    pub consent_unchecked: bool,
+    /// The consent that is being settled.
+    pub consent: ConsentProgress,
+    /// Whether there are tokens to call with.
+    pub has_tokens: bool,
     /// The grant is dead.
     pub needs_reauth: bool,
     /// Why, for people.
     pub detail: Option<String>,
+    /// The user is connected already, by this account: nothing is mirrored twice.
+    pub duplicate_of: Option<AccountId>,
     /// The calendars whose subscription runs.
     pub calendars: BTreeSet<CalendarId>,
     /// The calendars whose subscription has to be started (again).
@@ -27,10 +34,71 @@ pub struct AccountProgress {
     pub discovery_due_at_ms: i64,
     /// Discoveries so far.
     pub discoveries: u64,
+    /// When the list was last read.
+    pub listed_at_ms: i64,
+    /// Why the last list was not read to its end.
+    pub incomplete: Option<ListLimit>,
+    /// What keeps the next call of the list, or at the end of the revocation, waiting.
+    pub trouble: Option<Trouble>,
+    /// The channel on the list of calendars.
+    pub list_channel: ListChannel,
     /// Set when it has to end: why.
     pub disconnect: Option<String>,
+    /// How far the end has come.
+    pub ending: Ending,
     /// What was last written down for readers.
-    pub recorded: Option<AccountState>,
+    pub recorded: Option<Recorded>,
+}
+
+/// How far the redemption of a consent has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConsentProgress {
+    /// A consent brought a code that has yet to be settled.
+    pub waits: bool,
+    /// It is being settled.
+    pub is_under_way: bool,
+    /// When it was first tried; 0 before.
+    pub tried_since_ms: i64,
+    /// Why it could not be settled yet.
+    pub trouble: Option<Trouble>,
+}
+
+impl ConsentProgress {
+    /// A new one came: it is tried at once, whatever the one before it waits for.
+    pub(super) fn comes(&mut self) {
+        *self = Self { waits: true, is_under_way: self.is_under_way, ..Self::default() };
+    }
+
+    /// Whether one has yet to come to its end.
+    pub fn is_open(&self) -> bool {
+        self.waits || self.is_under_way
+    }
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ending {
+    /// Until when the subscriptions may take to end; `None` before it is known which there are.
+    pub closes_until_ms: Option<i64>,
+    /// The subscriptions that have yet to be asked to end.
+    pub to_close: BTreeSet<CalendarId>,
+    /// The channels on the list of calendars were stopped, or given up.
+    pub list_is_unwatched: bool,
+    /// When giving the grant back was first tried; 0 before.
+    pub revoked_since_ms: i64,
+}
+
+/// What readers were told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The state.
+    pub state: AccountState,
+    /// The sentence.
+    pub detail: Option<String>,
+    /// When the channel on the list of calendars ends.
+    pub channel_expires_at_ms: Option<i64>,
 }
 
 impl AccountProgress {
@@ -38,6 +106,8 @@ impl AccountProgress {
     pub(super) fn state(&self) -> AccountState {
         if self.disconnect.is_some() {
             AccountState::Disconnecting
+        } else if self.duplicate_of.is_some() {
+            AccountState::Duplicate
         } else if self.needs_reauth {
             AccountState::NeedsReauth
         } else if self.discoveries == 0 {
@@ -47,32 +117,79 @@ impl AccountProgress {
         }
     }
 
+    /// One sentence for people: the gravest first.
+    pub(super) fn detail(&self) -> Option<String> {
+        let trouble = |doing| self.trouble.as_ref().and_then(|trouble| trouble.sentence(doing));
+        match self.state() {
+            AccountState::Disconnecting => trouble("given back"),
+            AccountState::Duplicate => self.duplicate_of.map(|other| {
+                format!(
+                    "this user is connected already, as {other}: nothing is mirrored twice; disconnect this account, or \
+                     connect it again with allow_duplicate"
+                )
+            }),
+            AccountState::NeedsReauth => self.detail.clone(),
+            AccountState::Connecting | AccountState::Connected | AccountState::Disconnected => {
+                let consent = self.consent.trouble.as_ref().and_then(|trouble| trouble.sentence("redeemed"));
+                consent.map(|sentence| format!("a consent waits: {sentence}"))
+                    .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
+                    .or_else(|| self.incomplete.map(|limit| limit_sentence(limit).to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn readers_see(&self) -> Recorded {
+        Recorded {
+            state: self.state(),
+            detail: self.detail(),
+            channel_expires_at_ms: self.list_channel.live.as_ref().map(|live| live.expires_at_ms),
+        }
+    }
+
     pub(super) fn lose_grant(&mut self, detail: &str) {
         if !self.needs_reauth {
             self.needs_reauth = true;
             self.detail = Some(detail.to_owned());
+            self.trouble = None;
             self.tell_all(true);
         }
     }
 
-    /// A consent was redeemed. Whose it is, the list of calendars shows, so it comes first.
-    pub(super) fn regain_grant(&mut self) {
-        self.consent_unchecked = true;
-        self.needs_reauth = false;
-        self.detail = None;
-        self.discovery_due_at_ms = 0;
+    /// What came of a consent. One that is of no use takes nothing away that works.
+    pub(super) fn consent_ends(&mut self, redeemed: &CodeRedeemed) {
+        let (outcome, has_tokens) = match redeemed {
+            CodeRedeemed::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
+            CodeRedeemed::NothingWaits { has_tokens } => (None, *has_tokens),
+        };
+        self.has_tokens = has_tokens;
+        match outcome {
+            Some(ConsentOutcome::Granted) => self.regain_grant(),
+            // The workflow before this one was lost: the tokens may be good, which the list will show.
+            None if has_tokens => self.regain_grant(),
+            Some(ConsentOutcome::Duplicate { account_id }) => self.duplicate_of = Some(*account_id),
+            _ if has_tokens && !self.needs_reauth => {}
+            outcome => {
+                self.needs_reauth = true;
+                self.detail = Some(refusal_sentence(outcome).to_owned());
+            }
+        }
     }
 
-    /// The list of calendars was read with a consent of the right user. All subscriptions hear of a new one: which of them
-    /// found the grant dead, only they know.
-    pub(super) fn consent_is_good(&mut self) {
-        if self.consent_unchecked {
-            self.consent_unchecked = false;
-            // Who said meanwhile that the grant is dead spoke of the one before, or will say it again.
-            self.needs_reauth = false;
-            self.detail = None;
-            self.tell_all(false);
-        }
+    /// The account lives on new tokens. All subscriptions hear of it: which of them found the grant dead, only they know.
+    fn regain_grant(&mut self) {
+        self.needs_reauth = false;
+        self.detail = None;
+        self.duplicate_of = None;
+        self.trouble = None;
+        self.discovery_due_at_ms = 0;
+        self.list_channel.start_afresh();
+        self.tell_all(false);
+    }
+
+    /// Somebody wants the list read now, whatever it waits for.
+    pub(super) fn look_now(&mut self) {
+        self.discovery_due_at_ms = 0;
+        self.trouble = None;
     }
 
     fn tell_all(&mut self, needs_reauth: bool) {
@@ -86,22 +203,105 @@ impl AccountProgress {
     }
 }
 
+fn limit_sentence(limit: ListLimit) -> &'static str {
+    match limit {
+        ListLimit::TooManyCalendars => {
+            "the provider lists more calendars than an account may have: the first 5,000 are mirrored"
+        }
+        ListLimit::TooManyPages => {
+            "the provider's list of calendars does not end: what it had until its 200th page is mirrored"
+        }
+        ListLimit::TooSlow => "the provider's list of calendars took too long: what it had until then is mirrored",
+    }
+}
+
+fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
+    match outcome {
+        Some(ConsentOutcome::AnotherUser) => {
+            "the consent was another user's: connect again as the one whose calendars these are, or disconnect and connect \
+             the other as a new account"
+        }
+        Some(ConsentOutcome::MissingScopes { .. }) => {
+            "not all that is needed was granted: connect the account again, and leave all boxes ticked"
+        }
+        Some(ConsentOutcome::TooLate) => "the consent could not be redeemed in time: connect the account again",
+        _ => "the consent could not be used: connect the account again",
+    }
+}
+
+/// An instant as people read it.
+pub(crate) fn readable(at_ms: i64) -> String {
+    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn connected() -> AccountProgress {
+        AccountProgress {
+            has_tokens: true,
+            discoveries: 1,
+            calendars: BTreeSet::from([CalendarId::generate()]),
+            ..AccountProgress::default()
+        }
+    }
+
+    fn settled(outcome: ConsentOutcome, has_tokens: bool) -> CodeRedeemed {
+        CodeRedeemed::Settled { outcome, has_tokens }
+    }
+
     #[test]
-    fn subscriptions_hear_of_a_new_consent_when_the_list_was_read_with_it_also_where_the_account_missed_the_loss() {
-        let calendar_id = CalendarId::generate();
-        let mut progress = AccountProgress { calendars: BTreeSet::from([calendar_id]), ..AccountProgress::default() };
-        progress.regain_grant();
-        assert!(progress.to_tell.is_empty(), "whose consent it is nobody knows yet");
-        progress.lose_grant("a subscription found the grant before it dead");
-        progress.consent_is_good();
-        assert_eq!(progress.state(), AccountState::Connecting);
-        assert_eq!(progress.to_tell, BTreeMap::from([(calendar_id, false)]));
-        progress.to_tell.clear();
-        progress.consent_is_good();
-        assert!(progress.to_tell.is_empty(), "the daily list tells nobody anything");
+    fn a_consent_that_is_of_no_use_takes_nothing_away_that_works() {
+        let scopes = ConsentOutcome::MissingScopes { scopes: vec!["calendar".into()] };
+        for outcome in [ConsentOutcome::AnotherUser, ConsentOutcome::Refused, ConsentOutcome::TooLate, scopes] {
+            let mut progress = connected();
+            progress.consent_ends(&settled(outcome.clone(), true));
+            assert_eq!(progress, connected_like(&progress), "{outcome:?}");
+            assert_eq!(progress.state(), AccountState::Connected);
+
+            let mut new = AccountProgress::default();
+            new.consent_ends(&settled(outcome.clone(), false));
+            assert_eq!(new.state(), AccountState::NeedsReauth, "{outcome:?}");
+            assert!(new.detail().is_some());
+        }
+    }
+
+    fn connected_like(progress: &AccountProgress) -> AccountProgress {
+        AccountProgress { calendars: progress.calendars.clone(), ..connected() }
+    }
+
+    #[test]
+    fn a_good_consent_heals_and_all_subscriptions_hear_of_it() {
+        let mut progress = connected();
+        progress.lose_grant("a subscription found the grant dead");
+        progress.discovery_due_at_ms = i64::MAX;
+        progress.consent_ends(&settled(ConsentOutcome::Granted, true));
+        assert_eq!((progress.state(), progress.discovery_due_at_ms), (AccountState::Connected, 0));
+        assert!(progress.to_tell.values().all(|needs_reauth| !needs_reauth) && !progress.to_tell.is_empty());
+    }
+
+    #[test]
+    fn a_duplicate_names_the_account_that_was_there_before_and_is_healed_by_a_consent_that_asks_for_it() {
+        let other = AccountId::generate();
+        let mut progress = AccountProgress::default();
+        progress.consent_ends(&settled(ConsentOutcome::Duplicate { account_id: other }, false));
+        assert_eq!(progress.state(), AccountState::Duplicate);
+        assert!(progress.detail().unwrap().contains(&other.to_string()));
+        progress.consent_ends(&settled(ConsentOutcome::Granted, true));
+        assert_eq!((progress.state(), progress.duplicate_of), (AccountState::Connecting, None));
+    }
+
+    #[test]
+    fn the_largest_account_fits_into_a_payload_in_the_worst_moment() {
+        let calendars: BTreeSet<CalendarId> =
+            (0..evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX).map(|_| CalendarId::generate()).collect();
+        let mut progress = AccountProgress { calendars: calendars.clone(), ..AccountProgress::default() };
+        progress.to_ensure = calendars.clone();
+        progress.tell_all(true);
+        progress.ending.to_close = calendars;
+        let bytes = serde_json::to_vec(&progress).unwrap().len();
+        // Temporal takes 2 MiB, and sealing makes a payload a little larger.
+        assert!(bytes < 1_024 * 1_024, "{bytes} bytes");
     }
 }

@@ -3,7 +3,9 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, ChannelId, SyncReason, SyncStrategy};
+use evercal_domain::{
+    AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, SyncReason, SyncStrategy, Watched,
+};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -63,12 +65,12 @@ pub struct AccountActivities;
 #[expect(clippy::unimplemented, reason = "the macro asks for this body; implementations are in `activities/`")]
 impl AccountActivities {
     #[activity(name = names::REDEEM_CODE)]
-    pub async fn redeem_code(_input: AccountRef) -> Result<CodeRedeemed, ActivityError> {
+    pub async fn redeem_code(_input: RedeemInput) -> Result<CodeRedeemed, ActivityError> {
         unimplemented!()
     }
 
     #[activity(name = names::LIST_CALENDARS)]
-    pub async fn list_calendars(_input: ListCalendarsInput) -> Result<CalendarsListed, ActivityError> {
+    pub async fn list_calendars(_input: AccountRef) -> Result<CalendarsListed, ActivityError> {
         unimplemented!()
     }
 
@@ -108,8 +110,8 @@ impl RecordActivities {
 /// Input of `create_channel` and `renew_channel`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenChannelInput {
-    /// The calendar to watch.
-    pub calendar_id: CalendarId,
+    /// What to watch.
+    pub watched: Watched,
     /// The lifetime to ask for, in seconds. The provider may grant less.
     pub lifetime_s: u32,
 }
@@ -125,7 +127,7 @@ pub struct ChannelOpened {
     pub opened_at_ms: i64,
     /// When the provider ends it.
     pub expires_at_ms: i64,
-    /// All other channels of this calendar that may be alive: the old one, and those whose answer was lost.
+    /// All other channels on the same that may be alive: the old one, and those whose answer was lost.
     #[serde(default)]
     pub superseded: Vec<ChannelRef>,
 }
@@ -146,11 +148,11 @@ pub struct ChannelRef {
 /// Input of `stop_channel`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StopChannelInput {
-    /// Its calendar.
-    pub calendar_id: CalendarId,
+    /// What it watches.
+    pub watched: Watched,
     /// The channel.
     pub channel: ChannelRef,
-    /// Whether a notice brought it up, although the subscription does not know it.
+    /// Whether a notice brought it up, although its owner does not know it.
     #[serde(default)]
     pub stray: bool,
 }
@@ -173,8 +175,8 @@ pub enum ChannelSettled {
 /// Input of `close_channels`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CloseChannelsInput {
-    /// The calendar that ends.
-    pub calendar_id: CalendarId,
+    /// What nobody is to watch any more.
+    pub watched: Watched,
 }
 
 /// Answer of `close_channels`.
@@ -263,14 +265,13 @@ pub struct AccountRef {
     pub account_id: AccountId,
 }
 
-/// Input of `list_calendars`.
+/// Input of `redeem_code`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ListCalendarsInput {
+pub struct RedeemInput {
     /// The account.
     pub account_id: AccountId,
-    /// Somebody consented since the last list: it may have been another user.
-    #[serde(default)]
-    pub new_consent: bool,
+    /// The code cannot be good any more: end the consent without asking the provider.
+    pub give_up: bool,
 }
 
 /// Input of `revoke_account`.
@@ -284,14 +285,33 @@ pub struct RevokeInput {
 }
 
 /// Answer of `redeem_code`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum CodeRedeemed {
+    /// The consent has come to its end.
+    Settled {
+        /// What came of it.
+        outcome: ConsentOutcome,
+        /// Whether the account has tokens, of this consent or of one before it.
+        has_tokens: bool,
+    },
+    /// No consent waits, and what came of the last one is not remembered.
+    NothingWaits {
+        /// Whether the account has tokens.
+        has_tokens: bool,
+    },
+}
+
+/// Why a list of calendars was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum CodeRedeemed {
-    /// Tokens are stored.
-    Granted,
-    /// The provider refused the code, or a scope was not granted: somebody has to consent again.
-    #[serde(other)]
-    Refused,
+pub enum ListLimit {
+    /// It has more calendars than an account may have: the first ones are mirrored.
+    TooManyCalendars,
+    /// It has too many pages, as one that never ends has.
+    TooManyPages,
+    /// Reading it took too long.
+    TooSlow,
 }
 
 /// Answer of `list_calendars`.
@@ -305,18 +325,15 @@ pub enum CalendarsListed {
         /// The calendars whose subscription has to end.
         vanished: Vec<CalendarId>,
         /// Those of `listed` whose subscription waits for a person to act.
-        #[serde(default)]
         action_required: Vec<CalendarId>,
         /// The durations that are configured now.
         timing: Box<Timing>,
-        /// How changes are to be found now; older workers do not say.
-        #[serde(default)]
-        strategy: Option<SyncStrategy>,
+        /// How changes are to be found now.
+        strategy: SyncStrategy,
+        /// Why the list was not read to its end; `None` when it was.
+        incomplete: Option<ListLimit>,
     },
-    /// The new consent is another user's: nothing was compared, and their tokens are erased.
-    AnotherUser,
     /// The grant is dead.
-    #[serde(other)]
     NeedsReauth,
 }
 
@@ -380,6 +397,12 @@ pub struct AccountStateFact {
     pub state: AccountState,
     /// One sentence for people.
     pub detail: Option<String>,
+    /// When the channel on its list of calendars ends.
+    pub channel_expires_at_ms: Option<i64>,
     /// When.
     pub at_ms: i64,
+    /// Whether the state or the sentence is another one than before: news for the audit log.
+    pub is_news: bool,
+    /// Whether the account was in another state before.
+    pub is_new_state: bool,
 }

@@ -48,9 +48,6 @@ mod tests {
 
     #[test]
     fn payloads_from_before_there_were_strategies_read_as_what_was_true_then() {
-        let listed = serde_json::json!({"kind": "listed", "listed": [], "vanished": [], "timing": {}});
-        let listed: CalendarsListed = serde_json::from_value(listed).unwrap();
-        assert!(matches!(listed, CalendarsListed::Listed { strategy: None, .. }), "{listed:?}");
         let input = serde_json::json!({
             "calendar_id": CalendarId::generate(),
             "account_id": AccountId::generate(),

@@ -76,6 +76,14 @@ pub struct SubscriptionMissing {
     pub calendar_id: Option<CalendarId>,
 }
 
+/// An account's list of calendars changed, by a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListChanged {
+    /// The channel on which the notice came, where one is known.
+    pub channel: Option<ChannelHint>,
+}
+
 /// A subscription has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -1,29 +1,50 @@
-//! What an account does next.
+//! What an account does next, and what a failed call of it leads to.
 
-use evercal_domain::{CalendarId, SyncStrategy};
+use evercal_domain::{CalendarId, ProviderErrorKind, RetryClass, SyncStrategy};
+use serde::{Deserialize, Serialize};
 
-use crate::account::AccountProgress;
+use super::{jitter, waits};
+use crate::account::{AccountProgress, readable};
 use crate::contract::{AccountChanged, AccountInput};
+use crate::failure::FailedCall;
 use crate::retry::Timing;
+
+/// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
+/// have under way.
+pub const BATCH_MAX: usize = 50;
+/// The next call after one that was refused as such, in seconds: sooner than people look at the clock.
+const REFUSED_RETRY_S: u32 = 240;
+/// So many failures in a row are not worth a word to people.
+const FAILURES_UNSPOKEN: u32 = 2;
 
 /// The next thing for an account to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountStep {
-    /// Take everything down and end.
-    Disconnect,
-    /// Redeem the code that a consent brought.
-    Redeem,
-    /// Tell a subscription that the grant is dead, or works again.
-    TellGrant {
-        /// Which subscription.
-        calendar_id: CalendarId,
-        /// What to tell.
-        needs_reauth: bool,
+    /// Find out what there is to take down.
+    FindOpen,
+    /// Ask these subscriptions to end.
+    Close {
+        /// Which.
+        calendars: Vec<CalendarId>,
     },
-    /// Make sure that a subscription runs.
+    /// Wait until the subscriptions have ended.
+    AwaitClosed {
+        /// At most until then, as Unix milliseconds.
+        at_ms: i64,
+    },
+    /// Stop the channels on the list of calendars.
+    UnwatchList,
+    /// Give the grant back, erase everything and end.
+    GiveBack,
+    /// Tell subscriptions that the grant is dead, or works again.
+    TellGrant {
+        /// Which subscriptions, and what to tell.
+        calendars: Vec<(CalendarId, bool)>,
+    },
+    /// Make sure that subscriptions run.
     Ensure {
         /// Which.
-        calendar_id: CalendarId,
+        calendars: Vec<CalendarId>,
     },
     /// Read the list of calendars.
     Discover,
@@ -39,19 +60,18 @@ pub enum AccountStep {
 /// Decides the next step. The end comes first, then what a person did, then what follows from it.
 pub fn next_step(progress: &AccountProgress, now_ms: i64) -> AccountStep {
     if progress.disconnect.is_some() {
-        return AccountStep::Disconnect;
+        return next_step_to_the_end(progress, now_ms);
     }
-    if progress.code_waits {
-        return AccountStep::Redeem;
+    if !progress.to_tell.is_empty() {
+        let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, dead)| (*id, *dead)).collect();
+        return AccountStep::TellGrant { calendars };
     }
-    if let Some((calendar_id, needs_reauth)) = progress.to_tell.first_key_value() {
-        return AccountStep::TellGrant { calendar_id: *calendar_id, needs_reauth: *needs_reauth };
+    // Also with a dead grant: a subscription that was lost is there again when the next consent comes.
+    if !progress.to_ensure.is_empty() {
+        return AccountStep::Ensure { calendars: progress.to_ensure.iter().take(BATCH_MAX).copied().collect() };
     }
-    if progress.needs_reauth {
+    if progress.needs_reauth || progress.duplicate_of.is_some() || !progress.has_tokens {
         return AccountStep::Park;
-    }
-    if let Some(calendar_id) = progress.to_ensure.first() {
-        return AccountStep::Ensure { calendar_id: *calendar_id };
     }
     if progress.discovery_due_at_ms <= now_ms {
         return AccountStep::Discover;
@@ -59,76 +79,129 @@ pub fn next_step(progress: &AccountProgress, now_ms: i64) -> AccountStep {
     AccountStep::WaitUntil { at_ms: progress.discovery_due_at_ms }
 }
 
-/// What subscriptions have to hear of the settings that a worker has now, if anything. A strategy that it does not tell stays
-/// as it is.
-pub fn settings_changed(
-    input: &AccountInput,
-    timing: Timing,
-    strategy: Option<SyncStrategy>,
-) -> Option<AccountChanged> {
+/// Subscriptions first (their channels can be stopped only while the grant works), then the channels on the list, then the
+/// grant, then the tokens.
+fn next_step_to_the_end(progress: &AccountProgress, now_ms: i64) -> AccountStep {
+    let ending = &progress.ending;
+    let Some(closes_until_ms) = ending.closes_until_ms else { return AccountStep::FindOpen };
+    if !ending.to_close.is_empty() {
+        return AccountStep::Close { calendars: ending.to_close.iter().take(BATCH_MAX).copied().collect() };
+    }
+    if !progress.calendars.is_empty() && now_ms < closes_until_ms {
+        return AccountStep::AwaitClosed { at_ms: closes_until_ms };
+    }
+    if !ending.list_is_unwatched {
+        return AccountStep::UnwatchList;
+    }
+    match &progress.trouble {
+        Some(trouble) if trouble.until_ms > now_ms => AccountStep::WaitUntil { at_ms: trouble.until_ms },
+        _ => AccountStep::GiveBack,
+    }
+}
+
+/// Why a call waits, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The kind of the last failure.
+    pub word: String,
+    /// When the first of these failures was.
+    pub since_ms: i64,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When the call is made again.
+    pub until_ms: i64,
+    /// Whether the provider asked for the wait, and whether that is long enough to be shown.
+    pub wish: Option<Wish>,
+}
+
+/// A provider's wish to be left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Whether people see it, with its end.
+    pub is_shown: bool,
+}
+
+impl Trouble {
+    /// The sentence for people, where there is something to say: once it is more than a passing failure.
+    pub fn sentence(&self, doing: &str) -> Option<String> {
+        if self.wish.is_some_and(|wish| wish.is_shown) {
+            return Some(format!("the provider asked to wait until {}", readable(self.until_ms)));
+        }
+        if self.word == ProviderErrorKind::ClientRefused.as_str() {
+            let since = readable(self.since_ms);
+            return Some(format!(
+                "the provider does not accept this installation's OAuth client, since {since}: its operator has to act"
+            ));
+        }
+        (self.failures > FAILURES_UNSPOKEN).then(|| {
+            format!("it could not be {doing} since {} ({}); it is tried again", readable(self.since_ms), self.word)
+        })
+    }
+}
+
+/// What a failed call leads to: when it is made again, and what people are told meanwhile.
+pub(crate) fn after_failure(
+    before: Option<&Trouble>,
+    failed: &FailedCall,
+    timing: &Timing,
+    id: &str,
+    now_ms: i64,
+) -> Trouble {
+    let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
+    // A wish that was kept to its end and is heard again is a repeated one.
+    let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until_ms <= now_ms);
+    let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated);
+    let refused = failed.kind.is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
+    let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let most_ms = u64::from(timing.account_retry_s) * 1_000;
+    let base_ms = if refused { u64::from(REFUSED_RETRY_S) * 1_000 } else { doubled_ms.min(most_ms) };
+    let less_ms = jitter::place(id, &format!("account retry {failures}"), base_ms / 10 + 1);
+    let pause_ms = i64::try_from(base_ms - less_ms).unwrap_or(i64::MAX);
+    Trouble {
+        word: failed.word().to_owned(),
+        since_ms: before.map_or(now_ms, |trouble| trouble.since_ms),
+        failures,
+        until_ms: now_ms.saturating_add(pause_ms.max(wish_ms)),
+        wish: (wish_ms > 0).then(|| Wish { is_shown: waits::is_shown(wish_ms) }),
+    }
+}
+
+/// How long a code is tried for, in milliseconds: Google's are good for ten minutes.
+pub const CODE_LIVES_MS: i64 = 10 * 60 * 1_000;
+/// Between two attempts at a code at most, in milliseconds: what the provider asks for beyond that would cost the consent.
+const CODE_PAUSE_MAX_MS: i64 = 15 * 1_000;
+
+/// What a failed redemption leads to. It is tried for as long as the code lives, and no wish is kept that outlives it.
+pub(crate) fn after_failed_redemption(
+    before: Option<&Trouble>,
+    failed: &FailedCall,
+    timing: &Timing,
+    id: &str,
+    now_ms: i64,
+) -> Trouble {
+    let trouble = after_failure(before, failed, timing, id, now_ms);
+    Trouble { until_ms: trouble.until_ms.min(now_ms + CODE_PAUSE_MAX_MS), wish: None, ..trouble }
+}
+
+/// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
+const LIST_SPACING_MS: i64 = 2_000;
+
+/// When the list is read because the provider announced a change of it. A wait that it asked for is kept.
+pub fn due_after_notice(progress: &AccountProgress, now_ms: i64) -> i64 {
+    let spaced_ms = now_ms.max(progress.listed_at_ms + LIST_SPACING_MS);
+    let asked_ms = progress.trouble.as_ref().map_or(spaced_ms, |trouble| trouble.until_ms.max(spaced_ms));
+    progress.discovery_due_at_ms.min(asked_ms)
+}
+
+/// What subscriptions have to hear of the settings that a worker has now, if anything.
+pub fn settings_changed(input: &AccountInput, timing: Timing, strategy: SyncStrategy) -> Option<AccountChanged> {
     let change = AccountChanged {
         timing: Some(timing).filter(|timing| *timing != input.timing),
-        strategy: strategy.filter(|strategy| *strategy != input.strategy),
+        strategy: Some(strategy).filter(|strategy| *strategy != input.strategy),
         ..AccountChanged::default()
     };
     (change != AccountChanged::default()).then_some(change)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn connected() -> AccountProgress {
-        AccountProgress { discovery_due_at_ms: 1_000, ..AccountProgress::default() }
-    }
-
-    fn input() -> AccountInput {
-        AccountInput {
-            account_id: evercal_domain::AccountId::generate(),
-            tenant_id: evercal_domain::TenantId::generate(),
-            provider: evercal_domain::Provider::Google,
-            timing: Timing::default(),
-            strategy: SyncStrategy::Webhook,
-            carried: None,
-        }
-    }
-
-    #[test]
-    fn subscriptions_hear_of_settings_that_changed_and_of_no_others() {
-        let changed = |timing: Timing, strategy| settings_changed(&input(), timing, strategy);
-        assert_eq!(changed(Timing::default(), Some(SyncStrategy::Webhook)), None);
-        assert_eq!(changed(Timing::default(), None), None, "an older worker tells no strategy");
-        let hybrid = changed(Timing::default(), Some(SyncStrategy::Hybrid)).unwrap();
-        assert_eq!((hybrid.timing, hybrid.strategy), (None, Some(SyncStrategy::Hybrid)));
-        let often = Timing { polling_interval_s: 60, ..Timing::default() };
-        let change = changed(often.clone(), None).unwrap();
-        assert_eq!((change.timing, change.strategy, change.needs_reauth), (Some(often), None, None));
-    }
-
-    #[test]
-    fn a_connected_account_looks_again_when_it_is_due() {
-        assert_eq!(next_step(&connected(), 999), AccountStep::WaitUntil { at_ms: 1_000 });
-        assert_eq!(next_step(&connected(), 1_000), AccountStep::Discover);
-    }
-
-    #[test]
-    fn a_dead_grant_stops_everything_but_a_new_consent_and_the_end() {
-        let calendar_id = CalendarId::generate();
-        let mut progress = AccountProgress { needs_reauth: true, ..connected() };
-        progress.to_ensure.insert(calendar_id);
-        assert_eq!(next_step(&progress, 5_000), AccountStep::Park);
-        progress.code_waits = true;
-        assert_eq!(next_step(&progress, 5_000), AccountStep::Redeem);
-        progress.disconnect = Some("asked".into());
-        assert_eq!(next_step(&progress, 5_000), AccountStep::Disconnect);
-    }
-
-    #[test]
-    fn subscriptions_hear_of_the_grant_before_they_are_started() {
-        let calendar_id = CalendarId::generate();
-        let mut progress = connected();
-        progress.to_ensure.insert(calendar_id);
-        progress.to_tell.insert(calendar_id, false);
-        assert_eq!(next_step(&progress, 0), AccountStep::TellGrant { calendar_id, needs_reauth: false });
-    }
-}
+mod tests;

@@ -3,5 +3,6 @@
 pub mod account;
 pub mod channel;
 pub mod jitter;
+pub mod list_channel;
 pub mod sync;
 pub mod waits;

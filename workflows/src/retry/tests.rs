@@ -106,8 +106,8 @@ fn every_other_call_has_the_limits_of_its_kind() {
     let account = Row {
         queue: names::QUEUE_GOOGLE,
         attempts_max: 0,
-        first_interval_s: 30,
-        interval_max_s: Some(3600),
+        first_interval_s: 1,
+        interval_max_s: Some(10),
         start_to_close_s: Some(90),
         schedule_to_close_s: None,
         permanent_kinds_are_final: true,
@@ -119,8 +119,9 @@ fn every_other_call_has_the_limits_of_its_kind() {
         ActivityCancellationType::WaitCancellationCompleted,
         "what it writes down must not come after the end"
     );
-    let back = Row { schedule_to_close_s: Some(DAY_S), ..account };
-    assert_eq!(row(&revocation(&timing, &token, "give the grant back")), back, "erasing does not wait for ever");
+    let redeem = redemption(&timing, &token, "redeem the code");
+    assert_eq!(row(&redeem), Row { queue: names::QUEUE_CHANNELS, ..account }, "beside the imports");
+    assert_eq!(redeem.priority.unwrap().priority_key, Some(1), "and before everything else");
     let write = Row {
         queue: names::QUEUE_STORE,
         attempts_max: 0,
@@ -146,6 +147,5 @@ fn what_an_operator_sets_reaches_the_calls() {
     let sync = row(&sync(&timing, SyncReason::Notice));
     assert_eq!((sync.first_interval_s, sync.start_to_close_s), (2, Some(5)));
     assert_eq!(row(&channel_attempt(&timing, &token, "open")).schedule_to_close_s, Some(7));
-    let back = row(&revocation(&timing, &token, "give back"));
-    assert_eq!((back.first_interval_s, back.schedule_to_close_s), (2, Some(9)));
+    assert_eq!(row(&channel_stop(&timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
 }

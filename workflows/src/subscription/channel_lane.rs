@@ -70,7 +70,8 @@ fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: bool) {
     ctx.state_mut(|s| s.state.channel.attempting = true);
     let (timing, id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
-    let input = OpenChannelInput { calendar_id: id, lifetime_s: lifetime_s(&timing, &id.to_string()) };
+    let watched = ctx.state(SubscriptionWorkflow::watched);
+    let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
     let result = if renewal {
         publish(ctx, detached).await;
         let options = retry::channel_attempt(&timing, detached, "renew the channel");
@@ -102,7 +103,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let at_ms = now_ms(ctx);
     let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at_ms));
     let options = retry::channel_stop(&timing, patience_s, detached, summary);
-    let input = StopChannelInput { calendar_id, channel, stray };
+    let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
     let failed = settled.as_ref().err().map(FailedCall::from_error);
@@ -191,7 +192,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     let _never_cancelled = condition(ctx, detached, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
     let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
-    let input = CloseChannelsInput { calendar_id };
+    let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
         if let Err(error) = &closed {

@@ -11,6 +11,7 @@ mod publish;
 mod state;
 mod sync_lane;
 
+use evercal_domain::Watched;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -205,6 +206,11 @@ impl SubscriptionWorkflow {
 }
 
 impl SubscriptionWorkflow {
+    /// What its channels watch.
+    fn watched(&self) -> Watched {
+        Watched::Calendar { account_id: self.input.account_id, calendar_id: self.input.calendar_id }
+    }
+
     /// Whether lanes should return: hand-over or end.
     fn ends(&self) -> bool {
         self.rotate || self.state.close.is_some()

@@ -18,6 +18,9 @@ const RATE_REASONS: [&str; 5] = [
 ];
 /// OAuth errors that say that the grant is dead, wherever they come from.
 const DEAD_GRANT_REASONS: [&str; 2] = ["invalid_grant", "admin_policy_enforced"];
+/// OAuth errors that speak of our own client: no user's consent helps
+/// (<https://developers.google.com/identity/protocols/oauth2/web-server>, "Errors").
+const OWN_CLIENT_REASONS: [&str; 4] = ["invalid_client", "unauthorized_client", "deleted_client", "org_internal"];
 /// OAuth errors that pass.
 const TRANSIENT_OAUTH_REASONS: [&str; 3] = ["internal_failure", "server_error", "temporarily_unavailable"];
 
@@ -57,7 +60,7 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
     }
     match status {
         // Nobody's access token is refused there: it is our client's id or secret.
-        401 if call == REVOKE => Kind::InvalidRequest,
+        401 if call == REVOKE => Kind::ClientRefused,
         401 => Kind::TokenRefreshNeeded,
         403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
         403 => Kind::Forbidden,
@@ -84,6 +87,7 @@ fn kind_of_token_error(status: u16, body: &ErrorBody) -> ProviderErrorKind {
 
     match status {
         400..=499 if body.has_any(&TRANSIENT_OAUTH_REASONS) => Kind::TemporaryFailure,
+        400..=499 if body.has_any(&OWN_CLIENT_REASONS) => Kind::ClientRefused,
         // Too many refreshes are refused with 403 and a page of HTML too.
         403 | 429 => Kind::RateLimited,
         404 | 408 | 410 => Kind::TemporaryFailure,

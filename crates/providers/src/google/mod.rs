@@ -21,7 +21,7 @@ use crate::provider::{
     CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PAGE_TOO_LARGE, PageToken,
     ReadPosition, error_without_answer,
 };
-use requests::LIST_EVENTS;
+use requests::{LIST_EVENTS, WATCH_CALENDARS, WATCH_EVENTS};
 
 /// Google, or the simulator that stands in for it.
 pub struct GoogleProvider {
@@ -59,6 +59,11 @@ impl CalendarProvider for GoogleProvider {
         parse::calendars_page(&answer)
     }
 
+    async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError> {
+        let answer = self.send(requests::primary_calendar(&self.settings, context)).await?;
+        parse::calendar_id(&answer)
+    }
+
     async fn read_events(
         &self,
         context: &CallContext,
@@ -82,7 +87,16 @@ impl CalendarProvider for GoogleProvider {
         request: &ChannelRequest,
     ) -> Result<ChannelGrant, ProviderError> {
         let answer = self.send(requests::watch_events(&self.settings, context, calendar, request)).await?;
-        parse::channel_grant(&answer)
+        parse::channel_grant(WATCH_EVENTS, &answer)
+    }
+
+    async fn open_list_channel(
+        &self,
+        context: &CallContext,
+        request: &ChannelRequest,
+    ) -> Result<ChannelGrant, ProviderError> {
+        let answer = self.send(requests::watch_calendars(&self.settings, context, request)).await?;
+        parse::channel_grant(WATCH_CALENDARS, &answer)
     }
 
     async fn close_channel(

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use evercal_domain::ProviderError;
 use evercal_domain::account::Secret;
-use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::{Body, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use url::Url;
 
 use super::errors::unreadable_answer;
 use super::{GoogleProvider, GoogleSettings};
-use crate::oauth::{AuthorizationRequest, OAuthProvider, TokenGrant};
+use crate::oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant};
 
 /// The token endpoint, in errors.
 pub(super) const TOKEN: &str = "oauth.token";
@@ -51,10 +51,10 @@ impl OAuthProvider for GoogleProvider {
         code: &Secret,
         code_verifier: &Secret,
         redirect_uri: &str,
-    ) -> Result<TokenGrant, ProviderError> {
+    ) -> Result<RedeemedCode, ProviderError> {
         let answer = self.send(redeem_code_request(&self.settings, code, code_verifier, redirect_uri)).await?;
         let grant = token_grant(&answer)?;
-        require_scopes(&self.settings, grant)
+        Ok(with_all_scopes(&self.settings, grant))
     }
 
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError> {
@@ -125,12 +125,10 @@ fn token_grant(answer: &HttpResponse) -> Result<TokenGrant, ProviderError> {
 
 /// Users can untick single scopes on the consent page. No `scope` in the answer means all that was asked for (RFC 6749
 /// section 5.1).
-fn require_scopes(settings: &GoogleSettings, mut grant: TokenGrant) -> Result<TokenGrant, ProviderError> {
+fn with_all_scopes(settings: &GoogleSettings, mut grant: TokenGrant) -> RedeemedCode {
     let granted = grant.scope.get_or_insert_with(|| settings.scopes.join(" "));
     let granted: Vec<&str> = granted.split_whitespace().collect();
-    if settings.scopes.iter().all(|needed| granted.contains(&needed.as_str())) {
-        Ok(grant)
-    } else {
-        Err(ProviderError::without_answer(ProviderErrorKind::Forbidden, TOKEN).with_reason("insufficientScope"))
-    }
+    let missing: Vec<String> =
+        settings.scopes.iter().filter(|needed| !granted.contains(&needed.as_str())).cloned().collect();
+    if missing.is_empty() { RedeemedCode::Granted(grant) } else { RedeemedCode::MissingScopes(missing) }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
-use super::requests::{LIST_CALENDARS, LIST_EVENTS, WATCH_EVENTS};
+use super::requests::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
 use crate::page_size;
 use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
 
@@ -57,9 +57,20 @@ pub(super) fn calendars_page(answer: &HttpResponse) -> Result<CalendarsPage, Pro
     Ok(CalendarsPage { calendars, unreadable, next: page.next_page_token.map(PageToken::new) })
 }
 
-/// The answer of `events.watch`.
-pub(super) fn channel_grant(answer: &HttpResponse) -> Result<ChannelGrant, ProviderError> {
-    let unreadable = || unreadable_answer(WATCH_EVENTS, answer);
+/// The id in the answer of `calendarList.get`.
+pub(super) fn calendar_id(answer: &HttpResponse) -> Result<ProviderCalendarId, ProviderError> {
+    #[derive(Deserialize)]
+    struct WireId {
+        id: String,
+    }
+    let unreadable = || unreadable_answer(GET_CALENDAR, answer);
+    let wire: WireId = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
+    if is_usable_id(&wire.id) { Ok(ProviderCalendarId::new(wire.id)) } else { Err(unreadable()) }
+}
+
+/// The answer of `events.watch` and `calendarList.watch`.
+pub(super) fn channel_grant(call: &'static str, answer: &HttpResponse) -> Result<ChannelGrant, ProviderError> {
+    let unreadable = || unreadable_answer(call, answer);
     let wire: WireChannel = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
     let expires_at = wire.expiration.instant().ok_or_else(unreadable)?;
     Ok(ChannelGrant { resource_id: wire.resource_id, expires_at })

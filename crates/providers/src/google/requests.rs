@@ -12,6 +12,10 @@ use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMU
 
 /// `calendarList.list`, by Google's own name of the method.
 pub(super) const LIST_CALENDARS: &str = "calendar.calendarList.list";
+/// `calendarList.get`.
+pub(super) const GET_CALENDAR: &str = "calendar.calendarList.get";
+/// `calendarList.watch`.
+pub(super) const WATCH_CALENDARS: &str = "calendar.calendarList.watch";
 /// `events.list`.
 pub(super) const LIST_EVENTS: &str = "calendar.events.list";
 /// `events.watch`.
@@ -37,6 +41,13 @@ pub(super) fn list_calendars(
         }
     }
     authorized(HttpRequest::get(LIST_CALENDARS, url), context)
+}
+
+/// The user's own calendar, by the word that Google takes for its id; of the answer, the id only.
+pub(super) fn primary_calendar(settings: &GoogleSettings, context: &CallContext) -> HttpRequest {
+    let mut url = endpoint(settings, &["users", "me", "calendarList", "primary"]);
+    url.query_pairs_mut().append_pair("fields", "id");
+    authorized(HttpRequest::get(GET_CALENDAR, url), context)
 }
 
 /// One page of events: masters and exceptions.
@@ -80,16 +91,30 @@ pub(super) fn watch_events(
     calendar: &ProviderCalendarId,
     request: &ChannelRequest,
 ) -> HttpRequest {
-    let body = json!({
+    let url = endpoint(settings, &["calendars", calendar.as_str(), "events", "watch"]);
+    authorized(HttpRequest::post(WATCH_EVENTS, url, Body::Json(wanted_channel(request))), context)
+}
+
+/// Opens a channel on the user's list of calendars
+/// (<https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/watch>).
+pub(super) fn watch_calendars(
+    settings: &GoogleSettings,
+    context: &CallContext,
+    request: &ChannelRequest,
+) -> HttpRequest {
+    let url = endpoint(settings, &["users", "me", "calendarList", "watch"]);
+    authorized(HttpRequest::post(WATCH_CALENDARS, url, Body::Json(wanted_channel(request))), context)
+}
+
+fn wanted_channel(request: &ChannelRequest) -> serde_json::Value {
+    json!({
         "id": request.id.to_string(),
         "type": "web_hook",
         "address": request.address.as_str(),
         "token": request.token.expose(),
         // The discovery document types it as a string that holds Unix milliseconds.
         "expiration": request.expires_at.timestamp_millis().to_string(),
-    });
-    let url = endpoint(settings, &["calendars", calendar.as_str(), "events", "watch"]);
-    authorized(HttpRequest::post(WATCH_EVENTS, url, Body::Json(body)), context)
+    })
 }
 
 /// Closes a channel.

@@ -70,8 +70,8 @@ impl ScriptedOAuth {
 
 #[async_trait]
 impl OAuthProvider for ScriptedOAuth {
-    async fn redeem_code(&self, code: &Secret, _: &Secret, _: &str) -> Result<TokenGrant, ProviderError> {
-        self.answer(code).await
+    async fn redeem_code(&self, code: &Secret, _: &Secret, _: &str) -> Result<RedeemedCode, ProviderError> {
+        self.answer(code).await.map(RedeemedCode::Granted)
     }
 
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError> {
@@ -142,20 +142,11 @@ fn start() -> DateTime<Utc> {
 }
 
 fn stored_token(access_token: &str, lives_for: TimeDelta) -> Credentials {
-    Credentials::Tokens {
+    Credentials {
         access_token: Secret::new(access_token),
         access_token_expires_at: start() + lives_for,
         refresh_token: Secret::new("refresh-1"),
         scope: "read".into(),
-    }
-}
-
-fn code(code: &str) -> Credentials {
-    Credentials::AuthorizationCode {
-        code: Secret::new(code),
-        code_verifier: Secret::new("verifier"),
-        redirect_uri: "https://evercal.example/callback".into(),
-        before: None,
     }
 }
 
@@ -200,30 +191,9 @@ async fn a_stored_token_is_used_until_shortly_before_its_end() {
 async fn a_refresh_keeps_the_old_refresh_token_and_scope_where_no_new_one_comes() {
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [Ok(grant("a2"))]);
     world.token().await.unwrap();
-    let Credentials::Tokens { access_token, access_token_expires_at, refresh_token, scope } = world.stored() else {
-        panic!("no tokens");
-    };
+    let Credentials { access_token, access_token_expires_at, refresh_token, scope } = world.stored();
     assert_eq!((access_token.expose(), access_token_expires_at), ("a2", start() + HOUR));
     assert_eq!((refresh_token.expose(), scope.as_str()), ("refresh-1", "read"));
-}
-
-#[tokio::test]
-async fn a_refused_code_gives_way_to_the_tokens_that_were_there_before_it() {
-    let Credentials::AuthorizationCode { code, code_verifier, redirect_uri, .. } = code("c1") else { panic!("a code") };
-    for kind in [ProviderErrorKind::GrantRevoked, ProviderErrorKind::Forbidden, ProviderErrorKind::InvalidRequest] {
-        let before = Some(Box::new(stored_token("a1", HOUR)));
-        let waiting = Credentials::AuthorizationCode {
-            code: code.clone(),
-            code_verifier: code_verifier.clone(),
-            redirect_uri: redirect_uri.clone(),
-            before,
-        };
-        let world = world(Some(waiting), [Err(refused(kind))]);
-        world.tokens.reload(world.account).await.unwrap();
-        assert_eq!(world.token().await.unwrap(), "a1");
-        assert!(matches!(world.stored(), Credentials::Tokens { .. }));
-        assert_eq!(world.presented(), ["c1"], "a refused code is not tried again");
-    }
 }
 
 #[tokio::test]
@@ -368,18 +338,16 @@ async fn the_loser_of_a_swap_uses_the_winners_token() {
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [Ok(grant("ours"))]);
     *world.oauth.rival.lock().unwrap() = Some(stored_token("theirs", HOUR));
     assert_eq!(world.token().await.unwrap(), "theirs");
-    let Credentials::Tokens { access_token, .. } = world.stored() else { panic!("no tokens") };
-    assert_eq!(access_token.expose(), "theirs");
+    assert_eq!(world.stored().access_token.expose(), "theirs");
 }
 
 #[tokio::test]
 async fn a_new_consent_during_a_refused_refresh_is_taken() {
     let dead = Err(refused(ProviderErrorKind::GrantRevoked));
-    let first = TokenGrant { refresh_token: Some(Secret::new("refresh-2")), ..grant("a2") };
-    let world = world(Some(stored_token("a1", TimeDelta::zero())), [dead, Ok(first)]);
-    *world.oauth.rival.lock().unwrap() = Some(code("new-code"));
+    let world = world(Some(stored_token("a1", TimeDelta::zero())), [dead]);
+    *world.oauth.rival.lock().unwrap() = Some(stored_token("a2", HOUR));
     assert_eq!(world.token().await.unwrap(), "a2");
-    assert_eq!(world.presented(), ["refresh-1", "new-code"]);
+    assert_eq!(world.presented(), ["refresh-1"]);
 }
 
 #[tokio::test]
@@ -390,31 +358,43 @@ async fn a_dead_grant_is_told_and_changes_nothing_in_the_store() {
     assert_eq!(world.store.row.lock().unwrap().as_ref().unwrap().version, 1);
 }
 
-#[tokio::test]
-async fn a_waiting_code_becomes_tokens_once() {
-    let first = TokenGrant { refresh_token: Some(Secret::new("refresh-1")), scope: Some("read".into()), ..grant("a1") };
-    let world = world(Some(code("the-code")), [Ok(first)]);
-    world.tokens.reload(world.account).await.unwrap();
-    assert_eq!(world.token().await.unwrap(), "a1");
-    assert_eq!(world.presented(), ["the-code"]);
-    let Credentials::Tokens { refresh_token, scope, .. } = world.stored() else { panic!("no tokens") };
-    assert_eq!((refresh_token.expose(), scope.as_str()), ("refresh-1", "read"));
+/// Redeems a code for which the token endpoint answers this.
+async fn redeem(world: &World) -> Result<RedeemedTokens, ProviderError> {
+    let (code, verifier) = (Secret::new("the-code"), Secret::new("verifier"));
+    world.tokens.redeem(&code, &verifier, "https://evercal.example/callback").await
 }
 
 #[tokio::test]
-async fn a_reconnect_redeems_its_code_though_an_old_token_still_works() {
-    let first = TokenGrant { refresh_token: Some(Secret::new("refresh-2")), ..grant("a2") };
+async fn what_a_code_is_worth_leaves_the_tokens_of_the_account_as_they_are() {
+    let first = TokenGrant { refresh_token: Some(Secret::new("refresh-2")), scope: Some("read".into()), ..grant("a2") };
     let world = world(Some(stored_token("a1", HOUR)), [Ok(first)]);
+    let redeemed = redeem(&world).await.unwrap();
+    let RedeemedTokens::Granted(Credentials { access_token, refresh_token, .. }) = redeemed else { panic!("granted") };
+    assert_eq!((access_token.expose(), refresh_token.expose()), ("a2", "refresh-2"));
+    assert_eq!(world.token().await.unwrap(), "a1");
+    assert_eq!(world.presented(), ["the-code"]);
+}
+
+#[tokio::test]
+async fn once_an_account_is_forgotten_its_new_tokens_are_read_though_an_old_one_still_works() {
+    let world = world(Some(stored_token("a1", HOUR)), []);
     world.token().await.unwrap();
-    world.store.put(code("new-code"));
-    world.tokens.reload(world.account).await.unwrap();
+    world.store.put(stored_token("a2", HOUR));
+    world.tokens.forget(world.account).await;
     assert_eq!(world.token().await.unwrap(), "a2");
 }
 
 #[tokio::test]
+async fn redeemed_tokens_that_are_about_to_end_are_made_fresh() {
+    let world = world(None, [Ok(grant("a2"))]);
+    assert_eq!(world.tokens.fresh(&stored_token("a1", HOUR)).await.unwrap(), stored_token("a1", HOUR));
+    let fresh = world.tokens.fresh(&stored_token("a1", TimeDelta::zero())).await.unwrap();
+    assert_eq!((fresh.access_token.expose(), fresh.refresh_token.expose()), ("a2", "refresh-1"));
+}
+
+#[tokio::test]
 async fn a_consent_without_a_refresh_token_has_to_be_given_again() {
-    let world = world(Some(code("the-code")), [Ok(grant("a1"))]);
-    let Err(TokenError::Provider(error)) = world.token().await else { panic!("accepted") };
+    let error = redeem(&world(None, [Ok(grant("a1"))])).await.unwrap_err();
     assert_eq!((error.kind, error.reason.as_deref()), (ProviderErrorKind::GrantRevoked, Some("noRefreshToken")));
 }
 

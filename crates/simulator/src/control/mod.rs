@@ -116,6 +116,18 @@ impl Control {
         })
     }
 
+    /// Renames a calendar, or moves it to another zone, as its owner would.
+    pub fn patch_calendar(&self, calendar: &str, summary: &str, time_zone: &str) -> Result<(), ControlError> {
+        self.with(|world| {
+            let mut record = need_calendar(world, calendar)?.record.clone();
+            summary.clone_into(&mut record.summary);
+            time_zone.clone_into(&mut record.time_zone);
+            world.save_calendar(record);
+            world.touch_list_entries(calendar);
+            Ok(())
+        })
+    }
+
     /// Inserts an event as the calendar's owner would.
     pub fn insert_event(&self, calendar: &str, event: Map<String, Value>) -> Result<Map<String, Value>, ControlError> {
         self.with(|world| {

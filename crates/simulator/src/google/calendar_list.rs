@@ -298,6 +298,15 @@ impl World {
         }
     }
 
+    /// A calendar's own fields, or what somebody may do with it, changed: each list that has it changes with it.
+    pub(crate) fn touch_list_entries(&mut self, calendar: &str) {
+        let listing = self.google.users.values().filter_map(|user| user.list.get(calendar));
+        let entries: Vec<ListEntry> = listing.filter(|entry| !entry.deleted).cloned().collect();
+        for entry in entries {
+            self.save_list_entry(entry);
+        }
+    }
+
     fn save_list_entry(&mut self, mut entry: ListEntry) -> ListEntry {
         if let Some(owner) = self.google.users.get_mut(&entry.user) {
             owner.list_version += 1;

@@ -35,6 +35,11 @@ impl User {
     pub(crate) fn new(record: UserRecord) -> Self {
         Self { record, list: BTreeMap::new(), list_version: 0 }
     }
+
+    /// Whether a calendar is in the user's list.
+    pub(crate) fn lists(&self, calendar: &str) -> bool {
+        self.list.get(calendar).is_some_and(|entry| !entry.deleted)
+    }
 }
 
 impl World {

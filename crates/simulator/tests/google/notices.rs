@@ -244,6 +244,22 @@ async fn a_bulk_change_may_be_announced_once_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_watched_calendar_list_tells_of_renamed_and_rezoned_calendars() {
+    let world = World::start().await;
+    let receiver = Receiver::start().await;
+    let body = json!({"id": "list", "type": "web_hook", "address": receiver.address});
+    world.post("users/me/calendarList/watch", body).await.ok();
+    let token = world.get("users/me/calendarList").await.ok()["nextSyncToken"].as_str().unwrap().to_owned();
+    for (number, change) in [json!({"summary": "Renamed"}), json!({"timeZone": "Asia/Tokyo"})].into_iter().enumerate() {
+        world.patch("calendars/primary", change).await.ok();
+        receiver.wait_for(number + 2).await;
+    }
+    let changed = world.get(&format!("users/me/calendarList?syncToken={token}")).await.ok();
+    let [entry] = changed["items"].as_array().unwrap().as_slice() else { panic!("{changed}") };
+    assert_eq!((&entry["summary"], &entry["timeZone"]), (&json!("Renamed"), &json!("Asia/Tokyo")));
+}
+
+#[tokio::test]
 async fn a_watched_calendar_list_tells_of_new_calendars() {
     let world = World::start().await;
     let receiver = Receiver::start().await;

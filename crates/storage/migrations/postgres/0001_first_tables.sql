@@ -39,9 +39,19 @@ CREATE TABLE accounts (
     state_changed_at    BIGINT NOT NULL,
     credentials         BYTEA,
     credentials_version BIGINT NOT NULL,
-    grant_subject       TEXT
+    -- Whose grant it is, as a hash.
+    grant_subject       TEXT,
+    -- A consent that came back and is not settled; sealed like the credentials, and beside them.
+    consent             BYTEA,
+    consent_version     BIGINT NOT NULL DEFAULT 0,
+    -- When the list of calendars was last read.
+    listed_at           BIGINT,
+    -- When the channel on the list of calendars ends.
+    channel_expires_at  BIGINT
 );
 CREATE INDEX accounts_by_tenant ON accounts (tenant_id, id);
+-- Those that a workflow has yet to hear of, or to take down.
+CREATE INDEX accounts_unsettled ON accounts (id) WHERE consent IS NOT NULL OR state IN ('connecting', 'disconnecting');
 CREATE INDEX accounts_by_grant ON accounts (grant_subject) WHERE grant_subject IS NOT NULL;
 
 -- Consents under way, each good for one use. No reference to accounts: a new account does not exist yet.
@@ -54,9 +64,17 @@ CREATE TABLE authorizations (
     code_verifier BYTEA  NOT NULL,
     redirect_uri  TEXT   NOT NULL,
     created_at    BIGINT NOT NULL,
-    expires_at    BIGINT NOT NULL
+    expires_at    BIGINT NOT NULL,
+    -- Whether a user who is connected already may be connected once more.
+    allow_duplicate BOOLEAN NOT NULL,
+    -- When it came back, and the SHA-256 of what it came back with: the same once more is a reload of the page.
+    taken_at      BIGINT,
+    answer_hash   BYTEA,
+    -- What came of it (JSON), once that is known.
+    outcome       TEXT
 );
 CREATE INDEX authorizations_by_expiry ON authorizations (expires_at);
+CREATE INDEX authorizations_by_account ON authorizations (account_id, taken_at);
 
 -- Mirrored calendars: what the provider says, the subscription's state, and how far the reading has come.
 CREATE TABLE calendars (
@@ -108,13 +126,16 @@ CREATE TABLE mirror_revisions (
 -- The register of push channels; no provider lists them.
 CREATE TABLE channels (
     id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
-    calendar_id TEXT   NOT NULL REFERENCES calendars (id),
+    account_id  TEXT   NOT NULL REFERENCES accounts (id),
+    -- NULL where it watches the account's list of calendars.
+    calendar_id TEXT   REFERENCES calendars (id),
     resource_id TEXT,
     state       TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL
 );
 CREATE INDEX channels_by_calendar ON channels (calendar_id, id);
+CREATE INDEX channels_by_list ON channels (account_id, id) WHERE calendar_id IS NULL;
 
 -- The mirror: single events, masters, exceptions and cancelled occurrences. Here, and in the next two tables, the calendar is
 -- no reference: each transaction that writes them has changed its calendar's row first, which is never deleted, and a check
@@ -241,4 +262,15 @@ CREATE TABLE installation (
     id         TEXT   NOT NULL,
     -- When a process showed last that it can write.
     written_at BIGINT NOT NULL
+);
+
+-- Work that one of several processes does for all, such as telling every calendar to catch up.
+CREATE TABLE claims (
+    name       TEXT   NOT NULL PRIMARY KEY,
+    -- Who does it, until when; afterwards anybody may.
+    holder     TEXT   NOT NULL,
+    held_until BIGINT NOT NULL,
+    -- How often it was begun, and the last one that was done to its end. Counted, since clocks differ.
+    begun      BIGINT NOT NULL,
+    done       BIGINT NOT NULL
 );

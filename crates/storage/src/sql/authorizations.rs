@@ -9,14 +9,35 @@ use crate::error::StoreError;
 use crate::types::AuthorizationAttempt;
 use evercal_sealing::{Keyring, Place};
 
-pub const DELETE_EXPIRED: &str = "DELETE FROM authorizations WHERE expires_at <= $1";
+/// Those that came back are kept a little longer than they were good for, for the page in the browser.
+pub const DELETE_EXPIRED: &str =
+    "DELETE FROM authorizations WHERE expires_at <= $1 AND (taken_at IS NULL OR expires_at <= $2)";
 
 pub const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, provider, account_id, label, \
-     code_verifier, redirect_uri, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+     code_verifier, redirect_uri, created_at, expires_at, allow_duplicate) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-/// Deleting and reading in one statement is what makes an attempt good for one use.
-pub const TAKE: &str = "DELETE FROM authorizations WHERE state_hash = $1 RETURNING state_hash, tenant_id, provider, \
-     account_id, label, code_verifier, redirect_uri, created_at, expires_at";
+/// Marking and reading in one statement is what makes an attempt good for one use.
+pub const TAKE: &str = "UPDATE authorizations SET taken_at = $2, answer_hash = $3 \
+     WHERE state_hash = $1 AND taken_at IS NULL AND expires_at > $2 RETURNING state_hash, tenant_id, provider, \
+     account_id, label, code_verifier, redirect_uri, created_at, expires_at, allow_duplicate";
+
+pub const TAKEN: &str = "SELECT state_hash, tenant_id, provider, account_id, label, code_verifier, redirect_uri, \
+     created_at, expires_at, allow_duplicate FROM authorizations WHERE state_hash = $1 AND taken_at IS NOT NULL \
+     AND answer_hash = $2";
+
+pub const ENDED: &str = "SELECT state_hash, tenant_id, provider, account_id, label, code_verifier, redirect_uri, \
+     created_at, expires_at, allow_duplicate FROM authorizations WHERE state_hash = $1 AND taken_at IS NOT NULL \
+     AND outcome IS NOT NULL AND outcome <> $2 AND expires_at > $3";
+
+/// What is final stays.
+pub const SET_OUTCOME: &str = "UPDATE authorizations SET outcome = $2 WHERE state_hash = $1 \
+     AND (outcome IS NULL OR outcome = $3)";
+
+pub const OUTCOME: &str = "SELECT outcome FROM authorizations WHERE state_hash = $1 AND outcome IS NOT NULL";
+
+pub const LAST_OUTCOME: &str = "SELECT outcome FROM authorizations WHERE account_id = $1 AND taken_at IS NOT NULL \
+     ORDER BY taken_at DESC LIMIT 1";
 
 /// An attempt's row id as text, for [`verifier_place`].
 pub fn row_id(state_hash: &[u8]) -> String {
@@ -39,6 +60,7 @@ pub struct AttemptRow {
     redirect_uri: String,
     created_at: i64,
     expires_at: i64,
+    allow_duplicate: bool,
 }
 
 impl AttemptRow {
@@ -56,6 +78,7 @@ impl AttemptRow {
             redirect_uri: self.redirect_uri,
             created_at: instant(self.created_at, "authorizations.created_at")?,
             expires_at: instant(self.expires_at, "authorizations.expires_at")?,
+            allow_duplicate: self.allow_duplicate,
         })
     }
 }

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::SqliteStore;
 use crate::sql::{
-    accounts, authorizations, calendars, channels, heartbeats, journal, mirror, reading, revisions, tenants,
+    accounts, authorizations, calendars, channels, claims, heartbeats, journal, mirror, reading, revisions, tenants,
 };
 use evercal_sealing::Keyring;
 
@@ -16,7 +16,7 @@ const BUILT: [&str; 4] = [
     "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ? AND owner_id IN (?, ?)",
 ];
 
-const FIXED: [&str; 40] = [
+const FIXED: [&str; 47] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -26,8 +26,14 @@ const FIXED: [&str; 40] = [
     accounts::LIST_OF_TENANT,
     accounts::SET_STATE,
     accounts::SHARES_GRANT,
+    accounts::DUPLICATE_OF,
+    accounts::LIST_OPEN,
+    accounts::LIST_UNSETTLED,
     authorizations::DELETE_EXPIRED,
     authorizations::TAKE,
+    authorizations::OUTCOME,
+    authorizations::LAST_OUTCOME,
+    claims::READ,
     calendars::BY_ID,
     calendars::OF_TENANT,
     calendars::LIST_OF_TENANT,
@@ -37,6 +43,7 @@ const FIXED: [&str; 40] = [
     calendars::RECORD_STATE,
     channels::BY_ID,
     channels::OF_CALENDAR,
+    channels::OF_LIST,
     heartbeats::LAST_BEAT,
     journal::AUDIT_ALL,
     journal::AUDIT_OF_CALENDAR,
@@ -100,6 +107,10 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=? AND at<?)"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
         (accounts::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
+        (accounts::LIST_UNSETTLED, "accounts_unsettled"),
+        (accounts::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
+        (authorizations::LAST_OUTCOME, "authorizations_by_account (account_id=?"),
+        (channels::OF_LIST, "channels_by_list (account_id=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),
         (revisions::OF_RANGE, "SEARCH mirror_revisions USING PRIMARY KEY (calendar_id=?)"),
         (channels::OF_CALENDAR, "channels_by_calendar (calendar_id=?)"),

@@ -3,24 +3,25 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
-use evercal_domain::{Account, AccountId, AccountState, TenantId};
+use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
 use secrecy::zeroize::Zeroizing;
 
-use super::{Backend, LOCK_ACCOUNT, conflict, failed, found, not_found};
+use super::authorizations::set_outcome;
+use super::{Backend, Connection, LOCK_ACCOUNT, conflict, failed, found, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
-use crate::sql::accounts::{self as sql, AccountRow, credentials_place};
-use crate::sql::{after_id, corrupt, micros, page_of, rows_to_fetch, storable, tenants};
-use crate::types::{AccountAdmission, CredentialsVersion, Page, PageRequest};
+use crate::sql::accounts::{self as sql, AccountRow, consent_place, credentials_place};
+use crate::sql::{after_id, corrupt, micros, page_of, parsed, readable, rows_to_fetch, storable, tenants};
+use crate::types::{AccountAdmission, ConsentVersion, CredentialsVersion, Page, PageRequest, Settlement};
 
 #[async_trait]
 impl Accounts for Backend {
     async fn insert_account(
         &self,
         account: &Account,
-        credentials: &Credentials,
+        consent: &PendingConsent,
     ) -> Result<AccountAdmission, StoreError> {
-        let sealed = self.seal_credentials(account.id, credentials)?;
+        let sealed = self.seal_consent(account.id, consent)?;
         let mut transaction = self.begin().await?;
         let tenant: Option<(i64, Option<i64>)> = sqlx::query_as(tenants::LOCK)
             .bind(account.tenant_id.to_string())
@@ -86,6 +87,34 @@ impl Accounts for Backend {
         Ok(page_of(rows, page, |row| row.id.clone()))
     }
 
+    async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        self.list_accounts(sql::LIST_OPEN, after, limit).await
+    }
+
+    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        self.list_accounts(sql::LIST_UNSETTLED, after, limit).await
+    }
+
+    async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_CHANNEL)
+            .bind(id.to_string())
+            .bind(expires_at.map(micros))
+            .execute(&self.write)
+            .await
+            .map_err(failed("set an account's channel"))?;
+        found(done.rows_affected(), "set an account's channel")
+    }
+
+    async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query(sql::SET_LISTED)
+            .bind(id.to_string())
+            .bind(micros(at))
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("note that calendars were listed"))
+    }
+
     async fn set_account_state(
         &self,
         id: AccountId,
@@ -139,30 +168,123 @@ impl Accounts for Backend {
         }
     }
 
-    async fn replace_credentials(&self, id: AccountId, credentials: &Credentials) -> Result<(), StoreError> {
+    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
         let account = id.to_string();
+        let sealed = self.seal_consent(id, consent)?;
         let mut transaction = self.begin().await?;
         sqlx::query(LOCK_ACCOUNT)
             .bind(&account)
             .fetch_optional(&mut *transaction)
             .await
-            .map_err(failed("replace credentials"))?;
-        let replaced: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CREDENTIALS)
+            .map_err(failed("replace a consent"))?;
+        let replaced: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CONSENT)
             .bind(&account)
             .fetch_optional(&mut *transaction)
             .await
-            .map_err(failed("replace credentials"))?;
-        // What cannot be opened is worth nothing: a new consent is the way out.
-        let replaced = replaced.and_then(|(sealed, _)| self.open_credentials(&account, &sealed).ok());
-        let sealed = self.seal_credentials(id, &keeping(replaced.as_ref(), credentials))?;
-        let done = sqlx::query(sql::REPLACE_CREDENTIALS)
+            .map_err(failed("replace a consent"))?;
+        // One that cannot be opened has no page any more either.
+        let replaced = replaced.and_then(|(sealed, _)| self.open_consent(&account, &sealed).ok());
+        if replaced.as_ref().is_some_and(|replaced| replaced.state_hash == consent.state_hash) {
+            // The same once more, such as a page that was reloaded at once: its code is good for one use.
+            return Ok(());
+        }
+        let done = sqlx::query(sql::REPLACE_CONSENT)
             .bind(&account)
             .bind(sealed)
             .execute(&mut *transaction)
             .await
-            .map_err(failed("replace credentials"))?;
-        found(done.rows_affected(), "replace credentials")?;
-        transaction.commit().await.map_err(failed("replace credentials"))
+            .map_err(failed("replace a consent"))?;
+        found(done.rows_affected(), "replace a consent")?;
+        if let Some(replaced) = replaced {
+            set_outcome(&mut transaction, &replaced.state_hash, &ConsentOutcome::Superseded).await?;
+        }
+        transaction.commit().await.map_err(failed("replace a consent"))
+    }
+
+    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
+        let id = id.to_string();
+        let row: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CONSENT)
+            .bind(&id)
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a consent"))?;
+        let Some((sealed, version)) = row else { return Ok(None) };
+        Ok(Some((self.open_consent(&id, &sealed)?, ConsentVersion(version))))
+    }
+
+    async fn swap_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        consent: &PendingConsent,
+    ) -> Result<ConsentVersion, StoreError> {
+        let sealed = self.seal_consent(id, consent)?;
+        let version: Option<i64> = sqlx::query_scalar(sql::SWAP_CONSENT)
+            .bind(id.to_string())
+            .bind(expected.0)
+            .bind(sealed)
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed("swap a consent"))?;
+        version.map(ConsentVersion).ok_or_else(|| conflict("swap a consent"))
+    }
+
+    async fn settle_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        settlement: &Settlement,
+    ) -> Result<ConsentOutcome, StoreError> {
+        let account = id.to_string();
+        let mut transaction = self.begin().await?;
+        let tenant: Option<String> = sqlx::query_scalar(LOCK_ACCOUNT)
+            .bind(&account)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("settle a consent"))?;
+        let tenant = tenant.ok_or_else(|| not_found("settle a consent"))?;
+        // Those of one tenant take turns: two accounts of one user must not both be the first.
+        sqlx::query(tenants::LOCK)
+            .bind(&tenant)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("settle a consent"))?;
+        let waiting: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CONSENT)
+            .bind(&account)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("settle a consent"))?;
+        let waiting = waiting.filter(|(_, version)| *version == expected.0);
+        let (sealed, _) = waiting.ok_or_else(|| conflict("settle a consent"))?;
+        let consent = self.open_consent(&account, &sealed)?;
+        let outcome = match settlement {
+            Settlement::Refused(outcome) => outcome.clone(),
+            Settlement::Redeemed { credentials, subject_hash } => {
+                let outcome = whose(&mut transaction, &account, subject_hash, consent.allow_duplicate).await?;
+                if outcome == ConsentOutcome::Granted {
+                    let sealed = self.seal_credentials(id, credentials)?;
+                    let granted = sqlx::query(sql::GRANT)
+                        .bind(&account)
+                        .bind(sealed)
+                        .bind(subject_hash)
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(failed("settle a consent"))?;
+                    if granted.rows_affected() == 0 { ConsentOutcome::AccountGone } else { outcome }
+                } else {
+                    outcome
+                }
+            }
+        };
+        sqlx::query(sql::SETTLE_CONSENT)
+            .bind(&account)
+            .bind(expected.0)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("settle a consent"))?;
+        set_outcome(&mut transaction, &consent.state_hash, &outcome).await?;
+        transaction.commit().await.map_err(failed("settle a consent"))?;
+        Ok(outcome)
     }
 
     async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError> {
@@ -172,16 +294,6 @@ impl Accounts for Backend {
             .await
             .map_err(failed("erase credentials"))?;
         found(done.rows_affected(), "erase credentials")
-    }
-
-    async fn erase_credentials_if(&self, id: AccountId, expected: CredentialsVersion) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::ERASE_CREDENTIALS_IF)
-            .bind(id.to_string())
-            .bind(expected.0)
-            .execute(&self.write)
-            .await
-            .map_err(failed("erase credentials"))?;
-        if done.rows_affected() == 0 { Err(conflict("erase credentials")) } else { Ok(()) }
     }
 
     async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
@@ -213,16 +325,64 @@ impl Accounts for Backend {
     }
 }
 
-/// A new consent's code, with the tokens that it replaces.
-fn keeping(replaced: Option<&Credentials>, new: &Credentials) -> Credentials {
-    let mut new = new.clone();
-    if let Credentials::AuthorizationCode { before, .. } = &mut new {
-        *before = replaced.and_then(Credentials::tokens).cloned().map(Box::new);
+/// Whose a redeemed consent is, compared with what is known of the account and of the others of its tenant.
+async fn whose(
+    connection: &mut Connection,
+    account: &str,
+    subject_hash: &str,
+    allow_duplicate: bool,
+) -> Result<ConsentOutcome, StoreError> {
+    let known: Option<Option<String>> = sqlx::query_scalar(sql::GRANT_SUBJECT)
+        .bind(account)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("read a grant's subject"))?;
+    match known.flatten() {
+        Some(known) if known == subject_hash => return Ok(ConsentOutcome::Granted),
+        Some(_) => return Ok(ConsentOutcome::AnotherUser),
+        None if allow_duplicate => return Ok(ConsentOutcome::Granted),
+        None => {}
     }
-    new
+    let other: Option<String> = sqlx::query_scalar(sql::DUPLICATE_OF)
+        .bind(account)
+        .bind(subject_hash)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("look for the same user"))?;
+    match other {
+        Some(other) => Ok(ConsentOutcome::Duplicate { account_id: parsed(&other, "accounts.id")? }),
+        None => Ok(ConsentOutcome::Granted),
+    }
 }
 
 impl Backend {
+    async fn list_accounts(
+        &self,
+        query: &'static str,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<Account>, StoreError> {
+        let rows: Vec<AccountRow> = sqlx::query_as(query)
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list accounts"))?;
+        Ok(readable(rows))
+    }
+
+    fn open_consent(&self, id: &str, sealed: &[u8]) -> Result<PendingConsent, StoreError> {
+        let json = self.keyring.open(consent_place(id), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| corrupt("accounts.consent"))
+    }
+
+    fn seal_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<Vec<u8>, StoreError> {
+        let json = serde_json::to_vec(consent)
+            .map(Zeroizing::new)
+            .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.consent could not be serialised"))?;
+        Ok(self.keyring.seal(consent_place(&id.to_string()), &json)?)
+    }
+
     fn open_credentials(&self, id: &str, sealed: &[u8]) -> Result<Credentials, StoreError> {
         let json = self.keyring.open(credentials_place(id), sealed)?;
         serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))

@@ -1,14 +1,18 @@
 //! Consents under way.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::{AccountId, ConsentOutcome};
 
-use super::{Backend, failed};
+use super::{Backend, Connection, failed};
 use crate::error::StoreError;
 use crate::repository::Authorizations;
 use crate::sql::authorizations::{self as sql, AttemptRow, row_id, verifier_place};
-use crate::sql::{micros, storable};
-use crate::types::AuthorizationAttempt;
+use crate::sql::{from_json, micros, storable, to_json};
+use crate::types::{AuthorizationAttempt, TakenAttempt};
+
+/// How long the page of a consent that came back can be shown again after it ran out.
+const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::hours(1);
 
 #[async_trait]
 impl Authorizations for Backend {
@@ -18,6 +22,7 @@ impl Authorizations for Backend {
         let mut transaction = self.begin().await?;
         sqlx::query(sql::DELETE_EXPIRED)
             .bind(micros(attempt.created_at))
+            .bind(micros(attempt.created_at - KEPT_AFTER_EXPIRY))
             .execute(&mut *transaction)
             .await
             .map_err(failed("delete old consents"))?;
@@ -31,6 +36,7 @@ impl Authorizations for Backend {
             .bind(&attempt.redirect_uri)
             .bind(micros(attempt.created_at))
             .bind(micros(attempt.expires_at))
+            .bind(attempt.allow_duplicate)
             .execute(&mut *transaction)
             .await
             .map_err(failed("insert a consent"))?;
@@ -40,14 +46,80 @@ impl Authorizations for Backend {
     async fn take_attempt(
         &self,
         state_hash: &[u8; 32],
+        answer_hash: &[u8; 32],
         now: DateTime<Utc>,
-    ) -> Result<Option<AuthorizationAttempt>, StoreError> {
+    ) -> Result<Option<TakenAttempt>, StoreError> {
         let row: Option<AttemptRow> = sqlx::query_as(sql::TAKE)
             .bind(state_hash.as_slice())
+            .bind(micros(now))
+            .bind(answer_hash.as_slice())
             .fetch_optional(&self.write)
             .await
             .map_err(failed("take a consent"))?;
-        let attempt = row.map(|row| row.open(&self.keyring)).transpose()?;
-        Ok(attempt.filter(|attempt| attempt.expires_at > now))
+        if let Some(row) = row {
+            return row.open(&self.keyring).map(TakenAttempt::Now).map(Some);
+        }
+        let row: Option<AttemptRow> = sqlx::query_as(sql::TAKEN)
+            .bind(state_hash.as_slice())
+            .bind(answer_hash.as_slice())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a consent that came back"))?;
+        row.map(|row| row.open(&self.keyring).map(TakenAttempt::Before)).transpose()
     }
+
+    async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        set_outcome(&mut transaction, state_hash, outcome).await?;
+        transaction.commit().await.map_err(failed("end a consent"))
+    }
+
+    async fn ended_attempt(
+        &self,
+        state_hash: &[u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<AuthorizationAttempt>, StoreError> {
+        let row: Option<AttemptRow> = sqlx::query_as(sql::ENDED)
+            .bind(state_hash.as_slice())
+            .bind(to_json(&ConsentOutcome::Granted, "authorizations.outcome")?)
+            .bind(micros(now - KEPT_AFTER_EXPIRY))
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read a consent that ended"))?;
+        row.map(|row| row.open(&self.keyring)).transpose()
+    }
+
+    async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError> {
+        let outcome: Option<String> = sqlx::query_scalar(sql::OUTCOME)
+            .bind(state_hash.as_slice())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read what came of a consent"))?;
+        outcome.map(|json| from_json(&json, "authorizations.outcome")).transpose()
+    }
+
+    async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError> {
+        let outcome: Option<Option<String>> = sqlx::query_scalar(sql::LAST_OUTCOME)
+            .bind(account.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read what came of a consent"))?;
+        outcome.flatten().map(|json| from_json(&json, "authorizations.outcome")).transpose()
+    }
+}
+
+/// Writes down what came of a consent; what is final stays.
+pub(super) async fn set_outcome(
+    connection: &mut Connection,
+    state_hash: &[u8; 32],
+    outcome: &ConsentOutcome,
+) -> Result<(), StoreError> {
+    sqlx::query(sql::SET_OUTCOME)
+        .bind(state_hash.as_slice())
+        .bind(to_json(outcome, "authorizations.outcome")?)
+        .bind(to_json(&ConsentOutcome::NotSetUp, "authorizations.outcome")?)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("write down what came of a consent"))
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState};
 
 use super::{Backend, failed, found};
 use crate::error::StoreError;
@@ -15,7 +15,8 @@ impl Channels for Backend {
     async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
         sqlx::query(sql::INSERT)
             .bind(channel.id.to_string())
-            .bind(channel.calendar_id.to_string())
+            .bind(channel.watched.account_id().to_string())
+            .bind(channel.watched.calendar_id().map(|id| id.to_string()))
             .bind(&channel.resource_id)
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
@@ -69,6 +70,15 @@ impl Channels for Backend {
             .await
             .map_err(failed("read a channel"))?;
         row.map(Channel::try_from).transpose()
+    }
+
+    async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {
+        let rows: Vec<ChannelRow> = sqlx::query_as(sql::OF_LIST)
+            .bind(account.to_string())
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list the channels of a list of calendars"))?;
+        Ok(readable(rows))
     }
 
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError> {

@@ -8,6 +8,7 @@ mod accounts;
 mod authorizations;
 mod calendars;
 mod channels;
+mod claims;
 mod commit;
 mod heartbeats;
 mod journal;

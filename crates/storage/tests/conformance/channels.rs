@@ -1,15 +1,15 @@
 //! The register of channels.
 
-use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
 use evercal_storage::StoreErrorKind;
 
 use super::Database;
-use super::fixtures::{at, seeded};
+use super::fixtures::{Seeded, at, seeded};
 
-fn pending(calendar_id: CalendarId) -> Channel {
+fn pending(seeded: &Seeded) -> Channel {
     Channel {
         id: ChannelId::generate(),
-        calendar_id,
+        watched: Watched::Calendar { account_id: seeded.account, calendar_id: seeded.calendar },
         resource_id: None,
         state: ChannelState::Pending,
         created_at: at(0),
@@ -19,7 +19,7 @@ fn pending(calendar_id: CalendarId) -> Channel {
 
 pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
     let seeded = seeded(database).await;
-    let channel = pending(seeded.calendar);
+    let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
     assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(channel.clone()));
     for _ in 0..2 {
@@ -40,7 +40,7 @@ pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
 
 pub async fn inserting_a_channel_twice_changes_nothing(database: &Database) {
     let seeded = seeded(database).await;
-    let channel = pending(seeded.calendar);
+    let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
     seeded.store.activate_channel(channel.id, "resource", at(90)).await.unwrap();
     seeded.store.insert_channel(&channel).await.unwrap();
@@ -50,7 +50,7 @@ pub async fn inserting_a_channel_twice_changes_nothing(database: &Database) {
 pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Database) {
     let seeded = seeded(database).await;
     for ended in [ChannelState::Stopped, ChannelState::Expired] {
-        let channel = pending(seeded.calendar);
+        let channel = pending(&seeded);
         seeded.store.insert_channel(&channel).await.unwrap();
         seeded.store.set_channel_state(channel.id, ended).await.unwrap();
         seeded.store.set_channel_state(channel.id, ChannelState::Live).await.unwrap();
@@ -62,7 +62,7 @@ pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Dat
 
 pub async fn a_resource_is_learnt_once(database: &Database) {
     let seeded = seeded(database).await;
-    let channel = pending(seeded.calendar);
+    let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
     seeded.store.learn_resource(channel.id, "first").await.unwrap();
     seeded.store.learn_resource(channel.id, "second").await.unwrap();
@@ -72,10 +72,22 @@ pub async fn a_resource_is_learnt_once(database: &Database) {
 
 pub async fn channels_of_a_calendar_are_listed_oldest_first(database: &Database) {
     let seeded = seeded(database).await;
-    let channels: Vec<Channel> = (0..3).map(|_| pending(seeded.calendar)).collect();
+    let channels: Vec<Channel> = (0..3).map(|_| pending(&seeded)).collect();
     for channel in channels.iter().rev() {
         seeded.store.insert_channel(channel).await.unwrap();
     }
     assert_eq!(seeded.store.channels_of_calendar(seeded.calendar).await.unwrap(), channels);
     assert!(seeded.store.channels_of_calendar(CalendarId::generate()).await.unwrap().is_empty());
+}
+
+pub async fn channels_of_a_list_of_calendars_are_the_accounts(database: &Database) {
+    let seeded = seeded(database).await;
+    let watched = Watched::CalendarList { account_id: seeded.account };
+    let channels: Vec<Channel> =
+        (0..2).map(|_| Channel { watched, id: ChannelId::generate(), ..pending(&seeded) }).collect();
+    for channel in channels.iter().rev().chain([&pending(&seeded)]) {
+        seeded.store.insert_channel(channel).await.unwrap();
+    }
+    assert_eq!(seeded.store.channels_of_list(seeded.account).await.unwrap(), channels);
+    assert!(seeded.store.channels_of_list(AccountId::generate()).await.unwrap().is_empty());
 }

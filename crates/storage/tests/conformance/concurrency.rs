@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evercal_storage::{PageCommit, StoreError};
+use evercal_storage::{ClaimRounds, PageCommit, StoreError, TakenAttempt};
 use futures::future::join_all;
 
 use super::Database;
@@ -78,8 +78,9 @@ pub async fn of_many_takers_of_a_consent_exactly_one_gets_it(database: &Database
     let attempt = attempt(seeded.tenant, 1);
     seeded.store.insert_attempt(&attempt).await.unwrap();
     let stores = [&seeded.store, &other];
-    let takers = (0..8).map(|index| stores[index % 2].take_attempt(&attempt.state_hash, at(1)));
-    let taken = join_all(takers).await.into_iter().filter_map(Result::unwrap).count();
+    let takers = (0..8).map(|index| stores[index % 2].take_attempt(&attempt.state_hash, &[0; 32], at(1)));
+    let taken = join_all(takers).await.into_iter().filter_map(Result::unwrap);
+    let taken = taken.filter(|taken| matches!(taken, TakenAttempt::Now(_))).count();
     assert_eq!(taken, 1);
 }
 
@@ -106,4 +107,23 @@ pub async fn writers_of_two_stores_wait_for_each_other(database: &Database) {
     for index in 0..40 {
         assert_eq!(seeded.store.last_beat(&format!("service{index}")).await.unwrap(), Some(at(index)));
     }
+}
+
+pub async fn work_that_one_does_for_all_is_begun_by_one_and_taken_over_when_its_time_is_over(database: &Database) {
+    let (store, other) = (database.open().await, database.open().await);
+    let rounds = async || store.claim_rounds("walk").await.unwrap();
+    assert_eq!(rounds().await, ClaimRounds::default());
+    let takers =
+        futures::join!(store.take_claim("walk", "one", at(0), at(2)), other.take_claim("walk", "two", at(0), at(2)),);
+    let (holder, late) = if takers.0.as_ref().unwrap().is_some() { ("one", "two") } else { ("two", "one") };
+    assert!(takers.0.unwrap().is_some() != takers.1.unwrap().is_some(), "exactly one has it");
+    assert!(store.keep_claim("walk", holder, 1, at(4)).await.unwrap());
+    assert_eq!(other.take_claim("walk", late, at(3), at(5)).await.unwrap(), None);
+    assert_eq!(other.take_claim("walk", late, at(4), at(6)).await.unwrap(), Some(2), "its time is over");
+    assert!(!store.keep_claim("walk", holder, 1, at(9)).await.unwrap());
+    assert!(!store.finish_claim("walk", holder, 1, at(9)).await.unwrap());
+    assert_eq!(rounds().await, ClaimRounds { begun: 2, done: 0 });
+    assert!(other.finish_claim("walk", late, 2, at(5)).await.unwrap());
+    assert_eq!(rounds().await, ClaimRounds { begun: 2, done: 2 });
+    assert_eq!(store.take_claim("walk", holder, at(5), at(7)).await.unwrap(), Some(3));
 }

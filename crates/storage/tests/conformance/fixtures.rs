@@ -8,12 +8,13 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, CalendarId, Event, EventStatus, EventTime, Provider,
-    ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId, Via,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventStatus, EventTime,
+    PendingConsent, PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem,
+    SeriesPosition, TenantId, Via,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, Store, StoreError, StoredItem,
+    PassFinish, Settlement, Store, StoreError, StoredItem,
 };
 
 use super::Database;
@@ -42,21 +43,43 @@ pub async fn add_tenant(store: &dyn Store) -> TenantId {
 
 pub async fn add_account(store: &dyn Store, tenant: TenantId) -> AccountId {
     let account = account_of(tenant);
-    let admission = store.insert_account(&account, &tokens("first")).await.unwrap();
+    let admission = store.insert_account(&account, &consent(1)).await.unwrap();
     assert_eq!(admission, AccountAdmission::Inserted);
+    grant(store, account.id, tokens("first"), &format!("subject of {}", account.id)).await;
     account.id
+}
+
+/// Settles the consent of an account, which lives on these tokens from then on.
+pub async fn grant(store: &dyn Store, account: AccountId, credentials: Credentials, subject: &str) {
+    let outcome = settle(store, account, credentials, subject).await;
+    assert_eq!(outcome, ConsentOutcome::Granted);
+}
+
+/// Settles the consent of an account with tokens of that user.
+pub async fn settle(store: &dyn Store, account: AccountId, credentials: Credentials, subject: &str) -> ConsentOutcome {
+    let (_, version) = store.consent(account).await.unwrap().unwrap();
+    let settlement = Settlement::Redeemed { credentials, subject_hash: subject.to_owned() };
+    store.settle_consent(account, version, &settlement).await.unwrap()
+}
+
+/// A consent that came back with the attempt of this number ([`super::accounts::attempt`]).
+pub fn consent(state: u8) -> PendingConsent {
+    PendingConsent {
+        state_hash: [state; 32],
+        allow_duplicate: false,
+        came_at: at(0),
+        grant: PendingGrant::Code {
+            code: Secret::new(format!("code {state}")),
+            code_verifier: Secret::new("verifier"),
+            redirect_uri: "https://evercal.example/callback".into(),
+        },
+    }
 }
 
 pub fn account_of(tenant_id: TenantId) -> Account {
     Account {
-        id: AccountId::generate(),
-        tenant_id,
-        provider: Provider::Google,
-        label: "Ada".into(),
         state: AccountState::Connected,
-        detail: None,
-        created_at: at(0),
-        state_changed_at: at(0),
+        ..Account::connecting(AccountId::generate(), tenant_id, Provider::Google, "Ada".into(), at(0))
     }
 }
 
@@ -78,7 +101,7 @@ pub fn remote_calendar(provider_id: &str) -> RemoteCalendar {
 }
 
 pub fn tokens(refresh_token: &str) -> Credentials {
-    Credentials::Tokens {
+    Credentials {
         access_token: Secret::new("access"),
         access_token_expires_at: at(60),
         refresh_token: Secret::new(refresh_token),
@@ -87,10 +110,7 @@ pub fn tokens(refresh_token: &str) -> Credentials {
 }
 
 pub fn refresh_token(credentials: &Credentials) -> String {
-    match credentials {
-        Credentials::Tokens { refresh_token, .. } => refresh_token.expose().to_owned(),
-        Credentials::AuthorizationCode { .. } => panic!("expected tokens"),
-    }
+    credentials.refresh_token.expose().to_owned()
 }
 
 /// So many minutes after the beginning of the tests' time.

@@ -116,12 +116,19 @@ macro_rules! conformance_tests {
                 an_account_state_moves_and_keeps_the_moment_of_its_last_change,
                 swapping_credentials_needs_the_version_that_was_read,
                 erased_credentials_cannot_be_swapped_back_but_replaced,
-                a_code_keeps_the_tokens_that_it_replaces,
+                a_consent_waits_beside_the_tokens_until_it_is_settled,
+                a_consent_of_another_user_replaces_nothing,
+                a_user_is_connected_twice_in_a_tenant_only_where_that_was_asked_for,
+                of_two_accounts_of_one_user_that_are_settled_at_once_one_is_the_duplicate,
+                what_waits_for_a_workflow_is_listed_without_opening_anything,
+                when_an_account_was_listed_and_watched_is_remembered,
                 what_is_disconnected_stays_so_and_gets_no_new_credentials,
                 credentials_do_not_open_with_another_key,
                 a_shared_grant_is_seen_until_the_other_account_is_disconnected,
                 a_consent_can_be_taken_once_and_in_time,
                 asking_for_a_consent_removes_those_that_ran_out,
+                what_came_of_a_consent_is_remembered_and_what_is_final_stays,
+                a_second_consent_supersedes_the_first_one,
             }
             calendars {
                 reconciling_adds_updates_and_names_what_vanished,
@@ -139,6 +146,7 @@ macro_rules! conformance_tests {
                 an_ended_channel_stays_ended_but_learns_its_resource,
                 a_resource_is_learnt_once,
                 channels_of_a_calendar_are_listed_oldest_first,
+                channels_of_a_list_of_calendars_are_the_accounts,
             }
             commits {
                 a_page_moves_rows_cursor_and_revision_together,
@@ -214,6 +222,7 @@ macro_rules! conformance_tests {
                 of_two_commits_on_one_revision_exactly_one_wins,
                 of_two_swaps_of_one_version_exactly_one_wins,
                 of_many_takers_of_a_consent_exactly_one_gets_it,
+                work_that_one_does_for_all_is_begun_by_one_and_taken_over_when_its_time_is_over,
                 writers_of_two_stores_wait_for_each_other,
             }
         }

@@ -5,7 +5,7 @@ use evercal_domain::{AccountState, TenantId};
 use evercal_storage::{AccountAdmission, StoreErrorKind};
 
 use super::Database;
-use super::fixtures::{account_of, add_account, add_tenant, at, seeded, tokens};
+use super::fixtures::{account_of, add_account, add_tenant, at, consent, seeded};
 
 pub async fn a_tenant_reads_back_and_lists_are_oldest_first(database: &Database) {
     let store = database.open().await;
@@ -52,7 +52,7 @@ pub async fn a_tenant_never_has_more_accounts_than_its_limit_however_many_come_a
     let tenant = Tenant { limits, ..Tenant::new("small", at(0)) };
     store.insert_tenant(&tenant).await.unwrap();
     let accounts: Vec<_> = (0..6).map(|_| account_of(tenant.id)).collect();
-    let credentials = tokens("t");
+    let credentials = consent(1);
     let admissions =
         futures::future::try_join_all(accounts.iter().map(|account| store.insert_account(account, &credentials)));
     let admissions = admissions.await.unwrap();

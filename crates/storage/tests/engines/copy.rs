@@ -2,7 +2,7 @@
 
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 use evercal_domain::tenant::ApiKey;
-use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason};
+use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason, Watched};
 use evercal_storage::{AuditOf, Cursor, Keyring, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -27,7 +27,7 @@ async fn grown(database: &Database) -> Seeded {
     store.insert_attempt(&attempt(seeded.tenant, 1)).await.unwrap();
     let channel = Channel {
         id: ChannelId::generate(),
-        calendar_id: seeded.calendar,
+        watched: Watched::Calendar { account_id: seeded.account, calendar_id: seeded.calendar },
         resource_id: Some("resource".into()),
         state: ChannelState::Live,
         created_at: at(0),
@@ -53,6 +53,7 @@ async fn grown(database: &Database) -> Seeded {
         detail: None,
     };
     store.record_sync_run(&run).await.unwrap();
+    assert_eq!(store.take_claim("walk", "one", at(0), at(2)).await.unwrap(), Some(1));
     let entry = AuditEntry {
         dedup_key: "entry".into(),
         at: at(1),

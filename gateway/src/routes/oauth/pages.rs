@@ -1,66 +1,179 @@
-//! The pages that end a consent. Fixed texts: nothing of the request is repeated.
+//! The pages that end a consent: they say what really happened. Fixed texts: of the request nothing is repeated but a `state`
+//! that was ours, and of the provider nothing but names of scopes that we asked for.
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
+use evercal_domain::{AccountId, ConsentOutcome};
+
+/// Where the button of a page leads.
+const AGAIN: &str = "/v1/oauth/google/again";
+/// What scopes mean, for people.
+const SCOPES: [(&str, &str); 2] = [
+    ("https://www.googleapis.com/auth/calendar.calendarlist.readonly", "See the list of your calendars"),
+    ("https://www.googleapis.com/auth/calendar.events.readonly", "See the events of your calendars"),
+];
 
 /// How a consent ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::routes) enum Page {
-    /// The code is in the store.
-    Connected,
-    /// The user said no, or Google did.
-    NotGranted,
+    /// It is known what came of it.
+    Ended(ConsentOutcome),
+    /// It is not known yet.
+    BeingChecked,
     /// We did not ask for this, or not any more.
     UnknownAttempt,
-    /// The account was disconnected meanwhile.
-    AccountGone,
-    /// Its tenant may have no more accounts.
-    TenantFull,
+}
+
+struct Content {
+    status: StatusCode,
+    title: &'static str,
+    text: String,
+    /// Whether beginning again may help.
+    offers_again: bool,
 }
 
 impl Page {
-    fn content(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::Connected => {
-                (StatusCode::OK, "Connected", "Your calendars are being read now. You can close this page.")
+    /// The page of what came of a consent.
+    pub(in crate::routes) fn of(outcome: Option<ConsentOutcome>) -> Self {
+        outcome.map_or(Self::BeingChecked, Self::Ended)
+    }
+
+    fn content(&self) -> Content {
+        let content = |status, title, text: &str| Content { status, title, text: text.to_owned(), offers_again: false };
+        let again = |content: Content| Content { offers_again: true, ..content };
+        let outcome = match self {
+            Self::Ended(outcome) => outcome,
+            Self::BeingChecked => {
+                return content(
+                    StatusCode::ACCEPTED,
+                    "Almost there",
+                    "Your consent was taken and is being checked. Reload this page in a moment to see how it went.",
+                );
             }
-            Self::NotGranted => (
+            Self::UnknownAttempt => {
+                return content(
+                    StatusCode::BAD_REQUEST,
+                    "This link is no longer good",
+                    "It was used before, or it is older than ten minutes. Please start connecting again.",
+                );
+            }
+        };
+        match outcome {
+            ConsentOutcome::Granted => {
+                content(StatusCode::OK, "Connected", "Your calendars are being read now. You can close this page.")
+            }
+            ConsentOutcome::AnotherUser => again(content(
+                StatusCode::CONFLICT,
+                "That was another Google account",
+                "These calendars belong to another Google account than the one you have just chosen. Nothing was changed: \
+                 what was connected works on as before. Please begin again and choose the account it was connected with.",
+            )),
+            ConsentOutcome::Duplicate { account_id } => Content {
+                status: StatusCode::CONFLICT,
+                title: "Connected already",
+                text: duplicate(*account_id),
+                offers_again: false,
+            },
+            ConsentOutcome::MissingScopes { scopes } => Content {
+                status: StatusCode::BAD_REQUEST,
+                title: "Something is missing",
+                text: missing(scopes),
+                offers_again: true,
+            },
+            ConsentOutcome::NotGranted => again(content(
                 StatusCode::BAD_REQUEST,
                 "Not connected",
-                "Access was not granted, so nothing was connected. You can close this page and start again.",
-            ),
-            Self::UnknownAttempt => (
+                "Access was not granted, so nothing was connected.",
+            )),
+            ConsentOutcome::Refused => again(content(
                 StatusCode::BAD_REQUEST,
-                "This link is no longer good",
-                "It was used before, or it is older than ten minutes. Please start connecting again.",
+                "Not connected",
+                "Google did not accept what came back with you, so nothing was changed. Please begin again.",
+            )),
+            ConsentOutcome::TooLate => again(content(
+                StatusCode::BAD_REQUEST,
+                "Not connected",
+                "Google could not be reached in time, so nothing was changed. Please begin again.",
+            )),
+            ConsentOutcome::NotSetUp => content(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not connected yet",
+                "Google does not accept this service at the moment. That is nothing you can mend; its operator has been told. \
+                 Your consent is tried again for a few minutes.",
             ),
-            Self::AccountGone => (
+            ConsentOutcome::AccountGone => content(
                 StatusCode::CONFLICT,
                 "This account was disconnected",
                 "It cannot be connected again. Please connect it as a new account.",
             ),
-            Self::TenantFull => (
+            ConsentOutcome::TenantFull => content(
                 StatusCode::CONFLICT,
                 "No more accounts",
                 "Whoever sent you here can connect no more accounts at the moment, so nothing was connected.",
             ),
+            ConsentOutcome::Superseded => content(
+                StatusCode::CONFLICT,
+                "A newer consent came",
+                "You have consented again since. The page of that consent tells how it went.",
+            ),
         }
     }
-}
 
-impl IntoResponse for Page {
-    fn into_response(self) -> Response {
-        let (status, title, text) = self.content();
+    /// The answer; the button of a page needs the `state` that it belongs to.
+    pub(in crate::routes) fn into_answer(self, state_parameter: &str) -> Response {
+        let Content { status, title, text, offers_again } = self.content();
+        // The button leads on to the consent page, wherever that is.
+        let form_action = if offers_again { "" } else { "; form-action 'none'" };
+        let button = if offers_again { button(state_parameter) } else { String::new() };
         let html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-             <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem}}</style>\n\
-             <h1>{title}</h1>\n<p>{text}</p>\n</html>\n"
+             <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1rem}}\
+             button{{font:inherit;padding:.4rem 1rem}}</style>\n\
+             <h1>{title}</h1>\n<p>{text}</p>\n{button}</html>\n"
         );
-        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+        let policy = format!("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'{form_action}");
         let mut response = (status, Html(html)).into_response();
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
         response
     }
+}
+
+/// A `state` of ours has no character that HTML knows; what else would be one names nothing.
+fn button(state_parameter: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if state_parameter.is_empty() || !state_parameter.chars().all(is_plain) {
+        return String::new();
+    }
+    format!(
+        "<form method=\"post\" action=\"{AGAIN}\"><input type=\"hidden\" name=\"state\" value=\"{state_parameter}\">\
+         <button>Begin again</button></form>\n"
+    )
+}
+
+fn duplicate(account: AccountId) -> String {
+    format!(
+        "This Google account is connected already, as {account}, so nothing was connected a second time. You can close this \
+         page."
+    )
+}
+
+/// Names what is missing in the words of the consent page where we know them.
+fn missing(scopes: &[String]) -> String {
+    let name = |scope: &String| {
+        let known = SCOPES.iter().find(|(known, _)| known == scope);
+        known.map_or_else(
+            || scope.chars().filter(|c| !matches!(c, '<' | '>' | '&' | '"')).collect(),
+            |(_, words)| format!("\u{201c}{words}\u{201d}"),
+        )
+    };
+    let names: Vec<String> = scopes.iter().map(name).collect();
+    format!(
+        "On Google's page this was left out, and without it your calendars cannot be read: {}. Nothing was changed. Please \
+         begin again, and leave all boxes ticked.",
+        names.join(", ")
+    )
 }

@@ -67,8 +67,9 @@ fn each_oauth_error_has_its_kind() {
     let table = [
         (TOKEN, 400, "invalid_grant", Kind::GrantRevoked),
         (TOKEN, 400, "admin_policy_enforced", Kind::GrantRevoked),
-        (TOKEN, 401, "invalid_client", Kind::InvalidRequest),
-        (REVOKE, 401, "invalid_client", Kind::InvalidRequest),
+        (TOKEN, 401, "invalid_client", Kind::ClientRefused),
+        (TOKEN, 400, "unauthorized_client", Kind::ClientRefused),
+        (REVOKE, 401, "invalid_client", Kind::ClientRefused),
         (TOKEN, 400, "invalid_request", Kind::InvalidRequest),
         (TOKEN, 400, "unauthorized_client", Kind::InvalidRequest),
         (TOKEN, 400, "internal_failure", Kind::TemporaryFailure),

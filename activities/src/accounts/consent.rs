@@ -1,0 +1,197 @@
+//! Settling a consent. Its tokens are in a place of their own until it is known whose they are: only then do they replace
+//! those of the account, so that somebody else's consent, or one to too little, ends nothing that works.
+
+use evercal_domain::account::Credentials;
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{
+    Account, AccountId, ConsentOutcome, PendingConsent, PendingGrant, ProviderError, ProviderErrorKind,
+};
+use evercal_providers::{CallContext, RedeemedTokens, TokenError};
+use evercal_storage::{ConsentVersion, Settlement};
+use evercal_workflows::contract::{CodeRedeemed, RedeemInput};
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use super::{AccountActivities, grant_subject};
+use crate::attempt;
+use crate::deps::Connection;
+use crate::failure::{Repeat, from_store, from_token};
+
+impl AccountActivities {
+    pub(super) async fn settle(
+        &self,
+        ctx: &ActivityContext,
+        input: &RedeemInput,
+    ) -> Result<CodeRedeemed, ActivityError> {
+        let (store, account_id) = (&self.deps.store, input.account_id);
+        let Some((consent, version)) = store.consent(account_id).await.map_err(from_store)? else {
+            // The attempt before this one ended it, and its answer was lost; or there was none.
+            let outcome = store.last_outcome(account_id).await.map_err(from_store)?;
+            return self.ended(account_id, outcome.filter(ConsentOutcome::is_final)).await;
+        };
+        let account = store.account(account_id).await.map_err(from_store)?;
+        let Some(account) = account else { return self.ended(account_id, None).await };
+        let settlement = if input.give_up && matches!(consent.grant, PendingGrant::Code { .. }) {
+            (Settlement::Refused(ConsentOutcome::TooLate), version)
+        } else {
+            self.find_out(ctx, &account, &consent, version).await?
+        };
+        // On a conflict another consent came: the next attempt finds it.
+        let outcome = store.settle_consent(account_id, settlement.1, &settlement.0).await.map_err(from_store)?;
+        self.deps.connection(account.provider).tokens.forget(account_id).await;
+        self.write_down(&account, &consent, &outcome).await?;
+        self.ended(account_id, Some(outcome)).await
+    }
+
+    async fn ended(
+        &self,
+        account_id: AccountId,
+        outcome: Option<ConsentOutcome>,
+    ) -> Result<CodeRedeemed, ActivityError> {
+        let has_tokens = self.deps.store.credentials(account_id).await.map_err(from_store)?.is_some();
+        Ok(match outcome {
+            Some(outcome) => CodeRedeemed::Settled { outcome, has_tokens },
+            None => CodeRedeemed::NothingWaits { has_tokens },
+        })
+    }
+
+    /// Redeems the code, unless that was done, and finds out whose the tokens are.
+    async fn find_out(
+        &self,
+        ctx: &ActivityContext,
+        account: &Account,
+        consent: &PendingConsent,
+        version: ConsentVersion,
+    ) -> Result<(Settlement, ConsentVersion), ActivityError> {
+        let connection = self.deps.connection(account.provider);
+        let refused = |outcome| Settlement::Refused(outcome);
+        let (redeemed, version) = match &consent.grant {
+            PendingGrant::Redeemed { credentials } => (credentials.clone(), version),
+            PendingGrant::Code { code, code_verifier, redirect_uri } => {
+                match connection.tokens.redeem(code, code_verifier, redirect_uri).await {
+                    Ok(RedeemedTokens::Granted(credentials)) => {
+                        let version = self.keep(account.id, consent, version, &credentials).await?;
+                        (credentials, version)
+                    }
+                    Ok(RedeemedTokens::MissingScopes(scopes)) => {
+                        return Ok((refused(ConsentOutcome::MissingScopes { scopes }), version));
+                    }
+                    // A code is good for one use: if an answer was lost, only a new consent helps.
+                    Err(error) if is_refusal(error.kind) => return Ok((refused(ConsentOutcome::Refused), version)),
+                    Err(error) => return Err(self.not_yet(ctx, account, consent, error).await?),
+                }
+            }
+        };
+        match self.whose(ctx, connection, &redeemed).await {
+            Ok((credentials, subject_hash)) => Ok((Settlement::Redeemed { credentials, subject_hash }, version)),
+            Err(error)
+                if matches!(error.kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::TokenRefreshNeeded) =>
+            {
+                Ok((refused(ConsentOutcome::Refused), version))
+            }
+            Err(error) => Err(self.not_yet(ctx, account, consent, error).await?),
+        }
+    }
+
+    /// From here on the code is spent, and its tokens are all that there is of the consent.
+    async fn keep(
+        &self,
+        account_id: AccountId,
+        consent: &PendingConsent,
+        version: ConsentVersion,
+        credentials: &Credentials,
+    ) -> Result<ConsentVersion, ActivityError> {
+        let grant = PendingGrant::Redeemed { credentials: credentials.clone() };
+        let redeemed = PendingConsent { grant, ..consent.clone() };
+        self.deps.store.swap_consent(account_id, version, &redeemed).await.map_err(from_store)
+    }
+
+    /// Asks the provider whose tokens these are; answers them as they can be called with now.
+    async fn whose(
+        &self,
+        ctx: &ActivityContext,
+        connection: &Connection,
+        redeemed: &Credentials,
+    ) -> Result<(Credentials, String), ProviderError> {
+        let mut credentials = connection.tokens.fresh(redeemed).await?;
+        let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
+        let ask = async |credentials: &Credentials| {
+            let context = CallContext { access: credentials.access_token.clone(), simulated_now };
+            connection.calendars.primary_calendar(&context).await
+        };
+        let mut answer = ask(&credentials).await;
+        if answer.as_ref().is_err_and(|error| error.kind == ProviderErrorKind::TokenRefreshNeeded) {
+            credentials = connection.tokens.refresh(&credentials).await?;
+            answer = ask(&credentials).await;
+        }
+        Ok((credentials, grant_subject(connection.provider, &answer?)))
+    }
+
+    /// What keeps a consent from being settled now. Where it is our own client that is not accepted, its operator hears of it.
+    async fn not_yet(
+        &self,
+        ctx: &ActivityContext,
+        account: &Account,
+        consent: &PendingConsent,
+        error: ProviderError,
+    ) -> Result<ActivityError, ActivityError> {
+        if error.kind == ProviderErrorKind::ClientRefused {
+            let store = &self.deps.store;
+            store.end_attempt(&consent.state_hash, &ConsentOutcome::NotSetUp).await.map_err(from_store)?;
+            let at = self.deps.clock.now();
+            let reason = error.reason.as_deref().unwrap_or("refused");
+            let entry = AuditEntry {
+                // Once an hour, however many consents come.
+                dedup_key: format!("client_refused/{}/{}", account.provider.as_str(), at.timestamp().div_euclid(3_600)),
+                at,
+                kind: AuditKind::AlertRaised,
+                tenant_id: None,
+                account_id: None,
+                calendar_id: None,
+                message: format!(
+                    "{} does not accept this installation's OAuth client ({reason}): check its id and secret. Nobody can \
+                     connect until then.",
+                    account.provider.as_str()
+                ),
+            };
+            store.append_audit(&entry).await.map_err(from_store)?;
+        }
+        Ok(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow))
+    }
+
+    /// What people ask later about: a consent that was of no use.
+    async fn write_down(
+        &self,
+        account: &Account,
+        consent: &PendingConsent,
+        outcome: &ConsentOutcome,
+    ) -> Result<(), ActivityError> {
+        let message = match outcome {
+            ConsentOutcome::Granted => return Ok(()),
+            ConsentOutcome::AnotherUser => "a consent was another user's: the account is as it was".to_owned(),
+            ConsentOutcome::Duplicate { account_id } => {
+                format!("the user is connected already, as {account_id}: nothing is mirrored twice")
+            }
+            ConsentOutcome::MissingScopes { scopes } => {
+                format!("a consent left out what is needed: {}", scopes.join(", "))
+            }
+            ConsentOutcome::TooLate => "a consent could not be redeemed in time".to_owned(),
+            _ => "a consent was refused by the provider".to_owned(),
+        };
+        let hash: String = consent.state_hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let entry = AuditEntry {
+            dedup_key: format!("consent/{}/{hash}", account.id),
+            at: self.deps.clock.now(),
+            kind: AuditKind::ConsentRefused,
+            tenant_id: Some(account.tenant_id),
+            account_id: Some(account.id),
+            calendar_id: None,
+            message,
+        };
+        self.deps.store.append_audit(&entry).await.map_err(from_store)
+    }
+}
+
+/// Whether an OAuth error means that only a person can help.
+fn is_refusal(kind: ProviderErrorKind) -> bool {
+    matches!(kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::Forbidden | ProviderErrorKind::InvalidRequest)
+}

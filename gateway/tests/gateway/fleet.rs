@@ -1,0 +1,116 @@
+//! Workflows that should run and do not: they are found, started again and written down.
+
+use std::sync::atomic::Ordering;
+
+use chrono::TimeDelta;
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{AccountState, Clock as _, SystemClock};
+use evercal_gateway::AccountNews;
+use evercal_storage::{AuditOf, PageRequest};
+use evercal_workflows::names;
+use serde_json::json;
+
+use crate::support::{Call, Customer, World, eventually};
+
+/// A world whose fleet is looked at every second, with a customer who is older than the grace of new ones.
+async fn aged_world() -> (World, Customer) {
+    let mut world = World::new().await;
+    world.config.timing.fleet_interval_s = 1;
+    let customer = world.customer().await;
+    age(&world, &customer).await;
+    (world, customer)
+}
+
+/// Makes everything look some minutes old.
+async fn age(world: &World, customer: &Customer) {
+    let at = SystemClock.now() - TimeDelta::minutes(5);
+    for state in [AccountState::NeedsReauth, AccountState::Connected] {
+        world.store.set_account_state(customer.account, state, None, at).await.unwrap();
+    }
+}
+
+async fn missing_entries(world: &World) -> Vec<AuditEntry> {
+    let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(100)).await.unwrap().items;
+    entries.into_iter().filter(|entry| entry.kind == AuditKind::WorkflowMissing).collect()
+}
+
+#[tokio::test]
+async fn an_account_without_a_workflow_is_brought_back_and_written_down() {
+    let (mut world, customer) = aged_world().await;
+    world.workflows.accounts.lock().unwrap().clear();
+    world.start().await;
+    let path = format!("/v1/accounts/{}", customer.account);
+    assert_eq!(world.get(&customer.key, &path).await.json()["workflow"], "missing", "it shows until then");
+    eventually(&true, async || world.workflows.calls().contains(&Call::Start(customer.account))).await;
+    eventually(&1, async || missing_entries(&world).await.len()).await;
+    let [entry] = missing_entries(&world).await.try_into().unwrap();
+    assert_eq!((entry.account_id, entry.calendar_id), (Some(customer.account), None));
+    assert_eq!(world.get(&customer.key, &path).await.json()["workflow"], "running");
+}
+
+#[tokio::test]
+async fn what_the_index_does_not_know_yet_is_not_taken_for_missing() {
+    let (mut world, _customer) = aged_world().await;
+    world.start().await;
+    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+    assert_eq!(missing_entries(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_large_index_is_read_page_by_page() {
+    let (mut world, customer) = aged_world().await;
+    let mut index: Vec<String> = (0..5).map(|_| names::account_id(evercal_domain::AccountId::generate())).collect();
+    index.push(names::account_id(customer.account));
+    *world.workflows.index.lock().unwrap() = index;
+    world.start().await;
+    // Three pages of accounts, one of subscriptions.
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= 4).await;
+    assert_eq!(missing_entries(&world).await, []);
+}
+
+#[tokio::test]
+async fn of_two_gateways_one_looks_at_the_fleet() {
+    let (mut world, _customer) = aged_world().await;
+    world.config.timing.fleet_interval_s = 8;
+    world.start().await;
+    let first = world.gateway.take();
+    world.start().await;
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= 2).await;
+    world.heartbeats(50).await;
+    assert_eq!(world.workflows.index_pages.load(Ordering::SeqCst), 2, "one page of each kind, by one of them");
+    first.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn the_status_of_a_calendar_says_that_its_workflow_is_missing_or_that_nobody_knows() {
+    let (mut world, customer) = aged_world().await;
+    world.config.timing.fleet_interval_s = 3_600;
+    world.start().await;
+    let path = format!("/v1/calendars/{}/status", customer.calendar);
+    let state = async || world.get(&customer.key, &path).await.json()["workflow"]["state"].clone();
+    assert_eq!(state().await, json!("running"));
+    world.workflows.missing.lock().unwrap().insert(customer.calendar);
+    assert_eq!(state().await, json!("missing"));
+    world.workflows.down.store(true, Ordering::SeqCst);
+    assert_eq!(state().await, json!("unknown"));
+}
+
+#[tokio::test]
+async fn a_notice_about_a_list_of_calendars_goes_to_its_account() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let watched = evercal_domain::Watched::CalendarList { account_id: customer.account };
+    assert_eq!(world.send_notice(&world.notice_about(watched, "sync")).await.status, 204);
+    assert_eq!(world.workflows.calls(), [], "a greeting says nothing");
+    assert_eq!(world.send_notice(&world.notice_about(watched, "exists")).await.status, 204);
+    let calls = world.workflows.calls();
+    let [Call::Tell(account, AccountNews::ListChanged(hint))] = calls.as_slice() else { panic!("{calls:?}") };
+    assert_eq!((*account, hint.announces_change), (customer.account, true));
+    world.workflows.down.store(true, Ordering::SeqCst);
+    assert_eq!(world.send_notice(&world.notice_about(watched, "exists")).await.status, 503, "to be sent again");
+    let unknown = evercal_domain::Watched::CalendarList { account_id: evercal_domain::AccountId::generate() };
+    world.workflows.down.store(false, Ordering::SeqCst);
+    assert_eq!(world.send_notice(&world.notice_about(unknown, "exists")).await.status, 204);
+    eventually(&1, async || world.security_events("notice_for_unknown_channel").await).await;
+}

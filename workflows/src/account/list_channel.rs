@@ -1,0 +1,102 @@
+//! The lane of the channel on the account's list of calendars: carries out what `decide::list_channel` says.
+
+use evercal_domain::{ProviderErrorKind, Watched};
+use temporalio_workflow::WorkflowCancellationToken;
+
+use super::{AccountWorkflow, Context};
+use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
+use crate::decide::channel::{grants_too_little, lifetime_s};
+use crate::decide::list_channel::ListChannelStep;
+use crate::failure::FailedCall;
+use crate::retry::{self, STOP_PATIENCE_MIN_S};
+use crate::time::{condition, now_ms, sleep_unless};
+
+/// Runs until the account ends or hands over.
+pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+    loop {
+        let since_ms = now_ms(&ctx);
+        if ctx.state(|s| s.leaves) {
+            return;
+        }
+        match ctx.state(|s| next(s, since_ms)) {
+            ListChannelStep::Attempt => attempt(&ctx, &detached).await,
+            ListChannelStep::Stop { channel } => stop(&ctx, &detached, channel).await,
+            step @ ListChannelStep::WaitUntil { at_ms } => {
+                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since_ms) != step;
+                sleep_unless(&ctx, &detached, at_ms, "renew the channel on the list of calendars", changed).await;
+            }
+            ListChannelStep::Park => {
+                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since_ms) != ListChannelStep::Park;
+                let _never_cancelled = condition(&ctx, &detached, changed).await;
+            }
+        }
+    }
+}
+
+fn next(workflow: &AccountWorkflow, now_ms: i64) -> ListChannelStep {
+    let AccountWorkflow { input, progress, .. } = workflow;
+    // The list is read first; and who has no grant can neither open nor stop anything. The end has a step of its own.
+    let can_call = progress.has_tokens && !progress.needs_reauth && progress.disconnect.is_none();
+    if !can_call || progress.discoveries == 0 {
+        return ListChannelStep::Park;
+    }
+    progress.list_channel.next_step(input.strategy.watches(), &input.timing, &input.account_id.to_string(), now_ms)
+}
+
+async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
+    let (timing, account_id) = ctx.state(|s| (s.input.timing.clone(), s.input.account_id));
+    let id = account_id.to_string();
+    let is_renewal = ctx.state_mut(|s| {
+        s.progress.list_channel.attempting = true;
+        s.progress.list_channel.live.is_some()
+    });
+    let input =
+        OpenChannelInput { watched: Watched::CalendarList { account_id }, lifetime_s: lifetime_s(&timing, &id) };
+    let result = if is_renewal {
+        let options = retry::channel_attempt(&timing, detached, "renew the channel on the list of calendars");
+        ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
+    } else {
+        let options = retry::channel_attempt(&timing, detached, "open a channel on the list of calendars");
+        ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+    };
+    let at_ms = now_ms(ctx);
+    ctx.state_mut(|s| {
+        let channel = &mut s.progress.list_channel;
+        match result {
+            Ok(opened) => {
+                channel.opened(&opened);
+                if !s.input.strategy.watches() {
+                    channel.set_aside();
+                } else if grants_too_little(&opened, &timing) {
+                    // Another one at once would get the same.
+                    channel.set_aside();
+                    channel.failed(&FailedCall { kind: None, wait_ms: 0 }, &timing, &id, at_ms);
+                } else if !is_renewal {
+                    // What changed before it was opened, nobody announced.
+                    s.progress.discovery_due_at_ms = s.progress.discovery_due_at_ms.min(at_ms);
+                }
+            }
+            Err(error) => {
+                let failed = FailedCall::from_error(&error);
+                channel.failed(&failed, &timing, &id, at_ms);
+                if failed.kind == Some(ProviderErrorKind::GrantRevoked) {
+                    s.progress.lose_grant("the provider refuses the grant: connect the account again");
+                }
+            }
+        }
+    });
+}
+
+async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef) {
+    let (timing, account_id) = ctx.state(|s| (s.input.timing.clone(), s.input.account_id));
+    let channel_id = channel.channel_id;
+    let options =
+        retry::channel_stop(&timing, STOP_PATIENCE_MIN_S, detached, "stop a channel on the list of calendars");
+    let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel, stray: false };
+    let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
+    let at_ms = now_ms(ctx);
+    ctx.state_mut(|s| match settled {
+        Ok(_) => s.progress.list_channel.settled(channel_id),
+        Err(_) => s.progress.list_channel.stop_failed(channel_id, at_ms),
+    });
+}
