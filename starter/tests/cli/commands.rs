@@ -85,6 +85,7 @@ async fn status_tells_what_is_known_and_where_to_read_on() {
         "1 change, 143 ms from notice to stored",
         &format!("subscription/{WORK} (missing: it is started again"),
         "the rule has no FREQ",
+        "down: No worker shows a sign of life. (since",
     ] {
         assert!(status.contains(expected), "{expected:?} is missing in:\n{status}");
     }

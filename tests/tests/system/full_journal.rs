@@ -81,7 +81,7 @@ async fn a_full_disk_is_an_outage_of_the_provider_that_is_over_by_itself_and_los
         // Over the provider's own API it is what an outage of the provider is.
         let url = format!("{}calendars/primary/events", running.base_url()).parse().unwrap();
         let list = HttpRequest { bearer: bearer.clone(), ..HttpRequest::get("list", url) };
-        assert_eq!(http.send(list).await.unwrap().status, 503);
+        assert_eq!(http.send(list).await.unwrap().status, 500, "a backend error, which is tried again");
         // A killed one finds nothing that it cannot read.
         let copy = tempfile::tempdir().unwrap();
         std::fs::copy(folder.join("simulator.jsonl"), copy.path().join("simulator.jsonl")).unwrap();
