@@ -65,7 +65,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Binds and serves; see [`Self::serve`].
+    /// Binds and serves. Temporal may still be down: then notices are refused until it answers.
     pub async fn start(
         config: GatewayConfig,
         store: Arc<dyn Store>,
@@ -76,13 +76,12 @@ impl Gateway {
         Self::serve(listener, config, store, signals, clock)
     }
 
-    /// Takes its address, before anything that may take time: a port that somebody else has is told at once.
+    /// Takes an address.
     pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
     }
 
-    /// Serves. Temporal may still be down: then notices are refused until it answers.
-    pub fn serve(
+    fn serve(
         listener: TcpListener,
         config: GatewayConfig,
         store: Arc<dyn Store>,

@@ -8,11 +8,13 @@ mod life;
 mod queues;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Provider, SystemClock};
 use evercal_http::HttpClient;
+use evercal_process::Tasks;
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
 use evercal_settings::{Lookup, Namespace, TemporalTarget, stop_signal, temporal_target};
@@ -21,8 +23,6 @@ use evercal_storage::{
 };
 use temporalio_client::Connection as TemporalConnection;
 use temporalio_sdk::runtime::{Runtime, RuntimeOptions};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub use config::WorkerConfig;
 
@@ -69,6 +69,9 @@ pub async fn serve(
     }
 }
 
+/// The loops that look after the store only wait, for what their own looks have limits.
+const LOOKING_SILENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Why serving ended in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stopped {
@@ -90,7 +93,7 @@ async fn serve_while_fit(
         () = &mut stop => return Ok(Stopped::AsAsked),
     }
     let deps = Arc::new(deps(config.clone(), opened.store.clone())?);
-    let mut stopped = Stopped::AsAsked;
+    let (mut stopped, mut failed) = (Stopped::AsAsked, None);
     let ends = async {
         tokio::select! {
             () = &mut stop => {}
@@ -99,18 +102,18 @@ async fn serve_while_fit(
                 tracing::error!(reason, "the worker takes no work until the store is well again");
                 stopped = Stopped::BecauseOfTheStore;
             }
+            failure = opened.looking.failed() => failed = Some(failure),
         }
     };
     queues::serve(config, target, runtime, deps, ends).await?;
-    Ok(stopped)
+    failed.map_or(Ok(stopped), |failure| Err(failure.into()))
 }
 
 /// A store that is looked after for as long as it is open.
 struct WatchedStore {
     store: Arc<dyn Store>,
     watch: StoreWatch,
-    stop: CancellationToken,
-    looking: TaskTracker,
+    looking: Tasks,
 }
 
 impl WatchedStore {
@@ -122,16 +125,21 @@ impl WatchedStore {
         let clock = Arc::new(SystemClock);
         let (probe, watch) = StoreProbe::new(store.clone(), Arc::new(namespace), clock.clone(), pace);
         let journal = StoreJournal::new(store.clone(), clock, watch.clone());
-        let (stop, looking) = (CancellationToken::new(), TaskTracker::new());
-        looking.spawn(probe.run(stop.clone()));
-        looking.spawn(journal.run(stop.clone()));
-        looking.close();
-        Ok(Self { store, watch, stop, looking })
+        let looking = Tasks::new();
+        let stopping = looking.stopping();
+        looking.spawn_loop("store probe", LOOKING_SILENCE_MAX, |pulse| async move {
+            pulse.wait(probe.run(stopping)).await;
+        });
+        let stopping = looking.stopping();
+        looking.spawn_loop("store journal", LOOKING_SILENCE_MAX, |pulse| async move {
+            pulse.wait(journal.run(stopping)).await;
+        });
+        Ok(Self { store, watch, looking })
     }
 
     async fn close(self) {
-        self.stop.cancel();
-        self.looking.wait().await;
+        self.looking.stop();
+        self.looking.drain().await;
     }
 }
 
