@@ -10,6 +10,7 @@ use evercal_storage::{Store, StoreError};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
 
+use crate::counted::counted;
 use crate::signals::{AccountNews, SignalError, Signals, Start};
 
 /// Starting and telling race with a workflow that ends; so often they are tried.
@@ -71,7 +72,9 @@ impl AccountWorkflows {
         let mut telling = Telling { accounts: self, done: false };
         match self.start_and_tell(account, AccountNews::Authorized).await {
             Ok(()) => telling.done = true,
-            Err(error) => tracing::warn!(account = %account.id, %error, "the account waits until Temporal answers"),
+            Err(error) => {
+                counted!(warn, "the account waits until Temporal answers", account = %account.id, %error);
+            }
         }
     }
 
@@ -85,7 +88,7 @@ impl AccountWorkflows {
         }
         match self.store.account(account).await? {
             Some(row) if row.state != AccountState::Disconnected => {
-                tracing::warn!(%account, "the account's workflow was gone and is started again");
+                counted!(warn, "the account's workflow was gone and is started again", %account);
                 // What was being taken down is not to come back.
                 let news = if row.state == AccountState::Disconnecting { AccountNews::Disconnect } else { news };
                 self.start_and_tell(&row, news).await?;

@@ -15,6 +15,8 @@ use evercal_domain::tenant::{ApiKeyHash, Scope, TenantLimits};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
+use crate::answers::Asker;
+use crate::connections::Connection;
 use crate::extract::Source;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
@@ -71,6 +73,12 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
     let key = bearer(parts).ok_or_else(|| refuse("no API key of the right form"))?;
     let found = state.store.api_key_by_hash(&ApiKeyHash::of(key)).await?;
     let (key, tenant) = found.ok_or_else(|| refuse("an unknown or revoked API key"))?;
+    if let Some(connection) = parts.extensions.get::<Arc<Connection>>() {
+        connection.proves();
+    }
+    if let Some(asker) = parts.extensions.get::<Asker>() {
+        asker.is(tenant.id);
+    }
     state.tenant_rates.take(tenant.id, tenant.limits.requests_per_minute).map_err(Problem::too_many)?;
     if !key.scopes.allow(scope) {
         state.security.note(SecurityKind::ApiKeyRefused, source, "an API key without the scope that this needs");

@@ -3,8 +3,10 @@
 //!
 //! That is so after a start (whoever ran before may have refused some while going down), after Temporal or the store was
 //! away (load balancers then send nothing here, and nobody counts it), and after the process stood still. A single notice
-//! that this process refused is made good at its own calendar. The heartbeat row moves only while nothing is owed, so
-//! that it says since when something is. Not for: what a notice is (`notices.rs`), who is owed what (`debt.rs`).
+//! that this process refused is made good at its own calendar. Somebody who was turned away before they could prove
+//! anything may have brought a notice too; since anybody can cause that, it is made good once in many hours. The heartbeat
+//! row moves only while nothing is owed, so that it says since when something is. Not for: what a notice is
+//! (`notices.rs`), who is owed what (`debt.rs`).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::accounts::AccountWorkflows;
+use crate::counted::counted;
 use crate::debt::Debt;
 use crate::delivery::Delivery;
 use crate::refusals::Refusals;
@@ -56,6 +59,8 @@ pub struct CatchUpPace {
     /// The least time between two catch-ups of all because of refused notices, and between two attempts to tell one
     /// calendar.
     pub pause: Duration,
+    /// The least time between two catch-ups of all because of somebody who had proven nothing.
+    pub unproven_pause: Duration,
 }
 
 impl Default for CatchUpPace {
@@ -65,6 +70,7 @@ impl Default for CatchUpPace {
             standstill: Duration::from_secs(30),
             calendars_per_second: 100,
             pause: Duration::from_secs(30),
+            unproven_pause: Duration::from_hours(6),
         }
     }
 }
@@ -134,8 +140,12 @@ struct Memory {
     well_at: Option<DateTime<Utc>>,
     /// When the last round ended.
     looked_at: Option<DateTime<Utc>>,
-    /// Notices were refused for calendars that nobody knows.
-    unnamed_refused: bool,
+    /// Notices were refused for more calendars than are known one by one.
+    more_refused: bool,
+    /// Somebody was turned away before they could prove anything.
+    unproven_refused: bool,
+    /// When all were told last because of that.
+    unproven_owed_at: Option<Instant>,
     /// When all had been told last.
     caught_up_at: Option<Instant>,
     /// Which turn to tell all calendars is this one's.
@@ -310,10 +320,19 @@ impl CatchUp {
     fn look_for_debt(&self, memory: &mut Memory, now: DateTime<Utc>) {
         let refused = self.refusals.take();
         refused.calendars.into_iter().for_each(|calendar| memory.debt.owe(calendar));
-        memory.unnamed_refused |= refused.unnamed;
+        memory.more_refused |= refused.more_calendars;
+        memory.unproven_refused |= refused.unproven;
         let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.pause);
-        if memory.unnamed_refused && rested && !memory.debt.owes_all() {
-            memory.unnamed_refused = false;
+        if memory.more_refused && rested && !memory.debt.owes_all() {
+            memory.more_refused = false;
+            memory.owe_all();
+        }
+        // Once the crowd is gone: what is told in the middle of it makes good nothing that is refused later.
+        let is_over = memory.unproven_refused && !refused.unproven;
+        let rested = memory.unproven_owed_at.is_none_or(|at| at.elapsed() >= self.pace.unproven_pause);
+        if is_over && rested {
+            memory.unproven_refused = false;
+            memory.unproven_owed_at = Some(Instant::now());
             memory.owe_all();
         }
         let silence = memory.looked_at.and_then(|looked_at| (now - looked_at).to_std().ok());
@@ -404,7 +423,7 @@ impl CatchUp {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                tracing::warn!(%calendar, %error, cause, "a calendar could not be told to catch up");
+                counted!(warn, "a calendar could not be told to catch up", %calendar, %error, cause);
                 telling.failures_in_a_row += 1;
                 debt.put_off(calendar, Instant::now() + self.pace.pause);
             }

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 
 use crate::problem::{Problem, ProblemKind};
 
-/// An answer in bytes; a page of the largest events stays below it.
-const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// An answer in bytes. The largest ones are pages of events, which are bounded, and a list of 500 calendars.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of the hash that make a tag: enough that two answers never share one.
 const TAG_BYTES: usize = 16;
 /// Kept by the caller alone, and asked for again each time.

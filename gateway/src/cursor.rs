@@ -54,12 +54,15 @@ impl Listing {
 
     /// A page as callers see it: with a cursor that leads on in this list, which was in this state at its first page.
     pub(crate) fn with_cursor<T>(&self, page: Page<T>, state: &str) -> Page<T> {
-        let next = page.next.map(|place| {
-            let cursor = Cursor { query: self.0.clone(), state: state.to_owned(), place };
-            // Serialising texts and numbers cannot fail; an empty cursor would be refused, not misread.
-            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
-        });
+        let next = page.next.map(|place| self.cursor(place, state));
         Page { next, ..page }
+    }
+
+    /// A cursor that leads to this place of the store in this list.
+    pub(crate) fn cursor(&self, place: String, state: &str) -> String {
+        let cursor = Cursor { query: self.0.clone(), state: state.to_owned(), place };
+        // Serialising texts and numbers cannot fail; an empty cursor would be refused, not misread.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&cursor).unwrap_or_default())
     }
 }
 

@@ -5,12 +5,15 @@
 //! Temporal before a request is answered. Not for calling providers (`activities`) or deciding when to sync (`workflows`).
 
 mod accounts;
+mod answers;
 mod caller;
 mod catch_up;
 pub mod codec;
 mod conditional;
 pub mod config;
+mod connections;
 mod consents;
+mod counted;
 mod cursor;
 mod debt;
 mod delivery;
@@ -20,6 +23,7 @@ mod group_commit;
 mod middleware;
 mod notices;
 mod openapi;
+mod outgoing;
 mod parameters;
 mod problem;
 mod refusals;
@@ -35,7 +39,7 @@ mod workers;
 
 pub use accounts::{AccountError, AccountWorkflows, Given};
 pub use catch_up::{CatchUpPace, HEARTBEAT};
-pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup};
+pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
 pub use run::run;
 pub use server::{Gateway, StartError};
 pub use signals::{AccountNews, RunningPage, SignalError, Signals, Start};

@@ -13,12 +13,15 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_storage::StoreCondition;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::answers::{Asker, UntilSent};
+use crate::counted::counted;
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;
@@ -72,8 +75,11 @@ pub(crate) async fn observe(State(ids): State<Arc<RequestIds>>, request: Request
     }
     let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis());
     span.in_scope(|| {
-        if response.status().is_server_error() {
-            tracing::warn!(status, ms, "answered");
+        // Two kinds, so that a crowd that is turned away does not hide what is broken.
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            counted!(warn, "answered that the request could not be served now", status, ms);
+        } else if response.status().is_server_error() {
+            counted!(warn, "answered that something went wrong", status, ms);
         } else {
             tracing::debug!(status, ms, "answered");
         }
@@ -101,18 +107,19 @@ fn in_one_form(response: Response, id: &str) -> Response {
 }
 
 /// Bounds on a group of routes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Admission {
     places: Arc<Semaphore>,
     timeout: Duration,
-    /// Set for notices: what is turned away here has to be caught up.
+    state: AppState,
+    /// Set for notices: whoever proved one that is turned away here has to be caught up.
     refusals: Option<Arc<Refusals>>,
 }
 
 impl Admission {
     /// At most `requests_max` at a time, none longer than `timeout`.
-    pub(crate) fn new(requests_max: usize, timeout: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(requests_max)), timeout, refusals: None }
+    pub(crate) fn new(requests_max: usize, timeout: Duration, state: AppState) -> Self {
+        Self { places: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals: None }
     }
 
     /// Counts what is turned away.
@@ -121,18 +128,31 @@ impl Admission {
     }
 }
 
-/// Turns requests away at once when the group is full, and ends those that take too long.
-pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
-    let Ok(_place) = admission.places.try_acquire() else {
-        if let Some(refusals) = &admission.refusals {
-            refusals.add_unnamed();
+/// Turns requests away at once when the group is full, and ends those that take too long. An answer to somebody with a key
+/// keeps its place until it is sent; of those each tenant has a number of its own.
+pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
+    let Ok(place) = Arc::clone(&admission.places).try_acquire_owned() else {
+        let proven = request.extensions().get::<ChannelClaim>().and_then(|claim| claim.watched.calendar_id());
+        if let Some((refusals, calendar)) = admission.refusals.as_ref().zip(proven) {
+            refusals.add(calendar);
         }
         return Problem::of(ProblemKind::Overloaded).into_response();
     };
-    match tokio::time::timeout(admission.timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::of(ProblemKind::TimedOut).into_response(),
+    let asker = Asker::default();
+    request.extensions_mut().insert(asker.clone());
+    let Ok(mut response) = tokio::time::timeout(admission.timeout, next.run(request)).await else {
+        return Problem::of(ProblemKind::TimedOut).into_response();
+    };
+    if let Some(tenant) = asker.tenant()
+        && response.status().is_success()
+    {
+        let Some(of_tenant) = admission.state.answers.place(tenant) else {
+            let detail = "Your tenant has too many answers under way that nobody takes; try again.";
+            return Problem::new(ProblemKind::Overloaded, detail).into_response();
+        };
+        UntilSent::keep(response.extensions_mut(), (place, of_tenant));
     }
+    response
 }
 
 /// How long a request may wait for the store while nobody else gets an answer from it either.
@@ -163,6 +183,6 @@ fn store_away(condition: &StoreCondition) -> Response {
 /// Answers for a handler that panicked.
 pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     // The panic's own text is in the log already, by the panic hook; it may hold anything and is not repeated.
-    tracing::error!("a handler panicked");
+    counted!(error, "a handler panicked");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

@@ -11,9 +11,10 @@ use evercal_process::Tasks;
 use evercal_storage::cause_of;
 use evercal_workflows::contract::{ChannelHint, Notify};
 
+use crate::counted::counted;
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
-use crate::refusals::Refusals;
+use crate::refusals::{OnItsWay, Refusals};
 
 /// The notice could not be handed over; its sender should try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,11 @@ impl Notices {
             return Err(NotDelivered);
         };
         answer.await.unwrap_or(Err(NotDelivered))
+    }
+
+    /// A proven notice that is not taken yet.
+    pub(crate) fn on_its_way(&self, calendar: CalendarId) -> OnItsWay {
+        self.refusals.on_its_way(calendar)
     }
 
     /// Delivers what is left and ends.
@@ -67,37 +73,17 @@ impl Work for NoticeWork {
 
     async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
         // Noted here and not where the answer is given: the sender may have stopped waiting long ago.
-        let refused = Refused { refusals: &self.refusals, calendar: Some(calendar) };
+        let on_its_way = self.refusals.on_its_way(calendar);
         match self.delivery.deliver(calendar, &notify).await {
             Ok(delivered) => {
-                refused.did_not_happen();
+                on_its_way.arrived();
                 Ok(delivered)
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                tracing::warn!(%calendar, notices = notify.notices, %error, cause, "notices could not be handed over");
+                counted!(warn, "notices could not be handed over", %calendar, notices = notify.notices, %error, cause);
                 Err(NotDelivered)
             }
-        }
-    }
-}
-
-/// Notes a calendar's notices as refused unless told otherwise; so a panic on the way counts too.
-struct Refused<'a> {
-    refusals: &'a Refusals,
-    calendar: Option<CalendarId>,
-}
-
-impl Refused<'_> {
-    fn did_not_happen(mut self) {
-        self.calendar = None;
-    }
-}
-
-impl Drop for Refused<'_> {
-    fn drop(&mut self) {
-        if let Some(calendar) = self.calendar {
-            self.refusals.add(calendar);
         }
     }
 }

@@ -108,6 +108,8 @@ problems! {
     MissingAccount: AccountNotFound, Gone;
     /// Of routes that name a calendar.
     MissingCalendar: CalendarNotFound, Gone;
+    /// Of routes that name an event.
+    MissingEvent: CalendarNotFound, EventNotFound, Gone;
     /// Of pages that have to be of one state.
     Changed: ListChanged;
     /// Of a sync that is not done now.

@@ -1,8 +1,9 @@
 //! Remembers the notices that were answered with 503. Providers do not repeat everything that was refused, so that each of
-//! them makes a catch-up due (`catch_up.rs`): of its calendar, or of all where nobody knows which it was.
+//! them makes a catch-up due (`catch_up.rs`) of its calendar. What was refused before anybody proved anything may have
+//! been a notice too, but whoever can cause that must not cause work: all are told because of it once in many hours.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evercal_domain::CalendarId;
 
@@ -18,24 +19,31 @@ pub(crate) struct Refusals(Mutex<Refused>);
 pub(crate) struct Refused {
     /// These calendars.
     pub calendars: BTreeSet<CalendarId>,
-    /// Others too; nobody knows which.
-    pub unnamed: bool,
+    /// More calendars than are remembered one by one.
+    pub more_calendars: bool,
+    /// Somebody who has proven nothing was turned away, perhaps with a notice.
+    pub unproven: bool,
 }
 
 impl Refusals {
-    /// A notice for this calendar was refused.
+    /// A proven notice for this calendar was refused.
     pub(crate) fn add(&self, calendar: CalendarId) {
         let mut refused = self.refused();
         if refused.calendars.len() < CALENDARS_MAX {
             refused.calendars.insert(calendar);
         } else {
-            refused.unnamed = true;
+            refused.more_calendars |= !refused.calendars.contains(&calendar);
         }
     }
 
-    /// A notice was refused before anybody looked whose it was.
-    pub(crate) fn add_unnamed(&self) {
-        self.refused().unnamed = true;
+    /// Somebody was turned away before they could prove anything.
+    pub(crate) fn add_unproven(&self) {
+        self.refused().unproven = true;
+    }
+
+    /// A proven notice on its way: refused unless it arrives, whatever ends it (its time, a panic).
+    pub(crate) fn on_its_way(self: &Arc<Self>, calendar: CalendarId) -> OnItsWay {
+        OnItsWay { refusals: Arc::clone(self), calendar: Some(calendar) }
     }
 
     /// Hands over what was refused since the last time.
@@ -45,5 +53,27 @@ impl Refusals {
 
     fn refused(&self) -> MutexGuard<'_, Refused> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Refusals::on_its_way`].
+#[derive(Debug)]
+pub(crate) struct OnItsWay {
+    refusals: Arc<Refusals>,
+    calendar: Option<CalendarId>,
+}
+
+impl OnItsWay {
+    /// It was taken, or somebody else answers for it now.
+    pub(crate) fn arrived(mut self) {
+        self.calendar = None;
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        if let Some(calendar) = self.calendar {
+            self.refusals.add(calendar);
+        }
     }
 }

@@ -12,6 +12,8 @@ use evercal_process::Pulse;
 use evercal_storage::Store;
 use tokio::sync::Notify;
 
+use crate::counted::counted;
+
 /// The first event of its kind is written at once, those after it together, this far apart.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// Sources of one kind that are told apart between two writes; those beyond count together. Of one kind, so that a flood
@@ -65,7 +67,7 @@ impl SecurityLog {
             pulse.beat();
             if let Err(error) = self.store.count_security_event(&event).await {
                 let (kind, cause) = (event.kind.as_str(), error.cause());
-                tracing::error!(kind, count = event.count, %error, cause, "security events are lost");
+                counted!(error, "security events are lost", kind, count = event.count, %error, cause);
             }
         }
     }

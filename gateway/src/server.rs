@@ -1,11 +1,11 @@
 //! The running gateway: binds, serves connections within bounds, and drains when it is told to stop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use evercal_domain::Clock;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_process::{Pulse, TaskFailure, Tasks};
@@ -15,20 +15,24 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::accounts::{AccountWorkflows, Given};
+use crate::answers::Answers;
 use crate::caller::TenantRates;
 use crate::catch_up::{CatchUp, Watch};
-use crate::config::{GatewayConfig, GatewayLimits};
+use crate::config::{GatewayConfig, GatewayLimits, TrustedProxies};
+use crate::connections::{Connection, Connections, Place};
 use crate::consents::Consents;
+use crate::counted::counted;
 use crate::delivery::Delivery;
 use crate::extract::Peer;
 use crate::fleet::Fleet;
 use crate::group_commit::GroupLimits;
 use crate::middleware::RequestIds;
 use crate::notices::Notices;
+use crate::outgoing::outgoing;
 use crate::refusals::Refusals;
 use crate::routes;
 use crate::security_log::SecurityLog;
@@ -38,6 +42,9 @@ use crate::sync_now::SyncNow;
 
 /// Rest after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What proxies say of who asked them.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +98,7 @@ impl Gateway {
         let bound = |source| StartError::Bind { address: config.address, source };
         let address = listener.local_addr().map_err(bound)?;
         let ids = Arc::new(RequestIds::new()?);
-        let (limits, pace) = (config.limits, config.catch_up);
+        let (limits, pace, proxies) = (config.limits, config.catch_up, config.trusted_proxies.clone());
 
         let background = Tasks::new();
         // Names this process among the gateways on one store.
@@ -149,6 +156,7 @@ impl Gateway {
             security: Arc::clone(&security),
             watch,
             consents: Consents::new(limits.requests_max, background.group()),
+            answers: Answers::new(limits.answer_bytes_max, limits.requests_max),
             tasks: background.group(),
             store_watch,
         });
@@ -165,10 +173,15 @@ impl Gateway {
         });
         background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
+        let door = Door {
+            listener,
+            connections: Arc::new(Connections::new(limits.connections_max, limits.per_peer_max(), proxies.clone())),
+            refusals: Arc::clone(&refusals),
+        };
         let router = routes::router(state.clone(), refusals, ids);
         let connections = serving.group();
         serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
-            accept_all(listener, router, limits, connections, pulse)
+            accept_all(door, router, Arc::new(limits), proxies, connections, pulse)
         });
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
@@ -225,8 +238,15 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
-async fn accept_all(listener: TcpListener, router: Router, limits: GatewayLimits, connections: Tasks, pulse: Pulse) {
-    let places = Arc::new(Semaphore::new(limits.connections_max));
+async fn accept_all(
+    door: Door,
+    router: Router,
+    limits: Arc<GatewayLimits>,
+    proxies: TrustedProxies,
+    connections: Tasks,
+    pulse: Pulse,
+) {
+    let GatewayLimits { answer_timeout, first_request_timeout, write_timeout, .. } = *limits;
     let open = GracefulShutdown::new();
     let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
     server
@@ -234,46 +254,82 @@ async fn accept_all(listener: TcpListener, router: Router, limits: GatewayLimits
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.header_bytes_max);
-    while let Some((stream, peer, place)) = pulse.wait(accept(&listener, &places)).await {
-        let service = TowerToHyperService::new(router.clone().map_request(with_peer(peer)));
-        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = open.watch(connection);
+    while let Some((stream, peer, place)) = pulse.wait(door.next()).await {
+        let connection = Arc::clone(place.connection());
+        let origin = asked_by(peer, proxies.clone(), Arc::clone(&connection));
+        let service = router.clone().map_request(origin);
+        let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
+        let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
         drop(connections.spawn("connection", async move {
-            // How a connection ends is the peer's affair; what was asked on it has been logged.
-            drop(connection.await);
-            drop(place);
+            tokio::select! {
+                // How a connection ends is the peer's affair; what was asked on it has been logged.
+                _ended = served => {}
+                () = place.has_to_go(first_request_timeout) => {}
+            }
         }));
     }
-    drop(listener);
+    drop(door);
     // For as long as `Gateway::stop` has patience.
     open.shutdown().await;
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so that a place always comes.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection stays without TCP_NODELAY");
-                }
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    connections: Arc<Connections>,
+    refusals: Arc<Refusals>,
+}
+
+impl Door {
+    /// The next connection that has a place.
+    async fn next(&self) -> (TcpStream, IpAddr, Place) {
+        loop {
+            let (stream, peer) = self.accept().await;
+            if let Ok(place) = self.connections.place(peer).await {
                 return (stream, peer, place);
             }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+            counted!(warn, "an address has its share of the connections; is it a proxy (EVERCAL_TRUSTED_PROXIES)?");
+            self.refusals.add_unproven();
+        }
+    }
+
+    async fn accept(&self) -> (TcpStream, IpAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+                    }
+                    return (stream, peer.ip());
+                }
+                Err(error) => {
+                    counted!(warn, "a connection could not be accepted", %error);
+                    self.refusals.add_unproven();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
 }
 
-fn with_peer<B>(peer: SocketAddr) -> impl Fn(Request<B>) -> Request<B> + Clone {
+/// Tells requests where they came from, and on which connection.
+fn asked_by<B>(
+    peer: IpAddr,
+    proxies: TrustedProxies,
+    connection: Arc<Connection>,
+) -> impl Fn(Request<B>) -> Request<B> + Clone {
     move |mut request| {
-        request.extensions_mut().insert(Peer(peer));
+        connection.asks();
+        let origin = proxies.origin(peer, forwarded_for(request.headers()));
+        request.extensions_mut().insert(Peer(origin));
+        request.extensions_mut().insert(Arc::clone(&connection));
         request
     }
+}
+
+fn forwarded_for(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = &str> {
+    headers.get_all(FORWARDED_FOR).iter().filter_map(|header| header.to_str().ok())
 }

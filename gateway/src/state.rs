@@ -8,6 +8,7 @@ use evercal_process::Tasks;
 use evercal_storage::{Store, StoreWatch};
 
 use crate::accounts::AccountWorkflows;
+use crate::answers::Answers;
 use crate::caller::TenantRates;
 use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     /// For what they say of themselves.
     pub tasks: Tasks,
     pub store_watch: StoreWatch,
+    pub answers: Answers,
 }
 
 impl AppState {

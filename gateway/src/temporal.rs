@@ -32,6 +32,7 @@ use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::OnceCell;
 use tonic::{Code, IntoRequest, Status};
 
+use crate::counted::counted;
 use crate::signals::{AccountNews, RunningPage, SignalError, Signals, Start};
 
 /// Attempts of one call; a restart of Temporal breaks the connection under the first one.
@@ -76,7 +77,7 @@ impl TemporalSignals {
         let converter = &self.options.data_converter;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         if let Err(error) = decode_payloads(&mut failure, converter.codec(), &context).await {
-            tracing::warn!(%error, "why an update was refused cannot be read");
+            counted!(warn, "why an update was refused cannot be read", %error);
             return failure.message;
         }
         let sealed = failure.message.clone();

@@ -24,6 +24,10 @@ pub const CALENDARS_PER_ACCOUNT_MAX: usize = 5_000;
 pub const CALENDAR_LIST_PAGES_MAX: u32 = 200;
 /// Rows in one page of an API list.
 pub const API_PAGE_ROWS_MAX: u32 = 500;
+/// A page of events in bytes, as it is answered; with more of them, the page ends earlier.
+pub const EVENTS_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// An event's description in bytes, as lists answer it; the event's own answer has all of it.
+pub const DESCRIPTION_BYTES_SHOWN_MAX: usize = 64 * 1024;
 /// Rows in one page of an API list when the caller names none.
 pub const API_PAGE_ROWS_DEFAULT: u32 = 100;
 /// Days between `from` and `to` in one read of events.

@@ -8,7 +8,7 @@ use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
     Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
-    InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
+    Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
 };
 
 use crate::error::StoreError;
@@ -267,6 +267,8 @@ pub trait Mirror: Send + Sync {
     /// and what is read after it was asked for is at least as new. It may move although nothing changed: after many commits,
     /// and for changes of a series where none of its occurrences are kept.
     async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError>;
+    /// One event: a single one, a master or an exception. Not a cancelled occurrence.
+    async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError>;
     /// All rows of the mirror, by id: for proofs and exports.
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError>;
     /// The change feed after `after_sequence`, oldest first.

@@ -315,6 +315,8 @@ pub struct ReadOccurrence {
     pub occurrence: Occurrence,
     /// What: the body of its source.
     pub event: Event,
+    /// Where a page that begins behind it begins.
+    pub cursor: String,
 }
 
 /// An event that could not be read.

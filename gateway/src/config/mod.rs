@@ -1,7 +1,10 @@
 //! What the gateway has to know to run, and how it is read from named values. Only binaries know where the
 //! values come from.
 
+mod proxies;
+
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -13,6 +16,7 @@ use evercal_workflows::Timing;
 use url::Url;
 
 pub use evercal_settings::{ConfigError, Lookup};
+pub use proxies::{TrustedProxies, trusted_proxies};
 
 use crate::catch_up::CatchUpPace;
 
@@ -40,6 +44,8 @@ pub struct GatewayConfig {
     pub limits: GatewayLimits,
     /// Origins whose pages may call the API; none by default.
     pub cors_origins: Vec<HeaderValue>,
+    /// The proxies in front of it (`EVERCAL_TRUSTED_PROXIES`); none by default.
+    pub trusted_proxies: TrustedProxies,
     /// Heartbeat and catch-up.
     pub catch_up: CatchUpPace,
     /// How often it is looked how the store is.
@@ -51,9 +57,19 @@ pub struct GatewayConfig {
 pub struct GatewayLimits {
     /// Open connections; more wait in the system's queue.
     pub connections_max: usize,
+    /// Those of one peer, unless it is a trusted proxy; three quarters of all without it.
+    pub connections_per_peer_max: Option<NonZeroUsize>,
     /// How long a connection may take to send a request's head, and so how long an idle one is kept: longer than the 60 s
     /// after which load balancers close theirs.
     pub header_read_timeout: Duration,
+    /// The same for a connection on which nothing was asked yet.
+    pub first_request_timeout: Duration,
+    /// How long the other side may take nothing of an answer that is there.
+    pub write_timeout: Duration,
+    /// How long it may take to take all of an answer.
+    pub answer_timeout: Duration,
+    /// Memory of all large answers that are being made or taken.
+    pub answer_bytes_max: usize,
     /// A request's head, in bytes.
     pub header_bytes_max: usize,
     /// Notices being served at a time: fewer than connections, so that one too many is told so at once.
@@ -90,8 +106,13 @@ impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
             connections_max: 12_288,
+            connections_per_peer_max: None,
             header_read_timeout: Duration::from_secs(75),
-            header_bytes_max: 16 * 1024,
+            first_request_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(15),
+            answer_timeout: Duration::from_secs(60),
+            answer_bytes_max: 96 * 1024 * 1024,
+            header_bytes_max: 8 * 1024,
             notices_max: 8_192,
             notice_timeout: Duration::from_secs(8),
             notice_spacing: Duration::from_millis(500),
@@ -121,6 +142,12 @@ impl GatewayLimits {
         let connections_max = self.connections_max.min(descriptors_max.saturating_sub(DESCRIPTORS_KEPT).max(1));
         let notices_max = self.notices_max.min(connections_max - connections_max / 4);
         Self { connections_max, notices_max, ..self }
+    }
+
+    /// Connections of one peer.
+    pub(crate) fn per_peer_max(&self) -> usize {
+        let without = (self.connections_max - self.connections_max / 4).max(1);
+        self.connections_per_peer_max.map_or(without, NonZeroUsize::get)
     }
 }
 
@@ -152,12 +179,21 @@ impl GatewayConfig {
             strategies: evercal_settings::sync_strategies(lookup)?,
             // Read with the way to Temporal, whose profile may say it.
             temporal_namespace: "default".to_owned(),
-            limits: GatewayLimits::default(),
+            limits: GatewayLimits {
+                connections_per_peer_max: connections_per_peer(lookup)?,
+                ..GatewayLimits::default()
+            },
             cors_origins: cors_origins(lookup)?,
+            trusted_proxies: trusted_proxies(lookup)?,
             catch_up: CatchUpPace::default(),
             probe: ProbePace::default(),
         })
     }
+}
+
+/// `EVERCAL_CONNECTIONS_PER_PEER`: connections of one address at a time.
+pub fn connections_per_peer(lookup: &Lookup<'_>) -> Result<Option<NonZeroUsize>, ConfigError> {
+    lookup.optional("EVERCAL_CONNECTIONS_PER_PEER", "256")
 }
 
 /// `EVERCAL_CORS_ORIGINS`: origins as in the header `Origin`, comma-separated.

@@ -38,6 +38,8 @@ fn a_bad_value_is_an_error_that_names_variable_and_example_but_not_the_value() {
         ("EVERCAL_TIMING", "marker"),
         ("SYNC_MAX_RETRIES", "marker"),
         ("SYNC_STRATEGY_GOOGLE", "marker"),
+        ("EVERCAL_TRUSTED_PROXIES", "marker"),
+        ("EVERCAL_CONNECTIONS_PER_PEER", "0"),
     ] {
         let text = with(variable, value).unwrap_err().to_string();
         assert!(text.starts_with(variable) && text.contains("for example: "), "{text}");

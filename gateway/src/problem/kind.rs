@@ -64,6 +64,8 @@ kinds! {
     AccountNotFound: "account-not-found", NOT_FOUND, "Account not found";
     /// Your tenant has no such calendar.
     CalendarNotFound: "calendar-not-found", NOT_FOUND, "Calendar not found";
+    /// The calendar has no such event. Occurrences of a series are no events of their own: their `event_id` names one.
+    EventNotFound: "event-not-found", NOT_FOUND, "Event not found";
     /// What this was about was deleted meanwhile.
     Gone: "gone-meanwhile", NOT_FOUND, "Gone meanwhile";
     /// This path does not take this method; the `Allow` header names those it takes.

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use evercal_storage::{StoreError, StoreErrorKind};
 
 pub(crate) use self::kind::ProblemKind;
+use crate::counted::counted;
 use crate::openapi::{ParameterError, ProblemBody};
 
 /// Seconds after which somebody that was turned away should try again.
@@ -115,11 +116,19 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<serde_json::Error> for Problem {
+    fn from(error: serde_json::Error) -> Self {
+        counted!(error, "an answer could not be written as JSON", %error);
+        Self::of(ProblemKind::Internal)
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // A cursor is the caller's mistake; everything else is ours to look at.
         if error.kind != StoreErrorKind::InvalidCursor {
-            tracing::error!(%error, cause = error.cause(), kind = ?error.kind, "the store did not do what was asked");
+            let (cause, kind) = (error.cause(), error.kind);
+            counted!(error, "the store did not do what was asked", %error, cause, ?kind);
         }
         match error.kind {
             StoreErrorKind::InvalidCursor => Self::invalid_cursor(),

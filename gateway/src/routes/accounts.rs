@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::bodies::{AccountBody, List};
 use crate::accounts::AccountError;
 use crate::caller::{Caller, Reader, Writer};
+use crate::counted::counted;
 use crate::cursor::Listing;
 use crate::extract::id;
 use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, Refusals, Untold};
@@ -191,7 +192,7 @@ impl From<AccountError> for Problem {
         match error {
             AccountError::Store(error) => error.into(),
             AccountError::Signal(error) => {
-                tracing::warn!(%error, "an account's workflow could not be told");
+                counted!(warn, "an account's workflow could not be told", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }
         }

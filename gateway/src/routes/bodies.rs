@@ -3,10 +3,14 @@
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use evercal_domain::event::{Attendee, Conference, Event, EventTime, Occurrence, Person};
 use evercal_domain::journal::AuditEntry;
+use evercal_domain::limits::{DESCRIPTION_BYTES_SHOWN_MAX, EVENTS_PAGE_BYTES_MAX};
 use evercal_domain::{Account, Calendar, EventStatus};
 use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// Room for the end of a page of events: its cursor, whose ids may be long.
+const PAGE_END_BYTES: usize = 4 * 1_024;
 
 /// A list.
 #[derive(Serialize, ToSchema)]
@@ -163,7 +167,10 @@ pub(super) struct OccurrenceBody {
     end: TimeBody,
     status: &'static str,
     title: Option<String>,
+    /// The description's first 64 KiB.
     description: Option<String>,
+    /// Whether it goes on: the event itself has all of it.
+    description_truncated: bool,
     location: Option<String>,
     busy: bool,
     private: bool,
@@ -179,9 +186,10 @@ pub(super) struct OccurrenceBody {
 
 impl From<ReadOccurrence> for OccurrenceBody {
     fn from(read: ReadOccurrence) -> Self {
-        let ReadOccurrence { occurrence, event } = read;
+        let ReadOccurrence { occurrence, event, .. } = read;
         let id = occurrence_id(&occurrence);
-        let Event { status, title, description, location, busy, private, event_type, .. } = event;
+        let Event { status, title, mut description, location, busy, private, event_type, .. } = event;
+        let description_truncated = description.as_mut().is_some_and(truncate);
         Self {
             id,
             event_id: occurrence.source_id.as_str().to_owned(),
@@ -189,12 +197,10 @@ impl From<ReadOccurrence> for OccurrenceBody {
             original_start: occurrence.original_start.into(),
             start: occurrence.start.into(),
             end: occurrence.end.into(),
-            status: match status {
-                EventStatus::Confirmed => "confirmed",
-                EventStatus::Tentative => "tentative",
-            },
+            status: status_name(status),
             title,
             description,
+            description_truncated,
             location,
             busy,
             private,
@@ -207,6 +213,110 @@ impl From<ReadOccurrence> for OccurrenceBody {
             created_at: event.created_at,
             updated_at: event.updated_at,
         }
+    }
+}
+
+/// An event, whole: a single one, the master of a series, or an exception of one.
+#[derive(Serialize, ToSchema)]
+pub(super) struct EventBody {
+    event_id: String,
+    /// The series that it is an exception of.
+    series_id: Option<String>,
+    /// Where the series had it; set for an exception.
+    original_start: Option<TimeBody>,
+    /// The lines of RFC 5545 that make a series of it.
+    recurrence: Vec<String>,
+    start: TimeBody,
+    end: TimeBody,
+    status: &'static str,
+    title: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+    busy: bool,
+    private: bool,
+    event_type: Option<String>,
+    organizer: Option<PersonBody>,
+    attendees: Vec<AttendeeBody>,
+    ical_uid: Option<String>,
+    link: Option<String>,
+    conference: Option<ConferenceBody>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
+}
+
+impl From<Event> for EventBody {
+    fn from(event: Event) -> Self {
+        let (series_id, original_start) =
+            event.series.map(|place| (place.master_id.as_str().to_owned(), place.original_start.into())).unzip();
+        Self {
+            event_id: event.provider_id.as_str().to_owned(),
+            series_id,
+            original_start,
+            recurrence: event.recurrence,
+            start: event.start.into(),
+            end: event.end.into(),
+            status: status_name(event.status),
+            title: event.title,
+            description: event.description,
+            location: event.location,
+            busy: event.busy,
+            private: event.private,
+            event_type: event.event_type,
+            organizer: event.organizer.map(PersonBody::from),
+            attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
+            ical_uid: event.ical_uid,
+            link: event.link,
+            conference: event.conference.map(ConferenceBody::from),
+            created_at: event.created_at,
+            updated_at: event.updated_at,
+        }
+    }
+}
+
+/// A page of occurrences as JSON, after these other fields. It ends before the row that would make it too large; at least
+/// one row is in it, so that reading comes to an end.
+pub(super) fn page_of_occurrences(
+    others: &impl Serialize,
+    page: Page<ReadOccurrence>,
+    cursor: impl Fn(String) -> String,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = serde_json::to_vec(others)?;
+    json.pop();
+    json.extend_from_slice(b",\"items\":[");
+    let first_item = json.len();
+    let (mut next, mut last) = (page.next, None);
+    for read in page.items {
+        let (before, place) = (json.len(), read.cursor.clone());
+        if before > first_item {
+            json.push(b',');
+        }
+        serde_json::to_writer(&mut json, &OccurrenceBody::from(read))?;
+        if json.len() + PAGE_END_BYTES > EVENTS_PAGE_BYTES_MAX && before > first_item {
+            json.truncate(before);
+            next = last;
+            break;
+        }
+        last = Some(place);
+    }
+    json.extend_from_slice(b"],\"next_cursor\":");
+    serde_json::to_writer(&mut json, &next.map(cursor))?;
+    json.push(b'}');
+    Ok(json)
+}
+
+/// Shortens a description to what lists show; answers whether something is left out.
+fn truncate(description: &mut String) -> bool {
+    let is_long = description.len() > DESCRIPTION_BYTES_SHOWN_MAX;
+    if is_long {
+        description.truncate(description.floor_char_boundary(DESCRIPTION_BYTES_SHOWN_MAX));
+    }
+    is_long
+}
+
+fn status_name(status: EventStatus) -> &'static str {
+    match status {
+        EventStatus::Confirmed => "confirmed",
+        EventStatus::Tentative => "tentative",
     }
 }
 

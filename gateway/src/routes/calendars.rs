@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::accounts::{Paging, workflow_state};
 use super::bodies::{CalendarBody, CalendarStateBody, List};
 use crate::caller::{Caller, Reader, Writer};
+use crate::counted::counted;
 use crate::cursor::Listing;
 use crate::delivery::DeliveryError;
 use crate::extract::id;
@@ -250,7 +251,7 @@ impl From<DeliveryError> for Problem {
             DeliveryError::Store(error) => error.into(),
             DeliveryError::Account(error) => error.into(),
             DeliveryError::Signal(error) => {
-                tracing::warn!(%error, "a subscription could not be told");
+                counted!(warn, "a subscription could not be told", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }
         }

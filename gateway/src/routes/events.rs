@@ -1,4 +1,4 @@
-//! `GET /v1/calendars/{id}/events`: occurrences in a window, with how fresh they are.
+//! `GET /v1/calendars/{id}/events`: occurrences in a window, with how fresh they are; and each event whole.
 //!
 //! What a page holds is known by a number, the revision of its window, so an answer is tagged, and a caller told that nothing
 //! changed, before any row is read. How fresh it is goes in headers, since it changes without the content.
@@ -7,23 +7,25 @@ use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, TimeZone, Utc};
 use chrono_tz::Tz;
 use evercal_domain::limits::READ_WINDOW_DAYS_MAX;
-use evercal_domain::{Calendar, Via};
+use evercal_domain::{Calendar, ProviderEventId, Via};
 use evercal_storage::{OccurrenceRange, Page, PageRequest, ReadOccurrence};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{List, OccurrenceBody};
+use super::bodies::{EventBody, List, OccurrenceBody, page_of_occurrences};
 use super::calendars::calendar_of;
+use crate::answers::UntilSent;
 use crate::caller::Reader;
 use crate::conditional::Tag;
 use crate::cursor::Listing;
-use crate::openapi::{Changed, ListRefusals, MissingCalendar, NotModified};
+use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
@@ -72,6 +74,15 @@ impl FromQuery for EventsQuery {
 /// Occurrences by start, and when we last knew them to be complete.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsBody {
+    #[serde(flatten)]
+    freshness: FreshnessBody,
+    #[serde(flatten)]
+    list: List<OccurrenceBody>,
+}
+
+/// What holds for all rows of a page.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FreshnessBody {
     calendar_id: String,
     /// The state of the mirror inside the window: the same on all pages of a list that did not change meanwhile, and another,
     /// larger number after a change in the window.
@@ -79,12 +90,11 @@ pub(super) struct EventsBody {
     confirmed_at: Option<DateTime<Utc>>,
     via: Option<&'static str>,
     state: &'static str,
-    #[serde(flatten)]
-    list: List<OccurrenceBody>,
 }
 
-/// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates. The `ETag` changes
-/// when something in the window does, not when the mirror is confirmed again; headers say how fresh it is, also with 304.
+/// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates. A page has at most
+/// 4 MiB, so that it may end before `limit`, and of each description the first 64 KiB. The `ETag` changes when something in
+/// the window does, not when the mirror is confirmed again; headers say how fresh it is, also with 304.
 #[utoipa::path(
     get, path = "/v1/calendars/{id}/events", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id."), EventsQuery),
@@ -112,18 +122,41 @@ pub(super) async fn list(
     if tag.is_known(&headers) {
         return Ok(window.with_freshness(tag.not_modified(().into_response())));
     }
+    let mut memory = state.answers.reserve(caller.tenant_id).await?;
     let (rows, revision) = read(&state, &window, &page, revision, expected).await?;
     let list_state = at_first_page.unwrap_or_else(|| window.state(revision));
     let tag = window.tag(revision, &page);
-    let body = EventsBody {
+    let freshness = FreshnessBody {
         calendar_id: window.calendar.id.to_string(),
         revision,
         confirmed_at: window.calendar.confirmed_at,
         via: window.calendar.confirmed_via.map(Via::as_str),
         state: window.calendar.state.as_str(),
-        list: List::of(listing.with_cursor(rows, &list_state), OccurrenceBody::from),
     };
-    Ok(window.with_freshness(tag.put_on(Json(body).into_response())))
+    let body = page_of_occurrences(&freshness, rows, |place| listing.cursor(place, &list_state))?;
+    memory.shrink_to(body.len());
+    let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
+    UntilSent::keep(response.extensions_mut(), memory);
+    Ok(window.with_freshness(tag.put_on(response)))
+}
+
+/// One event, whole: a single one, the master of a series, or an exception of one.
+#[utoipa::path(
+    get, path = "/v1/calendars/{id}/events/{event}", tag = "calendars", security(("api_key" = [])),
+    params(
+        ("id" = String, Path, description = "The calendar's id."),
+        ("event" = String, Path, description = "The event's id, as lists have it in `event_id`.")
+    ),
+    responses((status = 200, description = "The event.", body = EventBody), NotModified, MissingEvent, Refusals)
+)]
+pub(super) async fn one(
+    Reader(caller): Reader,
+    State(state): State<AppState>,
+    Path((calendar, event)): Path<(String, String)>,
+) -> Result<Json<EventBody>, Problem> {
+    let calendar = calendar_of(&state, caller, &calendar).await?;
+    let event = state.store.event(calendar.id, &ProviderEventId::new(event)).await?;
+    event.map(|event| Json(event.into())).ok_or_else(|| Problem::of(ProblemKind::EventNotFound))
 }
 
 /// Reads rows and the revision that they have. While somebody writes in the window again and again, it is the one before

@@ -42,15 +42,19 @@ const SYNC_SLACK: Duration = Duration::from_secs(5);
 /// All routes.
 pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestIds>) -> Router {
     let limits = state.config.limits;
-    let notices = Admission::new(limits.notices_max, limits.notice_timeout).counting(refusals);
-    let requests = Admission::new(limits.requests_max, limits.request_timeout);
-    let syncs = Admission::new(limits.requests_max, limits.sync_patience + SYNC_SLACK);
+    let notices = Admission::new(limits.notices_max, limits.notice_timeout, state.clone()).counting(refusals);
+    let requests = Admission::new(limits.requests_max, limits.request_timeout, state.clone());
+    let syncs = Admission::new(limits.requests_max, limits.sync_patience + SYNC_SLACK, state.clone());
     let cors = cors(&state.config.cors_origins);
 
     let api = api().layer(from_fn(conditional)).layer(CompressionLayer::new());
     let with_store = || from_fn_with_state(state.clone(), while_the_store_answers);
     let (router, document) = OpenApiRouter::with_openapi(Common::openapi())
-        .merge(webhooks().route_layer(from_fn_with_state(notices, admit)))
+        .merge(
+            webhooks()
+                .route_layer(from_fn_with_state(notices, admit))
+                .route_layer(from_fn_with_state(state.clone(), webhooks::prove)),
+        )
         .merge(sync().route_layer(with_store()).route_layer(from_fn_with_state(syncs, admit)))
         .merge(api.route_layer(with_store()).route_layer(from_fn_with_state(requests, admit)))
         .merge(health())
@@ -90,6 +94,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(calendars::one))
         .routes(routes!(calendars::status))
         .routes(routes!(events::list))
+        .routes(routes!(events::one))
         .routes(routes!(journal::audit))
         .routes(routes!(journal::security_events))
 }

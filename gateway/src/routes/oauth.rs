@@ -31,6 +31,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::OAUTH_CALLBACK;
 use super::accounts::account_of;
 use crate::caller::Writer;
+use crate::counted::counted;
 use crate::extract::Source;
 use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};
 use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
@@ -377,7 +378,7 @@ fn hash(state_parameter: &str) -> [u8; 32] {
 
 impl From<RandomnessUnavailable> for Problem {
     fn from(error: RandomnessUnavailable) -> Self {
-        tracing::error!(%error, "no secret can be made");
+        counted!(error, "no secret can be made", %error);
         Self::of(ProblemKind::Internal)
     }
 }

@@ -1,11 +1,16 @@
 //! Google's notices. A notice has no body and carries no data that we trust: its token proves whose it is, and it starts
-//! a read (<https://developers.google.com/workspace/calendar/api/guides/push>).
+//! a read (<https://developers.google.com/workspace/calendar/api/guides/push>). Whoever proves nothing causes nothing: the
+//! token is looked at before a place is taken, a byte of the body is read, or anything is owed to anybody.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
@@ -13,8 +18,10 @@ use evercal_domain::{AccountId, SyncReason, Watched};
 use evercal_workflows::contract::{ChannelHint, Notify};
 use futures::TryStreamExt;
 
+use crate::connections::Connection;
+use crate::counted::counted;
 use crate::delivery::Delivered;
-use crate::extract::Source;
+use crate::extract::{Source, source};
 use crate::notices::NotDelivered;
 use crate::openapi::{NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
@@ -46,15 +53,17 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub(crate) async fn google(
     State(state): State<AppState>,
     Source(source): Source,
+    Extension(claim): Extension<ChannelClaim>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let received_at = state.clock.now();
+    // A body that does not come to its end within the time of a notice leaves the calendar with a catch-up.
+    let on_its_way = claim.watched.calendar_id().map(|calendar| state.notices.on_its_way(calendar));
     discard(body).await?;
-    let claim = believe(&state, &headers).map_err(|refused| {
-        state.security.note(refused.kind, source, refused.message);
-        Problem::new(ProblemKind::InvalidNotice, "This is not a notice for one of our channels.")
-    })?;
+    if let Some(on_its_way) = on_its_way {
+        on_its_way.arrived();
+    }
     let hint = hint(&headers, claim);
     let notify = Notify {
         reason: SyncReason::Notice,
@@ -107,8 +116,29 @@ async fn list_changed(
             Ok(StatusCode::NO_CONTENT)
         }
         Err(error) => {
-            tracing::warn!(%account, %error, "a notice about a list of calendars could not be handed over");
+            counted!(warn, "a notice about a list of calendars could not be handed over", %account, %error);
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+        }
+    }
+}
+
+/// Outermost: refuses what is no notice of ours by its head alone. What comes through carries its [`ChannelClaim`].
+pub(super) async fn prove(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    if *request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    match believe(&state, request.headers()) {
+        Ok(claim) => {
+            if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
+                connection.proves();
+            }
+            request.extensions_mut().insert(claim);
+            next.run(request).await
+        }
+        Err(refused) => {
+            state.security.note(refused.kind, source(request.extensions()), refused.message);
+            let detail = "This is not a notice for one of our channels.";
+            Problem::new(ProblemKind::InvalidNotice, detail).into_response()
         }
     }
 }

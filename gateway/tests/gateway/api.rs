@@ -155,6 +155,7 @@ async fn nobody_sees_what_belongs_to_another_tenant() {
     let (mine, theirs) = (world.customer().await, world.customer().await);
     let window = "from=2026-06-10T00:00:00Z&to=2026-06-11T00:00:00Z";
     let (calendar, account) = (theirs.calendar, theirs.account);
+    fill(&world, calendar).await;
     let requests = [
         (Method::GET, format!("/v1/accounts/{account}")),
         (Method::DELETE, format!("/v1/accounts/{account}")),
@@ -162,6 +163,7 @@ async fn nobody_sees_what_belongs_to_another_tenant() {
         (Method::GET, format!("/v1/calendars/{calendar}")),
         (Method::GET, format!("/v1/calendars/{calendar}/status")),
         (Method::GET, format!("/v1/calendars/{calendar}/events?{window}")),
+        (Method::GET, format!("/v1/calendars/{calendar}/events/single")),
         (Method::POST, format!("/v1/calendars/{calendar}/sync")),
         (Method::GET, format!("/v1/audit?calendar={calendar}")),
     ];
@@ -206,6 +208,7 @@ async fn each_route_with_a_key_is_known_to_the_test_of_what_tenants_may_see() {
         "get /v1/calendars/{id}",
         "get /v1/calendars/{id}/status",
         "get /v1/calendars/{id}/events",
+        "get /v1/calendars/{id}/events/{event}",
         "post /v1/calendars/{id}/sync",
         "post /v1/oauth/google/start",
         "get /v1/audit",

@@ -13,7 +13,7 @@ use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{
     Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
-    InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
+    Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
@@ -156,6 +156,7 @@ through! { Mirror:
     ) -> i64;
     occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
     revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
+    event(calendar: CalendarId, id: &ProviderEventId) -> Option<Event>;
     items(calendar: CalendarId, page: &PageRequest) -> Page<StoredItem>;
     changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
     quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;

@@ -29,3 +29,5 @@ mod store;
 mod support;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod unproven;

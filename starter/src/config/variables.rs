@@ -143,6 +143,20 @@ pub const VARIABLES: &[Variable] = &[
         check: |lookup| evercal_gateway::config::cors_origins(lookup).map(drop),
     },
     Variable {
+        name: "EVERCAL_CONNECTIONS_PER_PEER",
+        read_by: &[Role::Gateway],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("three quarters of all"),
+        check: |lookup| evercal_gateway::config::connections_per_peer(lookup).map(drop),
+    },
+    Variable {
+        name: "EVERCAL_TRUSTED_PROXIES",
+        read_by: &[Role::Gateway],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("no proxies"),
+        check: |lookup| evercal_gateway::config::trusted_proxies(lookup).map(drop),
+    },
+    Variable {
         name: "TEMPORAL_ADDRESS",
         read_by: BOTH,
         shown: Shown::Address,

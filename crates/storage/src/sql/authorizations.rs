@@ -17,6 +17,8 @@ pub const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, pro
      code_verifier, redirect_uri, created_at, expires_at, allow_duplicate) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
+pub const ASKED_FOR: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
+
 /// Marking and reading in one statement is what makes an attempt good for one use.
 pub const TAKE: &str = "UPDATE authorizations SET taken_at = $2, answer_hash = $3 \
      WHERE state_hash = $1 AND taken_at IS NULL AND expires_at > $2 RETURNING state_hash, tenant_id, provider, \

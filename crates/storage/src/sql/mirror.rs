@@ -78,6 +78,9 @@ pub const MASTER_IDS: &str = "SELECT provider_event_id FROM events \
 pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, body FROM events \
      WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
+pub const EVENT: &str = "SELECT body FROM events \
+     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
+
 pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
      committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 

@@ -45,6 +45,11 @@ impl OccurrenceRow {
             OccurrenceKey { sort_us: self.sort_us, owner_id: self.owner_id.clone(), original_us: self.original_us };
         to_cursor(&key)
     }
+
+    /// The size of its body.
+    pub fn body_bytes(&self) -> usize {
+        self.body.len()
+    }
 }
 
 impl TryFrom<OccurrenceRow> for ReadOccurrence {
@@ -52,6 +57,7 @@ impl TryFrom<OccurrenceRow> for ReadOccurrence {
 
     fn try_from(row: OccurrenceRow) -> Result<Self, StoreError> {
         let event: Event = from_json(&row.body, "events.body")?;
+        let cursor = row.cursor();
         let original_date = row.original_all_day.then(|| instant(row.original_us, "occurrences.original_us"));
         let original_start = match original_date.transpose()? {
             Some(midnight) => EventTime::Date { date: midnight.date_naive() },
@@ -64,7 +70,7 @@ impl TryFrom<OccurrenceRow> for ReadOccurrence {
             start: time(row.start_us, row.start_zone, row.start_date, "occurrences.start")?,
             end: time(row.end_us, row.end_zone, row.end_date, "occurrences.end")?,
         };
-        Ok(Self { occurrence, event })
+        Ok(Self { occurrence, event, cursor })
     }
 }
 

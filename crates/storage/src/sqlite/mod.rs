@@ -30,6 +30,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Connections that read at the same time; each one is a thread.
 const READ_CONNECTIONS: u32 = 4;
+/// Rows that a connection reads ahead of who takes them: of the largest events these are 4 MiB.
+const ROWS_AHEAD: usize = 16;
 /// How long a write waits for another process, in seconds; the longest transaction takes well under one.
 const BUSY_TIMEOUT_S: u64 = 10;
 /// How long a caller waits for a connection of this process, in seconds.
@@ -133,6 +135,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         // from the cursor that was committed with its page.
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
+        .row_buffer_size(ROWS_AHEAD)
         // Statements of many rows are long texts that tell nothing.
         .disable_statement_logging()
 }

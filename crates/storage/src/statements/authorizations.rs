@@ -49,6 +49,15 @@ impl Authorizations for Backend {
         answer_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<TakenAttempt>, StoreError> {
+        // Anybody can come with any text, and only what is there is worth a write.
+        let asked_for: i64 = sqlx::query_scalar(sql::ASKED_FOR)
+            .bind(state_hash.as_slice())
+            .fetch_one(&self.read)
+            .await
+            .map_err(failed("find a consent"))?;
+        if asked_for == 0 {
+            return Ok(None);
+        }
         let row: Option<AttemptRow> = sqlx::query_as(sql::TAKE)
             .bind(state_hash.as_slice())
             .bind(micros(now))

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
-use evercal_domain::{AccountId, CalendarId, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 use sqlx::QueryBuilder;
 
 use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
-use crate::sql::{micros, page_of, readable, rows_to_fetch, to_json};
+use crate::sql::{from_json, micros, page_of, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
 use crate::types::{
     Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
@@ -137,6 +137,20 @@ impl Mirror for Backend {
 
     async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
         revisions::of(self, calendar, range).await
+    }
+
+    async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError> {
+        // No row has such an id, and PostgreSQL takes no such text.
+        if id.as_str().contains('\0') {
+            return Ok(None);
+        }
+        let body: Option<String> = sqlx::query_scalar(sql::EVENT)
+            .bind(calendar.to_string())
+            .bind(id.as_str())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read an event"))?;
+        body.map(|body| from_json(&body, "events.body")).transpose()
     }
 
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError> {

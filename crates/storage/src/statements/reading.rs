@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use evercal_domain::event::Occurrence;
+use evercal_domain::limits::EVENTS_PAGE_BYTES_MAX;
 use evercal_domain::{CalendarId, ProviderEventId};
+use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
 use super::mirror::IDS_PER_STATEMENT;
 use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, failed};
 use crate::error::StoreError;
 use crate::sql::reading::{OCCURRENCES, OccurrenceKey, OccurrencePlace, OccurrenceRow, TimeColumns};
-use crate::sql::{micros, midnight_micros, page_of, rows_to_fetch};
+use crate::sql::{micros, midnight_micros, readable, rows_to_fetch};
 use crate::touched::Touched;
 use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOccurrence};
 
@@ -24,7 +26,7 @@ pub(super) async fn occurrences(
     page: &PageRequest,
 ) -> Result<Page<ReadOccurrence>, StoreError> {
     let after = OccurrenceKey::read(page.after.as_deref())?;
-    let rows: Vec<OccurrenceRow> = sqlx::query_as(OCCURRENCES)
+    let mut rows = sqlx::query_as(OCCURRENCES)
         .bind(calendar.to_string())
         .bind(micros(range.to).max(midnight_micros(range.to_date)))
         .bind(micros(range.from))
@@ -35,10 +37,21 @@ pub(super) async fn occurrences(
         .bind(after.owner_id)
         .bind(after.original_us)
         .bind(rows_to_fetch(page))
-        .fetch_all(&store.read)
-        .await
-        .map_err(failed("read occurrences"))?;
-    Ok(page_of(rows, page, OccurrenceRow::cursor))
+        .fetch(&store.read);
+    // Bodies can be large, so that a page is bounded by their bytes, too, and no more of them are fetched than it takes.
+    let limit = usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX);
+    let (mut taken, mut bytes, mut more) = (Vec::new(), 0, false);
+    while let Some(row) = rows.try_next().await.map_err(failed("read occurrences"))? {
+        let row: OccurrenceRow = row;
+        if taken.len() >= limit || bytes >= EVENTS_PAGE_BYTES_MAX {
+            more = true;
+            break;
+        }
+        bytes += row.body_bytes();
+        taken.push(row);
+    }
+    let next = taken.last().filter(|_| more).map(OccurrenceRow::cursor);
+    Ok(Page { items: readable(taken), next })
 }
 
 /// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.

@@ -1,0 +1,216 @@
+//! Who may hold a connection: all of them have an end, each peer has a share of them, and where one is needed, whoever
+//! holds one without having proven anything gives it up. Not for: what is asked on a connection (`routes/`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::TrustedProxies;
+
+/// What everybody has for a first request, before they have to make room: a burst must not close its own connections.
+const ROOM_GIVEN_UNASKED_AFTER: Duration = Duration::from_millis(250);
+/// What everybody has until a request has proven something, and between two of them.
+const ROOM_GIVEN_AFTER: Duration = Duration::from_secs(2);
+/// How soon it is looked again whether somebody can make room.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Bits of an IPv6 address that tell peers apart: whoever has one address of a network has all of it.
+const IPV6_PEER_BITS: u32 = 64;
+
+/// All open connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    places: usize,
+    per_peer_max: usize,
+    proxies: TrustedProxies,
+    open: Mutex<Open>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    last_number: u64,
+    connections: BTreeMap<u64, Arc<Connection>>,
+    of_peer: HashMap<IpAddr, usize>,
+}
+
+/// One of them, as requests on it know it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    peer: IpAddr,
+    /// A proxy's connections are many people's.
+    of_proxy: bool,
+    state: Mutex<State>,
+    told_to_go: CancellationToken,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// A request came.
+    asked: bool,
+    /// A request came with a key or a token of ours.
+    proven: bool,
+    /// A request is being served, or its answer taken.
+    busy: bool,
+    /// Since when nothing was asked, or since it was opened.
+    quiet_since: Instant,
+}
+
+/// A peer has its share of the connections, and all of them are in use.
+#[derive(Debug)]
+pub(crate) struct ShareTaken;
+
+/// A place for one connection, free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    connection: Arc<Connection>,
+}
+
+impl Connections {
+    /// So many at a time, and of one peer so many, unless it is one of these proxies.
+    pub(crate) fn new(places: usize, per_peer_max: usize, proxies: TrustedProxies) -> Self {
+        Self { places, per_peer_max, proxies, open: Mutex::default(), freed: Notify::new() }
+    }
+
+    /// A place for a connection of this peer; waits for one while all are in use by whoever has proven something.
+    pub(crate) async fn place(self: &Arc<Self>, peer: IpAddr) -> Result<Place, ShareTaken> {
+        loop {
+            if let Some(place) = self.place_now(peer)? {
+                return Ok(place);
+            }
+            // Over when a place is free, or when somebody may have become old enough to make room.
+            let _either = tokio::time::timeout(LOOK_AGAIN, self.freed.notified()).await;
+        }
+    }
+
+    fn place_now(self: &Arc<Self>, peer: IpAddr) -> Result<Option<Place>, ShareTaken> {
+        let of_proxy = self.proxies.contain(peer);
+        let peer = as_one_peer(peer);
+        let now = Instant::now();
+        let mut open = self.open();
+        let of_peer = open.of_peer.get(&peer).copied().unwrap_or_default();
+        let has_share = !of_proxy && of_peer >= self.per_peer_max;
+        if has_share && !open.make_room(now, |connection| connection.peer == peer) {
+            return Err(ShareTaken);
+        }
+        if open.connections.len() >= self.places && !open.make_room(now, |_| true) {
+            return Ok(None);
+        }
+        let state = State { asked: false, proven: of_proxy, busy: false, quiet_since: now };
+        let told_to_go = CancellationToken::new();
+        let connection = Arc::new(Connection { peer, of_proxy, state: Mutex::new(state), told_to_go });
+        open.last_number += 1;
+        let number = open.last_number;
+        open.connections.insert(number, Arc::clone(&connection));
+        *open.of_peer.entry(peer).or_default() += 1;
+        Ok(Some(Place { connections: Arc::clone(self), number, connection }))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Closes the connection that is missed least: first of those who never proved anything, then of those at rest.
+    fn make_room(&mut self, now: Instant, among: impl Fn(&Connection) -> bool) -> bool {
+        let can_go = |(number, connection): (&u64, &Arc<Connection>)| Some((connection.rank(now)?, *number));
+        let candidates = self.connections.iter().filter(|(_, connection)| among(connection));
+        let Some((_, number)) = candidates.filter_map(can_go).min() else { return false };
+        if let Some(connection) = self.remove(number) {
+            connection.told_to_go.cancel();
+        }
+        true
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Connection>> {
+        let connection = self.connections.remove(&number)?;
+        if let Some(count) = self.of_peer.get_mut(&connection.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_peer.remove(&connection.peer);
+            }
+        }
+        Some(connection)
+    }
+}
+
+impl Connection {
+    /// A request begins.
+    pub(crate) fn asks(&self) {
+        let mut state = self.state();
+        (state.asked, state.busy) = (true, true);
+    }
+
+    /// Its answer was taken, or nobody wants it any longer.
+    pub(crate) fn rests(&self) {
+        let mut state = self.state();
+        (state.busy, state.quiet_since) = (false, Instant::now());
+    }
+
+    /// The request came with a key or a token of ours.
+    pub(crate) fn proves(&self) {
+        self.state().proven = true;
+    }
+
+    /// How little it is missed, if it can be closed at all.
+    fn rank(&self, now: Instant) -> Option<(bool, Instant)> {
+        let State { asked, proven, busy, quiet_since } = *self.state();
+        let time = if asked || proven { ROOM_GIVEN_AFTER } else { ROOM_GIVEN_UNASKED_AFTER };
+        let can_go = (!proven || !busy) && now.duration_since(quiet_since) >= time;
+        can_go.then_some((proven, quiet_since))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// For the requests on the connection.
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Ends when the connection has to go: to make room, or because nothing was asked on it within this time.
+    pub(crate) async fn has_to_go(&self, first_request_within: Duration) {
+        let says_nothing = async {
+            tokio::time::sleep(first_request_within).await;
+            if self.connection.state().asked || self.connection.of_proxy {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = says_nothing => {}
+            () = self.connection.told_to_go.cancelled() => {}
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The one that made room was removed then; its place was another's at once.
+        let _already_gone = self.connections.open().remove(self.number);
+        self.connections.freed.notify_one();
+    }
+}
+
+/// The address that shares are counted by.
+fn as_one_peer(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> (128 - IPV6_PEER_BITS) << (128 - IPV6_PEER_BITS);
+            Ipv6Addr::from_bits(network).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests;
