@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 
 use crate::cache;
 use crate::debian;
+use crate::node;
 use crate::python;
 use crate::run::{variable, works};
 use crate::wheels;
@@ -23,6 +24,8 @@ const TEMPORAL_PROGRAMS: [&str; 3] = ["temporal-server", "temporal-ui", "tempora
 pub struct Tools {
     /// The Python with all packages.
     pub python: PathBuf,
+    /// The packages from npm.
+    pub node_modules: PathBuf,
     /// Where programs are looked for, those of the cache first.
     pub search_path: OsString,
     /// Whether Go is one of those: it is to take the version that the pins of Temporal ask for, whatever its user settings say.
@@ -32,7 +35,8 @@ pub struct Tools {
 impl Tools {
     /// Gives them to a program.
     pub fn give_to(&self, command: &mut Command) {
-        command.env("EVERCAL_PYTHON", &self.python).env("PATH", &self.search_path);
+        command.env("EVERCAL_PYTHON", &self.python).env("EVERCAL_NODE_MODULES", &self.node_modules);
+        command.env("PATH", &self.search_path);
         if self.has_own_go {
             command.env("GOTOOLCHAIN", "auto");
         }
@@ -47,7 +51,9 @@ pub fn prepare(may_install: bool) -> anyhow::Result<Tools> {
     let lacks_postgres = !debian::has_postgres();
     let lacks_go = !is_temporal_built(&cache.join("temporal")) && !works(Command::new("go").arg("version"));
     let mut packages = debian::missing();
-    if !has_python || lacks_postgres || lacks_go {
+    let path = variable("PATH").unwrap_or_default();
+    let lacks_node = !node::is_there(path.as_ref());
+    if !has_python || lacks_postgres || lacks_go || lacks_node {
         packages.extend(python::missing_packages());
     }
     if !packages.is_empty() {
@@ -67,9 +73,12 @@ pub fn prepare(may_install: bool) -> anyhow::Result<Tools> {
     if lacks_go {
         folders.push(wheels::GO.ensure(&cache, &interpreter)?);
     }
-    let path = variable("PATH").unwrap_or_default();
+    let own_node = if lacks_node { Some(wheels::NODE.ensure(&cache, &interpreter)?) } else { None };
+    folders.extend(own_node.clone());
     let search_path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&path)));
-    Ok(Tools { python: interpreter, search_path: search_path.context("putting PATH together")?, has_own_go: lacks_go })
+    let search_path = search_path.context("putting PATH together")?;
+    let node_modules = node::ensure_modules(&cache, &search_path, own_node.as_deref())?;
+    Ok(Tools { python: interpreter, node_modules, search_path, has_own_go: lacks_go })
 }
 
 /// What to type.

@@ -8,6 +8,7 @@ mod bench;
 mod cache;
 mod debian;
 mod machine;
+mod node;
 mod python;
 mod run;
 mod suite;

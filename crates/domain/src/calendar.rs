@@ -80,6 +80,9 @@ pub enum AccessRole {
 }
 
 impl AccessRole {
+    /// All of them, the one that may least first.
+    pub const ALL: [Self; 4] = [Self::FreeBusyReader, Self::Reader, Self::Writer, Self::Owner];
+
     /// The name in rows and answers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +95,7 @@ impl AccessRole {
 
     /// Reads [`Self::as_str`] back.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::FreeBusyReader, Self::Reader, Self::Writer, Self::Owner].into_iter().find(|role| role.as_str() == name)
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 }
 

@@ -51,6 +51,19 @@ pub enum EventStatus {
     Tentative,
 }
 
+impl EventStatus {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Confirmed, Self::Tentative];
+
+    /// The name in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Tentative => "tentative",
+        }
+    }
+}
+
 /// Somebody's answer to an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -41,7 +41,8 @@ pub enum AuditKind {
 }
 
 impl AuditKind {
-    const ALL: [Self; 14] = [
+    /// All of them.
+    pub const ALL: [Self; 14] = [
         Self::StateChanged,
         Self::AlertRaised,
         Self::AlertCleared,
@@ -122,7 +123,8 @@ pub enum SecurityKind {
 }
 
 impl SecurityKind {
-    const ALL: [Self; 6] = [
+    /// All of them.
+    pub const ALL: [Self; 6] = [
         Self::NoticeRefused,
         Self::NoticeForUnknownChannel,
         Self::NoticeContradicts,

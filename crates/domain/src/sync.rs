@@ -105,6 +105,10 @@ impl SyncReason {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Operator, Self::Notice, Self::CatchUp, Self::Poll, Self::NewChannel, Self::Connect, Self::Reconcile];
+
     /// The name in rows and summaries.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -138,6 +142,9 @@ pub enum Via {
 }
 
 impl Via {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Push, Self::Poll, Self::Reconcile];
+
     /// The name in rows and answers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -149,7 +156,7 @@ impl Via {
 
     /// Reads [`Self::as_str`] back.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Push, Self::Poll, Self::Reconcile].into_iter().find(|via| via.as_str() == name)
+        Self::ALL.into_iter().find(|via| via.as_str() == name)
     }
 }
 

@@ -343,6 +343,9 @@ pub enum SyncRunOutcome {
 }
 
 impl SyncRunOutcome {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Done, Self::Failed];
+
     /// The name in rows and answers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -353,7 +356,7 @@ impl SyncRunOutcome {
 
     /// Reads [`Self::as_str`] back.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Done, Self::Failed].into_iter().find(|outcome| outcome.as_str() == name)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 }
 

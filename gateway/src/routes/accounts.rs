@@ -12,7 +12,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{AccountBody, List};
+use super::bodies::{AccountBody, AccountListBody};
+use super::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
 use crate::accounts::AccountError;
 use crate::caller::{Caller, Reader, Writer};
 use crate::counted::counted;
@@ -49,33 +50,34 @@ impl FromQuery for Paging {
 
 /// The connected accounts.
 #[utoipa::path(
-    get, path = "/v1/accounts", tag = "accounts", params(Paging), security(("api_key" = [])),
-    responses((status = 200, description = "A page of accounts, oldest first.", body = List<AccountBody>), NotModified, ListRefusals)
+    get, operation_id = "list_accounts", path = "/v1/accounts", tag = "accounts", params(Paging), security(("api_key" = [])),
+    responses((status = 200, description = "A page of accounts, oldest first.", body = AccountListBody), NotModified, ListRefusals)
 )]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<List<AccountBody>>, Problem> {
+) -> Result<Json<AccountListBody>, Problem> {
     let listing = Listing::of(&["accounts"]);
     let (page, _) = listing.page(paging.cursor.as_deref(), paging.limit)?;
     let accounts = state.store.accounts_of_tenant(caller.tenant_id, &page).await?;
-    Ok(Json(List::of(listing.with_cursor(accounts, ""), AccountBody::from)))
+    Ok(Json(AccountListBody::of(listing.with_cursor(accounts, ""))))
 }
 
 /// An account in full.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AccountStatus)]
 pub(super) struct AccountStatusBody {
     #[serde(flatten)]
     account: AccountBody,
-    /// Whether its workflow runs: `running`, `missing` (it is started again within ten minutes), or `unknown` while Temporal
-    /// does not answer.
+    /// Whether its workflow runs.
+    #[schema(value_type = WorkflowStateName)]
     workflow: &'static str,
 }
 
 /// One account.
 #[utoipa::path(
-    get, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
+    get, operation_id = "get_account", path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
     responses((status = 200, description = "The account.", body = AccountStatusBody), NotModified, MissingAccount, Refusals)
 )]
@@ -104,18 +106,21 @@ pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> &'sta
 
 /// How a look at the list of calendars that was asked for went.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AccountRefresh)]
 pub(super) struct RefreshBody {
+    /// The account's id.
     account_id: String,
-    /// `done` or `underway`.
+    /// Whether it has ended.
+    #[schema(value_type = SyncStateName)]
     state: &'static str,
-    /// When the list was last read.
+    /// When the list was last read; null before it was.
     listed_at: Option<DateTime<Utc>>,
 }
 
 /// Reads an account's list of calendars now, whatever it waits for: new, renamed and re-zoned calendars show then. Waits up to
 /// 30 s for a look that began after the request.
 #[utoipa::path(
-    post, path = "/v1/accounts/{id}/refresh", tag = "accounts", security(("api_key" = [])),
+    post, operation_id = "refresh_account", path = "/v1/accounts/{id}/refresh", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
     responses(
         (status = 200, description = "The list was read.", body = RefreshBody),
@@ -151,14 +156,18 @@ pub(super) async fn refresh(
 
 /// The answer to a disconnect: it is under way.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Disconnect)]
 pub(super) struct DisconnectBody {
+    /// The account's id.
     id: String,
+    /// Its state: `disconnected` where it was that already.
+    #[schema(value_type = AccountStateName)]
     state: &'static str,
 }
 
 /// Disconnects an account: its channels are stopped, its tokens erased. Asking again is the same.
 #[utoipa::path(
-    delete, path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
+    delete, operation_id = "disconnect_account", path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
     responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, Untold)
 )]

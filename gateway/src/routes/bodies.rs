@@ -1,50 +1,86 @@
 //! The API's JSON. Every type here is a promise to callers: fields are added, never renamed or removed. Times are RFC 3339.
+//! Each field has a description, and all of them are always sent: what is not known is null.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use evercal_domain::event::{Attendee, Conference, Event, EventTime, Occurrence, Person};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::limits::{DESCRIPTION_BYTES_SHOWN_MAX, EVENTS_PAGE_BYTES_MAX};
-use evercal_domain::{Account, Calendar, EventStatus};
+use evercal_domain::{Account, Calendar};
 use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::vocabulary::{
+    AccessRoleName, AccountStateName, AuditKindName, CalendarStateName, ConferenceKindName, EventStatusName,
+    ProviderName, ResponseName, ViaName,
+};
+
 /// Room for the end of a page of events: its cursor, whose ids may be long.
 const PAGE_END_BYTES: usize = 4 * 1_024;
 
-/// A list.
-#[derive(Serialize, ToSchema)]
-pub(super) struct List<T> {
-    items: Vec<T>,
-    /// Hand it back as `cursor` for the next page; null on the last page.
-    next_cursor: Option<String>,
+/// Makes the body of a list. A type of its own for each, so that the description names what is in it.
+macro_rules! list_body {
+    ($(#[doc = $doc:literal])+ $list:ident as $name:ident of $item:ty) => {
+        $(#[doc = $doc])+
+        #[derive(Serialize, ToSchema)]
+        #[schema(as = $name)]
+        pub(super) struct $list {
+            /// The rows of this page.
+            items: Vec<$item>,
+            /// Hand it back as `cursor` for the next page, with the same query; null on the last page.
+            next_cursor: Option<String>,
+        }
+
+        impl $list {
+            /// A page of the store, each row as callers see it.
+            pub(super) fn of<R>(page: Page<R>) -> Self
+            where
+                $item: From<R>,
+            {
+                Self { items: page.items.into_iter().map(<$item>::from).collect(), next_cursor: page.next }
+            }
+        }
+    };
 }
 
-impl<T> List<T> {
-    /// A page of the store, each row as callers see it.
-    pub(super) fn of<R>(page: Page<R>, body: impl Fn(R) -> T) -> Self {
-        Self { items: page.items.into_iter().map(body).collect(), next_cursor: page.next }
-    }
-
-    /// A list that has one page only.
-    pub(super) fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
-    }
+list_body! {
+    /// A page of accounts.
+    AccountListBody as AccountList of AccountBody
+}
+list_body! {
+    /// A page of calendars.
+    CalendarListBody as CalendarList of CalendarBody
+}
+list_body! {
+    /// A page of the audit log.
+    AuditListBody as AuditList of AuditBody
 }
 
-/// An account.
+/// A connected account.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(super) struct AccountBody {
+    /// Its id in evercal.
+    #[schema(example = "acc_018f3c2e5b7a7c3e9d4f1a2b3c4d5e6f")]
     id: String,
+    /// The provider at which it lives.
+    #[schema(value_type = ProviderName)]
     provider: &'static str,
+    /// The name that it was given when it was connected.
+    #[schema(example = "Robin's calendars")]
     label: String,
+    /// Where it is in its life.
+    #[schema(value_type = AccountStateName)]
     state: &'static str,
+    /// One sentence about the state, for people; null where there is nothing to say.
     detail: Option<String>,
+    /// When it was first connected.
     created_at: DateTime<Utc>,
+    /// When `state` last changed.
     state_changed_at: DateTime<Utc>,
-    /// When its list of calendars was last read.
+    /// When its list of calendars was last read; null before it was.
     listed_at: Option<DateTime<Utc>>,
-    /// When the channel ends that announces changes of that list.
+    /// When the channel ends that announces changes of that list; null while there is none.
     channel_expires_at: Option<DateTime<Utc>>,
 }
 
@@ -64,14 +100,25 @@ impl From<Account> for AccountBody {
     }
 }
 
-/// A calendar.
+/// A mirrored calendar, and the state of its subscription and mirror.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Calendar)]
 pub(super) struct CalendarBody {
+    /// Its id in evercal.
+    #[schema(example = "cal_018f3c2e5b7a7c3e9d4f1a2b3c4d5e6f")]
     id: String,
+    /// The account through which it is read.
     account_id: String,
+    /// Its title at the provider.
+    #[schema(example = "Family and friends")]
     title: String,
+    /// Its IANA time zone; null where the provider names none.
+    #[schema(example = "Europe/Berlin")]
     time_zone: Option<String>,
+    /// What the account's user may do with it.
+    #[schema(value_type = AccessRoleName)]
     access_role: &'static str,
+    /// Whether it is the account's main calendar.
     primary: bool,
     #[serde(flatten)]
     state: CalendarStateBody,
@@ -94,22 +141,38 @@ impl From<Calendar> for CalendarBody {
 
 /// The state of a calendar's subscription and mirror.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CalendarFreshness)]
 pub(super) struct CalendarStateBody {
+    /// Where its subscription is.
+    #[schema(value_type = CalendarStateName)]
     state: &'static str,
+    /// One sentence about the state, for people; null where there is nothing to say.
     detail: Option<String>,
+    /// When `state` last changed.
     state_changed_at: DateTime<Utc>,
+    /// When the provider's push channel ends, unless it is renewed before; null while there is none.
     channel_expires_at: Option<DateTime<Utc>>,
-    /// When we last knew the mirror to be complete.
+    /// The mirror is known to be complete as of this moment: what the provider had then is in it. Null before the first full
+    /// read has ended.
     confirmed_at: Option<DateTime<Utc>>,
+    /// What led to the sync that confirmed it; null before `confirmed_at`.
+    #[schema(value_type = Option<ViaName>)]
     via: Option<&'static str>,
+    /// The last sync that ended well; null before there was one.
     last_sync: Option<LastSyncBody>,
+    /// How many events the mirror holds; a series counts once, and once more for each changed occurrence.
     event_count: i64,
 }
 
+/// The last sync that ended well.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LastSync)]
 pub(super) struct LastSyncBody {
+    /// When its last change was stored.
     finished_at: DateTime<Utc>,
+    /// How many changes it found.
     changes: i64,
+    /// Milliseconds from the arrival of the provider's notice until all was stored; null when no notice led to it.
     notice_to_stored_ms: Option<i64>,
 }
 
@@ -136,9 +199,24 @@ impl From<&Calendar> for CalendarStateBody {
 /// A start or an end: a date for all-day events, else an instant.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = EventTime)]
 pub(super) enum TimeBody {
-    Date { date: NaiveDate },
-    Instant { date_time: String, time_zone: Option<&'static str> },
+    /// A date: the same day in every zone. As an end it is the day after the last one.
+    #[schema(title = "EventDate")]
+    Date {
+        /// The date.
+        date: NaiveDate,
+    },
+    /// An instant.
+    #[schema(title = "EventInstant")]
+    Instant {
+        /// The instant, with the offset of its zone where one is known.
+        #[schema(format = DateTime, example = "2026-11-23T09:00:00+01:00")]
+        date_time: String,
+        /// The IANA zone in which it was written; null where the provider names none.
+        #[schema(example = "Europe/Berlin")]
+        time_zone: Option<&'static str>,
+    },
 }
 
 impl From<EventTime> for TimeBody {
@@ -156,31 +234,54 @@ impl From<EventTime> for TimeBody {
     }
 }
 
-/// An occurrence of an event.
+/// An occurrence of an event: a single event, or one of a series.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Occurrence)]
 pub(super) struct OccurrenceBody {
+    /// Names the occurrence in its calendar. It stays the same when the occurrence is moved or changed.
+    #[schema(example = "7kl2m0standup_20261123T080000Z")]
     id: String,
+    /// The provider's id of the event that describes it: of a series as a whole, or of one changed occurrence.
     event_id: String,
+    /// The provider's id of its series; null for a single event.
     series_id: Option<String>,
+    /// Where the series' rule puts it; for a single event its own start.
     original_start: TimeBody,
+    /// When it begins.
     start: TimeBody,
+    /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
+    /// Whether it stands.
+    #[schema(value_type = EventStatusName)]
     status: &'static str,
+    /// Its title; null where it has none, or where the account may not see it.
+    #[schema(example = "Stand-up")]
     title: Option<String>,
-    /// The description's first 64 KiB.
+    /// The description's first 64 KiB as the provider has it, which may be HTML.
     description: Option<String>,
     /// Whether it goes on: the event itself has all of it.
     description_truncated: bool,
+    /// Its place, as text.
     location: Option<String>,
+    /// Whether it takes the time of the account's user. Not when it is marked as free, or when they have declined it.
     busy: bool,
+    /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
+    /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
+    /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
+    /// Who was invited.
     attendees: Vec<AttendeeBody>,
+    /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,
+    /// A page about it at the provider.
     link: Option<String>,
+    /// How its guests meet without being in one place; null where nothing was said of it.
     conference: Option<ConferenceBody>,
+    /// When it was made at the provider.
     created_at: Option<DateTime<Utc>>,
+    /// When the provider says it was last changed. It does not move for every change.
     updated_at: Option<DateTime<Utc>>,
 }
 
@@ -197,7 +298,7 @@ impl From<ReadOccurrence> for OccurrenceBody {
             original_start: occurrence.original_start.into(),
             start: occurrence.start.into(),
             end: occurrence.end.into(),
-            status: status_name(status),
+            status: status.as_str(),
             title,
             description,
             description_truncated,
@@ -218,29 +319,48 @@ impl From<ReadOccurrence> for OccurrenceBody {
 
 /// An event, whole: a single one, the master of a series, or an exception of one.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
 pub(super) struct EventBody {
+    /// The provider's id of it.
     event_id: String,
-    /// The series that it is an exception of.
+    /// The series that it is an exception of; null where it is none.
     series_id: Option<String>,
-    /// Where the series had it; set for an exception.
+    /// Where the series had it; null where it is no exception.
     original_start: Option<TimeBody>,
-    /// The lines of RFC 5545 that make a series of it.
+    /// The lines of RFC 5545 that make a series of it; empty where it is none.
     recurrence: Vec<String>,
+    /// When it begins; of a series its first occurrence.
     start: TimeBody,
+    /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
+    /// Whether it stands.
+    #[schema(value_type = EventStatusName)]
     status: &'static str,
+    /// Its title; null where it has none, or where the account may not see it.
     title: Option<String>,
+    /// All of its description as the provider has it, which may be HTML.
     description: Option<String>,
+    /// Its place, as text.
     location: Option<String>,
+    /// Whether it takes the time of the account's user. Not when it is marked as free, or when they have declined it.
     busy: bool,
+    /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
+    /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
+    /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
+    /// Who was invited.
     attendees: Vec<AttendeeBody>,
+    /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,
+    /// A page about it at the provider.
     link: Option<String>,
+    /// How its guests meet without being in one place; null where nothing was said of it.
     conference: Option<ConferenceBody>,
+    /// When it was made at the provider.
     created_at: Option<DateTime<Utc>>,
+    /// When the provider says it was last changed. It does not move for every change.
     updated_at: Option<DateTime<Utc>>,
 }
 
@@ -255,7 +375,7 @@ impl From<Event> for EventBody {
             recurrence: event.recurrence,
             start: event.start.into(),
             end: event.end.into(),
-            status: status_name(event.status),
+            status: event.status.as_str(),
             title: event.title,
             description: event.description,
             location: event.location,
@@ -313,13 +433,6 @@ fn truncate(description: &mut String) -> bool {
     is_long
 }
 
-fn status_name(status: EventStatus) -> &'static str {
-    match status {
-        EventStatus::Confirmed => "confirmed",
-        EventStatus::Tentative => "tentative",
-    }
-}
-
 /// Stays the same when an occurrence is moved, and when it becomes an exception of its series.
 fn occurrence_id(occurrence: &Occurrence) -> String {
     match &occurrence.series_id {
@@ -330,10 +443,13 @@ fn occurrence_id(occurrence: &Occurrence) -> String {
 
 /// How the guests of an event meet without being in one place.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Conference)]
 pub(super) struct ConferenceBody {
-    /// What to open to join.
+    /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
+    #[schema(example = "https://meet.google.com/abc-defg-hij")]
     url: String,
     /// Whose service it is.
+    #[schema(value_type = ConferenceKindName)]
     kind: &'static str,
 }
 
@@ -343,10 +459,16 @@ impl From<Conference> for ConferenceBody {
     }
 }
 
+/// Somebody who has to do with an event.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Person)]
 pub(super) struct PersonBody {
+    /// Their address; null where the provider does not tell it.
+    #[schema(example = "robin@example.com")]
     email: Option<String>,
+    /// Their name; null where the provider does not tell it.
     name: Option<String>,
+    /// Whether it is the account's own user.
     #[serde(rename = "self")]
     is_self: bool,
 }
@@ -357,14 +479,18 @@ impl From<Person> for PersonBody {
     }
 }
 
+/// A guest, and their answer.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Attendee)]
 pub(super) struct AttendeeBody {
     #[serde(flatten)]
     person: PersonBody,
-    /// `needs_action`, `declined`, `tentative` or `accepted`.
-    #[schema(value_type = String)]
+    /// Their answer.
+    #[schema(value_type = ResponseName)]
     response: evercal_domain::event::Response,
+    /// Whether they may stay away.
     optional: bool,
+    /// Whether it is a room or a thing.
     resource: bool,
 }
 
@@ -381,11 +507,18 @@ impl From<Attendee> for AttendeeBody {
 
 /// An entry of the audit log.
 #[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(super) struct AuditBody {
+    /// When it happened.
     at: DateTime<Utc>,
+    /// What happened.
+    #[schema(value_type = AuditKindName)]
     kind: &'static str,
+    /// The account that it is about; null for what is about no account.
     account_id: Option<String>,
+    /// The calendar that it is about; null for what is about no calendar.
     calendar_id: Option<String>,
+    /// One sentence for people.
     message: String,
 }
 

@@ -12,7 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::accounts::{Paging, workflow_state};
-use super::bodies::{CalendarBody, CalendarStateBody, List};
+use super::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
+use super::vocabulary::{SyncOutcomeName, SyncReasonName, SyncStateName, WorkflowStateName};
 use crate::caller::{Caller, Reader, Writer};
 use crate::counted::counted;
 use crate::cursor::Listing;
@@ -31,23 +32,23 @@ const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
 /// The mirrored calendars.
 #[utoipa::path(
-    get, path = "/v1/calendars", tag = "calendars", params(Paging), security(("api_key" = [])),
-    responses((status = 200, description = "A page of calendars, oldest first.", body = List<CalendarBody>), NotModified, ListRefusals)
+    get, operation_id = "list_calendars", path = "/v1/calendars", tag = "calendars", params(Paging), security(("api_key" = [])),
+    responses((status = 200, description = "A page of calendars, oldest first.", body = CalendarListBody), NotModified, ListRefusals)
 )]
 pub(super) async fn list(
     Reader(caller): Reader,
     State(state): State<AppState>,
     ApiQuery(paging): ApiQuery<Paging>,
-) -> Result<Json<List<CalendarBody>>, Problem> {
+) -> Result<Json<CalendarListBody>, Problem> {
     let listing = Listing::of(&["calendars"]);
     let (page, _) = listing.page(paging.cursor.as_deref(), paging.limit)?;
     let calendars = state.store.calendars_of_tenant(caller.tenant_id, &page).await?;
-    Ok(Json(List::of(listing.with_cursor(calendars, ""), CalendarBody::from)))
+    Ok(Json(CalendarListBody::of(listing.with_cursor(calendars, ""))))
 }
 
 /// One calendar.
 #[utoipa::path(
-    get, path = "/v1/calendars/{id}", tag = "calendars", security(("api_key" = [])),
+    get, operation_id = "get_calendar", path = "/v1/calendars/{id}", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id.")),
     responses((status = 200, description = "The calendar.", body = CalendarBody), NotModified, MissingCalendar, Refusals)
 )]
@@ -61,8 +62,11 @@ pub(super) async fn one(
 
 /// A calendar's state in full.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CalendarStatus)]
 pub(super) struct StatusBody {
+    /// The calendar's id.
     id: String,
+    /// The account through which it is read.
     account_id: String,
     #[serde(flatten)]
     state: CalendarStateBody,
@@ -72,25 +76,41 @@ pub(super) struct StatusBody {
     more_quarantined: bool,
     /// The newest lines of the sync log, newest first.
     recent_syncs: Vec<SyncRunBody>,
+    /// Where its life can be read in the Temporal UI.
     workflow: WorkflowBody,
 }
 
+/// An event that could not be read. What was known of it before is shown until it can be read again.
 #[derive(Serialize, ToSchema)]
+#[schema(as = QuarantinedEvent)]
 pub(super) struct QuarantinedBody {
+    /// The provider's id of it; null where even that could not be read.
     event_id: Option<String>,
+    /// What is wrong with it.
     reason: String,
+    /// When it was first seen so.
     since: DateTime<Utc>,
 }
 
 /// A line of the sync log: why, how it ended, and what was special about it, such as a sync token that had expired.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SyncRun)]
 pub(super) struct SyncRunBody {
+    /// Why it ran.
+    #[schema(value_type = SyncReasonName)]
     reason: &'static str,
+    /// How it ended.
+    #[schema(value_type = SyncOutcomeName)]
     outcome: &'static str,
+    /// What was special about it, or what kind of failure ended it; null where there is nothing to say.
     detail: Option<String>,
+    /// When it began.
     started_at: DateTime<Utc>,
+    /// When it ended.
     finished_at: DateTime<Utc>,
+    /// Pages of the provider that it read.
     pages: i64,
+    /// Changes that it found.
     changes: i64,
 }
 
@@ -110,11 +130,14 @@ impl From<SyncRun> for SyncRunBody {
 
 /// Where the calendar's life can be read in the Temporal UI.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WorkflowLink)]
 pub(super) struct WorkflowBody {
+    /// Its namespace in Temporal.
     namespace: String,
+    /// Its workflow id.
     id: String,
-    /// `running`, `missing` (it is started again within ten minutes), `ended` with the calendar, or `unknown` while Temporal
-    /// does not answer.
+    /// Whether it runs.
+    #[schema(value_type = WorkflowStateName)]
     state: &'static str,
     /// Goes behind the UI's own address.
     ui_path: String,
@@ -122,7 +145,7 @@ pub(super) struct WorkflowBody {
 
 /// A calendar's state in full: its channel, its last syncs, what could not be read, and where its history is.
 #[utoipa::path(
-    get, path = "/v1/calendars/{id}/status", tag = "calendars", security(("api_key" = [])),
+    get, operation_id = "get_calendar_status", path = "/v1/calendars/{id}/status", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id.")),
     responses((status = 200, description = "The state.", body = StatusBody), NotModified, MissingCalendar, Refusals)
 )]
@@ -165,18 +188,22 @@ fn workflow(namespace: &str, calendar: &Calendar, state: &'static str) -> Workfl
 
 /// How a sync that was asked for went.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CalendarSync)]
 pub(super) struct SyncBody {
+    /// The calendar's id.
     calendar_id: String,
-    /// `done` or `underway`.
+    /// Whether it has ended.
+    #[schema(value_type = SyncStateName)]
     state: &'static str,
     /// The changes that it found; null while it is under way.
     changes: Option<i64>,
+    /// When the mirror was last known to be complete; null before the first full read has ended.
     confirmed_at: Option<DateTime<Utc>>,
 }
 
 /// Syncs a calendar now. Waits up to 30 s for a sync that began after the request.
 #[utoipa::path(
-    post, path = "/v1/calendars/{id}/sync", tag = "calendars", security(("api_key" = [])),
+    post, operation_id = "sync_calendar", path = "/v1/calendars/{id}/sync", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id.")),
     responses(
         (status = 200, description = "The sync has ended.", body = SyncBody),

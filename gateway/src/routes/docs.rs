@@ -7,7 +7,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
-use utoipa::openapi::OpenApi;
 
 use crate::problem::ProblemKind;
 use crate::state::AppState;
@@ -23,11 +22,10 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;mar
     @media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}h3 code:first-child{background:#333}}";
 
 /// Serves a description.
-pub(super) fn router(document: &OpenApi) -> Router<AppState> {
-    // Made once, at the start. A description that could not be written would be noticed by its test.
-    let value = serde_json::to_value(document).unwrap_or_default();
-    let json = Bytes::from(format!("{value:#}\n"));
-    let page = Bytes::from(page(&value).into_string());
+pub(super) fn router(document: &Value) -> Router<AppState> {
+    // Made once, at the start.
+    let json = Bytes::from(format!("{document:#}\n"));
+    let page = Bytes::from(page(document).into_string());
     let headers = |kind: &'static str| -> [(HeaderName, HeaderValue); 3] {
         [(CONTENT_TYPE, HeaderValue::from_static(kind)), (CACHE_CONTROL, CACHED), (CONTENT_SECURITY_POLICY, POLICY)]
     };
@@ -75,6 +73,12 @@ fn page(document: &Value) -> Markup {
                     section id=(format!("schema-{name}")) {
                         h3 { (name) }
                         p { (text(&schema["description"])) }
+                        @for choice in list(&schema["anyOf"]) {
+                            @for (index, name) in list(&choice["enum"]).enumerate() {
+                                @if index > 0 { ", " }
+                                code { (text(name)) }
+                            }
+                        }
                         (fields(schema))
                     }
                 }

@@ -19,8 +19,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{EventBody, List, OccurrenceBody, page_of_occurrences};
+use super::bodies::{EventBody, OccurrenceBody, page_of_occurrences};
 use super::calendars::calendar_of;
+use super::vocabulary::{CalendarStateName, ViaName};
 use crate::answers::UntilSent;
 use crate::caller::Reader;
 use crate::conditional::Tag;
@@ -39,8 +40,7 @@ pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
 /// Times that a page is read while somebody writes in its window. What is written every few milliseconds is not waited for.
 const READS_MAX: u32 = 3;
 /// What answers look like: with another version of them, no old tag is known any more.
-static FORM: LazyLock<[u8; 32]> =
-    LazyLock::new(|| Sha256::digest(serde_json::to_vec(&super::description()).unwrap_or_default()).into());
+static FORM: LazyLock<[u8; 32]> = LazyLock::new(|| Sha256::digest(super::description().to_string()).into());
 
 /// Which occurrences.
 #[derive(IntoParams)]
@@ -73,22 +73,34 @@ impl FromQuery for EventsQuery {
 
 /// Occurrences by start, and when we last knew them to be complete.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventList)]
 pub(super) struct EventsBody {
     #[serde(flatten)]
     freshness: FreshnessBody,
-    #[serde(flatten)]
-    list: List<OccurrenceBody>,
+    /// The occurrences of this page.
+    items: Vec<OccurrenceBody>,
+    /// Hand it back as `cursor` for the next page, with the same query; null on the last page.
+    next_cursor: Option<String>,
 }
 
 /// What holds for all rows of a page.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ListFreshness)]
 pub(super) struct FreshnessBody {
+    /// The calendar's id.
     calendar_id: String,
     /// The state of the mirror inside the window: the same on all pages of a list that did not change meanwhile, and another,
     /// larger number after a change in the window.
     revision: i64,
+    /// The mirror is known to be complete as of this moment: what the provider had then is in it. Null before the first full
+    /// read has ended.
     confirmed_at: Option<DateTime<Utc>>,
+    /// What led to the sync that confirmed it; null before `confirmed_at`.
+    #[schema(value_type = Option<ViaName>)]
     via: Option<&'static str>,
+    /// Where the calendar's subscription is. While nothing can be read (`needs_reauth`, `action_required`), the mirror is as
+    /// old as `confirmed_at` says.
+    #[schema(value_type = CalendarStateName)]
     state: &'static str,
 }
 
@@ -96,7 +108,7 @@ pub(super) struct FreshnessBody {
 /// 4 MiB, so that it may end before `limit`, and of each description the first 64 KiB. The `ETag` changes when something in
 /// the window does, not when the mirror is confirmed again; headers say how fresh it is, also with 304.
 #[utoipa::path(
-    get, path = "/v1/calendars/{id}/events", tag = "calendars", security(("api_key" = [])),
+    get, operation_id = "list_events", path = "/v1/calendars/{id}/events", tag = "calendars", security(("api_key" = [])),
     params(("id" = String, Path, description = "The calendar's id."), EventsQuery),
     responses(
         (status = 200, description = "A page of occurrences.", body = EventsBody),
@@ -142,7 +154,7 @@ pub(super) async fn list(
 
 /// One event, whole: a single one, the master of a series, or an exception of one.
 #[utoipa::path(
-    get, path = "/v1/calendars/{id}/events/{event}", tag = "calendars", security(("api_key" = [])),
+    get, operation_id = "get_event", path = "/v1/calendars/{id}/events/{event}", tag = "calendars", security(("api_key" = [])),
     params(
         ("id" = String, Path, description = "The calendar's id."),
         ("event" = String, Path, description = "The event's id, as lists have it in `event_id`.")

@@ -9,6 +9,7 @@ use evercal_process::{SilentTask, log_lines_lost};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::vocabulary::HealthStatusName;
 use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
@@ -18,13 +19,16 @@ const NO_WORKER: &str = "No worker shows a sign of life: no calendar is synced a
 
 /// The answer of a healthy service.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
 pub(super) struct Healthy {
+    /// `ok`; a service that is not healthy answers with a problem.
+    #[schema(value_type = HealthStatusName)]
     status: &'static str,
 }
 
 /// Whether the process answers.
 #[utoipa::path(
-    get, path = "/health/live", tag = "operators",
+    get, operation_id = "get_liveness", path = "/health/live", tag = "operators",
     responses((status = 200, description = "It does.", body = Healthy), Unavailable)
 )]
 pub(super) async fn live() -> Json<Healthy> {
@@ -33,7 +37,7 @@ pub(super) async fn live() -> Json<Healthy> {
 
 /// Whether notices can be taken, because store and Temporal answer and all background tasks of this gateway are alive.
 #[utoipa::path(
-    get, path = "/health/ready", tag = "operators",
+    get, operation_id = "get_readiness", path = "/health/ready", tag = "operators",
     responses((status = 200, description = "They can.", body = Healthy), Unavailable)
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
@@ -54,7 +58,8 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>
 /// Whether calendars are kept fresh.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SyncHealth {
-    /// `ok`, `catching_up` or `down`.
+    /// How it stands.
+    #[schema(value_type = HealthStatusName)]
     status: &'static str,
     /// Whether Temporal answers.
     temporal: bool,
@@ -75,6 +80,7 @@ pub(super) struct SyncHealth {
 /// Something that keeps calendars from being fresh.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthProblem {
+    /// What it is about.
     part: Part,
     /// What is wrong with it.
     detail: String,
@@ -98,7 +104,7 @@ pub(super) enum Part {
 
 /// Whether calendars are kept fresh.
 #[utoipa::path(
-    get, path = "/api/health/sync", tag = "operators",
+    get, operation_id = "get_sync_health", path = "/api/health/sync", tag = "operators",
     responses((status = 200, description = "How it stands.", body = SyncHealth), Unavailable)
 )]
 pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {

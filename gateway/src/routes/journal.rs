@@ -7,8 +7,9 @@ use evercal_storage::AuditOf;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{AuditBody, List};
+use super::bodies::AuditListBody;
 use super::calendars::calendar_of;
+use super::vocabulary::SecurityKindName;
 use crate::caller::Operator;
 use crate::cursor::Listing;
 use crate::openapi::{ListRefusals, MissingCalendar, NotModified, Refusals};
@@ -39,14 +40,14 @@ impl FromQuery for AuditQuery {
 /// The entries of the audit log, of one calendar or of all that the caller may see. Entries without a tenant are
 /// about the installation and name nobody.
 #[utoipa::path(
-    get, path = "/v1/audit", tag = "operators", params(AuditQuery), security(("api_key" = [])),
-    responses((status = 200, description = "A page of entries, newest first.", body = List<AuditBody>), NotModified, MissingCalendar, ListRefusals)
+    get, operation_id = "list_audit_entries", path = "/v1/audit", tag = "operators", params(AuditQuery), security(("api_key" = [])),
+    responses((status = 200, description = "A page of entries, newest first.", body = AuditListBody), NotModified, MissingCalendar, ListRefusals)
 )]
 pub(super) async fn audit(
     Operator(caller): Operator,
     State(state): State<AppState>,
     ApiQuery(query): ApiQuery<AuditQuery>,
-) -> Result<Json<List<AuditBody>>, Problem> {
+) -> Result<Json<AuditListBody>, Problem> {
     let listing = Listing::of(&["audit", query.calendar.as_deref().unwrap_or_default()]);
     let (page, _) = listing.page(query.cursor.as_deref(), query.limit)?;
     let of = match query.calendar {
@@ -54,15 +55,31 @@ pub(super) async fn audit(
         None => AuditOf::Tenant(caller.tenant_id),
     };
     let entries = state.store.audit_entries(of, &page).await?;
-    Ok(Json(List::of(listing.with_cursor(entries, ""), AuditBody::from)))
+    Ok(Json(AuditListBody::of(listing.with_cursor(entries, ""))))
+}
+
+/// How often each kind of security event was seen.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecurityCountList)]
+pub(super) struct SecurityCountListBody {
+    /// A row for each kind that was seen.
+    items: Vec<SecurityCountBody>,
+    /// Always null: the list has one page.
+    next_cursor: Option<String>,
 }
 
 /// How often a kind of security event was seen within the last 30 days.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SecurityCount)]
 pub(super) struct SecurityCountBody {
+    /// What was refused.
+    #[schema(value_type = SecurityKindName)]
     kind: &'static str,
+    /// How often.
     count: i64,
+    /// When it was first seen within that time.
     first_at: DateTime<Utc>,
+    /// When it was last seen.
     last_at: DateTime<Utc>,
     /// From so many networks, each day's counted for itself; beyond 256 a day they count as one.
     networks: i64,
@@ -71,13 +88,13 @@ pub(super) struct SecurityCountBody {
 /// How often what was refused or suspicious, by kind, within the last 30 days. It belongs to no tenant, so no source is
 /// shown.
 #[utoipa::path(
-    get, path = "/v1/security-events", tag = "operators", security(("api_key" = [])),
-    responses((status = 200, description = "The counts.", body = List<SecurityCountBody>), NotModified, Refusals)
+    get, operation_id = "count_security_events", path = "/v1/security-events", tag = "operators", security(("api_key" = [])),
+    responses((status = 200, description = "The counts.", body = SecurityCountListBody), NotModified, Refusals)
 )]
 pub(super) async fn security_events(
     Operator(_caller): Operator,
     State(state): State<AppState>,
-) -> Result<Json<List<SecurityCountBody>>, Problem> {
+) -> Result<Json<SecurityCountListBody>, Problem> {
     let items = state.store.security_counts().await?.into_iter().map(|counted| SecurityCountBody {
         kind: counted.kind.as_str(),
         count: counted.count,
@@ -85,5 +102,5 @@ pub(super) async fn security_events(
         last_at: counted.last_at,
         networks: counted.sources,
     });
-    Ok(Json(List::whole(items.collect())))
+    Ok(Json(SecurityCountListBody { items: items.collect(), next_cursor: None }))
 }

@@ -8,6 +8,7 @@ mod events;
 mod health;
 mod journal;
 mod oauth;
+pub(crate) mod vocabulary;
 mod webhooks;
 
 use std::sync::Arc;
@@ -19,17 +20,17 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCAT
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{from_fn, from_fn_with_state};
 use evercal_domain::limits::API_BODY_BYTES_MAX;
+use serde_json::Value;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::conditional::conditional;
 use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked, while_the_store_answers};
-use crate::openapi::Common;
+use crate::openapi::{Common, finished};
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;
@@ -60,7 +61,7 @@ pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestI
         .merge(health())
         .split_for_parts();
     router
-        .merge(docs::router(&document))
+        .merge(docs::router(&finished(document)))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(API_BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
@@ -70,9 +71,9 @@ pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestI
 }
 
 /// The description of all routes.
-fn description() -> OpenApi {
+fn description() -> Value {
     let routes = webhooks().merge(sync()).merge(api()).merge(health());
-    OpenApiRouter::with_openapi(Common::openapi()).merge(routes).into_openapi()
+    finished(OpenApiRouter::with_openapi(Common::openapi()).merge(routes).into_openapi())
 }
 
 fn webhooks() -> OpenApiRouter<AppState> {

@@ -56,6 +56,7 @@ const DEFAULT_LABEL: &str = "Google account";
 
 /// What to connect.
 #[derive(ToSchema)]
+#[schema(as = ConsentRequest)]
 pub(super) struct StartRequest {
     /// A name for people.
     #[schema(min_length = 1, max_length = 200)]
@@ -82,6 +83,7 @@ impl FromBody for StartRequest {
 
 /// Where to send the user's browser.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Consent)]
 pub(super) struct StartBody {
     /// The consent page; to be opened in the browser of the person whose calendars they are.
     authorization_url: String,
@@ -93,7 +95,7 @@ pub(super) struct StartBody {
 
 /// Begins to connect an account at Google.
 #[utoipa::path(
-    post, path = "/v1/oauth/google/start", tag = "accounts", security(("api_key" = [])), request_body = StartRequest,
+    post, operation_id = "start_google_consent", path = "/v1/oauth/google/start", tag = "accounts", security(("api_key" = [])), request_body = StartRequest,
     responses((status = 201, description = "Where to send the browser.", body = StartBody), MissingAccount, NotConnected, BodyRefusals)
 )]
 pub(super) async fn start(
@@ -178,7 +180,7 @@ pub(super) struct CallbackQuery {
 /// Where Google sends the browser back to. The `state` is the only proof of who asked, so it is good for one use; the same
 /// once more is a reload, and shows what came of it. A page tells the person in the browser how it went.
 #[utoipa::path(
-    get, path = "/v1/oauth/google/callback", tag = "accounts", params(CallbackQuery),
+    get, operation_id = "finish_google_consent", path = "/v1/oauth/google/callback", tag = "accounts", params(CallbackQuery),
     responses(
         (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
         (status = 202, description = "A page for the person: the consent is being checked; reload to see more.",

@@ -41,7 +41,7 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A notice of Google: something changed in a calendar. 2xx only after Temporal has the signal.
 #[utoipa::path(
-    post, path = "/api/webhooks/google", tag = "webhooks",
+    post, operation_id = "take_google_notice", path = "/api/webhooks/google", tag = "webhooks",
     params(
         ("x-goog-channel-id" = Option<String>, Header, description = "Our id of the channel."),
         ("x-goog-channel-token" = Option<String>, Header, description = "Our proof that it is ours."),

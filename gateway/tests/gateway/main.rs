@@ -12,6 +12,8 @@ mod catch_up;
 #[cfg(test)]
 mod codec;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod faulty_store;
 #[cfg(test)]
 mod fleet;

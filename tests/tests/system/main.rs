@@ -4,6 +4,7 @@ mod accounts;
 mod answers;
 mod architecture;
 mod builds;
+mod clients;
 mod confirmed;
 mod disconnect;
 mod faults;

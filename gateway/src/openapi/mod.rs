@@ -1,6 +1,8 @@
 //! The API's description (OpenAPI 3.1), put together from what stands at the handlers: what every answer has in common, and
 //! how callers prove who they are. Not for: single routes, which describe themselves (`routes/`).
 
+mod finish;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -9,7 +11,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
 
+pub(crate) use self::finish::finished;
 use crate::problem::ProblemKind;
+use crate::routes::vocabulary::ProblemTypeName;
 
 /// The name of the security scheme in the description.
 pub(crate) const API_KEY: &str = "api_key";
@@ -21,10 +25,14 @@ pub(crate) const API_KEY: &str = "api_key";
         title = "evercal",
         description = "Reads a live mirror of people's calendars. Every read says when the mirror was last known to be \
                        complete. Lists answer `{\"items\":[…],\"next_cursor\":…}`; hand `next_cursor` back as `cursor`. \
-                       Errors are problem bodies (RFC 9457) with the id of the request. Answers to `GET` carry an `ETag`, \
-                       and `If-None-Match` saves sending them again.",
+                       Errors are problem bodies (RFC 9457) whose `type` says what is wrong, with the id of the request. \
+                       Answers to `GET` carry an `ETag`, and `If-None-Match` saves sending them again. The one of a page of \
+                       events changes when something in its window does, and not when the mirror is confirmed again; those \
+                       of all other answers change with anything in them. Fields and names of states and the like may be \
+                       added; nothing is renamed or removed.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
+    servers((url = "/", description = "The gateway that serves this description.")),
     components(schemas(ProblemBody, ParameterError)),
     tags(
         (name = "accounts", description = "Connected accounts"),
@@ -51,12 +59,15 @@ impl Modify for Security {
 
 /// The body of an error (RFC 9457 section 3.1), with the id of the request as an extension.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// What kind of problem, as a URN. Programs compare this.
+    #[schema(value_type = ProblemTypeName)]
     pub r#type: String,
     /// The kind for people.
     pub title: &'a str,
     /// The HTTP status.
+    #[schema(example = 409)]
     pub status: u16,
     /// What is wrong with this request, and what would do.
     pub detail: &'a str,
