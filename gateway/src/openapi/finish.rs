@@ -38,6 +38,9 @@ fn objects(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Map
 
 /// Every field of an answer is sent, also one that is null.
 fn require_all(schema: &mut Map<String, Value>) {
+    for (_, property) in objects(schema.get_mut("properties")) {
+        describe_as_a_whole(property);
+    }
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         let names: Vec<Value> = properties.keys().map(|name| json!(name)).collect();
         schema.insert("required".to_owned(), Value::Array(names));
@@ -45,6 +48,15 @@ fn require_all(schema: &mut Map<String, Value>) {
     for parts in ["allOf", "anyOf", "oneOf"] {
         let parts = schema.get_mut(parts).and_then(Value::as_array_mut).into_iter().flatten();
         parts.filter_map(Value::as_object_mut).for_each(require_all);
+    }
+}
+
+/// What is said of a field that may be null is said of the field, not of its other form.
+fn describe_as_a_whole(property: &mut Map<String, Value>) {
+    let forms = property.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+    let mut forms = forms.filter_map(Value::as_object_mut).filter(|form| form.contains_key("$ref"));
+    if let Some(description) = forms.find_map(|form| form.remove("description")) {
+        property.entry("description").or_insert(description);
     }
 }
 

@@ -334,7 +334,7 @@ pub(super) struct AgainForm {
 
 /// Begins a consent anew that came to nothing, for whoever has its `state`: the page of such a consent has a button for it.
 #[utoipa::path(
-    post, path = "/v1/oauth/google/again", tag = "accounts",
+    post, operation_id = "restart_google_consent", path = "/v1/oauth/google/again", tag = "accounts",
     request_body(content = AgainForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "To the consent page."),

@@ -90,7 +90,7 @@ async fn the_description_is_valid_and_the_linter_finds_nothing() {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
     std::fs::copy(committed, folder.path().join("openapi.json")).unwrap();
     std::fs::copy(sources("redocly.yaml"), folder.path().join("redocly.yaml")).unwrap();
-    run(python(folder.path(), &["-m", "openapi_spec_validator", "--errors", "all", "openapi.json"])).await;
+    run(python(folder.path(), &["-m", "openapi_spec_validator", "openapi.json"])).await;
     run(node_program(folder.path(), "redocly", &["lint", "openapi.json", "--max-problems", "1000"])).await;
 }
 
