@@ -17,4 +17,4 @@ pub use channels::ChannelActivities;
 pub use credentials::StoreCredentials;
 pub use deps::{ActivitySettings, Connection, Deps};
 pub use records::RecordActivities;
-pub use sync::SyncActivities;
+pub use sync::{SyncActivities, expand_again};

@@ -13,6 +13,7 @@ mod latency;
 mod load;
 mod memory;
 mod notices;
+mod past;
 mod progress;
 mod reads;
 mod report;
@@ -55,6 +56,7 @@ enum Group {
     FanOut,
     Storm,
     Unique,
+    Past,
     FullSync,
     Memory,
     Start,
@@ -63,7 +65,8 @@ enum Group {
 
 impl Group {
     /// Those that share one installation, in the order in which one does not disturb the next.
-    const ON_FIXTURE: [Self; 6] = [Self::Reads, Self::History, Self::Latency, Self::FanOut, Self::Storm, Self::Unique];
+    const ON_FIXTURE: [Self; 7] =
+        [Self::Reads, Self::History, Self::Latency, Self::FanOut, Self::Storm, Self::Unique, Self::Past];
 }
 
 impl Arguments {
@@ -131,6 +134,7 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
                 Group::FanOut => notices::fan_out_rows(&mut fixture, effort).await?,
                 Group::Storm => notices::storm_rows(&mut fixture, effort).await?,
                 Group::Unique => notices::unique_rows(&mut fixture, effort).await?,
+                Group::Past => past::rows(&fixture, effort).await?,
                 Group::FullSync | Group::Memory | Group::Start | Group::Dev => Vec::new(),
             });
         }

@@ -22,6 +22,7 @@ mod fleet;
 mod group_commit;
 mod middleware;
 mod notices;
+mod occurrences;
 mod openapi;
 mod outgoing;
 mod parameters;

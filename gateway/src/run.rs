@@ -18,6 +18,7 @@ const IDENTITY: &str = "evercal-gateway";
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
+    evercal_settings::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {
         let wanted = config.limits.connections_max;
         config.limits = config.limits.within(descriptors_max);

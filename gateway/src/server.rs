@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, Request};
-use evercal_domain::Clock;
 use evercal_domain::random::{self, RandomnessUnavailable};
+use evercal_domain::{Clock, zones};
 use evercal_process::{Pulse, TaskFailure, Tasks};
 use evercal_storage::{Store, StoreJournal, StoreProbe, StoreWatch};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -163,6 +163,7 @@ impl Gateway {
 
         background.spawn_loop("security log", limits.task_silence_max, |pulse| security.run(pulse));
         catch_up.run(&background, limits.task_silence_max);
+        background.spawn_loop("time zone data", limits.task_silence_max, watch_zone_data);
         let stopping = background.stopping();
         background.spawn_loop("store probe", limits.task_silence_max, |pulse| async move {
             pulse.wait(probe.run(stopping)).await;
@@ -219,6 +220,18 @@ impl Gateway {
     async fn within_drain_time(&self, what: &str, drained: impl Future<Output = ()>) {
         if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
             tracing::warn!(what, "not all ended within the drain time; the others were cut off");
+        }
+    }
+}
+
+/// Between two looks at the machine's time zone data, one small file.
+const ZONE_DATA_EVERY: Duration = Duration::from_secs(10);
+
+/// Takes newer time zone data of the machine into use while the gateway runs.
+async fn watch_zone_data(pulse: Pulse) {
+    while pulse.wait(tokio::time::sleep(ZONE_DATA_EVERY)).await.is_some() {
+        if let Some(version) = zones::refresh() {
+            tracing::info!(%version, source = %zones::source(), "other time zone data are used now");
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Comparing what readers of the mirror are shown with what the provider shows: occurrences, not rows.
 
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _, Utc};
-use chrono_tz::Tz;
-use evercal_domain::CalendarId;
+use evercal_domain::{CalendarId, Zone};
 use evercal_http::Method;
 use evercal_storage::Store;
 use serde_json::{Map, Value};
@@ -29,14 +28,14 @@ pub async fn days(store: &dyn Store, calendar: CalendarId) -> Result<Days, Vec<S
     const MARGIN: TimeDelta = TimeDelta::days(2);
     let row = store.calendar(calendar).await.expect("the store answers").expect("a row");
     let window_end = store.sync_position(calendar).await.expect("the position").window_end;
-    let zone: Tz = row.remote.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    let zone: Zone = row.remote.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
     let (Some(confirmed_at), Some(window_end)) = (row.confirmed_at, window_end) else {
         return Err(vec![format!("confirmed at {:?}, kept until {window_end:?}", row.confirmed_at)]);
     };
     Ok(Days { from: midnight(confirmed_at - PAST, zone), to: midnight(window_end - MARGIN, zone) })
 }
 
-fn midnight(at: DateTime<Utc>, zone: Tz) -> String {
+fn midnight(at: DateTime<Utc>, zone: Zone) -> String {
     let local = at.with_timezone(&zone).date_naive().and_time(NaiveTime::MIN);
     let midnight = zone.from_local_datetime(&local).earliest().expect("a midnight that exists");
     midnight.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true)

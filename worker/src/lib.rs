@@ -6,6 +6,7 @@ pub mod builds;
 mod config;
 mod life;
 mod queues;
+mod zone_data;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
+    evercal_settings::use_zone_data(&lookup)?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
     let asked_to_stop = stop_signal()?;
     let stop = async move {

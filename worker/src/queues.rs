@@ -16,6 +16,7 @@ use temporalio_sdk::{Worker, WorkerOptions};
 use crate::builds;
 use crate::config::WorkerConfig;
 use crate::life::{self, Life};
+use crate::zone_data;
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -62,6 +63,7 @@ pub(crate) async fn serve(
         move || handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"))
     });
     let tasks = Tasks::new();
+    tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, deps));
     tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
     let mut failed = None;
     let stop = async {

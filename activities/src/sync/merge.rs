@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono_tz::Tz;
 use evercal_domain::limits::EVENT_BYTES_MAX;
-use evercal_domain::{Calendar, Event, ProviderEventId, RemoteItem, SeriesPosition};
-use evercal_recurrence::{ExpandError, Series, Window, expand_series, single_occurrence};
+use evercal_domain::{Calendar, Event, ProviderEventId, RemoteItem, SeriesPosition, Zone};
+use evercal_recurrence::{ExpandError, Series, Window, expand_series, single_occurrence, warnings};
 use evercal_storage::{OwnerOccurrences, StoredBody, StoredItem};
 use temporalio_sdk::activities::ActivityError;
 
@@ -51,7 +50,7 @@ pub(super) async fn merge(
 }
 
 /// The zone in which a master repeats that names none.
-pub(super) fn calendar_zone(calendar: &Calendar) -> Option<Tz> {
+pub(super) fn calendar_zone(calendar: &Calendar) -> Option<Zone> {
     calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok())
 }
 
@@ -59,10 +58,18 @@ fn expand(
     stored: Vec<StoredItem>,
     items: Vec<RemoteItem>,
     swept: &BTreeSet<ProviderEventId>,
-    zone: Option<Tz>,
+    zone: Option<Zone>,
     window: &Window,
 ) -> Merged {
     let mut items = last_of_each(items);
+    for item in &mut items {
+        if let RemoteItem::Event(event) = item
+            && event.is_master()
+        {
+            let found = warnings(event);
+            event.warnings.extend(found);
+        }
+    }
     let mut owners = Owners::default();
     for row in stored {
         let stays = !swept.contains(&row.provider_id);
@@ -129,7 +136,7 @@ impl Owners {
 
     fn expand(
         &self,
-        zone: Option<Tz>,
+        zone: Option<Zone>,
         window: &Window,
         unreadable: &mut BTreeMap<ProviderEventId, ExpandError>,
     ) -> Vec<OwnerOccurrences> {
@@ -224,7 +231,7 @@ fn named_ids(item: &RemoteItem) -> Vec<ProviderEventId> {
 }
 
 /// The rows of some owners, expanded anew: for rolling the window forward.
-pub(super) fn expand_stored(stored: Vec<StoredItem>, zone: Option<Tz>, window: &Window) -> Vec<OwnerOccurrences> {
+pub(super) fn expand_stored(stored: Vec<StoredItem>, zone: Option<Zone>, window: &Window) -> Vec<OwnerOccurrences> {
     let mut owners = Owners::default();
     for row in stored {
         owners.note(&row);

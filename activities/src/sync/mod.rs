@@ -16,6 +16,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::attempt;
 use crate::deps::Deps;
 
+pub use roll::expand_again;
+
 /// Implements [`contract::SyncActivities`].
 pub struct SyncActivities {
     /// What it works with.

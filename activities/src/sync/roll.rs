@@ -1,8 +1,10 @@
-//! Rolling the window forward: once a day each series is expanded anew, so that occurrences reach as far as promised.
+//! Series expanded anew: once a day, so that occurrences reach as far as promised, and when zones have got other clocks.
 
-use chrono::{DateTime, Utc};
-use evercal_domain::{Calendar, ProviderEventId};
+use chrono::TimeDelta;
+use evercal_domain::zones::{self, ZoneDataVersion};
+use evercal_domain::{Calendar, CalendarId, ProviderEventId};
 use evercal_recurrence::Window;
+use evercal_storage::{Expanded, StoreError, StoreErrorKind, SyncPosition, WindowNow};
 use temporalio_sdk::activities::ActivityError;
 
 use super::merge::{calendar_zone, expand_stored};
@@ -11,33 +13,85 @@ use crate::failure::from_store;
 
 /// Masters expanded per transaction.
 const MASTERS_PER_BATCH: u32 = 200;
+/// Calendars looked up at a time.
+const CALENDARS_PER_PAGE: u32 = 100;
+/// A window that was left so far behind is not kept while the new one is made: both together would be too long.
+const WINDOW_KEPT_BEHIND_MAX: TimeDelta = TimeDelta::days(31);
 
-/// Whether series have to be expanded again: a pass that knows that they need not saves the look.
-pub(super) fn is_due(window_end: Option<DateTime<Utc>>, window: &Window) -> bool {
-    window_end.is_none_or(|end| end < window.end)
+/// Whether series have to be expanded again, because the window has moved since they last were, or the zone data are newer
+/// than those by which they were. A pass that knows that they need not saves the look.
+pub(super) fn is_due(position: &SyncPosition, window: &Window) -> bool {
+    let is_far_enough = position.window_end.is_some_and(|end| end >= window.end);
+    let is_of_today = position.zone_data.as_ref().is_none_or(|version| *version >= zones::version());
+    !(is_far_enough && is_of_today)
 }
 
-/// Expands all series again if the window has moved since they last were. Killed in the middle, it begins again.
+/// Expands all series again where that is due. Killed in the middle, it begins again.
 pub(super) async fn roll_window(deps: &Deps, calendar: &Calendar, window: &Window) -> Result<(), ActivityError> {
-    let store = &deps.store;
-    let position = store.sync_position(calendar.id).await.map_err(from_store)?;
-    if !is_due(position.window_end, window) {
+    let position = deps.store.sync_position(calendar.id).await.map_err(from_store)?;
+    if !is_due(&position, window) {
         return Ok(());
     }
+    let window = position.window_end.filter(|end| *end > window.end).map_or(*window, Window::ending);
+    expand_all(deps, calendar, &window).await.map_err(from_store)
+}
+
+/// Expands the series of all calendars again that stand by older zone data than this process has; answers how many
+/// calendars those were. What cannot be done now is logged and left to the next time.
+pub async fn expand_again(deps: &Deps) -> Result<usize, StoreError> {
+    let version = zones::version();
+    let mut after: Option<(CalendarId, ZoneDataVersion)> = None;
+    let mut expanded = 0;
+    loop {
+        let page = deps.store.by_older_zone_data(&version, after.as_ref(), CALENDARS_PER_PAGE).await?;
+        for (calendar, _) in &page {
+            match expand_calendar_again(deps, *calendar).await {
+                Ok(()) => expanded += 1,
+                // A sync is at work there; it may have done it by now, and else the next look does.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => tracing::warn!(calendar_id = %calendar, %error, "series still stand by older zone data"),
+            }
+        }
+        match page.into_iter().next_back() {
+            Some(last) => after = Some(last),
+            None => return Ok(expanded),
+        }
+    }
+}
+
+async fn expand_calendar_again(deps: &Deps, id: CalendarId) -> Result<(), StoreError> {
+    let calendar = deps.calendar(id).await?;
+    let window_end = deps.store.sync_position(id).await?.window_end;
+    // Before the first pass has ended there is no window yet; its end brings one.
+    let Some(window_end) = window_end else { return Ok(()) };
+    expand_all(deps, &calendar, &Window::ending(window_end)).await
+}
+
+async fn expand_all(deps: &Deps, calendar: &Calendar, window: &Window) -> Result<(), StoreError> {
+    let store = &deps.store;
+    let zone_data = zones::version();
     let zone = calendar_zone(calendar);
+    let position = store.sync_position(calendar.id).await?;
     let mut revision = position.revision;
+    // While it goes on, readers go by the window of before, which all series still have.
+    let before = position.window_end.map(Window::ending);
+    let kept = before.filter(|before| window.end - before.end <= WINDOW_KEPT_BEHIND_MAX);
+    if before.is_some() && kept.is_none() {
+        let nothing = Expanded { occurrences: &[], zone_data: &zone_data, window: WindowNow::Unknown };
+        revision = store.replace_occurrences(calendar.id, revision, &nothing).await?;
+    }
+    let both = kept.map_or(*window, |kept| kept.joined(window));
     let mut after: Option<ProviderEventId> = None;
     loop {
-        let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await.map_err(from_store)?;
+        let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
         let is_last = masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX);
-        let stored = store.related_items(calendar.id, &masters).await.map_err(from_store)?;
-        let window = *window;
-        let occurrences = tokio::task::spawn_blocking(move || expand_stored(stored, zone, &window))
+        let stored = store.related_items(calendar.id, &masters).await?;
+        let occurrences = tokio::task::spawn_blocking(move || expand_stored(stored, zone, &both))
             .await
-            .map_err(|panic| ActivityError::from(anyhow::Error::new(panic)))?;
-        let window_end = is_last.then_some(window.end);
-        let replaced = store.replace_occurrences(calendar.id, revision, &occurrences, window_end).await;
-        revision = replaced.map_err(from_store)?;
+            .map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))?;
+        let window = if is_last { WindowNow::Until(window.end) } else { WindowNow::Same };
+        let expanded = Expanded { occurrences: &occurrences, zone_data: &zone_data, window };
+        revision = store.replace_occurrences(calendar.id, revision, &expanded).await?;
         if is_last {
             return Ok(());
         }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, PAGES_PER_PASS_MAX};
-use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
+use evercal_domain::zones;
+use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, Zone};
 use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, PageToken, ReadPosition, SyncToken, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
-    Cursor, OccurrenceRange, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
+    Cursor, OccurrenceRange, PageCommit, PageCommitted, PassFinish, SeriesRows, StoreError, SyncPosition, SyncRun,
+    SyncRunOutcome,
 };
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -207,17 +209,21 @@ impl Slice<'_> {
     ) -> Result<Option<PageCommitted>, ActivityError> {
         let began = self.pass_began(&position.cursor);
         let (full, cursor, is_last) = next_cursor(&position.cursor, page.next, began);
-        // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows.
+        // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows. Until then
+        // readers go by the window of before, so that occurrences are made for both.
         let window = Window::around(began);
+        let both = position.window_end.map(Window::ending).map_or(window, |stored| stored.joined(&window));
+        let zone_data = zones::version();
         self.count_unannounced(full, &page.items);
         let sweep = full && is_last;
-        let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &window).await?;
+        let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &both).await?;
         let finished_at = self.wall_clock();
         let finish = is_last.then(|| {
             let window_end = if full { window.end } else { position.window_end.unwrap_or(window.end) };
             let pages = self.counts.pages + 1;
             // Nearly always nothing is left to do after this page: then the log is part of its transaction.
-            let run = (!roll::is_due(Some(window_end), &Window::around(self.now)))
+            let after = SyncPosition { window_end: Some(window_end), ..position.clone() };
+            let run = (!roll::is_due(&after, &Window::around(self.now)))
                 .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
             let last_sync =
                 LastSync { finished_at, changes: self.counts.changes, notice_to_stored_ms: self.notice_to_stored_ms() };
@@ -230,7 +236,8 @@ impl Slice<'_> {
             generation: position.generation,
             items: &merged.items,
             occurrences: &merged.occurrences,
-            window: kept_range(&window),
+            window: kept_range(&both),
+            zone_data: &zone_data,
             cursor: &cursor,
             finish,
             at: self.wall_clock(),
@@ -348,6 +355,8 @@ fn kept_range(window: &Window) -> OccurrenceRange {
         to: window.end,
         from_date: window.start.date_naive(),
         to_date: window.end.date_naive(),
+        zone: Zone::UTC,
+        series: SeriesRows::All,
     }
 }
 

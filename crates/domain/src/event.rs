@@ -2,9 +2,10 @@
 //! (`crates/recurrence`).
 
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use evercal_zones::Zone;
 
 use crate::ids::ProviderEventId;
 
@@ -21,8 +22,8 @@ pub enum EventTime {
     Instant {
         /// The instant.
         at: DateTime<Utc>,
-        /// The IANA zone of the wall clock, where the provider named one.
-        zone: Option<Tz>,
+        /// The zone of the wall clock, where the provider named one that is known.
+        zone: Option<Zone>,
     },
 }
 
@@ -191,6 +192,30 @@ pub struct Event {
     pub created_at: Option<DateTime<Utc>>,
     /// When it was last changed at the provider. Does not move for every change.
     pub updated_at: Option<DateTime<Utc>>,
+    /// What of it could not be taken as it was sent, though the rest could.
+    pub warnings: Vec<EventWarning>,
+}
+
+/// Something about an event that could not be taken as it was sent, and costs no more than itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventWarning {
+    /// A series names a zone that nobody knows.
+    UnknownZone,
+    /// A line of added or excluded dates names a zone that nobody knows.
+    DatesInUnknownZone,
+}
+
+impl EventWarning {
+    /// What it means for who reads the series.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::UnknownZone => "Its time zone is unknown: it repeats by the clock of the calendar's zone.",
+            Self::DatesInUnknownZone => {
+                "A line of added or excluded dates names an unknown time zone: those dates are left out."
+            }
+        }
+    }
 }
 
 impl Event {
@@ -305,6 +330,7 @@ mod tests {
             conference: None,
             created_at: None,
             updated_at: None,
+            warnings: vec![],
         }
     }
 
@@ -323,8 +349,8 @@ mod tests {
     #[test]
     fn the_same_instant_in_two_zones_is_the_same_occurrence() {
         let at = "2026-06-01T08:00:00Z".parse().unwrap();
-        let berlin = EventTime::Instant { at, zone: Some(Tz::Europe__Berlin) };
-        let tokyo = EventTime::Instant { at, zone: Some(Tz::Asia__Tokyo) };
+        let berlin = EventTime::Instant { at, zone: Zone::of_iana("Europe/Berlin") };
+        let tokyo = EventTime::Instant { at, zone: Zone::of_iana("Asia/Tokyo") };
         assert_eq!(berlin.key(), tokyo.key());
     }
 }

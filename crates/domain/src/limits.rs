@@ -30,6 +30,10 @@ pub const EVENTS_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const DESCRIPTION_BYTES_SHOWN_MAX: usize = 64 * 1024;
 /// Rows in one page of an API list when the caller names none.
 pub const API_PAGE_ROWS_DEFAULT: u32 = 100;
+/// Years in which events start and end: a time in any zone has four digits of a year, none of them that of the year 0.
+pub const YEARS: std::ops::RangeInclusive<i32> = 1..=9_998;
+/// Years for which series are expanded.
+pub const SERIES_YEARS: std::ops::Range<i32> = 1_970..2_100;
 /// Days between `from` and `to` in one read of events.
 pub const READ_WINDOW_DAYS_MAX: i64 = 400;
 /// Occurrences of one series inside the window; beyond it the series is quarantined as unreadable.

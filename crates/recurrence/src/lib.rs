@@ -29,8 +29,9 @@ mod zone_names;
 
 pub use error::ExpandError;
 pub use lines::RULES_PER_SERIES_MAX;
+pub use lines::warnings;
 pub use object::{CalendarObject, ObjectEvent};
 pub use rule::INTERVAL_MAX;
-pub use rule_starts::STEPS_PER_RULE_MAX;
-pub use series::{Series, expand_series, single_occurrence};
+pub use rule_starts::{STEPS_PER_RULE_MAX, Steps};
+pub use series::{Series, expand_series, expand_series_within, single_occurrence};
 pub use window::Window;

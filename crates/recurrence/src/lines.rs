@@ -4,15 +4,17 @@
 //! it was written, `RECURRENCE-ID;RANGE=THISANDFUTURE` for each exception that also changes what follows it, and the
 //! `VTIMEZONE`s that any of these lines name.
 //!
-//! What is unknown is an error, so that the caller can quarantine the series instead of showing a wrong one.
+//! What is unknown is an error, so that the caller can quarantine the series instead of showing a wrong one. Only a line of
+//! dates in a zone that nobody knows costs no more than that line; [`warnings`] tells of it.
 //! Not for: what the dates mean in the series (`pattern`).
 
 use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
-use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::event::EventWarning;
+use evercal_domain::{Event, limits::EVENT_BYTES_MAX};
 
-use crate::{ExpandError, content_line::ContentLine, rule::Rule, stamp::Stamp, zone::Zone, zone_names::Zones};
+use crate::{ExpandError, content_line::ContentLine, rule::Rule, stamp::Stamp, zone::WallClock, zone_names::Zones};
 
 /// Most `RRULE` and `EXRULE` lines in one series. RFC 5545 wants one; each costs its own expansion.
 pub const RULES_PER_SERIES_MAX: usize = 4;
@@ -33,7 +35,7 @@ pub(crate) struct Lines {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListedTime {
     pub(crate) stamp: Stamp,
-    pub(crate) zone: Option<Zone>,
+    pub(crate) zone: Option<WallClock>,
 }
 
 /// A value of an `RDATE` line.
@@ -83,12 +85,12 @@ impl Lines {
         } else if line.is("EXRULE") && line.has_only(&[]) {
             self.excluding_rules.push(Rule::read(line.value)?);
         } else if line.is("RDATE") {
-            let zone = zone_of(line, zones)?;
+            let Named::Known(zone) = named_zone(line, zones)? else { return Ok(()) };
             for value in line.value.split(',') {
                 self.added.push(added_time(value, zone.as_ref())?);
             }
         } else if line.is("EXDATE") {
-            let zone = zone_of(line, zones)?;
+            let Named::Known(zone) = named_zone(line, zones)? else { return Ok(()) };
             for value in line.value.split(',') {
                 self.excluded.push(listed_time(value, zone.as_ref())?);
             }
@@ -108,21 +110,50 @@ pub(crate) fn is_for_what_follows(line: &ContentLine) -> bool {
     line.parameter("RANGE").is_some_and(|range| range.eq_ignore_ascii_case("THISANDFUTURE"))
 }
 
-/// The zone that `TZID` names. `VALUE` is not needed: the three kinds of values differ in form.
-fn zone_of(line: &ContentLine, zones: &mut Zones) -> Result<Option<Zone>, ExpandError> {
+/// What is odd about a master's lines without being wrong enough to lose the series.
+pub fn warnings(master: &Event) -> Vec<EventWarning> {
+    let Ok(zones) = Zones::of(&master.recurrence, 0..=0) else { return Vec::new() };
+    let is_lost = |text: &String| {
+        ContentLine::read(text).is_ok_and(|line| {
+            let name = line.parameter("TZID").filter(|_| line.is("RDATE") || line.is("EXDATE"));
+            name.is_some_and(|name| !zones.knows(name))
+        })
+    };
+    if master.recurrence.iter().any(is_lost) { vec![EventWarning::DatesInUnknownZone] } else { Vec::new() }
+}
+
+/// The zone that `TZID` names, if one is named.
+fn zone_of(line: &ContentLine, zones: &mut Zones) -> Result<Option<WallClock>, ExpandError> {
+    match named_zone(line, zones)? {
+        Named::Known(zone) => Ok(zone),
+        Named::Unknown => Err(ExpandError::unreadable("a line of dates names an unknown time zone")),
+    }
+}
+
+/// What the `TZID` of a line is.
+enum Named {
+    /// A zone, or not there.
+    Known(Option<WallClock>),
+    /// A name that nobody knows.
+    Unknown,
+}
+
+/// `VALUE` is not needed: the three kinds of values differ in form.
+fn named_zone(line: &ContentLine, zones: &mut Zones) -> Result<Named, ExpandError> {
     if !line.has_only(&["TZID", "VALUE", "RANGE"]) {
         return Err(ExpandError::unreadable("a line of dates has an unknown parameter"));
     }
-    line.parameter("TZID").map(|name| zones.named(name)).transpose()
+    let Some(name) = line.parameter("TZID") else { return Ok(Named::Known(None)) };
+    Ok(zones.named(name)?.map_or(Named::Unknown, |zone| Named::Known(Some(zone))))
 }
 
-pub(crate) fn listed_time(text: &str, zone: Option<&Zone>) -> Result<ListedTime, ExpandError> {
+pub(crate) fn listed_time(text: &str, zone: Option<&WallClock>) -> Result<ListedTime, ExpandError> {
     Stamp::read(text)
         .map(|stamp| ListedTime { stamp, zone: zone.cloned() })
         .ok_or_else(|| ExpandError::unreadable("a line of dates has something that is no date"))
 }
 
-fn added_time(text: &str, zone: Option<&Zone>) -> Result<AddedTime, ExpandError> {
+fn added_time(text: &str, zone: Option<&WallClock>) -> Result<AddedTime, ExpandError> {
     let (start, end) = match text.split_once('/') {
         Some((start, end)) => (start, Some(end)),
         None => (text, None),
@@ -169,7 +200,7 @@ pub(crate) fn duration(text: &str) -> Option<TimeDelta> {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
+    use evercal_domain::Zone;
 
     use super::*;
 
@@ -186,7 +217,7 @@ mod tests {
             "RDATE;TZID=\"W. Europe Standard Time\";VALUE=DATE-TIME:20260107T100000",
         ])
         .unwrap();
-        let berlin = || Some(Zone::Iana(Tz::Europe__Berlin));
+        let berlin = || Zone::of_iana("Europe/Berlin").map(WallClock::of);
         let zones: Vec<_> = lines.excluded.iter().map(|time| time.zone.clone()).collect();
         assert_eq!(zones, [berlin(), berlin(), None]);
         assert_eq!(lines.added.len(), 1);
@@ -197,9 +228,22 @@ mod tests {
     fn a_zone_with_a_colon_or_an_unknown_place_is_not_misread() {
         let berlin = "EXDATE;TZID=\"(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna\":20260105T090000";
         let excluded = read(&[berlin]).unwrap().excluded;
-        assert_eq!(excluded[0].zone, Some(Zone::Iana(Tz::Europe__Berlin)));
+        assert_eq!(excluded[0].zone, Zone::of_iana("Europe/Berlin").map(WallClock::of));
         // Not five hours, as the digits before the colon say.
-        assert!(read(&["EXDATE;TZID=\"(UTC+05:30) Somewhere else\":20260105T090000"]).is_err());
+        assert!(read(&["EXDATE;TZID=\"(UTC+05:30) Somewhere else\":20260105T090000"]).unwrap().excluded.is_empty());
+    }
+
+    #[test]
+    fn a_line_of_dates_in_an_unknown_zone_costs_that_line_alone() {
+        let lines = read(&[
+            "RRULE:FREQ=DAILY",
+            "EXDATE;TZID=Nowhere/Land:20260105T090000",
+            "RDATE;TZID=Nowhere/Land:20260105T090000",
+            "EXDATE;TZID=GMT+02:00:20260106T090000",
+        ])
+        .unwrap();
+        assert_eq!((lines.rules.len(), lines.added.len(), lines.excluded.len()), (1, 0, 1));
+        assert_eq!(lines.excluded[0].zone, Zone::of_offset("+02:00").map(WallClock::of));
     }
 
     #[test]
@@ -236,7 +280,8 @@ mod tests {
             "EXDATE:20260105,,20260106",
             "EXDATE:20260105T090000Z/PT1H",
             "EXDATE;TZID:20260105T090000",
-            "EXDATE;TZID=Nowhere/Land:20260105T090000",
+            "DTSTART;TZID=Nowhere/Land:20260105T090000",
+            "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Nowhere/Land:20260105T090000",
             "EXDATE;X-NOTE=1:20260105",
             "RDATE:20260105T090000Z/",
             "RDATE:20260105T090000Z/-PT1H",

@@ -9,8 +9,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use evercal_domain::{EventTime, limits::EVENT_BYTES_MAX};
+use evercal_domain::{EventTime, Zone, limits::EVENT_BYTES_MAX};
 
 use crate::{
     ExpandError,
@@ -18,7 +17,7 @@ use crate::{
     lines::{duration, is_for_what_follows, listed_time},
     own_zone::years_of,
     stamp::Stamp,
-    zone::Zone,
+    zone::WallClock,
     zone_names::Zones,
 };
 
@@ -48,7 +47,7 @@ pub struct ObjectEvent {
 
 impl CalendarObject {
     /// Reads an object. `calendar_zone` is the zone of floating times; UTC where it is not known.
-    pub fn read(text: &str, calendar_zone: Option<Tz>) -> Result<Self, ExpandError> {
+    pub fn read(text: &str, calendar_zone: Option<Zone>) -> Result<Self, ExpandError> {
         if text.len() > EVENT_BYTES_MAX {
             return Err(ExpandError::TooMany { what: "bytes of text", limit: EVENT_BYTES_MAX });
         }
@@ -56,7 +55,7 @@ impl CalendarObject {
         let components = components(&lines)?;
         let uid = uid_of(&components)?;
         let mut zones = Zones::of(&lines, years(&components))?;
-        let floating = Zone::Iana(calendar_zone.unwrap_or(Tz::UTC));
+        let floating = WallClock::of(calendar_zone.unwrap_or(Zone::UTC));
 
         let mut masters = components.iter().filter(|component| component.recurrence_id.is_none());
         let master = masters.next();
@@ -193,11 +192,11 @@ impl<'a> Component<'a> {
     }
 
     /// The zone that its start names.
-    fn zone(&self, zones: &mut Zones) -> Result<Option<Zone>, ExpandError> {
+    fn zone(&self, zones: &mut Zones) -> Result<Option<WallClock>, ExpandError> {
         zone_of(self.start()?, zones)
     }
 
-    fn times(&self, zones: &mut Zones, floating: &Zone) -> Result<ObjectEvent, ExpandError> {
+    fn times(&self, zones: &mut Zones, floating: &WallClock) -> Result<ObjectEvent, ExpandError> {
         let start = time(self.start()?, zones, floating)?;
         let end = match (&self.end, self.duration) {
             (Some(end), _) => time(end, zones, floating)?,
@@ -216,6 +215,7 @@ impl<'a> Component<'a> {
         if !is_in_order {
             return Err(ExpandError::unreadable("it ends before it starts"));
         }
+        let end = if start.is_all_day() && start == end { end_after(start, "P1D", floating)? } else { end };
         Ok(ObjectEvent { start, end, recurrence: Vec::new(), original_start: None, is_cancelled: self.is_cancelled })
     }
 
@@ -240,23 +240,25 @@ impl<'a> Component<'a> {
 }
 
 /// A line's date or time; a floating one in the zone that is given.
-fn time(line: &ContentLine, zones: &mut Zones, floating: &Zone) -> Result<EventTime, ExpandError> {
+fn time(line: &ContentLine, zones: &mut Zones, floating: &WallClock) -> Result<EventTime, ExpandError> {
     let zone = zone_of(line, zones)?;
     let listed = listed_time(line.value, zone.as_ref())?;
     Ok(match (listed.stamp, zone) {
         (Stamp::Date(date), _) => EventTime::Date { date },
-        (Stamp::Instant(at), zone) => EventTime::Instant { at, zone: zone.map_or(Some(Tz::UTC), |zone| zone.iana()) },
-        (Stamp::Local(local), Some(zone)) => EventTime::Instant { at: zone.instant_of(local), zone: zone.iana() },
+        (Stamp::Instant(at), zone) => EventTime::Instant { at, zone: zone.map_or(Some(Zone::UTC), |zone| zone.zone()) },
+        (Stamp::Local(local), Some(zone)) => EventTime::Instant { at: zone.instant_of(local), zone: zone.zone() },
         (Stamp::Local(local), None) => EventTime::Instant { at: floating.instant_of(local), zone: None },
     })
 }
 
-fn zone_of(line: &ContentLine, zones: &mut Zones) -> Result<Option<Zone>, ExpandError> {
-    line.parameter("TZID").map(|name| zones.named(name)).transpose()
+fn zone_of(line: &ContentLine, zones: &mut Zones) -> Result<Option<WallClock>, ExpandError> {
+    let Some(name) = line.parameter("TZID") else { return Ok(None) };
+    let zone = zones.named(name)?;
+    zone.map(Some).ok_or_else(|| ExpandError::unreadable("a time of the object names an unknown time zone"))
 }
 
 /// Days of a duration count by the wall clock, hours exactly (RFC 5545 §3.3.6).
-fn end_after(start: EventTime, text: &str, zone: &Zone) -> Result<EventTime, ExpandError> {
+fn end_after(start: EventTime, text: &str, zone: &WallClock) -> Result<EventTime, ExpandError> {
     let wrong = || ExpandError::unreadable("an event has a DURATION that is none");
     let length = duration(text).ok_or_else(wrong)?;
     let days = TimeDelta::days(length.num_days());
@@ -267,7 +269,7 @@ fn end_after(start: EventTime, text: &str, zone: &Zone) -> Result<EventTime, Exp
             let day = if days.is_zero() {
                 at
             } else {
-                zone.instant_of(zone.wall_clock(at).checked_add_signed(days).ok_or_else(wrong)?)
+                zone.instant_of(zone.at(at).checked_add_signed(days).ok_or_else(wrong)?)
             };
             EventTime::Instant { at: day.checked_add_signed(length - days).ok_or_else(wrong)?, zone: named }
         }

@@ -8,7 +8,12 @@ use calcard::icalendar::ICalendarFrequency;
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 use crate::{
-    ExpandError, content_line::ContentLine, possible::largest_set, rule::Rule, rule_starts::rule_starts, stamp::Stamp,
+    ExpandError,
+    content_line::ContentLine,
+    possible::largest_set,
+    rule::Rule,
+    rule_starts::{Steps, rule_starts},
+    stamp::Stamp,
 };
 
 /// Changes of offset of one zone within the years that are asked for; real ones change twice a year at most, but for
@@ -165,7 +170,7 @@ fn rule_changes(
         Some(Stamp::Local(last)) => last,
         Some(Stamp::Date(last)) => last.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::days(1)).unwrap_or(end),
     };
-    rule_starts(&rule.recurrence, start, from.unwrap_or(start), until.min(end))
+    rule_starts(&rule.recurrence, start, from.unwrap_or(start), until.min(end), &mut Steps::at_most(usize::MAX / 2))
 }
 
 fn local(text: &str) -> Option<NaiveDateTime> {
@@ -237,13 +242,13 @@ mod tests {
     #[test]
     fn an_own_zone_is_the_one_that_it_describes() {
         let own = zone(BERLIN, 2000..=2030).unwrap();
-        let own = crate::zone::Zone::Own(std::sync::Arc::new(own));
-        let berlin = crate::zone::Zone::Iana(chrono_tz::Tz::Europe__Berlin);
+        let own = crate::zone::WallClock::Own(std::sync::Arc::new(own));
+        let berlin = crate::zone::WallClock::of("Europe/Berlin".parse().unwrap());
         let first = time("20000101T001500");
         for quarters in 0..31 * 365 * 4 {
             let local = first + TimeDelta::hours(6 * quarters) + TimeDelta::minutes(quarters % 360);
             assert_eq!(own.instant_of(local), berlin.instant_of(local), "{local}");
-            assert_eq!(own.wall_clock(local.and_utc()), berlin.wall_clock(local.and_utc()), "{local} UTC");
+            assert_eq!(own.at(local.and_utc()), berlin.at(local.and_utc()), "{local} UTC");
         }
     }
 

@@ -1,10 +1,9 @@
 //! What a series repeats by: dates, or the wall clock of a zone; and how its wall-clock times become instants.
 
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta, Timelike};
-use chrono_tz::Tz;
-use evercal_domain::{Event, EventTime};
+use evercal_domain::{Event, EventTime, Zone};
 
-use crate::{ExpandError, lines::ListedTime, stamp::Stamp, zone::Zone};
+use crate::{ExpandError, lines::ListedTime, stamp::Stamp, zone::WallClock};
 
 /// The first time of a series, its length, and its clock.
 #[derive(Debug)]
@@ -24,10 +23,10 @@ enum Clock {
     Dates,
     /// The wall clock of a zone.
     Wall {
-        zone: Zone,
+        zone: WallClock,
         /// The zones that the master names, which its occurrences name too.
-        start_zone: Option<Tz>,
-        end_zone: Option<Tz>,
+        start_zone: Option<Zone>,
+        end_zone: Option<Zone>,
     },
 }
 
@@ -38,7 +37,7 @@ impl Pattern {
     pub(crate) fn of(
         master: &Event,
         written_start: Option<&ListedTime>,
-        calendar_zone: Option<Tz>,
+        calendar_zone: Option<Zone>,
     ) -> Result<Self, ExpandError> {
         let pattern = match (master.start, master.end) {
             (EventTime::Date { date: start }, EventTime::Date { date: end }) => Self {
@@ -49,10 +48,10 @@ impl Pattern {
             },
             (EventTime::Instant { at: start, zone: start_zone }, EventTime::Instant { at: end, zone: end_zone }) => {
                 let own = written_start.and_then(|written| written.zone.clone());
-                let zone = own.unwrap_or_else(|| Zone::Iana(start_zone.or(calendar_zone).unwrap_or(Tz::UTC)));
+                let zone = own.unwrap_or_else(|| WallClock::of(start_zone.or(calendar_zone).unwrap_or(Zone::UTC)));
                 let first = match written_start.map(|written| written.stamp) {
                     Some(Stamp::Local(local)) => local,
-                    _ => zone.wall_clock(start),
+                    _ => zone.at(start),
                 };
                 Self {
                     // Rules know whole seconds.
@@ -115,7 +114,7 @@ impl Pattern {
         match (&self.clock, start) {
             (_, EventTime::Date { date }) => date.and_time(NaiveTime::MIN),
             (Clock::Dates, EventTime::Instant { at, .. }) => at.naive_utc(),
-            (Clock::Wall { zone, .. }, EventTime::Instant { at, .. }) => zone.wall_clock(*at),
+            (Clock::Wall { zone, .. }, EventTime::Instant { at, .. }) => zone.at(*at),
         }
     }
 
@@ -130,7 +129,7 @@ impl Pattern {
         let day = TimeDelta::days(1);
         match (&self.clock, until) {
             (Clock::Wall { .. }, Stamp::Local(last)) => Some(last),
-            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => zone.wall_clock(last).checked_add_signed(day),
+            (Clock::Wall { zone, .. }, Stamp::Instant(last)) => zone.at(last).checked_add_signed(day),
             (_, until) => until.written_date().and_time(NaiveTime::MIN).checked_add_signed(day - TimeDelta::seconds(1)),
         }
         .unwrap_or(NaiveDateTime::MAX)

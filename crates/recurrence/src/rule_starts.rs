@@ -21,6 +21,29 @@ use crate::{
 /// from just before the window. Daily for 130 years, hourly for 5; beyond it the series is refused.
 pub const STEPS_PER_RULE_MAX: usize = 50_000;
 
+/// What it costs at least to expand a rule, in times.
+const STEPS_PER_EXPANSION: usize = 20;
+
+/// How many times may still be made, all series of a reader together.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    left: usize,
+    limit: usize,
+}
+
+impl Steps {
+    /// So many.
+    pub fn at_most(steps: usize) -> Self {
+        Self { left: steps, limit: steps }
+    }
+
+    fn take(&mut self, steps: usize) -> Result<(), ExpandError> {
+        let left = self.left.checked_sub(steps);
+        self.left = left.unwrap_or(0);
+        left.map(drop).ok_or(ExpandError::TooMany { what: "steps for one read", limit: self.limit })
+    }
+}
+
 /// The times of the rule from about `from` (a few earlier ones may come along) up to and including `until`, sorted.
 ///
 /// `rule.until` is not looked at: it is the caller's to fold into `until`.
@@ -29,7 +52,9 @@ pub(crate) fn rule_starts(
     first: NaiveDateTime,
     from: NaiveDateTime,
     until: NaiveDateTime,
+    steps: &mut Steps,
 ) -> Result<Vec<NaiveDateTime>, ExpandError> {
+    steps.take(STEPS_PER_EXPANSION)?;
     // A COUNT has to be counted from the first time on.
     let from = if rule.count.is_some() { first } else { from };
     let from = from.max(first);
@@ -37,9 +62,9 @@ pub(crate) fn rule_starts(
         return Ok(Vec::new());
     }
     match DailyTimes::of(rule, first) {
-        None => expand(rule, first, from, until),
+        None => expand(rule, first, from, until, steps),
         Some(daily) => {
-            let mut starts = expand(&daily.rule, first, from, until)?;
+            let mut starts = expand(&daily.rule, first, from, until, steps)?;
             daily.filter(&mut starts);
             Ok(starts)
         }
@@ -51,6 +76,7 @@ fn expand(
     first: NaiveDateTime,
     from: NaiveDateTime,
     until: NaiveDateTime,
+    steps: &mut Steps,
 ) -> Result<Vec<NaiveDateTime>, ExpandError> {
     if largest_set(rule) > STEPS_PER_RULE_MAX {
         return Err(ExpandError::TooMany { what: "times in one period of its rule", limit: STEPS_PER_RULE_MAX });
@@ -70,10 +96,11 @@ fn expand(
             component_ids: Vec::new(),
         }],
     };
-    let expanded = calendar.expand_dates(Tz::Floating, STEPS_PER_RULE_MAX + 1);
+    let expanded = calendar.expand_dates(Tz::Floating, steps.left.min(STEPS_PER_RULE_MAX) + 1);
     if let Some(error) = expanded.errors.first() {
         return Err(ExpandError::unreadable(error.error.to_string()));
     }
+    steps.take(expanded.events.len())?;
     debug_assert!(expanded.events.len() <= STEPS_PER_RULE_MAX + 1, "calcard went on after its limit");
     if expanded.events.len() > STEPS_PER_RULE_MAX {
         return Err(ExpandError::TooMany {

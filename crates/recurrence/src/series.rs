@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use evercal_domain::{Event, EventTime, SeriesPosition, event::Occurrence, limits::OCCURRENCES_PER_SERIES_MAX};
+use evercal_domain::{Event, EventTime, SeriesPosition, Zone, event::Occurrence, limits::OCCURRENCES_PER_SERIES_MAX};
 
 use crate::{
     ExpandError, Window,
@@ -13,7 +12,7 @@ use crate::{
     own_zone::years_of,
     pattern::Pattern,
     rule::Rule,
-    rule_starts::rule_starts,
+    rule_starts::{Steps, rule_starts},
     stamp::Stamp,
     window::instant,
 };
@@ -28,7 +27,7 @@ pub struct Series<'a> {
     /// Occurrences that were cancelled.
     pub cancelled: Vec<&'a SeriesPosition>,
     /// The calendar's zone, in which a master repeats that names none; UTC where this is not known either.
-    pub calendar_zone: Option<Tz>,
+    pub calendar_zone: Option<Zone>,
 }
 
 /// The occurrences of a series inside the window, by start, each once.
@@ -36,6 +35,16 @@ pub struct Series<'a> {
 /// An exception stands for the occurrence at its original start, and is inside or outside by its own time. It needs no
 /// such occurrence to exist: one that was excluded or that an old rule made may still have its exception.
 pub fn expand_series(series: &Series, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
+    // Each rule has its own limit; the number of rules has one too.
+    expand_series_within(series, window, &mut Steps::at_most(usize::MAX / 2))
+}
+
+/// The same for a reader who waits: an error too where the steps that are left do not suffice.
+pub fn expand_series_within(
+    series: &Series,
+    window: &Window,
+    steps: &mut Steps,
+) -> Result<Vec<Occurrence>, ExpandError> {
     let mut taken: HashSet<Place> =
         series.cancelled.iter().map(|position| Place::of(&position.original_start)).collect();
     let mut occurrences = Vec::new();
@@ -51,7 +60,7 @@ pub fn expand_series(series: &Series, window: &Window) -> Result<Vec<Occurrence>
             });
         }
     }
-    let regular = regular_times(series, window)?;
+    let regular = regular_times(series, window, steps)?;
     occurrences.extend(regular.into_iter().filter(|(place, _)| !taken.contains(place)).map(|(_, time)| Occurrence {
         source_id: time.source.provider_id.clone(),
         series_id: Some(series.master.provider_id.clone()),
@@ -105,7 +114,11 @@ struct Time<'a> {
 }
 
 /// What rules and dates make of the window, without the exceptions.
-fn regular_times<'a>(series: &Series<'a>, window: &Window) -> Result<BTreeMap<Place, Time<'a>>, ExpandError> {
+fn regular_times<'a>(
+    series: &Series<'a>,
+    window: &Window,
+    steps: &mut Steps,
+) -> Result<BTreeMap<Place, Time<'a>>, ExpandError> {
     let master = series.master;
     let years = years_of(instant(&master.start).naive_utc(), window.end.naive_utc());
     let lines = Lines::read(&master.recurrence, years)?;
@@ -135,7 +148,7 @@ fn regular_times<'a>(series: &Series<'a>, window: &Window) -> Result<BTreeMap<Pl
         add(pattern.first, pattern.start_at(pattern.first), None);
     }
     for rule in &lines.rules {
-        for (local, start) in starts(rule, &pattern, &span)? {
+        for (local, start) in starts(rule, &pattern, &span, steps)? {
             add(local, start, None);
         }
     }
@@ -145,7 +158,7 @@ fn regular_times<'a>(series: &Series<'a>, window: &Window) -> Result<BTreeMap<Pl
     }
 
     for rule in &lines.excluding_rules {
-        for (_, start) in starts(rule, &pattern, &span)? {
+        for (_, start) in starts(rule, &pattern, &span, steps)? {
             times.remove(&Place::of(&start));
         }
     }
@@ -194,12 +207,17 @@ impl Span {
 }
 
 /// The starts that a rule makes within the span, by the wall clock and as they are.
-fn starts(rule: &Rule, pattern: &Pattern, span: &Span) -> Result<Vec<(NaiveDateTime, EventTime)>, ExpandError> {
+fn starts(
+    rule: &Rule,
+    pattern: &Pattern,
+    span: &Span,
+    steps: &mut Steps,
+) -> Result<Vec<(NaiveDateTime, EventTime)>, ExpandError> {
     let until = match rule.until {
         Some(until) => pattern.last_local(until).min(span.until),
         None => span.until,
     };
-    let locals = rule_starts(&rule.recurrence, pattern.first, span.from, until)?;
+    let locals = rule_starts(&rule.recurrence, pattern.first, span.from, until, steps)?;
     Ok(locals
         .into_iter()
         .filter(|local| *local >= span.from)

@@ -28,6 +28,23 @@ impl Window {
         Self { start: first.and_time(NaiveTime::MIN).and_utc(), end: after.and_time(NaiveTime::MIN).and_utc() }
     }
 
+    /// The standard window that has this end.
+    pub fn ending(end: DateTime<Utc>) -> Self {
+        let days = Days::new(WINDOW_PAST_DAYS.unsigned_abs() + WINDOW_FUTURE_DAYS.unsigned_abs() + 1);
+        Self { start: end.checked_sub_days(days).unwrap_or(DateTime::<Utc>::MIN_UTC), end }
+    }
+
+    /// From the start of the first of both to the end of the last.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Whether all of a span is inside.
+    pub fn contains(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
+        self.start <= from && to <= self.end
+    }
+
     /// Whether an event with this start and (exclusive) end is inside, wholly or in part. One without length is inside
     /// when its start is. A date counts as that day in UTC.
     pub(crate) fn overlaps(&self, start: &EventTime, end: &EventTime) -> bool {
@@ -66,6 +83,7 @@ mod tests {
         assert_eq!(morning, night);
         assert_eq!(morning.start, utc("2026-05-11T00:00:00Z"));
         assert_eq!(morning.end, utc("2027-06-11T00:00:00Z"));
+        assert_eq!(Window::ending(morning.end), morning);
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! What a `TZID` means: an IANA name, a Windows name, a zone that the object defines itself, or another maker's name.
+//! What a `TZID` means: an IANA name, a Windows name, a zone that the object defines itself, a fixed offset (`GMT+02:00`),
+//! or another maker's name.
 //!
-//! In that order: the first two are exact, and IANA's rules are newer than those that old clients write out. The names
-//! that `calcard` knows beside them ("Eastern", "Amsterdam, Berlin, …") are guesses, so a definition wins over them.
+//! In that order: the first two are exact, and IANA's rules are newer than those that old clients write out; some of them
+//! call a zone with summer time "GMT+0100", and define it. The names that `calcard` knows beside them ("Eastern",
+//! "Amsterdam, Berlin, …") are guesses. Of `calcard` only names are taken: its own data of zones are older than ours.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use calcard::common::timezone::Tz as CalendarTz;
-use chrono_tz::Tz;
+use evercal_domain::Zone;
 
-use crate::{ExpandError, own_zone::OwnZone, zone::Zone};
+use crate::{ExpandError, own_zone::OwnZone, zone::WallClock};
 
 /// Zones that one object defines; it needs as many as its series have places, and each costs reading.
 const OWN_ZONES_MAX: usize = 16;
@@ -47,19 +49,26 @@ impl Zones {
         Ok(Self { definitions, read: BTreeMap::new(), years })
     }
 
-    pub(crate) fn named(&mut self, name: &str) -> Result<Zone, ExpandError> {
+    /// `None` for a name that nobody knows.
+    pub(crate) fn named(&mut self, name: &str) -> Result<Option<WallClock>, ExpandError> {
         if let Some(zone) = exact(name) {
-            return Ok(Zone::Iana(zone));
+            return Ok(Some(WallClock::of(zone)));
         }
         if let Some(zone) = self.read.get(name) {
-            return Ok(Zone::Own(Arc::clone(zone)));
+            return Ok(Some(WallClock::Own(Arc::clone(zone))));
         }
         if let Some(definition) = self.definitions.get(name) {
             let zone = Arc::new(OwnZone::read(definition, &self.years)?);
             self.read.insert(name.to_owned(), Arc::clone(&zone));
-            return Ok(Zone::Own(zone));
+            return Ok(Some(WallClock::Own(zone)));
         }
-        guess(name).map(Zone::Iana).ok_or_else(|| ExpandError::unreadable("a line of dates names an unknown time zone"))
+        Ok(Zone::of_offset(name).or_else(|| guess(name)).map(WallClock::of))
+    }
+
+    /// Whether a name means something, without reading definitions.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        exact(name).or_else(|| Zone::of_offset(name)).or_else(|| guess(name)).is_some()
+            || self.definitions.contains_key(name)
     }
 
     /// The lines that define a zone, if its name means one that the object defines.
@@ -69,28 +78,29 @@ impl Zones {
 }
 
 /// An IANA name, or one of Windows (CLDR `windowsZones`).
-fn exact(name: &str) -> Option<Tz> {
+fn exact(name: &str) -> Option<Zone> {
     let name = name.trim();
-    if let Ok(zone) = name.parse() {
+    if let Some(zone) = Zone::of_iana(name) {
         return Some(zone);
     }
     // What `calcard` 0.3 has wrong, or lacks. Two of its cities have left the zone since that Windows still means by it.
     match name {
-        "Central Asia Standard Time" => return Some(Tz::Asia__Bishkek),
-        "Mountain Standard Time (Mexico)" => return Some(Tz::America__Mazatlan),
-        "South Sudan Standard Time" => return Some(Tz::Africa__Juba),
+        "Central Asia Standard Time" => return Zone::of_iana("Asia/Bishkek"),
+        "Mountain Standard Time (Mexico)" => return Zone::of_iana("America/Mazatlan"),
+        "South Sudan Standard Time" => return Zone::of_iana("Africa/Juba"),
         _ => {}
     }
-    let is_windows = name.contains(" Standard Time") || name.starts_with("Russia Time Zone") || name.starts_with("UTC");
+    // The names that begin with UTC are fixed offsets.
+    let is_windows = name.contains(" Standard Time") || name.starts_with("Russia Time Zone");
     if is_windows && !name.starts_with(['(', '/']) { guess(name) } else { None }
 }
 
 /// One of the names of other makers that `calcard` knows.
-fn guess(name: &str) -> Option<Tz> {
+fn guess(name: &str) -> Option<Zone> {
     let Ok(CalendarTz::Tz(zone)) = name.parse() else { return None };
     // From "(UTC+05:30) Anywhere" it takes five whole hours, the same all year, where it does not know the place.
     let is_of_offset_only = name.trim_start().starts_with('(') && zone.name().starts_with("Etc/GMT");
-    (!is_of_offset_only).then_some(zone)
+    if is_of_offset_only { None } else { Zone::of_iana(zone.name()) }
 }
 
 #[cfg(test)]
@@ -108,25 +118,38 @@ mod tests {
             serde_json::from_str(include_str!("../tests/oracle/windows_zones.json")).unwrap();
         assert!(names.len() >= 139);
         for (name, expected) in names {
-            let expected: Tz = expected.parse().unwrap();
-            let found = none_defined().named(&name).unwrap().iana().unwrap();
+            let expected: Zone = expected.parse().unwrap();
+            let found = named(&name).unwrap();
             // CLDR keeps old names of some zones; the clock counts.
             assert!(have_one_clock(found, expected), "{name}: {found}, not {expected}");
         }
     }
 
-    fn have_one_clock(one: Tz, other: Tz) -> bool {
+    fn named(name: &str) -> Option<Zone> {
+        none_defined().named(name).unwrap().and_then(|clock| clock.zone())
+    }
+
+    fn zone(name: &str) -> Option<Zone> {
+        Zone::of_iana(name)
+    }
+
+    fn have_one_clock(one: Zone, other: Zone) -> bool {
         let day = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap().and_time(chrono::NaiveTime::MIN).and_utc();
-        (0..365)
-            .map(|days| day + chrono::TimeDelta::days(days))
-            .all(|at| Zone::Iana(one).wall_clock(at) == Zone::Iana(other).wall_clock(at))
+        (0..365).map(|days| day + chrono::TimeDelta::days(days)).all(|at| one.wall_clock(at) == other.wall_clock(at))
     }
 
     #[test]
     fn a_name_with_an_offset_is_known_by_its_place_not_by_its_offset() {
-        let zone = none_defined().named("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna").unwrap();
-        assert_eq!(zone.iana(), Some(Tz::Europe__Berlin));
-        assert!(none_defined().named("(UTC+05:30) Somewhere else").is_err());
+        assert_eq!(named("(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna"), zone("Europe/Berlin"));
+        assert_eq!(named("(UTC+05:30) Somewhere else"), None);
+    }
+
+    #[test]
+    fn fixed_offsets_are_read_as_they_are_meant() {
+        for (name, hours) in [("GMT+02:00", 2), ("UTC-5", -5), ("UTC-11", -11), ("UTC+13", 13), ("Etc/GMT+3", -3)] {
+            let offset = named(name).unwrap().offset_at(chrono::DateTime::UNIX_EPOCH);
+            assert_eq!(offset.local_minus_utc(), hours * 3_600, "{name}");
+        }
     }
 
     #[test]
@@ -143,13 +166,14 @@ mod tests {
                 "END:VTIMEZONE",
             ]
             .map(str::to_owned);
-            Zones::of(&lines, 2020..=2030).unwrap().named(name).unwrap().iana()
+            Zones::of(&lines, 2020..=2030).unwrap().named(name).unwrap().unwrap().zone()
         };
         assert_eq!(define("Eastern"), None);
         assert_eq!(define("/example.org/Europe/Berlin"), None);
-        assert_eq!(define("Europe/Berlin"), Some(Tz::Europe__Berlin));
-        assert_eq!(define("W. Europe Standard Time"), Some(Tz::Europe__Berlin));
-        assert_eq!(none_defined().named("Eastern").unwrap().iana(), Some(Tz::America__New_York));
+        assert_eq!(define("GMT+0100"), None);
+        assert_eq!(define("Europe/Berlin"), zone("Europe/Berlin"));
+        assert_eq!(define("W. Europe Standard Time"), zone("Europe/Berlin"));
+        assert_eq!(named("Eastern"), zone("America/New_York"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use lookup::{ConfigError, Lookup};
 pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
     google_client_id, google_client_secret, keyring, keyring_if_set, public_url, store, timing, timing_document,
-    webhook_address,
+    use_zone_data, webhook_address, zone_data_folder,
 };
 pub use sources::{CONFIG_FILE, Environment, Source, Sources};
 pub use stopping::stop_signal;

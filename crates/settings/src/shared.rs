@@ -1,10 +1,11 @@
 //! The settings that more than one process reads.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
 
-use evercal_domain::Provider;
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_domain::{Provider, zones};
 use evercal_providers::google::GoogleSettings;
 use evercal_storage::{DatabaseUrl, Keyring, StoreSettings};
 use evercal_workflows::Timing;
@@ -110,6 +111,25 @@ pub fn google(lookup: &Lookup<'_>, with_secret: bool) -> Result<GoogleSettings, 
         settings.auth_url = auth_url;
     }
     Ok(settings)
+}
+
+/// `EVERCAL_ZONEINFO`: the folder of this machine's time zone data, which are used where they are newer than those that
+/// are compiled in.
+pub fn zone_data_folder(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, ConfigError> {
+    const VARIABLE: &str = "EVERCAL_ZONEINFO";
+    let folder: Option<PathBuf> = lookup.optional(VARIABLE, zones::SYSTEM_FOLDER)?;
+    if folder.as_ref().is_some_and(|folder| !folder.is_dir()) {
+        return Err(ConfigError::new(VARIABLE, "there is no such folder", zones::SYSTEM_FOLDER));
+    }
+    Ok(folder)
+}
+
+/// Takes those data into use; to be called once, when a part starts.
+pub fn use_zone_data(lookup: &Lookup<'_>) -> Result<(), ConfigError> {
+    if let Some(folder) = zone_data_folder(lookup)? {
+        zones::use_folder(&folder);
+    }
+    Ok(())
 }
 
 /// What `EVERCAL_TIMING` says.

@@ -18,6 +18,7 @@ mod seed;
 mod simulator;
 mod state;
 mod visitors;
+mod zones;
 
 pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
 pub use control::{

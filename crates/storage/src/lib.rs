@@ -34,11 +34,12 @@ pub use repository::{
     Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Claims, Heartbeats, Journal, Mirror, Store, Tenants,
     Upkeep,
 };
+pub use sql::reading::OccurrenceKey;
 pub use types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
-    CredentialsVersion, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredBody, StoredItem,
-    SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt,
+    CredentialsVersion, Cursor, Expanded, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted,
+    PageRequest, PassFinish, QuarantinedEvent, ReadOccurrence, SeriesRows, Settlement, StaleItem, StateRecord,
+    StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt, WindowNow,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -78,6 +78,8 @@ pub struct NewRow {
     pub provider_id: ProviderEventId,
     pub state: RowState,
     pub body: String,
+    /// Whether something of it could not be taken as it was sent.
+    pub warned: bool,
 }
 
 impl NewRow {
@@ -91,6 +93,7 @@ impl NewRow {
                 updated_us: event.updated_at.map(micros),
             },
             body: to_json(event, "events.body")?,
+            warned: !event.warnings.is_empty(),
         })
     }
 
@@ -104,6 +107,7 @@ impl NewRow {
                 updated_us: None,
             },
             body: to_json(position, "events.body")?,
+            warned: false,
         })
     }
 }

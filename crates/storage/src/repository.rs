@@ -6,6 +6,7 @@ use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
+use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
     Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
@@ -14,9 +15,8 @@ use evercal_domain::{
 use crate::error::StoreError;
 use crate::types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
-    CredentialsVersion, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
-    TakenAttempt,
+    CredentialsVersion, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
+    ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun, TakenAttempt,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -247,16 +247,23 @@ pub trait Mirror: Send + Sync {
     ) -> Result<Vec<ProviderEventId>, StoreError>;
     /// Commits a page, its cursor, its occurrences and its changes in one transaction.
     async fn commit_page(&self, commit: &PageCommit<'_>) -> Result<PageCommitted, StoreError>;
-    /// Replaces occurrences outside of a pass (the window moved); `window_end` is set with the last batch.
+    /// Replaces occurrences outside of a pass; answers the new revision.
     async fn replace_occurrences(
         &self,
         calendar: CalendarId,
         expected_revision: i64,
-        occurrences: &[OwnerOccurrences],
-        window_end: Option<DateTime<Utc>>,
+        expanded: &Expanded<'_>,
     ) -> Result<i64, StoreError>;
+    /// Calendars whose series stand by older zone data than these, with what they stand by; after one of these pairs.
+    async fn by_older_zone_data(
+        &self,
+        version: &ZoneDataVersion,
+        after: Option<&(CalendarId, ZoneDataVersion)>,
+        limit: u32,
+    ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError>;
     /// Occurrences that overlap `from..to`, by start. All-day ones are compared by date: those that overlap the dates
-    /// `from_date..to_date` (end exclusive), which the caller computes in the calendar's zone.
+    /// `from_date..to_date` (end exclusive), which the caller computes in the calendar's zone; they come before all that
+    /// begins on their first day there.
     async fn occurrences(
         &self,
         calendar: CalendarId,
@@ -275,6 +282,8 @@ pub trait Mirror: Send + Sync {
     async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
     /// Events that could not be read, newest first.
     async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError>;
+    /// Events of which something could not be taken as it was sent, by id.
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredItem>, StoreError>;
     /// Writes a line of the sync log. The same key again is no error.
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
     /// The sync log, newest first.

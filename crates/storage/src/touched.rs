@@ -6,7 +6,6 @@
 
 use std::collections::HashSet;
 
-use chrono::NaiveDate;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{EventTime, ProviderEventId};
 
@@ -47,15 +46,12 @@ impl Span {
         }
     }
 
-    /// The time of an occurrence that was there; everything where that does not read back.
+    /// The time of an occurrence that was there.
     fn of_row(place: &OccurrencePlace) -> Self {
-        if let (Some(start), Some(end)) = (place.start_us, place.end_us) {
-            return Self::instants(start, end);
-        }
-        let midnight = |date: &Option<String>| date.as_ref()?.parse::<NaiveDate>().ok().map(midnight_micros);
-        match (midnight(&place.start_date), midnight(&place.end_date)) {
-            (Some(start), Some(end)) => Self::dates(start, end),
-            _ => Self::EVERYTHING,
+        if place.all_day {
+            Self::dates(place.start_us, place.end_us)
+        } else {
+            Self::instants(place.start_us, place.end_us)
         }
     }
 

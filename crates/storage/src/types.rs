@@ -4,11 +4,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
+use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     AccountId, CalendarId, CalendarState, ConsentOutcome, Event, Provider, ProviderEventId, RemoteItem, SeriesPosition,
-    SyncReason, TenantId, Via,
+    SyncReason, TenantId, Via, Zone,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::sql::reading::OccurrenceKey;
 
 /// Which rows of a list to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,8 +186,10 @@ pub struct SyncPosition {
     pub generation: i64,
     /// The cursor.
     pub cursor: Cursor,
-    /// The end of the window for which occurrences exist; `None` before the first pass ended.
+    /// The end of the window for which occurrences exist; `None` before the first pass ended, and while it is not known.
     pub window_end: Option<DateTime<Utc>>,
+    /// The oldest zone data by which any of its series was expanded; `None` before the first pass.
+    pub zone_data: Option<ZoneDataVersion>,
 }
 
 /// What a row of the mirror holds.
@@ -260,12 +265,36 @@ pub struct PageCommit<'a> {
     pub occurrences: &'a [OwnerOccurrences],
     /// Where those of series are all there; outside of it there may be more of them.
     pub window: OccurrenceRange,
+    /// The zone data by which they were made.
+    pub zone_data: &'a ZoneDataVersion,
     /// The cursor after this page.
     pub cursor: &'a Cursor,
     /// Set on the last page of a pass.
     pub finish: Option<PassFinish>,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+/// Occurrences that are made anew outside of a pass: the window has moved, or clocks have changed.
+#[derive(Debug)]
+pub struct Expanded<'a> {
+    /// Those of some owners; they replace what the store had for these.
+    pub occurrences: &'a [OwnerOccurrences],
+    /// The zone data by which they were made.
+    pub zone_data: &'a ZoneDataVersion,
+    /// What is known afterwards of the window that all series have.
+    pub window: WindowNow,
+}
+
+/// The window for which occurrences exist, after some were made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowNow {
+    /// As it was: others are still to come.
+    Same,
+    /// Nobody knows until all are made.
+    Unknown,
+    /// All are made, up to this end, and by the zone data that are given.
+    Until(DateTime<Utc>),
 }
 
 /// What the last page of a pass does besides.
@@ -306,17 +335,35 @@ pub struct OccurrenceRange {
     pub from_date: NaiveDate,
     /// The first date after the range, in the calendar's zone.
     pub to_date: NaiveDate,
+    /// The calendar's zone: a date comes before all that begins on it there.
+    pub zone: Zone,
+    /// Which occurrences of series are read.
+    pub series: SeriesRows,
+}
+
+/// Which of the stored occurrences of mirrored series are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeriesRows {
+    /// All: the range is inside of the window that is stored.
+    All,
+    /// Those that start within these: others are not stored of every series.
+    StartingWithin {
+        /// The first start.
+        from: DateTime<Utc>,
+        /// The start after the last one.
+        to: DateTime<Utc>,
+    },
 }
 
 /// An occurrence as a reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOccurrence {
+    /// Its place among the others.
+    pub key: OccurrenceKey,
     /// When.
     pub occurrence: Occurrence,
     /// What: the body of its source.
     pub event: Event,
-    /// Where a page that begins behind it begins.
-    pub cursor: String,
 }
 
 /// An event that could not be read.

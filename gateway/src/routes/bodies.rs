@@ -2,7 +2,7 @@
 //! Each field has a description, and all of them are always sent: what is not known is null.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use evercal_domain::event::{Attendee, Conference, Event, EventTime, Occurrence, Person};
+use evercal_domain::event::{Attendee, Conference, Event, EventTime, EventWarning, Occurrence, Person};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::limits::{DESCRIPTION_BYTES_SHOWN_MAX, EVENTS_PAGE_BYTES_MAX};
 use evercal_domain::{Account, Calendar};
@@ -283,6 +283,8 @@ pub(super) struct OccurrenceBody {
     created_at: Option<DateTime<Utc>>,
     /// When the provider says it was last changed. It does not move for every change.
     updated_at: Option<DateTime<Utc>>,
+    /// What of the event could not be taken as the provider sent it, in sentences; mostly nothing.
+    warnings: Vec<&'static str>,
 }
 
 impl From<ReadOccurrence> for OccurrenceBody {
@@ -313,6 +315,7 @@ impl From<ReadOccurrence> for OccurrenceBody {
             conference: event.conference.map(ConferenceBody::from),
             created_at: event.created_at,
             updated_at: event.updated_at,
+            warnings: event.warnings.into_iter().map(EventWarning::sentence).collect(),
         }
     }
 }
@@ -362,6 +365,8 @@ pub(super) struct EventBody {
     created_at: Option<DateTime<Utc>>,
     /// When the provider says it was last changed. It does not move for every change.
     updated_at: Option<DateTime<Utc>>,
+    /// What of the event could not be taken as the provider sent it, in sentences; mostly nothing.
+    warnings: Vec<&'static str>,
 }
 
 impl From<Event> for EventBody {
@@ -389,6 +394,7 @@ impl From<Event> for EventBody {
             conference: event.conference.map(ConferenceBody::from),
             created_at: event.created_at,
             updated_at: event.updated_at,
+            warnings: event.warnings.into_iter().map(EventWarning::sentence).collect(),
         }
     }
 }
@@ -406,7 +412,7 @@ pub(super) fn page_of_occurrences(
     let first_item = json.len();
     let (mut next, mut last) = (page.next, None);
     for read in page.items {
-        let (before, place) = (json.len(), read.cursor.clone());
+        let (before, place) = (json.len(), read.key.cursor());
         if before > first_item {
             json.push(b',');
         }

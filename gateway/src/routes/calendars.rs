@@ -5,8 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use evercal_domain::event::EventWarning;
 use evercal_domain::{Calendar, CalendarState};
-use evercal_storage::SyncRun;
+use evercal_storage::{StoredBody, StoredItem, SyncRun};
 use evercal_workflows::names;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,6 +28,8 @@ use crate::sync_now::Asked;
 
 /// Quarantined events that a status shows, newest first.
 const QUARANTINED_SHOWN_MAX: usize = 20;
+/// Events with warnings that a status shows.
+const WARNED_SHOWN_MAX: usize = 20;
 /// Lines of the sync log that a status shows, newest first.
 const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
@@ -70,14 +73,38 @@ pub(super) struct StatusBody {
     account_id: String,
     #[serde(flatten)]
     state: CalendarStateBody,
+    /// The version of the time zone data by which its series stand, as in `2026f`; null before the first sync.
+    zone_data: Option<String>,
     /// Events that could not be read, newest first.
     quarantined: Vec<QuarantinedBody>,
     /// Whether there are more of them than shown.
     more_quarantined: bool,
+    /// Events of which something could not be taken as the provider sent it.
+    warnings: Vec<WarnedBody>,
+    /// Whether there are more of them than shown.
+    more_warnings: bool,
     /// The newest lines of the sync log, newest first.
     recent_syncs: Vec<SyncRunBody>,
     /// Where its life can be read in the Temporal UI.
     workflow: WorkflowBody,
+}
+
+/// An event of which something could not be taken as the provider sent it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventWithWarnings)]
+pub(super) struct WarnedBody {
+    /// The event's id at the provider.
+    event_id: String,
+    /// What could not be taken, in sentences.
+    warnings: Vec<&'static str>,
+}
+
+impl WarnedBody {
+    fn of(item: StoredItem) -> Option<Self> {
+        let StoredBody::Event(event) = item.body else { return None };
+        let warnings = event.warnings.into_iter().map(EventWarning::sentence).collect();
+        Some(Self { event_id: item.provider_id.as_str().to_owned(), warnings })
+    }
 }
 
 /// An event that could not be read. What was known of it before is shown until it can be read again.
@@ -157,6 +184,11 @@ pub(super) async fn status(
     let calendar = calendar_of(&state, caller, &calendar).await?;
     let limit = u32::try_from(QUARANTINED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
     let recent_syncs = state.store.sync_runs(calendar.id, SYNC_RUNS_SHOWN_MAX).await?;
+    let zone_data = state.store.sync_position(calendar.id).await?.zone_data.map(|version| version.to_string());
+    let warned_max = u32::try_from(WARNED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
+    let mut warned = state.store.warned(calendar.id, warned_max).await?;
+    let more_warnings = warned.len() > WARNED_SHOWN_MAX;
+    warned.truncate(WARNED_SHOWN_MAX);
     let mut quarantined = state.store.quarantined(calendar.id, limit).await?;
     let more_quarantined = quarantined.len() > QUARANTINED_SHOWN_MAX;
     quarantined.truncate(QUARANTINED_SHOWN_MAX);
@@ -173,8 +205,11 @@ pub(super) async fn status(
         id: calendar.id.to_string(),
         account_id: calendar.account_id.to_string(),
         state: CalendarStateBody::from(&calendar),
+        zone_data,
         quarantined: quarantined.collect(),
         more_quarantined,
+        warnings: warned.into_iter().filter_map(WarnedBody::of).collect(),
+        more_warnings,
         recent_syncs: recent_syncs.into_iter().map(SyncRunBody::from).collect(),
         workflow: workflow(&state.config.temporal_namespace, &calendar, runs),
     }))

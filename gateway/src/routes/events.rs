@@ -11,10 +11,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, TimeZone, Utc};
-use chrono_tz::Tz;
 use evercal_domain::limits::READ_WINDOW_DAYS_MAX;
-use evercal_domain::{Calendar, ProviderEventId, Via};
-use evercal_storage::{OccurrenceRange, Page, PageRequest, ReadOccurrence};
+use evercal_domain::{Calendar, ProviderEventId, Via, Zone, zones};
+use evercal_storage::{OccurrenceRange, PageRequest, SeriesRows};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -26,6 +25,7 @@ use crate::answers::UntilSent;
 use crate::caller::Reader;
 use crate::conditional::Tag;
 use crate::cursor::Listing;
+use crate::occurrences::{self, Answer};
 use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
@@ -102,6 +102,10 @@ pub(super) struct FreshnessBody {
     /// old as `confirmed_at` says.
     #[schema(value_type = CalendarStateName)]
     state: &'static str,
+    /// From here on nothing is missing: `from`, unless a series could not be expanded that far back.
+    complete_from: DateTime<Utc>,
+    /// Until here nothing is missing: `to`, unless a series could not be expanded that far ahead.
+    complete_until: DateTime<Utc>,
 }
 
 /// Events in a window, series as single occurrences, by start; all-day ones by the calendar's own dates. A page has at most
@@ -135,7 +139,8 @@ pub(super) async fn list(
         return Ok(window.with_freshness(tag.not_modified(().into_response())));
     }
     let mut memory = state.answers.reserve(caller.tenant_id).await?;
-    let (rows, revision) = read(&state, &window, &page, revision, expected).await?;
+    let (Answer { page: rows, complete_from, complete_until }, revision) =
+        read(&state, &window, &page, revision, expected).await?;
     let list_state = at_first_page.unwrap_or_else(|| window.state(revision));
     let tag = window.tag(revision, &page);
     let freshness = FreshnessBody {
@@ -144,6 +149,8 @@ pub(super) async fn list(
         confirmed_at: window.calendar.confirmed_at,
         via: window.calendar.confirmed_via.map(Via::as_str),
         state: window.calendar.state.as_str(),
+        complete_from,
+        complete_until,
     };
     let body = page_of_occurrences(&freshness, rows, |place| listing.cursor(place, &list_state))?;
     memory.shrink_to(body.len());
@@ -179,15 +186,15 @@ async fn read(
     page: &PageRequest,
     mut revision: i64,
     expected: Option<&str>,
-) -> Result<(Page<ReadOccurrence>, i64), Problem> {
+) -> Result<(Answer, i64), Problem> {
     let mut reads = 0;
     loop {
-        let rows = state.store.occurrences(window.calendar.id, &window.range, page).await?;
+        let answer = occurrences::read(&*state.store, &window.calendar, &window.range, page).await?;
         let after = state.store.revision_of(window.calendar.id, &window.range).await?;
         window.expect(expected, after)?;
         reads += 1;
         if after == revision || reads >= READS_MAX {
-            return Ok((rows, revision));
+            return Ok((answer, revision));
         }
         revision = after;
     }
@@ -210,7 +217,9 @@ impl Window {
         let OccurrenceRange { from_date, to_date, .. } = self.range;
         let remote = &self.calendar.remote;
         let zone = remote.time_zone.as_deref().unwrap_or_default();
-        format!("{revision} {from_date} {to_date} {zone} {}", remote.access_role.as_str())
+        // Clocks make times of wall-clock times, also where nothing is written.
+        let clocks = zones::version();
+        format!("{revision} {from_date} {to_date} {zone} {clocks} {}", remote.access_role.as_str())
     }
 
     /// Fails when a list that must not change has changed.
@@ -253,14 +262,14 @@ fn range(calendar: &Calendar, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<
         let detail = format!("`to` may be at most {READ_WINDOW_DAYS_MAX} days after `from`.");
         return Err(Problem::parameter("to", detail));
     }
-    let zone = calendar.remote.time_zone.as_deref().and_then(|name| name.parse::<Tz>().ok()).unwrap_or(Tz::UTC);
+    let zone = calendar.remote.time_zone.as_deref().and_then(|name| name.parse::<Zone>().ok()).unwrap_or(Zone::UTC);
     let from_date = zone.from_utc_datetime(&from.naive_utc()).date_naive();
     let last = zone.from_utc_datetime(&to.naive_utc());
     let ends_at_midnight = last.time() == NaiveTime::MIN;
     let to_date = if ends_at_midnight { Some(last.date_naive()) } else { last.date_naive().succ_opt() };
     // The other way out of range is past the end of chrono's calendar, some 260,000 years ahead.
     let to_date = to_date.ok_or_else(|| Problem::parameter("to", "`to` is too far in the future."))?;
-    Ok(OccurrenceRange { from, to, from_date, to_date })
+    Ok(OccurrenceRange { from, to, from_date, to_date, zone, series: SeriesRows::All })
 }
 
 #[cfg(test)]

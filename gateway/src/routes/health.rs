@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::zones;
 use evercal_process::{SilentTask, log_lines_lost};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -75,6 +76,24 @@ pub(super) struct SyncHealth {
     well_at: Option<DateTime<Utc>>,
     /// Lines that this gateway could not write into its log since its start.
     log_lines_lost: u64,
+    /// The time zone data by which this gateway goes.
+    zone_data: ZoneDataBody,
+}
+
+/// The time zone data by which this gateway goes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ZoneData)]
+pub(super) struct ZoneDataBody {
+    /// IANA's version, as in `2026f`.
+    version: String,
+    /// `compiled in`, or the folder of the machine.
+    source: String,
+}
+
+impl ZoneDataBody {
+    fn now() -> Self {
+        Self { version: zones::version().to_string(), source: zones::source().to_string() }
+    }
 }
 
 /// Something that keeps calendars from being fresh.
@@ -124,6 +143,7 @@ pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
         warnings: warnings(&state),
         well_at: seen.well_at,
         log_lines_lost: log_lines_lost(),
+        zone_data: ZoneDataBody::now(),
     })
 }
 

@@ -8,17 +8,17 @@ use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPos
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, CalendarState, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
 use evercal_gateway::SignalError;
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, StateRecord};
+use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows, StateRecord};
 use evercal_workflows::contract::SyncNowResult;
 use serde_json::{Value, json};
 
 use crate::support::{Call, Customer, World, bearer, eventually};
 
 fn instant(text: &str) -> EventTime {
-    EventTime::Instant { at: text.parse().unwrap(), zone: Some(chrono_tz::Europe::Berlin) }
+    EventTime::Instant { at: text.parse().unwrap(), zone: evercal_domain::Zone::of_iana("Europe/Berlin") }
 }
 
-fn event(id: &str, start: EventTime, end: EventTime) -> Event {
+pub fn event(id: &str, start: EventTime, end: EventTime) -> Event {
     Event {
         provider_id: ProviderEventId::new(id),
         ical_uid: None,
@@ -40,6 +40,7 @@ fn event(id: &str, start: EventTime, end: EventTime) -> Event {
         conference: None,
         created_at: None,
         updated_at: None,
+        warnings: vec![],
     }
 }
 
@@ -78,7 +79,15 @@ async fn fill(world: &World, calendar: CalendarId) {
         generation: position.generation,
         items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
         occurrences: &occurrences,
-        window: OccurrenceRange { from: now, to: now, from_date: now.date_naive(), to_date: now.date_naive() },
+        window: OccurrenceRange {
+            from: now,
+            to: now,
+            from_date: now.date_naive(),
+            to_date: now.date_naive(),
+            zone: evercal_domain::Zone::UTC,
+            series: SeriesRows::All,
+        },
+        zone_data: &evercal_domain::zones::version(),
         cursor: &Cursor::ready("t".into()),
         finish: Some(finish),
         at: now,

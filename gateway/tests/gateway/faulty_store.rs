@@ -11,14 +11,15 @@ use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
+use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
     Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
-    Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Heartbeats, Journal, Mirror, OccurrenceRange,
-    OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, Settlement,
+    Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Expanded, Heartbeats, Journal, Mirror,
+    OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, Settlement,
     StaleItem, StateRecord, Store, StoreError, StoreErrorKind, StoredItem, SyncPosition, SyncRun, TakenAttempt,
     Tenants, Upkeep,
 };
@@ -151,15 +152,17 @@ through! { Mirror:
     stale_items(calendar: CalendarId, generation: i64) -> Vec<StaleItem>;
     master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
     commit_page(commit: &PageCommit<'_>) -> PageCommitted;
-    replace_occurrences(
-        calendar: CalendarId, expected: i64, occurrences: &[OwnerOccurrences], window_end: Option<DateTime<Utc>>
-    ) -> i64;
+    replace_occurrences(calendar: CalendarId, expected: i64, expanded: &Expanded<'_>) -> i64;
+    by_older_zone_data(
+        version: &ZoneDataVersion, after: Option<&(CalendarId, ZoneDataVersion)>, limit: u32
+    ) -> Vec<(CalendarId, ZoneDataVersion)>;
     occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
     revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
     event(calendar: CalendarId, id: &ProviderEventId) -> Option<Event>;
     items(calendar: CalendarId, page: &PageRequest) -> Page<StoredItem>;
     changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
     quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;
+    warned(calendar: CalendarId, limit: u32) -> Vec<StoredItem>;
     record_sync_run(run: &SyncRun) -> ();
     sync_runs(calendar: CalendarId, limit: u32) -> Vec<SyncRun>;
     erase_mirrors(account: AccountId) -> ();

@@ -24,6 +24,8 @@ mod notices;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod store;

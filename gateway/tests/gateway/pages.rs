@@ -9,7 +9,7 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{AccessRole, CalendarId, Clock, Event, EventStatus, EventTime, ProviderEventId, RemoteItem, Via};
 use evercal_domain::{ProviderCalendarId, RemoteCalendar, SystemClock};
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish};
+use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
 
 use crate::support::{Answer, Customer, World, bearer};
 
@@ -42,6 +42,7 @@ fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurre
         conference: None,
         created_at: None,
         updated_at: None,
+        warnings: vec![],
     };
     let occurrence = Occurrence {
         source_id: id.clone(),
@@ -66,7 +67,15 @@ async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerO
         generation: position.generation,
         items: &items,
         occurrences: &occurrences,
-        window: OccurrenceRange { from, to, from_date: from.date_naive(), to_date: to.date_naive() },
+        window: OccurrenceRange {
+            from,
+            to,
+            from_date: from.date_naive(),
+            to_date: to.date_naive(),
+            zone: evercal_domain::Zone::UTC,
+            series: SeriesRows::All,
+        },
+        zone_data: &evercal_domain::zones::version(),
         cursor: &Cursor::ready("t".into()),
         finish: Some(PassFinish {
             sweep: false,

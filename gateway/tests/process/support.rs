@@ -15,8 +15,8 @@ use evercal_domain::{
     PendingGrant, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
 };
 use evercal_storage::{
-    AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, Store,
-    StoreSettings,
+    AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish,
+    SeriesRows, Store, StoreSettings,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -184,7 +184,15 @@ impl Filled {
             generation: position.generation,
             items: &items,
             occurrences: &occurrences,
-            window: OccurrenceRange { from: now, to: now, from_date: now.date_naive(), to_date: now.date_naive() },
+            window: OccurrenceRange {
+                from: now,
+                to: now,
+                from_date: now.date_naive(),
+                to_date: now.date_naive(),
+                zone: evercal_domain::Zone::UTC,
+                series: SeriesRows::All,
+            },
+            zone_data: &evercal_domain::zones::version(),
             cursor: &Cursor::ready("token".into()),
             finish: Some(finish),
             at: now,
@@ -225,6 +233,7 @@ fn event(number: usize, description_bytes: usize) -> Event {
         conference: None,
         created_at: None,
         updated_at: None,
+        warnings: vec![],
     }
 }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Days, Duration, FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeZone, Utc};
-use chrono_tz::Tz;
+use evercal_domain::Zone;
 use serde::Deserialize;
 
 use super::error::CliError;
@@ -44,7 +44,7 @@ impl Span {
                 Self { starts: day(*first), ends, zone: String::new() }
             }
             (Moment::Instant { date_time, time_zone }, Moment::Instant { date_time: end, .. }) => {
-                let end = match time_zone.as_deref().and_then(|name| name.parse::<Tz>().ok()) {
+                let end = match time_zone.as_deref().and_then(|name| name.parse::<Zone>().ok()) {
                     Some(zone) => end.with_timezone(&zone).naive_local(),
                     None => end.with_timezone(date_time.offset()).naive_local(),
                 };
@@ -107,7 +107,7 @@ impl FromStr for WindowEdge {
 pub struct Window {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
-    zone: Tz,
+    zone: Zone,
 }
 
 impl Window {
@@ -119,7 +119,7 @@ impl Window {
         zone: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Self, CliError> {
-        let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+        let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Zone::UTC);
         let from = from.unwrap_or_else(|| WindowEdge::Date(now.with_timezone(&zone).date_naive()));
         let to = to.or_else(|| a_week_after(from)).ok_or_else(too_far)?;
         let window = Self { from: instant(from, zone)?, to: instant(to, zone)?, zone };
@@ -158,7 +158,7 @@ fn a_week_after(from: WindowEdge) -> Option<WindowEdge> {
     }
 }
 
-fn instant(edge: WindowEdge, zone: Tz) -> Result<DateTime<Utc>, CliError> {
+fn instant(edge: WindowEdge, zone: Zone) -> Result<DateTime<Utc>, CliError> {
     match edge {
         WindowEdge::Instant(at) => Ok(at),
         WindowEdge::Date(date) => {

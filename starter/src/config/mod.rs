@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum as _};
 use comfy_table::{Cell, Color};
+use evercal_domain::zones;
 use evercal_settings::names::is_secret;
 use evercal_settings::{Lookup, Source, Sources};
 use evercal_workflows::Timing;
@@ -48,6 +49,24 @@ struct Report {
     /// The file that was read.
     file: Option<PathBuf>,
     items: Vec<Setting>,
+    zone_data: ZoneData,
+}
+
+/// The time zone data by which gateway and worker would go here.
+#[derive(Serialize)]
+struct ZoneData {
+    version: String,
+    source: String,
+}
+
+impl ZoneData {
+    fn here(lookup: &Lookup<'_>) -> Self {
+        // A folder that cannot be used is a problem of its own line.
+        if let Ok(Some(folder)) = evercal_settings::zone_data_folder(lookup) {
+            zones::use_folder(&folder);
+        }
+        Self { version: zones::version().to_string(), source: zones::source().to_string() }
+    }
 }
 
 /// Prints the settings; exit code 1 when a part could not start with them.
@@ -57,13 +76,15 @@ pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCod
     let wanted = |variable: &&Variable| options.role.is_none_or(|role| variable.read_by.contains(&role));
     let read = |variable| read(variable, &lookup, &source);
     let items: Vec<Setting> = VARIABLES.iter().filter(wanted).map(read).collect();
+    let zone_data = ZoneData::here(&lookup);
     let is_well = items.iter().all(|setting| setting.problem.is_none());
     if options.json {
         let file = sources.path().map(Path::to_owned);
-        print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, items })?))?;
+        print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, items, zone_data })?))?;
     } else {
+        let zone_data = format!("\nTime zone data: {} ({}).\n", zone_data.version, zone_data.source);
         let file = sources.path().map(|path| format!("\nThe file is {}.\n", path.display())).unwrap_or_default();
-        print(&(for_people(Screen::detect(&find), &items) + &file))?;
+        print(&(for_people(Screen::detect(&find), &items) + &zone_data + &file))?;
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

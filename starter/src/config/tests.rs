@@ -52,10 +52,12 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     // Where the store is, the gateway reads beside its configuration.
     evercal_settings::store(&lookup).unwrap();
     evercal_settings::payload_codec(&lookup).unwrap();
+    evercal_settings::zone_data_folder(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Gateway));
     asked.borrow_mut().clear();
     evercal_settings::payload_codec(&lookup).unwrap();
+    evercal_settings::zone_data_folder(&lookup).unwrap();
     WorkerConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Worker));
     asked.borrow_mut().clear();

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
-use evercal_domain::Provider;
+use evercal_domain::{Provider, zones};
 use evercal_settings::{ConfigError, Lookup, TemporalTarget};
 use evercal_worker::builds::BuildId;
 use evercal_workflows::Timing;
@@ -341,6 +341,13 @@ pub const VARIABLES: &[Variable] = &[
         shown: Shown::Whole,
         otherwise: Otherwise::Value("false"),
         check: |lookup| lookup.optional::<bool>("EVERCAL_SIMULATED_TIME", "true").map(drop),
+    },
+    Variable {
+        name: "EVERCAL_ZONEINFO",
+        read_by: BOTH,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value(zones::SYSTEM_FOLDER),
+        check: |lookup| evercal_settings::zone_data_folder(lookup).map(drop),
     },
     Variable {
         name: "RUST_LOG",

@@ -50,6 +50,10 @@ async fn settings_come_from_options_environment_and_file_in_this_order_and_confi
     assert_eq!(of("EVERCAL_MASTER_KEY"), expected("set, not shown", "EVERCAL_MASTER_KEY_FILE"));
     assert_eq!(of("EVERCAL_HTTP_ADDRESS"), expected("127.0.0.1:8080", "default"));
     let text = evercal(&arguments[..arguments.len() - 1], &environment, folder.path()).await.text();
+    let zone_data =
+        format!("Time zone data: {} ({}).", evercal_domain::zones::version(), evercal_domain::zones::source());
+    assert!(text.contains(&zone_data), "{text}");
+    assert_eq!(shown["zone_data"]["version"], evercal_domain::zones::version().as_str());
     assert!(text.contains("The file is evercal.toml.") && !text.contains("marker"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
 }

@@ -26,3 +26,4 @@ mod strategies;
 mod unkind;
 mod window;
 mod year;
+mod zones;

@@ -43,6 +43,7 @@ fn event(provider_id: &str) -> Event {
         conference: None,
         created_at: None,
         updated_at: None,
+        warnings: vec![],
     }
 }
 

@@ -1,10 +1,9 @@
 //! One event of Google's as the domain sees it. Pure, and alone: whatever is wrong with it stays with it.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, Utc};
-use chrono_tz::Tz;
-use evercal_domain::event::{Attendee, Person, Response};
-use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX};
-use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use evercal_domain::event::{Attendee, EventWarning, Person, Response};
+use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX, YEARS};
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
 use serde::Deserialize;
 
 use super::conference::conference;
@@ -34,6 +33,7 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     if !is_usable_id(&wire.id) || !wire.recurring_event_id.as_deref().is_none_or(is_usable_id) {
         return Err("an id is too long, or has a character that cannot be stored");
     }
+    let has_unknown_zone = wire.start.as_ref().is_some_and(WireTime::names_an_unknown_zone);
     let start = wire.start.map(WireTime::understand);
     let series = match wire.recurring_event_id {
         Some(master_id) => {
@@ -70,9 +70,14 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     let start = start.ok_or("the event has no start")??;
     let end = match wire.end {
         Some(end) => end.understand()?,
-        None => end_without_an_end(start)?,
+        None => start,
     };
     check_order(start, end)?;
+    if [Some(start), series.as_ref().map(|series| series.original_start)].into_iter().flatten().any(is_beyond_years) {
+        return Err("it starts outside of the years 1 to 9998");
+    }
+    let end = end_in_years(start, end);
+    let is_series = !wire.recurrence.is_empty();
 
     Ok(RemoteItem::Event(Box::new(Event {
         provider_id,
@@ -96,6 +101,8 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         conference: conference(wire.conference_data, wire.hangout_link),
         created_at: informational(wire.created.as_deref()),
         updated_at: informational(wire.updated.as_deref()),
+        // Of a single event only the instants matter, and those are known.
+        warnings: if is_series && has_unknown_zone { vec![EventWarning::UnknownZone] } else { vec![] },
     })))
 }
 
@@ -123,15 +130,30 @@ pub(super) fn is_usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= PROVIDER_ID_BYTES_MAX && !id.contains('\0')
 }
 
-/// RFC 5545 section 3.6.1: a date alone lasts that day, an instant alone takes no time.
-fn end_without_an_end(start: EventTime) -> Result<EventTime, &'static str> {
-    match start {
-        EventTime::Date { date } => {
-            let date = date.checked_add_days(Days::new(1)).ok_or("the start is out of range")?;
-            Ok(EventTime::Date { date })
+/// RFC 5545 section 3.6.1: a date alone lasts that day, an instant alone takes no time. "For ever", which some write as
+/// the last day that their calendar knows, is the last one that we do.
+fn end_in_years(start: EventTime, end: EventTime) -> EventTime {
+    let last_day = NaiveDate::from_ymd_opt(*YEARS.end(), 12, 31).unwrap_or(NaiveDate::MAX);
+    match (start, end) {
+        (EventTime::Date { date: start }, EventTime::Date { date: end }) => {
+            let next = start.checked_add_days(Days::new(1)).unwrap_or(last_day);
+            EventTime::Date { date: end.max(next).min(last_day.max(next)) }
         }
-        EventTime::Instant { .. } => Ok(start),
+        (_, EventTime::Instant { at, zone }) => {
+            let last = last_day.and_time(NaiveTime::MIN).and_utc();
+            EventTime::Instant { at: if is_beyond_years(end) { last } else { at }, zone }
+        }
+        _ => end,
     }
+}
+
+/// Whether a time has no place in four digits of a year in every zone.
+fn is_beyond_years(time: EventTime) -> bool {
+    let year = match time {
+        EventTime::Date { date } => date.year(),
+        EventTime::Instant { at, .. } => at.year(),
+    };
+    !YEARS.contains(&year)
 }
 
 fn check_order(start: EventTime, end: EventTime) -> Result<(), &'static str> {
@@ -159,7 +181,9 @@ fn without_excluded_dates(lines: Vec<String>) -> Vec<String> {
 
 /// When something was made or changed is good to know, but an event is not lost over it.
 fn informational(instant: Option<&str>) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(instant?).ok().map(|instant| instant.to_utc())
+    // Google has events from imports that were made in the year 0.
+    let instant = DateTime::parse_from_rfc3339(instant?).ok()?.to_utc();
+    YEARS.contains(&instant.year()).then_some(instant)
 }
 
 fn unreadable(raw: &str, reason: String) -> RemoteItem {
@@ -232,6 +256,10 @@ struct WireTime {
 }
 
 impl WireTime {
+    fn names_an_unknown_zone(&self) -> bool {
+        self.date_time.is_some() && self.time_zone.as_deref().is_some_and(|name| name.parse::<Zone>().is_err())
+    }
+
     fn understand(self) -> Result<EventTime, &'static str> {
         match (self.date, self.date_time) {
             (Some(date), None) => date
@@ -242,7 +270,7 @@ impl WireTime {
                 .ok_or("a date cannot be read"),
             (None, Some(date_time)) => {
                 // A name that we do not know (yet) costs the wall clock, not the instant.
-                let zone = self.time_zone.and_then(|name| name.parse::<Tz>().ok());
+                let zone = self.time_zone.and_then(|name| name.parse::<Zone>().ok());
                 let at = instant(&date_time, zone).ok_or("a time cannot be read")?;
                 Ok(EventTime::Instant { at, zone })
             }
@@ -251,13 +279,14 @@ impl WireTime {
     }
 }
 
-/// An instant with an offset, or a wall clock time in its zone; of two such instants the earlier one.
-fn instant(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
+/// An instant with an offset, or a wall clock time in its zone: of two such instants the earlier one, and in a gap the one
+/// with the offset before it.
+fn instant(text: &str, zone: Option<Zone>) -> Option<DateTime<Utc>> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Some(instant.to_utc());
     }
     let wall_clock = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
-    wall_clock.and_local_timezone(zone?).earliest().map(|instant| instant.to_utc())
+    Some(zone?.instant_of(wall_clock))
 }
 
 #[derive(Deserialize)]

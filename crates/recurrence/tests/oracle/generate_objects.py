@@ -24,11 +24,14 @@ import json
 import random
 import sys
 from datetime import date, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import icalendar
 import recurring_ical_events
 from dateutil.rrule import rrulestr
+
+# Not the zones of this machine.
+reset_tzpath(to=[])
 
 CASES = 500
 ZONES = {

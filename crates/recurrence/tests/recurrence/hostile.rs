@@ -2,11 +2,10 @@
 //! of steps, which `rule_starts.rs` bounds: without it these would take minutes.
 
 use chrono::{TimeDelta, Utc};
-use chrono_tz::Tz;
 use evercal_domain::EventTime;
 use evercal_recurrence::{ExpandError, STEPS_PER_RULE_MAX, Window, expand_series};
 
-use crate::support::{master, series_of, starts, time};
+use crate::support::{master, series_of, starts, time, zone};
 
 fn year_around_june_2026() -> Window {
     Window::around("2026-06-15T00:00:00Z".parse().unwrap())
@@ -100,8 +99,8 @@ fn ten_thousand_excluded_dates_are_excluded() {
 #[test]
 fn the_edges_of_the_calendar_are_no_panic() {
     let edges = [
-        EventTime::Instant { at: chrono::DateTime::<Utc>::MIN_UTC, zone: Some(Tz::Europe__Berlin) },
-        EventTime::Instant { at: chrono::DateTime::<Utc>::MAX_UTC, zone: Some(Tz::Pacific__Kiritimati) },
+        EventTime::Instant { at: chrono::DateTime::<Utc>::MIN_UTC, zone: Some(zone("Europe/Berlin")) },
+        EventTime::Instant { at: chrono::DateTime::<Utc>::MAX_UTC, zone: Some(zone("Pacific/Kiritimati")) },
         EventTime::Date { date: chrono::NaiveDate::MIN },
         EventTime::Date { date: chrono::NaiveDate::MAX },
         time("0000-01-01T00:00:00Z"),

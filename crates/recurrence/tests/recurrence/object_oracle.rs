@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, NaiveTime};
-use chrono_tz::Tz;
 use evercal_domain::event::Occurrence;
 use evercal_recurrence::Window;
 
-use crate::support::{expand_object, ical, instant};
+use crate::support::{expand_object, ical, instant, zone};
 
 const CASES_MIN: usize = 400;
 
@@ -40,7 +39,7 @@ fn difference(case: &Case, zones: &BTreeMap<String, String>) -> Option<String> {
     let first_day = NaiveDate::parse_from_str(first_day, "%Y%m%d").unwrap();
     let start = first_day.and_time(NaiveTime::MIN).and_utc();
     let window = Window { start, end: start.checked_add_days(Days::new(*days)).unwrap() };
-    let found = match expand_object(&text_of(case, zones), Some(Tz::Europe__Berlin), &window) {
+    let found = match expand_object(&text_of(case, zones), Some(zone("Europe/Berlin")), &window) {
         Ok(found) => found,
         Err(error) => return Some(format!("{case:?}: {error}")),
     };

@@ -2,8 +2,7 @@
 //! one thing that is not dateutil's: a start that its rule does not make).
 
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
-use evercal_domain::{Event, EventTime};
+use evercal_domain::{Event, EventTime, Zone};
 use evercal_recurrence::{Window, expand_series};
 
 use crate::support::{event, instant, series_of};
@@ -50,7 +49,7 @@ pub fn master(zone: &str, first: &str, rule: &str) -> Event {
         let end = start.succ_opt().unwrap();
         (EventTime::Date { date: start }, EventTime::Date { date: end })
     } else {
-        let zone: Tz = zone.parse().unwrap();
+        let zone: Zone = zone.parse().unwrap();
         let local = NaiveDateTime::parse_from_str(first, "%Y%m%dT%H%M%S").unwrap();
         let at = zone.from_local_datetime(&local).earliest().unwrap();
         let at = at.with_timezone(&Utc);

@@ -1,8 +1,7 @@
 //! Short ways to write events, windows and answers.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
-use chrono_tz::Tz;
-use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, SeriesPosition, event::Occurrence};
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, SeriesPosition, Zone, event::Occurrence};
 use evercal_recurrence::{CalendarObject, ExpandError, Series, Window, expand_series, single_occurrence};
 
 /// `2026-06-01` or `2026-06-01T08:00:00Z`.
@@ -13,7 +12,12 @@ pub fn time(text: &str) -> EventTime {
     }
 }
 
-pub fn time_in(zone: Tz, text: &str) -> EventTime {
+/// A zone by its name.
+pub fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
+}
+
+pub fn time_in(zone: Zone, text: &str) -> EventTime {
     EventTime::Instant { at: text.parse().unwrap(), zone: Some(zone) }
 }
 
@@ -39,6 +43,7 @@ pub fn event(id: &str, start: EventTime, end: EventTime) -> Event {
         conference: None,
         created_at: None,
         updated_at: None,
+        warnings: vec![],
     }
 }
 
@@ -51,8 +56,8 @@ pub fn mondays(lines: &[&str]) -> Event {
     let mut all = vec!["RRULE:FREQ=WEEKLY;BYDAY=MO"];
     all.extend(lines);
     master(
-        time_in(Tz::Europe__Berlin, "2026-06-01T07:00:00Z"),
-        time_in(Tz::Europe__Berlin, "2026-06-01T08:00:00Z"),
+        time_in(zone("Europe/Berlin"), "2026-06-01T07:00:00Z"),
+        time_in(zone("Europe/Berlin"), "2026-06-01T08:00:00Z"),
         &all,
     )
 }
@@ -95,11 +100,15 @@ pub fn starts(occurrences: &[Occurrence]) -> Vec<String> {
 
 /// What becomes of a calendar object, as a provider does it that has read one. Occurrences come from `master` and from
 /// `exception-0` on, in the order of the text.
-pub fn expand_object(text: &str, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
+pub fn expand_object(text: &str, zone: Option<Zone>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
     expand_read(CalendarObject::read(text, zone)?, zone, window)
 }
 
-pub fn expand_read(object: CalendarObject, zone: Option<Tz>, window: &Window) -> Result<Vec<Occurrence>, ExpandError> {
+pub fn expand_read(
+    object: CalendarObject,
+    zone: Option<Zone>,
+    window: &Window,
+) -> Result<Vec<Occurrence>, ExpandError> {
     let mut masters = Vec::new();
     let mut exceptions = Vec::new();
     let mut cancelled = Vec::new();

@@ -1,6 +1,6 @@
 //! `calendars.*`, and who may do what with a calendar.
 
-use chrono_tz::Tz;
+use crate::zones::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -223,7 +223,7 @@ pub(crate) fn new_record(id: &str, summary: &str, zone: &str, owner: &str) -> Ca
 }
 
 pub(crate) fn check_zone(name: &str) -> Result<(), ApiError> {
-    name.parse::<Tz>().map(|_| ()).map_err(|_| ApiError::invalid(format!("Invalid time zone: {name}.")))
+    name.parse::<Zone>().map(|_| ()).map_err(|_| ApiError::invalid(format!("Invalid time zone: {name}.")))
 }
 
 fn etag(record: &CalendarRecord) -> String {

@@ -200,7 +200,7 @@ fn detailed(rng: &mut ChaCha8Rng) -> Map<String, Value> {
     Map::from_iter([("location".to_owned(), json!(seed::any_place(rng))), ("attendees".to_owned(), json!(guests))])
 }
 
-fn moved(resource: &Map<String, Value>, zone: chrono_tz::Tz, rng: &mut ChaCha8Rng) -> Map<String, Value> {
+fn moved(resource: &Map<String, Value>, zone: crate::zones::Zone, rng: &mut ChaCha8Rng) -> Map<String, Value> {
     let minutes = 15 * rng.random_range(1..8);
     let mut change = Map::new();
     for name in ["start", "end"] {

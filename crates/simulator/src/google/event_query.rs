@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::zones::Zone;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
@@ -49,7 +49,7 @@ pub(crate) struct EventQuery<'q> {
     pub(crate) time_max: Option<DateTime<Utc>>,
     pub(crate) updated_min: Option<DateTime<Utc>>,
     pub(crate) order: Order,
-    pub(crate) time_zone: Option<Tz>,
+    pub(crate) time_zone: Option<Zone>,
     pub(crate) sync_token: Option<&'q str>,
     pub(crate) page_token: Option<&'q str>,
     /// Of the parameters that must be the same in every increment.

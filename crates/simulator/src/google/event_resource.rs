@@ -1,7 +1,7 @@
 //! The JSON of an event: which fields the provider owns, which the client may write, and what is legal.
 
+use crate::zones::Zone;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
@@ -143,7 +143,7 @@ pub(crate) fn without_writable(event: &Map<String, Value>) -> Map<String, Value>
 }
 
 /// Checks times, rules and guests, and brings them into the form in which they are given out.
-pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Tz, calendar_id: &str) -> Result<(), ApiError> {
+pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Zone, calendar_id: &str) -> Result<(), ApiError> {
     let point = |name: &str| match event.get(name) {
         None => Err(ApiError::required(format!("Missing {name} time."))),
         Some(value) => EventPoint::parse(value, calendar_zone),

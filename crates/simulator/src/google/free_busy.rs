@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::zones::Zone;
 use chrono::{DateTime, SecondsFormat, Utc};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::calendars;
@@ -27,7 +27,7 @@ pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) ->
     let window = Query::of(&[("timeMin", time_min), ("timeMax", time_max), ("singleEvents", "true")]);
     let window = EventQuery::parse(&window)?;
     let zone = match text("timeZone") {
-        None => Tz::UTC,
+        None => Zone::UTC,
         Some(name) => name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name))?,
     };
     let items = body.get("items").and_then(Value::as_array);
@@ -60,7 +60,7 @@ pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) ->
 }
 
 /// The busy times of a calendar inside the window, overlapping ones joined.
-fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Tz) -> Vec<Value> {
+fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Zone) -> Vec<Value> {
     let view = View { calendar, query: window, role: calendars::AccessRole::Owner, quirks: &Quirks::NONE };
     let bounds = |resource: &Map<String, Value>| {
         let seconds = |name: &str| {
@@ -93,7 +93,7 @@ fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Tz) -> Vec<Value> {
     joined.into_iter().map(|(start, end)| json!({"start": shown(start, zone), "end": shown(end, zone)})).collect()
 }
 
-fn shown(seconds: i64, zone: Tz) -> String {
+fn shown(seconds: i64, zone: Zone) -> String {
     DateTime::<Utc>::from_timestamp(seconds, 0)
         .unwrap_or_default()
         .with_timezone(&zone)

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::zones::Zone;
 use calcard::common::timezone::Tz as IcalTz;
 use calcard::icalendar::ICalendar;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
@@ -47,7 +47,7 @@ enum Until {
 
 impl Series {
     /// Reads `start`, `end` and `recurrence` of a master.
-    pub(crate) fn parse(master: &Map<String, Value>, calendar_zone: Tz) -> Result<Self, ApiError> {
+    pub(crate) fn parse(master: &Map<String, Value>, calendar_zone: Zone) -> Result<Self, ApiError> {
         let point = |name: &str| {
             let value = master.get(name).ok_or_else(|| ApiError::required(format!("Missing {name} time.")))?;
             EventPoint::parse(value, calendar_zone)
@@ -79,8 +79,9 @@ impl Series {
             "RRULE" => self.rules.push(self.readable_rule(value)?),
             "EXRULE" => self.excluding_rules.push(self.readable_rule(value)?),
             name @ ("RDATE" | "EXDATE") => {
-                let zone =
-                    head_parts.find_map(|part| part.strip_prefix("TZID=")).map(str::parse::<Tz>).transpose().ok()?;
+                let zone = head_parts.find_map(|part| part.strip_prefix("TZID=")).map(str::parse::<Zone>);
+                // A line in a zone that nobody knows is kept, and has no effect.
+                let Ok(zone) = zone.transpose() else { return Some(()) };
                 for text in value.split(',') {
                     let local = self.local_time(text, zone)?;
                     if name == "RDATE" {
@@ -122,7 +123,7 @@ impl Series {
     }
 
     /// Reads a date, a UTC time or a local time of a recurrence line as wall-clock time of the series.
-    fn local_time(&self, text: &str, zone: Option<Tz>) -> Option<NaiveDateTime> {
+    fn local_time(&self, text: &str, zone: Option<Zone>) -> Option<NaiveDateTime> {
         if let Ok(date) = NaiveDate::parse_from_str(text, "%Y%m%d") {
             return Some(date.and_time(NaiveTime::MIN));
         }
@@ -249,7 +250,7 @@ pub(crate) struct Occurrence {
 
 impl Occurrence {
     /// The generated instance: the master's fields with its own id and times.
-    pub(crate) fn resource(self, master: &Map<String, Value>, calendar_zone: Tz) -> Map<String, Value> {
+    pub(crate) fn resource(self, master: &Map<String, Value>, calendar_zone: Zone) -> Map<String, Value> {
         let master_id = master.get("id").and_then(Value::as_str).unwrap_or_default();
         let mut instance = master.clone();
         instance.remove("recurrence");

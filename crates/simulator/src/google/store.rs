@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono_tz::Tz;
+use crate::zones::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -82,7 +82,7 @@ impl EventRecord {
         self.resource.contains_key("recurrence")
     }
 
-    fn find_span(&self, zone: Tz) -> Span {
+    fn find_span(&self, zone: Zone) -> Span {
         let seconds =
             |field: &str| EventPoint::stored(self.resource.get(field), zone).map(|point| point.unix_seconds(zone));
         let start = seconds("start").or_else(|| seconds("originalStartTime")).unwrap_or_default();
@@ -93,7 +93,7 @@ impl EventRecord {
 /// A calendar with its events.
 pub(crate) struct Calendar {
     pub(crate) record: CalendarRecord,
-    pub(crate) zone: Tz,
+    pub(crate) zone: Zone,
     events: HashMap<String, EventRecord>,
     by_version: BTreeMap<u64, String>,
     by_ordinal: BTreeMap<u64, String>,
@@ -106,7 +106,7 @@ pub(crate) struct Calendar {
 impl Calendar {
     pub(crate) fn new(record: CalendarRecord) -> Self {
         let mut calendar = Self {
-            zone: Tz::UTC,
+            zone: Zone::UTC,
             last_version: record.history_floor,
             last_ordinal: 0,
             events: HashMap::new(),
@@ -122,7 +122,7 @@ impl Calendar {
 
     /// To be called after the record's time zone changed.
     pub(crate) fn refresh_zone(&mut self) {
-        self.zone = self.record.time_zone.parse().unwrap_or(Tz::UTC);
+        self.zone = self.record.time_zone.parse().unwrap_or(Zone::UTC);
     }
 
     pub(crate) fn last_version(&self) -> u64 {

@@ -1,8 +1,8 @@
 //! The `start`, `end` and `originalStartTime` of an event: a date, or an instant in a named zone. Dates are never
 //! turned into instants except to compare them with a window.
 
+use crate::zones::Zone;
 use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
@@ -13,12 +13,12 @@ pub(crate) enum EventPoint {
     /// A whole day.
     Date(NaiveDate),
     /// An instant, and the zone in which a series repeats.
-    Instant { at: DateTime<Utc>, zone: Tz },
+    Instant { at: DateTime<Utc>, zone: Zone },
 }
 
 impl EventPoint {
     /// Reads a value that a client sent. A `dateTime` without offset needs its `timeZone`.
-    pub(crate) fn parse(value: &Value, default_zone: Tz) -> Result<Self, ApiError> {
+    pub(crate) fn parse(value: &Value, default_zone: Zone) -> Result<Self, ApiError> {
         if value.get("date").is_some() && value.get("dateTime").is_some() {
             return Err(ApiError::invalid("Invalid start or end time."));
         }
@@ -33,7 +33,8 @@ impl EventPoint {
         let zone = match value.get("timeZone").and_then(Value::as_str) {
             None => None,
             Some(name) => Some(
-                name.parse::<Tz>().map_err(|_| ApiError::invalid(format!("Invalid time zone definition: {name}.")))?,
+                name.parse::<Zone>()
+                    .map_err(|_| ApiError::invalid(format!("Invalid time zone definition: {name}.")))?,
             ),
         };
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
@@ -45,12 +46,12 @@ impl EventPoint {
     }
 
     /// Reads a value that the simulator itself has stored.
-    pub(crate) fn stored(value: Option<&Value>, calendar_zone: Tz) -> Option<Self> {
+    pub(crate) fn stored(value: Option<&Value>, calendar_zone: Zone) -> Option<Self> {
         Self::parse(value?, calendar_zone).ok()
     }
 
     /// The JSON form, with the offset of `display_zone`.
-    pub(crate) fn to_value(self, display_zone: Tz) -> Value {
+    pub(crate) fn to_value(self, display_zone: Zone) -> Value {
         match self {
             Self::Date(date) => json!({"date": date.to_string()}),
             Self::Instant { at, zone } => json!({
@@ -65,7 +66,7 @@ impl EventPoint {
     }
 
     /// Seconds since 1970; a date begins at midnight of the calendar's zone.
-    pub(crate) fn unix_seconds(self, calendar_zone: Tz) -> i64 {
+    pub(crate) fn unix_seconds(self, calendar_zone: Zone) -> i64 {
         match self {
             Self::Date(date) => resolve_local(date.and_time(NaiveTime::MIN), calendar_zone).timestamp(),
             Self::Instant { at, .. } => at.timestamp(),
@@ -98,7 +99,7 @@ impl EventPoint {
 }
 
 /// The instant of a wall-clock time. In a gap the offset before the gap counts, in an overlap the first instant.
-pub(crate) fn resolve_local(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub(crate) fn resolve_local(local: NaiveDateTime, zone: Zone) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
         LocalResult::None => {
@@ -118,7 +119,6 @@ pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono_tz::Europe::Berlin;
 
     fn local(text: &str) -> NaiveDateTime {
         text.parse().unwrap()
@@ -126,22 +126,22 @@ mod tests {
 
     #[test]
     fn a_time_in_the_spring_gap_takes_the_offset_before_it() {
-        let at = resolve_local(local("2026-03-29T02:30:00"), Berlin);
+        let at = resolve_local(local("2026-03-29T02:30:00"), Zone::BERLIN);
         assert_eq!(at.to_rfc3339(), "2026-03-29T01:30:00+00:00");
     }
 
     #[test]
     fn a_time_in_the_autumn_overlap_is_the_first_of_the_two() {
-        let at = resolve_local(local("2026-10-25T02:30:00"), Berlin);
+        let at = resolve_local(local("2026-10-25T02:30:00"), Zone::BERLIN);
         assert_eq!(at.to_rfc3339(), "2026-10-25T00:30:00+00:00");
     }
 
     #[test]
     fn an_instant_is_shown_with_the_offset_of_the_calendar_and_keeps_its_zone() {
         let value = json!({"dateTime": "2026-01-01T09:00:00", "timeZone": "America/New_York"});
-        let point = EventPoint::parse(&value, Berlin).unwrap();
+        let point = EventPoint::parse(&value, Zone::BERLIN).unwrap();
         assert_eq!(
-            point.to_value(Berlin),
+            point.to_value(Zone::BERLIN),
             json!({"dateTime": "2026-01-01T15:00:00+01:00", "timeZone": "America/New_York"})
         );
         assert_eq!(point.instance_suffix(), "20260101T140000Z");

@@ -3,8 +3,8 @@
 
 mod vocabulary;
 
+use crate::zones::Zone;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
-use chrono_tz::Tz;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,7 +17,7 @@ const WEEKS_AFTER: i64 = 16;
 /// A calendar to be created.
 pub(crate) struct PlannedCalendar {
     pub(crate) summary: String,
-    pub(crate) zone: Tz,
+    pub(crate) zone: Zone,
     pub(crate) is_primary: bool,
     pub(crate) events: Vec<PlannedEvent>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct PlannedEvent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PlannedTime {
     AllDay { first: NaiveDate, days: i64 },
-    Timed { start: NaiveDateTime, minutes: i64, zone: Tz },
+    Timed { start: NaiveDateTime, minutes: i64, zone: Zone },
 }
 
 /// What happens to one occurrence of a series.
@@ -83,10 +83,10 @@ pub(crate) fn demo_calendars(seed: u64, anchor: NaiveDate) -> [PlannedCalendar; 
         }
     }
     [
-        PlannedCalendar { summary: "Robin Hale".to_owned(), zone: Tz::Europe__Berlin, is_primary: true, events: work },
+        PlannedCalendar { summary: "Robin Hale".to_owned(), zone: Zone::BERLIN, is_primary: true, events: work },
         PlannedCalendar {
             summary: "Family and friends".to_owned(),
-            zone: Tz::Europe__Berlin,
+            zone: Zone::BERLIN,
             is_primary: false,
             events: home,
         },
@@ -101,7 +101,7 @@ pub(crate) fn any_event(rng: &mut ChaCha8Rng, anchor: NaiveDate) -> PlannedEvent
         1 => {
             let weekday = rng.random_range(0..5);
             let mut series = meeting(rng, week);
-            series.time = at(week + TimeDelta::days(weekday), 10, 0, 30, Tz::Europe__Berlin);
+            series.time = at(week + TimeDelta::days(weekday), 10, 0, 30, Zone::BERLIN);
             series.rule = Some("FREQ=WEEKLY;COUNT=12".to_owned());
             series
         }
@@ -127,16 +127,9 @@ pub(crate) fn any_guests(rng: &mut ChaCha8Rng) -> Vec<(String, String)> {
 }
 
 fn meeting(rng: &mut ChaCha8Rng, week: NaiveDate) -> PlannedEvent {
-    let zone = *[
-        Tz::Europe__Berlin,
-        Tz::Europe__Berlin,
-        Tz::Europe__Berlin,
-        Tz::America__New_York,
-        Tz::Asia__Tokyo,
-        Tz::Europe__London,
-    ]
-    .choose(rng)
-    .unwrap_or(&Tz::Europe__Berlin);
+    let zone = *[Zone::BERLIN, Zone::BERLIN, Zone::BERLIN, Zone::NEW_YORK, Zone::TOKYO, Zone::LONDON]
+        .choose(rng)
+        .unwrap_or(&Zone::BERLIN);
     let day = week + TimeDelta::days(rng.random_range(0..5));
     let minutes = *[25, 30, 45, 60, 60, 90].choose(rng).unwrap_or(&30);
     let quarter = *[0, 15, 30, 45].choose(rng).unwrap_or(&0);
@@ -153,8 +146,7 @@ fn meeting(rng: &mut ChaCha8Rng, week: NaiveDate) -> PlannedEvent {
 fn personal(rng: &mut ChaCha8Rng, week: NaiveDate) -> PlannedEvent {
     let day = week + TimeDelta::days(rng.random_range(0..7));
     let minutes = *[45, 60, 90, 120].choose(rng).unwrap_or(&60);
-    let mut event =
-        plain(pick(rng, &PERSONAL).to_owned(), at(day, rng.random_range(17..21), 0, minutes, Tz::Europe__Berlin));
+    let mut event = plain(pick(rng, &PERSONAL).to_owned(), at(day, rng.random_range(17..21), 0, minutes, Zone::BERLIN));
     event.private = rng.random_bool(0.2);
     event
 }
@@ -167,7 +159,7 @@ fn all_day(rng: &mut ChaCha8Rng, week: NaiveDate) -> PlannedEvent {
 
 fn work_series(rng: &mut ChaCha8Rng, monday: NaiveDate) -> Vec<PlannedEvent> {
     let begin = monday - TimeDelta::weeks(WEEKS_BEFORE);
-    let berlin = Tz::Europe__Berlin;
+    let berlin = Zone::BERLIN;
     let series = |title: &str, day: i64, time: (u32, u32, i64), zone, rule: &str| {
         let mut event = plain(title.to_owned(), at(begin + TimeDelta::days(day), time.0, time.1, time.2, zone));
         event.rule = Some(rule.to_owned());
@@ -180,10 +172,9 @@ fn work_series(rng: &mut ChaCha8Rng, monday: NaiveDate) -> Vec<PlannedEvent> {
     let mut one_to_one = series("1:1 with Mara Lind", 3, (14, 0, 30), berlin, "FREQ=WEEKLY;BYDAY=TH");
     one_to_one.guests = vec![person("Mara Lind")];
     one_to_one.exceptions = vec![cancelled(7), moved(8, -120), cancelled(9)];
-    let mut partner =
-        series("Partner call Boston", 1, (10, 0, 45), Tz::America__New_York, "FREQ=WEEKLY;BYDAY=TU;COUNT=20");
+    let mut partner = series("Partner call Boston", 1, (10, 0, 45), Zone::NEW_YORK, "FREQ=WEEKLY;BYDAY=TU;COUNT=20");
     partner.exceptions = vec![cancelled(8), moved(10, 30)];
-    let tokyo = series("Release hand-over Tokyo", 2, (16, 0, 30), Tz::Asia__Tokyo, "FREQ=WEEKLY;BYDAY=WE");
+    let tokyo = series("Release hand-over Tokyo", 2, (16, 0, 30), Zone::TOKYO, "FREQ=WEEKLY;BYDAY=WE");
     let review = series("Monthly business review", 0, (15, 0, 60), berlin, "FREQ=MONTHLY;BYDAY=1MO");
     let mut focus = series("Focus time", 0, (13, 0, 120), berlin, "FREQ=DAILY;COUNT=60");
     focus.exceptions = (0..6).map(|_| cancelled(rng.random_range(0..60))).collect();
@@ -195,7 +186,7 @@ fn work_series(rng: &mut ChaCha8Rng, monday: NaiveDate) -> Vec<PlannedEvent> {
 
 fn home_series(rng: &mut ChaCha8Rng, monday: NaiveDate) -> Vec<PlannedEvent> {
     let begin = monday - TimeDelta::weeks(WEEKS_BEFORE);
-    let berlin = Tz::Europe__Berlin;
+    let berlin = Zone::BERLIN;
     let mut yoga = plain("Yoga".to_owned(), at(begin + TimeDelta::days(2), 18, 30, 75, berlin));
     yoga.rule = Some("FREQ=WEEKLY;BYDAY=WE".to_owned());
     yoga.exceptions = vec![cancelled(rng.random_range(0..8)), cancelled(rng.random_range(8..16))];
@@ -224,7 +215,7 @@ fn plain(title: String, time: PlannedTime) -> PlannedEvent {
     }
 }
 
-fn at(day: NaiveDate, hour: u32, minute: u32, minutes: i64, zone: Tz) -> PlannedTime {
+fn at(day: NaiveDate, hour: u32, minute: u32, minutes: i64, zone: Zone) -> PlannedTime {
     let time = NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or(NaiveTime::MIN);
     PlannedTime::Timed { start: day.and_time(time), minutes, zone }
 }
@@ -275,7 +266,7 @@ mod tests {
         let calendars = demo_calendars(1, "2026-11-23".parse().unwrap());
         let events: Vec<_> = calendars.iter().flat_map(|calendar| &calendar.events).collect();
         assert!((200..400).contains(&events.len()), "{}", events.len());
-        for zone in [Tz::Europe__Berlin, Tz::America__New_York, Tz::Asia__Tokyo] {
+        for zone in [Zone::BERLIN, Zone::NEW_YORK, Zone::TOKYO] {
             assert!(
                 events.iter().any(|event| matches!(event.time, PlannedTime::Timed { zone: own, .. } if own == zone))
             );

@@ -96,6 +96,8 @@ CREATE TABLE calendars (
     generation                   BIGINT  NOT NULL DEFAULT 0,
     sync_cursor                  TEXT    NOT NULL,
     window_end                   BIGINT,
+    -- The oldest zone data by which any of its series was expanded; empty before the first pass.
+    zone_data                    TEXT NOT NULL DEFAULT '',
     -- The last number given in the change feed.
     change_sequence              BIGINT  NOT NULL DEFAULT 0,
     event_count                  BIGINT  NOT NULL DEFAULT 0,
@@ -107,6 +109,7 @@ CREATE TABLE calendars (
     UNIQUE (account_id, provider_calendar_id)
 );
 CREATE INDEX calendars_by_tenant ON calendars (tenant_id, id);
+CREATE INDEX calendars_by_zone_data ON calendars (zone_data, id);
 
 -- What readers see of a mirror, numbered: each commit that changes it writes the next number, and the times at which it does.
 -- Unlike `calendars.revision`, a commit that changes nothing leaves no number. Old numbers are dropped.
@@ -152,19 +155,22 @@ CREATE TABLE events (
     updated_at        BIGINT,
     -- JSON: an event, or for a cancelled occurrence its place in the series.
     body              TEXT   NOT NULL,
+    -- Whether something of it could not be taken as it was sent.
+    warned            BOOLEAN NOT NULL,
     PRIMARY KEY (calendar_id, provider_event_id)
 );
+CREATE INDEX events_warned ON events (calendar_id, provider_event_id) WHERE warned;
 CREATE INDEX events_by_series ON events (calendar_id, series_master_id) WHERE series_master_id IS NOT NULL;
 CREATE INDEX events_masters ON events (calendar_id, provider_event_id) WHERE kind = 'master';
 CREATE INDEX events_cancelled ON events (calendar_id, series_master_id) WHERE kind = 'cancelled';
 
--- Occurrences inside the window, replaced per owner (a master or a single event). The key is the order of reading; it is
--- short because it stands twice for each of many rows. A start or an end is an instant (…_us, with the zone it was
--- written in) or a date (…_date), never both.
+-- Occurrences, replaced per owner (a master or a single event): of series those inside the window. The key is the order of
+-- reading; it is short because it stands twice for each of many rows. A time is an instant, with the zone it was written
+-- in, or with `all_day` a date, as its midnight in UTC.
 CREATE TABLE occurrences (
     calendar_id      TEXT    NOT NULL,
-    -- The start; of a date its midnight in UTC. The same holds for `original_us`.
-    sort_us          BIGINT  NOT NULL,
+    all_day          BOOLEAN NOT NULL,
+    start_us         BIGINT  NOT NULL,
     owner_id         TEXT    NOT NULL,
     -- Where the rule put it: with `original_all_day` a date, else an instant.
     original_us      BIGINT  NOT NULL,
@@ -172,14 +178,14 @@ CREATE TABLE occurrences (
     original_zone    TEXT,
     source_id        TEXT    NOT NULL,
     series_id        TEXT,
-    start_us         BIGINT,
     start_zone       TEXT,
-    start_date       TEXT,
-    end_us           BIGINT,
+    end_us           BIGINT  NOT NULL,
     end_zone         TEXT,
-    end_date         TEXT,
-    PRIMARY KEY (calendar_id, sort_us, owner_id, original_us)
+    -- How long it is, by classes (src/sql/reading.rs): what is not in the long ones cannot have begun long ago.
+    length_class     BIGINT  NOT NULL,
+    PRIMARY KEY (calendar_id, all_day, start_us, owner_id, original_us)
 ) WITHOUT ROWID;
+CREATE INDEX occurrences_long ON occurrences (calendar_id, all_day, length_class, start_us) WHERE length_class > 0;
 CREATE INDEX occurrences_by_owner ON occurrences (calendar_id, owner_id);
 
 -- The change feed: exactly the difference between two states of a mirror, numbered per calendar without gaps.

@@ -2,6 +2,7 @@
 
 use evercal_domain::change::{Change, ChangeKind};
 use evercal_domain::event::Fingerprint;
+use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{ProviderEventId, SyncReason};
 
 use super::{corrupt, from_json, instant, instant_or_none, parsed};
@@ -9,17 +10,20 @@ use crate::error::StoreError;
 use crate::page::{RowKind, RowState};
 use crate::types::{QuarantinedEvent, StaleItem, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome};
 
-pub const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end FROM calendars WHERE id = $1";
+pub const POSITION: &str =
+    "SELECT revision, generation, sync_cursor, window_end, zone_data FROM calendars WHERE id = $1";
 
 pub const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
-     sync_cursor = $3 WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
+     sync_cursor = $3, zone_data = CASE WHEN zone_data = '' THEN $4 ELSE zone_data END \
+     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
 
 pub const TAKE_OVER_PASS: &str = "UPDATE calendars SET revision = revision + 1 \
-     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end";
+     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
 
-/// The compare-and-set that every commit begins with. It also says whether there is anything to look through in what is
-/// nearly always empty, so that a commit asks no question of its own about that.
-pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor) \
+/// The compare-and-set that every commit begins with. Older zone data than the others' are noted. It also says whether there
+/// is anything to look through in what is nearly always empty, so that a commit asks no question of its own about that.
+pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor), \
+     zone_data = CASE WHEN zone_data > $4 THEN $4 ELSE zone_data END \
      WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence AS last_sequence, \
      EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
      EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
@@ -36,12 +40,18 @@ pub const FINISH_PASS: &str = "UPDATE calendars SET \
      window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7, \
      change_sequence = $8, event_count = event_count + $9 WHERE id = $1";
 
-pub const SET_WINDOW_END: &str = "UPDATE calendars SET window_end = $2 WHERE id = $1";
+pub const FORGET_WINDOW: &str = "UPDATE calendars SET window_end = NULL WHERE id = $1";
+
+pub const SET_WINDOW: &str = "UPDATE calendars SET window_end = $2, zone_data = $3 WHERE id = $1";
+
+/// Those whose series stand by older zone data than `$1`, after the key `$2`, `$3`.
+pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
+     WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
 
 /// The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
 /// number never sees it used again.
 pub const RESET_POSITION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, \
-     event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, \
+     zone_data = '', event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, \
      last_sync_changes = NULL, last_sync_notice_to_stored_ms = NULL WHERE id = $1";
 
 pub const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
@@ -81,6 +91,9 @@ pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, body 
 pub const EVENT: &str = "SELECT body FROM events \
      WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
 
+pub const WARNED: &str = "SELECT provider_event_id, kind, series_master_id, body FROM events \
+     WHERE calendar_id = $1 AND warned ORDER BY provider_event_id LIMIT $2";
+
 pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
      committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
@@ -111,6 +124,7 @@ pub struct PositionRow {
     generation: i64,
     sync_cursor: String,
     window_end: Option<i64>,
+    zone_data: String,
 }
 
 impl TryFrom<PositionRow> for SyncPosition {
@@ -122,6 +136,7 @@ impl TryFrom<PositionRow> for SyncPosition {
             generation: row.generation,
             cursor: from_json(&row.sync_cursor, "calendars.sync_cursor")?,
             window_end: instant_or_none(row.window_end, "calendars.window_end")?,
+            zone_data: ZoneDataVersion::read(&row.zone_data),
         })
     }
 }

@@ -16,7 +16,7 @@ const BUILT: [&str; 4] = [
     "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ? AND owner_id IN (?, ?)",
 ];
 
-const FIXED: [&str; 47] = [
+const FIXED: [&str; 49] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -55,7 +55,9 @@ const FIXED: [&str; 47] = [
     mirror::ORPHAN_STATES,
     mirror::STALE_ITEMS,
     mirror::MASTER_IDS,
+    mirror::BY_OLDER_ZONE_DATA,
     mirror::ITEMS,
+    mirror::WARNED,
     mirror::CHANGES,
     mirror::QUARANTINED_KEYS,
     mirror::QUARANTINED,
@@ -96,11 +98,20 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
     let store = empty_store(&folder).await;
     let [of_id, of_series, _, of_owner] = BUILT;
     for (statement, index) in [
-        (reading::OCCURRENCES, "SEARCH o USING PRIMARY KEY (calendar_id=? AND"),
+        (
+            reading::OCCURRENCES,
+            "SEARCH a USING PRIMARY KEY (calendar_id=? AND all_day=? AND start_us>? AND start_us<?)",
+        ),
+        (
+            reading::OCCURRENCES,
+            "occurrences_long (calendar_id=? AND all_day=? AND length_class=? AND start_us>? AND start_us<?)",
+        ),
         (of_id, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (of_owner, "occurrences_by_owner (calendar_id=? AND owner_id=?)"),
         (of_series, "events_by_series (calendar_id=? AND series_master_id=?)"),
+        (mirror::BY_OLDER_ZONE_DATA, "calendars_by_zone_data (zone_data>? AND zone_data<?)"),
         (mirror::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
+        (mirror::WARNED, "events_warned (calendar_id=?)"),
         (mirror::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
         (mirror::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
         (mirror::RUNS, "sync_runs_by_calendar (calendar_id=?)"),

@@ -27,7 +27,8 @@ pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Resul
     let calendar = page.calendar_id.to_string();
 
     let mut transaction = store.begin().await?;
-    let claimed = claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor)).await?;
+    let zone_data = page.zone_data.as_str();
+    let claimed = claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor), zone_data).await?;
     let mut touched = Touched::default();
     let mut differences = write_content(&mut transaction, &calendar, page, &content, &claimed, &mut touched).await?;
     if let Some(finish) = &page.finish {
@@ -86,11 +87,13 @@ pub(super) async fn claim_revision(
     calendar: &str,
     expected: i64,
     cursor: Option<&str>,
+    zone_data: &str,
 ) -> Result<Claimed, StoreError> {
     let claimed: Option<Claimed> = sqlx::query_as(sql::CLAIM_REVISION)
         .bind(calendar)
         .bind(expected)
         .bind(cursor)
+        .bind(zone_data)
         .fetch_optional(&mut *connection)
         .await
         .map_err(failed("claim a revision"))?;
@@ -180,7 +183,7 @@ async fn upsert_rows(
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Engine>::new(
             "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
-             updated_at, body) ",
+             updated_at, body, warned) ",
         );
         query.push_values(rows, |mut values, row| {
             values
@@ -191,12 +194,14 @@ async fn upsert_rows(
                 .push_bind(row.state.series_master_id.as_ref().map(ProviderEventId::as_str))
                 .push_bind(row.state.fingerprint.as_str())
                 .push_bind(row.state.updated_us)
-                .push_bind(row.body.as_str());
+                .push_bind(row.body.as_str())
+                .push_bind(row.warned);
         });
         query.push(
             " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
              kind = excluded.kind, series_master_id = excluded.series_master_id, \
-             fingerprint = excluded.fingerprint, updated_at = excluded.updated_at, body = excluded.body",
+             fingerprint = excluded.fingerprint, updated_at = excluded.updated_at, body = excluded.body, \
+             warned = excluded.warned",
         );
         query.build().execute(&mut *connection).await.map_err(failed("write events"))?;
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
+use evercal_domain::zones::{self, ZoneDataVersion};
 use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 use sqlx::QueryBuilder;
 
@@ -12,11 +12,11 @@ use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revis
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
-use crate::sql::{from_json, micros, page_of, readable, rows_to_fetch, to_json};
+use crate::sql::{corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
 use crate::types::{
-    Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
-    ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
+    Cursor, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence,
+    StaleItem, StoredItem, SyncPosition, SyncRun, WindowNow,
 };
 
 /// Ids in one `IN (…)` list.
@@ -38,6 +38,7 @@ impl Mirror for Backend {
             .bind(calendar.to_string())
             .bind(expected_revision)
             .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
+            .bind(zones::version().as_str())
             .fetch_optional(&self.write)
             .await
             .map_err(failed("begin a full pass"))?;
@@ -105,25 +106,47 @@ impl Mirror for Backend {
         &self,
         calendar: CalendarId,
         expected_revision: i64,
-        occurrences: &[OwnerOccurrences],
-        window_end: Option<DateTime<Utc>>,
+        expanded: &Expanded<'_>,
     ) -> Result<i64, StoreError> {
         let id = calendar.to_string();
+        let zone_data = expanded.zone_data.as_str();
         let mut transaction = self.begin().await?;
-        let claimed = commit::claim_revision(&mut transaction, &id, expected_revision, None).await?;
+        let claimed = commit::claim_revision(&mut transaction, &id, expected_revision, None, zone_data).await?;
         let mut touched = Touched::default();
-        reading::replace(&mut transaction, &id, occurrences, &mut touched).await?;
+        reading::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
         revisions::note(&mut transaction, &id, claimed.last_shown, &touched.into_spans()).await?;
-        if let Some(window_end) = window_end {
-            sqlx::query(sql::SET_WINDOW_END)
-                .bind(&id)
-                .bind(micros(window_end))
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("set the window's end"))?;
+        let window = match expanded.window {
+            WindowNow::Same => None,
+            WindowNow::Unknown => Some(sqlx::query(sql::FORGET_WINDOW).bind(&id)),
+            WindowNow::Until(end) => Some(sqlx::query(sql::SET_WINDOW).bind(&id).bind(micros(end)).bind(zone_data)),
+        };
+        if let Some(window) = window {
+            window.execute(&mut *transaction).await.map_err(failed("set the window"))?;
         }
         transaction.commit().await.map_err(failed("replace occurrences"))?;
         Ok(claimed.revision)
+    }
+
+    async fn by_older_zone_data(
+        &self,
+        version: &ZoneDataVersion,
+        after: Option<&(CalendarId, ZoneDataVersion)>,
+        limit: u32,
+    ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError> {
+        let (id, zone_data) = after.map(|(id, version)| (id.to_string(), version.as_str())).unwrap_or_default();
+        let rows: Vec<(String, String)> = sqlx::query_as(sql::BY_OLDER_ZONE_DATA)
+            .bind(version.as_str())
+            .bind(zone_data)
+            .bind(id)
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list calendars by zone data"))?;
+        let read = |(id, zone_data): (String, String)| {
+            let zone_data = ZoneDataVersion::read(&zone_data).ok_or_else(|| corrupt("calendars.zone_data"))?;
+            Ok((parsed(&id, "calendars.id")?, zone_data))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     async fn occurrences(
@@ -182,6 +205,16 @@ impl Mirror for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("read the quarantine"))?;
+        Ok(readable(rows))
+    }
+
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredItem>, StoreError> {
+        let rows: Vec<ItemRow> = sqlx::query_as(sql::WARNED)
+            .bind(calendar.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("read warnings"))?;
         Ok(readable(rows))
     }
 

@@ -1,11 +1,11 @@
 //! Calendars and the states of their subscriptions.
 
 use evercal_domain::{AccountId, CalendarId, CalendarState, RemoteCalendar};
-use evercal_storage::{PageRequest, StateRecord, StoreErrorKind};
+use evercal_storage::{Expanded, PageRequest, StateRecord, StoreErrorKind, WindowNow};
 
 use super::Database;
 use super::fixtures::{
-    Seeded, add_account, add_calendar, add_tenant, all_pages, at, first, remote_calendar, seeded, single,
+    Seeded, add_account, add_calendar, add_tenant, all_pages, at, first, remote_calendar, seeded, single, zone_data,
 };
 
 pub fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
@@ -124,5 +124,6 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.take_over_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
-    assert_eq!(store.replace_occurrences(unknown, 0, &[], None).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    let expanded = Expanded { occurrences: &[], zone_data: &zone_data(), window: WindowNow::Same };
+    assert_eq!(store.replace_occurrences(unknown, 0, &expanded).await.unwrap_err().kind, StoreErrorKind::NotFound);
 }

@@ -11,7 +11,7 @@ use evercal_storage::{
 use super::Database;
 use super::fixtures::{
     add_calendar, at, cancelled, deleted, event, exception, finish, first, id, instant, occurrence, occurrences_of,
-    ready, seeded, single, unreadable, window,
+    ready, seeded, single, unreadable, window, zone_data,
 };
 
 pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database) {
@@ -29,6 +29,7 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
         items: &[single("s1", "a"), cancelled("m1_1", "m1")],
         occurrences: &[],
         window: window(),
+        zone_data: &zone_data(),
         cursor: &cursor,
         finish: None,
         at: at(1),
@@ -54,6 +55,7 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
             items: &[single("s2", "zombie"), deleted("s1")],
             occurrences: &[occurrences_of("s2", vec![occurrence("s2", instant(0), instant(30))])],
             window: window(),
+            zone_data: &zone_data(),
             cursor: &Cursor::Start,
             finish: Some(finish(true, at(5))),
             at: at(1),
@@ -82,6 +84,7 @@ pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one
         items: &[single("s1", "a")],
         occurrences: &[],
         window: window(),
+        zone_data: &zone_data(),
         cursor: &Cursor::Full { page: Some("page 2".into()), since_ms: 5 },
         finish: None,
         at: at(1),
@@ -256,6 +259,7 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
         items: &items,
         occurrences: &[],
         window: window(),
+        zone_data: &zone_data(),
         cursor: &ready(),
         finish: None,
         at: at(2),

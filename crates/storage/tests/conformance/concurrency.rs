@@ -7,7 +7,9 @@ use futures::future::join_all;
 
 use super::Database;
 use super::accounts::attempt;
-use super::fixtures::{add_tenant, at, ready, refresh_token, remote_calendar, seeded, single, tokens, window};
+use super::fixtures::{
+    add_tenant, at, ready, refresh_token, remote_calendar, seeded, single, tokens, window, zone_data,
+};
 
 pub async fn two_stores_on_one_database_see_each_other(database: &Database) {
     let seeded = seeded(database).await;
@@ -42,6 +44,7 @@ pub async fn of_two_commits_on_one_revision_exactly_one_wins(database: &Database
                     items: &items,
                     occurrences: &[],
                     window: window(),
+                    zone_data: &zone_data(),
                     cursor: &cursor,
                     finish: None,
                     at: at(1),

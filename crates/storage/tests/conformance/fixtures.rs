@@ -10,11 +10,11 @@ use evercal_domain::tenant::Tenant;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventStatus, EventTime,
     PendingConsent, PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem,
-    SeriesPosition, TenantId, Via,
+    SeriesPosition, TenantId, Via, Zone,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, Settlement, Store, StoreError, StoredItem,
+    PassFinish, SeriesRows, Settlement, Store, StoreError, StoredItem,
 };
 
 use super::Database;
@@ -123,7 +123,7 @@ pub fn id(text: &str) -> ProviderEventId {
 }
 
 pub fn instant(minutes: i64) -> EventTime {
-    EventTime::Instant { at: at(minutes), zone: Some(chrono_tz::Europe::Berlin) }
+    EventTime::Instant { at: at(minutes), zone: evercal_domain::Zone::of_iana("Europe/Berlin") }
 }
 
 pub fn date(text: &str) -> EventTime {
@@ -153,6 +153,7 @@ pub fn event(provider_id: &str, title: &str) -> Event {
         conference: None,
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
+        warnings: vec![],
     }
 }
 
@@ -204,7 +205,13 @@ pub fn window() -> OccurrenceRange {
 pub fn days(from: i64, to: i64) -> OccurrenceRange {
     let midnight = |day| at(-8 * 60) + Duration::days(day);
     let (from, to) = (midnight(from), midnight(to));
-    OccurrenceRange { from, to, from_date: from.date_naive(), to_date: to.date_naive() }
+    let (from_date, to_date, zone) = (from.date_naive(), to.date_naive(), Zone::UTC);
+    OccurrenceRange { from, to, from_date, to_date, zone, series: SeriesRows::All }
+}
+
+/// The zone data in use.
+pub fn zone_data() -> evercal_domain::zones::ZoneDataVersion {
+    evercal_domain::zones::version()
 }
 
 pub fn ready() -> Cursor {
@@ -264,6 +271,7 @@ impl Seeded {
             items,
             occurrences,
             window: window(),
+            zone_data: &zone_data(),
             cursor: &cursor,
             finish,
             at: at(1),

@@ -185,6 +185,10 @@ macro_rules! conformance_tests {
                 an_occurrence_without_its_source_is_not_read,
                 paging_has_no_duplicate_and_no_gap_at_page_edges,
                 a_page_goes_on_where_the_last_one_ended_after_a_write_in_between,
+                all_day_ones_come_first_on_their_local_day_in_every_zone,
+                what_began_long_before_a_range_is_found_however_long_it_is,
+                of_series_only_the_window_is_read_where_that_is_asked_for,
+                the_oldest_zone_data_of_a_calendar_are_known_until_all_is_made_anew,
             }
             revisions {
                 a_commit_that_changes_nothing_for_readers_leaves_no_revision,

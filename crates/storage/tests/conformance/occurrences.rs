@@ -2,20 +2,22 @@
 
 use chrono::Duration;
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, EventTime};
-use evercal_storage::{OccurrenceRange, PageRequest, ReadOccurrence};
+use evercal_domain::zones::ZoneDataVersion;
+use evercal_domain::{Event, EventTime, Zone};
+use evercal_storage::{Expanded, OccurrenceRange, PageRequest, ReadOccurrence, SeriesRows, WindowNow};
 
 use super::Database;
 use super::fixtures::{
     Seeded, all_pages, at, date, event, exception, first, id, instant, master, occurrence, occurrences_of, seeded,
-    single,
+    single, zone_data,
 };
 
 /// A range in minutes after the beginning of the tests' time, with the dates that it covers in UTC.
 pub fn range(from: i64, to: i64) -> OccurrenceRange {
     let (from, to) = (at(from), at(to));
     let to_date = (to - Duration::microseconds(1)).date_naive().succ_opt().unwrap();
-    OccurrenceRange { from, to, from_date: from.date_naive(), to_date }
+    let (zone, series) = (Zone::UTC, SeriesRows::All);
+    OccurrenceRange { from, to, from_date: from.date_naive(), to_date, zone, series }
 }
 
 async fn starts(seeded: &Seeded, range: &OccurrenceRange) -> Vec<String> {
@@ -104,15 +106,19 @@ pub async fn replacing_outside_of_a_pass_needs_the_revision_and_moves_the_window
     seeded.commit(&[single("s1", "a")]).await;
     let before = seeded.store.sync_position(seeded.calendar).await.unwrap();
     let given = [occurrences_of("s1", vec![occurrence("s1", instant(0), instant(30))])];
-    let replace =
-        |revision, window_end| seeded.store.replace_occurrences(seeded.calendar, revision, &given, window_end);
-    let revision = replace(before.revision, None).await.unwrap();
+    let replace = async |revision, window| {
+        let expanded = Expanded { occurrences: &given, zone_data: &zone_data(), window };
+        seeded.store.replace_occurrences(seeded.calendar, revision, &expanded).await
+    };
+    let revision = replace(before.revision, WindowNow::Same).await.unwrap();
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
     assert_eq!((position.revision, position.window_end), (revision, None));
     assert_eq!(position.cursor, before.cursor);
-    assert!(replace(before.revision, Some(at(5))).await.unwrap_err().is_conflict());
-    replace(revision, Some(at(9))).await.unwrap();
+    assert!(replace(before.revision, WindowNow::Until(at(5))).await.unwrap_err().is_conflict());
+    let revision = replace(revision, WindowNow::Until(at(9))).await.unwrap();
     assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap().window_end, Some(at(9)));
+    replace(revision, WindowNow::Unknown).await.unwrap();
+    assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap().window_end, None);
     assert_eq!(starts(&seeded, &range(0, 60)).await.len(), 1);
 }
 
@@ -179,4 +185,107 @@ pub async fn a_page_goes_on_where_the_last_one_ended_after_a_write_in_between(da
     let mut seen: Vec<_> = head.items.iter().chain(&rest.items).map(key).collect();
     seen.dedup();
     assert_eq!(seen.len(), total);
+}
+
+/// A range of a day in a zone, with the dates that it covers there.
+fn day_in(zone: &str, day: &str) -> OccurrenceRange {
+    let zone: Zone = zone.parse().unwrap();
+    let from_date: chrono::NaiveDate = day.parse().unwrap();
+    let to_date = from_date.succ_opt().unwrap();
+    let begins = |date: chrono::NaiveDate| zone.instant_of(date.and_hms_opt(0, 0, 0).unwrap());
+    OccurrenceRange { from: begins(from_date), to: begins(to_date), from_date, to_date, zone, series: SeriesRows::All }
+}
+
+pub async fn all_day_ones_come_first_on_their_local_day_in_every_zone(database: &Database) {
+    let seeded = seeded(database).await;
+    for (zone, before, first) in [
+        ("Pacific/Kiritimati", "2026-06-09T09:30:00Z", "2026-06-09T10:00:00Z"),
+        ("Europe/Berlin", "2026-06-09T21:30:00Z", "2026-06-09T22:00:00Z"),
+        ("America/Los_Angeles", "2026-06-10T06:30:00Z", "2026-06-10T07:00:00Z"),
+        ("Pacific/Pago_Pago", "2026-06-10T10:30:00Z", "2026-06-10T11:00:00Z"),
+    ] {
+        let at = |text: &str| EventTime::Instant { at: text.parse().unwrap(), zone: None };
+        // The one before begins on the day before, and goes on.
+        let times = [
+            (at(first), at("2026-06-11T12:00:00Z")),
+            (at(before), at("2026-06-11T12:00:00Z")),
+            (date("2026-06-10"), date("2026-06-11")),
+            (date("2026-06-09"), date("2026-06-12")),
+        ];
+        with_single_occurrences(&seeded, &times).await;
+        let range = day_in(zone, "2026-06-10");
+        let keys = [times[3].0, times[1].0, times[2].0, times[0].0].map(|time| time.key());
+        assert_eq!(starts(&seeded, &range).await, keys, "{zone}");
+        let read = async |page: PageRequest| seeded.store.occurrences(seeded.calendar, &range, &page).await.unwrap();
+        let paged: Vec<String> = all_pages(1, read).await.iter().map(|read| read.occurrence.start.key()).collect();
+        assert_eq!(paged, keys, "{zone}, one by one");
+    }
+}
+
+pub async fn what_began_long_before_a_range_is_found_however_long_it_is(database: &Database) {
+    let seeded = seeded(database).await;
+    let hours = [1, 23, 24, 25, 8 * 24, 8 * 24 + 1, 64 * 24, 64 * 24 + 1, 512 * 24, 512 * 24 + 1, 30 * 365 * 24];
+    let mut times: Vec<(EventTime, EventTime)> = Vec::new();
+    for length in hours {
+        // Each of them ends a minute after the range has begun, or when it begins.
+        times.push((instant(1 - length * 60), instant(1)));
+        times.push((instant(-length * 60), instant(0)));
+        if length % 24 == 0 {
+            let first = at(0).date_naive() - Duration::days(length / 24 - 1);
+            times.push((EventTime::Date { date: first }, date("2026-03-03")));
+        }
+    }
+    with_single_occurrences(&seeded, &times).await;
+    let found = starts(&seeded, &range(0, 60)).await;
+    let dates = hours.iter().filter(|length| *length % 24 == 0).count();
+    assert_eq!(found.len(), hours.len() + dates, "{found:?}");
+}
+
+pub async fn of_series_only_the_window_is_read_where_that_is_asked_for(database: &Database) {
+    let seeded = seeded(database).await;
+    let items = [master("m1", "a"), single("s1", "a"), exception("m2_1", "m2", "without its master")];
+    let of = |owner: &str, source: &str| {
+        occurrences_of(
+            owner,
+            (0..6).map(|hour| occurrence(source, instant(60 * hour), instant(60 * hour + 30))).collect(),
+        )
+    };
+    seeded.try_commit(&items, &[of("m1", "m1"), of("s1", "s1"), of("m2", "m2_1")], None).await.unwrap();
+    let series = SeriesRows::StartingWithin { from: at(60), to: at(180) };
+    let range = OccurrenceRange { series, ..range(0, 360) };
+    let read = async |page: PageRequest| seeded.store.occurrences(seeded.calendar, &range, &page).await.unwrap();
+    for limit in [2, 500] {
+        let found = all_pages(limit, read).await;
+        let count = |id: &str| found.iter().filter(|read| read.occurrence.source_id.as_str() == id).count();
+        assert_eq!((count("m1"), count("s1"), count("m2_1")), (2, 6, 6));
+    }
+}
+
+pub async fn the_oldest_zone_data_of_a_calendar_are_known_until_all_is_made_anew(database: &Database) {
+    let seeded = seeded(database).await;
+    let version = |text: &str| ZoneDataVersion::read(text).unwrap();
+    let (old, now) = (version("2020a"), zone_data());
+    let position = async || seeded.store.sync_position(seeded.calendar).await.unwrap();
+    let listed = async |version: &ZoneDataVersion| seeded.store.by_older_zone_data(version, None, 10).await.unwrap();
+    assert_eq!(position().await.zone_data, None);
+    seeded.full_pass(&[master("m1", "a")]).await;
+    assert_eq!(position().await.zone_data.as_ref(), Some(&now));
+    assert_eq!(listed(&now).await, []);
+
+    let replace = async |zone_data: &ZoneDataVersion, window| {
+        let expanded = Expanded { occurrences: &[], zone_data, window };
+        let revision = position().await.revision;
+        seeded.store.replace_occurrences(seeded.calendar, revision, &expanded).await.unwrap();
+        position().await.zone_data.unwrap()
+    };
+    // A process with older data made some of them.
+    assert_eq!(replace(&old, WindowNow::Same).await, old);
+    assert_eq!(listed(&now).await, [(seeded.calendar, old.clone())]);
+    assert_eq!(listed(&old).await, []);
+    let after = Some(&(seeded.calendar, old.clone()));
+    assert_eq!(seeded.store.by_older_zone_data(&now, after, 10).await.unwrap(), []);
+    // Some of them by newer ones do not make it newer.
+    assert_eq!(replace(&now, WindowNow::Same).await, old);
+    assert_eq!(replace(&now, WindowNow::Until(at(0))).await, now);
+    assert_eq!(listed(&now).await, []);
 }

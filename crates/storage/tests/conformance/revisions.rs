@@ -2,7 +2,7 @@
 
 use evercal_domain::event::Occurrence;
 use evercal_domain::{Event, EventTime, RemoteItem};
-use evercal_storage::{OccurrenceRange, OwnerOccurrences};
+use evercal_storage::{Expanded, OccurrenceRange, OwnerOccurrences, WindowNow};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::Database;
 use super::fixtures::{
     Seeded, add_calendar, at, cancelled, date, days, deleted, event, exception, finish, first, id, instant, master,
-    occurrence, occurrences_of, seeded, single, unreadable,
+    occurrence, occurrences_of, seeded, single, unreadable, zone_data,
 };
 
 const DAY: i64 = 24 * 60;
@@ -180,7 +180,9 @@ pub async fn a_window_that_rolls_touches_what_it_adds(database: &Database) {
     let before = revisions(&seeded, 5).await;
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
     let rolled = [occurrences_of("m1", by_rule(&[0, 1, 2, 3]))];
-    seeded.store.replace_occurrences(seeded.calendar, position.revision, &rolled, Some(at(4 * DAY))).await.unwrap();
+    let window = WindowNow::Until(at(4 * DAY));
+    let expanded = Expanded { occurrences: &rolled, zone_data: &zone_data(), window };
+    seeded.store.replace_occurrences(seeded.calendar, position.revision, &expanded).await.unwrap();
     assert_eq!(moved(&before, &revisions(&seeded, 5).await), [3]);
 }
 

@@ -1,6 +1,7 @@
 //! Rows that do not read back: damaged, or written by a newer version that knows more.
 
-use evercal_storage::{OccurrenceRange, StoredBody, StoredItem};
+use evercal_domain::Zone;
+use evercal_storage::{OccurrenceRange, SeriesRows, StoredBody, StoredItem};
 
 use super::Database;
 use super::fixtures::{
@@ -20,7 +21,14 @@ pub async fn an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_
     let occurrences =
         ["broken", "whole"].map(|owner| occurrences_of(owner, vec![occurrence(owner, instant(0), instant(30))]));
     let date = at(0).date_naive();
-    let range = OccurrenceRange { from: at(-60), to: at(60), from_date: date, to_date: date };
+    let range = OccurrenceRange {
+        from: at(-60),
+        to: at(60),
+        from_date: date,
+        to_date: date,
+        zone: Zone::UTC,
+        series: SeriesRows::All,
+    };
     let read = async || {
         let read = seeded.store.occurrences(seeded.calendar, &range, &first(10)).await.unwrap();
         read.items.into_iter().map(|item| item.occurrence.source_id).collect::<Vec<_>>()

@@ -1,9 +1,8 @@
 //! Single entries: what each becomes, and that nothing spoils anything else.
 
-use chrono_tz::Tz;
-use evercal_domain::event::{Attendee, Conference, ConferenceKind, Person, Response};
+use evercal_domain::event::{Attendee, Conference, ConferenceKind, EventWarning, Person, Response};
 use evercal_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_PAGE};
-use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition};
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -38,7 +37,11 @@ fn understood(event: &Value) -> Event {
     }
 }
 
-fn at(instant: &str, zone: Option<Tz>) -> EventTime {
+fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
+}
+
+fn at(instant: &str, zone: Option<Zone>) -> EventTime {
     EventTime::Instant { at: instant.parse().unwrap(), zone }
 }
 
@@ -125,7 +128,7 @@ fn a_whole_page_is_understood_without_loss() {
         panic!("{} items", page.items.len());
     };
 
-    let zurich = Some(Tz::Europe__Zurich);
+    let zurich = Some(zone("Europe/Zurich"));
     let ada = Person { email: Some("ada@example.com".into()), name: Some("Ada".into()), is_self: true };
     let expected = Event {
         provider_id: ProviderEventId::new("7kl2m0stand"),
@@ -165,6 +168,7 @@ fn a_whole_page_is_understood_without_loss() {
         }),
         created_at: Some("2026-02-20T12:00:00Z".parse().unwrap()),
         updated_at: Some("2026-02-21T12:00:47.123Z".parse().unwrap()),
+        warnings: vec![],
     };
     assert_eq!(master, &RemoteItem::Event(Box::new(expected)));
 
@@ -194,24 +198,64 @@ fn starts_and_ends_are_read_in_each_form() {
     let utc = |zone| at("2026-06-01T08:00:00Z", zone);
     let table = [
         (json!({"dateTime": "2026-06-01T10:00:00+02:00"}), utc(None)),
-        (json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Europe/Berlin"}), utc(Some(Tz::Europe__Berlin))),
+        (json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Europe/Berlin"}), utc(Some(zone("Europe/Berlin")))),
         (json!({"dateTime": "2026-06-01T08:00:00.000Z", "timeZone": "Mars/Olympus"}), utc(None)),
-        (json!({"dateTime": "2026-06-01T10:00:00", "timeZone": "Europe/Berlin"}), utc(Some(Tz::Europe__Berlin))),
+        (json!({"dateTime": "2026-06-01T10:00:00", "timeZone": "Europe/Berlin"}), utc(Some(zone("Europe/Berlin")))),
+        (json!({"dateTime": "2026-06-01T10:00:00", "timeZone": "GMT+02:00"}), utc(Some(zone("+02:00")))),
+        (json!({"dateTime": "2026-06-01T03:00:00", "timeZone": "UTC-5"}), utc(Some(zone("-05:00")))),
+        (json!({"dateTime": "2026-06-01T05:00:00", "timeZone": "Etc/GMT+3"}), utc(Some(zone("Etc/GMT+3")))),
         (json!({"date": "2026-06-01"}), date("2026-06-01")),
         (json!({"date": "2026-06-01", "dateTime": null}), date("2026-06-01")),
     ];
     for (time, expected) in table {
         let event = event_with(json!({"start": time, "end": time}));
         let event = understood(&event);
-        assert_eq!((event.start, event.end), (expected, expected), "{time}");
+        assert_eq!(event.start, expected, "{time}");
     }
+}
+
+#[test]
+fn an_all_day_event_that_ends_where_it_starts_lasts_its_day() {
+    let day = |end: &str| understood(&event_with(json!({"start": {"date": "2026-06-01"}, "end": {"date": end}}))).end;
+    assert_eq!(day("2026-06-01"), date("2026-06-02"));
+    assert_eq!(day("2026-06-03"), date("2026-06-03"));
+}
+
+#[test]
+fn no_stamp_leaves_the_years_that_four_digits_hold_in_every_zone() {
+    // Google's own, of events that were imported.
+    let event =
+        understood(&event_with(json!({"created": "0000-12-29T00:00:00.000Z", "updated": "9999-12-31T23:59:59Z"})));
+    assert_eq!((event.created_at, event.updated_at), (None, None));
+    // "For ever", as some programs write it.
+    let end = |start: Value, end: Value| understood(&event_with(json!({"start": start, "end": end}))).end;
+    assert_eq!(end(json!({"date": "2026-06-01"}), json!({"date": "9999-12-31"})), date("9998-12-31"));
+    let instant = end(json!({"dateTime": "2026-06-01T10:00:00Z"}), json!({"dateTime": "9999-12-31T23:59:59-12:00"}));
+    assert_eq!(instant, at("9998-12-31T00:00:00Z", None));
+    for start in
+        [json!({"date": "0000-12-31"}), json!({"date": "9999-01-01"}), json!({"dateTime": "0000-12-31T10:00:00Z"})]
+    {
+        let RemoteItem::Unreadable { reason, .. } = item(&event_with(json!({"start": start, "end": start}))) else {
+            panic!("{start}")
+        };
+        assert!(reason.contains("years 1 to 9998"), "{reason}");
+    }
+}
+
+#[test]
+fn a_series_in_a_zone_that_nobody_knows_says_so() {
+    let time = json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Mars/Olympus"});
+    let with =
+        |lines: Value| understood(&event_with(json!({"start": time, "end": time, "recurrence": lines}))).warnings;
+    assert_eq!(with(json!(["RRULE:FREQ=DAILY"])), [EventWarning::UnknownZone]);
+    assert_eq!(with(json!([])), []);
 }
 
 #[test]
 fn a_wall_clock_time_that_happens_twice_is_the_earlier_one() {
     let time = json!({"dateTime": "2026-10-25T02:30:00", "timeZone": "Europe/Berlin"});
     let event = understood(&event_with(json!({"start": time, "end": time})));
-    assert_eq!(event.start, at("2026-10-25T00:30:00Z", Some(Tz::Europe__Berlin)));
+    assert_eq!(event.start, at("2026-10-25T00:30:00Z", Some(zone("Europe/Berlin"))));
 }
 
 #[test]
@@ -263,7 +307,7 @@ fn a_cancelled_entry_without_its_place_in_a_series_is_a_deletion() {
 /// As free/busy readers are given them.
 #[test]
 fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_starts() {
-    let berlin = Some(Tz::Europe__Berlin);
+    let berlin = Some(zone("Europe/Berlin"));
     let start = json!({"dateTime": "2030-06-01T10:00:00+02:00", "timeZone": "Europe/Berlin"});
     let end = json!({"dateTime": "2030-06-01T11:00:00+02:00", "timeZone": "Europe/Berlin"});
     for (id, place) in [

@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
-use evercal_domain::{Event, EventTime};
+use evercal_domain::{Event, EventTime, Zone};
 
 use super::random::Random;
-use crate::support::{master, time_in};
+use crate::support::{master, time_in, zone};
 
 /// Numbers at the edges of what fields and types hold.
 const NUMBERS: [&str; 18] = [
@@ -73,15 +72,16 @@ pub fn hostile_master(random: &mut Random, near: DateTime<Utc>) -> Event {
     let start = near - TimeDelta::hours(hours - 200);
     let length = TimeDelta::minutes(i64::try_from(random.below(3_000)).unwrap());
     let (start, end) = match random.below(12) {
-        0 => {
-            (EventTime::Instant { at: DateTime::<Utc>::MIN_UTC, zone: None }, time_in(Tz::UTC, "9999-12-31T23:59:59Z"))
-        }
+        0 => (
+            EventTime::Instant { at: DateTime::<Utc>::MIN_UTC, zone: None },
+            time_in(Zone::UTC, "9999-12-31T23:59:59Z"),
+        ),
         1..5 => {
             let date = start.date_naive();
             (EventTime::Date { date }, EventTime::Date { date: date + TimeDelta::days(length.num_days()) })
         }
         _ => {
-            let zone = random.pick(&[None, Some(Tz::Europe__Berlin), Some(Tz::America__St_Johns)]);
+            let zone = random.pick(&[None, Some(zone("Europe/Berlin")), Some(zone("America/St_Johns"))]);
             (EventTime::Instant { at: start, zone }, EventTime::Instant { at: start + length, zone })
         }
     };

@@ -13,11 +13,10 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use evercal_domain::{Event, event::Occurrence, limits::OCCURRENCES_PER_SERIES_MAX};
 use evercal_recurrence::{CalendarObject, ExpandError, Series, Window, expand_series};
 
-use crate::support::{exception, expand_read, instant, position, time};
+use crate::support::{exception, expand_read, instant, position, time, zone};
 use input::{hostile_master, hostile_object};
 use random::Random;
 
@@ -91,7 +90,7 @@ fn expand_lines(random: &mut Random, failing: &mut Failing) {
         master: &master,
         exceptions: if has_changes { vec![&changed] } else { vec![] },
         cancelled: if has_changes { vec![&cancelled] } else { vec![] },
-        calendar_zone: random.pick(&[None, Some(Tz::Australia__Lord_Howe)]),
+        calendar_zone: random.pick(&[None, Some(zone("Australia/Lord_Howe"))]),
     };
     let found = expand_series(&series, &window);
     failing.is_accepted = found.is_ok();
@@ -102,7 +101,7 @@ fn expand_text(random: &mut Random, failing: &mut Failing) {
     let window = short_window(random);
     let text = hostile_object(random);
     failing.input = format!("{window:?}\n{text}");
-    let zone = random.pick(&[None, Some(Tz::Europe__Berlin)]);
+    let zone = random.pick(&[None, Some(zone("Europe/Berlin"))]);
     let found = match CalendarObject::read(&text, zone) {
         Ok(object) => {
             let lines: usize = object.events.iter().flat_map(|event| &event.recurrence).map(String::len).sum();

@@ -1,11 +1,12 @@
 //! Series by hand.
 
 use super::*;
-use chrono_tz::Europe::Berlin;
+
+const BERLIN: Zone = Zone::BERLIN;
 
 fn series(start: &Value, end: &Value, recurrence: &[&str]) -> Series {
     let master = json!({"id": "m", "start": start, "end": end, "recurrence": recurrence});
-    Series::parse(master.as_object().unwrap(), Berlin).unwrap()
+    Series::parse(master.as_object().unwrap(), BERLIN).unwrap()
 }
 
 fn timed(recurrence: &[&str]) -> Series {
@@ -51,7 +52,7 @@ fn an_all_day_series_has_dates() {
         series(&json!({"date": "2026-02-01"}), &json!({"date": "2026-02-03"}), &["RRULE:FREQ=MONTHLY;UNTIL=20260401"]);
     assert_eq!(suffixes(&yearly), ["20260201", "20260301", "20260401"]);
     let second = yearly.find("20260301").unwrap();
-    assert_eq!(second.end.to_value(Berlin), json!({"date": "2026-03-03"}));
+    assert_eq!(second.end.to_value(BERLIN), json!({"date": "2026-03-03"}));
     assert_eq!(yearly.find("20260302"), None);
 }
 
@@ -83,7 +84,7 @@ fn an_occurrence_lasts_as_long_as_the_first_one_and_its_end_keeps_its_own_zone()
     // Five hours, also in the night in which the clocks go forward.
     let second = night.occurrence("2026-03-28T23:30:00".parse().unwrap());
     let end = json!({"dateTime": "2026-03-29T05:30:00+02:00", "timeZone": "Europe/London"});
-    assert_eq!(second.end.to_value(Berlin), end);
+    assert_eq!(second.end.to_value(BERLIN), end);
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_rule_that_is_not_legal_is_refused() {
             "start": {"date": "2026-02-01"}, "end": {"date": "2026-02-02"},
             "recurrence": [format!("RRULE:{rule}")],
         });
-        assert!(Series::parse(master.as_object().unwrap(), Berlin).is_err(), "{rule}");
+        assert!(Series::parse(master.as_object().unwrap(), BERLIN).is_err(), "{rule}");
     }
 }
 

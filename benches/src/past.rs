@@ -1,0 +1,148 @@
+//! Reads of a month of a calendar with a long past, beside one with a short one: a read must not pay for the past.
+
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence};
+use evercal_domain::{CalendarId, Clock as _, ProviderEventId, RemoteItem, SystemClock, Zone, zones};
+use evercal_storage::{OccurrenceRange, OwnerOccurrences, PageCommit, SeriesRows, Store};
+
+use crate::effort::Effort;
+use crate::fixture::Fixture;
+use crate::load;
+use crate::progress::say;
+use crate::report::{Bar, Row, median, percentile};
+
+/// Events before the month that is read.
+const SHORT_PAST: i64 = 1_000;
+const LONG_PAST: i64 = 100_000;
+/// Events of the month.
+const EVENTS: i64 = 100;
+/// Events in one commit.
+const EVENTS_PER_COMMIT: usize = 2_000;
+/// Commits that a sync may get ahead of.
+const ATTEMPTS_MAX: u32 = 10;
+const READS: usize = 200;
+
+pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
+    let installation = &fixture.installation;
+    let [short, long, ..] = fixture.calendars.as_slice() else { anyhow::bail!("two calendars are needed") };
+    let from = SystemClock.now();
+    for (calendar, past) in [(short, SHORT_PAST), (long, LONG_PAST)] {
+        say(format!("reads of a month: writing {past} older events"));
+        let events: Vec<Event> = (-past..EVENTS).map(|number| event(number, from)).collect();
+        for events in events.chunks(EVENTS_PER_COMMIT) {
+            write(&*installation.store, calendar.id, events).await?;
+        }
+    }
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    for run in 1..=effort.runs {
+        say(format!("reads of a month beside a long past: run {run} of {}", effort.runs));
+        // In turns, so that both see the same machine.
+        let (mut with_long, mut with_short) = (Vec::new(), Vec::new());
+        let requests = [request(fixture, short.id, from).await?, request(fixture, long.id, from).await?];
+        for _ in 0..READS {
+            for (request, taken) in requests.iter().zip([&mut with_short, &mut with_long]) {
+                let request = Arc::clone(request);
+                let answered = load::send(installation.gateway, 1, 1, move |_| Arc::clone(&request)).await?;
+                ensure!(answered.refused == 0, "a read was refused");
+                taken.push(answered.taken.as_secs_f64() * 1_000.0);
+            }
+        }
+        ours.push(percentile(&with_long, 50));
+        others.push(percentile(&with_short, 50));
+    }
+    let name = "read of a month with 100,000 older events, beside one with 1,000, p50";
+    Ok(vec![Row::compared(name, "ms", median(&ours), median(&others)).bar(Bar::RatioAtMost(1.3))])
+}
+
+/// Every hour and a half, so that those before reach back for years; some last long.
+fn event(number: i64, from: DateTime<Utc>) -> Event {
+    let start = from + TimeDelta::minutes(90 * number + 1);
+    let hours = if number % 1_000 == 0 { 24 * 30 } else { 1 };
+    let time = |at| EventTime::Instant { at, zone: None };
+    Event {
+        provider_id: ProviderEventId::new(format!("past{}", number + LONG_PAST)),
+        ical_uid: None,
+        etag: None,
+        status: EventStatus::Confirmed,
+        title: Some(format!("event {number}")),
+        description: None,
+        location: None,
+        start: time(start),
+        end: time(start + TimeDelta::hours(hours)),
+        recurrence: vec![],
+        series: None,
+        busy: true,
+        private: false,
+        event_type: None,
+        conference: None,
+        organizer: None,
+        attendees: vec![],
+        link: None,
+        created_at: None,
+        updated_at: None,
+        warnings: vec![],
+    }
+}
+
+/// Writes events into a mirror as a sync would.
+async fn write(store: &dyn Store, calendar: CalendarId, events: &[Event]) -> anyhow::Result<()> {
+    let items: Vec<RemoteItem> = events.iter().map(|event| RemoteItem::Event(Box::new(event.clone()))).collect();
+    let occurrence = |event: &Event| Occurrence {
+        source_id: event.provider_id.clone(),
+        series_id: None,
+        original_start: event.start,
+        start: event.start,
+        end: event.end,
+    };
+    let of =
+        |event: &Event| OwnerOccurrences { owner: event.provider_id.clone(), occurrences: vec![occurrence(event)] };
+    let occurrences: Vec<OwnerOccurrences> = events.iter().map(of).collect();
+    let now = SystemClock.now();
+    let (from_date, to_date) = (now.date_naive(), now.date_naive());
+    for _ in 0..ATTEMPTS_MAX {
+        let position = store.sync_position(calendar).await?;
+        let commit = PageCommit {
+            calendar_id: calendar,
+            expected_revision: position.revision,
+            generation: position.generation,
+            items: &items,
+            occurrences: &occurrences,
+            window: OccurrenceRange {
+                from: now,
+                to: now,
+                from_date,
+                to_date,
+                zone: Zone::UTC,
+                series: SeriesRows::All,
+            },
+            zone_data: &zones::version(),
+            cursor: &position.cursor,
+            finish: None,
+            at: now,
+        };
+        match store.commit_page(&commit).await {
+            Ok(_) => return Ok(()),
+            // A sync was there first.
+            Err(error) if error.is_conflict() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    anyhow::bail!("syncs were always first")
+}
+
+/// The month as a request, which answers the events that were written for it.
+async fn request(fixture: &Fixture, calendar: CalendarId, from: DateTime<Utc>) -> anyhow::Result<Arc<[u8]>> {
+    let installation = &fixture.installation;
+    let [from, to] = [from, from + TimeDelta::days(31)].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let path = format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500");
+    let body: serde_json::Value = serde_json::from_slice(&installation.answer(&path).await?.body)?;
+    let events = body["items"].as_array().context("no items")?.len();
+    ensure!(i64::try_from(events)? >= EVENTS, "{events} events are not those of the month");
+    let key = installation.api_key.expose();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\r\n", installation.gateway);
+    Ok(request.into_bytes().into())
+}

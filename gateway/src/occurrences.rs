@@ -1,0 +1,332 @@
+//! Reading occurrences at any range: from the store, and beyond the window that it keeps of series, by expanding these.
+//!
+//! What is stored of single events has no window. Of a series it has what overlaps the window, so that outside of it the
+//! occurrences of all series are computed here, from the same rows, and put among the stored ones in the order of reading.
+//! Not for: what an occurrence looks like (`routes/bodies.rs`), tags and cursors (`routes/events.rs`).
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
+use evercal_domain::event::Occurrence;
+use evercal_domain::limits::{EVENTS_PAGE_BYTES_MAX, SERIES_YEARS};
+use evercal_domain::zones::Clock;
+use evercal_domain::{Calendar, Event, EventTime, ProviderEventId, SeriesPosition, Zone};
+use evercal_recurrence::{ExpandError, Series, Steps, Window, expand_series_within};
+use evercal_storage::{
+    OccurrenceKey, OccurrenceRange, Page, PageRequest, ReadOccurrence, SeriesRows, Store, StoreError, StoreErrorKind,
+    StoredBody,
+};
+use tokio::sync::Semaphore;
+
+/// Series that one read expands; a calendar with more is read from the window alone.
+const SERIES_MAX: usize = 5_000;
+/// Their texts in bytes, so that a read stays small.
+const SERIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Masters read at a time.
+const MASTERS_PER_BATCH: u32 = 100;
+/// Times that one read may compute, of all series together: under a second.
+const STEPS_MAX: usize = 200_000;
+/// Computed occurrences that are kept before those go that the page cannot need.
+const KEPT_MAX: usize = 4_000;
+/// Reads that expand series at a time; the others wait.
+static EXPANDING: Semaphore = Semaphore::const_new(4);
+/// Days that are expanded first; a page is mostly full after them. Each further span is twice as long.
+const FIRST_SPAN: TimeDelta = TimeDelta::days(32);
+/// No zone is more than a day away from UTC.
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// A page, and the time for which it can be relied on to have everything.
+pub(crate) struct Answer {
+    pub page: Page<ReadOccurrence>,
+    pub complete_from: DateTime<Utc>,
+    pub complete_until: DateTime<Utc>,
+}
+
+/// Reads a page of a range. Several statements: the caller looks whether the mirror changed meanwhile, and reads again.
+pub(crate) async fn read(
+    store: &dyn Store,
+    calendar: &Calendar,
+    range: &OccurrenceRange,
+    page: &PageRequest,
+) -> Result<Answer, StoreError> {
+    let stored = store.sync_position(calendar.id).await?.window_end.map(Window::ending);
+    if stored.is_some_and(|stored| is_inside(range, &stored)) {
+        let range = OccurrenceRange { series: SeriesRows::All, ..*range };
+        let page = store.occurrences(calendar.id, &range, page).await?;
+        return Ok(Answer { page, complete_from: range.from, complete_until: range.to });
+    }
+    // Before the first pass has ended nothing is sure to be stored.
+    let stored = stored.unwrap_or(Window { start: range.from, end: range.from });
+    let series = SeriesRows::StartingWithin { from: stored.start, to: stored.end };
+    let range = OccurrenceRange { series, ..*range };
+    let rows = store.occurrences(calendar.id, &range, page).await?;
+    let asked = Asked {
+        range,
+        stored,
+        after: page.after.as_deref().map(OccurrenceKey::read).transpose()?,
+        before: rows.next.as_deref().map(OccurrenceKey::read).transpose()?,
+        limit: usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX),
+        calendar_zone: calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok()),
+    };
+    let all = load(store, calendar).await?;
+    // The semaphore is never closed.
+    let _place = EXPANDING.acquire().await.ok();
+    let cut_off = |_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off");
+    tokio::task::spawn_blocking(move || put_together(rows, &all, &asked)).await.map_err(cut_off)
+}
+
+/// Whether all occurrences of a range are among the stored ones. Dates are stored as if they were UTC's.
+fn is_inside(range: &OccurrenceRange, stored: &Window) -> bool {
+    let (from, to) = edges(range);
+    stored.contains(from, to)
+}
+
+/// The first and the last moment that the range touches, as instants and as dates of UTC.
+fn edges(range: &OccurrenceRange) -> (DateTime<Utc>, DateTime<Utc>) {
+    (range.from.min(midnight(range.from_date)), range.to.max(midnight(range.to_date)))
+}
+
+fn midnight(date: NaiveDate) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// What is to be computed.
+struct Asked {
+    range: OccurrenceRange,
+    /// The window in which the store has all occurrences of series.
+    stored: Window,
+    /// The last one of the page before.
+    after: Option<OccurrenceKey>,
+    /// The last one of the stored page, where more rows follow it.
+    before: Option<OccurrenceKey>,
+    limit: usize,
+    calendar_zone: Option<Zone>,
+}
+
+/// The series of a calendar.
+struct Loaded {
+    series: Vec<Whole>,
+    /// Whether these are all, and each of them whole.
+    is_all: bool,
+}
+
+/// A series with all that changes it.
+#[derive(Default)]
+struct Whole {
+    master: Option<Event>,
+    exceptions: Vec<Event>,
+    cancelled: Vec<SeriesPosition>,
+}
+
+async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded { series: Vec::new(), is_all: true };
+    let mut bytes = 0;
+    let mut after: Option<ProviderEventId> = None;
+    loop {
+        let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
+        let mut batch: BTreeMap<ProviderEventId, Whole> = BTreeMap::new();
+        for row in store.related_items(calendar.id, &masters).await? {
+            let owner = row.owner().clone();
+            let whole = batch.entry(owner).or_default();
+            match row.body {
+                StoredBody::Event(event) => {
+                    bytes += size(&event);
+                    if event.series.is_some() { whole.exceptions.push(*event) } else { whole.master = Some(*event) }
+                }
+                StoredBody::Cancelled(position) => whole.cancelled.push(position),
+                // A cancelled occurrence might come back otherwise; the master may be what cannot be read.
+                StoredBody::Unreadable { .. } => loaded.is_all = false,
+            }
+        }
+        loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some()));
+        if bytes > SERIES_BYTES_MAX || loaded.series.len() > SERIES_MAX {
+            return Ok(Loaded { series: Vec::new(), is_all: false });
+        }
+        if masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX) {
+            return Ok(loaded);
+        }
+        after = masters.last().cloned();
+    }
+}
+
+/// About as many bytes as an event takes.
+fn size(event: &Event) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let lines: usize = event.recurrence.iter().map(String::len).sum();
+    size_of::<Event>() + text(&event.title) + text(&event.description) + lines + event.attendees.len() * 200
+}
+
+/// The stored rows of a page and the computed ones between them.
+fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> Answer {
+    let clock = asked.range.zone.clock();
+    let (computed, is_whole) = compute(all, asked, &clock);
+    let (complete_from, complete_until) = complete(asked, is_whole && all.is_all);
+
+    let stored = rows.items.into_iter().map(|read| Piece::Stored(Box::new(read)));
+    let mut pieces: Vec<Piece> = stored.chain(computed.into_iter().map(Piece::Computed)).collect();
+    pieces.sort_by(|left, right| left.key().compare(right.key(), &clock));
+    let (mut items, mut bytes, mut next) = (Vec::new(), 0, rows.next);
+    for piece in pieces {
+        if items.len() >= asked.limit || bytes >= EVENTS_PAGE_BYTES_MAX {
+            next = items.last().map(|last: &ReadOccurrence| last.key.cursor());
+            break;
+        }
+        let read = piece.read();
+        bytes += size(&read.event);
+        items.push(read);
+    }
+    Answer { page: Page { items, next }, complete_from, complete_until }
+}
+
+/// A row of the page, wherever it comes from.
+enum Piece<'a> {
+    Stored(Box<ReadOccurrence>),
+    Computed(Computed<'a>),
+}
+
+impl Piece<'_> {
+    fn key(&self) -> &OccurrenceKey {
+        match self {
+            Self::Stored(read) => &read.key,
+            Self::Computed(computed) => &computed.key,
+        }
+    }
+
+    fn read(self) -> ReadOccurrence {
+        match self {
+            Self::Stored(read) => *read,
+            Self::Computed(computed) => computed.read(),
+        }
+    }
+}
+
+/// What of the range can be relied on.
+fn complete(asked: &Asked, is_whole: bool) -> (DateTime<Utc>, DateTime<Utc>) {
+    let range = &asked.range;
+    let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight).unwrap_or_default();
+    let known = if is_whole {
+        let years = Window { start: first(SERIES_YEARS.start), end: first(SERIES_YEARS.end) };
+        years.joined(&asked.stored)
+    } else {
+        // A date's day may begin before or after UTC's.
+        let stored = &asked.stored;
+        Window { start: (stored.start + DAY).min(stored.end), end: (stored.end - DAY).max(stored.start) }
+    };
+    let from = range.from.max(known.start).min(range.to);
+    (from, range.to.min(known.end).max(from))
+}
+
+/// The occurrences of series outside of the stored window, as many as the page can need; and whether none is left out.
+fn compute<'a>(all: &'a Loaded, asked: &Asked, clock: &Clock) -> (Vec<Computed<'a>>, bool) {
+    let (from, to) = edges(&asked.range);
+    let mut steps = Steps::at_most(STEPS_MAX);
+    let mut found: Vec<Computed> = Vec::new();
+    let mut is_whole = true;
+    // What began before the page before ended was on it.
+    let reached = asked.after.as_ref().and_then(|after| DateTime::from_timestamp_micros(after.start_us()));
+    let mut start = reached.map_or(from, |reached| from.max(reached - DAY));
+    let mut length = FIRST_SPAN;
+    let mut is_first = true;
+    while start < to {
+        let end = start.checked_add_signed(length).unwrap_or(to).min(to);
+        let span = Span { window: Window { start, end }, is_first };
+        for whole in &all.series {
+            match span.occurrences(whole, asked, clock, &mut steps) {
+                Ok(more) => found.extend(more),
+                Err(_) => is_whole = false,
+            }
+            if found.len() > KEPT_MAX {
+                keep_first(&mut found, asked.limit, clock);
+            }
+        }
+        // Dates are ordered by days of the calendar's zone, spans end with one of UTC's.
+        let sure = (end - DAY).timestamp_micros();
+        let is_sure = |one: &Computed| one.key.start_us() < sure;
+        if end < to && found.iter().filter(|one| is_sure(one)).count() > asked.limit {
+            found.retain(is_sure);
+            break;
+        }
+        (start, length, is_first) = (end, length * 2, false);
+    }
+    keep_first(&mut found, asked.limit, clock);
+    (found, is_whole)
+}
+
+/// One more than the page has shows that another page follows.
+fn keep_first(found: &mut Vec<Computed>, limit: usize, clock: &Clock) {
+    found.sort_by(|left, right| left.key.compare(&right.key, clock));
+    found.truncate(limit + 1);
+}
+
+/// A computed occurrence; its event is copied only where it is on the page.
+struct Computed<'a> {
+    key: OccurrenceKey,
+    occurrence: Occurrence,
+    event: &'a Event,
+}
+
+impl Computed<'_> {
+    fn read(self) -> ReadOccurrence {
+        ReadOccurrence { key: self.key, occurrence: self.occurrence, event: self.event.clone() }
+    }
+}
+
+/// A part of the range.
+struct Span {
+    window: Window,
+    /// Then also what began before it.
+    is_first: bool,
+}
+
+impl Span {
+    fn occurrences<'a>(
+        &self,
+        whole: &'a Whole,
+        asked: &Asked,
+        clock: &Clock,
+        steps: &mut Steps,
+    ) -> Result<Vec<Computed<'a>>, ExpandError> {
+        let Some(master) = &whole.master else { return Ok(Vec::new()) };
+        let series = Series {
+            master,
+            exceptions: whole.exceptions.iter().collect(),
+            cancelled: whole.cancelled.iter().collect(),
+            calendar_zone: asked.calendar_zone,
+        };
+        let occurrences = expand_series_within(&series, &self.window, steps)?;
+        let read = |occurrence: Occurrence| {
+            let key = OccurrenceKey::of(&master.provider_id, &occurrence);
+            self.is_wanted(&key, &occurrence, asked, clock).then(|| {
+                let is_source = |event: &&Event| event.provider_id == occurrence.source_id;
+                let event = Some(master).filter(is_source).or_else(|| whole.exceptions.iter().find(is_source));
+                Computed { key, event: event.unwrap_or(master), occurrence }
+            })
+        };
+        Ok(occurrences.into_iter().filter_map(read).collect())
+    }
+
+    /// Whether it is of this span, of the range, not among the stored ones, and after the page before.
+    fn is_wanted(&self, key: &OccurrenceKey, occurrence: &Occurrence, asked: &Asked, clock: &Clock) -> bool {
+        let start_us = key.start_us();
+        let is_stored =
+            (asked.stored.start.timestamp_micros()..asked.stored.end.timestamp_micros()).contains(&start_us);
+        let is_of_span = self.is_first || start_us >= self.window.start.timestamp_micros();
+        let is_between = |key: &OccurrenceKey| {
+            asked.after.as_ref().is_none_or(|after| key.compare(after, clock) == Ordering::Greater)
+                && asked.before.as_ref().is_none_or(|before| key.compare(before, clock) != Ordering::Greater)
+        };
+        let (year, is_in_range) = match (occurrence.start, occurrence.end) {
+            (EventTime::Date { date: start }, EventTime::Date { date: end }) => {
+                let (from, to) = (asked.range.from_date, asked.range.to_date);
+                (start.year(), start < to && (end > from || start >= from))
+            }
+            (EventTime::Instant { at: start, .. }, EventTime::Instant { at: end, .. }) => {
+                let (from, to) = (asked.range.from, asked.range.to);
+                (start.year(), start < to && (end > from || start >= from))
+            }
+            _ => return false,
+        };
+        !is_stored && is_of_span && is_in_range && SERIES_YEARS.contains(&year) && is_between(key)
+    }
+}

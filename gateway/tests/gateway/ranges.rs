@@ -1,0 +1,197 @@
+//! Reading at any range: beyond the window that is stored of series, these are expanded while they are read.
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use evercal_domain::calendar::LastSync;
+use evercal_domain::{
+    CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteItem, SeriesPosition, SystemClock, Via, Zone, zones,
+};
+use evercal_recurrence::{Series, Window, expand_series, single_occurrence};
+use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
+use serde_json::Value;
+
+use crate::api::event;
+use crate::support::{Customer, World};
+
+/// Those of the series of whole days in the month that is read.
+const DAYS: [&str; 3] = ["2040-12-06", "2040-12-16", "2040-12-26"];
+
+fn at(text: &str) -> EventTime {
+    EventTime::Instant { at: text.parse().unwrap(), zone: Zone::of_iana("America/Vancouver") }
+}
+
+fn date(text: &str) -> EventTime {
+    EventTime::Date { date: text.parse().unwrap() }
+}
+
+fn master(id: &str, start: EventTime, end: EventTime, lines: &[&str]) -> Event {
+    Event { recurrence: lines.iter().map(ToString::to_string).collect(), ..event(id, start, end) }
+}
+
+fn position(master: &str, original_start: EventTime) -> SeriesPosition {
+    SeriesPosition { master_id: ProviderEventId::new(master), original_start }
+}
+
+/// A series that began long ago, with a moved and a cancelled occurrence far away, one of whole days, and single events.
+async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
+    let weekly = master("weekly", at("2019-01-07T17:00:00Z"), at("2019-01-07T18:00:00Z"), &["RRULE:FREQ=WEEKLY"]);
+    let days = master("days", date("2019-01-01"), date("2019-01-03"), &["RRULE:FREQ=DAILY;INTERVAL=10"]);
+    let moved = Event {
+        series: Some(position("weekly", at("2040-12-10T16:00:00Z"))),
+        ..event("moved", at("2040-12-11T20:00:00Z"), at("2040-12-11T21:00:00Z"))
+    };
+    let cancelled = position("weekly", at("2040-12-17T16:00:00Z"));
+    let single = event("single", at("2040-12-17T16:30:00Z"), at("2040-12-17T17:30:00Z"));
+    let window = Window::around(SystemClock.now());
+    let mut owners = Vec::new();
+    let series = |master: &Event, exceptions: Vec<&Event>, cancelled: Vec<&SeriesPosition>| {
+        let series = Series { master, exceptions, cancelled, calendar_zone: None };
+        let occurrences = expand_series(&series, &window).unwrap_or_default();
+        OwnerOccurrences { owner: master.provider_id.clone(), occurrences }
+    };
+    owners.push(series(&weekly, vec![&moved], vec![&cancelled]));
+    owners.push(series(&days, vec![], vec![]));
+    let everything = Window { start: DateTime::<Utc>::MIN_UTC, end: DateTime::<Utc>::MAX_UTC };
+    let occurrences = single_occurrence(&single, &everything).into_iter().collect();
+    owners.push(OwnerOccurrences { owner: single.provider_id.clone(), occurrences });
+
+    let mut items: Vec<RemoteItem> = [weekly, days, moved, single]
+        .into_iter()
+        .chain(others)
+        .map(|event| RemoteItem::Event(Box::new(event)))
+        .collect();
+    items.push(RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("gone"), position: cancelled });
+    let now = SystemClock.now();
+    let begun = world.store.begin_full_pass(calendar, 0).await.unwrap();
+    let commit = PageCommit {
+        calendar_id: calendar,
+        expected_revision: begun.revision,
+        generation: begun.generation,
+        items: &items,
+        occurrences: &owners,
+        zone_data: &zones::version(),
+        window: OccurrenceRange {
+            from: window.start,
+            to: window.end,
+            from_date: window.start.date_naive(),
+            to_date: window.end.date_naive(),
+            zone: Zone::UTC,
+            series: SeriesRows::All,
+        },
+        cursor: &Cursor::ready("t".into()),
+        finish: Some(PassFinish {
+            sweep: true,
+            confirmed_at: now,
+            via: Via::Push,
+            window_end: window.end,
+            last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
+            run: None,
+        }),
+        at: now,
+    };
+    world.store.commit_page(&commit).await.unwrap();
+}
+
+async fn page(world: &World, customer: &Customer, from: &str, to: &str, rest: &str) -> Value {
+    let path = format!("/v1/calendars/{}/events?from={from}&to={to}{rest}", customer.calendar);
+    world.get(&customer.key, &path).await.json()
+}
+
+fn starts(page: &Value) -> Vec<String> {
+    let text = |item: &Value| {
+        let start = &item["start"];
+        start["date"].as_str().or(start["date_time"].as_str()).unwrap().to_owned()
+    };
+    page["items"].as_array().unwrap().iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn a_range_beyond_the_window_has_series_with_what_changes_them() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar, vec![]).await;
+    let (from, to) = ("2040-12-03T00:00:00Z", "2041-01-02T00:00:00Z");
+    let read = page(&world, &customer, from, to, "").await;
+    // Vancouver has kept its summer time since 2026, so that nine o'clock is 16:00 UTC there. That of the 10th was moved,
+    // that of the 17th is cancelled: what starts then is the single event.
+    let timed: Vec<String> = starts(&read).into_iter().filter(|start| start.contains('T')).collect();
+    let expected = ["2040-12-03T09:00", "2040-12-11T13:00", "2040-12-17T09:30", "2040-12-24T09:00", "2040-12-31T09:00"];
+    assert_eq!(timed, expected.map(|local| format!("{local}:00-07:00")), "{read:#}");
+    let days: Vec<String> = starts(&read).into_iter().filter(|start| !start.contains('T')).collect();
+    assert_eq!(days, DAYS, "{read:#}");
+    let is_sorted = starts(&read).iter().map(|start| start[..10].to_owned()).is_sorted();
+    assert!(is_sorted, "{read:#}");
+    assert_eq!((&read["complete_from"], &read["complete_until"]), (&Value::from(from), &Value::from(to)));
+    let ids: Vec<&str> =
+        read["items"].as_array().unwrap().iter().map(|item| item["event_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.iter().filter(|id| **id == "moved").count(), 1);
+    assert_eq!(ids.iter().filter(|id| **id == "single").count(), 1);
+}
+
+#[tokio::test]
+async fn pages_over_stored_and_computed_occurrences_have_no_gap_and_nothing_twice() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar, vec![]).await;
+    let now = SystemClock.now();
+    let day = |days: i64| (now + TimeDelta::days(days)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // Across both edges of the window, and far from it on both sides.
+    for (from, to) in
+        [(day(-200), day(190)), (day(200), day(590)), (day(-2_000), day(-1_700)), (day(20_000), day(20_300))]
+    {
+        let whole = page(&world, &customer, &from, &to, "&limit=500").await;
+        assert_eq!(whole["next_cursor"], Value::Null);
+        let whole = whole["items"].as_array().unwrap().clone();
+        assert!(whole.len() > 60, "{from}: {}", whole.len());
+        for limit in [1, 7, whole.len() - 1, whole.len()] {
+            let (mut seen, mut rest) = (Vec::new(), format!("&limit={limit}"));
+            loop {
+                let page = page(&world, &customer, &from, &to, &rest).await;
+                let items = page["items"].as_array().unwrap();
+                assert!(items.len() <= limit);
+                seen.extend(items.iter().map(|item| item["id"].clone()));
+                let Some(next) = page["next_cursor"].as_str() else { break };
+                rest = format!("&limit={limit}&cursor={next}");
+            }
+            let expected: Vec<Value> = whole.iter().map(|item| item["id"].clone()).collect();
+            assert_eq!(seen, expected, "{from} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_computed_is_what_is_stored() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar, vec![]).await;
+    let today = SystemClock.now().date_naive();
+    let text = |days: u64| format!("{}T00:00:00Z", today.checked_add_days(Days::new(days)).unwrap());
+    let stored = page(&world, &customer, &text(0), &text(100), "&limit=500").await;
+    // The same days, in a range that goes beyond the window.
+    let both = page(&world, &customer, &text(0), &text(399), "&limit=500").await;
+    let of = |page: &Value| page["items"].as_array().unwrap().clone();
+    assert_eq!(of(&both)[..of(&stored).len() - 1], of(&stored)[..of(&stored).len() - 1]);
+}
+
+#[tokio::test]
+async fn a_series_that_cannot_be_expanded_there_has_the_answer_say_what_is_complete() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    // Counted from its first time on, every minute since 2019: too many steps.
+    let endless = master(
+        "minutes",
+        at("2019-01-07T17:00:00Z"),
+        at("2019-01-07T17:00:30Z"),
+        &["RRULE:FREQ=MINUTELY;COUNT=99999999"],
+    );
+    fill(&world, customer.calendar, vec![endless]).await;
+    let far = page(&world, &customer, "2040-12-03T00:00:00Z", "2041-01-02T00:00:00Z", "").await;
+    assert_eq!(far["complete_from"], far["complete_until"]);
+    assert!(far["items"].as_array().unwrap().len() > 5, "what can be shown is shown");
+    let now = SystemClock.now();
+    let (from, to) = (now + TimeDelta::days(300), now + TimeDelta::days(500));
+    let text = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let partly = page(&world, &customer, &text(from), &text(to), "&limit=1").await;
+    let until: DateTime<Utc> = partly["complete_until"].as_str().unwrap().parse().unwrap();
+    assert_eq!(partly["complete_from"], text(from));
+    assert!(until > now + TimeDelta::days(360) && until < now + TimeDelta::days(367), "{until}");
+}
