@@ -67,7 +67,7 @@ async fn a_background_task_that_hangs_is_named_and_the_gateway_is_not_ready_unti
 
 #[tokio::test]
 async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
-    for (method, task) in [("beats_of", "catch-up"), ("tenants", "waiting accounts")] {
+    for (method, task) in [("beats_of", "catch-up"), ("unsettled_accounts", "waiting accounts")] {
         let mut world = World::new().await;
         world.faults.panicking.lock().unwrap().insert(method);
         world.start().await;

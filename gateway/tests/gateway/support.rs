@@ -270,6 +270,9 @@ impl World {
     pub async fn running() -> Self {
         let mut world = Self::new().await;
         world.start().await;
+        // What it looks for at its start is behind it: accounts that a test makes from now on are nobody's but the test's.
+        eventually(&true, async || world.faults.called("unsettled_accounts")).await;
+        world.heartbeats(2).await;
         world
     }
 

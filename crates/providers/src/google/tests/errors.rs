@@ -71,7 +71,6 @@ fn each_oauth_error_has_its_kind() {
         (TOKEN, 400, "unauthorized_client", Kind::ClientRefused),
         (REVOKE, 401, "invalid_client", Kind::ClientRefused),
         (TOKEN, 400, "invalid_request", Kind::InvalidRequest),
-        (TOKEN, 400, "unauthorized_client", Kind::InvalidRequest),
         (TOKEN, 400, "internal_failure", Kind::TemporaryFailure),
         (TOKEN, 400, "server_error", Kind::TemporaryFailure),
         (TOKEN, 400, "temporarily_unavailable", Kind::TemporaryFailure),
