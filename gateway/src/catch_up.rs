@@ -146,6 +146,8 @@ struct Memory {
     unproven_refused: bool,
     /// When all were told last because of that.
     unproven_owed_at: Option<Instant>,
+    /// How often the store had been unfit at the last look.
+    times_unfit: u64,
     /// When all had been told last.
     caught_up_at: Option<Instant>,
     /// Which turn to tell all calendars is this one's.
@@ -338,7 +340,10 @@ impl CatchUp {
         let silence = memory.looked_at.and_then(|looked_at| (now - looked_at).to_std().ok());
         let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
         // From here on load balancers send notices nowhere, so that nobody sees which are lost.
-        if stood_still || memory.temporal.is_away() || memory.store.is_away() {
+        // What was written down and read while the store was unfit may have failed for good.
+        let times_unfit = self.store_watch.times_unfit();
+        let was_unfit = std::mem::replace(&mut memory.times_unfit, times_unfit) != times_unfit;
+        if stood_still || was_unfit || memory.temporal.is_away() || memory.store.is_away() {
             memory.owe_all();
         }
         if memory.temporal.is_away() {

@@ -10,7 +10,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
     REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use evercal_domain::channel_token::ChannelClaim;
@@ -24,6 +24,7 @@ use crate::answers::{Asker, UntilSent};
 use crate::counted::counted;
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
+use crate::routes::OAUTH_CALLBACK;
 use crate::state::AppState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -165,9 +166,14 @@ pub(crate) async fn while_the_store_answers(State(state): State<AppState>, reque
     if condition.is_foreign() {
         return store_away(&condition);
     }
+    // Somebody who changes something, or comes back from a consent, may be waiting for more than the store.
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if request.method() != Method::GET || path == Some(OAUTH_CALLBACK) {
+        return next.run(request).await;
+    }
     let silence = async {
         tokio::time::sleep(STORE_PATIENCE).await;
-        watch.until(|condition| !condition.can_read()).await
+        watch.until(|condition| condition.trouble().is_some() && !condition.can_read()).await
     };
     tokio::select! {
         response = next.run(request) => response,

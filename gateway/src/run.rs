@@ -3,10 +3,18 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
 use evercal_domain::SystemClock;
 use evercal_storage::{StoreCondition, open_when_possible};
+use tokio::net::TcpListener;
 
 use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND, descriptors_max};
+use crate::problem::{Problem, ProblemKind};
 use crate::server::Gateway;
 use crate::temporal::TemporalSignals;
 
@@ -43,8 +51,12 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     // Before the first request, so that no signal to stop is missed.
     let asked_to_stop = evercal_settings::stop_signal()?;
     tokio::pin!(asked_to_stop);
+    let (listener, waiting) = shared(listener).context("sharing the listener")?;
     let store = tokio::select! {
         store = open_when_possible(&store) => store,
+        served = axum::serve(waiting, not_ready()).into_future() => {
+            return served.context("answering while the store cannot be opened");
+        }
         () = &mut asked_to_stop => return Ok(()),
     };
     let gateway = Gateway::start(config, store, signals, Arc::new(SystemClock)).await?;
@@ -60,4 +72,23 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     tracing::info!("the gateway stops");
     gateway.stop().await;
     failure.map_or(Ok(()), Err)
+}
+
+/// Two listeners at the same address.
+fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let other = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, TcpListener::from_std(other)?))
+}
+
+/// What everybody is told before the store is open, so that load balancers and people need not guess.
+fn not_ready() -> Router {
+    const DETAIL: &str = "The store cannot be opened yet; the gateway's log says why.";
+    let refused = || async {
+        let mut response = Problem::new(ProblemKind::StoreUnavailable, DETAIL).render("none");
+        // The connection belongs to a server that is gone soon.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    };
+    Router::new().route("/health/live", get(|| async { "ok".into_response() })).fallback(refused)
 }

@@ -7,6 +7,7 @@ mod journal;
 mod probe;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -157,12 +158,20 @@ pub trait InstallationOwner: Send + Sync {
 
 /// What a probe saw last, for everybody.
 #[derive(Debug, Clone)]
-pub struct StoreWatch(watch::Receiver<StoreCondition>);
+pub struct StoreWatch {
+    told: watch::Receiver<StoreCondition>,
+    times_unfit: Arc<AtomicU64>,
+}
 
 impl StoreWatch {
     /// How the store is.
     pub fn condition(&self) -> StoreCondition {
-        self.0.borrow().clone()
+        self.told.borrow().clone()
+    }
+
+    /// How often it has become unfit so far: what looks now and then sees by it what it missed.
+    pub fn times_unfit(&self) -> u64 {
+        self.times_unfit.load(Ordering::SeqCst)
     }
 
     /// Waits until it is so; for ever once nobody looks any more.
@@ -170,7 +179,7 @@ impl StoreWatch {
     where
         F: Fn(&StoreCondition) -> bool + Send + Sync,
     {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.told.clone();
         async move {
             let seen = receiver.wait_for(|condition| is_so(condition)).await.map(|condition| condition.clone());
             match seen {

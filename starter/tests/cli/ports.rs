@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::log;
 use crate::stub::program;
 
@@ -39,4 +41,37 @@ async fn codec_and_simulator_say_that_their_port_is_taken() {
     let mut simulator = program(folder.path());
     simulator.args(["simulator", "--port", &port.to_string()]);
     says_that_the_port_is_taken(simulator, port).await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_store_cannot_be_opened_says_so_and_opens_it_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = log::gateway(folder.path(), port);
+    command.env("DATABASE_URL", "sqlite:later/evercal.db");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut gateway = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    evercal_tests::eventually("it says that the store cannot be opened", || async {
+        let said = readiness(port).await.unwrap_or_default();
+        if said.contains(" 503 ") && said.contains("store cannot be opened") { Ok(()) } else { Err(said) }
+    })
+    .await;
+    std::fs::create_dir(folder.path().join("later")).unwrap();
+    evercal_tests::eventually("it has opened the store", || async {
+        let said = readiness(port).await.unwrap_or_default();
+        let is_open = !said.is_empty() && !said.contains("store cannot be opened");
+        if is_open { Ok(()) } else { Err(said) }
+    })
+    .await;
+    assert!(folder.path().join("later/evercal.db").exists());
+    gateway.kill().await.unwrap();
+}
+
+/// The answer to `GET /health/ready`, as it comes.
+async fn readiness(port: u16) -> std::io::Result<String> {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n").await?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await?;
+    Ok(said)
 }

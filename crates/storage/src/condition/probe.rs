@@ -3,6 +3,7 @@
 //! It takes the ways that everybody takes, the same pools and a transaction, since a connection that is no good any more
 //! shows there only.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub struct StoreProbe {
     pace: ProbePace,
     seen: Mutex<Seen>,
     tell: watch::Sender<StoreCondition>,
+    times_unfit: Arc<AtomicU64>,
 }
 
 /// What the looks saw last, each of its own kind.
@@ -122,7 +124,9 @@ impl StoreProbe {
         pace: ProbePace,
     ) -> (Self, StoreWatch) {
         let (tell, told) = watch::channel(StoreCondition::Unknown);
-        (Self { store, owner, clock, pace, seen: Mutex::default(), tell }, StoreWatch(told))
+        let times_unfit = Arc::<AtomicU64>::default();
+        let watch = StoreWatch { told, times_unfit: Arc::clone(&times_unfit) };
+        (Self { store, owner, clock, pace, seen: Mutex::default(), tell, times_unfit }, watch)
     }
 
     /// Looks until it is told to stop.
@@ -298,6 +302,9 @@ impl StoreProbe {
                 return false;
             }
             log_change(told, &condition);
+            if condition.is_unfit() && !told.is_unfit() {
+                self.times_unfit.fetch_add(1, Ordering::SeqCst);
+            }
             *told = condition;
             true
         });

@@ -230,6 +230,8 @@ async fn a_store_that_was_brought_back_from_a_backup_is_seen_by_who_starts_and_b
         becomes(watch, TroubleKind::Older).await;
         let condition = watch.condition();
         assert!(condition.can_read() && !condition.is_unfit(), "it is read again, and nobody waits for it");
+    }
+    for watch in [&started.watch, &running.watch] {
         timeout(Duration::from_secs(15 * 60), watch.until(StoreCondition::is_well)).await.unwrap();
     }
 }
