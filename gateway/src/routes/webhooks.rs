@@ -83,10 +83,23 @@ pub(crate) async fn google(
         Ok(Delivered::Unknown) => {
             let message = "a notice with a valid token for a calendar that does not exist";
             state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);
-            Ok(StatusCode::NO_CONTENT)
+            stop_through_account(&state, claim.watched.account_id(), hint).await
         }
         Ok(Delivered::ToSubscription | Delivered::ToAccount | Delivered::Closed) => Ok(StatusCode::NO_CONTENT),
         Err(NotDelivered) => {
+            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+        }
+    }
+}
+
+/// A channel whose calendar nobody knows, such as after an older database was brought back: its account can stop it, as any
+/// channel that it does not know, and looks at its list of calendars, in which the calendar may be.
+async fn stop_through_account(state: &AppState, account: AccountId, hint: ChannelHint) -> Result<StatusCode, Problem> {
+    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
+        // Without the account there are no tokens with which anybody could stop it: it runs out.
+        Ok(_told) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => {
+            tracing::warn!(%account, %error, "a channel without a calendar could not be told to its account");
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use evercal_domain::InstallationId;
+use evercal_domain::{CalendarId, InstallationId, Watched};
+use evercal_gateway::AccountNews;
 use evercal_storage::{AuditOf, PageRequest, StoreCondition};
 
-use crate::support::{World, eventually};
+use crate::support::{Call, World, eventually};
 
 /// Much shorter than a request may take in all, and room for a busy machine.
 const SOON: Duration = Duration::from_secs(6);
@@ -94,4 +95,24 @@ async fn a_store_that_cannot_be_written_shows_and_its_reads_go_on() {
     assert_eq!(world.get(&customer.key, "/v1/calendars").await.status, 200);
     world.faults.failing.lock().unwrap().clear();
     eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+}
+
+#[tokio::test]
+async fn a_channel_whose_calendar_is_not_in_the_store_is_given_to_its_account_to_stop() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    world.workflows.accounts.lock().unwrap().insert(customer.account);
+    let calendar_id = CalendarId::generate();
+    world.workflows.missing.lock().unwrap().insert(calendar_id);
+    let forgotten = Watched::Calendar { account_id: customer.account, calendar_id };
+    let notice = world.notice_about(forgotten, "exists");
+    assert_eq!(world.send_notice(&notice).await.status, 204);
+    let told = world.workflows.calls();
+    let stray = told.iter().find_map(|call| match call {
+        Call::Tell(account, AccountNews::ListChanged(hint)) if *account == customer.account => Some(hint),
+        _ => None,
+    });
+    let stray = stray.unwrap_or_else(|| panic!("its account was told: {told:?}"));
+    assert_eq!((stray.channel_id.to_string(), stray.resource_id.as_deref()), (notice[0].1.clone(), Some("resource")));
+    eventually(&1, async || world.security_events("notice_for_unknown_channel").await).await;
 }

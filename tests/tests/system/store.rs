@@ -9,8 +9,9 @@ use evercal_domain::journal::{AuditEntry, AuditKind, SecurityKind};
 use evercal_domain::{CalendarState, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_storage::{AuditOf, DatabaseUrl, PageRequest, StoreSettings};
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror, reach};
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, reach};
 use evercal_workflows::names;
+use temporalio_client::WorkflowTerminateOptions;
 
 /// Within so long everything is as it should be after a fault has ended.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
@@ -291,5 +292,46 @@ async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells() {
     server.query("postgres", end).unwrap();
     holder.join().unwrap();
     is_back(&world, calendar).await;
+    world.end().await;
+}
+
+/// Forgets a calendar, as a backup from before it was connected would.
+fn forget_calendar(server: &PostgresServer, name: &str, calendar: evercal_domain::CalendarId) {
+    let tables = "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' \
+                  AND column_name = 'calendar_id' AND table_name <> 'audit_log'";
+    for table in server.query(name, tables).unwrap().lines() {
+        server.query(name, &format!("DELETE FROM {table} WHERE calendar_id = '{calendar}'")).unwrap();
+    }
+    server.query(name, &format!("DELETE FROM calendars WHERE id = '{calendar}'")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_its_notice_comes() {
+    let (server, _role, database) = limited("forgotten").await;
+    let mut world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let lost = channels::alive_at_provider(&world, USER);
+    assert_eq!(lost.len(), 1);
+    world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    // What a worker writes down meanwhile would refer to what is gone.
+    world.stop_worker().await.unwrap();
+    forget_calendar(server, "forgotten", calendar);
+    world.start_worker().unwrap();
+    world.change_events(USER, 5).await;
+    eventually("the channel is stopped", || async {
+        let alive = channels::alive_at_provider(&world, USER);
+        if alive.is_disjoint(&lost) { Ok(()) } else { Err(alive) }
+    })
+    .await;
+    eventually("the security log has it", || async {
+        let events = world.store.security_events(100).await.unwrap();
+        let noted = events.iter().any(|event| event.kind == SecurityKind::NoticeForUnknownChannel);
+        if noted { Ok(()) } else { Err(events) }
+    })
+    .await;
+    // The account finds the calendar again, under a new id.
+    let again = world.calendar_of(USER).await.id;
+    assert_ne!(again, calendar);
+    world.settled(again).await;
     world.end().await;
 }
