@@ -41,9 +41,8 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         }
     }
     let store = evercal_settings::store(&lookup)?;
-    // A port that somebody else has is told at once. Nobody listens there yet: who asks before there is a store is refused,
-    // and does not wait.
-    drop(Gateway::bind(config.address).await?);
+    // A port that somebody else has is told at once.
+    let listener = Gateway::bind(config.address).await?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
@@ -59,7 +58,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         }
         () = &mut asked_to_stop => return Ok(()),
     };
-    let gateway = Gateway::start(config, store, signals, Arc::new(SystemClock)).await?;
+    let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
     let watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {
         () = asked_to_stop => None,

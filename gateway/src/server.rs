@@ -88,7 +88,8 @@ impl Gateway {
         TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
     }
 
-    fn serve(
+    /// Serves at an address that it has taken.
+    pub(crate) fn serve(
         listener: TcpListener,
         config: GatewayConfig,
         store: Arc<dyn Store>,
