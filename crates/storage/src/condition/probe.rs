@@ -166,8 +166,12 @@ impl StoreProbe {
             match written {
                 Ok(id) => {
                     self.look_whose_it_is(id).await;
-                    if let Ok(Some(written_at)) = written_at {
-                        self.look_how_old_it_is(written_at).await;
+                    match written_at {
+                        Ok(Some(written_at)) => self.look_how_old_it_is(written_at).await,
+                        // A new one, from now on as old as this.
+                        Ok(None) => self.note(|seen| seen.written_at = Some(self.clock.now())),
+                        // Seen by the other looks.
+                        Err(_) => {}
                     }
                 }
                 Err(_) => self.look_whether_it_heals().await,
