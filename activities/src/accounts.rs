@@ -64,6 +64,8 @@ impl AccountActivities {
             let listed: std::collections::HashSet<_> = reconciled.listed.iter().copied().collect();
             let waiting = register.iter().filter(|calendar| may_wait.contains(&calendar.state));
             let waiting = waiting.map(|calendar| calendar.id).filter(|id| listed.contains(id));
+            // Of these the account sees more or less than before: they are read anew.
+            let waiting = waiting.chain(reconciled.seen_otherwise.iter().copied());
             let answer = CalendarsListed::Listed {
                 action_required: waiting.collect(),
                 listed: reconciled.listed,

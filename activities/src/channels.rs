@@ -22,7 +22,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::attempt;
 use crate::deps::Deps;
-use crate::failure::{Repeat, from_store, from_token};
+use crate::failure::{Repeat, from_provider, from_store, from_token};
+use crate::refusal::{self, Refused};
 
 /// Lifetime of a channel that is opened only to learn what a lost one watches.
 const HELPER_LIFETIME: Duration = Duration::hours(1);
@@ -109,8 +110,8 @@ impl ChannelActivities {
         repeat: Repeat,
     ) -> Result<(ChannelId, ChannelGrant), ActivityError> {
         let (store, account_id) = (&self.deps.store, watched.account_id());
-        let remote_id = match watched.calendar_id() {
-            Some(id) => Some(self.deps.calendar(id).await.map_err(from_store)?.remote.provider_id),
+        let calendar = match watched.calendar_id() {
+            Some(id) => Some(self.deps.calendar(id).await.map_err(from_store)?),
             None => None,
         };
         let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
@@ -130,14 +131,15 @@ impl ChannelActivities {
             token: Secret::new(self.deps.settings.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
             expires_at,
         };
-        let (provider, remote_id, request) = (&connection.calendars, remote_id.as_ref(), &request);
+        let (provider, request) = (&connection.calendars, &request);
+        let remote_id = calendar.as_ref().map(|calendar| &calendar.remote.provider_id);
         let call = |context| async move {
             match remote_id {
                 Some(calendar) => provider.open_channel(&context, calendar, request).await,
                 None => provider.open_list_channel(&context, request).await,
             }
         };
-        match connection.tokens.with_token(account_id, self.simulated_now(ctx), call).await {
+        match connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await {
             Ok(grant) => {
                 store.activate_channel(id, &grant.resource_id, grant.expires_at).await.map_err(from_store)?;
                 Ok((id, grant))
@@ -146,7 +148,14 @@ impl ChannelActivities {
                 if !may_have_happened(&error) {
                     store.set_channel_state(id, ChannelState::Stopped).await.map_err(from_store)?;
                 }
-                Err(from_token(ctx, &error, repeat))
+                match (error, &calendar) {
+                    (TokenError::Provider(refusal), Some(calendar)) if refusal::is_refusal(refusal.kind) => {
+                        let (Refused::ThisCalendar(error) | Refused::More(error)) =
+                            refusal::judge(&self.deps, ctx, calendar, refusal).await?;
+                        Err(from_provider(ctx, &error, repeat))
+                    }
+                    (error, _) => Err(from_token(ctx, &error, repeat)),
+                }
             }
         }
     }
@@ -215,7 +224,7 @@ impl ChannelActivities {
             None => {
                 // Only lost ones: nobody ever told us what they watch. A helper's answer does.
                 let expires_at = now + HELPER_LIFETIME;
-                let (_, grant) = self.open_one(ctx, watched, expires_at, Repeat::Policy).await?;
+                let (_, grant) = self.open_one(ctx, watched, expires_at, self.backoff()).await?;
                 alive = self.possibly_alive(watched, now).await?;
                 grant.resource_id
             }
@@ -254,8 +263,8 @@ impl ChannelActivities {
         let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
         let provider = &connection.calendars;
         let call = |context| async move { provider.close_channel(&context, id, resource_id).await };
-        let stopped = connection.tokens.with_token(account_id, self.simulated_now(ctx), call).await;
-        stopped.map_err(|error| from_token(ctx, &error, Repeat::Policy))
+        let stopped = connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await;
+        stopped.map_err(|error| from_token(ctx, &error, self.backoff()))
     }
 
     /// Channels that the provider may still serve, oldest first; those that have run out are marked on the way.
@@ -276,6 +285,11 @@ impl ChannelActivities {
             }
         }
         Ok(alive)
+    }
+
+    /// How stopping is repeated when the provider fails it.
+    fn backoff(&self) -> Repeat {
+        Repeat::Backoff { initial: std::time::Duration::from_millis(self.deps.settings.timing.sync_backoff_initial_ms) }
     }
 
     fn simulated_now(&self, ctx: &ActivityContext) -> Option<DateTime<Utc>> {
@@ -307,6 +321,8 @@ fn may_have_happened(error: &TokenError) -> bool {
             | ProviderErrorKind::NotFound
             | ProviderErrorKind::Forbidden
             | ProviderErrorKind::ClientRefused
+            | ProviderErrorKind::AccountRefused
+            | ProviderErrorKind::ProjectRefused
             | ProviderErrorKind::WatchUnsupported
             | ProviderErrorKind::InvalidRequest => false,
         },

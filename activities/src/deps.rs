@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, SyncStrategies};
-use evercal_providers::{CalendarProvider, OAuthProvider, TokenSource};
+use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderError, SyncStrategies};
+use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, ReadPosition, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use url::Url;
+
+use crate::outages::Outages;
 
 /// Everything that activities need; shared by all of them.
 pub struct Deps {
@@ -33,6 +36,48 @@ pub struct Connection {
     pub tokens: TokenSource,
     /// Where its notices are to be sent.
     pub webhook_address: Url,
+    /// Who waits for it while it fails.
+    pub outages: Outages,
+}
+
+impl Connection {
+    /// A call of an account's own work, or of one of its calendars. While the provider refuses the whole installation, it is not made.
+    pub(crate) async fn call<T, F, Fut>(
+        &self,
+        account: AccountId,
+        calendar: Option<CalendarId>,
+        simulated_now: Option<DateTime<Utc>>,
+        call: F,
+    ) -> Result<T, TokenError>
+    where
+        F: Fn(CallContext) -> Fut,
+        Fut: Future<Output = Result<T, ProviderError>>,
+    {
+        if let Some(refusal) = self.outages.refused() {
+            if let Some(calendar) = calendar {
+                self.outages.waits(calendar);
+            }
+            return Err(refusal.into());
+        }
+        let answer = self.tokens.with_token(account, simulated_now, call).await;
+        if let Some(calendar) = calendar {
+            self.outages.note(calendar, &answer);
+        }
+        answer
+    }
+
+    /// Reads one event of a calendar, to see whether the provider answers for it.
+    pub async fn read_one_event(
+        &self,
+        calendar: &Calendar,
+        simulated_now: Option<DateTime<Utc>>,
+    ) -> Result<(), TokenError> {
+        let (remote_id, first) = (&calendar.remote.provider_id, &ReadPosition::Full { page: None });
+        let call = |context| async move { self.calendars.read_events(&context, remote_id, first, 1).await };
+        let read = self.tokens.with_token(calendar.account_id, simulated_now, call).await;
+        self.outages.note_question(calendar.id, &read);
+        read.map(drop)
+    }
 }
 
 /// What an operator sets.

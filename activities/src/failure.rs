@@ -8,14 +8,18 @@ use std::time::Duration;
 use evercal_domain::{ProviderError, RetryClass};
 use evercal_providers::TokenError;
 use evercal_storage::{StoreError, StoreErrorKind};
+use evercal_workflows::contract::{FailureDetails, SyncCounts};
 use evercal_workflows::decide::jitter;
+use evercal_workflows::names;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// Jitter on top of a backoff, in percent.
 const JITTER_PERCENT: u64 = 10;
-/// Longest backoff between two attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+/// Longest backoff between two attempts: what is repeated here, nobody cuts short.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
+/// A wish to wait is kept for so long before the provider is asked again.
+const WISH_MAX: Duration = Duration::from_hours(1);
 
 /// When a failed attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,44 +31,57 @@ pub enum Repeat {
     },
     /// By the server's retry policy, without a wish of ours.
     Policy,
-    /// Never: the workflow has a ladder for it.
+    /// Never: the workflow decides, and waits.
     ByWorkflow,
 }
 
 /// A provider's error.
 pub fn from_provider(ctx: &ActivityContext, error: &ProviderError, repeat: Repeat) -> ActivityError {
+    from_provider_after(ctx, error, repeat, None)
+}
+
+/// A provider's error after a part of the work.
+pub fn from_provider_after(
+    ctx: &ActivityContext,
+    error: &ProviderError,
+    repeat: Repeat,
+    counts: Option<SyncCounts>,
+) -> ActivityError {
     let permanent = error.kind.retry_class() == RetryClass::Permanent || repeat == Repeat::ByWorkflow;
     let backoff = match repeat {
         Repeat::Backoff { initial } => Some(backoff(ctx, initial)),
         Repeat::Policy | Repeat::ByWorkflow => None,
     };
-    // The provider's own wish counts where it is longer; a ladder in the workflow reads it from here too.
-    let delay = backoff.into_iter().chain(error.retry_after).max();
-    tracing::warn!(kind = %error.kind, call = error.call, status = error.status, "provider call failed");
+    // The provider's own wish counts where it is longer, within reason; the workflow reads it from here too.
+    let wish = error.retry_after.map(|wish| if permanent { wish } else { wish.min(WISH_MAX) });
+    let delay = backoff.into_iter().chain(wish).max();
+    tracing::warn!(
+        kind = %error.kind, call = error.call, status = error.status, reason = error.reason, "provider call failed"
+    );
     ApplicationFailure::builder(error.clone())
         .type_name(error.kind.as_str().to_owned())
         .non_retryable(permanent)
         .maybe_next_retry_delay(delay)
+        .details(FailureDetails { reason: error.reason.clone(), counts })
         .build()
         .into()
 }
 
-/// A store's error.
+/// A store's error. Nothing about the store is final: rights are given back, rows restored, keys found again.
 pub fn from_store(error: StoreError) -> ActivityError {
-    let (name, permanent) = match error.kind {
-        StoreErrorKind::Conflict => ("store_conflict", false),
-        StoreErrorKind::Unavailable => ("store_unavailable", false),
-        StoreErrorKind::Refused => ("store_refused", false),
-        StoreErrorKind::Schema => ("store_schema", false),
-        StoreErrorKind::Lost => ("store_lost", false),
-        // Mended by an operator (a key is given back, a row restored), so worth the attempts that there are.
-        StoreErrorKind::Corrupt => ("store_corrupt", false),
-        StoreErrorKind::Sealed => ("store_sealed", false),
-        StoreErrorKind::NotFound => ("store_not_found", true),
-        StoreErrorKind::InvalidCursor | StoreErrorKind::Configuration => ("store_misused", true),
+    let name = match error.kind {
+        StoreErrorKind::Conflict => "store_conflict",
+        StoreErrorKind::Unavailable => "store_unavailable",
+        StoreErrorKind::Refused => "store_refused",
+        StoreErrorKind::Schema => "store_schema",
+        StoreErrorKind::Lost => "store_lost",
+        StoreErrorKind::Corrupt => "store_corrupt",
+        StoreErrorKind::Sealed => "store_sealed",
+        StoreErrorKind::NotFound => "store_not_found",
+        StoreErrorKind::InvalidCursor | StoreErrorKind::Configuration => "store_misused",
     };
     tracing::warn!(kind = name, error = %error, cause = error.cause(), "store call failed");
-    ApplicationFailure::builder(error).type_name(name.to_owned()).non_retryable(permanent).build().into()
+    ApplicationFailure::builder(error).type_name(name.to_owned()).build().into()
 }
 
 /// An error on the way to an access token or with it.
@@ -79,19 +96,20 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
             tracing::warn!(kind = name, %error, "no access token");
             ApplicationFailure::builder(error.clone())
                 .type_name(name.to_owned())
-                .non_retryable(permanent || repeat == Repeat::ByWorkflow)
+                .non_retryable(permanent)
                 .build()
                 .into()
         }
     }
 }
 
-/// A limit of ours that the provider's answer broke.
-pub fn from_limit(message: &'static str) -> ActivityError {
-    tracing::warn!(message, "limit exceeded");
-    ApplicationFailure::builder(anyhow::anyhow!(message))
-        .type_name("limit_exceeded".to_owned())
+/// A list of the provider's that does not end, or is larger than one may be.
+pub fn endless_list(limit: &'static str) -> ActivityError {
+    tracing::warn!(limit, "the provider's list does not end");
+    ApplicationFailure::builder(anyhow::anyhow!("the provider's list does not end: {limit}"))
+        .type_name(names::FAILURE_ENDLESS_LIST.to_owned())
         .non_retryable(true)
+        .details(FailureDetails { reason: Some(limit.to_owned()), counts: None })
         .build()
         .into()
 }

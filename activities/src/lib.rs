@@ -9,7 +9,9 @@ mod channels;
 mod credentials;
 mod deps;
 pub mod failure;
+pub mod outages;
 mod records;
+mod refusal;
 mod sync;
 
 pub use accounts::AccountActivities;

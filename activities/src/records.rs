@@ -48,7 +48,7 @@ impl RecordActivities {
                 at,
             };
             store.record_state(&record).await.map_err(from_store)?;
-            store.append_audit(&entry).await.map_err(from_store)
+            if fact.is_news { store.append_audit(&entry).await.map_err(from_store) } else { Ok(()) }
         })
         .await
     }

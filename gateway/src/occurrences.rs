@@ -73,7 +73,14 @@ pub(crate) async fn read(
     // The semaphore is never closed.
     let _place = EXPANDING.acquire().await.ok();
     let cut_off = |_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off");
-    tokio::task::spawn_blocking(move || put_together(rows, &all, &asked)).await.map_err(cut_off)
+    let mut answer = tokio::task::spawn_blocking(move || put_together(rows, &all, &asked)).await.map_err(cut_off)?;
+    // Asked for after the rows, as the store does for what it reads itself.
+    let now = store.calendar(calendar.id).await?.filter(|now| now.state.serves_events());
+    match now.map(|now| now.remote.access_role.view()) {
+        Some(view) => answer.page.items.iter_mut().for_each(|read| read.event.hide_beyond(view)),
+        None => answer.page = Page { items: Vec::new(), next: None },
+    }
+    Ok(answer)
 }
 
 /// Whether all occurrences of a range are among the stored ones. Dates are stored as if they were UTC's.

@@ -19,6 +19,10 @@ use evercal_settings::{Lookup, Sources, end, log_as_json};
 
 use crate::cli::{CliError, Failure};
 
+/// The same as in the bin `evercal-worker`: this bin runs workers too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keeps a live copy of people's calendars.
 #[derive(Parser)]
 #[command(name = "evercal", version, after_help = cli::HELP, subcommand_required = true)]

@@ -114,6 +114,9 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Syncs at a time in the worker.
     pub concurrent_syncs: usize,
+    /// How large the process may grow before workers that start from now on let go of workflows in memory, in MiB. All tests
+    /// share one process.
+    pub memory_mib: u64,
     /// Seals what Temporal keeps, in gateways and workers that start from now on.
     pub payload_codec: Option<SealingCodec>,
     /// The build of workers that start from now on.
@@ -161,6 +164,7 @@ impl World {
             simulated_time: options.simulated_time,
             http: options.http,
             concurrent_syncs: options.concurrent_syncs,
+            memory_mib: u64::MAX / 1_048_576,
             payload_codec: None,
             build_id: None,
         };
@@ -398,6 +402,7 @@ impl World {
             strategies: self.settings.strategies(),
             http: self.settings.http.clone(),
             concurrent_syncs: self.settings.concurrent_syncs,
+            memory_mib: self.settings.memory_mib,
             build_id: self.settings.build_id.clone(),
             simulated_time: self.settings.simulated_time,
             probe: ProbePace::default(),

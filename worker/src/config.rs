@@ -1,6 +1,6 @@
 //! What a worker has to know to run.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{Provider, SyncStrategies};
@@ -32,6 +32,8 @@ pub struct WorkerConfig {
     pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
     pub concurrent_syncs: usize,
+    /// How large the process may grow before it lets go of the workflows in memory, in MiB (`EVERCAL_WORKER_MEMORY_MIB`).
+    pub memory_mib: u64,
     /// The build that this process is of, where workers are versioned (`EVERCAL_BUILD_ID`): it gets no work until its build
     /// was promoted.
     pub build_id: Option<BuildId>,
@@ -53,6 +55,7 @@ impl WorkerConfig {
             strategies: evercal_settings::sync_strategies(lookup)?,
             http: HttpSettings::default(),
             build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
+            memory_mib: lookup.or_default::<NonZeroU64>("EVERCAL_WORKER_MEMORY_MIB", "210", "210")?.get(),
             concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
             probe: ProbePace::default(),

@@ -5,13 +5,16 @@
 pub mod builds;
 mod config;
 mod life;
+mod memory;
 mod queues;
+mod recovery;
 mod zone_data;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use evercal_activities::outages::Outages;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Provider, SystemClock};
 use evercal_http::HttpClient;
@@ -57,6 +60,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting the SDK runtime")?;
+    let runtime = Arc::new(runtime);
     tokio::pin!(stop);
     loop {
         let opened = tokio::select! {
@@ -84,7 +88,7 @@ enum Stopped {
 async fn serve_while_fit(
     config: &WorkerConfig,
     target: TemporalTarget,
-    runtime: &Runtime,
+    runtime: &Arc<Runtime>,
     opened: &WatchedStore,
     mut stop: impl Future<Output = ()> + Unpin + Send,
 ) -> anyhow::Result<Stopped> {
@@ -159,6 +163,7 @@ fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
             calendars: google.clone(),
             oauth: google,
             webhook_address: config.google_webhook_address,
+            outages: Outages::default(),
         },
         clock,
         settings: ActivitySettings {

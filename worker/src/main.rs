@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use evercal_process::keep_files_private;
 use evercal_settings::{Lookup, Sources, end, log_as_json};
 
+/// Gives memory that is not needed any more back to the system, which the system's own allocator does seldom: a worker lets go
+/// of many small things at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     keep_files_private();

@@ -12,11 +12,11 @@ use temporalio_client::{Client, Connection};
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder, WorkerTuner};
 use temporalio_sdk::runtime::{PollerBehavior, Runtime};
 use temporalio_sdk::{Worker, WorkerOptions};
+use tokio::time::Instant;
 
-use crate::builds;
 use crate::config::WorkerConfig;
 use crate::life::{self, Life};
-use crate::zone_data;
+use crate::{builds, memory, recovery, zone_data};
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -30,6 +30,10 @@ const CONCURRENT_CALLS: usize = 50;
 /// workflows lose; the SDK's own ten seconds are long for a calendar that somebody looks at.
 const WAIT_FOR_CACHED: Duration = Duration::from_secs(5);
 
+/// Signs of life of activities go out at least this often. The SDK would save them up for most of the heartbeat timeout, and a
+/// busy machine would then seem lost.
+const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
+
 /// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
 const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
 /// Slots for kinds of tasks that a queue does not have; the tuner wants a number for each.
@@ -39,7 +43,7 @@ const UNUSED_SLOTS: usize = 1;
 pub(crate) async fn serve(
     config: &WorkerConfig,
     target: TemporalTarget,
-    runtime: &Runtime,
+    runtime: &Arc<Runtime>,
     deps: Arc<Deps>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -49,22 +53,35 @@ pub(crate) async fn serve(
     let client =
         Client::new(connection, target.client).map_err(|error| anyhow!("making the Temporal client: {error}"))?;
 
-    let mut workers = Vec::new();
-    for options in options(config, &deps)? {
-        let worker =
-            Worker::new(runtime, client.clone(), options).map_err(|error| anyhow!("making a worker: {error}"))?;
-        workers.push(worker);
-    }
-    let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let handle = tokio::runtime::Handle::current();
-    let queues = workers.into_iter().map(|mut worker| {
+    let mut stops: Vec<Box<dyn Fn() + Send + Sync>> = Vec::new();
+    let mut queues: Vec<Queue> = Vec::new();
+    for options in activity_options(config, &deps) {
+        let mut worker =
+            Worker::new(runtime, client.clone(), options).map_err(|error| anyhow!("making a worker: {error}"))?;
+        stops.push(Box::new(worker.shutdown_handle()));
         let handle = handle.clone();
         // The future of `run` is not `Send`: each worker polls it on a thread of its own.
-        move || handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"))
-    });
+        queues
+            .push(Box::new(move || handle.block_on(worker.run()).map_err(|error| anyhow!("a worker ended: {error}"))));
+    }
+    let (stop_workflows, workflows_stopped) = tokio::sync::watch::channel(false);
+    // Nobody listens any more once the workflows' queue has ended by itself.
+    stops.push(Box::new(move || {
+        let _nobody_listens = stop_workflows.send(true);
+    }));
+    let workflows = Workflows {
+        client: client.clone(),
+        runtime: Arc::clone(runtime),
+        build_id: config.build_id.clone(),
+        memory_max_bytes: config.memory_mib.saturating_mul(1024 * 1024),
+        stopped: workflows_stopped,
+    };
+    queues.push(Box::new(move || handle.block_on(workflows.serve())));
     let tasks = Tasks::new();
     tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, deps));
     tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
+    tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, client, deps));
     let mut failed = None;
     let stop = async {
         tokio::select! {
@@ -74,11 +91,48 @@ pub(crate) async fn serve(
         // No sign of life any more: from now on no new work is taken.
         tasks.stop();
     };
-    let served = serve_on_threads(queues.collect(), stop, || stops.iter().for_each(|stop| stop())).await;
+    let served = serve_on_threads(queues, stop, || stops.iter().for_each(|stop| stop())).await;
     tasks.stop();
     tasks.drain().await;
     served?;
     failed.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+type Queue = Box<dyn FnOnce() -> anyhow::Result<()> + Send>;
+
+/// The workflows' queue. Its worker is begun anew when the process has grown too large.
+struct Workflows {
+    client: Client,
+    runtime: Arc<Runtime>,
+    build_id: Option<builds::BuildId>,
+    memory_max_bytes: u64,
+    stopped: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Workflows {
+    async fn serve(mut self) -> anyhow::Result<()> {
+        loop {
+            let options = workflow_options(self.build_id.as_ref())?;
+            let mut worker = Worker::new(&self.runtime, self.client.clone(), options)
+                .map_err(|error| anyhow!("making a worker: {error}"))?;
+            let stop = worker.shutdown_handle();
+            let run = worker.run();
+            tokio::pin!(run);
+            let failed = |error| anyhow!("a worker ended: {error}");
+            tokio::select! {
+                ended = &mut run => return ended.map_err(failed),
+                // Also where nobody is left who could say so.
+                _ = self.stopped.wait_for(|stopped| *stopped) => {
+                    stop();
+                    return run.await.map_err(failed);
+                }
+                () = memory::grown_too_large(self.memory_max_bytes, Instant::now()) => {
+                    stop();
+                    run.await.map_err(failed)?;
+                }
+            }
+        }
+    }
 }
 
 /// Serves each queue on a thread of its own until `stop` completes or the first of them ends, whether by itself, with an
@@ -133,21 +187,25 @@ impl Drop for SaysWhenDropped {
     }
 }
 
-fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<WorkerOptions>> {
-    let deployment = builds::deployment_options(config.build_id.as_ref());
-    let workflows = WorkerOptions::new(names::QUEUE_WORKFLOWS)
+fn workflow_options(build_id: Option<&builds::BuildId>) -> anyhow::Result<WorkerOptions> {
+    Ok(WorkerOptions::new(names::QUEUE_WORKFLOWS)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
         .sticky_queue_schedule_to_start_timeout(WAIT_FOR_CACHED)
         .workflow_task_poller_behavior(POLLERS)
         .graceful_shutdown_period(GRACE)
-        .deployment_options(deployment.clone())
+        .deployment_options(builds::deployment_options(build_id))
         .register_workflow::<SubscriptionWorkflow>()?
         .register_workflow::<PollingWorkflow>()?
         .register_workflow::<AccountWorkflow>()?
-        .build();
+        .build())
+}
+
+fn activity_options(config: &WorkerConfig, deps: &Arc<Deps>) -> Vec<WorkerOptions> {
+    let deployment = builds::deployment_options(config.build_id.as_ref());
     let google = WorkerOptions::new(names::QUEUE_GOOGLE)
         .tuner(activities_at_a_time(config.concurrent_syncs))
         .activity_task_poller_behavior(POLLERS)
+        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
         .graceful_shutdown_period(GRACE)
         .deployment_options(deployment.clone())
         .register_activities(SyncActivities { deps: deps.clone() })
@@ -156,6 +214,7 @@ fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<Worker
     let channels = WorkerOptions::new(names::QUEUE_CHANNELS)
         .tuner(activities_at_a_time(CONCURRENT_CALLS))
         .activity_task_poller_behavior(POLLERS)
+        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
         .graceful_shutdown_period(GRACE)
         .deployment_options(deployment.clone())
         .register_activities(ChannelActivities { deps: deps.clone() })
@@ -165,11 +224,12 @@ fn options(config: &WorkerConfig, deps: &Arc<Deps>) -> anyhow::Result<Vec<Worker
     let store = WorkerOptions::new(names::QUEUE_STORE)
         .tuner(activities_at_a_time(CONCURRENT_CALLS))
         .activity_task_poller_behavior(POLLERS)
+        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
         .graceful_shutdown_period(GRACE)
         .deployment_options(deployment.clone())
         .register_activities(RecordActivities { deps: deps.clone() })
         .build();
-    Ok(vec![workflows, google, channels, store])
+    vec![google, channels, store]
 }
 
 fn activities_at_a_time(count: usize) -> WorkerTuner {
@@ -185,8 +245,6 @@ fn activities_at_a_time(count: usize) -> WorkerTuner {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Queue = Box<dyn FnOnce() -> anyhow::Result<()> + Send>;
 
     /// A queue that is served until all are told to stop; and how to tell it.
     fn well_served() -> (Queue, std::sync::mpsc::Sender<()>) {

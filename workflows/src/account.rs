@@ -63,7 +63,7 @@ impl AccountWorkflow {
             live(ctx.clone(), detached.clone()),
             consent::run(ctx.clone(), detached.clone()),
             list_channel::run(ctx.clone(), detached.clone()),
-            Self::disconnect_when_cancelled(ctx.clone(), detached.clone()),
+            Self::disconnect_when_cancelled(ctx.clone()),
         );
         if ctx.state(|s| s.taken_down) {
             if ctx.cancellation_token().is_cancelled() {
@@ -76,10 +76,10 @@ impl AccountWorkflow {
         match never {}
     }
 
-    async fn disconnect_when_cancelled(ctx: WorkflowContext<Self>, detached: WorkflowCancellationToken) {
+    async fn disconnect_when_cancelled(ctx: WorkflowContext<Self>) {
         let cancelled = workflows::select! {
             _ = ctx.cancelled() => true,
-            _ = condition(&ctx, &detached, |s: &Self| s.leaves) => false,
+            () = condition(&ctx, |s: &Self| s.leaves) => false,
         };
         if cancelled {
             ctx.state_mut(|s| s.progress.disconnect.get_or_insert_with(|| "cancelled by an operator".into()).clone());
@@ -189,7 +189,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
                 sleep_unless(&ctx, &detached, at_ms, "next look at the list of calendars", changed).await;
             }
             step @ AccountStep::Park => {
-                let _never_cancelled = condition(&ctx, &detached, wakes(&ctx, since_ms, step)).await;
+                condition(&ctx, wakes(&ctx, since_ms, step)).await;
             }
         }
     }
@@ -252,10 +252,10 @@ async fn unless_disconnected<A: ActivityDefinition>(
     let stop = detached.child_token();
     let options = ctx.state(|s| options(&s.input.timing, &stop));
     let mut call = ctx.execute_activity(activity, input, options);
-    let mut disconnected = condition(ctx, detached, |s: &AccountWorkflow| s.progress.disconnect.is_some());
+    let mut disconnected = condition(ctx, |s: &AccountWorkflow| s.progress.disconnect.is_some());
     let answer = workflows::select! {
         answer = call => Some(answer),
-        _ = disconnected => None,
+        () = disconnected => None,
     };
     if answer.is_some() {
         return answer;

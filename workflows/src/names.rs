@@ -16,6 +16,8 @@ pub const ACCOUNT: &str = "account";
 pub const SIGNAL_NOTIFY: &str = "notify";
 /// Signal to a subscription: its account changed (grant lost, grant restored, new timing, new strategy).
 pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
+/// Signal to a subscription: what it waits for has ended, try again now.
+pub const SIGNAL_RETRY_NOW: &str = "retry_now";
 /// Signal to a subscription: end, and stop your channels.
 pub const SIGNAL_CLOSE: &str = "close";
 /// Signal to a poller: end.
@@ -71,6 +73,11 @@ pub const REVOKE_ACCOUNT: &str = "revoke_account";
 /// Activity: find an account's calendars in the register.
 pub const LIST_OPEN_CALENDARS: &str = "list_open_calendars";
 
+/// Type of a failure: the provider's list does not end, or is larger than one list may be.
+pub const FAILURE_ENDLESS_LIST: &str = "endless_list";
+/// What the types of all failures of the store begin with.
+pub const FAILURE_STORE_PREFIX: &str = "store_";
+
 /// Task queue of all workflows.
 pub const QUEUE_WORKFLOWS: &str = "evercal";
 /// Task queue of calls to Google that read events and calendars.
@@ -109,12 +116,13 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
 ];
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 35] = [
+pub const ALL: [&str; 36] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
     SIGNAL_NOTIFY,
     SIGNAL_ACCOUNT_CHANGED,
+    SIGNAL_RETRY_NOW,
     SIGNAL_CLOSE,
     SIGNAL_STOP,
     SIGNAL_INTERVAL,
@@ -170,7 +178,7 @@ mod tests {
     fn wire_names_never_change() {
         assert_eq!(
             ALL.join(" "),
-            "subscription polling account notify account_changed close stop interval authorized grant_lost \
+            "subscription polling account notify account_changed retry_now close stop interval authorized grant_lost \
              subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
              list_calendars record_account_state revoke_account list_open_calendars evercal evercal-google evercal-channels \

@@ -82,11 +82,11 @@ impl Default for Timing {
             sync_retries_max: None,
             sync_timeout_ms: 600_000,
             sync_slice_ms: 60_000,
-            heartbeat_timeout_s: 10,
+            heartbeat_timeout_s: 6,
             channel_patience_s: 5 * 60,
             close_patience_s: 24 * 3600,
             missed_pushes_max: 3,
-            history_events_max: 2_000,
+            history_events_max: 500,
         }
     }
 }
@@ -100,7 +100,8 @@ fn permanent_kinds() -> Vec<String> {
         .collect()
 }
 
-/// One slice of a sync. The activity adds the jitter, or the provider's own wish, by the next retry delay.
+/// One slice of a sync. What the provider fails is final here, since the workflow owns its backoff and can cut it short;
+/// a lost worker and a store that does not answer are made good within seconds, and then the workflow hears of them.
 pub fn sync_slice(
     timing: &Timing,
     reason: SyncReason,
@@ -108,8 +109,6 @@ pub fn sync_slice(
     tenant: TenantId,
     stop: &WorkflowCancellationToken,
 ) -> ActivityOptions {
-    let retries = reason.job_type().retries();
-    let retries = timing.sync_retries_max.map_or(retries, |cap| cap.min(retries));
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(Duration::from_millis(
         timing.sync_timeout_ms,
     )))
@@ -117,9 +116,10 @@ pub fn sync_slice(
     .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
     .retry_policy(
         RetryPolicy::builder()
-            .initial_interval(Duration::from_millis(timing.sync_backoff_initial_ms))
+            .initial_interval(SECOND)
             .backoff_coefficient(2.0)
-            .maximum_attempts(retries.saturating_add(1))
+            .maximum_interval(QUICK_INTERVAL_MAX)
+            .maximum_attempts(SLICE_ATTEMPTS_MAX)
             .non_retryable_error_types(permanent_kinds())
             .build(),
     )
@@ -134,26 +134,25 @@ pub fn sync_slice(
 }
 
 /// One rung of the ladder. The provider's errors are all final here (the ladder is in the workflow); only a lost worker
-/// is made good within the patience.
+/// and the store are made good within the patience.
 pub fn channel_attempt(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    let policy = RetryPolicy::builder().initial_interval(SECOND).backoff_coefficient(2.0).build();
-    channel_call(timing, timing.channel_patience_s, policy, detached, summary)
+    channel_call(timing, timing.channel_patience_s, detached, summary)
 }
 
-/// Stopping a channel: repeated for as long as `patience_s`.
+/// Stopping a channel: repeated for as long as `patience_s`. What the provider fails is repeated by the activity's own
+/// backoff.
 pub fn channel_stop(
     timing: &Timing,
     patience_s: u32,
     detached: &WorkflowCancellationToken,
     summary: &str,
 ) -> ActivityOptions {
-    channel_call(timing, patience_s, provider_backoff(timing), detached, summary)
+    channel_call(timing, patience_s, detached, summary)
 }
 
 fn channel_call(
     timing: &Timing,
     patience_s: u32,
-    policy: RetryPolicy,
     detached: &WorkflowCancellationToken,
     summary: &str,
 ) -> ActivityOptions {
@@ -163,21 +162,18 @@ fn channel_call(
     })
     .task_queue(names::QUEUE_CHANNELS)
     .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
-    .retry_policy(policy)
+    .retry_policy(
+        RetryPolicy::builder()
+            .initial_interval(SECOND)
+            .backoff_coefficient(2.0)
+            .maximum_interval(QUICK_INTERVAL_MAX)
+            .non_retryable_error_types(permanent_kinds())
+            .build(),
+    )
     .cancellation_token(detached.clone())
     .do_not_eagerly_execute(true)
     .summary(summary)
     .build()
-}
-
-/// The provider's backoff without an end: the caller's patience ends it.
-fn provider_backoff(timing: &Timing) -> RetryPolicy {
-    RetryPolicy::builder()
-        .initial_interval(Duration::from_millis(timing.sync_backoff_initial_ms))
-        .backoff_coefficient(2.0)
-        .maximum_interval(HOUR)
-        .non_retryable_error_types(permanent_kinds())
-        .build()
 }
 
 /// A call of an account: reading its list of calendars, giving its grant back, looking into the register. What the provider
@@ -224,7 +220,7 @@ pub fn record(timing: &Timing, detached: &WorkflowCancellationToken, summary: &s
             RetryPolicy::builder()
                 .initial_interval(SECOND)
                 .backoff_coefficient(2.0)
-                .maximum_interval(Duration::from_secs(60))
+                .maximum_interval(QUICK_INTERVAL_MAX)
                 .build(),
         )
         .cancellation_token(detached.clone())
@@ -236,7 +232,13 @@ pub fn record(timing: &Timing, detached: &WorkflowCancellationToken, summary: &s
 /// The longest backoff of an account's calls while the store does not answer.
 const ACCOUNT_INTERVAL_MAX: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
+/// The longest pause after a lost worker or a store that did not answer: whatever was lost, it is tried again this soon.
+const QUICK_INTERVAL_MAX: Duration = Duration::from_secs(5);
+/// How long a worker may take for a step of a workflow, which takes milliseconds: when it is frozen, this is what its workflows
+/// lose before another takes them.
+pub const WORKFLOW_TASK: Duration = Duration::from_secs(5);
+/// Attempts at a slice that workers or the store may fail before the workflow hears of it, and shows it.
+const SLICE_ATTEMPTS_MAX: u32 = 4;
 /// One call to a provider with its token refresh, including the wait for a hung peer.
 const ONE_CALL: Duration = Duration::from_secs(90);
 
@@ -247,6 +249,21 @@ pub const CHANNEL_LIFETIME_MIN_S: u32 = 15 * 60;
 pub const STOP_PATIENCE_S: u32 = 10 * 60;
 /// How long it is tried at least: one call. Much shorter than the margin that a renewal has.
 pub const STOP_PATIENCE_MIN_S: u32 = 90;
+
+/// The longest backoff between two attempts, in milliseconds.
+pub const BACKOFF_MAX_MS: i64 = 3_600_000;
+/// Doublings after which a backoff or a pause does not grow any more, whatever its beginning.
+pub const BACKOFF_DOUBLINGS_MAX: u32 = 16;
+/// A provider that asks for a longer wait than this, in milliseconds, gets it instead of a backoff.
+pub const ASKED_WAIT_MIN_MS: i64 = 60_000;
+/// The longest pause while the store fails, in milliseconds.
+pub const STORE_PAUSE_MS: i64 = 10_000;
+/// The longest pause while the provider refuses an account or the whole installation, in milliseconds.
+pub const WIDER_PAUSE_MS: i64 = 4 * 60 * 1_000;
+/// The pause before the first refusal of a calendar is confirmed, in milliseconds.
+pub const CONFIRM_REFUSAL_MS: i64 = 30_000;
+/// The longest pause before a refused calendar is tried again, in milliseconds.
+pub const REFUSED_PAUSE_MAX_MS: i64 = 24 * 3_600_000;
 
 /// One transaction of the store.
 const ONE_WRITE: Duration = Duration::from_secs(30);

@@ -1,12 +1,11 @@
 //! Workflow time as Unix milliseconds, the only time that workflow code knows; and waiting.
 
+use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 
-use futures::future::FusedFuture;
-use temporalio_workflow::{
-    TimerOptions, TimerResult, WaitConditionOptions, WorkflowCancellationError, WorkflowCancellationToken,
-    WorkflowContext, workflows,
-};
+use chrono::DateTime;
+use futures::future::{self, FusedFuture, FutureExt as _};
+use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows};
 
 /// Now, by the workflow's clock.
 pub(crate) fn now_ms<W>(ctx: &WorkflowContext<W>) -> i64 {
@@ -19,35 +18,41 @@ pub(crate) fn until(instant_ms: i64, now_ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(instant_ms.saturating_sub(now_ms)).unwrap_or(0))
 }
 
-/// A condition on the state under a token of its own, since the workflow's cancellation must not end waits of the
-/// clean-up.
-pub(crate) fn condition<'a, W>(
-    ctx: &'a WorkflowContext<W>,
-    token: &WorkflowCancellationToken,
-    condition: impl FnMut(&W) -> bool + Unpin + 'a,
-) -> impl FusedFuture<Output = Result<(), WorkflowCancellationError>> + 'a {
-    let options = WaitConditionOptions::builder().cancellation_token(token.clone()).build();
-    ctx.wait_condition_with_options(condition, options)
+/// An instant for people, by the minute.
+pub(crate) fn readable(at_ms: i64) -> String {
+    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
-/// Waits until an instant or until a condition holds, whichever comes first; true when the instant came. The losing timer
-/// is cancelled, else it would stay in the history and wake the workflow later.
+/// A condition on the state that no cancellation ends, since the workflow's own must not end waits of the clean-up.
+///
+/// The SDK's own `wait_condition` keeps a waker of each poll for as long as it waits (1.1.1): a wait of days would grow with
+/// all that happens meanwhile. Whoever waits is polled with each task and after each change of the state in any case.
+pub(crate) fn condition<'a, W>(
+    ctx: &'a WorkflowContext<W>,
+    mut condition: impl FnMut(&W) -> bool + Unpin + 'a,
+) -> impl FusedFuture<Output = ()> + Unpin + 'a {
+    future::poll_fn(move |_context| if ctx.state(&mut condition) { Poll::Ready(()) } else { Poll::Pending }).fuse()
+}
+
+/// Waits until an instant, until a condition holds, or until the token is cancelled, whichever comes first; true when the
+/// instant came. The losing timer is cancelled, else it would stay in the history and wake the workflow later.
 pub(crate) async fn sleep_unless<W>(
     ctx: &WorkflowContext<W>,
     token: &WorkflowCancellationToken,
     at_ms: i64,
     summary: &str,
-    woken: impl FnMut(&W) -> bool + Unpin,
+    mut woken: impl FnMut(&W) -> bool + Unpin,
 ) -> bool {
-    let timer_token = token.child_token();
+    // Not a child of the token, which would remember it for as long as it lives itself.
+    let timer_token = WorkflowCancellationToken::new();
     let options = TimerOptions::builder(until(at_ms, now_ms(ctx)))
         .summary(summary.to_owned())
         .cancellation_token(timer_token.clone())
         .build();
     let mut timer = ctx.timer(options);
-    let mut woken = condition(ctx, token, woken);
+    let mut woken = condition(ctx, move |s| token.is_cancelled() || woken(s));
     let fired = workflows::select! {
-        _ = woken => false,
+        () = woken => false,
         result = timer => result == TimerResult::Fired,
     };
     if !fired {

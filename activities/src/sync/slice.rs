@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, PAGES_PER_PASS_MAX};
+use evercal_domain::limits::{
+    EMPTY_PAGES_IN_A_ROW_MAX, EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, EVENTS_PER_PASS_MAX, PAGES_PER_PASS_MAX,
+};
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, Zone};
 use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, PageToken, ReadPosition, SyncToken, TokenError};
@@ -20,12 +22,13 @@ use tokio::time::Instant;
 use super::{merge, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
-use crate::failure::{Repeat, SUPERSEDED, from_limit, from_store, from_token, superseded};
+use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider_after, from_store, from_token, superseded};
+use crate::refusal::{self, Refused};
 
-/// A provider that asks for a longer pause gets it without a slot being held.
-const WAIT_IN_BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
 const FRESH_STARTS_MAX: u32 = 2;
+/// How long a pass may take from its first page on. One that takes longer is read anew.
+const PASS_DURATION_MAX: chrono::Duration = chrono::Duration::hours(24);
 /// Commits that another attempt beat to it, before this one gives up.
 const LOST_COMMITS_MAX: u32 = 3;
 /// A change older than this at the beginning of a reconcile should have been announced.
@@ -108,19 +111,59 @@ impl Slice<'_> {
                     None => continue,
                 },
             };
+            if self.sees_otherwise(&page).await? {
+                continue;
+            }
             let is_last = matches!(page.next, Next::Done(_));
+            let items = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
+            let began = self.pass_began(&position.cursor);
             let Some(committed) = self.commit(&position, page).await? else { continue };
             self.counts.pages += 1;
             self.counts.changes += committed.changes;
-            if self.counts.pages > i64::from(PAGES_PER_PASS_MAX) {
-                return Err(from_limit("the provider gives more pages than one pass may have"));
-            }
+            self.counts.items = self.counts.items.saturating_add(items);
+            self.counts.empty_pages = if items == 0 { self.counts.empty_pages + 1 } else { 0 };
             if is_last {
                 return self.finish().await;
+            }
+            if let Some(limit) = self.limit_reached(began) {
+                // Going on where it is would end here again.
+                self.begin_full_pass(&self.position().await?).await?;
+                return Err(endless_list(limit));
             }
             if self.begun.elapsed() >= Duration::from_millis(self.input.slice_ms) {
                 return Ok(SyncOutcome::More { counts: self.counts });
             }
+        }
+    }
+
+    /// Whether the account sees more or less of the calendar than was known. Then what is mirrored was read with other eyes:
+    /// from now on nothing is served that must not be, and everything is read again.
+    async fn sees_otherwise(&mut self, page: &EventsPage) -> Result<bool, ActivityError> {
+        let known = self.calendar.remote.access_role;
+        let Some(role) = page.access_role.filter(|role| role.view() != known.view()) else { return Ok(false) };
+        if self.fresh_starts >= FRESH_STARTS_MAX {
+            return Ok(false);
+        }
+        self.fresh_starts += 1;
+        tracing::info!(calendar_id = %self.calendar.id, role = role.as_str(), "the access role changed: full pass");
+        self.deps.store.set_access_role(self.calendar.id, role).await.map_err(from_store)?;
+        self.calendar.remote.access_role = role;
+        self.owns_pass = false;
+        Ok(true)
+    }
+
+    /// Why the list is not read any further, if it does not seem to end.
+    fn limit_reached(&self, pass_began: DateTime<Utc>) -> Option<&'static str> {
+        if self.counts.empty_pages >= i64::from(EMPTY_PAGES_IN_A_ROW_MAX) {
+            Some("too many empty pages in a row")
+        } else if self.counts.pages >= i64::from(PAGES_PER_PASS_MAX) {
+            Some("too many pages")
+        } else if self.counts.items >= EVENTS_PER_PASS_MAX {
+            Some("too many events")
+        } else if self.wall_clock() - pass_began > PASS_DURATION_MAX {
+            Some("it takes longer than a day")
+        } else {
+            None
         }
     }
 
@@ -154,7 +197,7 @@ impl Slice<'_> {
         let size = self.page_events_max;
         let call = |context| async move { provider.read_events(&context, remote_id, read, size).await };
         let simulated_now = self.deps.settings.simulated_time.then_some(self.now);
-        self.connection.tokens.with_token(self.calendar.account_id, simulated_now, call).await
+        self.connection.call(self.calendar.account_id, Some(self.calendar.id), simulated_now, call).await
     }
 
     /// What a failed call leads to: an outcome for the workflow, another round (`None`), or a failed attempt.
@@ -166,7 +209,7 @@ impl Slice<'_> {
         if let TokenError::NotConnected = error {
             return Ok(Some(SyncOutcome::NeedsReauth));
         }
-        if let TokenError::Provider(ProviderError { kind, retry_after, reason, .. }) = error {
+        if let TokenError::Provider(error @ ProviderError { kind, reason, .. }) = error {
             match kind {
                 // The token is lost, not the grant: all is read again, and deletes are found by the sweep.
                 ProviderErrorKind::SyncTokenExpired if self.fresh_starts < FRESH_STARTS_MAX => {
@@ -186,19 +229,24 @@ impl Slice<'_> {
                     }
                 }
                 ProviderErrorKind::GrantRevoked => return Ok(Some(SyncOutcome::NeedsReauth)),
-                ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => return Ok(Some(SyncOutcome::Gone)),
-                ProviderErrorKind::RateLimited => {
-                    if let Some(wait) = retry_after.filter(|wait| *wait > WAIT_IN_BACKOFF_MAX) {
-                        let wait = chrono::Duration::from_std(wait).unwrap_or(chrono::Duration::days(1));
-                        let not_before_ms = (self.now + wait).timestamp_millis();
-                        return Ok(Some(SyncOutcome::Deferred { counts: self.counts, not_before_ms }));
-                    }
+                ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => {
+                    return match refusal::judge(self.deps, self.ctx, &self.calendar, error.clone()).await? {
+                        Refused::ThisCalendar(ProviderError { kind, reason, .. }) => {
+                            Ok(Some(SyncOutcome::Refused { error: kind, reason }))
+                        }
+                        Refused::More(error) => Err(self.failed(&error)),
+                    };
                 }
                 _ => {}
             }
+            return Err(self.failed(error));
         }
-        let initial = Duration::from_millis(self.input.backoff_initial_ms);
-        Err(from_token(self.ctx, error, Repeat::Backoff { initial }))
+        Err(from_token(self.ctx, error, Repeat::ByWorkflow))
+    }
+
+    /// A failed attempt. The workflow waits, and goes on with what is read already.
+    fn failed(&self, error: &ProviderError) -> ActivityError {
+        from_provider_after(self.ctx, error, Repeat::ByWorkflow, Some(self.counts))
     }
 
     /// Commits a page. `None` when another attempt was faster; then look where it got to.
@@ -263,7 +311,8 @@ impl Slice<'_> {
     }
 
     fn full_pass_detail(&self) -> Option<String> {
-        (self.fresh_starts > 0).then(|| "the sync token had expired: everything was read again".to_owned())
+        (self.fresh_starts > 0)
+            .then(|| "the sync token had expired, or the access role had changed: everything was read again".to_owned())
     }
 
     async fn record_failure(&self, error: &ActivityError) -> Result<(), ActivityError> {

@@ -44,6 +44,11 @@ impl CalendarState {
         Self::Closed,
     ];
 
+    /// Whether its events may be read. After the provider refused the calendar, or stopped listing it, nothing of it is served.
+    pub fn serves_events(self) -> bool {
+        !matches!(self, Self::ActionRequired | Self::Closed)
+    }
+
     /// The name in rows, answers and search attributes.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +88,15 @@ impl AccessRole {
     /// All of them, the one that may least first.
     pub const ALL: [Self; 4] = [Self::FreeBusyReader, Self::Reader, Self::Writer, Self::Owner];
 
+    /// What it shows of an event.
+    pub fn view(self) -> EventView {
+        match self {
+            Self::FreeBusyReader => EventView::Times,
+            Self::Reader => EventView::Public,
+            Self::Writer | Self::Owner => EventView::Everything,
+        }
+    }
+
     /// The name in rows and answers.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -97,6 +111,17 @@ impl AccessRole {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
+}
+
+/// How much of an event a role may see, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventView {
+    /// Only when it is, and whether the time is taken.
+    Times,
+    /// The details of those that are not private.
+    Public,
+    /// The details of all.
+    Everything,
 }
 
 /// A calendar as the provider lists it.

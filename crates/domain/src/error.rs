@@ -39,10 +39,14 @@ pub enum ProviderErrorKind {
     SyncTokenExpired,
     /// No such calendar, event or channel, or not for us any more (404).
     NotFound,
-    /// Not allowed (403 other than a rate).
+    /// Not allowed for this calendar (403 other than those around it).
     Forbidden,
     /// The provider does not accept this installation itself (`invalid_client`): its operator has to act, no user.
     ClientRefused,
+    /// Not allowed for the whole account, although the grant is not called dead: none of its calendars answers.
+    AccountRefused,
+    /// Not allowed for this installation, whoever's calendar it is, such as Google's 403 `accessNotConfigured`.
+    ProjectRefused,
     /// This calendar cannot be watched (400 `pushNotSupportedForRequestedResource`).
     WatchUnsupported,
     /// The request itself was wrong: a defect of ours or of the configuration.
@@ -51,7 +55,7 @@ pub enum ProviderErrorKind {
 
 impl ProviderErrorKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ConnectionReset,
         Self::ConnectionRefused,
         Self::TimedOut,
@@ -63,6 +67,8 @@ impl ProviderErrorKind {
         Self::NotFound,
         Self::Forbidden,
         Self::ClientRefused,
+        Self::AccountRefused,
+        Self::ProjectRefused,
         Self::WatchUnsupported,
         Self::InvalidRequest,
     ];
@@ -81,6 +87,8 @@ impl ProviderErrorKind {
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
             Self::ClientRefused => "client_refused",
+            Self::AccountRefused => "account_refused",
+            Self::ProjectRefused => "project_refused",
             Self::WatchUnsupported => "watch_unsupported",
             Self::InvalidRequest => "invalid_request",
         }
@@ -100,7 +108,9 @@ impl ProviderErrorKind {
             | Self::RateLimited
             | Self::TemporaryFailure
             | Self::ClientRefused
-            | Self::TokenRefreshNeeded => RetryClass::Retryable,
+            | Self::TokenRefreshNeeded
+            | Self::AccountRefused
+            | Self::ProjectRefused => RetryClass::Retryable,
             Self::GrantRevoked
             | Self::SyncTokenExpired
             | Self::NotFound
@@ -166,13 +176,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_the_kinds_of_the_design_are_retried() {
+    fn what_may_pass_by_itself_or_by_an_operator_is_tried_again() {
         let retried: Vec<_> = ProviderErrorKind::ALL
             .into_iter()
             .filter(|kind| kind.retry_class() == RetryClass::Retryable)
             .map(ProviderErrorKind::as_str)
             .collect();
-        let design = [
+        let expected = [
             "connection_reset",
             "connection_refused",
             "timed_out",
@@ -180,8 +190,10 @@ mod tests {
             "temporary_failure",
             "token_refresh_needed",
             "client_refused",
+            "account_refused",
+            "project_refused",
         ];
-        assert_eq!(retried, design);
+        assert_eq!(retried, expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use evercal_zones::Zone;
 
+use crate::calendar::EventView;
 use crate::ids::ProviderEventId;
 
 /// A start or an end.
@@ -214,6 +215,26 @@ impl EventWarning {
             Self::DatesInUnknownZone => {
                 "A line of added or excluded dates names an unknown time zone: those dates are left out."
             }
+        }
+    }
+}
+
+impl Event {
+    /// Takes out what a view may not show: it may have been read when the account could see more.
+    pub fn hide_beyond(&mut self, view: EventView) {
+        let shows_details = match view {
+            EventView::Times => false,
+            EventView::Public => !self.private,
+            EventView::Everything => true,
+        };
+        if !shows_details {
+            self.title = None;
+            self.description = None;
+            self.location = None;
+            self.organizer = None;
+            self.attendees = Vec::new();
+            self.conference = None;
+            self.private = true;
         }
     }
 }

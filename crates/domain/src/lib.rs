@@ -22,7 +22,7 @@ pub mod sync;
 pub mod tenant;
 
 pub use account::{Account, AccountState, Provider};
-pub use calendar::{AccessRole, Calendar, CalendarState, RemoteCalendar};
+pub use calendar::{AccessRole, Calendar, CalendarState, EventView, RemoteCalendar};
 pub use channel::{Channel, ChannelState, Watched};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consent::{ConsentOutcome, PendingConsent, PendingGrant};

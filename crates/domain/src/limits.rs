@@ -17,6 +17,10 @@ pub const EVENTS_PER_PAGE: u32 = 2_500;
 pub const EVENTS_PER_PAGE_MIN: u32 = 10;
 /// Pages in one pass; beyond it the provider is looping and the pass fails instead of running for ever.
 pub const PAGES_PER_PASS_MAX: u32 = 10_000;
+/// Pages without an entry, one after the other, in one pass. Providers send some where much was filtered out.
+pub const EMPTY_PAGES_IN_A_ROW_MAX: u32 = 100;
+/// Entries in one pass: several times what the largest calendars hold.
+pub const EVENTS_PER_PASS_MAX: i64 = 2_000_000;
 /// Calendars of one account that are mirrored: the first ones of its list. What an account's workflow carries of them stays
 /// well below the 2 MiB that a payload of Temporal's may have.
 pub const CALENDARS_PER_ACCOUNT_MAX: usize = 5_000;

@@ -5,7 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
-use evercal_domain::{ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteCalendar, RemoteItem};
+use evercal_domain::{
+    AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteCalendar, RemoteItem,
+};
 use evercal_http::{TransportError, TransportErrorKind};
 use url::Url;
 
@@ -133,6 +135,8 @@ pub struct EventsPage {
     pub items: Vec<RemoteItem>,
     /// How to go on.
     pub next: Next,
+    /// In which role the account sees the calendar, where the provider says so.
+    pub access_role: Option<AccessRole>,
 }
 
 /// What follows a page of events.

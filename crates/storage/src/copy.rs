@@ -40,10 +40,12 @@ pub const TABLES: &[&str] = &[
     "heartbeats",
     "installation",
     "claims",
+    "provider_incidents",
 ];
 
 /// Tables in which processes leave rows before there is anybody's calendar: of a target without tenants, they give way.
-const OF_PROCESSES: [&str; 5] = ["audit_log", "security_events", "heartbeats", "installation", "claims"];
+const OF_PROCESSES: [&str; 6] =
+    ["audit_log", "security_events", "heartbeats", "installation", "claims", "provider_incidents"];
 
 /// Rows in one `INSERT`: with the widest table far below PostgreSQL's 65,535 parameters.
 const ROWS_PER_STATEMENT: usize = 500;

@@ -8,15 +8,16 @@ use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
-    Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
+    AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
 };
 
 use crate::error::StoreError;
 use crate::types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
-    CredentialsVersion, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent,
-    ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun, TakenAttempt,
+    CredentialsVersion, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
+    QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
+    TakenAttempt,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -194,6 +195,9 @@ pub trait Calendars: Send + Sync {
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError>;
     /// Ids of all calendars that are not closed, after `after`, in order: for telling all of them something.
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError>;
+    /// The provider told that an account sees a calendar in another role. Where it sees another part of its events, a full
+    /// pass is due from now on.
+    async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError>;
     /// Writes a subscription's state down.
     async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError>;
 }
@@ -261,7 +265,8 @@ pub trait Mirror: Send + Sync {
         after: Option<&(CalendarId, ZoneDataVersion)>,
         limit: u32,
     ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError>;
-    /// Occurrences that overlap `from..to`, by start. All-day ones are compared by date: those that overlap the dates
+    /// Occurrences that overlap `from..to`, by start, without what the account may not see (any more): of a calendar that the
+    /// provider refuses or does not list, none. All-day ones are compared by date: those that overlap the dates
     /// `from_date..to_date` (end exclusive), which the caller computes in the calendar's zone; they come before all that
     /// begins on their first day there.
     async fn occurrences(
@@ -288,6 +293,9 @@ pub trait Mirror: Send + Sync {
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
     /// The sync log, newest first.
     async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError>;
+    /// Forgets what is mirrored of calendars that are closed or refused since before then, of some at a time, and answers of
+    /// how many.
+    async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError>;
     /// Forgets the events, occurrences, changes and quarantine of all calendars of an account, closed ones included.
     async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError>;
 }
@@ -304,6 +312,18 @@ pub trait Journal: Send + Sync {
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
     /// How often each kind was seen, in all that is kept.
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError>;
+    /// Notes that a provider refuses the whole installation, and answers since when: an incident is one, however many tell
+    /// of it.
+    async fn open_incident(
+        &self,
+        provider: Provider,
+        cause: &str,
+        at: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, StoreError>;
+    /// A provider answers again; answers since when it did not, to one of those who say so.
+    async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// The incidents that last.
+    async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError>;
     /// Security events, newest first.
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
 }

@@ -122,6 +122,9 @@ pub struct CalendarsReconciled {
     pub listed: Vec<CalendarId>,
     /// Ours that are not listed any more: their subscriptions have to end.
     pub vanished: Vec<CalendarId>,
+    /// Those of `listed` of which the account sees more or less than before: they have to be read anew, and until then what it
+    /// may not see any more is not served.
+    pub seen_otherwise: Vec<CalendarId>,
 }
 
 /// A state to write down for a calendar.
@@ -428,6 +431,17 @@ pub struct SyncRun {
     pub changes: i64,
     /// What went wrong, by kind; no content.
     pub detail: Option<String>,
+}
+
+/// Something that a provider refuses to the whole installation, whoever's calendar it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderIncident {
+    /// Which provider.
+    pub provider: Provider,
+    /// The provider's own word for it, such as `accessNotConfigured`.
+    pub cause: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
 }
 
 /// Which entries of the audit log.

@@ -127,7 +127,11 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     // Read before the occurrences: what they hold is at least as fresh as what we say.
-    let calendar = calendar_of(&state, caller, &calendar).await?;
+    let mut calendar = calendar_of(&state, caller, &calendar).await?;
+    if !calendar.state.serves_events() {
+        // Where nothing is served, nothing is known to be complete either.
+        (calendar.confirmed_at, calendar.confirmed_via) = (None, None);
+    }
     let window = Window { range: range(&calendar, query.from, query.to)?, calendar };
     let listing = window.listing();
     let (page, at_first_page) = listing.page(query.cursor.as_deref(), query.limit)?;
@@ -219,7 +223,8 @@ impl Window {
         let zone = remote.time_zone.as_deref().unwrap_or_default();
         // Clocks make times of wall-clock times, also where nothing is written.
         let clocks = zones::version();
-        format!("{revision} {from_date} {to_date} {zone} {clocks} {}", remote.access_role.as_str())
+        let is_served = self.calendar.state.serves_events();
+        format!("{revision} {from_date} {to_date} {zone} {clocks} {} {is_served}", remote.access_role.as_str())
     }
 
     /// Fails when a list that must not change has changed.

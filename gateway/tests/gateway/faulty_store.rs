@@ -13,15 +13,15 @@ use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome,
-    Event, InstallationId, PendingConsent, ProviderEventId, RemoteCalendar, TenantId,
+    AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
     Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Expanded, Heartbeats, Journal, Mirror,
-    OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence, Settlement,
-    StaleItem, StateRecord, Store, StoreError, StoreErrorKind, StoredItem, SyncPosition, SyncRun, TakenAttempt,
-    Tenants, Upkeep,
+    OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident, QuarantinedEvent, ReadOccurrence,
+    Settlement, StaleItem, StateRecord, Store, StoreError, StoreErrorKind, StoredItem, SyncPosition, SyncRun,
+    TakenAttempt, Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -131,6 +131,7 @@ through! { Calendars:
     calendars_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Calendar>;
     calendars_of_account(account: AccountId) -> Vec<Calendar>;
     open_calendar_ids(after: Option<CalendarId>, limit: u32) -> Vec<CalendarId>;
+    set_access_role(id: CalendarId, role: AccessRole) -> ();
     record_state(record: &StateRecord) -> ();
 }
 
@@ -165,6 +166,7 @@ through! { Mirror:
     warned(calendar: CalendarId, limit: u32) -> Vec<StoredItem>;
     record_sync_run(run: &SyncRun) -> ();
     sync_runs(calendar: CalendarId, limit: u32) -> Vec<SyncRun>;
+    erase_withdrawn(since_before: DateTime<Utc>) -> u64;
     erase_mirrors(account: AccountId) -> ();
 }
 
@@ -173,6 +175,9 @@ through! { Journal:
     audit_entries(of: AuditOf, page: &PageRequest) -> Page<AuditEntry>;
     count_security_event(event: &SecurityEvent) -> ();
     security_counts() -> Vec<SecurityCount>;
+    open_incident(provider: Provider, cause: &str, at: DateTime<Utc>) -> DateTime<Utc>;
+    close_incident(provider: Provider) -> Option<DateTime<Utc>>;
+    incidents() -> Vec<ProviderIncident>;
     security_events(limit: u32) -> Vec<SecurityEvent>;
 }
 

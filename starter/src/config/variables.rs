@@ -281,6 +281,13 @@ pub const VARIABLES: &[Variable] = &[
         check: |lookup| lookup.optional::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10").map(drop),
     },
     Variable {
+        name: "EVERCAL_WORKER_MEMORY_MIB",
+        read_by: &[Role::Worker],
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("210"),
+        check: |lookup| lookup.optional::<NonZeroU64>("EVERCAL_WORKER_MEMORY_MIB", "210").map(drop),
+    },
+    Variable {
         name: "SYNC_MAX_RETRIES",
         read_by: BOTH,
         shown: Shown::Whole,

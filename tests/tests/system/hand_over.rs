@@ -1,9 +1,11 @@
 //! A run hands over to the next in whatever a subscription waits for, and the wait goes on. One that never did would be
 //! ended by the server for its long history.
 
+use evercal_domain::journal::AuditKind;
 use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
 use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
 use evercal_workflows::{SubscriptionWorkflow, Timing, names};
@@ -108,6 +110,26 @@ async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_afte
     world.change_events(USER, 3).await;
     mirror::equals_provider(&world, calendar).await;
     keep_closed_runs(&world, "lost-grant-polled", calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_continues_as_new_writes_no_change_of_state() {
+    let world = world(timing()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let written = async || {
+        let of = AuditOf::Calendar(calendar);
+        let entries = world.store.audit_entries(of, &PageRequest::first(500)).await.unwrap().items;
+        entries.into_iter().filter(|entry| entry.kind == AuditKind::StateChanged).map(|entry| entry.message).collect()
+    };
+    let before: Vec<String> = written().await;
+    for _ in 0..3 {
+        hands_over_for_strays(&world, calendar).await;
+    }
+    // A person's sync is answered by the run that is there now, after it has told readers what it has to.
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    let after: Vec<String> = written().await;
+    assert_eq!(after, before);
     world.end().await;
 }
 

@@ -164,6 +164,7 @@ pub(super) async fn start_subscription(
     // this run started, start no more, and hang if somebody had terminated one (sdk-core 0.10.1, child state machine).
     let options = ChildWorkflowOptions::builder()
         .workflow_id(names::subscription_id(calendar_id))
+        .task_timeout(retry::WORKFLOW_TASK)
         // The account continues as new; its subscriptions live on.
         .parent_close_policy(ParentClosePolicy::Abandon)
         .cancellation_token(WorkflowCancellationToken::new())

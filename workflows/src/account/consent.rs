@@ -13,7 +13,7 @@ use crate::time::{condition, now_ms, sleep_unless};
 pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         let is_due = |s: &AccountWorkflow| s.leaves || (s.progress.consent.waits && s.progress.disconnect.is_none());
-        let _never_cancelled = condition(&ctx, &detached, is_due).await;
+        condition(&ctx, is_due).await;
         if ctx.state(|s| s.leaves) {
             return;
         }

@@ -64,7 +64,7 @@ pub(super) async fn close(ctx: &Context, calendars: &[CalendarId]) {
 /// Stops the channels on the list of calendars; what cannot be stopped runs out by itself.
 pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationToken) {
     // An attempt under way would open another one afterwards.
-    let _never_cancelled = condition(ctx, detached, |s: &AccountWorkflow| !s.progress.list_channel.attempting).await;
+    condition(ctx, |s: &AccountWorkflow| !s.progress.list_channel.attempting).await;
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let summary = "stop the channels on the list of calendars";
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, summary);

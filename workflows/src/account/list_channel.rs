@@ -7,7 +7,7 @@ use super::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
 use crate::decide::channel::{grants_too_little, lifetime_s};
 use crate::decide::list_channel::ListChannelStep;
-use crate::failure::FailedCall;
+use crate::failure::{Cause, FailedCall};
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
 use crate::time::{condition, now_ms, sleep_unless};
 
@@ -27,7 +27,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             }
             ListChannelStep::Park => {
                 let changed = move |s: &AccountWorkflow| s.leaves || next(s, since_ms) != ListChannelStep::Park;
-                let _never_cancelled = condition(&ctx, &detached, changed).await;
+                condition(&ctx, changed).await;
             }
         }
     }
@@ -70,7 +70,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
                 } else if grants_too_little(&opened, &timing) {
                     // Another one at once would get the same.
                     channel.set_aside();
-                    channel.failed(&FailedCall { kind: None, wait_ms: 0 }, &timing, &id, at_ms);
+                    channel.failed(&FailedCall::of(Cause::NoAnswer), &timing, &id, at_ms);
                 } else if !is_renewal {
                     // What changed before it was opened, nobody announced.
                     s.progress.discovery_due_at_ms = s.progress.discovery_due_at_ms.min(at_ms);
@@ -79,7 +79,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
             Err(error) => {
                 let failed = FailedCall::from_error(&error);
                 channel.failed(&failed, &timing, &id, at_ms);
-                if failed.kind == Some(ProviderErrorKind::GrantRevoked) {
+                if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
                     s.progress.lose_grant("the provider refuses the grant: connect the account again");
                 }
             }

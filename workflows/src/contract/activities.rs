@@ -4,7 +4,8 @@
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 use evercal_domain::{
-    AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, SyncReason, SyncStrategy, Watched,
+    AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, ProviderErrorKind, SyncReason,
+    SyncStrategy, Watched,
 };
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -200,9 +201,6 @@ pub struct SyncInput {
     /// What earlier slices of this sync did.
     #[serde(default)]
     pub so_far: SyncCounts,
-    /// The first backoff between attempts, in milliseconds.
-    #[serde(default)]
-    pub backoff_initial_ms: u64,
     /// After how long a sync that has more to read hands its slot back, in milliseconds.
     #[serde(default = "slice_ms")]
     pub slice_ms: u64,
@@ -224,6 +222,10 @@ pub struct SyncCounts {
     pub changes: i64,
     /// Changes that the provider dates so far back that a notice should have told of them.
     pub unannounced: i64,
+    /// Entries read.
+    pub items: i64,
+    /// Pages without an entry, one after the other, up to now.
+    pub empty_pages: i64,
 }
 
 /// How a slice ended.
@@ -242,20 +244,28 @@ pub enum SyncOutcome {
         /// The sync so far.
         counts: SyncCounts,
     },
-    /// The provider wants us to wait longer than a slot should be held.
-    Deferred {
-        /// The sync so far.
-        counts: SyncCounts,
-        /// When to go on.
-        not_before_ms: i64,
+    /// The calendar does not exist any more, or not for us, while others of its account answer.
+    Refused {
+        /// How the provider said so: not found, or forbidden.
+        error: ProviderErrorKind,
+        /// The provider's own word for it.
+        reason: Option<String>,
     },
-    /// The calendar does not exist any more, or not for us.
-    Gone,
     /// The grant is dead.
     NeedsReauth,
     /// Something that this version does not know; the reconcile will look again.
     #[serde(other)]
     Unknown,
+}
+
+/// What a failure carries beside its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureDetails {
+    /// The provider's own word for it; letters, digits, `_` and `-` only.
+    pub reason: Option<String>,
+    /// What a sync had done by then.
+    pub counts: Option<SyncCounts>,
 }
 
 /// Input of the activities that take an account alone.
@@ -373,6 +383,8 @@ pub struct StateFact {
     pub channel_expires_at_ms: Option<i64>,
     /// When this was so.
     pub at_ms: i64,
+    /// Whether it is news; a run that continues as new repeats what readers know already.
+    pub is_news: bool,
 }
 
 /// Input of `send_alert`.

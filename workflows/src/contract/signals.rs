@@ -48,7 +48,7 @@ pub struct AccountChanged {
     pub timing: Option<Timing>,
     /// How changes are found from now on.
     pub strategy: Option<SyncStrategy>,
-    /// The provider lists the calendar: what it refused may work again.
+    /// The provider lists the calendar: what it refused may work again, or the account sees it otherwise than before.
     pub listed: bool,
 }
 

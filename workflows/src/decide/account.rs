@@ -151,7 +151,7 @@ pub(crate) fn after_failure(
     // A wish that was kept to its end and is heard again is a repeated one.
     let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until_ms <= now_ms);
     let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated);
-    let refused = failed.kind.is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
+    let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
     let base_ms = if refused { u64::from(REFUSED_RETRY_S) * 1_000 } else { doubled_ms.min(most_ms) };

@@ -2,11 +2,11 @@
 
 use evercal_domain::ProviderErrorKind;
 
-use super::jitter;
+use super::{jitter, sync, waits};
 use crate::contract::{ChannelOpened, ChannelRef};
-use crate::failure::FailedCall;
+use crate::failure::{Cause, FailedCall};
 use crate::retry::{CHANNEL_LIFETIME_MIN_S, STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
-use crate::subscription::{ChannelProgress, LiveChannel, SubscriptionState};
+use crate::subscription::{ChannelProgress, LiveChannel, SubscriptionState, Wait, WaitReason};
 
 /// The next thing for the channel lane to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
     }
     let channel = &state.channel;
     // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
-    let waits_for_somebody = state.needs_reauth || state.action_required;
+    let waits_for_somebody = state.needs_reauth || state.refusal.is_some();
     let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
     let poller_wanted = is_polled && !waits_for_somebody;
     if poller_wanted != channel.poller_runs {
@@ -86,7 +86,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
 /// When the next attempt at a channel is due; `None` when none is to be made.
 pub fn attempt_due_ms(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<i64> {
     let channel = &state.channel;
-    if !state.strategy.watches() || channel.poll_only || state.action_required || state.needs_reauth {
+    if !state.strategy.watches() || channel.poll_only || state.refusal.is_some() || state.needs_reauth {
         return None;
     }
     if let Some(at_ms) = channel.next_attempt_at_ms {
@@ -134,15 +134,15 @@ pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
 /// What a failed attempt leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// Another attempt on the ladder.
+    /// Another attempt.
     Repeat {
-        /// When.
-        at_ms: i64,
+        /// Until then.
+        wait: Wait,
     },
     /// The ladder is used up: poll, and keep trying.
     Fallback {
-        /// When to try again.
-        at_ms: i64,
+        /// Until the next try.
+        wait: Wait,
     },
     /// This calendar cannot be watched.
     PollOnly,
@@ -152,38 +152,54 @@ pub enum AfterFailure {
     ActionRequired,
 }
 
+/// Whether a failed attempt is a rung of the ladder. What is refused whatever the calendar says nothing about this channel.
+pub(crate) fn is_counted(cause: Cause) -> bool {
+    !cause.is_wider()
+}
+
 /// Decides what a failed attempt leads to, which `state` counts already. A single not-found or forbidden is confirmed before
 /// anything is given up.
 pub(crate) fn after_failure(
     state: &SubscriptionState,
-    failed: FailedCall,
+    failed: &FailedCall,
     timing: &Timing,
     id: &str,
     now_ms: i64,
 ) -> AfterFailure {
     let ChannelProgress { failures, refusals, live, .. } = &state.channel;
-    match failed.kind {
-        Some(ProviderErrorKind::WatchUnsupported) => return AfterFailure::PollOnly,
-        Some(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
-        Some(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden) if *refusals >= 2 => {
-            return AfterFailure::ActionRequired;
+    match failed.cause {
+        Cause::Provider(ProviderErrorKind::WatchUnsupported) => return AfterFailure::PollOnly,
+        Cause::Provider(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
+        cause if cause.is_refusal() && *refusals >= 2 => return AfterFailure::ActionRequired,
+        cause if cause.is_wider() => {
+            let until_ms = now_ms + sync::wider_pause_ms(cause, timing, id);
+            return AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Recovery } };
         }
         _ => {}
     }
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
-    // A rate limit is a pause like any other failure, but never shorter than the provider asked for.
-    let at_ms = |pause_s: u32| now_ms + (i64::from(pause_s) * 1_000).max(failed.wait_ms);
-    // One that outlasts the ladder, or the channel, is sat out with a poller and an alert.
+    // A rate limit is a pause like any other failure, but not shorter than the provider asked for, within reason.
+    let wish_ms = waits::kept_ms(failed.wait_ms, sync::is_repeated(state.wish_until_ms, now_ms));
+    let wait = |pause_s: u32| {
+        let pause_ms = i64::from(pause_s) * 1_000;
+        let reason = match failed.cause {
+            Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::Asked,
+            _ if wish_ms > pause_ms => WaitReason::Asked,
+            _ => WaitReason::Recovery,
+        };
+        Wait { until_ms: now_ms + pause_ms.max(wish_ms), reason }
+    };
+    // One that outlasts the ladder, or the channel, is waited for with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
-    let outlasts_channel = live.as_ref().is_some_and(|live| now_ms + failed.wait_ms > live.expires_at_ms);
-    let is_long_wait = failed.wait_ms > ladder_ms || outlasts_channel;
+    let outlasts_channel = live.as_ref().is_some_and(|live| now_ms + wish_ms > live.expires_at_ms);
+    let is_long_wait = wish_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
-        Some(pause_s) if is_long_wait => AfterFailure::Fallback { at_ms: at_ms(*pause_s) },
-        Some(pause_s) => AfterFailure::Repeat { at_ms: at_ms(*pause_s) },
+        Some(pause_s) if is_long_wait => AfterFailure::Fallback { wait: wait(*pause_s) },
+        Some(pause_s) => AfterFailure::Repeat { wait: wait(*pause_s) },
         None => {
             let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(*failures));
-            AfterFailure::Fallback { at_ms: at_ms(pause_s) }
+            AfterFailure::Fallback { wait: wait(pause_s) }
         }
     }
 }

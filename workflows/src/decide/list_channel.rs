@@ -104,7 +104,7 @@ impl ListChannel {
         self.attempting = false;
         self.failures = self.failures.saturating_add(1);
         self.live = self.live.take().filter(|live| live.expires_at_ms > now_ms);
-        if failed.kind == Some(ProviderErrorKind::WatchUnsupported) {
+        if failed.kind() == Some(ProviderErrorKind::WatchUnsupported) {
             self.unsupported = true;
             return;
         }
@@ -173,6 +173,7 @@ impl ListChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Cause;
 
     const DAY_MS: i64 = 86_400_000;
 
@@ -212,12 +213,12 @@ mod tests {
         let mut channel = ListChannel::default();
         let mut pauses = Vec::new();
         for _ in 0..4 {
-            channel.failed(&FailedCall { kind: None, wait_ms: 0 }, &Timing::default(), "acc_1", 0);
+            channel.failed(&FailedCall::of(Cause::NoAnswer), &Timing::default(), "acc_1", 0);
             pauses.push(channel.next_attempt_at_ms.unwrap() / 60_000);
         }
         assert_eq!(pauses[..3], [5, 10, 20]);
         assert!((54..=66).contains(&pauses[3]), "{pauses:?}");
-        let wish = FailedCall { kind: Some(ProviderErrorKind::RateLimited), wait_ms: DAY_MS };
+        let wish = FailedCall { wait_ms: DAY_MS, ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
         let mut asked = ListChannel::default();
         asked.failed(&wish, &Timing::default(), "acc_1", 0);
         assert_eq!(asked.next_attempt_at_ms, Some(3_600_000), "an hour, until the provider repeats it");
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn a_list_that_cannot_be_watched_is_not_tried_again() {
         let mut channel = ListChannel::default();
-        let unsupported = FailedCall { kind: Some(ProviderErrorKind::WatchUnsupported), wait_ms: 0 };
+        let unsupported = FailedCall::of(Cause::Provider(ProviderErrorKind::WatchUnsupported));
         channel.failed(&unsupported, &Timing::default(), "acc_1", 0);
         assert_eq!(next(&channel, i64::MAX), ListChannelStep::Park);
     }

@@ -1,9 +1,14 @@
 //! What the sync lane makes of its reasons and outcomes.
 
-use evercal_domain::{Priority, SyncReason, SyncStrategy};
+use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, SyncStrategy};
 
-use super::jitter;
-use crate::retry::Timing;
+use super::{jitter, waits};
+use crate::failure::{Cause, FailedCall};
+use crate::retry::{
+    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, STORE_PAUSE_MS,
+    Timing, WIDER_PAUSE_MS,
+};
+use crate::subscription::{Wait, WaitReason};
 
 /// When the next look without a reason is due.
 pub fn reconcile_due_ms(timing: &Timing, id: &str, round: u64, now_ms: i64) -> i64 {
@@ -16,6 +21,98 @@ pub fn reconcile_due_ms(timing: &Timing, id: &str, round: u64, now_ms: i64) -> i
 /// where the old one was.
 pub fn overtakes(waiting: Option<SyncReason>, running: Priority) -> bool {
     waiting.is_some_and(|reason| reason.priority() < running && reason.priority() <= Priority::High)
+}
+
+/// Whether a waiting reason passes a wait before the next attempt: it may push the job aside, or a person asks.
+pub fn passes_wait(waiting: Option<SyncReason>, running: Priority) -> bool {
+    waiting == Some(SyncReason::Operator) || overtakes(waiting, running)
+}
+
+/// What a failed attempt at a sync leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// Another attempt.
+    Repeat {
+        /// Until then.
+        wait: Wait,
+        /// Whether it is one of the attempts that the job has.
+        is_counted: bool,
+    },
+    /// The job has failed; the next look comes after a pause.
+    GiveUp,
+}
+
+/// Decides what a failed attempt leads to. `failed_attempts` are those of this job that counted before it.
+pub(crate) fn after_failure(
+    failed: &FailedCall,
+    reason: SyncReason,
+    failed_attempts: u32,
+    wish_until_ms: Option<i64>,
+    timing: &Timing,
+    id: &str,
+    now_ms: i64,
+) -> AfterFailure {
+    let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated(wish_until_ms, now_ms));
+    match failed.cause {
+        cause if cause.is_wider() => {
+            let until_ms = now_ms + wider_pause_ms(cause, timing, id);
+            AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Recovery }, is_counted: false }
+        }
+        Cause::EndlessList => AfterFailure::GiveUp,
+        Cause::Provider(kind) if kind.retry_class() == RetryClass::Permanent => AfterFailure::GiveUp,
+        // The provider says when: that is no failure of the job.
+        Cause::Provider(_) if failed.wait_ms > ASKED_WAIT_MIN_MS => AfterFailure::Repeat {
+            wait: Wait { until_ms: now_ms + wish_ms, reason: WaitReason::Asked },
+            is_counted: false,
+        },
+        _ if failed_attempts >= retries(timing, reason) => AfterFailure::GiveUp,
+        _ => {
+            let until_ms = now_ms + backoff_ms(timing, id, failed_attempts).max(wish_ms);
+            let is_limited = failed.kind() == Some(ProviderErrorKind::RateLimited);
+            let reason = if is_limited { WaitReason::Asked } else { WaitReason::Recovery };
+            AfterFailure::Repeat { wait: Wait { until_ms, reason }, is_counted: true }
+        }
+    }
+}
+
+/// Attempts after the first one.
+pub fn retries(timing: &Timing, reason: SyncReason) -> u32 {
+    let retries = reason.job_type().retries();
+    timing.sync_retries_max.map_or(retries, |cap| cap.min(retries))
+}
+
+/// The provider's backoff: doubled with each failed attempt, plus up to 10 % by id, in milliseconds.
+pub fn backoff_ms(timing: &Timing, id: &str, failed_attempts: u32) -> i64 {
+    let initial_ms = i64::try_from(timing.sync_backoff_initial_ms).unwrap_or(BACKOFF_MAX_MS);
+    let doubled_ms = initial_ms.saturating_mul(1 << failed_attempts.min(BACKOFF_DOUBLINGS_MAX)).min(BACKOFF_MAX_MS);
+    let span_ms = u64::try_from(doubled_ms / 10).unwrap_or(0) + 1;
+    let jitter_ms = jitter::place(id, &format!("backoff {failed_attempts}"), span_ms);
+    doubled_ms + i64::try_from(jitter_ms).unwrap_or(0)
+}
+
+/// Whether the provider repeats a wish: the one before it was kept to its end.
+pub fn is_repeated(wish_until_ms: Option<i64>, now_ms: i64) -> bool {
+    wish_until_ms.is_some_and(|until_ms| until_ms <= now_ms)
+}
+
+/// The pause after what is refused whatever the calendar, in milliseconds: short for a store of ours, and such that a
+/// provider's refusal of everything is over here within five minutes after its end.
+pub(crate) fn wider_pause_ms(cause: Cause, timing: &Timing, id: &str) -> i64 {
+    let longest_ms = if cause == Cause::Store { STORE_PAUSE_MS } else { WIDER_PAUSE_MS };
+    let longest_ms = longest_ms.min(i64::from(timing.failed_sync_pause_s) * 1_000);
+    let spread_ms = jitter::place(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
+    longest_ms - i64::try_from(spread_ms).unwrap_or(0)
+}
+
+/// The pause before what was refused for this calendar is tried again, in milliseconds: doubled each time, up to a day.
+pub fn refused_pause_ms(timing: &Timing, refusals_before: u32) -> i64 {
+    let first_ms = i64::from(timing.failed_sync_pause_s) * 1_000;
+    first_ms.saturating_mul(1 << refusals_before.min(BACKOFF_DOUBLINGS_MAX)).min(REFUSED_PAUSE_MAX_MS)
+}
+
+/// The pause before a first refusal is confirmed, in milliseconds.
+pub fn confirm_pause_ms(timing: &Timing) -> i64 {
+    CONFIRM_REFUSAL_MS.min(i64::from(timing.failed_sync_pause_s) * 1_000)
 }
 
 /// Looks in a row that found changes which no notice announced. Reconciles are such looks, and a sync for any other reason
@@ -50,6 +147,108 @@ mod tests {
         assert!(!overtakes(Some(SyncReason::Notice), Priority::High), "a flood of notices must not restart itself");
         assert!(!overtakes(Some(SyncReason::NewChannel), Priority::Low), "routine waits for the first read");
         assert!(!overtakes(None, Priority::Low));
+    }
+
+    const MINUTE_MS: i64 = 60_000;
+
+    fn after(failed: &FailedCall, reason: SyncReason, failed_attempts: u32) -> AfterFailure {
+        after_failure(failed, reason, failed_attempts, None, &Timing::default(), "cal_a", 0)
+    }
+
+    fn provider(kind: ProviderErrorKind) -> FailedCall {
+        FailedCall::of(Cause::Provider(kind))
+    }
+
+    #[test]
+    fn a_provider_that_keeps_failing_is_asked_as_often_as_the_job_deserves_each_time_after_twice_the_pause() {
+        for (reason, retries) in [
+            (SyncReason::Connect, 3),
+            (SyncReason::Operator, 5),
+            (SyncReason::CatchUp, 5),
+            (SyncReason::NewChannel, 5),
+            (SyncReason::Reconcile, 5),
+            (SyncReason::Notice, 7),
+            (SyncReason::Poll, 2),
+        ] {
+            let failed = provider(ProviderErrorKind::TemporaryFailure);
+            for attempt in 0..retries {
+                let AfterFailure::Repeat { wait, is_counted: true } = after(&failed, reason, attempt) else {
+                    panic!("{reason:?}: attempt {attempt} is repeated");
+                };
+                let least_ms = 30_000 << attempt;
+                assert!((least_ms..=least_ms + least_ms / 10).contains(&wait.until_ms), "{attempt}: {wait:?}");
+                assert_eq!(wait.reason, WaitReason::Recovery, "it is cut short when the provider answers again");
+            }
+            assert_eq!(after(&failed, reason, retries), AfterFailure::GiveUp, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_operators_cap_lowers_the_retries_of_a_sync_and_never_raises_them() {
+        for (cap, expected) in [(0, 0), (4, 4), (100, 7)] {
+            let timing = Timing { sync_retries_max: Some(cap), ..Timing::default() };
+            assert_eq!(retries(&timing, SyncReason::Notice), expected, "{cap}");
+        }
+    }
+
+    #[test]
+    fn a_wish_of_a_day_is_kept_for_an_hour_and_counts_for_nothing_unless_it_is_repeated() {
+        let wish = FailedCall { wait_ms: 86_400_000, ..provider(ProviderErrorKind::RateLimited) };
+        let asked =
+            |until_ms| AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Asked }, is_counted: false };
+        let at = |wish_until_ms, now_ms| {
+            after_failure(&wish, SyncReason::Notice, 7, wish_until_ms, &Timing::default(), "cal_a", now_ms)
+        };
+        assert_eq!(at(None, 0), asked(60 * MINUTE_MS));
+        assert_eq!(
+            at(Some(60 * MINUTE_MS), 5),
+            asked(60 * MINUTE_MS + 5),
+            "somebody passed: it was not kept to its end"
+        );
+        assert_eq!(at(Some(60 * MINUTE_MS), 60 * MINUTE_MS), asked(25 * 60 * MINUTE_MS));
+    }
+
+    #[test]
+    fn nothing_about_the_store_is_final_and_it_is_tried_again_within_seconds() {
+        for attempts in [0, 100] {
+            let AfterFailure::Repeat { wait, is_counted: false } =
+                after(&FailedCall::of(Cause::Store), SyncReason::Poll, attempts)
+            else {
+                panic!("it is repeated");
+            };
+            assert!((5_000..=20_000).contains(&wait.until_ms), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_provider_refuses_to_everybody_is_tried_again_within_five_minutes_for_ever() {
+        for kind in [ProviderErrorKind::ProjectRefused, ProviderErrorKind::AccountRefused] {
+            let AfterFailure::Repeat { wait, is_counted: false } = after(&provider(kind), SyncReason::Poll, 100) else {
+                panic!("{kind} is repeated");
+            };
+            assert!((2 * MINUTE_MS..5 * MINUTE_MS).contains(&wait.until_ms), "{wait:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_for_one_calendar_is_tried_again_after_a_quarter_of_an_hour_doubling_to_a_day() {
+        let pauses: Vec<i64> = (0..9).map(|before| refused_pause_ms(&Timing::default(), before) / MINUTE_MS).collect();
+        assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 960, 1_440, 1_440]);
+        assert_eq!(refused_pause_ms(&Timing::default(), u32::MAX) / MINUTE_MS, 1_440);
+    }
+
+    #[test]
+    fn a_list_without_an_end_and_a_wrong_request_are_not_repeated_at_once() {
+        assert_eq!(after(&FailedCall::of(Cause::EndlessList), SyncReason::Notice, 0), AfterFailure::GiveUp);
+        assert_eq!(after(&provider(ProviderErrorKind::InvalidRequest), SyncReason::Notice, 0), AfterFailure::GiveUp);
+    }
+
+    #[test]
+    fn a_person_passes_every_wait_and_a_notice_only_that_of_a_less_urgent_job() {
+        assert!(passes_wait(Some(SyncReason::Operator), Priority::Critical));
+        assert!(passes_wait(Some(SyncReason::Notice), Priority::Medium));
+        assert!(!passes_wait(Some(SyncReason::Notice), Priority::High));
+        assert!(!passes_wait(None, Priority::Low));
     }
 
     #[test]

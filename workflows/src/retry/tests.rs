@@ -22,7 +22,7 @@ struct Row {
 fn row(options: &ActivityOptions) -> Row {
     let policy = options.retry_policy.as_ref().unwrap();
     assert!((policy.backoff_coefficient() - 2.0).abs() < f64::EPSILON, "each backoff is twice the one before");
-    assert_eq!(options.heartbeat_timeout, Some(Duration::from_secs(10)), "a lost worker is missed within seconds");
+    assert_eq!(options.heartbeat_timeout, Some(Duration::from_secs(6)), "a lost worker is missed within seconds");
     assert!(options.do_not_eagerly_execute, "eager execution goes around the limits of queues");
     assert!(options.summary.is_some(), "the Temporal UI shows what it is for");
     assert!(options.cancellation_token.is_some(), "the workflow's own cancellation must not reach the clean-up");
@@ -43,23 +43,23 @@ fn sync(timing: &Timing, reason: SyncReason) -> ActivityOptions {
 }
 
 #[test]
-fn a_sync_is_tried_as_often_and_ranks_as_high_as_its_reason_deserves() {
+fn a_sync_ranks_as_high_as_its_reason_deserves_and_what_lost_it_costs_seconds() {
     let cases = [
-        (SyncReason::Connect, 3, 4),
-        (SyncReason::Operator, 5, 1),
-        (SyncReason::CatchUp, 5, 3),
-        (SyncReason::NewChannel, 5, 3),
-        (SyncReason::Reconcile, 5, 3),
-        (SyncReason::Notice, 7, 2),
-        (SyncReason::Poll, 2, 3),
+        (SyncReason::Connect, 4),
+        (SyncReason::Operator, 1),
+        (SyncReason::CatchUp, 3),
+        (SyncReason::NewChannel, 3),
+        (SyncReason::Reconcile, 3),
+        (SyncReason::Notice, 2),
+        (SyncReason::Poll, 3),
     ];
-    for (reason, retries, priority_key) in cases {
+    for (reason, priority_key) in cases {
         let options = sync(&Timing::default(), reason);
         let expected = Row {
             queue: names::QUEUE_GOOGLE,
-            attempts_max: retries + 1,
-            first_interval_s: 30,
-            interval_max_s: None,
+            attempts_max: 4,
+            first_interval_s: 1,
+            interval_max_s: Some(5),
             start_to_close_s: Some(600),
             schedule_to_close_s: None,
             permanent_kinds_are_final: true,
@@ -73,21 +73,13 @@ fn a_sync_is_tried_as_often_and_ranks_as_high_as_its_reason_deserves() {
 }
 
 #[test]
-fn an_operators_cap_lowers_the_retries_of_a_sync_and_never_raises_them() {
-    for (cap, attempts_max) in [(0, 1), (4, 5), (100, 8)] {
-        let timing = Timing { sync_retries_max: Some(cap), ..Timing::default() };
-        assert_eq!(row(&sync(&timing, SyncReason::Notice)).attempts_max, attempts_max, "{cap}");
-    }
-}
-
-#[test]
 fn every_other_call_has_the_limits_of_its_kind() {
     let (timing, token) = (Timing::default(), WorkflowCancellationToken::new());
     let channel = Row {
         queue: names::QUEUE_CHANNELS,
         attempts_max: 0,
-        first_interval_s: 30,
-        interval_max_s: Some(3600),
+        first_interval_s: 1,
+        interval_max_s: Some(5),
         start_to_close_s: Some(90),
         schedule_to_close_s: Some(DAY_S),
         permanent_kinds_are_final: true,
@@ -95,13 +87,7 @@ fn every_other_call_has_the_limits_of_its_kind() {
     let stop = channel_stop(&timing, timing.close_patience_s, &token, "stop all channels");
     assert_eq!(row(&stop), channel, "a channel is stopped with patience");
     let attempt = channel_attempt(&timing, &token, "open a channel");
-    let rung = Row {
-        first_interval_s: 1,
-        interval_max_s: None,
-        schedule_to_close_s: Some(300),
-        permanent_kinds_are_final: false,
-        ..channel
-    };
+    let rung = Row { schedule_to_close_s: Some(300), ..channel };
     assert_eq!(row(&attempt), rung, "a rung of the ladder makes good for a lost worker alone");
     let account = Row {
         queue: names::QUEUE_GOOGLE,
@@ -126,7 +112,7 @@ fn every_other_call_has_the_limits_of_its_kind() {
         queue: names::QUEUE_STORE,
         attempts_max: 0,
         first_interval_s: 1,
-        interval_max_s: Some(60),
+        interval_max_s: Some(5),
         start_to_close_s: Some(30),
         schedule_to_close_s: None,
         permanent_kinds_are_final: false,
@@ -145,7 +131,7 @@ fn what_an_operator_sets_reaches_the_calls() {
     };
     let token = WorkflowCancellationToken::new();
     let sync = row(&sync(&timing, SyncReason::Notice));
-    assert_eq!((sync.first_interval_s, sync.start_to_close_s), (2, Some(5)));
+    assert_eq!(sync.start_to_close_s, Some(5));
     assert_eq!(row(&channel_attempt(&timing, &token, "open")).schedule_to_close_s, Some(7));
     assert_eq!(row(&channel_stop(&timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
 }

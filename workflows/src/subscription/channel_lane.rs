@@ -51,7 +51,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             ChannelStep::Park => {
                 let since_ms = now_ms(&ctx);
                 let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since_ms) != ChannelStep::Park;
-                let _never_cancelled = condition(&ctx, &detached, changed).await;
+                condition(&ctx, changed).await;
             }
         }
     }
@@ -88,8 +88,8 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
         Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
         Err(error) => {
             let failed = FailedCall::from_error(&error);
-            ctx.state_mut(|s| s.state.channel_failed(failed, &timing, &id.to_string(), at_ms));
-            if failed.kind == Some(ProviderErrorKind::GrantRevoked) {
+            ctx.state_mut(|s| s.state.channel_failed(&failed, &timing, &id.to_string(), at_ms));
+            if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
                 tell_account_of_lost_grant(ctx).await;
             }
         }
@@ -106,7 +106,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
-    let failed = settled.as_ref().err().map(FailedCall::from_error);
+    let failed = settled.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
     ctx.state_mut(|s| match settled {
         Ok(settled) => {
             s.state.channel.settled(channel_id);
@@ -115,10 +115,10 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
                 s.state.sync.add(evercal_domain::SyncReason::Notice, 1, 0);
             }
         }
-        Err(_) => s.state.stop_failed(channel_id, failed.and_then(|failed| failed.kind), again_at_ms),
+        Err(_) => s.state.stop_failed(channel_id, failed, again_at_ms),
     });
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
-    if failed.is_some_and(|failed| failed.kind == Some(ProviderErrorKind::GrantRevoked)) {
+    if failed == Some(ProviderErrorKind::GrantRevoked) {
         ctx.state_mut(|s| s.state.needs_reauth = true);
         tell_account_of_lost_grant(ctx).await;
     }
@@ -189,14 +189,14 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         stop_poller(ctx).await;
     }
     // The sync lane must be out of the way: a page committed after the end would be a page of a closed calendar.
-    let _never_cancelled = condition(ctx, detached, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
+    condition(ctx, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
     let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
         if let Err(error) = &closed {
-            let word = FailedCall::from_error(error).word();
+            let word = FailedCall::from_error(error).words();
             s.state.close = s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({word})"));
         }
         s.state.channel.live = None;

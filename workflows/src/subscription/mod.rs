@@ -19,14 +19,17 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use state::{ChannelProgress, LiveChannel, PendingSync, SubscriptionState, SyncProgress, ToStop};
+pub use state::{
+    ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncProgress,
+    ToStop, Trouble, Wait, WaitReason,
+};
 
 use crate::contract::{
     AccountChanged, Close, Ended, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
 };
 use crate::decide;
-use crate::names;
 use crate::time::condition;
+use crate::{names, retry};
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,8 +44,10 @@ pub struct SubscriptionWorkflow {
     /// Set when this run hands over to the next: lanes return at their next safe point.
     rotate: bool,
     waiters: u32,
-    /// What was last written down for readers.
-    published: Option<publish::Published>,
+    /// How often somebody said that what failed works again.
+    calls_to_retry: u64,
+    /// Whether this run has written the state down: each does so once, since a store may have lost it.
+    published_in_run: bool,
 }
 
 #[workflow_methods]
@@ -54,7 +59,7 @@ impl SubscriptionWorkflow {
             Some(carried) => carried.in_next_run(),
             None => SubscriptionState::first(input.strategy),
         };
-        Self { input, state, rotate: false, waiters: 0, published: None }
+        Self { input, state, rotate: false, waiters: 0, calls_to_retry: 0, published_in_run: false }
     }
 
     /// Runs both lanes until the subscription ends or hands over.
@@ -65,11 +70,11 @@ impl SubscriptionWorkflow {
         workflows::join!(
             channel_lane::run(ctx.clone(), detached.clone()),
             sync_lane::run(ctx.clone(), detached.clone()),
-            Self::close_when_cancelled(ctx.clone(), detached.clone()),
+            Self::close_when_cancelled(ctx.clone()),
         );
         let handlers = ctx.clone();
         // Waiters see `rotate` or `closed` and answer; only then is nothing of theirs lost.
-        let _never_cancelled = condition(ctx, &detached, move |_| handlers.all_handlers_finished()).await;
+        condition(ctx, move |_| handlers.all_handlers_finished()).await;
         if ctx.state(|s| s.state.closed) {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
@@ -81,20 +86,17 @@ impl SubscriptionWorkflow {
             ctx.state_mut(Self::close_as_cancelled);
         }
         let next = ctx.state(|s| SubscriptionInput { carried: Some(s.state.clone()), ..s.input.clone() });
-        let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
+        let options = ContinueAsNewOptions::builder().task_timeout(retry::WORKFLOW_TASK).build();
+        let never = ctx.continue_as_new(next, options)?;
         match never {}
     }
 
-    async fn close_when_cancelled(ctx: WorkflowContext<Self>, detached: WorkflowCancellationToken) {
-        let cancelled = workflows::select! {
-            _ = ctx.cancelled() => true,
-            _ = condition(&ctx, &detached, |s: &Self| s.rotate || s.state.closed) => false,
-        };
-        if cancelled {
+    async fn close_when_cancelled(ctx: WorkflowContext<Self>) {
+        let token = ctx.cancellation_token();
+        condition(&ctx, |s: &Self| token.is_cancelled() || s.rotate || s.state.closed).await;
+        // Where this run hands over already, no lane of it is left to close.
+        if token.is_cancelled() && ctx.state(|s| !s.rotate && !s.state.closed) {
             ctx.state_mut(Self::close_as_cancelled);
-            // Where this run hands over already, no lane of it is left to close.
-            let is_over = |s: &Self| s.state.closed || s.rotate;
-            let _never_cancelled = condition(&ctx, &detached, is_over).await;
         }
     }
 
@@ -109,9 +111,19 @@ impl SubscriptionWorkflow {
     pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
+        if change.needs_reauth == Some(false) {
+            self.calls_to_retry += 1;
+        }
         if let Some(timing) = change.timing {
             self.input.timing = timing;
         }
+    }
+
+    /// The provider was seen to answer again: whoever waits for that tries now.
+    #[signal(name = names::SIGNAL_RETRY_NOW)]
+    pub fn retry_now(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
+        self.calls_to_retry += 1;
+        self.state.retry_now();
     }
 
     /// End ([`Close`]).
@@ -126,7 +138,7 @@ impl SubscriptionWorkflow {
         if self.waiters >= WAITERS_MAX {
             return Err("too many callers wait for this calendar already".into());
         }
-        if self.state.reading_is_blocked() {
+        if self.state.paused || self.state.needs_reauth {
             return Err(format!("the calendar is {}", self.state.state().as_str()).into());
         }
         self.validate_open()
@@ -137,11 +149,11 @@ impl SubscriptionWorkflow {
     pub async fn sync_now(ctx: &mut WorkflowContext<Self>, _payload: RawValue) -> Result<SyncNowResult, HandlerError> {
         let ticket = ctx.state_mut(|s| {
             s.waiters += 1;
-            s.state.sync.add(evercal_domain::SyncReason::Operator, 0, 0);
+            s.state.sync_asked();
             s.state.sync.begun + 1
         });
         let served = move |s: &Self| s.state.sync.ended >= ticket || s.rotate || s.state.closed;
-        let _never_cancelled = condition(ctx, &WorkflowCancellationToken::new(), served).await;
+        condition(ctx, served).await;
         Ok(ctx.state_mut(|s| {
             s.waiters -= 1;
             match &s.state.sync.last_outcome {

@@ -1,36 +1,17 @@
 //! What a subscription shows: search attributes and details in the Temporal UI, and the row that the API reads.
 
-use chrono::DateTime;
-use evercal_domain::{CalendarState, SyncStrategy};
+use evercal_domain::SyncStrategy;
 use temporalio_common::search_attributes::Timestamp;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
-use super::{SubscriptionState, SubscriptionWorkflow};
+use super::{Published, SubscriptionState, SubscriptionWorkflow};
 use crate::contract::{RecordActivities, StateFact};
-use crate::time::now_ms;
+use crate::time::{now_ms, readable};
 use crate::{names, retry};
-
-/// What was last written down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Published {
-    state: CalendarState,
-    detail: Option<String>,
-    channel_expires_at_ms: Option<i64>,
-}
-
-impl Published {
-    fn of(state: &SubscriptionState) -> Self {
-        Self {
-            state: state.state(),
-            detail: state.detail(),
-            channel_expires_at_ms: state.channel.live.as_ref().map(|live| live.expires_at_ms),
-        }
-    }
-}
 
 /// Whether readers see another state than there is, such as after a pause, which no lane makes itself.
 pub(super) fn is_due(workflow: &SubscriptionWorkflow) -> bool {
-    workflow.published.as_ref() != Some(&Published::of(&workflow.state))
+    !workflow.published_in_run || workflow.state.published.as_ref() != Some(&Published::of(&workflow.state))
 }
 
 /// Writes the state down where it changed. Syncs do not pass here: their numbers are committed with their pages.
@@ -39,7 +20,11 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
         return;
     }
     let now = ctx.state(|s| Published::of(&s.state));
-    ctx.state_mut(|s| s.published = Some(now.clone()));
+    let is_news = ctx.state(|s| s.state.published.as_ref() != Some(&now));
+    ctx.state_mut(|s| {
+        s.published_in_run = true;
+        s.state.published = Some(now.clone());
+    });
     show(ctx);
     let provider = ctx.state(|s| s.input.provider.as_str().to_owned());
     let account = ctx.state(|s| s.input.account_id.to_string());
@@ -59,6 +44,7 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
         detail: now.detail,
         channel_expires_at_ms: now.channel_expires_at_ms,
         at_ms: now_ms(ctx),
+        is_news,
     };
     let summary = format!("state: {}", now.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
@@ -104,10 +90,6 @@ pub(super) fn sentence(state: &SubscriptionState) -> String {
     }
     text.push('.');
     text
-}
-
-fn readable(at_ms: i64) -> String {
-    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn timestamp(at_ms: i64) -> Timestamp {

@@ -3,16 +3,18 @@
 //! Everything here is pure; what a reader sees as the state is derived, so that no two fields can contradict each other.
 
 mod channel;
+mod trouble;
 
 use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy};
 use serde::{Deserialize, Serialize};
 
 pub use channel::{ChannelProgress, LiveChannel, ToStop};
+pub use trouble::{Refusal, RefusedCall, Trouble, Wait, WaitReason};
 
 use crate::contract::{AccountChanged, ChannelOpened, ChannelRef, Notify, SyncCounts};
 use crate::decide;
 use crate::decide::channel::AfterFailure;
-use crate::failure::FailedCall;
+use crate::failure::{Cause, FailedCall};
 use crate::retry::Timing;
 
 /// All that a subscription knows.
@@ -29,12 +31,40 @@ pub struct SubscriptionState {
     pub paused: bool,
     /// The grant is dead.
     pub needs_reauth: bool,
-    /// Not shared any more, or forbidden.
-    pub action_required: bool,
+    /// Not shared any more, or forbidden, and confirmed.
+    pub refusal: Option<Refusal>,
+    /// Refusals one after the other: each is waited for twice as long as the one before.
+    pub refusals_confirmed: u32,
+    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
+    pub wish_until_ms: Option<i64>,
     /// Set when it has to end: why.
     pub close: Option<String>,
     /// Set when it has ended.
     pub closed: bool,
+    /// What was last written down for readers.
+    pub published: Option<Published>,
+}
+
+/// What readers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The state.
+    pub state: CalendarState,
+    /// One sentence about it.
+    pub detail: Option<String>,
+    /// When the live channel ends.
+    pub channel_expires_at_ms: Option<i64>,
+}
+
+impl Published {
+    /// What they are to be told of a state.
+    pub(crate) fn of(state: &SubscriptionState) -> Self {
+        Self {
+            state: state.state(),
+            detail: state.detail(),
+            channel_expires_at_ms: state.channel.live.as_ref().map(|live| live.expires_at_ms),
+        }
+    }
 }
 
 /// What the sync lane knows.
@@ -63,6 +93,8 @@ pub struct SyncProgress {
     pub missed_pushes: u32,
     /// What the last sync served, if it failed: the next one serves it too.
     pub failed: Option<PendingSync>,
+    /// What stands in the way of reading.
+    pub trouble: Option<Trouble>,
 }
 
 /// What one sync serves.
@@ -79,14 +111,17 @@ pub struct PendingSync {
     /// What earlier slices did, when something more urgent interrupted them.
     #[serde(default)]
     pub so_far: SyncCounts,
-    /// The provider asked not to be called before; 0 when it did not.
+    /// Attempts at it that failed.
     #[serde(default)]
-    pub not_before_ms: i64,
+    pub failed_attempts: u32,
+    /// What it waits for before the next attempt.
+    #[serde(default)]
+    pub wait: Option<Wait>,
 }
 
 impl PendingSync {
     fn of(reason: SyncReason, notices: u32, received_at_ms: i64) -> Self {
-        Self { reason, notices, received_at_ms, so_far: SyncCounts::default(), not_before_ms: 0 }
+        Self { reason, notices, received_at_ms, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
     }
 
     /// What is left of it when it failed. Whoever asked for a sync has an answer and waits no longer; a notice is still one
@@ -100,9 +135,13 @@ impl PendingSync {
         Self::of(reason, self.notices, self.received_at_ms)
     }
 
-    /// Until when it waits where another reason joins it: one that may push it aside may also call before.
-    fn waits_until_ms(&self, joined_by: SyncReason) -> i64 {
-        if decide::sync::overtakes(Some(joined_by), self.reason.priority()) { 0 } else { self.not_before_ms }
+    /// What it waits for where another reason joins it, and how many attempts of it failed: one that may pass the wait
+    /// begins anew.
+    fn joined_by(&self, reason: SyncReason) -> (Option<Wait>, u32) {
+        match self.wait {
+            Some(_) if decide::sync::passes_wait(Some(reason), self.reason.priority()) => (None, 0),
+            wait => (wait, self.failed_attempts),
+        }
     }
 }
 
@@ -128,7 +167,7 @@ impl SubscriptionState {
             CalendarState::Closed
         } else if self.needs_reauth {
             CalendarState::NeedsReauth
-        } else if self.action_required {
+        } else if self.refusal.is_some() {
             CalendarState::ActionRequired
         } else if self.paused {
             CalendarState::Paused
@@ -147,8 +186,29 @@ impl SubscriptionState {
 
     /// One sentence about the state, for people.
     pub fn detail(&self) -> Option<String> {
+        let state = self.state();
+        match state {
+            CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
+            CalendarState::ActionRequired => self.refusal.as_ref().map(Refusal::sentence),
+            CalendarState::Closed => self.close.clone(),
+            CalendarState::Paused => None,
+            _ => {
+                let channel = self.channel.trouble.as_ref().map(|trouble| trouble.sentence("its channel"));
+                let reading = self.sync.trouble.as_ref().map(|trouble| trouble.sentence("reading"));
+                let mut sentences: Vec<String> = self.channel_detail(state).into_iter().collect();
+                for sentence in channel.into_iter().chain(reading) {
+                    if !sentences.contains(&sentence) {
+                        sentences.push(sentence);
+                    }
+                }
+                (!sentences.is_empty()).then(|| sentences.join("; "))
+            }
+        }
+    }
+
+    fn channel_detail(&self, state: CalendarState) -> Option<String> {
         let failure = self.channel.last_failure.as_deref().unwrap_or("unknown");
-        match self.state() {
+        match state {
             CalendarState::Renewing | CalendarState::Creating if self.channel.failures > 0 => {
                 Some(format!("attempt {} failed ({failure}); it is repeated", self.channel.failures))
             }
@@ -158,12 +218,6 @@ impl SubscriptionState {
                 Some("polled by choice: no channel is opened".into())
             }
             CalendarState::PollOnly => Some("the provider cannot watch this calendar; it is polled".into()),
-            CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
-            CalendarState::ActionRequired => Some(
-                "the provider refuses this calendar: check its sharing; it is tried again daily while it is listed"
-                    .into(),
-            ),
-            CalendarState::Closed => self.close.clone(),
             _ => None,
         }
     }
@@ -187,33 +241,83 @@ impl SubscriptionState {
     pub fn account_changed(&mut self, change: &AccountChanged) {
         match change.needs_reauth {
             Some(true) => self.needs_reauth = true,
-            Some(false) if self.needs_reauth => {
-                self.needs_reauth = false;
-                self.channel.start_afresh();
-                // Notices may have passed us by, and the old channel may be gone with the old grant.
-                self.channel.renew_requested = self.channel.live.is_some();
-                // What could not be stopped with the dead grant can be stopped now.
-                self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
-                self.sync.add(SyncReason::CatchUp, 0, 0);
-            }
-            _ => {}
+            Some(false) => self.grant_works(),
+            None => {}
         }
         if let Some(strategy) = change.strategy {
             self.change_strategy(strategy);
         }
-        if change.listed && self.action_required {
-            self.try_again();
-            // Notices may have passed us by, and the old channel may be gone with the access.
-            self.channel.renew_requested = self.channel.live.is_some();
-            self.sync.add(SyncReason::CatchUp, 0, 0);
+        if change.listed {
+            self.try_refused_again(SyncReason::CatchUp);
+            // Told because the account sees the calendar otherwise: it is read anew.
+            if self.refusal.is_none() && !self.needs_reauth {
+                self.sync.add(SyncReason::CatchUp, 0, 0);
+            }
         }
     }
 
-    /// What was refused may work again. It is given up again when it is confirmed that it does not.
-    fn try_again(&mut self) {
-        self.action_required = false;
-        self.channel.start_afresh();
+    /// Somebody consented again. A grant that worked all the time passes the waits too: the provider may ask less of it.
+    fn grant_works(&mut self) {
+        if self.needs_reauth {
+            self.needs_reauth = false;
+            self.channel.start_afresh();
+            // Notices may have passed us by, and the old channel may be gone with the old grant.
+            self.channel.renew_requested = self.channel.live.is_some();
+            // What could not be stopped with the dead grant can be stopped now.
+            self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
+            self.sync.add(SyncReason::CatchUp, 0, 0);
+        }
+        self.wish_until_ms = None;
+        self.channel.hurry();
+        self.sync.hurry();
+        if self.refusal.is_some() {
+            self.try_refused_again(SyncReason::CatchUp);
+        }
+    }
+
+    /// What failed is seen to work again: whoever waits for that waits no longer.
+    pub fn retry_now(&mut self) {
+        if self.channel.wait_reason == WaitReason::Recovery {
+            self.channel.hurry();
+        }
+        if self.sync.trouble.as_ref().is_none_or(Trouble::may_pass) {
+            self.sync.hurry();
+        }
+    }
+
+    /// Tries what was refused once more. It stays refused until the provider is seen to answer.
+    pub(crate) fn try_refused_again(&mut self, reason: SyncReason) {
+        if let Some(refusal) = &mut self.refusal {
+            refusal.trying = true;
+            self.sync.add(reason, 0, 0);
+        }
+    }
+
+    /// The provider refuses this calendar, although others of its account answer.
+    pub(crate) fn refused(&mut self, of: RefusedCall, words: String, timing: &Timing, now_ms: i64) {
+        let next_try_at_ms = now_ms + decide::sync::refused_pause_ms(timing, self.refusals_confirmed);
+        self.refusals_confirmed = self.refusals_confirmed.saturating_add(1);
+        self.refusal = Some(Refusal { words, of, next_try_at_ms, trying: false });
+        self.sync.trouble = None;
+        self.channel.trouble = None;
+        self.sync.reconcile_due_at_ms = self.sync.reconcile_due_at_ms.min(next_try_at_ms);
+    }
+
+    /// The provider let us read. What it had refused works again.
+    pub(crate) fn read_works(&mut self) {
         self.sync.refusals = 0;
+        self.sync.trouble = None;
+        self.wish_until_ms = None;
+        // That reading works says nothing about a refused channel, but that it may be tried again.
+        let is_over = |refusal: &mut Refusal| refusal.of == RefusedCall::Reading || refusal.trying;
+        if let Some(refusal) = self.refusal.take_if(is_over) {
+            self.channel.start_afresh();
+            // Notices may have passed us by, and the old channel may be gone with the access.
+            self.channel.renew_requested = self.channel.live.is_some();
+            if refusal.of == RefusedCall::Reading && !self.strategy.watches() {
+                self.refusals_confirmed = 0;
+            }
+        }
     }
 
     /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
@@ -237,10 +341,14 @@ impl SubscriptionState {
     /// An operator wants it to go on, from a pause or from `action_required`.
     pub fn resume(&mut self) {
         self.paused = false;
-        if self.action_required {
-            self.try_again();
-        }
         self.sync.refusals = 0;
+        self.try_refused_again(SyncReason::Operator);
+        self.sync.add(SyncReason::Operator, 0, 0);
+    }
+
+    /// Somebody asked for a sync. A calendar that is refused is tried again for that.
+    pub fn sync_asked(&mut self) {
+        self.try_refused_again(SyncReason::Operator);
         self.sync.add(SyncReason::Operator, 0, 0);
     }
 
@@ -251,7 +359,7 @@ impl SubscriptionState {
 
     /// Whether reasons wait, for a person to act or for a grant.
     pub fn reading_is_blocked(&self) -> bool {
-        self.paused || self.needs_reauth || self.action_required
+        self.paused || self.needs_reauth || self.refusal.as_ref().is_some_and(|refusal| !refusal.trying)
     }
 
     /// A channel was had.
@@ -272,30 +380,37 @@ impl SubscriptionState {
             channel.add_to_stop(superseded.clone(), false);
         }
         channel.identify();
+        self.wish_until_ms = None;
+        self.refusals_confirmed = 0;
         self.sync.missed_pushes = 0;
         self.sync.add(SyncReason::NewChannel, 0, 0);
         self.set_unwanted_channel_aside();
     }
 
     /// An attempt at a channel failed.
-    pub(crate) fn channel_failed(&mut self, failed: FailedCall, timing: &Timing, id: &str, now_ms: i64) {
+    pub(crate) fn channel_failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now_ms: i64) {
         let channel = &mut self.channel;
         channel.attempting = false;
-        channel.failures = channel.failures.saturating_add(1);
-        if matches!(failed.kind, Some(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden)) {
-            channel.refusals = channel.refusals.saturating_add(1);
-        } else {
-            channel.refusals = 0;
+        if decide::channel::is_counted(failed.cause) {
+            channel.failures = channel.failures.saturating_add(1);
+            channel.last_failure = Some(failed.words());
         }
-        channel.last_failure = Some(failed.word().to_owned());
+        let is_refused = Cause::is_refusal(failed.cause);
+        channel.refusals = if is_refused { channel.refusals.saturating_add(1) } else { 0 };
         channel.live = channel.live.take().filter(|live| live.expires_at_ms > now_ms);
         let after = decide::channel::after_failure(self, failed, timing, id, now_ms);
         let channel = &mut self.channel;
         match after {
-            AfterFailure::Repeat { at_ms } => channel.next_attempt_at_ms = Some(at_ms),
-            AfterFailure::Fallback { at_ms } => {
-                channel.next_attempt_at_ms = Some(at_ms);
-                channel.fallback = true;
+            AfterFailure::Repeat { wait } | AfterFailure::Fallback { wait } => {
+                channel.next_attempt_at_ms = Some(wait.until_ms);
+                channel.wait_reason = wait.reason;
+                channel.fallback |= matches!(after, AfterFailure::Fallback { .. });
+                // What the state says already needs no second sentence.
+                let trouble = Trouble::of(failed, channel.failures, &wait, now_ms);
+                channel.trouble = trouble.filter(|trouble| !matches!(trouble, Trouble::Failing { .. }));
+                if wait.reason == WaitReason::Asked {
+                    self.wish_until_ms = Some(wait.until_ms);
+                }
             }
             AfterFailure::PollOnly => {
                 channel.start_afresh();
@@ -306,7 +421,7 @@ impl SubscriptionState {
             AfterFailure::ActionRequired => {
                 channel.fallback = false;
                 channel.bridging = false;
-                self.action_required = true;
+                self.refused(RefusedCall::Watching, failed.words(), timing, now_ms);
             }
         }
         self.channel.identify();
@@ -319,7 +434,7 @@ impl SubscriptionState {
         let ChannelOpened { channel_id, expires_at_ms, .. } = *opened;
         let resource_id = Some(opened.resource_id.clone());
         self.channel.add_to_stop(ChannelRef { channel_id, resource_id, expires_at_ms }, false);
-        self.channel_failed(FailedCall { kind: None, wait_ms: 0 }, timing, id, now_ms);
+        self.channel_failed(&FailedCall::of(Cause::NoAnswer), timing, id, now_ms);
         self.channel.last_failure = self.channel.last_failure.take().map(|_no_answer| "lifetime_too_short".to_owned());
     }
 
@@ -346,14 +461,28 @@ impl SyncProgress {
     pub fn merge(&mut self, other: PendingSync) {
         self.pending = Some(match self.pending.take() {
             None => other,
-            Some(pending) => PendingSync {
-                reason: pending.reason.most_urgent(other.reason),
-                notices: pending.notices.saturating_add(other.notices),
-                received_at_ms: earliest(pending.received_at_ms, other.received_at_ms),
-                so_far: if pending.so_far.started_at_ms == 0 { other.so_far } else { pending.so_far },
-                not_before_ms: pending.waits_until_ms(other.reason).max(other.waits_until_ms(pending.reason)),
-            },
+            Some(pending) => {
+                let (one, other_one) = (pending.joined_by(other.reason), other.joined_by(pending.reason));
+                PendingSync {
+                    reason: pending.reason.most_urgent(other.reason),
+                    notices: pending.notices.saturating_add(other.notices),
+                    received_at_ms: earliest(pending.received_at_ms, other.received_at_ms),
+                    so_far: if pending.so_far.started_at_ms == 0 { other.so_far } else { pending.so_far },
+                    failed_attempts: one.1.max(other_one.1),
+                    wait: one.0.into_iter().chain(other_one.0).max_by_key(|wait| wait.until_ms),
+                }
+            }
         });
+    }
+
+    /// Whoever waits before the next attempt waits no longer.
+    fn hurry(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.wait = None;
+        }
+        if self.failed.is_some() {
+            self.reconcile_due_at_ms = self.reconcile_due_at_ms.min(1);
+        }
     }
 
     /// Takes what the next sync serves, together with what failed before it.

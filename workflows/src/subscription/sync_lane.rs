@@ -6,10 +6,11 @@ use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, 
 
 use super::channel_lane::tell_account_of_lost_grant;
 use super::publish::{publish, publish_last_sync};
-use super::{PendingSync, SubscriptionWorkflow, is_long, rotate_if_due};
+use super::{PendingSync, RefusedCall, SubscriptionWorkflow, Trouble, Wait, WaitReason, is_long, rotate_if_due};
 use crate::contract::{SyncActivities, SyncCounts, SyncInput, SyncOutcome};
 use crate::decide;
-use crate::failure::FailedCall;
+use crate::decide::sync::AfterFailure;
+use crate::failure::{Cause, FailedCall};
 use crate::retry;
 use crate::time::{condition, now_ms, sleep_unless, until};
 
@@ -21,17 +22,20 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
         plan_reconcile(&ctx);
         let due_ms = ctx.state(|s| s.state.sync.reconcile_due_at_ms);
         // One timer serves many syncs: making a new one for each would double the history of a busy calendar.
-        let timer_token = detached.child_token();
+        let timer_token = WorkflowCancellationToken::new();
         let options = TimerOptions::builder(until(due_ms, now_ms(&ctx)))
             .summary("look although all seems healthy".to_owned())
             .cancellation_token(timer_token.clone())
             .build();
         let mut timer = ctx.timer(options);
         loop {
-            let wakes = |s: &SubscriptionWorkflow| s.ends() || s.state.sync_wanted() || is_long(&ctx, s);
-            let mut woken = condition(&ctx, &detached, wakes);
+            let wakes = |s: &SubscriptionWorkflow| {
+                let is_due_earlier = s.state.sync.reconcile_due_at_ms < due_ms;
+                s.ends() || s.state.sync_wanted() || is_due_earlier || is_long(&ctx, s)
+            };
+            let mut woken = condition(&ctx, wakes);
             let fired = workflows::select! {
-                _ = woken => false,
+                () = woken => false,
                 result = timer => result == TimerResult::Fired,
             };
             drop(woken);
@@ -58,22 +62,28 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     }
 }
 
-/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and says when the next look is.
+/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and says when the next look is. A calendar
+/// that the provider refuses is tried once more when that is due.
 fn plan_reconcile(ctx: &Context) {
     let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
         let id = s.input.calendar_id.to_string();
-        let sync = &mut s.state.sync;
-        if sync.reconcile_due_at_ms > at_ms {
+        if s.state.sync.reconcile_due_at_ms > at_ms {
             return;
         }
+        if s.state.refusal.as_ref().is_some_and(|refusal| refusal.next_try_at_ms <= at_ms) {
+            s.state.try_refused_again(SyncReason::Reconcile);
+        }
+        let next_try_ms = s.state.refusal.as_ref().filter(|refusal| !refusal.trying).map(|next| next.next_try_at_ms);
+        let sync = &mut s.state.sync;
         if sync.reconcile_due_at_ms != 0 {
             match sync.failed.take() {
                 Some(failed) => sync.merge(failed),
                 None => sync.add(SyncReason::Reconcile, 0, 0),
             }
         }
-        sync.reconcile_due_at_ms = decide::sync::reconcile_due_ms(&s.input.timing, &id, sync.begun, at_ms);
+        let due_ms = decide::sync::reconcile_due_ms(&s.input.timing, &id, sync.begun, at_ms);
+        sync.reconcile_due_at_ms = next_try_ms.map_or(due_ms, |next_try_ms| next_try_ms.min(due_ms));
     });
 }
 
@@ -88,8 +98,7 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
         return;
     };
     let outcome = loop {
-        let slice =
-            if may_go_on(ctx, detached, &mut job).await { slice(ctx, detached, &job).await } else { Slice::Overtaken };
+        let slice = if may_go_on(ctx, detached, &mut job).await { slice(ctx, &job).await } else { Slice::Overtaken };
         match slice {
             Slice::Over(outcome) => break outcome,
             Slice::Overtaken => {
@@ -100,26 +109,39 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
                 });
                 return;
             }
-            Slice::Continue { so_far, not_before_ms } => {
+            Slice::Continue { so_far } => {
                 job.so_far = so_far;
-                job.not_before_ms = not_before_ms;
+                job.failed_attempts = 0;
             }
+            Slice::Failed(failed) => match after_failure(ctx, &mut job, &failed) {
+                // Where it is shown, readers see it before the wait.
+                AfterFailure::Repeat { .. } => publish(ctx, detached).await,
+                AfterFailure::GiveUp => break Err(failed.words()),
+            },
         }
     };
     conclude(ctx, job, outcome);
     publish(ctx, detached).await;
 }
 
-/// Waits for as long as the provider asked; false when something else has to happen first, and the rest of the wait is left.
+/// Waits before the next attempt; false when something else has to happen first, and the rest of the wait is left.
 async fn may_go_on(ctx: &Context, detached: &WorkflowCancellationToken, job: &mut PendingSync) -> bool {
-    if job.not_before_ms == 0 {
-        return true;
-    }
-    let priority = job.reason.priority();
-    let urgent = move |s: &SubscriptionWorkflow| s.rotate || is_overtaken(s, priority);
-    let is_over = sleep_unless(ctx, detached, job.not_before_ms, "wait for the provider's quota", urgent).await;
-    if is_over {
-        job.not_before_ms = 0;
+    let Some(wait) = job.wait else { return true };
+    let (priority, called_before) = (job.reason.priority(), ctx.state(|s| s.calls_to_retry));
+    let is_called = move |s: &SubscriptionWorkflow| {
+        wait.reason == WaitReason::Recovery && s.calls_to_retry != called_before && !s.ends()
+    };
+    let is_passed = move |s: &SubscriptionWorkflow| {
+        let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
+        s.ends() || decide::sync::passes_wait(pending, priority)
+    };
+    let summary = match wait.reason {
+        WaitReason::Asked => "wait for as long as the provider asked",
+        WaitReason::Recovery => "wait before the next attempt",
+    };
+    let is_over = sleep_unless(ctx, detached, wait.until_ms, summary, move |s| is_called(s) || is_passed(s)).await;
+    if is_over || ctx.state(is_called) {
+        job.wait = None;
         return true;
     }
     false
@@ -132,14 +154,14 @@ enum Slice {
     Continue {
         /// The sync so far.
         so_far: SyncCounts,
-        /// When to go on; 0 means now.
-        not_before_ms: i64,
     },
+    /// The attempt failed.
+    Failed(FailedCall),
     /// Something else has to happen first.
     Overtaken,
 }
 
-async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &PendingSync) -> Slice {
+async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
     let (timing, calendar_id, tenant_id) =
         ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id, s.input.tenant_id));
     let priority = job.reason.priority();
@@ -148,16 +170,15 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
         reason: job.reason,
         notice_at_ms: job.received_at_ms,
         so_far: job.so_far,
-        backoff_initial_ms: timing.sync_backoff_initial_ms,
         slice_ms: timing.sync_slice_ms,
     };
-    let attempt_token = detached.child_token();
+    let attempt_token = WorkflowCancellationToken::new();
     let options = retry::sync_slice(&timing, job.reason, priority, tenant_id, &attempt_token);
     let mut running = ctx.execute_activity(SyncActivities::sync_calendar, input, options);
-    let mut overtaken = condition(ctx, detached, move |s: &SubscriptionWorkflow| is_overtaken(s, priority));
+    let mut overtaken = condition(ctx, move |s: &SubscriptionWorkflow| is_overtaken(s, priority));
     let result = workflows::select! {
         result = running => Some(result),
-        _ = overtaken => None,
+        () = overtaken => None,
     };
     let Some(result) = result else {
         attempt_token.cancel();
@@ -169,20 +190,25 @@ async fn slice(ctx: &Context, detached: &WorkflowCancellationToken, job: &Pendin
             finished(ctx, job, counts.unannounced, finished_at_ms);
             Slice::Over(Ok(counts.changes))
         }
-        Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts, not_before_ms: 0 },
-        Ok(SyncOutcome::Deferred { counts, not_before_ms }) => Slice::Continue { so_far: counts, not_before_ms },
-        Ok(SyncOutcome::Gone) => {
-            refused(ctx);
-            Slice::Over(Err(ProviderErrorKind::NotFound.as_str().to_owned()))
+        Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts },
+        Ok(SyncOutcome::Refused { error, reason }) => {
+            let failed = FailedCall { reason, ..FailedCall::of(Cause::Provider(error)) };
+            refused(ctx, &failed);
+            Slice::Over(Err(failed.words()))
         }
-        Ok(SyncOutcome::NeedsReauth) => {
-            ctx.state_mut(|s| s.state.needs_reauth = true);
-            tell_account_of_lost_grant(ctx).await;
-            Slice::Over(Err(ProviderErrorKind::GrantRevoked.as_str().to_owned()))
-        }
+        Ok(SyncOutcome::NeedsReauth) => grant_lost(ctx).await,
         Ok(SyncOutcome::Unknown) => Slice::Over(Err("unknown_outcome".to_owned())),
-        Err(error) => Slice::Over(Err(FailedCall::from_error(&error).word().to_owned())),
+        Err(error) => match FailedCall::from_error(&error) {
+            failed if failed.kind() == Some(ProviderErrorKind::GrantRevoked) => grant_lost(ctx).await,
+            failed => Slice::Failed(failed),
+        },
     }
+}
+
+async fn grant_lost(ctx: &Context) -> Slice {
+    ctx.state_mut(|s| s.state.needs_reauth = true);
+    tell_account_of_lost_grant(ctx).await;
+    Slice::Over(Err(ProviderErrorKind::GrantRevoked.as_str().to_owned()))
 }
 
 /// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or the hand-over, for
@@ -192,12 +218,42 @@ fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     workflow.rotate || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
 }
 
+/// Counts a failed attempt, and says what the job waits for, to itself and to people.
+fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> AfterFailure {
+    let at_ms = now_ms(ctx);
+    job.so_far = failed.counts.unwrap_or(job.so_far);
+    let (after, failures) = ctx.state(|s| {
+        let (timing, id) = (&s.input.timing, s.input.calendar_id.to_string());
+        let before = job.failed_attempts;
+        let after = decide::sync::after_failure(failed, job.reason, before, s.state.wish_until_ms, timing, &id, at_ms);
+        (after, before.saturating_add(1))
+    });
+    let wait = match after {
+        AfterFailure::Repeat { wait, is_counted } => {
+            job.failed_attempts += u32::from(is_counted);
+            job.wait = Some(wait);
+            wait
+        }
+        // Its pause is one like any other, and long enough to be shown whatever it is.
+        AfterFailure::GiveUp => Wait { until_ms: at_ms, reason: WaitReason::Recovery },
+    };
+    let is_given_up = after == AfterFailure::GiveUp;
+    ctx.state_mut(|s| {
+        let shown = if is_given_up { u32::MAX } else { failures };
+        s.state.sync.trouble = Trouble::of(failed, shown, &wait, at_ms);
+        if wait.reason == WaitReason::Asked {
+            s.state.wish_until_ms = Some(wait.until_ms);
+        }
+    });
+    after
+}
+
 /// A sync has read everything.
 fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at_ms: i64) {
     let previous_ms = ctx.state_mut(|s| {
+        s.state.read_works();
         let sync = &mut s.state.sync;
         let has_channel = s.state.channel.live.is_some();
-        sync.refusals = 0;
         let (before, strategy) = (sync.missed_pushes, s.state.strategy);
         sync.missed_pushes = decide::sync::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
         if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
@@ -208,12 +264,13 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at_ms: 
     publish_last_sync(ctx, previous_ms, finished_at_ms);
 }
 
-/// The provider says that the calendar is gone. Once may be a mistake; twice in a row is not.
-fn refused(ctx: &Context) {
+/// The provider refuses this calendar. Once may be a mistake; twice in a row is not.
+fn refused(ctx: &Context, failed: &FailedCall) {
+    let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
         s.state.sync.refusals = s.state.sync.refusals.saturating_add(1);
-        if s.state.sync.refusals >= 2 {
-            s.state.action_required = true;
+        if s.state.sync.refusals >= 2 || s.state.refusal.is_some() {
+            s.state.refused(RefusedCall::Reading, failed.words(), &s.input.timing, at_ms);
         }
     });
 }
@@ -221,7 +278,15 @@ fn refused(ctx: &Context) {
 fn conclude(ctx: &Context, job: PendingSync, outcome: Result<i64, String>) {
     let at_ms = now_ms(ctx);
     ctx.state_mut(|s| {
-        let pause_ms = i64::from(s.input.timing.failed_sync_pause_s) * 1_000;
+        let pause_ms = match s.state.sync.refusals {
+            1 => decide::sync::confirm_pause_ms(&s.input.timing),
+            _ => i64::from(s.input.timing.failed_sync_pause_s) * 1_000,
+        };
+        if let Some(refusal) = s.state.refusal.as_mut().filter(|refusal| refusal.trying && outcome.is_err()) {
+            // What else failed says nothing about the refusal: it is tried again, and until then stays as it was.
+            refusal.trying = false;
+            refusal.next_try_at_ms = at_ms + pause_ms;
+        }
         let sync = &mut s.state.sync;
         sync.running = false;
         sync.ended = sync.begun;

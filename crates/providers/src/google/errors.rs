@@ -16,6 +16,22 @@ const RATE_REASONS: [&str; 5] = [
     "dailyLimitExceeded",
     "subscriptionRateLimitExceeded",
 ];
+/// Reasons of a 403 that are about the installation's project (or the address that it calls from), whoever's calendar it is:
+/// an operator has to act. Some stand among the errors, some in the details of Google's newer form.
+const PROJECT_REASONS: [&str; 12] = [
+    "accessNotConfigured",
+    "SERVICE_DISABLED",
+    "CONSUMER_INVALID",
+    "CONSUMER_SUSPENDED",
+    "BILLING_DISABLED",
+    "USER_PROJECT_DENIED",
+    "RESOURCE_PROJECT_INVALID",
+    "API_KEY_SERVICE_BLOCKED",
+    "projectSuspended",
+    "forbiddenForProject",
+    "ipRefererBlocked",
+    "SECURITY_POLICY_VIOLATED",
+];
 /// OAuth errors that say that the grant is dead, wherever they come from.
 const DEAD_GRANT_REASONS: [&str; 2] = ["invalid_grant", "admin_policy_enforced"];
 /// OAuth errors that speak of our own client: no user's consent helps
@@ -34,7 +50,9 @@ pub(super) fn parse_error(call: &'static str, answer: &HttpResponse) -> Provider
         reason: None,
         retry_after: answer.retry_after(),
     };
-    match body.reasons.first() {
+    // Of several reasons people need the one that decided.
+    let decisive = body.reasons.iter().find(|reason| PROJECT_REASONS.contains(&reason.as_str()));
+    match decisive.filter(|_| error.kind == ProviderErrorKind::ProjectRefused).or(body.reasons.first()) {
         Some(reason) => error.with_reason(reason),
         None => error,
     }
@@ -63,6 +81,8 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         401 if call == REVOKE => Kind::ClientRefused,
         401 => Kind::TokenRefreshNeeded,
         403 if body.has_any(&RATE_REASONS) => Kind::RateLimited,
+        // A page of HTML, or nothing at all, comes from in front of the API, which knows no calendars.
+        403 if body.has_any(&PROJECT_REASONS) || body.reasons.is_empty() => Kind::ProjectRefused,
         403 => Kind::Forbidden,
         // Whatever the reason: an expired token, a changed ACL. Never a success.
         410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
@@ -117,6 +137,13 @@ impl ErrorBody {
             .flatten()
             .filter_map(|entry| entry.get("reason").and_then(Value::as_str).map(str::to_owned))
             .collect();
+        let details = body.pointer("/error/details").and_then(Value::as_array);
+        reasons.extend(
+            details
+                .into_iter()
+                .flatten()
+                .filter_map(|detail| detail.get("reason").and_then(Value::as_str).map(str::to_owned)),
+        );
         // Such as `PERMISSION_DENIED`; for people, when there is nothing more exact.
         reasons.extend(text_at("/error/status"));
         // Google names no location for it, only the message tells. It is looked at and not kept.

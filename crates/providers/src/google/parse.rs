@@ -22,6 +22,7 @@ struct WirePage<'body> {
     items: Vec<&'body RawValue>,
     next_page_token: Option<String>,
     next_sync_token: Option<String>,
+    access_role: Option<String>,
 }
 
 /// A page of `events.list`.
@@ -37,7 +38,13 @@ pub(super) fn events_page(answer: &HttpResponse, page_events_max: u32) -> Result
         (None, Some(token)) => Next::Done(SyncToken::new(token)),
         (None, None) => return Err(unreadable().with_reason("noNextToken")),
     };
-    Ok(EventsPage { items: page.items.into_iter().map(|raw| remote_item(raw.get())).collect(), next })
+    // Nobody is `none` who can read; a role of a newer API changes nothing.
+    let role = page.access_role.and_then(|name| serde_json::from_value::<WireAccessRole>(name.into()).ok());
+    Ok(EventsPage {
+        items: page.items.into_iter().map(|raw| remote_item(raw.get())).collect(),
+        next,
+        access_role: role.map(AccessRole::from),
+    })
 }
 
 /// A page of `calendarList.list`.
@@ -107,18 +114,24 @@ enum WireAccessRole {
     Owner,
 }
 
+impl From<WireAccessRole> for AccessRole {
+    fn from(role: WireAccessRole) -> Self {
+        match role {
+            WireAccessRole::FreeBusyReader => Self::FreeBusyReader,
+            WireAccessRole::Reader => Self::Reader,
+            WireAccessRole::Writer | WireAccessRole::WriterWithoutPrivateAccess => Self::Writer,
+            WireAccessRole::Owner => Self::Owner,
+        }
+    }
+}
+
 impl WireCalendar {
     fn into_domain(self) -> RemoteCalendar {
         RemoteCalendar {
             provider_id: ProviderCalendarId::new(self.id),
             title: self.summary_override.or(self.summary).unwrap_or_default(),
             time_zone: self.time_zone,
-            access_role: match self.access_role {
-                WireAccessRole::FreeBusyReader => AccessRole::FreeBusyReader,
-                WireAccessRole::Reader => AccessRole::Reader,
-                WireAccessRole::Writer | WireAccessRole::WriterWithoutPrivateAccess => AccessRole::Writer,
-                WireAccessRole::Owner => AccessRole::Owner,
-            },
+            access_role: self.access_role.into(),
             primary: self.primary,
         }
     }

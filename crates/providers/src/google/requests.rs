@@ -73,7 +73,7 @@ pub(super) fn list_events(
         query.append_pair("maxResults", &page_events_max.to_string());
         query.append_pair("singleEvents", "false");
         query.append_pair("prettyPrint", "false");
-        query.append_pair("fields", &format!("nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
+        query.append_pair("fields", &format!("accessRole,nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
         if let Some(sync_token) = sync_token {
             query.append_pair("syncToken", sync_token.as_str());
         }

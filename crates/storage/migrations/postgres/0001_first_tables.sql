@@ -111,6 +111,7 @@ CREATE TABLE calendars (
 );
 CREATE INDEX calendars_by_tenant ON calendars (tenant_id, id);
 CREATE INDEX calendars_by_zone_data ON calendars (zone_data, id);
+CREATE INDEX calendars_withdrawn ON calendars (state_changed_at) WHERE state IN ('closed', 'action_required');
 
 -- What readers see of a mirror, numbered: each commit that changes it writes the next number, and the times at which it does.
 -- Unlike `calendars.revision`, a commit that changes nothing leaves no number. Old numbers are dropped.
@@ -279,4 +280,11 @@ CREATE TABLE claims (
     -- How often it was begun, and the last one that was done to its end. Counted, since clocks differ.
     begun      BIGINT NOT NULL,
     done       BIGINT NOT NULL
+);
+
+-- What a provider refuses to the whole installation, as long as it does.
+CREATE TABLE provider_incidents (
+    provider TEXT   NOT NULL PRIMARY KEY,
+    cause    TEXT   NOT NULL,
+    since    BIGINT NOT NULL
 );

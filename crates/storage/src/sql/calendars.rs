@@ -50,6 +50,21 @@ pub const PRIMARY_OF_ACCOUNT: &str =
 pub const RENAME: &str = "UPDATE calendars SET provider_calendar_id = $3 WHERE id = $1 AND NOT EXISTS \
      (SELECT 1 FROM calendars WHERE account_id = $2 AND provider_calendar_id = $3)";
 
+/// What the account could see of its calendars until now.
+pub const ROLES_OF_ACCOUNT: &str = "SELECT id, access_role FROM calendars WHERE account_id = $1";
+
+/// The account sees more or less of the calendar than the mirror was read with: a full pass is due, and a pass under way is
+/// shut out, since it may hold what must not be seen any more.
+pub const SET_ROLE: &str =
+    "UPDATE calendars SET access_role = $2, revision = revision + 1, sync_cursor = $3 WHERE id = $1";
+
+/// What a reader may see now.
+pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
+
+/// Calendars that are closed or refused since then, and still mirrored.
+pub const WITHDRAWN: &str = "SELECT id FROM calendars WHERE state IN ('closed', 'action_required') \
+     AND state_changed_at < $1 AND EXISTS (SELECT 1 FROM events e WHERE e.calendar_id = calendars.id) LIMIT $2";
+
 pub const OPEN_IDS_OF_ACCOUNT: &str =
     "SELECT id FROM calendars WHERE account_id = $1 AND state <> 'closed' ORDER BY id";
 

@@ -1,11 +1,13 @@
 //! SQL and rows of the audit log and the security log.
 
+use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityCount, SecurityEvent, SecurityKind};
 
 use serde::{Deserialize, Serialize};
 
 use super::{corrupt, from_cursor, instant, parsed, to_cursor};
 use crate::error::StoreError;
+use crate::types::ProviderIncident;
 
 pub const APPEND_AUDIT: &str = "INSERT INTO audit_log (dedup_key, at, kind, tenant_id, account_id, calendar_id, message) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_key) DO NOTHING";
@@ -55,6 +57,32 @@ impl AuditRow {
     /// Where the page after this row begins.
     pub fn cursor(&self) -> String {
         to_cursor(&AuditKey { at_us: self.at, dedup_key: self.dedup_key.clone() })
+    }
+}
+
+pub const OPEN_INCIDENT: &str = "INSERT INTO provider_incidents (provider, cause, since) VALUES ($1, $2, $3) \
+     ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause RETURNING since";
+
+pub const CLOSE_INCIDENT: &str = "DELETE FROM provider_incidents WHERE provider = $1 RETURNING since";
+
+pub const INCIDENTS: &str = "SELECT provider, cause, since FROM provider_incidents ORDER BY provider";
+
+#[derive(sqlx::FromRow)]
+pub struct IncidentRow {
+    provider: String,
+    cause: String,
+    since: i64,
+}
+
+impl TryFrom<IncidentRow> for ProviderIncident {
+    type Error = StoreError;
+
+    fn try_from(row: IncidentRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider: Provider::from_name(&row.provider).ok_or_else(|| corrupt("provider_incidents.provider"))?,
+            cause: row.cause,
+            since: instant(row.since, "provider_incidents.since")?,
+        })
     }
 }
 

@@ -48,11 +48,23 @@ pub const SET_WINDOW: &str = "UPDATE calendars SET window_end = $2, zone_data = 
 pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
      WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
 
-/// The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
-/// number never sees it used again.
-pub const RESET_POSITION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, \
-     zone_data = '', event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, \
-     last_sync_changes = NULL, last_sync_notice_to_stored_ms = NULL WHERE id = $1";
+// The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
+// number never sees it used again.
+macro_rules! reset_position {
+    ($which:literal) => {
+        concat!(
+            "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, zone_data = '', \
+             event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, last_sync_changes = NULL, \
+             last_sync_notice_to_stored_ms = NULL WHERE id = $1",
+            $which
+        )
+    };
+}
+
+pub const RESET_POSITION: &str = reset_position!("");
+
+/// The same, unless the calendar has come back meanwhile.
+pub const RESET_WITHDRAWN: &str = reset_position!(" AND state IN ('closed', 'action_required')");
 
 pub const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
 

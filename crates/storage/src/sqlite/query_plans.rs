@@ -16,7 +16,7 @@ const BUILT: [&str; 4] = [
     "DELETE FROM occurrences INDEXED BY occurrences_by_owner WHERE calendar_id = ? AND owner_id IN (?, ?)",
 ];
 
-const FIXED: [&str; 49] = [
+const FIXED: [&str; 53] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -41,6 +41,9 @@ const FIXED: [&str; 49] = [
     calendars::OPEN_IDS,
     calendars::OPEN_IDS_OF_ACCOUNT,
     calendars::RECORD_STATE,
+    calendars::ROLES_OF_ACCOUNT,
+    calendars::SEEN_AS,
+    calendars::WITHDRAWN,
     channels::BY_ID,
     channels::OF_CALENDAR,
     channels::OF_LIST,
@@ -49,6 +52,7 @@ const FIXED: [&str; 49] = [
     journal::AUDIT_OF_CALENDAR,
     journal::AUDIT_OF_TENANT,
     journal::SECURITY,
+    journal::INCIDENTS,
     mirror::CLAIM_REVISION,
     mirror::RENEW_GENERATION,
     mirror::STALE_STATES,
@@ -124,6 +128,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (channels::OF_LIST, "channels_by_list (account_id=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),
         (revisions::OF_RANGE, "SEARCH mirror_revisions USING PRIMARY KEY (calendar_id=?)"),
+        (calendars::WITHDRAWN, "calendars_withdrawn (state_changed_at<?)"),
         (channels::OF_CALENDAR, "channels_by_calendar (calendar_id=?)"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry (expires_at<?)"),
     ] {

@@ -1,10 +1,10 @@
 //! Calendars.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
+use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
 
 use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
 use crate::error::StoreError;
@@ -38,6 +38,12 @@ impl Calendars for Backend {
             .await
             .map_err(failed("reconcile calendars"))?;
         let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
+        let roles: Vec<(String, String)> = sqlx::query_as(sql::ROLES_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed("reconcile calendars"))?;
+        let roles: HashMap<String, String> = roles.into_iter().collect();
         let mut seen = HashSet::new();
         let mut reconciled = CalendarsReconciled::default();
         // A person has one primary calendar, whose id at some providers is their address: with another id it is the same
@@ -71,9 +77,21 @@ impl Calendars for Backend {
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(failed("reconcile calendars"))?;
+            let role_before = roles.get(&id).and_then(|role| AccessRole::from_name(role));
+            let sees_otherwise = role_before.is_some_and(|before| before.view() != remote.access_role.view());
+            if sees_otherwise {
+                sqlx::query(sql::SET_ROLE)
+                    .bind(&id)
+                    .bind(remote.access_role.as_str())
+                    .bind(&start)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed("reconcile calendars"))?;
+            }
             let id: CalendarId = parsed(&id, "calendars.id")?;
             if seen.insert(id) {
                 reconciled.listed.push(id);
+                reconciled.seen_otherwise.extend(sees_otherwise.then_some(id));
             }
         }
         let open: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS_OF_ACCOUNT)
@@ -138,6 +156,17 @@ impl Calendars for Backend {
             .await
             .map_err(failed("list open calendars"))?;
         rows.iter().map(|id| parsed(id, "calendars.id")).collect()
+    }
+
+    async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError> {
+        let done = sqlx::query(sql::SET_ROLE)
+            .bind(id.to_string())
+            .bind(role.as_str())
+            .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
+            .execute(&self.write)
+            .await
+            .map_err(failed("set an access role"))?;
+        found(done.rows_affected(), "set an access role")
     }
 
     async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError> {

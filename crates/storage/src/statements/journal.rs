@@ -1,14 +1,16 @@
 //! The audit log and the security log.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
 use super::{Backend, failed};
 use crate::error::StoreError;
 use crate::repository::Journal;
-use crate::sql::journal::{self as sql, AuditKey, AuditRow, SecurityCountRow, SecurityRow};
-use crate::sql::{micros, page_of, readable, rows_to_fetch, storable};
-use crate::types::{AuditOf, Page, PageRequest};
+use crate::sql::journal::{self as sql, AuditKey, AuditRow, IncidentRow, SecurityCountRow, SecurityRow};
+use crate::sql::{instant, instant_or_none, micros, page_of, readable, rows_to_fetch, storable};
+use crate::types::{AuditOf, Page, PageRequest, ProviderIncident};
 
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
@@ -90,6 +92,37 @@ impl Journal for Backend {
             .fetch_all(&self.read)
             .await
             .map_err(failed("count the security log"))?;
+        Ok(readable(rows))
+    }
+
+    async fn open_incident(
+        &self,
+        provider: Provider,
+        cause: &str,
+        at: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        let since: i64 = sqlx::query_scalar(sql::OPEN_INCIDENT)
+            .bind(provider.as_str())
+            .bind(storable(cause))
+            .bind(micros(at))
+            .fetch_one(&self.write)
+            .await
+            .map_err(failed("open an incident"))?;
+        instant(since, "provider_incidents.since")
+    }
+
+    async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let since: Option<i64> = sqlx::query_scalar(sql::CLOSE_INCIDENT)
+            .bind(provider.as_str())
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed("close an incident"))?;
+        instant_or_none(since, "provider_incidents.since")
+    }
+
+    async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError> {
+        let rows: Vec<IncidentRow> =
+            sqlx::query_as(sql::INCIDENTS).fetch_all(&self.read).await.map_err(failed("list incidents"))?;
         Ok(readable(rows))
     }
 

@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::zones::{self, ZoneDataVersion};
-use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
+use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Event, EventView, ProviderEventId};
 use sqlx::QueryBuilder;
 
 use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
-use crate::sql::{corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
+use crate::sql::{calendars, corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
 use crate::types::{
     Cursor, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence,
     StaleItem, StoredItem, SyncPosition, SyncRun, WindowNow,
 };
 
+/// Withdrawn calendars whose mirror is erased in one go.
+const ERASED_AT_A_TIME: i64 = 100;
 /// Ids in one `IN (…)` list.
 pub(super) const IDS_PER_STATEMENT: usize = 500;
 
@@ -155,7 +158,11 @@ impl Mirror for Backend {
         range: &OccurrenceRange,
         page: &PageRequest,
     ) -> Result<Page<ReadOccurrence>, StoreError> {
-        reading::occurrences(self, calendar, range, page).await
+        let mut occurrences = reading::occurrences(self, calendar, range, page).await?;
+        // Asked for after the rows: whoever sees less since before that gets no more from here.
+        let Some(view) = self.view_of(calendar).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+        occurrences.items.iter_mut().for_each(|read| read.event.hide_beyond(view));
+        Ok(occurrences)
     }
 
     async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
@@ -173,7 +180,10 @@ impl Mirror for Backend {
             .fetch_optional(&self.read)
             .await
             .map_err(failed("read an event"))?;
-        body.map(|body| from_json(&body, "events.body")).transpose()
+        let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
+        let (Some(mut event), Some(view)) = (event, self.view_of(calendar).await?) else { return Ok(None) };
+        event.hide_beyond(view);
+        Ok(Some(event))
     }
 
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError> {
@@ -232,34 +242,67 @@ impl Mirror for Backend {
         Ok(readable(rows))
     }
 
+    async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(calendars::WITHDRAWN)
+            .bind(micros(since_before))
+            .bind(ERASED_AT_A_TIME)
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("find withdrawn mirrors"))?;
+        self.erase(&ids, sql::RESET_WITHDRAWN).await
+    }
+
     async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError> {
-        let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
         let ids: Vec<String> = sqlx::query_scalar(sql::IDS_OF_ACCOUNT)
             .bind(account.to_string())
             .fetch_all(&self.read)
             .await
             .map_err(failed("erase mirrors"))?;
-        // One calendar at a time: other writers get their turn between two large ones.
-        for id in ids {
-            let mut transaction = self.begin().await?;
-            sqlx::query(sql::RESET_POSITION)
-                .bind(&id)
-                .bind(&start)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("erase mirrors"))?;
-            for statement in sql::ERASE {
-                sqlx::query(statement).bind(&id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
-            }
-            let last = revisions::last(&mut transaction, &id).await?;
-            revisions::note(&mut transaction, &id, last, &[Span::EVERYTHING]).await?;
-            transaction.commit().await.map_err(failed("erase mirrors"))?;
-        }
-        Ok(())
+        self.erase(&ids, sql::RESET_POSITION).await.map(drop)
     }
 }
 
 impl Backend {
+    /// How much of a calendar's events may be shown now; `None` where nothing may.
+    async fn view_of(&self, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
+        let seen_as: Option<(String, String)> = sqlx::query_as(calendars::SEEN_AS)
+            .bind(calendar.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read what a reader may see"))?;
+        let Some((role, state)) = seen_as else { return Ok(None) };
+        let role = AccessRole::from_name(&role).ok_or_else(|| corrupt("calendars.access_role"))?;
+        let state = CalendarState::from_name(&state).ok_or_else(|| corrupt("calendars.state"))?;
+        Ok(state.serves_events().then(|| role.view()))
+    }
+
+    /// Forgets what is mirrored of those calendars that `reset` finds, one at a time: other writers get their turn between two
+    /// large ones. Answers of how many.
+    async fn erase(&self, ids: &[String], reset: &'static str) -> Result<u64, StoreError> {
+        let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
+        let mut erased = 0;
+        for id in ids {
+            let mut transaction = self.begin().await?;
+            let found = sqlx::query(reset)
+                .bind(id)
+                .bind(&start)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("erase mirrors"))?;
+            if found.rows_affected() == 0 {
+                continue;
+            }
+            erased += 1;
+            for statement in sql::ERASE {
+                sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
+            }
+            let last = revisions::last(&mut transaction, id).await?;
+            revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
+            transaction.commit().await.map_err(failed("erase mirrors"))?;
+        }
+        Ok(erased)
+    }
+
     /// The position after a compare-and-set of the revision, or why there is none.
     async fn moved_position(
         &self,

@@ -1,12 +1,14 @@
 //! Calendars and the states of their subscriptions.
 
-use evercal_domain::{AccountId, CalendarId, CalendarState, RemoteCalendar};
-use evercal_storage::{Expanded, PageRequest, StateRecord, StoreErrorKind, WindowNow};
+use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Event, RemoteCalendar, RemoteItem};
+use evercal_storage::{Cursor, Expanded, PageRequest, StateRecord, StoreErrorKind, WindowNow};
 
 use super::Database;
 use super::fixtures::{
-    Seeded, add_account, add_calendar, add_tenant, all_pages, at, first, remote_calendar, seeded, single, zone_data,
+    Seeded, add_account, add_calendar, add_tenant, all_pages, at, event, first, instant, occurrence, occurrences_of,
+    remote_calendar, seeded, single, zone_data,
 };
+use super::occurrences::range;
 
 pub fn record(calendar_id: CalendarId, state: CalendarState, minutes: i64) -> StateRecord {
     StateRecord { calendar_id, state, detail: None, channel_expires_at: None, at: at(minutes) }
@@ -126,4 +128,70 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
     let expanded = Expanded { occurrences: &[], zone_data: &zone_data(), window: WindowNow::Same };
     assert_eq!(store.replace_occurrences(unknown, 0, &expanded).await.unwrap_err().kind, StoreErrorKind::NotFound);
+}
+
+/// Mirrors an event with details, and a private one.
+async fn with_details(seeded: &Seeded) {
+    let meeting = Event { location: Some("Room 1".into()), ..event("s1", "Meeting") };
+    let private = Event { private: true, ..event("s2", "Doctor") };
+    let items: Vec<RemoteItem> =
+        [meeting, private].into_iter().map(|event| RemoteItem::Event(Box::new(event))).collect();
+    let at_eight = |id| occurrences_of(id, vec![occurrence(id, instant(0), instant(30))]);
+    seeded.try_commit(&items, &[at_eight("s1"), at_eight("s2")], None).await.unwrap();
+}
+
+/// Titles and places of what is read, in the order of ids.
+async fn read(seeded: &Seeded) -> Vec<(Option<String>, Option<String>)> {
+    let page = seeded.store.occurrences(seeded.calendar, &range(0, 60), &first(10)).await.unwrap();
+    page.items.into_iter().map(|read| (read.event.title, read.event.location)).collect()
+}
+
+fn said(title: &str, location: Option<&str>) -> (Option<String>, Option<String>) {
+    (Some(title.to_owned()), location.map(str::to_owned))
+}
+
+pub async fn what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_read_anew(database: &Database) {
+    let seeded = seeded(database).await;
+    with_details(&seeded).await;
+    let store = &seeded.store;
+    let listed_as = |access_role| [RemoteCalendar { access_role, ..remote_calendar("work@example.com") }];
+    let same = store.reconcile_calendars(seeded.account, &listed_as(AccessRole::Writer), at(1)).await.unwrap();
+    assert_eq!(same.seen_otherwise, [], "a writer sees what an owner sees");
+    assert_eq!(read(&seeded).await, [said("Meeting", Some("Room 1")), said("Doctor", None)]);
+
+    let before = store.sync_position(seeded.calendar).await.unwrap();
+    store.set_access_role(seeded.calendar, AccessRole::Reader).await.unwrap();
+    assert_eq!(
+        read(&seeded).await,
+        [said("Meeting", Some("Room 1")), (None, None)],
+        "what is private is not a reader's"
+    );
+    let after = store.sync_position(seeded.calendar).await.unwrap();
+    assert_eq!(after.cursor, Cursor::Start, "everything is read anew");
+    assert!(after.revision > before.revision, "and a sync under way is shut out");
+
+    let less = store.reconcile_calendars(seeded.account, &listed_as(AccessRole::FreeBusyReader), at(2)).await.unwrap();
+    assert_eq!(less.seen_otherwise, [seeded.calendar]);
+    assert_eq!(read(&seeded).await, [(None, None), (None, None)]);
+    let more = store.reconcile_calendars(seeded.account, &listed_as(AccessRole::Owner), at(3)).await.unwrap();
+    assert_eq!(more.seen_otherwise, [seeded.calendar], "more is to be read, too");
+}
+
+pub async fn a_withdrawn_calendar_shows_nothing_and_is_erased_after_a_while_unless_it_comes_back(database: &Database) {
+    for state in [CalendarState::ActionRequired, CalendarState::Closed] {
+        let seeded = seeded(database).await;
+        with_details(&seeded).await;
+        let store = &seeded.store;
+        store.record_state(&record(seeded.calendar, state, 10)).await.unwrap();
+        assert_eq!(read(&seeded).await, [], "{state:?}");
+        assert_eq!(store.erase_withdrawn(at(10)).await.unwrap(), 0, "not long enough");
+        store.record_state(&record(seeded.calendar, CalendarState::Live, 11)).await.unwrap();
+        assert_eq!(store.erase_withdrawn(at(20)).await.unwrap(), 0, "it came back");
+        assert_eq!(read(&seeded).await.len(), 2);
+        store.record_state(&record(seeded.calendar, state, 12)).await.unwrap();
+        assert_eq!(store.erase_withdrawn(at(20)).await.unwrap(), 1);
+        assert!(store.items(seeded.calendar, &first(10)).await.unwrap().items.is_empty());
+        assert_eq!(store.sync_position(seeded.calendar).await.unwrap().cursor, Cursor::Start);
+        assert_eq!(store.erase_withdrawn(at(20)).await.unwrap(), 0, "once");
+    }
 }

@@ -1,8 +1,8 @@
 //! The logs and the signs of life.
 
 use evercal_domain::journal::{AuditEntry, AuditKind, OTHER_SOURCES, SecurityCount, SecurityEvent, SecurityKind};
-use evercal_domain::{CalendarId, TenantId};
-use evercal_storage::{AuditOf, PageRequest, StoreErrorKind};
+use evercal_domain::{CalendarId, Provider, TenantId};
+use evercal_storage::{AuditOf, PageRequest, ProviderIncident, StoreErrorKind};
 
 use super::Database;
 use super::fixtures::at;
@@ -165,4 +165,17 @@ pub async fn the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by
     for (service, minutes) in [("worker", 1), ("worker-x/a", 2), ("worker0", 3)] {
         assert_eq!(store.last_beat(service).await.unwrap(), Some(at(minutes)), "{service}");
     }
+}
+
+pub async fn an_incident_is_one_however_many_tell_of_it(database: &Database) {
+    let (one, two) = (database.open().await, database.open().await);
+    assert_eq!(one.close_incident(Provider::Google).await.unwrap(), None);
+    assert_eq!(one.open_incident(Provider::Google, "accessNotConfigured", at(1)).await.unwrap(), at(1));
+    assert_eq!(two.open_incident(Provider::Google, "SERVICE_DISABLED", at(2)).await.unwrap(), at(1));
+    let expected = ProviderIncident { provider: Provider::Google, cause: "SERVICE_DISABLED".into(), since: at(1) };
+    assert_eq!(one.incidents().await.unwrap(), [expected]);
+    let (first, second) = (one.close_incident(Provider::Google), two.close_incident(Provider::Google));
+    let told = [first.await.unwrap(), second.await.unwrap()];
+    assert_eq!(told, [Some(at(1)), None], "its end is told once");
+    assert!(two.incidents().await.unwrap().is_empty());
 }

@@ -139,6 +139,8 @@ macro_rules! conformance_tests {
                 an_older_state_never_overwrites_a_newer_one,
                 recording_a_state_keeps_the_moment_of_its_last_change,
                 unknown_calendars_are_not_found,
+                what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_read_anew,
+                a_withdrawn_calendar_shows_nothing_and_is_erased_after_a_while_unless_it_comes_back,
             }
             channels {
                 a_channel_goes_from_pending_to_live,
@@ -209,6 +211,7 @@ macro_rules! conformance_tests {
                 a_flood_from_many_networks_takes_a_bounded_place_and_hides_no_other_kind,
                 a_heartbeat_never_moves_back,
                 the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by_name,
+                an_incident_is_one_however_many_tell_of_it,
             }
             unreadable {
                 an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::account::Ending;
+use crate::failure::Cause;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -21,7 +22,7 @@ fn input() -> AccountInput {
 }
 
 fn failed(kind: ProviderErrorKind, wait_ms: i64) -> FailedCall {
-    FailedCall { kind: Some(kind), wait_ms }
+    FailedCall { wait_ms, ..FailedCall::of(Cause::Provider(kind)) }
 }
 
 fn after(before: Option<&Trouble>, failed: &FailedCall, now_ms: i64) -> Trouble {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contract::{AccountChanged, ChannelOpened};
-use crate::subscription::{ChannelProgress, ToStop};
+use crate::subscription::{ChannelProgress, Refusal, RefusedCall, ToStop};
 use evercal_domain::{ChannelId, SyncStrategy};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -24,7 +24,15 @@ fn step(state: &SubscriptionState, now_ms: i64) -> ChannelStep {
 }
 
 fn failed(kind: ProviderErrorKind) -> FailedCall {
-    FailedCall { kind: Some(kind), wait_ms: 0 }
+    FailedCall::of(Cause::Provider(kind))
+}
+
+fn refusal() -> Refusal {
+    Refusal { words: "forbidden".to_owned(), of: RefusedCall::Reading, next_try_at_ms: HOUR_MS, trying: false }
+}
+
+fn repeat(until_ms: i64, reason: WaitReason) -> AfterFailure {
+    AfterFailure::Repeat { wait: Wait { until_ms, reason } }
 }
 
 #[test]
@@ -99,12 +107,12 @@ fn nobody_asks_for_looks_while_nothing_can_be_read() {
     let polled_beside = polled(SyncStrategy::Hybrid, watched().channel);
     for polled in [stand_in, polled_beside] {
         let lost_grant = SubscriptionState { needs_reauth: true, ..polled.clone() };
-        let not_shared = SubscriptionState { action_required: true, ..polled };
+        let not_shared = SubscriptionState { refusal: Some(refusal()), ..polled };
         for mut state in [lost_grant, not_shared] {
             assert_eq!(step(&state, 0), ChannelStep::StopPoller);
             state.channel.poller_runs = false;
             assert_eq!(step(&state, 0), ChannelStep::Park);
-            (state.needs_reauth, state.action_required) = (false, false);
+            (state.needs_reauth, state.refusal) = (false, None);
             assert_eq!(step(&state, 0), ChannelStep::StartPoller);
         }
     }
@@ -121,7 +129,7 @@ fn a_dead_grant_stops_calls_of_every_kind() {
 #[test]
 fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
     let mut state = watched();
-    state.action_required = true;
+    state.refusal = Some(refusal());
     assert_eq!(step(&state, 30 * DAY_MS), ChannelStep::Park);
     state.channel.to_stop.push(to_stop(5));
     assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: 5 });
@@ -219,47 +227,72 @@ fn after(failures: u32, last: FailedCall, live_until_ms: Option<i64>) -> AfterFa
         ..ChannelProgress::default()
     };
     let state = SubscriptionState { channel, ..SubscriptionState::default() };
-    after_failure(&state, last, &Timing::default(), ID, 0)
+    after_failure(&state, &last, &Timing::default(), ID, 0)
 }
 
 fn limited(wait_ms: i64) -> FailedCall {
-    FailedCall { kind: Some(ProviderErrorKind::RateLimited), wait_ms }
+    FailedCall { wait_ms, ..failed(ProviderErrorKind::RateLimited) }
 }
 
 #[test]
 fn the_ladder_has_its_rungs_and_then_polls_for_ever() {
     let after = |failures| after(failures, failed(ProviderErrorKind::TemporaryFailure), None);
-    assert_eq!(after(1), AfterFailure::Repeat { at_ms: 5 * MINUTE_MS });
-    assert_eq!(after(2), AfterFailure::Repeat { at_ms: 10 * MINUTE_MS });
-    assert_eq!(after(3), AfterFailure::Repeat { at_ms: 20 * MINUTE_MS });
+    assert_eq!(after(1), repeat(5 * MINUTE_MS, WaitReason::Recovery));
+    assert_eq!(after(2), repeat(10 * MINUTE_MS, WaitReason::Recovery));
+    assert_eq!(after(3), repeat(20 * MINUTE_MS, WaitReason::Recovery));
     for failures in [4, 5, 1_000, u32::MAX] {
-        let AfterFailure::Fallback { at_ms } = after(failures) else { panic!("{failures}: {:?}", after(failures)) };
-        assert!((54 * MINUTE_MS..=66 * MINUTE_MS).contains(&at_ms), "hourly, give or take a tenth: {at_ms}");
+        let AfterFailure::Fallback { wait } = after(failures) else { panic!("{failures}: {:?}", after(failures)) };
+        assert!((54 * MINUTE_MS..=66 * MINUTE_MS).contains(&wait.until_ms), "hourly, give or take a tenth: {wait:?}");
     }
 }
 
 #[test]
-fn a_wish_of_the_provider_lengthens_a_pause_and_never_shortens_it() {
-    assert_eq!(after(1, limited(1_000), None), AfterFailure::Repeat { at_ms: 5 * MINUTE_MS });
-    assert_eq!(after(1, limited(30 * MINUTE_MS), None), AfterFailure::Repeat { at_ms: 30 * MINUTE_MS });
-    assert_eq!(after(4, limited(DAY_MS), None), AfterFailure::Fallback { at_ms: DAY_MS });
+fn a_wish_of_the_provider_lengthens_a_pause_for_an_hour_at_most_and_never_shortens_it() {
+    assert_eq!(after(1, limited(1_000), None), repeat(5 * MINUTE_MS, WaitReason::Asked));
+    assert_eq!(after(1, limited(30 * MINUTE_MS), None), repeat(30 * MINUTE_MS, WaitReason::Asked));
+    let AfterFailure::Fallback { wait } = after(4, limited(DAY_MS), None) else { panic!("the ladder is used up") };
+    assert!((HOUR_MS..=66 * MINUTE_MS).contains(&wait.until_ms), "a day that was asked for once: {wait:?}");
 }
 
 #[test]
-fn a_wait_that_outlasts_the_ladder_or_the_channel_is_sat_out_with_a_poller() {
+fn a_wish_that_is_repeated_is_kept_whole() {
+    let state = SubscriptionState { wish_until_ms: Some(HOUR_MS), ..watched() };
+    let AfterFailure::Fallback { wait } = after_failure(&state, &limited(DAY_MS), &Timing::default(), ID, HOUR_MS)
+    else {
+        panic!("it outlasts the ladder")
+    };
+    assert_eq!(wait, Wait { until_ms: HOUR_MS + DAY_MS, reason: WaitReason::Asked });
+}
+
+#[test]
+fn a_wait_that_outlasts_the_ladder_or_the_channel_has_a_poller() {
     for (failures, wait_ms, live_until_ms) in [
         (1, HOUR_MS, None),
         (1, HOUR_MS, Some(DAY_MS)),
-        (1, DAY_MS, None),
-        (1, DAY_MS, Some(2 * DAY_MS)),
         (3, 21 * MINUTE_MS, Some(DAY_MS)),
         (1, 30 * MINUTE_MS, Some(20 * MINUTE_MS)),
     ] {
-        let wanted = AfterFailure::Fallback { at_ms: wait_ms };
+        let wanted = AfterFailure::Fallback { wait: Wait { until_ms: wait_ms, reason: WaitReason::Asked } };
         assert_eq!(after(failures, limited(wait_ms), live_until_ms), wanted, "{failures} {wait_ms} {live_until_ms:?}");
     }
     let short = after(1, limited(30 * MINUTE_MS), Some(DAY_MS));
-    assert_eq!(short, AfterFailure::Repeat { at_ms: 30 * MINUTE_MS }, "this one the channel bridges");
+    assert_eq!(short, repeat(30 * MINUTE_MS, WaitReason::Asked), "this one the channel bridges");
+}
+
+#[test]
+fn a_store_that_fails_and_a_refusal_of_everybody_are_no_rungs_of_the_ladder() {
+    for (cause, longest_ms) in [
+        (Cause::Store, 20_000),
+        (Cause::Provider(ProviderErrorKind::ProjectRefused), 5 * MINUTE_MS),
+        (Cause::Provider(ProviderErrorKind::AccountRefused), 5 * MINUTE_MS),
+    ] {
+        assert!(!is_counted(cause), "{cause:?}");
+        let AfterFailure::Repeat { wait } = after(1_000, FailedCall::of(cause), None) else {
+            panic!("{cause:?} is repeated")
+        };
+        assert!((0..longest_ms).contains(&wait.until_ms), "{cause:?}: {wait:?}");
+        assert_eq!(wait.reason, WaitReason::Recovery);
+    }
 }
 
 #[test]
@@ -268,7 +301,7 @@ fn each_kind_of_failure_leads_where_it_should() {
         let after = |refusals| {
             let channel = ChannelProgress { failures: 1, refusals, ..ChannelProgress::default() };
             let state = SubscriptionState { channel, ..SubscriptionState::default() };
-            after_failure(&state, failed(kind), &Timing::default(), ID, 0)
+            after_failure(&state, &failed(kind), &Timing::default(), ID, 0)
         };
         match kind {
             ProviderErrorKind::WatchUnsupported => assert_eq!(after(0), AfterFailure::PollOnly),

@@ -3,6 +3,7 @@
 use evercal_domain::ChannelId;
 use serde::{Deserialize, Serialize};
 
+use super::{Trouble, WaitReason};
 use crate::contract::{ChannelHint, ChannelRef};
 
 /// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
@@ -25,8 +26,12 @@ pub struct ChannelProgress {
     pub refusals: u32,
     /// When the next attempt is due, if the last one failed.
     pub next_attempt_at_ms: Option<i64>,
+    /// Why that attempt waits.
+    pub wait_reason: WaitReason,
     /// The last failure's kind, for people.
     pub last_failure: Option<String>,
+    /// What stands in the way of a channel beside failed attempts.
+    pub trouble: Option<Trouble>,
     /// The ladder is used up: a poller stands in.
     pub fallback: bool,
     /// The calendar cannot be watched: a poller does it all.
@@ -81,7 +86,15 @@ impl ChannelProgress {
         self.failures = 0;
         self.refusals = 0;
         self.next_attempt_at_ms = None;
+        self.wait_reason = WaitReason::default();
         self.last_failure = None;
+        self.trouble = None;
+    }
+
+    /// An attempt that waits is made now, and so is what could not be stopped.
+    pub(super) fn hurry(&mut self) {
+        self.next_attempt_at_ms = self.next_attempt_at_ms.map(|at_ms| at_ms.min(0));
+        self.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
     }
 
     /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.

@@ -26,7 +26,9 @@ fn choose(state: &mut SubscriptionState, strategy: SyncStrategy) {
     state.account_changed(&AccountChanged { strategy: Some(strategy), ..AccountChanged::default() });
 }
 
-const FAILURE: FailedCall = FailedCall { kind: Some(ProviderErrorKind::TemporaryFailure), wait_ms: 0 };
+fn failure() -> FailedCall {
+    FailedCall::of(Cause::Provider(ProviderErrorKind::TemporaryFailure))
+}
 
 /// Watched by a channel, with nothing pending.
 fn watched(channel_id: ChannelId) -> SubscriptionState {
@@ -201,13 +203,13 @@ fn failures_lead_from_renewing_to_polling_and_a_channel_leads_back() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
     for _ in 0..3 {
-        state.channel_failed(FAILURE, &timing, "cal_a", 6 * DAY_MS);
+        state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
         assert_eq!(state.state(), CalendarState::Renewing);
     }
-    state.channel_failed(FAILURE, &timing, "cal_a", 6 * DAY_MS);
+    state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
     assert_eq!(state.state(), CalendarState::Polling);
     assert!(state.channel.live.is_some(), "what still lives goes on bringing notices");
-    state.channel_failed(FAILURE, &timing, "cal_a", 8 * DAY_MS);
+    state.channel_failed(&failure(), &timing, "cal_a", 8 * DAY_MS);
     assert!(state.channel.live.is_none(), "and is forgotten at its end");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert_eq!(state.state(), CalendarState::Live);
@@ -219,7 +221,7 @@ fn an_operator_resumes_from_a_pause_and_from_what_needed_action() {
     let mut state = watched(ChannelId::generate());
     state.paused = true;
     assert!(state.reading_is_blocked());
-    state.action_required = true;
+    state.refused(RefusedCall::Reading, "forbidden".into(), &Timing::default(), 0);
     state.resume();
     assert!(!state.reading_is_blocked());
     assert_eq!(state.sync.pending.unwrap().reason, SyncReason::Operator);
@@ -231,15 +233,75 @@ fn a_calendar_that_is_listed_is_tried_again_where_it_needed_action_and_is_left_a
     let mut state = watched(ChannelId::generate());
     let before = state.clone();
     state.account_changed(&listed);
-    assert_eq!(state, before, "nothing was wrong");
+    assert_eq!(state.sync.pending.take().unwrap().reason, SyncReason::CatchUp, "it may be seen otherwise");
+    assert_eq!(state, before, "and nothing else was wrong");
     state.paused = true;
-    state.action_required = true;
-    (state.channel.refusals, state.sync.refusals) = (2, 2);
+    state.refused(RefusedCall::Reading, "not_found".into(), &Timing::default(), 0);
     state.account_changed(&listed);
-    assert_eq!((state.channel.refusals, state.sync.refusals), (0, 0), "it has to be confirmed once more");
-    assert!(state.channel.renew_requested, "the old channel may be gone with the access");
+    assert!(state.refusal.as_ref().unwrap().trying, "it stays refused until the provider answers");
     assert_eq!(state.sync.pending.as_ref().unwrap().reason, SyncReason::CatchUp);
+    assert_eq!(state.state(), CalendarState::ActionRequired);
+    state.read_works();
+    assert!(state.channel.renew_requested, "the old channel may be gone with the access");
     assert_eq!(state.state(), CalendarState::Paused, "what an operator paused stays so");
+}
+
+#[test]
+fn a_refused_calendar_says_what_was_refused_and_when_it_is_tried_again_and_a_person_may_try_before() {
+    let timing = Timing::default();
+    let mut state = watched(ChannelId::generate());
+    state.refused(RefusedCall::Reading, "forbidden: requiredAccessLevel".into(), &timing, 0);
+    assert_eq!(
+        state.detail().unwrap(),
+        "the provider refuses to read this calendar (forbidden: requiredAccessLevel): check its sharing; tried again at \
+         1970-01-01 00:15 UTC"
+    );
+    assert!(state.reading_is_blocked());
+    assert_eq!(state.sync.reconcile_due_at_ms, 0, "a first look is due in any case");
+    state.sync_asked();
+    assert!(!state.reading_is_blocked());
+    state.refused(RefusedCall::Reading, "forbidden".into(), &timing, 0);
+    assert_eq!(state.refusal.unwrap().next_try_at_ms, 30 * 60_000, "each time after twice the pause");
+}
+
+#[test]
+fn what_waits_for_the_provider_to_work_again_waits_no_longer_when_it_does() {
+    let timing = Timing::default();
+    let mut state = watched(ChannelId::generate());
+    state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
+    assert!(state.channel.next_attempt_at_ms.unwrap() > 6 * DAY_MS);
+    state.sync.failed = Some(PendingSync::of(SyncReason::Notice, 1, 0));
+    state.sync.reconcile_due_at_ms = 7 * DAY_MS;
+    state.retry_now();
+    assert_eq!((state.channel.next_attempt_at_ms, state.sync.reconcile_due_at_ms), (Some(0), 1));
+}
+
+#[test]
+fn a_wait_that_the_provider_asked_for_is_ended_by_a_consent_and_by_nothing_that_works_elsewhere() {
+    let timing = Timing::default();
+    let mut state = watched(ChannelId::generate());
+    let limited = FailedCall { wait_ms: DAY_MS, ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
+    state.channel_failed(&limited, &timing, "cal_a", 0);
+    assert!(state.detail().unwrap().contains("asked us to wait until 1970-01-01 01:00 UTC"), "{:?}", state.detail());
+    let before = state.clone();
+    state.retry_now();
+    assert_eq!(state, before);
+    state.account_changed(&grant(false));
+    assert_eq!((state.channel.next_attempt_at_ms, state.wish_until_ms), (Some(0), None));
+}
+
+#[test]
+fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no_failure() {
+    for (cause, words) in [
+        (Cause::Store, "the store does not answer"),
+        (Cause::Provider(ProviderErrorKind::ProjectRefused), "refuses this installation (project_refused"),
+        (Cause::Provider(ProviderErrorKind::AccountRefused), "refuses all calendars of this account"),
+    ] {
+        let mut state = watched(ChannelId::generate());
+        state.channel_failed(&FailedCall::of(cause), &Timing::default(), "cal_a", 0);
+        assert_eq!((state.channel.failures, state.state()), (0, CalendarState::Live), "{cause:?}");
+        assert!(state.detail().unwrap().contains(words), "{:?}", state.detail());
+    }
 }
 
 #[test]
@@ -249,22 +311,24 @@ fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_do
     sync.add(SyncReason::Notice, 3, 70);
     sync.add(SyncReason::Notice, 2, 50);
     let so_far = SyncCounts { started_at_ms: 9, pages: 2, ..SyncCounts::default() };
-    sync.merge(PendingSync { reason: SyncReason::Connect, notices: 0, received_at_ms: 0, so_far, not_before_ms: 0 });
+    sync.merge(PendingSync { so_far, ..PendingSync::of(SyncReason::Connect, 0, 0) });
     let pending = sync.pending.unwrap();
     assert_eq!((pending.reason, pending.notices, pending.received_at_ms), (SyncReason::Notice, 5, 50));
     assert_eq!(pending.so_far, so_far);
 }
 
-fn deferred(reason: SyncReason, not_before_ms: i64) -> PendingSync {
-    PendingSync { not_before_ms, ..PendingSync::of(reason, 0, 0) }
+fn deferred(reason: SyncReason, until_ms: i64) -> PendingSync {
+    let wait = Some(Wait { until_ms, reason: WaitReason::Asked });
+    PendingSync { wait, failed_attempts: 2, ..PendingSync::of(reason, 0, 0) }
 }
 
 #[test]
-fn a_pause_that_the_provider_asked_for_ends_early_only_for_what_is_more_urgent() {
+fn a_wait_ends_early_only_for_a_person_and_for_what_is_more_urgent() {
     for (paused, joined_by, wanted_ms) in [
         (SyncReason::Notice, SyncReason::Notice, 70),
         (SyncReason::Notice, SyncReason::Reconcile, 70),
         (SyncReason::Notice, SyncReason::Operator, 0),
+        (SyncReason::Operator, SyncReason::Operator, 0),
         (SyncReason::Connect, SyncReason::NewChannel, 70),
         (SyncReason::Connect, SyncReason::Notice, 0),
     ] {
@@ -274,7 +338,10 @@ fn a_pause_that_the_provider_asked_for_ends_early_only_for_what_is_more_urgent()
         early.add(joined_by, 1, 0);
         early.merge(deferred(paused, 70));
         for sync in [late, early] {
-            assert_eq!(sync.pending.unwrap().not_before_ms, wanted_ms, "{paused:?} joined by {joined_by:?}");
+            let pending = sync.pending.unwrap();
+            let until_ms = pending.wait.map_or(0, |wait| wait.until_ms);
+            assert_eq!(until_ms, wanted_ms, "{paused:?} joined by {joined_by:?}");
+            assert_eq!(pending.failed_attempts, if wanted_ms == 0 { 0 } else { 2 }, "who passes begins anew");
         }
     }
 }
@@ -351,7 +418,7 @@ fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_n
     assert_eq!(had.channel.live, None);
     assert_eq!(had.channel.to_stop[0].channel.channel_id, channel_id);
     for _ in 0..5 {
-        failed.channel_failed(FAILURE, &timing, "cal_a", 0);
+        failed.channel_failed(&failure(), &timing, "cal_a", 0);
     }
     assert_eq!((failed.channel.failures, failed.channel.fallback), (0, false));
     assert_eq!((had.state(), failed.state()), (CalendarState::PollOnly, CalendarState::PollOnly));
@@ -365,7 +432,7 @@ fn who_chooses_notices_again_is_polled_until_the_first_channel() {
     assert!(state.channel.bridging);
     assert_eq!(state.state(), CalendarState::Creating);
     assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
-    state.channel_failed(FAILURE, &Timing::default(), "cal_a", 0);
+    state.channel_failed(&failure(), &Timing::default(), "cal_a", 0);
     assert!(state.channel.bridging, "one failure is no reason to look away");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert!(!state.channel.bridging);

@@ -34,7 +34,9 @@ fn each_documented_error_has_its_kind() {
         (LIST_EVENTS, 403, "dailyLimitExceeded", Kind::RateLimited),
         (WATCH_EVENTS, 403, "subscriptionRateLimitExceeded", Kind::RateLimited),
         (LIST_EVENTS, 403, "insufficientPermissions", Kind::Forbidden),
-        (LIST_EVENTS, 403, "accessNotConfigured", Kind::Forbidden),
+        (LIST_EVENTS, 403, "accessNotConfigured", Kind::ProjectRefused),
+        (LIST_EVENTS, 403, "SERVICE_DISABLED", Kind::ProjectRefused),
+        (WATCH_EVENTS, 403, "requiredAccessLevel", Kind::Forbidden),
         (LIST_EVENTS, 404, "notFound", Kind::NotFound),
         (WATCH_EVENTS, 404, "notFound", Kind::NotFound),
         (LIST_CALENDARS, 409, "conflict", Kind::InvalidRequest),
@@ -139,8 +141,27 @@ fn the_reason_is_kept_and_the_newer_form_is_understood() {
 fn an_error_without_a_readable_body_is_judged_by_its_status() {
     for body in ["", "<html>", "null", "[]", r#"{"error":7}"#, r#"{"error":{"errors":[7,{"reason":8}]}}"#] {
         let error = parse_error(LIST_EVENTS, &answer(403, body));
-        assert_eq!((error.kind, error.reason), (ProviderErrorKind::Forbidden, None), "{body}");
+        assert_eq!((error.kind, error.reason), (ProviderErrorKind::ProjectRefused, None), "{body}");
     }
+}
+
+#[test]
+fn what_google_refuses_to_the_whole_project_is_no_refusal_of_a_calendar() {
+    // As recorded, shortened: the old form's word and the new form's.
+    let disabled = json!({"error": {
+        "code": 403, "message": "Google Calendar API has not been used in project 1 before or it is disabled.",
+        "errors": [{"domain": "usageLimits", "reason": "accessNotConfigured", "message": "m"}],
+        "status": "PERMISSION_DENIED",
+        "details": [{"reason": "SERVICE_DISABLED", "domain": "googleapis.com"}],
+    }});
+    let error = parse_error(LIST_EVENTS, &answer(403, disabled.to_string()));
+    assert_eq!((error.kind, error.reason.as_deref()), (ProviderErrorKind::ProjectRefused, Some("accessNotConfigured")));
+    let invalid = json!({"error": {
+        "code": 403, "message": "m", "errors": [{"domain": "global", "reason": "forbidden"}],
+        "status": "PERMISSION_DENIED", "details": [{"reason": "CONSUMER_INVALID"}],
+    }});
+    let error = parse_error(WATCH_EVENTS, &answer(403, invalid.to_string()));
+    assert_eq!((error.kind, error.reason.as_deref()), (ProviderErrorKind::ProjectRefused, Some("CONSUMER_INVALID")));
 }
 
 #[test]

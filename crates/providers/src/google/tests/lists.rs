@@ -40,7 +40,7 @@ fn reason<T>(outcome: Result<T, ProviderError>) -> (ProviderErrorKind, String) {
 #[tokio::test]
 async fn an_empty_page_can_have_a_next_one() {
     let page = read(r#"{"items":[],"nextPageToken":"p2"}"#).await.unwrap();
-    assert_eq!(page, EventsPage { items: vec![], next: Next::Page(PageToken::new("p2")) });
+    assert_eq!(page, EventsPage { items: vec![], next: Next::Page(PageToken::new("p2")), access_role: None });
     let page = read(r#"{"nextPageToken":"p3"}"#).await.unwrap();
     assert_eq!(page.next, Next::Page(PageToken::new("p3")));
 }

@@ -39,7 +39,7 @@ fn both_kinds_of_pass_send_the_same_parameters_but_for_the_tokens() {
         ),
     ];
     let common = "https://www.googleapis.com/calendar/v3/calendars/primary/events?maxResults=2500&singleEvents=false\
-        &prettyPrint=false&fields=nextPageToken%2CnextSyncToken%2Citems%28id%2Cstatus%2Cetag%2CiCalUID%2ChtmlLink\
+        &prettyPrint=false&fields=accessRole%2CnextPageToken%2CnextSyncToken%2Citems%28id%2Cstatus%2Cetag%2CiCalUID%2ChtmlLink\
         %2Ccreated%2Cupdated%2Csummary%2Cdescription%2Clocation%2Cstart%2Cend%2Crecurrence%2CrecurringEventId\
         %2CoriginalStartTime%2Ctransparency%2Cvisibility%2CeventType%2ChangoutLink\
         %2CconferenceData%28conferenceSolution%28key%28type%29%29%2CentryPoints%28entryPointType%2Curi%29%29%2Corganizer%28email%2CdisplayName%2Cself%29\

@@ -1,0 +1,265 @@
+//! What fails comes back by itself, soon after the fault's end, and is seen meanwhile; and what a provider refuses or asks for
+//! is taken for what it is.
+
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{AccessRole, CalendarId, CalendarState, Clock as _, SystemClock};
+use evercal_http::Method;
+use evercal_simulator::{AccessRole as RemoteRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, NewUser};
+use evercal_storage::{AuditOf, PageRequest};
+use evercal_tests::{
+    USER, World, WorldOptions, arm, calls, disconnect, discover, eventually, histories, mirror, quick, reach,
+};
+use evercal_workflows::Timing;
+use serde_json::Value;
+
+const READ: &str = "calendar.events.list";
+
+/// Waits here are so long that only what is cut short ends in time.
+fn patient() -> Timing {
+    Timing { sync_backoff_initial_ms: 3_600_000, ladder_s: vec![3_600], ..quick() }
+}
+
+async fn world(timing: Timing) -> World {
+    World::with(WorldOptions { timing, ..WorldOptions::default() }).await
+}
+
+fn status(status: u16, reason: Option<&str>, retry_after_s: Option<u64>) -> FaultAction {
+    FaultAction::Status { status, reason: reason.map(str::to_owned), retry_after_s }
+}
+
+fn no_faults(world: &World) {
+    world.control().set_faults(FaultPlan::default()).unwrap();
+}
+
+async fn has_failed(world: &World, status: u16) {
+    eventually("a read has failed", || async {
+        let calls = world.control().calls().unwrap().calls;
+        if calls.iter().any(|call| call.method == READ && call.status == Some(status)) {
+            Ok(())
+        } else {
+            Err(calls.len())
+        }
+    })
+    .await;
+}
+
+/// Waits until a calendar's detail, as the API tells it, has these words.
+async fn tells(world: &World, calendar: CalendarId, words: &str) {
+    eventually(words, || async {
+        let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
+        let detail = status["detail"].as_str().unwrap_or_default().to_owned();
+        if detail.contains(words) { Ok(()) } else { Err((status["state"].clone(), detail)) }
+    })
+    .await;
+}
+
+async fn tells_nothing(world: &World, calendar: CalendarId) {
+    eventually("there is nothing to tell of it", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        if row.state == CalendarState::Live && row.detail.is_none() { Ok(()) } else { Err((row.state, row.detail)) }
+    })
+    .await;
+}
+
+async fn alerts(world: &World, kind: AuditKind) -> Vec<AuditEntry> {
+    let mut entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(500)).await.unwrap().items;
+    entries.retain(|entry| entry.kind == kind);
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff() {
+    let world = world(patient()).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    arm(&world, FaultRule::always(READ, status(503, None, None)));
+    world.change_events(USER, 3).await;
+    has_failed(&world, 503).await;
+    no_faults(&world);
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    disconnect(&world, account).await;
+    histories::keep(&world, "woken", calendar, Some(account)).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_over_by_itself() {
+    let world = world(quick()).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let other_id = world.calendar_of(&other).await.id;
+    world.settled(other_id).await;
+    arm(&world, FaultRule::always("calendar.*", status(403, Some("accessNotConfigured"), None)));
+    for changed in [USER, &other] {
+        world.change_events(changed, 2).await;
+    }
+    for id in [calendar, other_id] {
+        tells(&world, id, "refuses this installation (project_refused: accessNotConfigured)").await;
+        let row = world.store.calendar(id).await.unwrap().unwrap();
+        assert_eq!(row.state, CalendarState::Live, "it is not a matter of its sharing");
+    }
+    eventually("operators are told", || async {
+        let raised = alerts(&world, AuditKind::AlertRaised).await;
+        if raised.is_empty() { Err(raised) } else { Ok(()) }
+    })
+    .await;
+    no_faults(&world);
+    for id in [calendar, other_id] {
+        mirror::equals_provider(&world, id).await;
+        tells_nothing(&world, id).await;
+    }
+    eventually("operators are told of its end", || async {
+        let cleared = alerts(&world, AuditKind::AlertCleared).await;
+        if cleared.is_empty() { Err(cleared) } else { Ok(()) }
+    })
+    .await;
+    let (raised, cleared) =
+        (alerts(&world, AuditKind::AlertRaised).await, alerts(&world, AuditKind::AlertCleared).await);
+    assert_eq!((raised.len(), cleared.len()), (1, 1), "one alert, whoever saw it: {raised:#?} {cleared:#?}");
+    assert!(raised[0].message.contains("accessNotConfigured"), "{raised:#?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_again_by_itself() {
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let other_id = world.calendar_of(&other).await.id;
+    world.settled(other_id).await;
+    let refusal = FaultRule::always(READ, status(403, Some("requiredAccessLevel"), None));
+    arm(&world, FaultRule { calendar: Some(other.clone()), ..refusal });
+    world.change_events(&other, 2).await;
+    reach(&world, other_id, CalendarState::ActionRequired).await;
+    tells(&world, other_id, "refuses to read this calendar (forbidden: requiredAccessLevel)").await;
+    world.change_events(USER, 2).await;
+    mirror::equals_provider(&world, calendar).await;
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
+    no_faults(&world);
+    tells_nothing(&world, other_id).await;
+    mirror::equals_provider(&world, other_id).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing() {
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let other_id = world.calendar_of(&other).await.id;
+    world.settled(other_id).await;
+    arm(&world, FaultRule::always(READ, status(403, Some("domainPolicy"), None)));
+    world.change_events(USER, 2).await;
+    tells(&world, calendar, "refuses all calendars of this account (account_refused: domainPolicy)").await;
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
+    no_faults(&world);
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_person_passes_it() {
+    let world = world(quick()).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    arm(&world, FaultRule::once(READ, status(429, None, Some(86_400))));
+    world.change_events(USER, 2).await;
+    tells(&world, calendar, "asked us to wait until").await;
+    let summary = world.status(calendar).await.summary;
+    let in_an_hour = SystemClock.now() + chrono::TimeDelta::minutes(61);
+    let until = summary.split("wait until ").nth(1).and_then(|rest| rest.get(..16)).unwrap();
+    let until = chrono::NaiveDateTime::parse_from_str(until, "%Y-%m-%d %H:%M").unwrap().and_utc();
+    assert!(until <= in_an_hour, "{summary}");
+    let synced = world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    assert_eq!(synced["state"], "done", "{synced}");
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew() {
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    let before = calls(&world, READ);
+    arm(&world, FaultRule::always(READ, FaultAction::EmptyPage));
+    world.change_events(USER, 2).await;
+    tells(&world, calendar, "the provider's list of events does not end").await;
+    let made = calls(&world, READ) - before;
+    assert!(made < 1_000, "{made} calls");
+    no_faults(&world);
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    world.end().await;
+}
+
+/// The events of a calendar as the API answers, around now.
+async fn shown(world: &World, calendar: CalendarId) -> Value {
+    let (from, to) =
+        (SystemClock.now() - chrono::TimeDelta::days(20), SystemClock.now() + chrono::TimeDelta::days(200));
+    let format = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let path = format!("/v1/calendars/{calendar}/events?from={}&to={}&limit=500", format(from), format(to));
+    world.api(Method::GET, &path, None).await.unwrap()
+}
+
+fn titles(events: &Value) -> usize {
+    events["items"].as_array().unwrap().iter().filter(|event| !event["title"].is_null()).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing() {
+    let world = world(quick()).await;
+    let bob = "bob@example.com".to_owned();
+    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&user).unwrap();
+    world.change_events(&bob, 12).await;
+    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role };
+    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
+    let (account, _) = world.connect_and_settle().await;
+    let calendar = world.calendar_of(&bob).await.id;
+    world.settled(calendar).await;
+    assert!(titles(&shown(&world, calendar).await) > 0);
+
+    // Nothing can be read anew; the role alone is known.
+    arm(&world, FaultRule::always(READ, status(503, None, None)));
+    world.control().set_access(&share(Some(RemoteRole::FreeBusyReader))).unwrap();
+    discover(&world, account).await;
+    eventually("the role is known", || async {
+        let role = world.store.calendar(calendar).await.unwrap().unwrap().remote.access_role;
+        if role == AccessRole::FreeBusyReader { Ok(()) } else { Err(role) }
+    })
+    .await;
+    let events = shown(&world, calendar).await;
+    assert_eq!((titles(&events), events["items"].as_array().unwrap().is_empty()), (0, false), "{events:#}");
+    no_faults(&world);
+    mirror::equals_provider(&world, calendar).await;
+
+    world.control().set_access(&share(None)).unwrap();
+    discover(&world, account).await;
+    reach(&world, calendar, CalendarState::Closed).await;
+    let events = shown(&world, calendar).await;
+    assert!(events["items"].as_array().unwrap().is_empty(), "{events:#}");
+    assert_eq!((&events["state"], &events["confirmed_at"]), (&"closed".into(), &Value::Null));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
+    let world = world(quick()).await;
+    let bob = "bob@example.com".to_owned();
+    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&user).unwrap();
+    world.change_events(&bob, 12).await;
+    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role: Some(role) };
+    world.control().set_access(&share(RemoteRole::Reader)).unwrap();
+    world.connect_and_settle().await;
+    let calendar = world.calendar_of(&bob).await.id;
+    world.settled(calendar).await;
+    world.control().set_access(&share(RemoteRole::FreeBusyReader)).unwrap();
+    world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
+    assert_eq!(titles(&shown(&world, calendar).await), 0);
+    let row = world.store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!(row.remote.access_role, AccessRole::FreeBusyReader);
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}

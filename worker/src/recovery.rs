@@ -1,0 +1,164 @@
+//! Nobody waits for an old backoff when a provider answers again: asks whether it does, wakes those that wait, and says once
+//! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evercal_activities::outages::Refusal;
+use evercal_activities::{Connection, Deps};
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{CalendarId, Provider};
+use evercal_process::Pulse;
+use evercal_storage::StoreError;
+use evercal_workflows::contract::pack;
+use evercal_workflows::{SubscriptionWorkflow, names};
+use futures::StreamExt as _;
+use temporalio_client::{Client, WorkflowSignalOptions};
+use tokio::time::Instant;
+
+/// How long a round may take: a call to the provider, signals that Temporal does not take, mirrors that are large.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(5);
+/// Between two looks at who waits.
+const TICK: Duration = Duration::from_secs(1);
+/// Subscriptions woken in one tick, so that a fleet does not fall upon a provider that has just come back.
+const WOKEN_PER_TICK_MAX: usize = 200;
+/// Signals on their way at a time.
+const CONCURRENT_SIGNALS: usize = 16;
+/// Between two looks at incidents that another process, or this one before a restart, may have left open.
+const INCIDENTS_INTERVAL: u32 = 15;
+
+/// Between two looks for mirrors to erase.
+const ERASE_INTERVAL: Duration = Duration::from_mins(10);
+/// A calendar that comes back within this time finds its mirror; nobody could read it meanwhile.
+const KEPT_AFTER_WITHDRAWAL: chrono::Duration = chrono::Duration::days(1);
+
+/// Runs for as long as the worker does. Whatever fails here is tried again with the next tick: those that wait have their
+/// backoff in any case.
+pub(crate) async fn run(pulse: Pulse, client: Client, deps: Arc<Deps>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut alerts = Alerts::default();
+    let mut last_erased = Instant::now();
+    while pulse.wait(ticks.tick()).await.is_some() {
+        if pulse.work(round(&client, &deps, &mut alerts, &mut last_erased)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn round(client: &Client, deps: &Deps, alerts: &mut Alerts, last_erased: &mut Instant) {
+    if last_erased.elapsed() >= ERASE_INTERVAL {
+        *last_erased = Instant::now();
+        erase_withdrawn(deps).await;
+    }
+    for provider in Provider::ALL {
+        let connection = deps.connection(provider);
+        if let Some(calendar) = connection.outages.question() {
+            ask(deps, connection, calendar).await;
+        }
+        wake(client, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
+        if let Err(error) = alerts.tell(deps, provider, connection.outages.refusal()).await {
+            tracing::warn!(%error, "an alert about a provider could not be written; it is tried again");
+        }
+    }
+}
+
+/// Forgets what was mirrored of calendars that the provider refuses or does not list any more, a day after that.
+async fn erase_withdrawn(deps: &Deps) {
+    match deps.store.erase_withdrawn(deps.clock.now() - KEPT_AFTER_WITHDRAWAL).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "the mirrors of calendars that are gone for a day are erased"),
+        Err(error) => tracing::warn!(%error, "mirrors of calendars that are gone could not be erased; tried again"),
+    }
+}
+
+/// Asks for one event of a calendar. What comes of it is noted by the call itself.
+async fn ask(deps: &Deps, connection: &Connection, id: CalendarId) {
+    match deps.store.calendar(id).await {
+        Ok(Some(calendar)) => {
+            let read = connection.read_one_event(&calendar, None).await;
+            tracing::info!(calendar_id = %id, answers = read.is_ok(), "asked whether the provider answers again");
+        }
+        Ok(None) => connection.outages.is_unfit(id),
+        // The store's own trouble says nothing about the provider.
+        Err(error) => tracing::debug!(%error, "no question to the provider while the store does not answer"),
+    }
+}
+
+async fn wake(client: &Client, calendars: Vec<CalendarId>) {
+    if calendars.is_empty() {
+        return;
+    }
+    tracing::info!(count = calendars.len(), "the provider answers again: those that waited try now");
+    futures::stream::iter(calendars)
+        .for_each_concurrent(CONCURRENT_SIGNALS, |id| async move {
+            let handle = client.get_workflow_handle::<SubscriptionWorkflow>(names::subscription_id(id));
+            let payload = pack(&());
+            // One that is gone waits for nothing; any other has its backoff.
+            if let Err(error) =
+                handle.signal(SubscriptionWorkflow::retry_now, payload, WorkflowSignalOptions::default()).await
+            {
+                tracing::debug!(calendar_id = %id, %error, "a subscription could not be woken");
+            }
+        })
+        .await;
+}
+
+/// Alerts that are owed to operators.
+#[derive(Default)]
+struct Alerts {
+    /// What was told of last, by this process.
+    told: Option<String>,
+    /// The end of a refusal that could not be written yet.
+    over: bool,
+    ticks: u32,
+}
+
+impl Alerts {
+    /// Says once that a provider refuses the whole installation, and once that it does not any more, whichever of the
+    /// processes see it.
+    async fn tell(&mut self, deps: &Deps, provider: Provider, refusal: Refusal) -> Result<(), StoreError> {
+        self.ticks = self.ticks.wrapping_add(1);
+        match refusal {
+            Refusal::Refused(error) => {
+                self.over = false;
+                let cause = error.reason.unwrap_or_else(|| "no reason given".to_owned());
+                if self.told.as_deref() == Some(cause.as_str()) {
+                    return Ok(());
+                }
+                let at = deps.clock.now();
+                let since = deps.store.open_incident(provider, &cause, at).await?;
+                let name = provider.as_str();
+                let message = format!(
+                    "{name} refuses this installation ({cause}): an operator has to look at its project there; \
+                     calendars are not read meanwhile, and it is tried again every minute"
+                );
+                let kind = AuditKind::AlertRaised;
+                let dedup_key = format!("incident/{name}/{}", since.timestamp_micros());
+                tracing::warn!(provider = name, cause, "alert: {message}");
+                deps.store.append_audit(&entry(dedup_key, kind, at, message)).await?;
+                self.told = Some(cause);
+            }
+            Refusal::Over => self.over = true,
+            Refusal::None => {}
+        }
+        // Somebody else may have opened it, and be gone by now: whoever is answered closes it.
+        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && deps.connection(provider).outages.is_answered();
+        if self.over || (looks && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
+            if let Some(since) = deps.store.close_incident(provider).await? {
+                let (at, name) = (deps.clock.now(), provider.as_str());
+                let dedup_key = format!("incident/{name}/{}/over", since.timestamp_micros());
+                let message = format!("{name} does not refuse this installation any more: calendars are read again");
+                deps.store.append_audit(&entry(dedup_key, AuditKind::AlertCleared, at, message)).await?;
+            }
+            self.over = false;
+            self.told = None;
+        }
+        Ok(())
+    }
+}
+
+/// An entry about the installation: every tenant sees it.
+fn entry(dedup_key: String, kind: AuditKind, at: chrono::DateTime<chrono::Utc>, message: String) -> AuditEntry {
+    AuditEntry { dedup_key, at, kind, tenant_id: None, account_id: None, calendar_id: None, message }
+}
