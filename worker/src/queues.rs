@@ -79,7 +79,8 @@ pub(crate) async fn serve(
     };
     queues.push(Box::new(move || handle.block_on(workflows.serve())));
     let tasks = Tasks::new();
-    tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, deps));
+    let zone_deps = Arc::clone(&deps);
+    tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, zone_deps));
     tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
     tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, client, deps));
     let mut failed = None;
