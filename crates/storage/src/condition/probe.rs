@@ -103,6 +103,8 @@ struct Finding {
     since: DateTime<Utc>,
     noticed_at: Instant,
     cause: String,
+    /// The database said no, to us: it will not say yes a moment later by itself.
+    is_refusal: bool,
 }
 
 /// Whether the store is the installation's.
@@ -283,11 +285,12 @@ impl StoreProbe {
             StoreErrorKind::Schema => TroubleKind::WrongSchema,
             _ => otherwise,
         };
-        self.finding(kind, cause(error), noticed_at)
+        let is_refusal = error.kind == StoreErrorKind::Refused;
+        Finding { is_refusal, ..self.finding(kind, cause(error), noticed_at) }
     }
 
     fn finding(&self, kind: TroubleKind, cause: String, noticed_at: Instant) -> Finding {
-        Finding { kind, since: self.clock.now(), noticed_at, cause }
+        Finding { kind, since: self.clock.now(), noticed_at, cause, is_refusal: false }
     }
 
     fn with_seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
@@ -354,7 +357,9 @@ impl Finding {
 
     fn lasts(&self, pace: &ProbePace) -> bool {
         match self.kind {
-            TroubleKind::CannotRead | TroubleKind::CannotWrite => self.noticed_at.elapsed() >= pace.lasts_after,
+            TroubleKind::CannotRead | TroubleKind::CannotWrite => {
+                self.is_refusal || self.noticed_at.elapsed() >= pace.lasts_after
+            }
             TroubleKind::Lost
             | TroubleKind::DoesNotHeal
             | TroubleKind::WrongInstallation

@@ -21,6 +21,7 @@ use self::statements::failed;
 use self::upkeep::may_write_each_table;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
 use crate::migrations::{self, MigrationState};
+use crate::sql::reading::OCCURRENCES;
 use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");

@@ -29,9 +29,11 @@ pub fn length_class(length_us: i64) -> i64 {
 /// Some rows from `$3` until before `$4`, after the key `$10` to `$12`; of mirrored series only what starts from `$14` until
 /// before `$15`.
 macro_rules! some {
-    ($which:literal) => {
+    ($index:literal, $which:literal) => {
         concat!(
-            "SELECT * FROM occurrences a WHERE calendar_id = $1 AND all_day = $2 AND ",
+            "SELECT * FROM occurrences a",
+            $index,
+            " WHERE calendar_id = $1 AND all_day = $2 AND ",
             $which,
             " AND (start_us, owner_id, original_us) > ($10, $11, $12) AND ((start_us >= $14 AND start_us < $15) \
              OR NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = $1 AND m.provider_event_id = a.owner_id \
@@ -42,21 +44,30 @@ macro_rules! some {
 
 /// Timed or (`$2`) all-day occurrences, each list of rows by start. Overlap is half open; something without duration belongs
 /// to the range in which it starts. `$5` to `$9` bound where each class of lengths is scanned from.
-pub const OCCURRENCES: &str = concat!(
-    "SELECT o.all_day, o.start_us, o.owner_id, o.original_us, o.original_all_day, o.original_zone, o.source_id, \
-     o.series_id, o.start_zone, o.end_us, o.end_zone, (SELECT e.body FROM events e WHERE e.calendar_id = $1 \
-     AND e.provider_event_id = o.source_id AND e.kind <> 'cancelled') AS body FROM (",
-    some!("start_us >= $5 AND start_us < $4 AND (start_us >= $3 OR (length_class = 0 AND end_us > $3))"),
-    " UNION ALL ",
-    some!("length_class > 0 AND length_class = 1 AND start_us >= $6 AND start_us < $3 AND end_us > $3"),
-    " UNION ALL ",
-    some!("length_class > 0 AND length_class = 2 AND start_us >= $7 AND start_us < $3 AND end_us > $3"),
-    " UNION ALL ",
-    some!("length_class > 0 AND length_class = 3 AND start_us >= $8 AND start_us < $3 AND end_us > $3"),
-    " UNION ALL ",
-    some!("length_class > 0 AND length_class = 4 AND start_us >= $9 AND start_us < $3 AND end_us > $3"),
-    " ORDER BY start_us, owner_id, original_us LIMIT $13) o"
-);
+macro_rules! occurrences {
+    ($index:literal) => {
+        concat!(
+            "SELECT o.all_day, o.start_us, o.owner_id, o.original_us, o.original_all_day, o.original_zone, \
+             o.source_id, o.series_id, o.start_zone, o.end_us, o.end_zone, (SELECT e.body FROM events e \
+             WHERE e.calendar_id = $1 AND e.provider_event_id = o.source_id AND e.kind <> 'cancelled') AS body FROM (",
+            some!("", "start_us >= $5 AND start_us < $4 AND (start_us >= $3 OR (length_class = 0 AND end_us > $3))"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 1 AND start_us >= $6 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 2 AND start_us >= $7 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 3 AND start_us >= $8 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 4 AND start_us >= $9 AND start_us < $3 AND end_us > $3"),
+            " ORDER BY start_us, owner_id, original_us LIMIT $13) o"
+        )
+    };
+}
+
+pub const OCCURRENCES: &str = occurrences!("");
+/// The same for SQLite, which knows no statistics here: unless the index of the long ones is named, it walks through all
+/// occurrences since the longest of a class can have begun.
+pub const OCCURRENCES_INDEXED: &str = occurrences!(" INDEXED BY occurrences_long");
 
 #[derive(Debug, sqlx::FromRow)]
 pub struct OccurrenceRow {

@@ -24,6 +24,7 @@ use self::statements::failed;
 use self::upkeep::{FileIdentity, may_write_each_table};
 use crate::error::{StoreError, StoreErrorKind, kind_by_code};
 use crate::migrations::{self, MigrationState};
+use crate::sql::reading::OCCURRENCES_INDEXED as OCCURRENCES;
 use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");

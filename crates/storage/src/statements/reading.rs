@@ -11,10 +11,10 @@ use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, failed};
+use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, OCCURRENCES, failed};
 use crate::error::StoreError;
 use crate::sql::reading::{
-    LENGTHS_MAX_US, OCCURRENCES, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class, time_us, zone_of,
+    LENGTHS_MAX_US, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class, time_us, zone_of,
 };
 use crate::sql::{micros, midnight_micros, readable, rows_to_fetch};
 use crate::touched::Touched;

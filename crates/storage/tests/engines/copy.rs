@@ -2,7 +2,7 @@
 
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
 use evercal_domain::tenant::ApiKey;
-use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, SyncReason, Watched};
+use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, Provider, SyncReason, Watched};
 use evercal_storage::{AuditOf, Cursor, Keyring, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -74,6 +74,7 @@ async fn grown(database: &Database) -> Seeded {
     store.count_security_event(&event).await.unwrap();
     store.beat("gateway", at(3)).await.unwrap();
     store.try_writing(at(3)).await.unwrap();
+    store.open_incident(Provider::Google, "accessNotConfigured", at(3)).await.unwrap();
     seeded
 }
 
