@@ -16,7 +16,7 @@ pub(crate) struct ContentLine<'a> {
 impl<'a> ContentLine<'a> {
     pub(crate) fn read(line: &'a str) -> Result<Self, ExpandError> {
         let (head, value) =
-            split_unquoted(line, ':').ok_or_else(|| ExpandError::unreadable("a recurrence line has no value"))?;
+            split_value(line).ok_or_else(|| ExpandError::unreadable("a recurrence line has no value"))?;
         let mut parts = UnquotedParts(Some(head));
         let name = parts.next().unwrap_or_default();
         let parameters = parts
@@ -71,6 +71,31 @@ pub(crate) fn unfold(text: &str) -> Vec<String> {
     lines
 }
 
+/// A line's head and its value. The zone `GMT+02:00` has the separator in its name, and is sent without quotes
+/// (`EXDATE;TZID=GMT+02:00:20260106T090000`).
+fn split_value(line: &str) -> Option<(&str, &str)> {
+    let (head, rest) = split_unquoted(line, ':')?;
+    if ends_in_hours(head)
+        && let Some((minutes, after)) = rest.split_at_checked(2)
+        && minutes.bytes().all(|byte| byte.is_ascii_digit())
+        && after.starts_with([':', ';'])
+    {
+        let head_bytes = head.len() + ':'.len_utf8() + minutes.len();
+        let (whole_head, after) = line.split_at_checked(head_bytes)?;
+        // Further parameters may follow the zone.
+        let (parameters, value) = split_unquoted(after, ':')?;
+        return Some((line.get(..whole_head.len() + parameters.len())?, value));
+    }
+    Some((head, rest))
+}
+
+/// Whether a head ends in an offset's hours, such as `TZID=GMT+02`.
+fn ends_in_hours(head: &str) -> bool {
+    let before_hours = head.trim_end_matches(|last: char| last.is_ascii_digit());
+    let hours_count = head.len() - before_hours.len();
+    (1..=2).contains(&hours_count) && before_hours.ends_with(['+', '-'])
+}
+
 /// Zones such as `"(UTC+01:00) Amsterdam, Berlin"` have the separators in their quoted names.
 fn split_unquoted(text: &str, separator: char) -> Option<(&str, &str)> {
     let mut is_quoted = false;
@@ -118,6 +143,19 @@ mod tests {
         assert_eq!(line.parameter("TZID"), Some("(UTC+01:00) A; B"));
         assert_eq!(line.parameter("VALUE"), Some("DATE-TIME"));
         assert_eq!(line.value, "20260105T090000");
+    }
+
+    #[test]
+    fn an_offset_is_a_zone_also_without_quotes() {
+        for (line, zone) in [
+            ("EXDATE;TZID=GMT+02:00:20260106T090000", "GMT+02:00"),
+            ("EXDATE;TZID=GMT-3:30;VALUE=DATE-TIME:20260106T090000", "GMT-3:30"),
+            ("EXDATE;TZID=UTC-5:20260106T090000", "UTC-5"),
+            ("EXDATE;TZID=Etc/GMT+3:20260106T090000", "Etc/GMT+3"),
+        ] {
+            let line = ContentLine::read(line).unwrap();
+            assert_eq!((line.parameter("TZID"), line.value), (Some(zone), "20260106T090000"));
+        }
     }
 
     #[test]

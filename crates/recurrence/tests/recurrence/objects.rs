@@ -237,7 +237,7 @@ fn an_object_that_cannot_be_read_says_why() {
         (vevent("DTSTART:20260601|DTEND:20260601T090000Z"), "one of start and end is a date, the other is not"),
         (vevent("DTSTART:20260602|DTEND:20260601"), "it ends before it starts"),
         (vevent("DTSTART:20260602|DURATION:-P1D"), "an event has a DURATION that is none"),
-        (vevent("DTSTART;TZID=Nowhere:20260601T090000"), "a line of dates names an unknown time zone"),
+        (vevent("DTSTART;TZID=Nowhere:20260601T090000"), "a time of the object names an unknown time zone"),
         ("BEGIN:VEVENT|UID:one|DTSTART:20260601".into(), "a component of the object has no end"),
         ("BEGIN:VTIMEZONE|TZID:x".into(), "a component of the object has no end"),
     ];

@@ -123,7 +123,7 @@ impl Control {
             summary.clone_into(&mut record.summary);
             time_zone.clone_into(&mut record.time_zone);
             world.save_calendar(record);
-            world.touch_list_entries(calendar);
+            world.announce_lists_with(calendar);
             Ok(())
         })
     }

@@ -298,12 +298,16 @@ impl World {
         }
     }
 
-    /// A calendar's own fields, or what somebody may do with it, changed: each list that has it changes with it.
-    pub(crate) fn touch_list_entries(&mut self, calendar: &str) {
-        let listing = self.google.users.values().filter_map(|user| user.list.get(calendar));
-        let entries: Vec<ListEntry> = listing.filter(|entry| !entry.deleted).cloned().collect();
-        for entry in entries {
-            self.save_list_entry(entry);
+    /// A calendar's own fields, or what somebody may do with it, changed: the channels on the lists that have it are told. The
+    /// entries themselves stay as they are: what only the calendar or its sharing changed is not in a list that is read by its
+    /// sync token (<https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/list>).
+    pub(crate) fn announce_lists_with(&mut self, calendar: &str) {
+        let users = self.google.users.values();
+        let listing = users.filter_map(|user| user.list.get(calendar)).filter(|entry| !entry.deleted);
+        let lists: Vec<_> = listing.map(|entry| Collection::CalendarList { user: entry.user.clone() }).collect();
+        for list in lists {
+            let now = self.now_for(&list.key(), None);
+            self.announce(&list, now);
         }
     }
 

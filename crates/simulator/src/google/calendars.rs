@@ -149,7 +149,7 @@ fn write(world: &mut World, caller: &Caller, request: &ApiRequest, replaces: boo
         record.location = text(&body, "location");
     }
     let record = world.save_calendar(record);
-    world.touch_list_entries(&opened.id);
+    world.announce_lists_with(&opened.id);
     let resource = resource(world, &record);
     Ok(ApiResponse::resource(&resource))
 }
@@ -284,7 +284,7 @@ impl World {
         };
         self.save_calendar(record);
         match role {
-            Some(_) if self.google.users.get(user).is_some_and(|user| user.lists(id)) => self.touch_list_entries(id),
+            Some(_) if self.google.users.get(user).is_some_and(|user| user.lists(id)) => self.announce_lists_with(id),
             Some(_) => self.list_calendar(user, id),
             None => self.unlist_calendar(user, id),
         }

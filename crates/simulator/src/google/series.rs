@@ -73,7 +73,9 @@ impl Series {
     }
 
     fn add_line(&mut self, line: &str) -> Option<()> {
-        let (head, value) = line.split_once(':')?;
+        // Dates have no colon in them; the zone before them may (`TZID=GMT+02:00`).
+        let has_dates = line.starts_with("RDATE") || line.starts_with("EXDATE");
+        let (head, value) = if has_dates { line.rsplit_once(':') } else { line.split_once(':') }?;
         let mut head_parts = head.split(';');
         match head_parts.next()? {
             "RRULE" => self.rules.push(self.readable_rule(value)?),
