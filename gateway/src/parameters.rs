@@ -201,7 +201,7 @@ impl BodyReader {
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Noted> {
         self.names.known.push(name);
         match self.fields.get(name) {
-            None | Some(Value::Null) => Ok(false),
+            None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(_) => Err(self.names.note(name, format!("`{name}` must be true or false."))),
         }

@@ -67,7 +67,7 @@ pub(super) struct StartRequest {
     #[schema(min_length = 1, max_length = 320)]
     login_hint: Option<String>,
     /// Connect a user who is connected by another account of yours already: their calendars are then mirrored twice.
-    #[schema(default = false)]
+    #[schema(required = false, default = false)]
     allow_duplicate: bool,
 }
 
