@@ -123,11 +123,12 @@ struct WatchedStore {
 }
 
 impl WatchedStore {
-    /// Opens it as soon as that is possible.
+    /// Opens it as soon as that is possible. A Temporal that refuses this worker is an error at once.
     async fn open(settings: StoreSettings, pace: ProbePace, target: TemporalTarget) -> anyhow::Result<Self> {
         let store = open_when_possible(&settings).await;
         let connection = TemporalConnection::connect(target.connection).await.context("connecting to Temporal")?;
         let namespace = Namespace { connection, name: target.client.namespace };
+        namespace.admits().await.context("asking Temporal whose database its workflows belong to")?;
         let clock = Arc::new(SystemClock);
         let (probe, watch) = StoreProbe::new(store.clone(), Arc::new(namespace), clock.clone(), pace);
         let journal = StoreJournal::new(store.clone(), clock, watch.clone());

@@ -79,6 +79,15 @@ impl Namespace {
         id.map(Some).ok_or_else(|| Status::data_loss("the namespace does not say whose it is in a form that we read"))
     }
 
+    /// An error where Temporal refuses this process for who it is, against which waiting does not help. Any other trouble may
+    /// pass.
+    pub async fn admits(&self) -> Result<(), Status> {
+        match self.installation().await {
+            Err(status) if matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated) => Err(status),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn claim(&self, ours: InstallationId) -> Result<(), Status> {
         let request = StartWorkflowExecutionRequest {
             namespace: self.name.clone(),

@@ -43,6 +43,10 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
 
 /// Registers what is missing, and returns when it can be used. What is there is left alone.
 pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
+    if options.adopt_database {
+        // Nothing is asked or registered for a database that is not named.
+        store_settings(find)?;
+    }
     let attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
     let (connection, namespace) =
         options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
@@ -101,9 +105,13 @@ async fn belong(
     Err(CliError::new(Failure::Error, message, advice))
 }
 
-async fn database(find: &dyn Fn(&str) -> Option<String>) -> Result<InstallationId, CliError> {
+fn store_settings(find: &dyn Fn(&str) -> Option<String>) -> Result<StoreSettings, CliError> {
     let url = evercal_settings::database_url(&Lookup::new(find))
         .map_err(|error| CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE)"))?;
-    let store = evercal_storage::open(&StoreSettings::new(url, Keyring::none())).await.map_err(|error| told(&error))?;
+    Ok(StoreSettings::new(url, Keyring::none()))
+}
+
+async fn database(find: &dyn Fn(&str) -> Option<String>) -> Result<InstallationId, CliError> {
+    let store = evercal_storage::open(&store_settings(find)?).await.map_err(|error| told(&error))?;
     store.try_writing(SystemClock.now()).await.map_err(|error| told(&error))
 }
