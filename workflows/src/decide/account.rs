@@ -12,7 +12,8 @@ use crate::retry::Timing;
 /// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
 /// have under way.
 pub const BATCH_MAX: usize = 50;
-/// The next call after one that was refused as such, in seconds: sooner than people look at the clock.
+/// The next call after one that was refused as such, in seconds: sooner than people look at the clock. Where a failed sync is
+/// repeated even sooner, so is this.
 const REFUSED_RETRY_S: u32 = 240;
 /// So many failures in a row are not worth a word to people.
 const FAILURES_UNSPOKEN: u32 = 2;
@@ -154,7 +155,8 @@ pub(crate) fn after_failure(
     let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
-    let base_ms = if refused { u64::from(REFUSED_RETRY_S) * 1_000 } else { doubled_ms.min(most_ms) };
+    let refused_ms = u64::from(REFUSED_RETRY_S.min(timing.failed_sync_pause_s)) * 1_000;
+    let base_ms = if refused { refused_ms } else { doubled_ms.min(most_ms) };
     let less_ms = jitter::place(id, &format!("account retry {failures}"), base_ms / 10 + 1);
     let pause_ms = i64::try_from(base_ms - less_ms).unwrap_or(i64::MAX);
     Trouble {
