@@ -92,10 +92,11 @@ async fn a_damaged_file_is_told_in_json_where_that_was_asked_for() {
 
 #[tokio::test]
 async fn settings_that_would_do_nothing_are_a_usage_error() {
-    for command in ["dev", "simulator", "calendars", "prepare-temporal"] {
-        let run = evercal(&["--set", "SYNC_CONCURRENT_JOBS=1", command], &[], Path::new("/")).await;
-        assert_eq!(run.code, Some(2), "{command}: {run:?}");
-        assert!(run.stderr.contains("--config and --set are for worker, gateway"), "{command}: {run:?}");
+    for command in [&["dev"][..], &["simulator"], &["calendars"], &["builds", "list"]] {
+        let arguments = [&["--set", "SYNC_CONCURRENT_JOBS=1"][..], command].concat();
+        let run = evercal(&arguments, &[], Path::new("/")).await;
+        assert_eq!(run.code, Some(2), "{command:?}: {run:?}");
+        assert!(run.stderr.contains("--config and --set are for worker, gateway"), "{command:?}: {run:?}");
     }
     let run = evercal(&["--set", "EVERCAL_MASTER_KEY=marker", "config"], &[], Path::new("/")).await;
     assert_eq!(run.code, Some(1), "{run:?}");

@@ -16,13 +16,13 @@ const USER: &str = "robin.hale@example.com";
 fn new_event(title: &str) -> Value {
     json!({
         "summary": title,
-        "start": {"dateTime": "2031-03-04T10:00:00Z"},
-        "end": {"dateTime": "2031-03-04T11:00:00Z"},
+        "start": {"dateTime": "2031-03-08T10:00:00Z"},
+        "end": {"dateTime": "2031-03-08T11:00:00Z"},
     })
 }
 
 async fn titles(dev: &Installation, calendar: &str) -> Vec<String> {
-    let window = "from=2031-03-04T00:00:00Z&to=2031-03-05T00:00:00Z";
+    let window = "from=2031-03-08T00:00:00Z&to=2031-03-09T00:00:00Z";
     let read = dev.api(Method::GET, &format!("/v1/calendars/{calendar}/events?{window}"), None).await.unwrap();
     let items = read["items"].as_array().unwrap().iter();
     items.map(|item| item["title"].as_str().unwrap_or_default().to_owned()).collect()

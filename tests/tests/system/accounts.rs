@@ -4,7 +4,7 @@ use evercal_domain::journal::AuditKind;
 use evercal_domain::limits::{CALENDAR_LIST_PAGES_MAX, CALENDARS_PER_ACCOUNT_MAX};
 use evercal_domain::{AccountId, AccountState, CalendarState};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NewUser};
+use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
     USER, World, WorldOptions, arm, calls, channels, disconnect, discover, eventually, histories, list_is_watched,
@@ -307,6 +307,14 @@ async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_
     let (account, calendar) = world.connect_and_settle().await;
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     for round in 1..=2 {
+        // A notice on its way would bring back what is missing before anybody looks.
+        eventually("all is quiet", || async {
+            let status = world.status(calendar).await;
+            let waiting = world.control().deliveries().unwrap().count(DeliveryStatus::Pending);
+            let is_quiet = status.state == CalendarState::Live && !status.syncing && waiting == 0;
+            if is_quiet { Ok(()) } else { Err((status, waiting)) }
+        })
+        .await;
         world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
         if round == 2 {
             workflow.terminate(WorkflowTerminateOptions::default()).await.unwrap();

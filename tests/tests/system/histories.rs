@@ -6,7 +6,7 @@ mod kept;
 
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
-use evercal_simulator::{AccessRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, Quirks};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_tests::{
     USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror, quick, reach, reach_account,
     reconfigure,
@@ -106,14 +106,18 @@ async fn a_lost_grant_and_a_new_consent_replay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_that_is_taken_away_and_given_back_replays() {
-    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let timing = Timing { failed_sync_pause_s: 2, ..quick() };
     let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
-    let access = |role| CalendarAccess { calendar: USER.to_owned(), user: USER.to_owned(), role };
-    world.control().set_access(&access(Some(AccessRole::None))).unwrap();
+    let team = world.new_calendar("Team");
+    world.connect_and_settle().await;
+    let calendar = world.calendar_of(&team).await.id;
+    world.settled(calendar).await;
+    let refusal = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
+    let rule = FaultRule { calendar: Some(team), ..FaultRule::always("calendar.events.list", refusal) };
+    world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
     world.call(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None, Some(&world.api_key)).await.unwrap();
     reach(&world, calendar, CalendarState::ActionRequired).await;
-    world.control().set_access(&access(Some(AccessRole::Owner))).unwrap();
+    no_faults(&world);
     let options = WorkflowExecuteUpdateOptions::default();
     world
         .subscription(calendar)
