@@ -239,6 +239,16 @@ impl World {
         Ok(self.http.send(HttpRequest::get("callback", callback)).await?)
     }
 
+    /// The same, reloaded until it tells how the consent came out: it waits five seconds for that, and this machine may be
+    /// slower.
+    pub async fn last_page_of(&self, callback: Url) -> HttpResponse {
+        eventually("the page tells how the consent came out", || async {
+            let page = self.page_of(callback.clone()).await.map_err(|error| error.to_string())?;
+            if page.status == 202 { Err("not yet".to_owned()) } else { Ok(page) }
+        })
+        .await
+    }
+
     /// Brings a consent back to the gateway.
     pub async fn come_back(&self, callback: Url) -> anyhow::Result<()> {
         let answer = self.page_of(callback).await?;

@@ -48,7 +48,7 @@ fn other_user(world: &World) {
 /// The page that a consent of this user ends on.
 async fn page_of(world: &World, start: serde_json::Value) -> (AccountId, u16, String) {
     let (account, callback) = world.consent(start).await.unwrap();
-    let page = world.page_of(callback).await.unwrap();
+    let page = world.last_page_of(callback).await;
     (account, page.status, String::from_utf8_lossy(&page.body).into_owned())
 }
 
@@ -175,7 +175,7 @@ async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affa
     let refused = FaultAction::Status { status: 401, reason: Some("invalid_client".to_owned()), retry_after_s: None };
     arm(&world, FaultRule::always("oauth.token", refused));
     let (account, callback) = world.consent(json!({"login_hint": USER})).await.unwrap();
-    let page = world.page_of(callback.clone()).await.unwrap();
+    let page = world.last_page_of(callback.clone()).await;
     let text = String::from_utf8_lossy(&page.body).into_owned();
     assert_eq!(page.status, 503, "{text}");
     assert!(text.contains("operator"), "{text}");
@@ -186,7 +186,7 @@ async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affa
     assert_eq!(alerts, 1, "{everything:#?}");
     world.control().set_faults(FaultPlan::default()).unwrap();
     reach_account(&world, account, AccountState::Connected).await;
-    assert_eq!(world.page_of(callback).await.unwrap().status, 200, "the page is the truth when it is reloaded");
+    assert_eq!(world.last_page_of(callback).await.status, 200, "the page is the truth when it is reloaded");
     world.end().await;
 }
 
