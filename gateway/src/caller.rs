@@ -71,7 +71,7 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
         Problem::new(ProblemKind::InvalidApiKey, "Send a valid API key as `Authorization: Bearer <key>`.")
     };
     let key = bearer(parts).ok_or_else(|| refuse("no API key of the right form"))?;
-    let found = state.store.api_key_by_hash(&ApiKeyHash::of(key)).await?;
+    let found = state.reads.api_key(ApiKeyHash::of(key)).await?;
     let (key, tenant) = found.ok_or_else(|| refuse("an unknown or revoked API key"))?;
     if let Some(connection) = parts.extensions.get::<Arc<Connection>>() {
         connection.proves();

@@ -47,7 +47,7 @@ fn is_page(headers: &HeaderMap) -> bool {
 }
 
 /// The tag of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Tag(HeaderValue);
 
 impl Tag {

@@ -43,21 +43,21 @@ pub(crate) struct Answer {
     pub complete_until: DateTime<Utc>,
 }
 
-/// Reads a page of a range. Several statements: the caller looks whether the mirror changed meanwhile, and reads again.
+/// Reads a page of a range of a calendar as it was read just before. Several statements: the caller looks whether the mirror
+/// changed meanwhile, and reads again.
 pub(crate) async fn read(
     store: &dyn Store,
     calendar: &Calendar,
     range: &OccurrenceRange,
     page: &PageRequest,
 ) -> Result<Answer, StoreError> {
-    let stored = store.sync_position(calendar.id).await?.window_end.map(Window::ending);
-    if stored.is_some_and(|stored| is_inside(range, &stored)) {
+    if is_stored(range, calendar) {
         let range = OccurrenceRange { series: SeriesRows::All, ..*range };
         let page = store.occurrences(calendar.id, &range, page).await?;
         return Ok(Answer { page, complete_from: range.from, complete_until: range.to });
     }
     // Before the first pass has ended nothing is sure to be stored.
-    let stored = stored.unwrap_or(Window { start: range.from, end: range.from });
+    let stored = calendar.window_end.map_or(Window { start: range.from, end: range.from }, Window::ending);
     let series = SeriesRows::StartingWithin { from: stored.start, to: stored.end };
     let range = OccurrenceRange { series, ..*range };
     let rows = store.occurrences(calendar.id, &range, page).await?;
@@ -84,9 +84,9 @@ pub(crate) async fn read(
 }
 
 /// Whether all occurrences of a range are among the stored ones. Dates are stored as if they were UTC's.
-fn is_inside(range: &OccurrenceRange, stored: &Window) -> bool {
+pub(crate) fn is_stored(range: &OccurrenceRange, calendar: &Calendar) -> bool {
     let (from, to) = edges(range);
-    stored.contains(from, to)
+    calendar.window_end.is_some_and(|end| Window::ending(end).contains(from, to))
 }
 
 /// The first and the last moment that the range touches, as instants and as dates of UTC.

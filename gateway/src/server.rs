@@ -33,8 +33,9 @@ use crate::group_commit::GroupLimits;
 use crate::middleware::RequestIds;
 use crate::notices::Notices;
 use crate::outgoing::outgoing;
+use crate::reads::Reads;
 use crate::refusals::Refusals;
-use crate::routes;
+use crate::routes::{self, EventPages};
 use crate::security_log::SecurityLog;
 use crate::signals::Signals;
 use crate::state::{AppState, Shared};
@@ -133,6 +134,7 @@ impl Gateway {
             interval: Duration::from_secs(config.timing.fleet_interval_s.into()),
             process,
         };
+        let reads = Reads::new(Arc::clone(&store));
         let state = AppState::new(Shared {
             notices: Notices::new(
                 Arc::clone(&delivery),
@@ -157,6 +159,8 @@ impl Gateway {
             security: Arc::clone(&security),
             watch,
             consents: Consents::new(limits.requests_max, background.group()),
+            reads,
+            event_pages: EventPages::new(),
             answers: Answers::new(limits.answer_bytes_max, limits.requests_max),
             tasks: background.group(),
             store_watch,

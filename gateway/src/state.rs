@@ -14,6 +14,8 @@ use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
 use crate::consents::Consents;
 use crate::notices::Notices;
+use crate::reads::Reads;
+use crate::routes::EventPages;
 use crate::security_log::SecurityLog;
 use crate::signals::Signals;
 use crate::sync_now::SyncNow;
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub tasks: Tasks,
     pub store_watch: StoreWatch,
     pub answers: Answers,
+    pub reads: Reads,
+    pub event_pages: EventPages,
 }
 
 impl AppState {

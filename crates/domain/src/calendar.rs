@@ -166,6 +166,8 @@ pub struct Calendar {
     pub last_sync: Option<LastSync>,
     /// How many events (masters, single events and exceptions) the mirror holds.
     pub event_count: i64,
+    /// The end of the window in which the occurrences of series are stored; not there before the first full pass has ended.
+    pub window_end: Option<DateTime<Utc>>,
 }
 
 /// The last finished sync of a calendar.

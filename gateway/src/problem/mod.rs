@@ -5,6 +5,7 @@
 
 mod kind;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -125,6 +126,18 @@ impl From<serde_json::Error> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<Arc<StoreError>> for Problem {
+    fn from(error: Arc<StoreError>) -> Self {
+        Self::from(error.as_ref())
+    }
+}
+
+impl From<&StoreError> for Problem {
+    fn from(error: &StoreError) -> Self {
         // A cursor is the caller's mistake; everything else is ours to look at.
         if error.kind != StoreErrorKind::InvalidCursor {
             let (cause, kind) = (error.cause(), error.kind);

@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use evercal_domain::event::{Attendee, Conference, Event, EventTime, EventWarning, Occurrence, Person};
 use evercal_domain::journal::AuditEntry;
-use evercal_domain::limits::{DESCRIPTION_BYTES_SHOWN_MAX, EVENTS_PAGE_BYTES_MAX};
+use evercal_domain::limits::DESCRIPTION_BYTES_SHOWN_MAX;
 use evercal_domain::{Account, Calendar};
 use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
@@ -14,9 +14,6 @@ use super::vocabulary::{
     AccessRoleName, AccountStateName, AuditKindName, CalendarStateName, ConferenceKindName, EventStatusName,
     ProviderName, ResponseName, ViaName,
 };
-
-/// Room for the end of a page of events: its cursor, whose ids may be long.
-const PAGE_END_BYTES: usize = 4 * 1_024;
 
 /// Makes the body of a list. A type of its own for each, so that the description names what is in it.
 macro_rules! list_body {
@@ -397,37 +394,6 @@ impl From<Event> for EventBody {
             warnings: event.warnings.into_iter().map(EventWarning::sentence).collect(),
         }
     }
-}
-
-/// A page of occurrences as JSON, after these other fields. It ends before the row that would make it too large; at least
-/// one row is in it, so that reading comes to an end.
-pub(super) fn page_of_occurrences(
-    others: &impl Serialize,
-    page: Page<ReadOccurrence>,
-    cursor: impl Fn(String) -> String,
-) -> Result<Vec<u8>, serde_json::Error> {
-    let mut json = serde_json::to_vec(others)?;
-    json.pop();
-    json.extend_from_slice(b",\"items\":[");
-    let first_item = json.len();
-    let (mut next, mut last) = (page.next, None);
-    for read in page.items {
-        let (before, place) = (json.len(), read.key.cursor());
-        if before > first_item {
-            json.push(b',');
-        }
-        serde_json::to_writer(&mut json, &OccurrenceBody::from(read))?;
-        if json.len() + PAGE_END_BYTES > EVENTS_PAGE_BYTES_MAX && before > first_item {
-            json.truncate(before);
-            next = last;
-            break;
-        }
-        last = Some(place);
-    }
-    json.extend_from_slice(b"],\"next_cursor\":");
-    serde_json::to_writer(&mut json, &next.map(cursor))?;
-    json.push(b'}');
-    Ok(json)
 }
 
 /// Shortens a description to what lists show; answers whether something is left out.

@@ -303,7 +303,7 @@ fn not_synced(state: CalendarState) -> ProblemKind {
 /// The caller's calendar of this id.
 pub(super) async fn calendar_of(state: &AppState, caller: Caller, calendar: &str) -> Result<Calendar, Problem> {
     let calendar = id(calendar, ProblemKind::CalendarNotFound)?;
-    let calendar = state.store.calendar_of_tenant(caller.tenant_id, calendar).await?;
+    let calendar = state.reads.calendar(caller.tenant_id, calendar).await?;
     calendar.ok_or_else(|| Problem::of(ProblemKind::CalendarNotFound))
 }
 

@@ -3,7 +3,7 @@
 //! What a page holds is known by a number, the revision of its window, so an answer is tagged, and a caller told that nothing
 //! changed, before any row is read. How fresh it is goes in headers, since it changes without the content.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -12,20 +12,22 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Duration, NaiveTime, SecondsFormat, TimeZone, Utc};
 use evercal_domain::limits::READ_WINDOW_DAYS_MAX;
-use evercal_domain::{Calendar, ProviderEventId, Via, Zone, zones};
+use evercal_domain::{Calendar, CalendarId, ProviderEventId, TenantId, Via, Zone, zones};
 use evercal_storage::{OccurrenceRange, PageRequest, SeriesRows};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{EventBody, OccurrenceBody, page_of_occurrences};
+use super::bodies::{EventBody, OccurrenceBody};
 use super::calendars::calendar_of;
+use super::event_pages::EventPage;
 use super::vocabulary::{CalendarStateName, ViaName};
 use crate::answers::UntilSent;
 use crate::caller::Reader;
 use crate::conditional::Tag;
 use crate::cursor::Listing;
-use crate::occurrences::{self, Answer};
+use crate::extract::id;
+use crate::occurrences;
 use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
@@ -126,37 +128,36 @@ pub(super) async fn list(
     ApiQuery(query): ApiQuery<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    // Read before the occurrences: what they hold is at least as fresh as what we say.
-    let mut calendar = calendar_of(&state, caller, &calendar).await?;
-    if !calendar.state.serves_events() {
-        // Where nothing is served, nothing is known to be complete either.
-        (calendar.confirmed_at, calendar.confirmed_via) = (None, None);
-    }
-    let window = Window { range: range(&calendar, query.from, query.to)?, calendar };
+    // Before the occurrences: what they hold is at least as fresh as what we say.
+    let id = id(&calendar, ProblemKind::CalendarNotFound)?;
+    let window = Window::look(&state, caller.tenant_id, id, (query.from, query.to)).await?;
     let listing = window.listing();
     let (page, at_first_page) = listing.page(query.cursor.as_deref(), query.limit)?;
     let expected = if query.consistent { at_first_page.as_deref() } else { None };
-    let revision = state.store.revision_of(window.calendar.id, &window.range).await?;
-    window.expect(expected, revision)?;
-    let tag = window.tag(revision, &page);
+    window.expect(expected)?;
+    let tag = window.tag(&page);
     if tag.is_known(&headers) {
         return Ok(window.with_freshness(tag.not_modified(().into_response())));
     }
     let mut memory = state.answers.reserve(caller.tenant_id).await?;
-    let (Answer { page: rows, complete_from, complete_until }, revision) =
-        read(&state, &window, &page, revision, expected).await?;
-    let list_state = at_first_page.unwrap_or_else(|| window.state(revision));
-    let tag = window.tag(revision, &page);
+    let (rows, window) = match state.event_pages.get(&tag) {
+        Some(rows) => (rows, window),
+        None => read(&state, window, &page, expected).await?,
+    };
+    let list_state = at_first_page.unwrap_or_else(|| window.state());
+    let tag = window.tag(&page);
+    let (confirmed_at, via) = window.confirmed();
     let freshness = FreshnessBody {
         calendar_id: window.calendar.id.to_string(),
-        revision,
-        confirmed_at: window.calendar.confirmed_at,
-        via: window.calendar.confirmed_via.map(Via::as_str),
+        revision: window.revision,
+        confirmed_at,
+        via: via.map(Via::as_str),
         state: window.calendar.state.as_str(),
-        complete_from,
-        complete_until,
+        complete_from: rows.complete_from,
+        complete_until: rows.complete_until,
     };
-    let body = page_of_occurrences(&freshness, rows, |place| listing.cursor(place, &list_state))?;
+    let next = rows.next.clone().map(|place| listing.cursor(place, &list_state));
+    let body = rows.body(&freshness, next.as_deref())?;
     memory.shrink_to(body.len());
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
     UntilSent::keep(response.extensions_mut(), memory);
@@ -182,75 +183,108 @@ pub(super) async fn one(
     event.map(|event| Json(event.into())).ok_or_else(|| Problem::of(ProblemKind::EventNotFound))
 }
 
-/// Reads rows and the revision that they have. While somebody writes in the window again and again, it is the one before
-/// them: a tag then tells less than there is, never more.
+/// Reads and writes the rows of a page, with the state of the mirror that they belong to. While somebody writes in the window
+/// again and again, it is the one before them: a tag then tells less than there is, never more. What is surely of that state
+/// is kept for whoever asks next.
 async fn read(
     state: &AppState,
-    window: &Window,
+    mut window: Window,
     page: &PageRequest,
-    mut revision: i64,
     expected: Option<&str>,
-) -> Result<(Answer, i64), Problem> {
+) -> Result<(Arc<EventPage>, Window), Problem> {
     let mut reads = 0;
     loop {
         let answer = occurrences::read(&*state.store, &window.calendar, &window.range, page).await?;
-        let after = state.store.revision_of(window.calendar.id, &window.range).await?;
-        window.expect(expected, after)?;
+        let Calendar { tenant_id, id, .. } = window.calendar;
+        let after = Window::look(state, tenant_id, id, window.asked).await?;
+        after.expect(expected)?;
         reads += 1;
-        if after == revision || reads >= READS_MAX {
-            return Ok((answer, revision));
+        let is_settled = after.state() == window.state();
+        if is_settled || reads >= READS_MAX {
+            let rows = Arc::new(EventPage::written(answer)?);
+            if is_settled {
+                state.event_pages.keep(window.tag(page), Arc::clone(&rows));
+            }
+            return Ok((rows, window));
         }
-        revision = after;
+        window = after;
     }
 }
 
-/// A calendar and the part of it that is asked for.
+/// A calendar, the part of it that is asked for, and what changed it last.
 struct Window {
     calendar: Calendar,
+    /// `from` and `to` of the query.
+    asked: (DateTime<Utc>, DateTime<Utc>),
     range: OccurrenceRange,
+    revision: i64,
 }
 
 impl Window {
+    /// The window as it is now.
+    async fn look(
+        state: &AppState,
+        tenant: TenantId,
+        calendar: CalendarId,
+        asked: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Self, Problem> {
+        let calendar = state.reads.calendar(tenant, calendar).await?;
+        let calendar = calendar.ok_or_else(|| Problem::of(ProblemKind::CalendarNotFound))?;
+        let range = range(&calendar, asked.0, asked.1)?;
+        let revision = state.reads.revision(calendar.id, range).await?;
+        Ok(Self { calendar, asked, range, revision })
+    }
+
     fn listing(&self) -> Listing {
         let (from, to) = (self.range.from.to_rfc3339(), self.range.to.to_rfc3339());
         Listing::of(&["events", &self.calendar.id.to_string(), &from, &to])
     }
 
     /// All that the rows of this window come from.
-    fn state(&self, revision: i64) -> String {
-        let OccurrenceRange { from_date, to_date, .. } = self.range;
-        let remote = &self.calendar.remote;
-        let zone = remote.time_zone.as_deref().unwrap_or_default();
+    fn state(&self) -> String {
+        let Self { calendar, range: OccurrenceRange { from_date, to_date, .. }, revision, .. } = self;
+        let zone = calendar.remote.time_zone.as_deref().unwrap_or_default();
         // Clocks make times of wall-clock times, also where nothing is written.
         let clocks = zones::version();
-        let is_served = self.calendar.state.serves_events();
-        format!("{revision} {from_date} {to_date} {zone} {clocks} {} {is_served}", remote.access_role.as_str())
+        let (role, is_served) = (calendar.remote.access_role.as_str(), calendar.state.serves_events());
+        // Outside of what is stored of series, these are expanded at the read, as far as that can be.
+        let is_stored = occurrences::is_stored(&self.range, calendar);
+        let window_end = calendar.window_end.filter(|_| !is_stored).map(|end| end.timestamp_micros());
+        format!("{revision} {from_date} {to_date} {zone} {clocks} {role} {is_served} {is_stored} {window_end:?}")
     }
 
     /// Fails when a list that must not change has changed.
-    fn expect(&self, expected: Option<&str>, revision: i64) -> Result<(), Problem> {
+    fn expect(&self, expected: Option<&str>) -> Result<(), Problem> {
         match expected {
-            Some(expected) if expected != self.state(revision) => Err(Problem::of(ProblemKind::ListChanged)),
+            Some(expected) if expected != self.state() => Err(Problem::of(ProblemKind::ListChanged)),
             _ => Ok(()),
         }
     }
 
-    fn tag(&self, revision: i64, page: &PageRequest) -> Tag {
+    fn tag(&self, page: &PageRequest) -> Tag {
         let OccurrenceRange { from, to, .. } = self.range;
-        let state = self.state(revision);
+        let state = self.state();
         let window = format!("{} {from} {to} {}", self.calendar.id, page.limit);
         let place = page.after.as_deref().unwrap_or_default();
         Tag::of(&[FORM.as_slice(), state.as_bytes(), window.as_bytes(), place.as_bytes()])
     }
 
+    /// When the mirror was last known to be complete, and by what. Where nothing is served, nothing is known to be complete.
+    fn confirmed(&self) -> (Option<DateTime<Utc>>, Option<Via>) {
+        let is_served = self.calendar.state.serves_events();
+        let confirmed_at = self.calendar.confirmed_at.filter(|_| is_served);
+        (confirmed_at, self.calendar.confirmed_via.filter(|_| is_served))
+    }
+
     /// How fresh the answer is, whether it is sent or the caller has it.
     fn with_freshness(&self, mut response: Response) -> Response {
-        let confirmed_at = self.calendar.confirmed_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        let (confirmed_at, via) = self.confirmed();
+        let confirmed_at = confirmed_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
         let headers = response.headers_mut();
         if let Some(at) = confirmed_at.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(CONFIRMED_AT, at);
         }
-        if let Some(via) = self.calendar.confirmed_via {
+        if let Some(via) = via {
             headers.insert(VIA, HeaderValue::from_static(via.as_str()));
         }
         headers.insert(STATE, HeaderValue::from_static(self.calendar.state.as_str()));

@@ -4,12 +4,15 @@ mod accounts;
 mod bodies;
 mod calendars;
 mod docs;
+mod event_pages;
 mod events;
 mod health;
 mod journal;
 mod oauth;
 pub(crate) mod vocabulary;
 mod webhooks;
+
+pub(crate) use event_pages::EventPages;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -56,6 +56,16 @@ fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurre
 
 /// A pass of one page, as a sync commits it.
 async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerOccurrences)]) {
+    sync_until(world, calendar, events, morning(30)).await;
+}
+
+/// The same, after which the window of series ends then.
+async fn sync_until(
+    world: &World,
+    calendar: CalendarId,
+    events: &[(RemoteItem, OwnerOccurrences)],
+    window_end: DateTime<Utc>,
+) {
     static PASSES: AtomicI64 = AtomicI64::new(0);
     let now = SystemClock.now() + Duration::seconds(PASSES.fetch_add(1, Ordering::SeqCst));
     let (items, occurrences): (Vec<_>, Vec<_>) = events.iter().cloned().unzip();
@@ -81,7 +91,7 @@ async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerO
             sweep: false,
             confirmed_at: now,
             via: Via::Poll,
-            window_end: to,
+            window_end,
             last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
             run: None,
         }),
@@ -153,6 +163,60 @@ async fn a_304_is_known_from_the_revision_before_any_row_is_read() {
     world.faults.calls.lock().unwrap().clear();
     assert_eq!(ask(&world, &customer, &path, &first).await.status, 304);
     assert!(!world.faults.called("occurrences"), "rows were read");
+}
+
+#[tokio::test]
+async fn a_page_that_was_read_is_not_read_again_and_is_as_fresh_as_the_mirror() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = format!("{}&limit=1", days(&customer, 10, 12));
+    sync(&world, customer.calendar, &[single("one", "a", morning(10)), single("two", "a", morning(11))]).await;
+    let first = world.get(&customer.key, &path).await.json();
+    sync(&world, customer.calendar, &[]).await;
+    world.faults.calls.lock().unwrap().clear();
+    let again = world.get(&customer.key, &path).await.json();
+    assert!(!world.faults.called("occurrences"), "rows were read");
+    for same in ["items", "revision", "complete_from", "complete_until", "calendar_id"] {
+        assert_eq!(again[same], first[same], "{same}");
+    }
+    let [first, again] = [first, again].map(|page| page["confirmed_at"].as_str().unwrap().to_owned());
+    assert!(again > first, "{again} is not after {first}");
+
+    sync(&world, customer.calendar, &[single("one", "b", morning(10))]).await;
+    assert_eq!(world.get(&customer.key, &path).await.json()["items"][0]["title"], "b");
+}
+
+#[tokio::test]
+async fn who_may_see_less_is_shown_less_of_a_page_that_was_read_before() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let path = days(&customer, 10, 12);
+    sync(&world, customer.calendar, &[single("one", "secret", morning(10))]).await;
+    let before = world.get(&customer.key, &path).await;
+    assert_eq!(before.json()["items"][0]["title"], "secret");
+    world.store.set_access_role(customer.calendar, AccessRole::FreeBusyReader).await.unwrap();
+    let after = ask(&world, &customer, &path, &before).await;
+    assert!(after.status == 200 && !after.body.contains("secret"), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_window_of_series_that_moves_changes_the_tags_of_what_is_beyond_it_and_no_others() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let events = [single("one", "a", morning(10))];
+    sync(&world, customer.calendar, &events).await;
+    let inside = days(&customer, 10, 12);
+    let beyond = inside.replace("2026-06", "2026-07");
+    let [first_inside, first_beyond] =
+        [world.get(&customer.key, &inside).await, world.get(&customer.key, &beyond).await];
+    sync_until(&world, customer.calendar, &[], morning(30) + Duration::days(1)).await;
+    assert_eq!(ask(&world, &customer, &inside, &first_inside).await.status, 304);
+    let moved = ask(&world, &customer, &beyond, &first_beyond).await;
+    assert_eq!(moved.status, 200);
+    // Once it reaches so far, nothing is computed there any more.
+    sync_until(&world, customer.calendar, &[], morning(30) + Duration::days(30)).await;
+    assert_eq!(ask(&world, &customer, &beyond, &moved).await.status, 200);
+    assert_eq!(ask(&world, &customer, &inside, &first_inside).await.status, 304);
 }
 
 #[tokio::test]
@@ -231,7 +295,8 @@ async fn a_write_between_the_look_at_the_revision_and_the_rows_is_noticed() {
     for (is_second_page, expected) in [(false, 200), (true, 409)] {
         let first = world.get(&customer.key, &path).await;
         let second = with_cursor(&format!("{path}&consistent=true"), &first);
-        let path = if is_second_page { second } else { path.clone() };
+        // None that is kept from before.
+        let path = if is_second_page { second } else { days(&customer, 9, 13) };
         *world.faults.held.lock().unwrap() = Some("occurrences");
         world.faults.calls.lock().unwrap().clear();
         let write = async {

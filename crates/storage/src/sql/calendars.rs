@@ -11,7 +11,7 @@ macro_rules! select_calendars {
         concat!(
             "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, state, \
              detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
-             last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms FROM calendars ",
+             last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end FROM calendars ",
             $rest
         )
     };
@@ -94,6 +94,7 @@ pub struct CalendarRow {
     last_sync_finished_at: Option<i64>,
     last_sync_changes: Option<i64>,
     last_sync_notice_to_stored_ms: Option<i64>,
+    window_end: Option<i64>,
 }
 
 impl TryFrom<CalendarRow> for Calendar {
@@ -128,6 +129,7 @@ impl TryFrom<CalendarRow> for Calendar {
             confirmed_via: row.confirmed_via.map(via).transpose()?,
             last_sync,
             event_count: row.event_count,
+            window_end: instant_or_none(row.window_end, "calendars.window_end")?,
         })
     }
 }

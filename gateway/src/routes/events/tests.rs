@@ -23,6 +23,7 @@ fn calendar(time_zone: &str) -> Calendar {
         confirmed_via: None,
         last_sync: None,
         event_count: 0,
+        window_end: None,
     }
 }
 
