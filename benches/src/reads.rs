@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -28,9 +29,9 @@ const UNCHANGED_PER_SECOND_MIN: f64 = 5_000.0;
 
 /// The busy calendar's events of 31 days, in one page: read, and asked whether they have changed.
 pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
-    let from = SystemClock.now();
-    let to = from + TimeDelta::days(31);
-    let [from, to] = [from, to].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let now = SystemClock.now();
+    let until = now + TimeDelta::days(31);
+    let [from, to] = [now, until].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
     let installation = &fixture.installation;
     let calendar = fixture.busy_calendar()?.id;
     let path = format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500");
@@ -40,17 +41,29 @@ pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>
     ensure!(events > 50 && body["next_cursor"].is_null(), "{events} events are no month of a busy calendar");
     let tag = answer.header("etag").context("a read without a tag")?;
     let key = installation.api_key.expose();
-    let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n", installation.gateway);
-    let plain = format!("{head}\r\n");
-    let conditional = format!("{head}if-none-match: {tag}\r\n\r\n");
+    let head = format!("HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n", installation.gateway);
+    let same = |end: &str| {
+        let request: Arc<[u8]> = format!("GET {path} {head}{end}\r\n").into_bytes().into();
+        move |_| Arc::clone(&request)
+    };
+    let (plain, conditional) = (same(""), same(&format!("if-none-match: {tag}\r\n")));
+    // The same events, in a range that nobody asked for before.
+    let asked = Arc::new(AtomicI64::new(0));
+    let of_another_range = move |_| {
+        let to = until + TimeDelta::milliseconds(asked.fetch_add(1, Ordering::Relaxed));
+        let to = to.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let path = format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500");
+        format!("GET {path} {head}\r\n").into_bytes().into()
+    };
     let yardstick = SameBytes::start(Bytes::from(answer.body.clone())).await?;
 
-    let (mut ours, mut same_bytes, mut unchanged) = (vec![], vec![], vec![]);
+    let (mut ours, mut others, mut same_bytes, mut unchanged) = (vec![], vec![], vec![], vec![]);
     for run in 1..=effort.runs {
         say(format!("reads of a month ({events} events): run {run} of {}", effort.runs));
         let all_sent = |answered: &Answered| answered.not_modified == 0;
         same_bytes.push(rate(yardstick.address, &plain, effort.reads, all_sent).await?);
         ours.push(rate(installation.gateway, &plain, effort.reads, all_sent).await?);
+        others.push(rate(installation.gateway, &of_another_range, effort.reads, all_sent).await?);
         let none_sent = |answered: &Answered| answered.not_modified == AT_ONCE;
         unchanged.push(rate(installation.gateway, &conditional, effort.reads, none_sent).await?);
     }
@@ -58,8 +71,10 @@ pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>
     let name = format!(
         "reads of a month of a busy calendar ({events} events), 32 in flight; beside a server of the same bytes"
     );
+    let unlike = "the same reads, each of a range of its own, so that no page is at hand";
     Ok(vec![
         Row::compared(&name, "/s", median(&ours), median(&same_bytes)),
+        Row::compared(unlike, "/s", median(&others), median(&same_bytes)),
         Row::alone("the same reads where nothing has changed (304)", "/s", median(&unchanged))
             .bar(Bar::AtLeast(UNCHANGED_PER_SECOND_MIN)),
     ])
@@ -68,15 +83,13 @@ pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>
 /// How often a second a request is answered as expected.
 async fn rate(
     address: SocketAddr,
-    request: &str,
+    request: &(impl Fn(usize) -> Arc<[u8]> + Clone + Send + Sync + 'static),
     time: Duration,
     as_expected: impl Fn(&Answered) -> bool,
 ) -> anyhow::Result<f64> {
-    let request: Arc<[u8]> = request.as_bytes().into();
     let (begun, mut total, mut taken) = (Instant::now(), 0, Duration::ZERO);
     while begun.elapsed() < time {
-        let request = Arc::clone(&request);
-        let answered = load::send(address, AT_ONCE, IN_FLIGHT, move |_| Arc::clone(&request)).await?;
+        let answered = load::send(address, AT_ONCE, IN_FLIGHT, request.clone()).await?;
         ensure!(answered.refused == 0, "{} reads were refused", answered.refused);
         ensure!(as_expected(&answered), "{} of {AT_ONCE} reads were answered with 304", answered.not_modified);
         total += AT_ONCE;
