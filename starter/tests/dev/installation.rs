@@ -213,6 +213,11 @@ fn free_port() -> u16 {
     ports.take(100).find(is_free).expect("a free port")
 }
 
+/// Sends a signal to a process that runs: `-STOP` freezes it, `-CONT` lets it go on, `-KILL` ends it.
+pub fn signal(pid: u32, signal: &str) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
 /// The program, without the settings that whoever runs the tests may have: theirs are of another evercal.
 pub fn evercal() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
