@@ -56,6 +56,38 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
+    /// An npm that writes down with what it was called, and makes the folder that the real one makes.
+    fn played_npm(folder: &Path, exit_code: u8) -> std::ffi::OsString {
+        use std::os::unix::fs::PermissionsExt as _;
+        let program = folder.join("npm");
+        let script = format!("#!/bin/sh\necho \"$@\" >> calls\n/bin/mkdir -p node_modules\nexit {exit_code}\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        folder.as_os_str().to_owned()
+    }
+
+    #[test]
+    fn packages_are_installed_as_the_lock_file_says_once_and_again_with_another_lock_file_or_after_a_failure() {
+        let (cache, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let calls = || fs::read_to_string(cache.path().join("node/calls")).unwrap().lines().count();
+        let ensure = |path: &std::ffi::OsStr| ensure_modules(cache.path(), path, None);
+        assert!(ensure(&played_npm(programs.path(), 1)).is_err());
+        let path = played_npm(programs.path(), 0);
+        let modules = ensure(&path).unwrap();
+        assert!(modules.is_dir());
+        assert_eq!(calls(), 2, "what failed counts for nothing");
+        ensure(&path).unwrap();
+        assert_eq!(calls(), 2, "they are there");
+        let folder = modules.parent().unwrap();
+        assert_eq!(fs::read_to_string(folder.join("package-lock.json")).unwrap(), LOCK);
+        // `ci` takes the very versions and hashes of the lock file, and changes no file.
+        assert!(fs::read_to_string(folder.join("calls")).unwrap().lines().all(|call| call.starts_with("ci ")));
+
+        fs::write(folder.join("installed.json"), LOCK.replace("sha512-", "sha512-other")).unwrap();
+        ensure(&path).unwrap();
+        assert_eq!(calls(), 3, "the lock file is another one");
+    }
+
     #[test]
     fn the_lock_file_names_no_registry_and_a_hash_for_each_package() {
         assert!(!LOCK.contains("\"resolved\""), "npm writes where it got a package from: see tests/clients/.npmrc");
