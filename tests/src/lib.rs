@@ -10,14 +10,12 @@ pub mod mirror;
 mod reconfigure;
 pub mod shown;
 pub mod skipping;
-mod small_disk;
 mod steps;
 pub mod temporal;
 mod wait;
 mod world;
 
 pub use reconfigure::{discover, reconfigure};
-pub use small_disk::SmallDisk;
 pub use steps::{
     arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
 };

@@ -28,6 +28,8 @@ mod ranges;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod shares;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;

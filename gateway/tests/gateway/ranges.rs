@@ -1,9 +1,12 @@
 //! Reading at any range: beyond the window that is stored of series, these are expanded while they are read.
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Datelike as _, Days, TimeDelta, Timelike as _, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::{
-    CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteItem, SeriesPosition, SystemClock, Via, Zone, zones,
+    CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, SystemClock, Via,
+    Zone, zones,
 };
 use evercal_recurrence::{Series, Window, expand_series, single_occurrence};
 use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
@@ -15,7 +18,7 @@ use crate::support::{Customer, World};
 /// Those of the series of whole days in the month that is read.
 const DAYS: [&str; 3] = ["2040-12-06", "2040-12-16", "2040-12-26"];
 
-fn at(text: &str) -> EventTime {
+pub fn at(text: &str) -> EventTime {
     EventTime::Instant { at: text.parse().unwrap(), zone: Zone::of_iana("America/Vancouver") }
 }
 
@@ -32,7 +35,7 @@ fn position(master: &str, original_start: EventTime) -> SeriesPosition {
 }
 
 /// A series that began long ago, with a moved and a cancelled occurrence far away, one of whole days, and single events.
-async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
+pub async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
     let weekly = master("weekly", at("2019-01-07T17:00:00Z"), at("2019-01-07T18:00:00Z"), &["RRULE:FREQ=WEEKLY"]);
     let days = master("days", date("2019-01-01"), date("2019-01-03"), &["RRULE:FREQ=DAILY;INTERVAL=10"]);
     let moved = Event {
@@ -41,33 +44,45 @@ async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
     };
     let cancelled = position("weekly", at("2040-12-17T16:00:00Z"));
     let single = event("single", at("2040-12-17T16:30:00Z"), at("2040-12-17T17:30:00Z"));
-    let window = Window::around(SystemClock.now());
-    let mut owners = Vec::new();
-    let series = |master: &Event, exceptions: Vec<&Event>, cancelled: Vec<&SeriesPosition>| {
-        let series = Series { master, exceptions, cancelled, calendar_zone: None };
-        let occurrences = expand_series(&series, &window).unwrap_or_default();
-        OwnerOccurrences { owner: master.provider_id.clone(), occurrences }
-    };
-    owners.push(series(&weekly, vec![&moved], vec![&cancelled]));
-    owners.push(series(&days, vec![], vec![]));
     let everything = Window { start: DateTime::<Utc>::MIN_UTC, end: DateTime::<Utc>::MAX_UTC };
     let occurrences = single_occurrence(&single, &everything).into_iter().collect();
-    owners.push(OwnerOccurrences { owner: single.provider_id.clone(), occurrences });
-
+    let owners = [
+        expanded(&weekly, vec![&moved], vec![&cancelled], None),
+        expanded(&days, vec![], vec![], None),
+        OwnerOccurrences { owner: single.provider_id.clone(), occurrences },
+    ];
     let mut items: Vec<RemoteItem> = [weekly, days, moved, single]
         .into_iter()
         .chain(others)
         .map(|event| RemoteItem::Event(Box::new(event)))
         .collect();
     items.push(RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("gone"), position: cancelled });
+    commit(world, calendar, &items, &owners).await;
+}
+
+/// What is stored of a series, as a sync of today expands it.
+fn expanded(
+    master: &Event,
+    exceptions: Vec<&Event>,
+    cancelled: Vec<&SeriesPosition>,
+    calendar_zone: Option<Zone>,
+) -> OwnerOccurrences {
+    let series = Series { master, exceptions, cancelled, calendar_zone };
+    let occurrences = expand_series(&series, &Window::around(SystemClock.now())).unwrap_or_default();
+    OwnerOccurrences { owner: master.provider_id.clone(), occurrences }
+}
+
+/// A first pass of one page.
+async fn commit(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: &[OwnerOccurrences]) {
     let now = SystemClock.now();
+    let window = Window::around(now);
     let begun = world.store.begin_full_pass(calendar, 0).await.unwrap();
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: begun.revision,
         generation: begun.generation,
-        items: &items,
-        occurrences: &owners,
+        items,
+        occurrences: owners,
         zone_data: &zones::version(),
         window: OccurrenceRange {
             from: window.start,
@@ -194,4 +209,29 @@ async fn a_series_that_cannot_be_expanded_there_has_the_answer_say_what_is_compl
     let until: DateTime<Utc> = partly["complete_until"].as_str().unwrap().parse().unwrap();
     assert_eq!(partly["complete_from"], text(from));
     assert!(until > now + TimeDelta::days(360) && until < now + TimeDelta::days(367), "{until}");
+}
+
+#[tokio::test]
+async fn a_series_without_a_zone_goes_by_the_new_one_as_soon_as_its_calendar_has_one() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let nowhere = |text: &str| EventTime::Instant { at: text.parse().unwrap(), zone: None };
+    let (start, end) = (nowhere("2019-01-07T17:00:00Z"), nowhere("2019-01-07T18:00:00Z"));
+    // The customer's calendar is in Berlin, where it is one hour earlier by UTC in summer.
+    let floating = master("floating", start, end, &["RRULE:FREQ=WEEKLY"]);
+    let owners = [expanded(&floating, vec![], vec![], Zone::of_iana("Europe/Berlin"))];
+    commit(&world, customer.calendar, &[RemoteItem::Event(Box::new(floating))], &owners).await;
+    // Stored: some July is within a year.
+    let year = (SystemClock.now() + TimeDelta::days(180)).year();
+    let (from, to) = (format!("{year}-07-01T00:00:00Z"), format!("{year}-07-31T00:00:00Z"));
+    let hours = async || {
+        let read = page(&world, &customer, &from, &to, "").await;
+        let utc = |start: &String| start.parse::<DateTime<Utc>>().unwrap().hour();
+        starts(&read).iter().map(utc).collect::<BTreeSet<u32>>()
+    };
+    assert_eq!(hours().await, [16].into());
+    let calendar = world.store.calendar(customer.calendar).await.unwrap().unwrap();
+    let moved = RemoteCalendar { time_zone: Some("Asia/Tokyo".into()), ..calendar.remote };
+    world.store.reconcile_calendars(customer.account, &[moved], SystemClock.now()).await.unwrap();
+    assert_eq!(hours().await, [17].into(), "Tokyo has no summer time");
 }

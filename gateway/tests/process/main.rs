@@ -1,7 +1,10 @@
-//! The gateway as a process, attacked: what it holds and writes while somebody misbehaves. Temporal is away.
+//! The gateway as a process: what it holds and writes while somebody misbehaves, and that it goes on while its log cannot be
+//! written. Temporal is away.
 
 // `cfg(test)` tells the lints that helpers are tests too.
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod support;

@@ -40,22 +40,7 @@ impl GatewayProcess {
     /// Starts one over this store, with these settings besides.
     pub async fn start(filled: &Filled, settings: &[(&str, &str)]) -> Self {
         let log = filled.folder.path().join("gateway.log");
-        let child = Command::new("sh")
-            .args(["-c", &format!("ulimit -n {OPEN_FILES} && exec \"$0\""), env!("CARGO_BIN_EXE_evercal-gateway")])
-            .env_clear()
-            .env("DATABASE_URL", filled.url.to_string())
-            .env("EVERCAL_MASTER_KEY", MASTER_KEY)
-            .env("EVERCAL_HTTP_ADDRESS", "127.0.0.1:0")
-            .env("WEBHOOK_BASE_URL", "https://calendar.example.com")
-            .env("GOOGLE_WEBHOOK_TOKEN", "a-key-of-sixteen-chars")
-            .env("GOOGLE_CLIENT_ID", "client")
-            // Nobody listens there.
-            .env("TEMPORAL_ADDRESS", "127.0.0.1:1")
-            .envs(settings.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
+        let child = command(filled, settings).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut gateway = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
         eventually("the gateway listens", async || {
             gateway.address = gateway.lines().iter().find_map(listens_at)?;
@@ -63,6 +48,24 @@ impl GatewayProcess {
         })
         .await;
         gateway
+    }
+
+    /// Starts one whose log goes there, where it may be lost: it listens at a port that was free a moment ago.
+    pub fn logging_to(filled: &Filled, stderr: impl Into<Stdio>) -> Self {
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = command(filled, &[("EVERCAL_HTTP_ADDRESS", &address.to_string())]);
+        Self { child: command.stderr(stderr).spawn().unwrap(), address, log: PathBuf::new() }
+    }
+
+    /// Nobody reads what it logs any more.
+    pub fn close_stderr(&mut self) {
+        drop(self.child.stderr.take().unwrap());
+    }
+
+    /// Asks it to end; its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        self.child.wait().unwrap().code()
     }
 
     /// What it has logged.
@@ -108,6 +111,24 @@ impl Drop for GatewayProcess {
         let _killed = self.child.kill();
         let _waited = self.child.wait();
     }
+}
+
+fn command(filled: &Filled, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {OPEN_FILES} && exec \"$0\""), env!("CARGO_BIN_EXE_evercal-gateway")])
+        .env_clear()
+        .env("DATABASE_URL", filled.url.to_string())
+        .env("EVERCAL_MASTER_KEY", MASTER_KEY)
+        .env("EVERCAL_HTTP_ADDRESS", "127.0.0.1:0")
+        .env("WEBHOOK_BASE_URL", "https://calendar.example.com")
+        .env("GOOGLE_WEBHOOK_TOKEN", "a-key-of-sixteen-chars")
+        .env("GOOGLE_CLIENT_ID", "client")
+        // Nobody listens there.
+        .env("TEMPORAL_ADDRESS", "127.0.0.1:1")
+        .envs(settings.iter().copied())
+        .stdout(Stdio::null());
+    command
 }
 
 fn listens_at(line: &Value) -> Option<SocketAddr> {

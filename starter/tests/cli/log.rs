@@ -5,8 +5,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use evercal_devserver::small_disk::SmallDisk;
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
-use evercal_tests::{SmallDisk, eventually};
+use evercal_tests::eventually;
 use serde_json::Value;
 
 use crate::stub::program;
@@ -109,12 +110,12 @@ async fn a_gateway_that_logs_to_a_full_disk_goes_on_and_says_later_how_many_line
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let path = disk.path().join("gateway.log");
-    disk.fill();
+    let path = disk.folder().join("gateway.log");
+    disk.fill().unwrap();
     let gateway = Gateway::start(folder.path(), File::create(&path).unwrap());
     gateway.looks_after_its_parts().await;
     gateway.has_lost_lines().await;
-    disk.free();
+    disk.free().unwrap();
     let log = eventually("the log goes on", || async {
         let log = std::fs::read_to_string(&path).unwrap();
         if log.contains("lines of the log could not be written") { Ok(log) } else { Err(log) }

@@ -1,21 +1,43 @@
 //! Ports that cannot be listened on.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::log;
 use crate::stub::program;
 
-/// A part that cannot listen ends with an error that names address and reason.
-async fn says_that_the_port_is_taken(mut command: Command, port: u16) {
-    let said = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output().unwrap());
-    let output = tokio::time::timeout(evercal_tests::PATIENCE, said).await.expect("it ends by itself").unwrap();
+/// After so long a part that cannot listen has said so.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a program says until it ends by itself, which is waited for at most this long.
+async fn said(mut command: Command, patience: Duration) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    tokio::time::timeout(patience, program.wait_with_output()).await.expect("it ends by itself, in time").unwrap()
+}
+
+/// How long this program takes to start and end here and now, which is none of its work.
+async fn start(folder: &Path) -> Duration {
+    let begun = Instant::now();
+    let mut command = program(folder);
+    command.arg("--version");
+    assert!(said(command, evercal_tests::PATIENCE).await.status.success());
+    begun.elapsed()
+}
+
+/// A part that cannot listen ends in time, with an error that names the port and the reason.
+async fn says_that_the_port_is_taken(command: Command, folder: &Path, port: u16, reason: &str) {
+    let output = said(command, start(folder).await + TOLD_WITHIN).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("Address already in use"), "{said}");
+    assert!(said.contains(&port.to_string()) && said.contains(reason), "{said}");
 }
+
+const IN_USE: &str = "Address already in use";
 
 #[tokio::test]
 async fn a_gateway_says_that_its_port_is_taken_before_it_waits_for_a_store_that_does_not_answer() {
@@ -24,7 +46,7 @@ async fn a_gateway_says_that_its_port_is_taken_before_it_waits_for_a_store_that_
     let port = taken.local_addr().unwrap().port();
     let mut command = log::gateway(folder.path(), port);
     command.env("DATABASE_URL", format!("postgres://nobody@{}/nothing", database.local_addr().unwrap()));
-    says_that_the_port_is_taken(command, port).await;
+    says_that_the_port_is_taken(command, folder.path(), port, IN_USE).await;
     database.set_nonblocking(true).unwrap();
     assert!(database.accept().is_err(), "the store was not even asked");
 }
@@ -37,10 +59,21 @@ async fn codec_and_simulator_say_that_their_port_is_taken() {
     let mut codec = program(folder.path());
     codec.arg("codec").env("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     codec.env("EVERCAL_CODEC_ADDRESS", format!("127.0.0.1:{port}"));
-    says_that_the_port_is_taken(codec, port).await;
+    says_that_the_port_is_taken(codec, folder.path(), port, IN_USE).await;
     let mut simulator = program(folder.path());
     simulator.args(["simulator", "--port", &port.to_string()]);
-    says_that_the_port_is_taken(simulator, port).await;
+    says_that_the_port_is_taken(simulator, folder.path(), port, IN_USE).await;
+}
+
+#[tokio::test]
+async fn dev_says_that_its_port_is_taken_before_it_starts_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut dev = program(folder.path());
+    dev.args(["dev", "--json", "--data-dir", "data", "--port", &port.to_string()]);
+    says_that_the_port_is_taken(dev, folder.path(), port, "in use by another program").await;
+    assert!(!folder.path().join("data/temporal").exists());
 }
 
 #[tokio::test]

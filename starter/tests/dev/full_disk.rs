@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use evercal_devserver::small_disk::SmallDisk;
 use evercal_domain::CalendarState;
 use evercal_http::Method;
-use evercal_tests::{SmallDisk, eventually, mirror};
+use evercal_tests::{eventually, mirror};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::installation::{Installation, QUICK_TIMING, calendar, store};
 
 const USER: &str = "robin.hale@example.com";
 /// Room for a fresh `dev` and some more.
 const DISK_BYTES: u64 = 96 * 1024 * 1024;
+/// Within so long everything is as it should be once there is room again.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_full_disk_dev_goes_on_by_itself_and_has_lost_nothing() {
@@ -19,35 +23,38 @@ async fn after_a_full_disk_dev_goes_on_by_itself_and_has_lost_nothing() {
         println!("not tried: only root may mount a small disk");
         return;
     };
-    let folder = disk.path().join("data");
+    let folder = disk.folder().join("data");
     let dev = Installation::start(&folder, QUICK_TIMING);
     let mut answered = Vec::new();
     for (round, seconds) in [3, 60].into_iter().enumerate() {
-        disk.fill();
+        disk.fill().unwrap();
         // How long it is full is what is tried here; changes come in all the time.
-        let full_until = tokio::time::Instant::now() + Duration::from_secs(seconds);
-        while tokio::time::Instant::now() < full_until {
-            let title = format!("round {round}, {} s left", (full_until - tokio::time::Instant::now()).as_secs());
+        let full_until = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < full_until {
+            let title = format!("round {round}, {} s left", (full_until - Instant::now()).as_secs());
             answered.extend(inserted(&dev, &title).await);
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        disk.free();
+        disk.free().unwrap();
+        let free_since = Instant::now();
         let title = format!("after round {round}");
-        answered.push(
-            eventually("the provider takes changes again", || async {
+        let back = async {
+            let taken = eventually("the provider takes changes again", || async {
                 inserted(&dev, &title).await.ok_or("the simulator refuses")
+            });
+            answered.push(taken.await);
+            let store = store(&folder).await;
+            eventually("the mirror equals the provider", || async {
+                let error = |error: anyhow::Error| vec![error.to_string()];
+                let row = calendar(&*store, USER).await.ok_or_else(|| vec!["no calendar".to_owned()])?;
+                let truth = dev.truth(USER).await.map_err(error)?;
+                mirror::compare(&*store, row.id, &truth).await?;
+                if row.state == CalendarState::Live { Ok(()) } else { Err(vec![format!("{:?}", row.state)]) }
             })
-            .await,
-        );
-        let store = store(&folder).await;
-        eventually("the mirror equals the provider", || async {
-            let error = |error: anyhow::Error| vec![error.to_string()];
-            let row = calendar(&*store, USER).await.ok_or_else(|| vec!["no calendar".to_owned()])?;
-            let truth = dev.truth(USER).await.map_err(error)?;
-            mirror::compare(&*store, row.id, &truth).await?;
-            if row.state == CalendarState::Live { Ok(()) } else { Err(vec![format!("{:?}", row.state)]) }
-        })
-        .await;
+            .await;
+        };
+        tokio::time::timeout(BACK_WITHIN, back).await.expect("everything is back in time");
+        println!("full for {seconds} s: everything was back after {:?}", free_since.elapsed());
         let health = dev.api(Method::GET, "/api/health/sync", None);
         assert!(health.await.is_ok());
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use evercal_devserver::small_disk::SmallDisk;
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_simulator::{Control, DeliveryStatus, NewUser, Simulator, SimulatorOptions, TokenRequest};
-use evercal_tests::{SmallDisk, USER, eventually};
+use evercal_tests::{USER, eventually};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -48,7 +49,7 @@ async fn a_full_disk_is_an_outage_of_the_provider_that_is_over_by_itself_and_los
         println!("not tried: only root may mount a small disk");
         return;
     };
-    let folder = disk.path().join("simulator");
+    let folder = disk.folder().join("simulator");
     let running = simulator(&folder).await;
     let control = running.control();
     let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "UTC".to_owned() };
@@ -75,7 +76,7 @@ async fn a_full_disk_is_an_outage_of_the_provider_that_is_over_by_itself_and_los
                 }
             }
             if answered.len() % 50 == 1 {
-                disk.fill();
+                disk.fill().unwrap();
             }
         }
         // Over the provider's own API it is what an outage of the provider is.
@@ -88,7 +89,7 @@ async fn a_full_disk_is_an_outage_of_the_provider_that_is_over_by_itself_and_los
         let after_a_kill = simulator(copy.path()).await;
         let kept = titles(&after_a_kill.control());
         assert!(answered.iter().all(|title| kept.contains(title)), "{answered:?} in {kept:?}");
-        disk.free();
+        disk.free().unwrap();
         let title = format!("after round {round}");
         control.insert_event(USER, event(&title)).unwrap();
         answered.push(title);
@@ -100,11 +101,11 @@ async fn a_full_disk_is_an_outage_of_the_provider_that_is_over_by_itself_and_los
     })
     .await;
     // It starts on a full disk too.
-    disk.fill();
+    disk.fill().unwrap();
     running.shutdown().await;
     let again = simulator(&folder).await;
     let kept = titles(&again.control());
     assert!(answered.iter().all(|title| kept.contains(title)), "{answered:?} in {kept:?}");
-    disk.free();
+    disk.free().unwrap();
     again.control().insert_event(USER, event("at last")).unwrap();
 }
