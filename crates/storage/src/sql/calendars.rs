@@ -28,12 +28,18 @@ pub const LIST_OF_ACCOUNT: &str = select_calendars!("WHERE account_id = $1 AND s
 
 pub const OPEN_IDS: &str = "SELECT id FROM calendars WHERE id > $1 AND state <> 'closed' ORDER BY id LIMIT $2";
 
-/// A known calendar keeps its id, its mirror and its state; only a closed one begins anew.
+/// A known calendar keeps its id, its mirror and its state; only a closed one begins anew. With another zone, series that name
+/// none of their own repeat by another clock: stored occurrences count no more until they are expanded again, and a pass under
+/// way, which goes by the old one, is shut out.
 pub const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, provider_calendar_id, title, time_zone, \
      access_role, is_primary, state, state_changed_at, state_recorded_at, sync_cursor) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'creating', $9, $9, $10) \
      ON CONFLICT (account_id, provider_calendar_id) DO UPDATE SET title = excluded.title, \
      time_zone = excluded.time_zone, access_role = excluded.access_role, is_primary = excluded.is_primary, \
+     window_end = CASE WHEN calendars.time_zone IS DISTINCT FROM excluded.time_zone THEN NULL \
+     ELSE calendars.window_end END, \
+     revision = CASE WHEN calendars.time_zone IS DISTINCT FROM excluded.time_zone THEN calendars.revision + 1 \
+     ELSE calendars.revision END, \
      state = CASE WHEN calendars.state = 'closed' THEN 'creating' ELSE calendars.state END, \
      detail = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.detail END, \
      channel_expires_at = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.channel_expires_at END, \

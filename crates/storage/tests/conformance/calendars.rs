@@ -177,6 +177,24 @@ pub async fn what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_r
     assert_eq!(more.seen_otherwise, [seeded.calendar], "more is to be read, too");
 }
 
+pub async fn with_another_zone_of_its_calendar_what_is_stored_of_series_counts_no_more(database: &Database) {
+    let seeded = seeded(database).await;
+    seeded.full_pass(&[single("one", "a")]).await;
+    let store = &seeded.store;
+    let position = async || store.sync_position(seeded.calendar).await.unwrap();
+    let before = position().await;
+    assert!(before.window_end.is_some());
+    let listed_in =
+        |zone: &str| [RemoteCalendar { time_zone: Some(zone.into()), ..remote_calendar("work@example.com") }];
+    store.reconcile_calendars(seeded.account, &listed_in("Europe/Berlin"), at(1)).await.unwrap();
+    assert_eq!(position().await, before, "the same as before");
+    store.reconcile_calendars(seeded.account, &listed_in("Asia/Tokyo"), at(2)).await.unwrap();
+    let after = position().await;
+    assert_eq!((after.window_end, &after.cursor), (None, &before.cursor), "expanded again, and not read again");
+    assert!(after.revision > before.revision, "a pass under way goes by the old zone, and is shut out");
+    assert_eq!(seeded.ids().await, ["one"]);
+}
+
 pub async fn a_withdrawn_calendar_shows_nothing_and_is_erased_after_a_while_unless_it_comes_back(database: &Database) {
     for state in [CalendarState::ActionRequired, CalendarState::Closed] {
         let seeded = seeded(database).await;

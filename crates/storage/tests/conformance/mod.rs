@@ -140,6 +140,7 @@ macro_rules! conformance_tests {
                 recording_a_state_keeps_the_moment_of_its_last_change,
                 unknown_calendars_are_not_found,
                 what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_read_anew,
+                with_another_zone_of_its_calendar_what_is_stored_of_series_counts_no_more,
                 a_withdrawn_calendar_shows_nothing_and_is_erased_after_a_while_unless_it_comes_back,
             }
             channels {
