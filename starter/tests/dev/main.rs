@@ -14,6 +14,8 @@ mod kill;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod lost_worker;
+#[cfg(test)]
 mod missing_workers;
 #[cfg(test)]
 mod operations;
