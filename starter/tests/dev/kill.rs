@@ -90,12 +90,21 @@ async fn parts_killed_at_many_moments_of_a_burst_of_changes_lose_and_double_noth
     let changes = json!({"calendar": USER, "count": BURST, "seed": SEED, "spacing_ms": 50});
     let killer = async {
         let (mut hits, mut renewals_begin) = (BTreeMap::new(), None);
-        for (moment, parts) in moments.iter().zip(victims) {
+        let last = moments.len() - 1;
+        for (number, (moment, parts)) in moments.iter().zip(victims).enumerate() {
             eventually("so many changes are made", || async {
                 let made = version(&dev, USER).await - begin;
                 if made >= *moment { Ok(()) } else { Err(made) }
             })
             .await;
+            if let Some(begin) = renewals_begin.filter(|_| number == last) {
+                // On a busy machine these take longer than the burst.
+                eventually("channels are renewed between the kills", || async {
+                    let renewals = dev.calls("calendar.events.watch").await - begin;
+                    if renewals >= 2 { Ok(()) } else { Err(renewals) }
+                })
+                .await;
+            }
             println!("seed {SEED}: after {moment} changes, killing {parts:?}");
             let mut all_died = true;
             for part in parts {
@@ -106,13 +115,11 @@ async fn parts_killed_at_many_moments_of_a_burst_of_changes_lose_and_double_noth
                 renewals_begin = Some(dev.calls("calendar.events.watch").await);
             }
         }
-        let renewals = dev.calls("calendar.events.watch").await - renewals_begin.unwrap();
-        (hits, renewals)
+        hits
     };
-    let (made, (hits, renewals)) = tokio::join!(dev.control(Method::POST, "changes", Some(changes)), killer);
+    let (made, hits) = tokio::join!(dev.control(Method::POST, "changes", Some(changes)), killer);
     made.unwrap();
     assert!(PARTS.iter().all(|parts| hits[parts] >= 2), "each was killed while it ran: {hits:?}");
-    assert!(renewals >= 2, "channels were renewed between the kills: {renewals}");
     is_right(&dev, &*store, USER).await;
     for row in calendars(&*store).await {
         all_channels_have_an_owner(&dev, &*store, row.remote.provider_id.as_str()).await;

@@ -59,6 +59,15 @@ async fn audit(world: &World, account: AccountId) -> Vec<String> {
     entries.into_iter().filter(|entry| entry.account_id == Some(account)).map(|entry| entry.message).collect()
 }
 
+/// It is written down a moment after it is shown, or before.
+async fn is_audited(world: &World, account: AccountId, what: &str) {
+    eventually("the audit log has it", || async {
+        let messages = audit(world, account).await;
+        if messages.iter().any(|message| message.contains(what)) { Ok(()) } else { Err(messages) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on() {
     let world = World::start().await;
@@ -72,7 +81,7 @@ async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on()
     assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
     let (after, _) = world.store.credentials(account).await.unwrap().unwrap();
     assert_eq!(after.refresh_token, before.refresh_token, "it has its own tokens");
-    assert!(audit(&world, account).await.iter().any(|message| message.contains("another user's")));
+    is_audited(&world, account, "another user's").await;
     world.control().expire_access_tokens(Some(USER)).unwrap();
     world.change_events(USER, 3).await;
     mirror::equals_provider(&world, calendar).await;
@@ -116,7 +125,7 @@ async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_
     reach_account(&world, second, AccountState::Duplicate).await;
     let row = world.api(Method::GET, &format!("/v1/accounts/{second}"), None).await.unwrap();
     assert!(row["detail"].as_str().unwrap().contains(&first.to_string()), "{row}");
-    assert!(audit(&world, second).await.iter().any(|message| message.contains(&first.to_string())));
+    is_audited(&world, second, &first.to_string()).await;
     assert_eq!(world.store.calendars_of_account(second).await.unwrap().len(), 0, "nothing is mirrored twice");
 
     let asked_for = json!({"login_hint": USER, "account_id": second.to_string(), "allow_duplicate": true});
@@ -206,9 +215,10 @@ async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_sa
         if detail.as_ref().is_some_and(|text| text.contains("does not end")) { Ok(()) } else { Err(detail) }
     })
     .await;
-    let made = calls(&world, "calendar.calendarList.list") - before;
-    assert_eq!(made, u64::from(CALENDAR_LIST_PAGES_MAX));
-    assert!(audit(&world, account).await.iter().any(|message| message.contains("does not end")));
+    let (made, pages_max) = (calls(&world, "calendar.calendarList.list") - before, u64::from(CALENDAR_LIST_PAGES_MAX));
+    // An attempt that Temporal repeats begins with the first page again.
+    assert!((pages_max..=2 * pages_max).contains(&made), "{made}");
+    is_audited(&world, account, "does not end").await;
     let row = world.store.calendar(calendar).await.unwrap().unwrap();
     assert_eq!(row.state, CalendarState::Live, "absence proves nothing");
     world.control().set_faults(FaultPlan::default()).unwrap();
@@ -234,7 +244,7 @@ async fn of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_
     })
     .await;
     assert_eq!(world.store.calendars_of_account(account).await.unwrap().len(), CALENDARS_PER_ACCOUNT_MAX);
-    assert!(audit(&world, account).await.iter().any(|message| message.contains("first 5,000")));
+    is_audited(&world, account, "first 5,000").await;
     world.end().await;
 }
 

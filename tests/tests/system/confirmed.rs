@@ -92,13 +92,14 @@ async fn a_change_whose_notice_came_is_confirmed_by_push_although_its_first_sync
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.change_events(USER, 1).await;
     mirror::equals_provider(&world, calendar).await;
-    let runs = eventually("the sync is in the log", || async {
-        let runs = world.store.sync_runs(calendar, 2).await.unwrap();
-        if runs[0].changes > 0 { Ok(runs) } else { Err(runs) }
+    eventually("the sync is in the log, and the failed one before it", || async {
+        let mut runs = world.store.sync_runs(calendar, 20).await.unwrap();
+        // A machine under load lets the gateway catch up in between.
+        runs.retain(|run| run.reason == SyncReason::Notice);
+        let found = runs.iter().position(|run| run.changes > 0).and_then(|at| runs.get(at + 1));
+        if found.is_some_and(|before| before.outcome == SyncRunOutcome::Failed) { Ok(()) } else { Err(runs) }
     })
     .await;
-    assert_eq!(runs[1].outcome, SyncRunOutcome::Failed, "{runs:#?}");
-    assert_eq!([runs[0].reason, runs[1].reason], [SyncReason::Notice; 2]);
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().confirmed_via, Some(Via::Push));
     world.end().await;
 }

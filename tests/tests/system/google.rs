@@ -39,7 +39,8 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
     world.try_connect(again).await.unwrap();
     world.settled(calendar).await;
-    assert_eq!(answers(&world, "calendar.events.list", 400), 1, "the token was tried, and not again");
+    let tried = answers(&world, "calendar.events.list", 400).try_into().unwrap();
+    made(&world, calendar, tried, 1, "the token was tried, and not again").await;
     mirror::follows_from_its_changes(&*world.store, calendar).await;
     world.end().await;
 }

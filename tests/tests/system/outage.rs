@@ -36,7 +36,7 @@ async fn attempts_at_channels(world: &World, calendar: CalendarId) -> Vec<(Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible() {
-    let timing = Timing { channel_lifetime_s: 40, channel_lifetime_spread_s: 0, polling_interval_s: 3, ..quick() };
+    let timing = Timing { channel_lifetime_s: 24, channel_lifetime_spread_s: 0, polling_interval_s: 3, ..quick() };
     let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };

@@ -84,7 +84,7 @@ async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_over_by_itself() {
-    let world = world(quick()).await;
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
     let other = world.new_calendar("Team");
     let (_account, calendar) = world.connect_and_settle().await;
     let other_id = world.calendar_of(&other).await.id;

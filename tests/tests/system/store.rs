@@ -14,7 +14,7 @@ use evercal_workflows::names;
 use temporalio_client::WorkflowTerminateOptions;
 
 /// Within so long everything is as it should be after a fault has ended.
-const BACK_WITHIN: Duration = Duration::from_secs(30);
+const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What load balancers are told.
 async fn readiness(world: &World) -> (u16, String) {
@@ -59,7 +59,9 @@ async fn is_back(world: &World, calendar: evercal_domain::CalendarId) {
         is_ready(world).await;
         reach(world, calendar, CalendarState::Live).await;
     };
+    let ended_at = std::time::Instant::now();
     tokio::time::timeout(BACK_WITHIN, back).await.expect("everything is back in time");
+    println!("everything was back after {:?}", ended_at.elapsed());
 }
 
 async fn server() -> &'static PostgresServer {
