@@ -10,7 +10,7 @@ use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use url::Url;
 
-use crate::outages::Outages;
+use crate::outages::{Caller, Outages};
 
 /// Everything that activities need; shared by all of them.
 pub struct Deps {
@@ -53,17 +53,21 @@ impl Connection {
         F: Fn(CallContext) -> Fut,
         Fut: Future<Output = Result<T, ProviderError>>,
     {
-        if let Some(refusal) = self.outages.refused() {
-            if let Some(calendar) = calendar {
-                self.outages.waits(calendar);
-            }
-            return Err(refusal.into());
-        }
+        self.may_call(account, calendar)?;
         let answer = self.tokens.with_token(account, simulated_now, call).await;
         if let Some(calendar) = calendar {
-            self.outages.note(calendar, &answer);
+            self.outages.note(Caller { account, calendar }, &answer);
         }
         answer
+    }
+
+    /// Whether such a call is made: where it is not, the calendar waits until the provider is answered again.
+    pub(crate) fn may_call(&self, account: AccountId, calendar: Option<CalendarId>) -> Result<(), TokenError> {
+        let Some(refusal) = self.outages.refused() else { return Ok(()) };
+        if let Some(calendar) = calendar {
+            self.outages.waits(Caller { account, calendar });
+        }
+        Err(refusal.into())
     }
 
     /// Reads one event of a calendar, to see whether the provider answers for it.
@@ -75,7 +79,7 @@ impl Connection {
         let (remote_id, first) = (&calendar.remote.provider_id, &ReadPosition::Full { page: None });
         let call = |context| async move { self.calendars.read_events(&context, remote_id, first, 1).await };
         let read = self.tokens.with_token(calendar.account_id, simulated_now, call).await;
-        self.outages.note_question(calendar.id, &read);
+        self.outages.note_question(Caller { account: calendar.account_id, calendar: calendar.id }, &read);
         read.map(drop)
     }
 }

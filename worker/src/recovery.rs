@@ -1,22 +1,22 @@
 //! Nobody waits for an old backoff when a provider answers again: asks whether it does, wakes those that wait, and says once
 //! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercal_activities::outages::Refusal;
+use evercal_activities::outages::{Question, Refusal};
 use evercal_activities::{Connection, Deps};
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{CalendarId, Provider};
+use evercal_domain::{Account, AccountId, AccountState, Calendar, CalendarId, CalendarState, Provider};
 use evercal_process::Pulse;
 use evercal_storage::StoreError;
 use evercal_workflows::contract::pack;
 use evercal_workflows::{SubscriptionWorkflow, names};
 use futures::StreamExt as _;
 use temporalio_client::{Client, WorkflowSignalOptions};
-use tokio::time::Instant;
 
-/// How long a round may take: a call to the provider, signals that Temporal does not take, mirrors that are large.
+/// How long a round may take: a call to the provider, signals that Temporal does not take.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(5);
 /// Between two looks at who waits.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,10 +27,9 @@ const CONCURRENT_SIGNALS: usize = 16;
 /// Between two looks at incidents that another process, or this one before a restart, may have left open.
 const INCIDENTS_INTERVAL: u32 = 15;
 
-/// Between two looks for mirrors to erase.
-const ERASE_INTERVAL: Duration = Duration::from_mins(10);
-/// A calendar that comes back within this time finds its mirror; nobody could read it meanwhile.
-const KEPT_AFTER_WITHDRAWAL: chrono::Duration = chrono::Duration::days(1);
+/// Accounts that are looked at for one that can be asked for.
+const ACCOUNTS_PER_PAGE: u32 = 100;
+const ACCOUNT_PAGES_MAX: u32 = 20;
 
 /// Runs for as long as the worker does. Whatever fails here is tried again with the next tick: those that wait have their
 /// backoff in any case.
@@ -38,23 +37,18 @@ pub(crate) async fn run(pulse: Pulse, client: Client, deps: Arc<Deps>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut alerts = Alerts::default();
-    let mut last_erased = Instant::now();
     while pulse.wait(ticks.tick()).await.is_some() {
-        if pulse.work(round(&client, &deps, &mut alerts, &mut last_erased)).await.is_none() {
+        if pulse.work(round(&client, &deps, &mut alerts)).await.is_none() {
             return;
         }
     }
 }
 
-async fn round(client: &Client, deps: &Deps, alerts: &mut Alerts, last_erased: &mut Instant) {
-    if last_erased.elapsed() >= ERASE_INTERVAL {
-        *last_erased = Instant::now();
-        erase_withdrawn(deps).await;
-    }
+async fn round(client: &Client, deps: &Deps, alerts: &mut Alerts) {
     for provider in Provider::ALL {
         let connection = deps.connection(provider);
-        if let Some(calendar) = connection.outages.question() {
-            ask(deps, connection, calendar).await;
+        if let Some(question) = connection.outages.question() {
+            ask(deps, connection, question).await;
         }
         wake(client, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
         if let Err(error) = alerts.tell(deps, provider, connection.outages.refusal()).await {
@@ -63,25 +57,63 @@ async fn round(client: &Client, deps: &Deps, alerts: &mut Alerts, last_erased: &
     }
 }
 
-/// Forgets what was mirrored of calendars that the provider refuses or does not list any more, a day after that.
-async fn erase_withdrawn(deps: &Deps) {
-    match deps.store.erase_withdrawn(deps.clock.now() - KEPT_AFTER_WITHDRAWAL).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "the mirrors of calendars that are gone for a day are erased"),
-        Err(error) => tracing::warn!(%error, "mirrors of calendars that are gone could not be erased; tried again"),
+/// Asks the provider. What comes of it is noted by the call itself.
+async fn ask(deps: &Deps, connection: &Connection, question: Question) {
+    let calendar = match question {
+        Question::Calendar(id) => match deps.store.calendar(id).await {
+            Ok(None) => return connection.outages.is_unfit(id),
+            found => found,
+        },
+        Question::AnyBut(accounts) => match one_of_another_account(deps, connection.provider, &accounts).await {
+            Ok(None) => return connection.outages.nobody_else(),
+            found => found,
+        },
+    };
+    match calendar {
+        Ok(Some(calendar)) => {
+            let read = connection.read_one_event(&calendar, None).await;
+            tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "asked whether the provider answers");
+        }
+        Ok(None) => {}
+        // The store's own trouble says nothing about the provider.
+        Err(error) => tracing::debug!(%error, "no question to the provider while the store does not answer"),
     }
 }
 
-/// Asks for one event of a calendar. What comes of it is noted by the call itself.
-async fn ask(deps: &Deps, connection: &Connection, id: CalendarId) {
-    match deps.store.calendar(id).await {
-        Ok(Some(calendar)) => {
-            let read = connection.read_one_event(&calendar, None).await;
-            tracing::info!(calendar_id = %id, answers = read.is_ok(), "asked whether the provider answers again");
+/// A calendar that should be answered, of another account than these.
+async fn one_of_another_account(
+    deps: &Deps,
+    provider: Provider,
+    than: &BTreeSet<AccountId>,
+) -> Result<Option<Calendar>, StoreError> {
+    let mut after = None;
+    for _ in 0..ACCOUNT_PAGES_MAX {
+        let accounts = deps.store.open_accounts_after(after, ACCOUNTS_PER_PAGE).await?;
+        let Some(last) = accounts.last() else { return Ok(None) };
+        after = Some(last.id);
+        let fits = |account: &&Account| {
+            account.provider == provider && account.state == AccountState::Connected && !than.contains(&account.id)
+        };
+        for account in accounts.iter().filter(fits) {
+            let calendars = deps.store.calendars_of_account(account.id).await?;
+            if let Some(calendar) = calendars.into_iter().find(|calendar| is_read(calendar.state)) {
+                return Ok(Some(calendar));
+            }
         }
-        Ok(None) => connection.outages.is_unfit(id),
-        // The store's own trouble says nothing about the provider.
-        Err(error) => tracing::debug!(%error, "no question to the provider while the store does not answer"),
+    }
+    Ok(None)
+}
+
+/// Whether the provider should let us read a calendar in this state.
+fn is_read(state: CalendarState) -> bool {
+    match state {
+        CalendarState::Creating
+        | CalendarState::Live
+        | CalendarState::Renewing
+        | CalendarState::Polling
+        | CalendarState::PollOnly
+        | CalendarState::Paused => true,
+        CalendarState::NeedsReauth | CalendarState::ActionRequired | CalendarState::Closed => false,
     }
 }
 

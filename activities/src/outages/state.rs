@@ -1,0 +1,342 @@
+//! What is known of a provider's outages, as a plain value: what each answer and each failure makes of it, and what is asked
+//! next.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::time::Duration;
+
+use evercal_domain::{AccountId, CalendarId, ProviderError, ProviderErrorKind};
+use tokio::time::Instant;
+
+use super::{Caller, Question, Refusal};
+
+/// Calendars that are remembered as waiting. Beyond it, the next ones wait for their backoff.
+const WAITING_MAX: usize = 100_000;
+/// Accounts of which it is remembered which calendar was answered last.
+const ANSWERED_MAX: usize = 16;
+/// After a first failure this passes before it is asked whether the provider answers.
+const FIRST_QUESTION_AFTER: Duration = Duration::from_secs(2);
+/// Between two questions while it does not.
+const QUESTION_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two questions while it refuses the whole installation. Nobody else calls it meanwhile.
+const REFUSED_QUESTION_INTERVAL: Duration = Duration::from_secs(30);
+/// An answer is a recent one for so long.
+const RECENT: Duration = Duration::from_secs(30);
+/// A calendar that failed alone, as far as anybody knows, is woken once in this time.
+const WOKEN_ALONE_AGAIN: Duration = Duration::from_mins(10);
+
+/// What is known.
+#[derive(Default)]
+pub(super) struct State {
+    /// Those whose own work failed.
+    waiting: BTreeMap<CalendarId, AccountId>,
+    phase: Phase,
+    standing: Standing,
+    /// That a refusal of the whole installation is over has yet to be told.
+    is_over: bool,
+    /// The calendars that were answered last, one of each account, the latest at the end.
+    answered: Vec<(Caller, Instant)>,
+    /// When the last question was asked, and about which calendar: the next one is about the next.
+    asked_at: Option<Instant>,
+    asked: Option<CalendarId>,
+    /// When calendars that failed alone were woken last.
+    woken_alone: BTreeMap<CalendarId, Instant>,
+    /// Accounts that are refused as the whole installation would be, while others are answered; and when that was seen.
+    refused_alone: BTreeMap<AccountId, Instant>,
+    to_wake: Vec<CalendarId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Well,
+    Suspected {
+        since: Instant,
+    },
+    Outage,
+}
+
+/// How the whole installation stands with the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+enum Standing {
+    #[default]
+    Accepted,
+    /// Accounts hear that the installation is refused. Whether it is, another account has to be asked for.
+    Doubted(Refusing),
+    /// It is.
+    Refused(Refusing),
+}
+
+/// What was heard, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Refusing {
+    error: ProviderError,
+    /// Those that heard it, and those that cannot be asked.
+    accounts: BTreeSet<AccountId>,
+}
+
+/// What a call was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The calendar's own work: where it failed, the calendar waits, and where it succeeded, it does not.
+    OwnWork,
+    /// Finding out whether the provider answers.
+    Question,
+}
+
+/// What a failed call says about the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// It answers; what it says is about this calendar or this account.
+    Answers,
+    /// It does not answer, or not as it should.
+    Fails,
+    /// It refuses the whole installation.
+    Refuses,
+    /// It did not get as far as the calendars: there is no token to call with.
+    NoToken,
+    /// Nothing.
+    Nothing,
+}
+
+impl State {
+    pub(super) fn failed(&mut self, source: Source, caller: Caller, error: &ProviderError, now: Instant) {
+        match says(error.kind) {
+            Says::Answers => self.answered(source, caller, now),
+            Says::Nothing => {}
+            Says::NoToken => {
+                if source == Source::Question {
+                    self.has_no_token(caller, error.kind);
+                }
+            }
+            Says::Fails => {
+                if source == Source::OwnWork {
+                    self.waits(caller);
+                }
+                self.phase = match self.phase {
+                    Phase::Well => Phase::Suspected { since: now },
+                    Phase::Suspected { .. } if source == Source::Question => Phase::Outage,
+                    other => other,
+                };
+            }
+            Says::Refuses => {
+                if source == Source::OwnWork {
+                    self.waits(caller);
+                }
+                self.hears_refusal(source, caller.account, error, now);
+            }
+        }
+    }
+
+    /// An account hears that the installation is refused. An operator is alarmed, and nobody calls any more, when another
+    /// account that is asked for hears the same.
+    fn hears_refusal(&mut self, source: Source, account: AccountId, error: &ProviderError, now: Instant) {
+        let is_recent = |at: &Instant| now.duration_since(*at) < RECENT;
+        match &mut self.standing {
+            Standing::Accepted if self.refused_alone.get(&account).is_some_and(is_recent) => {}
+            Standing::Accepted => {
+                self.standing = Standing::Doubted(Refusing { error: error.clone(), accounts: [account].into() });
+                self.asked_at = None;
+                self.asked = None;
+            }
+            Standing::Doubted(refusing) | Standing::Refused(refusing) => {
+                let is_another = refusing.accounts.insert(account);
+                if source == Source::Question && is_another {
+                    self.believe_refusal(now);
+                }
+            }
+        }
+    }
+
+    /// What accounts hear is true of the whole installation.
+    pub(super) fn believe_refusal(&mut self, now: Instant) {
+        if let Standing::Doubted(refusing) = &self.standing {
+            self.standing = Standing::Refused(refusing.clone());
+            self.phase = Phase::Outage;
+            self.asked_at = Some(now);
+            self.asked = None;
+        }
+    }
+
+    pub(super) fn waits(&mut self, caller: Caller) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.insert(caller.calendar, caller.account);
+        }
+    }
+
+    pub(super) fn is_unfit(&mut self, calendar: CalendarId) {
+        self.waiting.remove(&calendar);
+        self.answered.retain(|(answered, _)| answered.calendar != calendar);
+        // Where it was the one asked for, the next one is asked for at once.
+        self.asked_at.take_if(|_| self.asked == Some(calendar));
+    }
+
+    /// A question could not even be asked. Where it is our own client that is not accepted, that is so for all that wait, and
+    /// they go on waiting.
+    fn has_no_token(&mut self, caller: Caller, kind: ProviderErrorKind) {
+        if kind == ProviderErrorKind::ClientRefused {
+            self.answered.retain(|(answered, _)| answered.calendar != caller.calendar);
+        } else {
+            self.has_no_grant(caller);
+        }
+    }
+
+    /// An account waits for a person, and nothing can be asked with its grant.
+    pub(super) fn has_no_grant(&mut self, caller: Caller) {
+        if let Standing::Doubted(refusing) = &mut self.standing {
+            refusing.accounts.insert(caller.account);
+        }
+        self.is_unfit(caller.calendar);
+    }
+
+    pub(super) fn answered(&mut self, source: Source, caller: Caller, now: Instant) {
+        self.answered.retain(|(answered, _)| answered.account != caller.account);
+        self.answered.push((caller, now));
+        if self.answered.len() > ANSWERED_MAX {
+            self.answered.remove(0);
+        }
+        if source == Source::OwnWork {
+            self.waiting.remove(&caller.calendar);
+        }
+        self.asked_at = None;
+        self.asked = None;
+        self.refused_alone.retain(|_, at| now.duration_since(*at) < RECENT);
+        match std::mem::take(&mut self.standing) {
+            Standing::Accepted => {}
+            Standing::Doubted(refusing) => self.refused_alone.extend(refusing.accounts.iter().map(|id| (*id, now))),
+            Standing::Refused(refusing) => {
+                self.is_over = true;
+                // Should they still be, the others are not.
+                self.refused_alone.extend(refusing.accounts.iter().map(|id| (*id, now)));
+            }
+        }
+        let waiting = match self.phase {
+            Phase::Well => return,
+            Phase::Suspected { .. } | Phase::Outage => std::mem::take(&mut self.waiting),
+        };
+        self.woken_alone.retain(|_, woken_at| now.duration_since(*woken_at) < WOKEN_ALONE_AGAIN);
+        for id in waiting.into_keys() {
+            if self.phase == Phase::Outage {
+                self.to_wake.push(id);
+            } else if let Entry::Vacant(first) = self.woken_alone.entry(id) {
+                // It may have been an outage that was over before anybody asked. One that fails again fails alone.
+                first.insert(now);
+                self.to_wake.push(id);
+            }
+        }
+        self.phase = Phase::Well;
+    }
+
+    pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
+        if !self.is_due(now) {
+            return None;
+        }
+        let question = self.next_question();
+        match &question {
+            Some(Question::Calendar(calendar)) => self.asked = Some(*calendar),
+            Some(Question::AnyBut(_)) => {}
+            None => {
+                // Nobody waits, and nobody can be asked for: the next call tells.
+                self.phase = Phase::Well;
+                self.is_over |= matches!(self.standing, Standing::Refused(_));
+                self.standing = Standing::Accepted;
+                self.asked = None;
+            }
+        }
+        self.asked_at = question.is_some().then_some(now);
+        question
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let asked_for = self.asked_at.map(|at| now.duration_since(at));
+        match (&self.standing, self.phase, asked_for) {
+            (Standing::Doubted(_) | Standing::Refused(_), _, None) | (_, Phase::Outage, None) => true,
+            (Standing::Refused(_), _, Some(passed)) => passed >= REFUSED_QUESTION_INTERVAL,
+            (Standing::Doubted(_), _, Some(passed)) => passed >= QUESTION_INTERVAL,
+            (Standing::Accepted, Phase::Well, _) => false,
+            (Standing::Accepted, Phase::Suspected { since }, None) => now.duration_since(since) >= FIRST_QUESTION_AFTER,
+            (Standing::Accepted, _, Some(passed)) => passed >= QUESTION_INTERVAL,
+        }
+    }
+
+    fn next_question(&self) -> Option<Question> {
+        let (Standing::Doubted(Refusing { accounts, .. }) | Standing::Refused(Refusing { accounts, .. })) =
+            &self.standing
+        else {
+            return self.next_of(|_| true).map(Question::Calendar);
+        };
+        if let Some(calendar) = self.next_of(|account| !accounts.contains(&account)) {
+            return Some(Question::Calendar(calendar));
+        }
+        match self.standing {
+            Standing::Doubted(_) => Some(Question::AnyBut(accounts.clone())),
+            _ => self.next_of(|_| true).map(Question::Calendar),
+        }
+    }
+
+    /// The next calendar to ask for: the one that was answered last, then one after the other, so that none which is never
+    /// answered stands in the others' way.
+    fn next_of(&self, fits: impl Fn(AccountId) -> bool) -> Option<CalendarId> {
+        let answered = || self.answered.iter().rev().map(|(caller, _)| caller).filter(|caller| fits(caller.account));
+        let waiting = |range| {
+            let mut waiting = self.waiting.range::<CalendarId, (Bound<CalendarId>, Bound<CalendarId>)>(range);
+            waiting.find(|(_, account)| fits(**account)).map(|(calendar, _)| *calendar)
+        };
+        let first_waiting = || waiting((Bound::Unbounded, Bound::Unbounded));
+        let Some(asked) = self.asked else {
+            return answered().next().map(|caller| caller.calendar).or_else(first_waiting);
+        };
+        let after = answered().map(|caller| caller.calendar).filter(|calendar| *calendar > asked);
+        let after = after.chain(waiting((Bound::Excluded(asked), Bound::Unbounded))).min();
+        after.or_else(|| answered().map(|caller| caller.calendar).chain(first_waiting()).min())
+    }
+
+    pub(super) fn refused(&self) -> Option<&ProviderError> {
+        match &self.standing {
+            Standing::Refused(refusing) => Some(&refusing.error),
+            Standing::Accepted | Standing::Doubted(_) => None,
+        }
+    }
+
+    pub(super) fn is_answered(&self, now: Instant) -> bool {
+        let is_recent = |(_, at): &(Caller, Instant)| now.duration_since(*at) < RECENT;
+        self.phase == Phase::Well && self.standing == Standing::Accepted && self.answered.last().is_some_and(is_recent)
+    }
+
+    pub(super) fn tell_refusal(&mut self) -> Refusal {
+        if let Some(error) = self.refused() {
+            return Refusal::Refused(error.clone());
+        }
+        if std::mem::take(&mut self.is_over) { Refusal::Over } else { Refusal::None }
+    }
+
+    pub(super) fn take_to_wake(&mut self, limit: usize) -> Vec<CalendarId> {
+        let rest = self.to_wake.len().saturating_sub(limit);
+        self.to_wake.split_off(rest)
+    }
+}
+
+fn says(kind: ProviderErrorKind) -> Says {
+    match kind {
+        ProviderErrorKind::ConnectionRefused
+        | ProviderErrorKind::ConnectionReset
+        | ProviderErrorKind::TimedOut
+        | ProviderErrorKind::TemporaryFailure => Says::Fails,
+        ProviderErrorKind::ProjectRefused => Says::Refuses,
+        // The token endpoint's words.
+        ProviderErrorKind::GrantRevoked | ProviderErrorKind::TokenRefreshNeeded | ProviderErrorKind::ClientRefused => {
+            Says::NoToken
+        }
+        ProviderErrorKind::RateLimited => Says::Nothing,
+        ProviderErrorKind::NotFound
+        | ProviderErrorKind::Forbidden
+        | ProviderErrorKind::AccountRefused
+        | ProviderErrorKind::SyncTokenExpired
+        | ProviderErrorKind::WatchUnsupported
+        | ProviderErrorKind::InvalidRequest => Says::Answers,
+    }
+}
+
+#[cfg(test)]
+mod tests;
