@@ -4,6 +4,7 @@
 
 pub mod builds;
 mod config;
+mod erasure;
 mod life;
 mod memory;
 mod queues;

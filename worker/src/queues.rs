@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::config::WorkerConfig;
 use crate::life::{self, Life};
-use crate::{builds, memory, recovery, zone_data};
+use crate::{builds, erasure, memory, recovery, zone_data};
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -82,6 +82,8 @@ pub(crate) async fn serve(
     let zone_deps = Arc::clone(&deps);
     tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, zone_deps));
     tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
+    let erasing_deps = Arc::clone(&deps);
+    tasks.spawn_loop("erasure", erasure::SILENCE_MAX, |pulse| erasure::run(pulse, erasing_deps));
     tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, client, deps));
     let mut failed = None;
     let stop = async {
