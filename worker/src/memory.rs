@@ -14,20 +14,43 @@ const LET_GO_INTERVAL: Duration = Duration::from_secs(5);
 /// And this often where the rest of the process is nearly too large by itself: then letting go helps little, and replaying
 /// everything all the time would stand in the way of work.
 const LET_GO_INTERVAL_IN_VAIN: Duration = Duration::from_mins(5);
+/// The rest of the process is nearly too large where it takes this much of the limit, in percent.
+const REST_MAX_PERCENT: u64 = 80;
+/// So far, in percent of the limit, the process may grow beyond it before that does not count: what came since is let go.
+const HARD_LIMIT_PERCENT: u64 = 115;
+/// Where that much came since, in percent of the limit: less is not worth it.
+const WORTH_PERCENT: u64 = 10;
 
-/// Completes when the process has grown beyond its limit, at the earliest when some time has passed since `since`. Never where
-/// nobody can say how large it is.
+/// Completes when the process has grown beyond its limit, at the earliest when some time has passed since `since`, when its
+/// cache was let go. Never where nobody can say how large it is.
 pub(crate) async fn grown_too_large(limit_bytes: u64, since: Instant) {
-    let in_vain = resident_bytes().is_some_and(|resident| resident > limit_bytes / 100 * 80);
-    tokio::time::sleep_until(since + if in_vain { LET_GO_INTERVAL_IN_VAIN } else { LET_GO_INTERVAL }).await;
+    grown_beyond(limit_bytes, since, resident_bytes).await;
+}
+
+async fn grown_beyond(limit_bytes: u64, since: Instant, measure: impl Fn() -> Option<u64>) {
+    // Not earlier: what was let go is still being given back.
+    tokio::time::sleep_until(since + LET_GO_INTERVAL).await;
+    let Some(rest) = measure() else { return std::future::pending().await };
     loop {
-        let Some(resident) = resident_bytes() else { return std::future::pending().await };
-        if resident > limit_bytes {
+        let Some(resident) = measure() else { return std::future::pending().await };
+        if is_too_large(limit_bytes, resident, rest, since.elapsed()) {
             tracing::info!(resident_bytes = resident, limit_bytes, "workflows in memory are let go");
             return;
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
+}
+
+/// Whether the cache is let go. `rest` is what was left when it was let go the last time, so long ago.
+fn is_too_large(limit_bytes: u64, resident: u64, rest: u64, ago: Duration) -> bool {
+    let percent = |percent| limit_bytes / 100 * percent;
+    if resident <= limit_bytes {
+        return false;
+    }
+    let is_in_vain = rest > percent(REST_MAX_PERCENT);
+    let is_beyond_all =
+        resident > percent(HARD_LIMIT_PERCENT) && resident.saturating_sub(rest) > percent(WORTH_PERCENT);
+    !is_in_vain || is_beyond_all || ago >= LET_GO_INTERVAL_IN_VAIN
 }
 
 /// The resident size of this process, where the system tells it (Linux).
@@ -48,10 +71,41 @@ mod tests {
         assert!((1_000_000..100_000_000_000).contains(&resident), "{resident} bytes");
     }
 
+    const MIB: u64 = 1024 * 1024;
+    const LIMIT: u64 = 200 * MIB;
+
+    #[test]
+    fn where_letting_go_helps_little_it_is_done_seldom_unless_much_came_since() {
+        let after =
+            |resident, rest, seconds| is_too_large(LIMIT, resident * MIB, rest * MIB, Duration::from_secs(seconds));
+        assert!(!after(200, 100, 600), "not before the limit");
+        assert!(after(201, 100, 5));
+        assert!(!after(201, 190, 5), "it is nearly too large without a cache");
+        assert!(after(201, 190, 300));
+        assert!(after(231, 190, 5), "it does not grow without an end meanwhile");
+        assert!(!after(260, 250, 5), "too large by itself: letting go would be all that it does");
+        assert!(after(271, 250, 5));
+    }
+
+    /// When the cache is let go, where the process is as large as `size` says so long after it was let go before.
+    async fn let_go_after(size: impl Fn(Duration) -> u64) -> Duration {
+        let since = Instant::now();
+        grown_beyond(LIMIT, since, || Some(size(since.elapsed()) * MIB)).await;
+        since.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_measured_when_what_was_let_go_is_given_back() {
+        let shrinks = |after: Duration| match after.as_secs() {
+            0..5 => 400,
+            5..20 => 100,
+            _ => 201,
+        };
+        assert_eq!(let_go_after(shrinks).await.as_secs(), 20);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_cache_is_not_let_go_again_and_again() {
-        let since = Instant::now();
-        grown_too_large(0, since).await;
-        assert!(since.elapsed() >= LET_GO_INTERVAL_IN_VAIN, "it is too large without a cache");
+        assert_eq!(let_go_after(|_| 400).await, LET_GO_INTERVAL_IN_VAIN, "it is too large without a cache");
     }
 }
