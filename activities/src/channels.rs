@@ -115,6 +115,8 @@ impl ChannelActivities {
             None => None,
         };
         let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        // A row for each attempt at what is not even tried would make the register grow for as long as an outage lasts.
+        connection.may_call(account_id, watched.calendar_id()).map_err(|error| from_token(ctx, &error, repeat))?;
         let id = ChannelId::generate();
         let pending = Channel {
             id,
@@ -270,19 +272,14 @@ impl ChannelActivities {
     /// Channels that the provider may still serve, oldest first; those that have run out are marked on the way.
     async fn possibly_alive(&self, watched: Watched, now: DateTime<Utc>) -> Result<Vec<Channel>, ActivityError> {
         let store = &self.deps.store;
-        let channels = match watched {
-            Watched::Calendar { calendar_id, .. } => store.channels_of_calendar(calendar_id).await,
-            Watched::CalendarList { account_id } => store.channels_of_list(account_id).await,
-        };
-        let mut alive = Vec::new();
-        for channel in channels.map_err(from_store)? {
-            match channel.state {
-                ChannelState::Stopped | ChannelState::Expired => {}
-                ChannelState::Pending | ChannelState::Live if channel.expires_at <= now => {
-                    store.set_channel_state(channel.id, ChannelState::Expired).await.map_err(from_store)?;
-                }
-                ChannelState::Pending | ChannelState::Live => alive.push(channel),
-            }
+        let (over, alive): (Vec<_>, Vec<_>) = store
+            .channels_alive(watched)
+            .await
+            .map_err(from_store)?
+            .into_iter()
+            .partition(|channel| channel.expires_at <= now);
+        for channel in over {
+            store.set_channel_state(channel.id, ChannelState::Expired).await.map_err(from_store)?;
         }
         Ok(alive)
     }

@@ -10,6 +10,7 @@ use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
     ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
+    Watched,
 };
 
 use crate::error::StoreError;
@@ -220,6 +221,9 @@ pub trait Channels: Send + Sync {
     async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError>;
     /// A channel.
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
+    /// The channels on something that the provider may still serve, oldest first: those that have neither been stopped nor
+    /// been marked as expired.
+    async fn channels_alive(&self, watched: Watched) -> Result<Vec<Channel>, StoreError>;
     /// A calendar's channels, oldest first, all states.
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError>;
     /// The channels of an account's list of calendars, oldest first, all states.

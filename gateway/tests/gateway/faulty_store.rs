@@ -15,6 +15,7 @@ use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
     ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
+    Watched,
 };
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
@@ -141,6 +142,7 @@ through! { Channels:
     learn_resource(id: ChannelId, resource_id: &str) -> ();
     set_channel_state(id: ChannelId, state: ChannelState) -> ();
     channel(id: ChannelId) -> Option<Channel>;
+    channels_alive(watched: Watched) -> Vec<Channel>;
     channels_of_calendar(calendar: CalendarId) -> Vec<Channel>;
     channels_of_list(account: AccountId) -> Vec<Channel>;
 }

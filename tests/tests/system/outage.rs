@@ -73,3 +73,31 @@ async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_poss
     mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_that_are_not_made_while_the_provider_refuses_everybody_leave_nothing_in_the_register() {
+    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let refused = FaultAction::Status { status: 403, reason: Some("accessNotConfigured".into()), retry_after_s: None };
+    let rules = ["calendar.events.watch", "calendar.events.list"].map(|call| FaultRule::always(call, refused.clone()));
+    world.control().set_faults(FaultPlan { rules: rules.into(), random: None }).unwrap();
+    world.connect().await;
+    let calendar = world.calendar_of(USER).await.id;
+    eventually("the provider is known to refuse everybody", || async {
+        let incidents = world.store.incidents().await.unwrap();
+        if incidents.is_empty() { Err(incidents) } else { Ok(()) }
+    })
+    .await;
+    let rows = async || world.store.channels_of_calendar(calendar).await.unwrap().len();
+    let (rows_before, attempts_before) = (rows().await, attempts_at_channels(&world, calendar).await.len());
+    eventually("it is tried again and again", || async {
+        let attempts = attempts_at_channels(&world, calendar).await.len();
+        if attempts >= attempts_before + 5 { Ok(()) } else { Err((attempts_before, attempts)) }
+    })
+    .await;
+    // One may have been on its way.
+    assert!(rows().await <= rows_before + 1, "{rows_before} rows, now {}", rows().await);
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    world.settled(calendar).await;
+    world.end().await;
+}

@@ -26,6 +26,12 @@ pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, 
 pub const OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
      FROM channels WHERE account_id = $1 AND calendar_id IS NULL ORDER BY id";
 
+pub const ALIVE_OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE calendar_id = $1 AND state IN ('pending', 'live') ORDER BY id";
+
+pub const ALIVE_OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE account_id = $1 AND calendar_id IS NULL AND state IN ('pending', 'live') ORDER BY id";
+
 #[derive(sqlx::FromRow)]
 pub struct ChannelRow {
     id: String,

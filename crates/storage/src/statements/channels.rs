@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
 
 use super::{Backend, failed, found};
 use crate::error::StoreError;
@@ -70,6 +70,19 @@ impl Channels for Backend {
             .await
             .map_err(failed("read a channel"))?;
         row.map(Channel::try_from).transpose()
+    }
+
+    async fn channels_alive(&self, watched: Watched) -> Result<Vec<Channel>, StoreError> {
+        let (statement, id) = match watched {
+            Watched::Calendar { calendar_id, .. } => (sql::ALIVE_OF_CALENDAR, calendar_id.to_string()),
+            Watched::CalendarList { account_id } => (sql::ALIVE_OF_LIST, account_id.to_string()),
+        };
+        let rows: Vec<ChannelRow> = sqlx::query_as(statement)
+            .bind(id)
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed("list the channels that may be alive"))?;
+        Ok(readable(rows))
     }
 
     async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {

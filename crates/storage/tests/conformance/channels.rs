@@ -80,6 +80,24 @@ pub async fn channels_of_a_calendar_are_listed_oldest_first(database: &Database)
     assert!(seeded.store.channels_of_calendar(CalendarId::generate()).await.unwrap().is_empty());
 }
 
+pub async fn channels_that_are_over_are_not_among_those_alive(database: &Database) {
+    let seeded = seeded(database).await;
+    let list = Watched::CalendarList { account_id: seeded.account };
+    for watched in [pending(&seeded).watched, list] {
+        let channels: Vec<Channel> =
+            (0..4).map(|_| Channel { watched, id: ChannelId::generate(), ..pending(&seeded) }).collect();
+        for channel in &channels {
+            seeded.store.insert_channel(channel).await.unwrap();
+        }
+        seeded.store.set_channel_state(channels[0].id, ChannelState::Stopped).await.unwrap();
+        seeded.store.set_channel_state(channels[2].id, ChannelState::Expired).await.unwrap();
+        seeded.store.activate_channel(channels[3].id, "resource", channels[3].expires_at).await.unwrap();
+        let alive = seeded.store.channels_alive(watched).await.unwrap();
+        let ids: Vec<ChannelId> = alive.iter().map(|channel| channel.id).collect();
+        assert_eq!(ids, [channels[1].id, channels[3].id], "{watched:?}");
+    }
+}
+
 pub async fn channels_of_a_list_of_calendars_are_the_accounts(database: &Database) {
     let seeded = seeded(database).await;
     let watched = Watched::CalendarList { account_id: seeded.account };

@@ -149,6 +149,7 @@ macro_rules! conformance_tests {
                 an_ended_channel_stays_ended_but_learns_its_resource,
                 a_resource_is_learnt_once,
                 channels_of_a_calendar_are_listed_oldest_first,
+                channels_that_are_over_are_not_among_those_alive,
                 channels_of_a_list_of_calendars_are_the_accounts,
             }
             commits {
