@@ -8,6 +8,8 @@
 //! row moves only while nothing is owed, so that it says since when something is. Not for: what a notice is
 //! (`notices.rs`), who is owed what (`debt.rs`).
 
+mod lists;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use crate::delivery::Delivery;
 use crate::refusals::Refusals;
 use crate::signals::Signals;
 use crate::workers::{Workers, WorkersSeen};
+use lists::Lists;
 
 /// The name of the heartbeat row.
 pub const HEARTBEAT: &str = "gateway";
@@ -131,6 +134,7 @@ pub(crate) struct CatchUp {
 #[derive(Debug, Default)]
 struct Memory {
     debt: Debt,
+    lists: Lists,
     temporal: Part,
     store: Part,
     workers: Workers,
@@ -167,6 +171,10 @@ struct Turn {
 }
 
 impl Memory {
+    fn owes_somebody(&self) -> bool {
+        !self.debt.is_none() || !self.lists.is_none()
+    }
+
     /// Everybody is owed something that no turn has told which began before.
     fn owe_all(&mut self) {
         self.debt.owe_all();
@@ -244,7 +252,7 @@ impl CatchUp {
             store: memory.store.answers,
             store_away_since: memory.store.away_since,
             workers,
-            catching_up: !memory.debt.is_none(),
+            catching_up: memory.owes_somebody(),
             well_at,
         });
         // One of which nobody knows yet whether it is ours may have no calendars, and everybody would seem told.
@@ -293,7 +301,7 @@ impl CatchUp {
         }
         // A store that only reads is not there. While something is owed the row is written as it was, so that the same
         // is seen of a store then and later.
-        let is_well = memory.debt.is_none() && temporal.is_ok();
+        let is_well = !memory.owes_somebody() && temporal.is_ok();
         let beat_at = if is_well { Some(now) } else { memory.well_at };
         if store.is_ok()
             && let Some(at) = beat_at
@@ -322,7 +330,8 @@ impl CatchUp {
     fn look_for_debt(&self, memory: &mut Memory, now: DateTime<Utc>) {
         let refused = self.refusals.take();
         refused.calendars.into_iter().for_each(|calendar| memory.debt.owe(calendar));
-        memory.more_refused |= refused.more_calendars;
+        refused.accounts.into_iter().for_each(|account| memory.lists.owe(account, Instant::now()));
+        memory.more_refused |= refused.more;
         memory.unproven_refused |= refused.unproven;
         let rested = memory.caught_up_at.is_none_or(|at| at.elapsed() >= self.pace.pause);
         if memory.more_refused && rested && !memory.debt.owes_all() {
@@ -367,6 +376,7 @@ impl CatchUp {
                     self.store.finish_claim(CLAIM, &self.process, turn, self.clock.now()).await?;
                 }
                 memory.debt.walked_to_the_end();
+                memory.lists.owe_all();
                 memory.caught_up_at = Some(Instant::now());
             }
             for calendar in calendars {
@@ -378,7 +388,7 @@ impl CatchUp {
         for calendar in memory.debt.due(Instant::now()) {
             self.tell(calendar, &mut telling, &mut memory.debt).await;
         }
-        Ok(())
+        self.tell_lists(&mut memory.lists, &mut telling).await
     }
 
     /// Whether all are owed something and it is this gateway that tells them. Where another one did since the debt arose,

@@ -133,9 +133,9 @@ impl Admission {
 /// keeps its place until it is sent; of those each tenant has a number of its own.
 pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let Ok(place) = Arc::clone(&admission.places).try_acquire_owned() else {
-        let proven = request.extensions().get::<ChannelClaim>().and_then(|claim| claim.watched.calendar_id());
-        if let Some((refusals, calendar)) = admission.refusals.as_ref().zip(proven) {
-            refusals.add(calendar);
+        let proven = request.extensions().get::<ChannelClaim>();
+        if let Some((refusals, claim)) = admission.refusals.as_ref().zip(proven) {
+            refusals.add(claim.watched);
         }
         return Problem::of(ProblemKind::Overloaded).into_response();
     };

@@ -14,7 +14,7 @@ use evercal_workflows::contract::{ChannelHint, Notify};
 use crate::counted::counted;
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
-use crate::refusals::{OnItsWay, Refusals};
+use crate::refusals::{About, OnItsWay, Refusals};
 
 /// The notice could not be handed over; its sender should try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl Notices {
     }
 
     /// A proven notice that is not taken yet.
-    pub(crate) fn on_its_way(&self, calendar: CalendarId) -> OnItsWay {
-        self.refusals.on_its_way(calendar)
+    pub(crate) fn on_its_way(&self, about: impl Into<About>) -> OnItsWay {
+        self.refusals.on_its_way(about)
     }
 
     /// Delivers what is left and ends.

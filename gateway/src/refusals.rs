@@ -1,38 +1,63 @@
 //! Remembers the notices that were answered with 503. Providers do not repeat everything that was refused, so that each of
-//! them makes a catch-up due (`catch_up.rs`) of its calendar. What was refused before anybody proved anything may have
+//! them makes a catch-up due (`catch_up.rs`) of its calendar, or of its account's list of calendars. What was refused before anybody proved anything may have
 //! been a notice too, but whoever can cause that must not cause work: all are told because of it once in many hours.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use evercal_domain::CalendarId;
+use evercal_domain::{AccountId, CalendarId, Watched};
 
-/// Calendars that are remembered one by one; with more of them at a time, all are told.
-const CALENDARS_MAX: usize = 1_000;
+/// Calendars, and accounts, that are remembered one by one; with more of them at a time, all are told.
+const SINGLE_MAX: usize = 1_000;
 
 /// The notices that this process has refused since it was last asked.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals(Mutex<Refused>);
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// A calendar's events.
+    Calendar(CalendarId),
+    /// An account's list of calendars.
+    List(AccountId),
+}
+
+impl From<CalendarId> for About {
+    fn from(calendar: CalendarId) -> Self {
+        Self::Calendar(calendar)
+    }
+}
+
+impl From<Watched> for About {
+    fn from(watched: Watched) -> Self {
+        match watched {
+            Watched::Calendar { calendar_id, .. } => Self::Calendar(calendar_id),
+            Watched::CalendarList { account_id } => Self::List(account_id),
+        }
+    }
+}
 
 /// For whom notices were refused.
 #[derive(Debug, Default)]
 pub(crate) struct Refused {
     /// These calendars.
     pub calendars: BTreeSet<CalendarId>,
-    /// More calendars than are remembered one by one.
-    pub more_calendars: bool,
+    /// The lists of calendars of these accounts.
+    pub accounts: BTreeSet<AccountId>,
+    /// More than are remembered one by one.
+    pub more: bool,
     /// Somebody who has proven nothing was turned away, perhaps with a notice.
     pub unproven: bool,
 }
 
 impl Refusals {
-    /// A proven notice for this calendar was refused.
-    pub(crate) fn add(&self, calendar: CalendarId) {
-        let mut refused = self.refused();
-        if refused.calendars.len() < CALENDARS_MAX {
-            refused.calendars.insert(calendar);
-        } else {
-            refused.more_calendars |= !refused.calendars.contains(&calendar);
+    /// A proven notice about this was refused.
+    pub(crate) fn add(&self, about: impl Into<About>) {
+        let refused = &mut *self.refused();
+        match about.into() {
+            About::Calendar(calendar) => add_to(&mut refused.calendars, &mut refused.more, calendar),
+            About::List(account) => add_to(&mut refused.accounts, &mut refused.more, account),
         }
     }
 
@@ -42,8 +67,8 @@ impl Refusals {
     }
 
     /// A proven notice on its way: refused unless it arrives, whatever ends it (its time, a panic).
-    pub(crate) fn on_its_way(self: &Arc<Self>, calendar: CalendarId) -> OnItsWay {
-        OnItsWay { refusals: Arc::clone(self), calendar: Some(calendar) }
+    pub(crate) fn on_its_way(self: &Arc<Self>, about: impl Into<About>) -> OnItsWay {
+        OnItsWay { refusals: Arc::clone(self), about: Some(about.into()) }
     }
 
     /// Hands over what was refused since the last time.
@@ -56,24 +81,32 @@ impl Refusals {
     }
 }
 
+fn add_to<T: Ord>(single: &mut BTreeSet<T>, more: &mut bool, one: T) {
+    if single.len() < SINGLE_MAX {
+        single.insert(one);
+    } else {
+        *more |= !single.contains(&one);
+    }
+}
+
 /// See [`Refusals::on_its_way`].
 #[derive(Debug)]
 pub(crate) struct OnItsWay {
     refusals: Arc<Refusals>,
-    calendar: Option<CalendarId>,
+    about: Option<About>,
 }
 
 impl OnItsWay {
     /// It was taken, or somebody else answers for it now.
     pub(crate) fn arrived(mut self) {
-        self.calendar = None;
+        self.about = None;
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        if let Some(calendar) = self.calendar {
-            self.refusals.add(calendar);
+        if let Some(about) = self.about {
+            self.refusals.add(about);
         }
     }
 }

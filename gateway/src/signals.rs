@@ -36,6 +36,8 @@ pub enum AccountNews {
     SubscriptionMissing(CalendarId),
     /// The provider announced, on this channel, a change of the account's list of calendars.
     ListChanged(ChannelHint),
+    /// Notices about the account's list of calendars may have been refused.
+    ListMayHaveChanged,
     /// Look at the list of calendars now, whatever it waits for.
     Look,
     /// Take everything down.

@@ -138,6 +138,7 @@ impl Signals for TemporalSignals {
                 (names::SIGNAL_SUBSCRIPTION_MISSING, pack(&missing))
             }
             AccountNews::ListChanged(hint) => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged { channel: Some(hint) })),
+            AccountNews::ListMayHaveChanged => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged::default())),
             AccountNews::Look => (names::SIGNAL_DISCOVER, RawValue::empty()),
             AccountNews::Disconnect => {
                 (names::SIGNAL_DISCONNECT, pack(&Close { reason: DISCONNECT_REASON.to_owned() }))

@@ -58,12 +58,9 @@ pub(crate) async fn google(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let received_at = state.clock.now();
-    // A body that does not come to its end within the time of a notice leaves the calendar with a catch-up.
-    let on_its_way = claim.watched.calendar_id().map(|calendar| state.notices.on_its_way(calendar));
+    // A body that does not come to its end within the time of a notice leaves what it is about with a catch-up.
+    let on_its_way = state.notices.on_its_way(claim.watched);
     discard(body).await?;
-    if let Some(on_its_way) = on_its_way {
-        on_its_way.arrived();
-    }
     let hint = hint(&headers, claim);
     let notify = Notify {
         reason: SyncReason::Notice,
@@ -73,8 +70,15 @@ pub(crate) async fn google(
     };
     let calendar_id = match claim.watched {
         Watched::Calendar { calendar_id, .. } => calendar_id,
-        Watched::CalendarList { account_id } => return list_changed(&state, source, account_id, hint).await,
+        Watched::CalendarList { account_id } => {
+            let taken = list_changed(&state, source, account_id, hint).await;
+            if taken.is_ok() {
+                on_its_way.arrived();
+            }
+            return taken;
+        }
     };
+    on_its_way.arrived();
     match state.notices.take(calendar_id, notify).await {
         // In another's store there are none of our calendars.
         Ok(Delivered::Unknown) if state.store_watch.condition().is_foreign() => {

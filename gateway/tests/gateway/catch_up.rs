@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use evercal_domain::{CalendarId, Clock as _, SyncReason, SystemClock};
-use evercal_gateway::HEARTBEAT;
+use evercal_domain::{CalendarId, Clock as _, SyncReason, SystemClock, Watched};
+use evercal_gateway::{AccountNews, HEARTBEAT};
 use evercal_storage::{AuditOf, PageRequest};
 
-use crate::support::{Customer, World, eventually};
+use crate::support::{Call, Customer, World, eventually};
 
 /// How often a calendar was told to catch up.
 fn caught_up(world: &World, calendar: CalendarId) -> usize {
@@ -66,6 +66,42 @@ async fn one_calendar_that_cannot_be_told_does_not_keep_the_others_from_it() {
     eventually(&1, async || caught_up(&world, broken.calendar)).await;
     eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
     assert_eq!(caught_up(&world, healthy.calendar), 1, "told once is enough");
+}
+
+/// How often an account was told that its list of calendars may have changed.
+fn looked(world: &World, customer: &Customer) -> usize {
+    let told = Call::Tell(customer.account, AccountNews::ListMayHaveChanged);
+    world.workflows.calls().into_iter().filter(|call| *call == told).count()
+}
+
+#[tokio::test]
+async fn a_refused_notice_about_a_list_of_calendars_is_caught_up_at_its_account_alone() {
+    let world = World::running().await;
+    let (refused, other) = (world.customer().await, world.customer().await);
+    eventually(&true, async || beats(&world).await).await;
+    world.workflows.failing_accounts.lock().unwrap().insert(refused.account);
+    let notice = world.notice_about(Watched::CalendarList { account_id: refused.account }, "exists");
+    assert_eq!(world.send_notice(&notice).await.status, 503);
+    eventually(&"catching_up".to_owned(), async || sync_health(&world).await).await;
+    world.workflows.failing_accounts.lock().unwrap().clear();
+    eventually(&1, async || looked(&world, &refused)).await;
+    eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+    assert_eq!((looked(&world, &refused), looked(&world, &other), caught_up(&world, refused.calendar)), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn after_an_outage_every_account_looks_at_its_list_of_calendars_once() {
+    let world = World::running().await;
+    let customers = [world.customer().await, world.customer().await];
+    eventually(&true, async || beats(&world).await).await;
+    world.workflows.down.store(true, Ordering::SeqCst);
+    eventually(&"down".to_owned(), async || sync_health(&world).await).await;
+    let notice = world.notice_about(Watched::CalendarList { account_id: customers[0].account }, "exists");
+    assert_eq!(world.send_notice(&notice).await.status, 503);
+    world.workflows.down.store(false, Ordering::SeqCst);
+    eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
+    let [refused, other] = customers.each_ref().map(|customer| looked(&world, customer));
+    assert!((1..=2).contains(&refused) && other == 1, "{refused} {other}");
 }
 
 /// How many calendars of these were told to catch up how often.

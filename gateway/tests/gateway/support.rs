@@ -67,6 +67,8 @@ pub struct Workflows {
     pub broken: Mutex<HashSet<AccountId>>,
     /// What accounts were told to go by when they started.
     pub strategies: Mutex<Vec<SyncStrategy>>,
+    /// Telling these accounts fails.
+    pub failing_accounts: Mutex<HashSet<AccountId>>,
     /// These accounts run.
     pub accounts: Mutex<HashSet<AccountId>>,
     /// Whose database the workflows belong to.
@@ -145,6 +147,9 @@ impl Signals for Workflows {
         assert!(!self.panics.load(Ordering::SeqCst), "marker: as the test asked");
         if !self.down.load(Ordering::SeqCst) && !self.accounts.lock().unwrap().contains(&account) {
             return Err(SignalError::NotFound);
+        }
+        if self.failing_accounts.lock().unwrap().contains(&account) {
+            return Err(SignalError::Unavailable("as the test asked".into()));
         }
         self.call(Call::Tell(account, news))
     }

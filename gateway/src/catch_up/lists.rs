@@ -1,0 +1,90 @@
+//! What is owed to accounts: a look at their list of calendars, after notices about it may have been refused. All of them are
+//! told by the gateway that has told all calendars.
+
+use std::collections::BTreeMap;
+
+use evercal_domain::{AccountId, AccountState};
+use evercal_storage::StoreError;
+use tokio::time::Instant;
+
+use super::{CatchUp, Telling};
+use crate::counted::counted;
+use crate::signals::AccountNews;
+
+/// Accounts read from the store at a time.
+const ACCOUNTS_PER_PAGE: u32 = 200;
+
+/// Which accounts are still to be told.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// All are being told, in the order of their ids, after this one.
+    all: Option<Option<AccountId>>,
+    /// These too, and when to try them again.
+    single: BTreeMap<AccountId, Instant>,
+}
+
+impl Lists {
+    /// Whether nobody has to be told.
+    pub(super) fn is_none(&self) -> bool {
+        self.all.is_none() && self.single.is_empty()
+    }
+
+    /// This one is to be told. One that could not be told before keeps its time.
+    pub(super) fn owe(&mut self, account: AccountId, now: Instant) {
+        self.single.entry(account).or_insert(now);
+    }
+
+    /// Everybody is to be told, from the first one on.
+    pub(super) fn owe_all(&mut self) {
+        self.all = Some(None);
+    }
+
+    fn due(&self, now: Instant) -> Vec<AccountId> {
+        self.single.iter().filter(|(_, at)| **at <= now).map(|(account, _)| *account).collect()
+    }
+}
+
+impl CatchUp {
+    /// Tells those who are owed a look, for no longer than the round has time for.
+    pub(super) async fn tell_lists(&self, lists: &mut Lists, telling: &mut Telling) -> Result<(), StoreError> {
+        for account in lists.due(Instant::now()) {
+            self.tell_list(account, lists, telling).await;
+        }
+        while let Some(after) = lists.all
+            && !telling.is_over()
+        {
+            let accounts = self.store.open_accounts_after(after, ACCOUNTS_PER_PAGE).await?;
+            if accounts.is_empty() {
+                lists.all = None;
+            }
+            for account in accounts {
+                // Whoever is connecting, or connects again, reads the list in any case.
+                if account.state == AccountState::Connected && !self.tell_list(account.id, lists, telling).await {
+                    break;
+                }
+                lists.all = Some(Some(account.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries to tell one, unless the time for telling is over; answers whether it was tried.
+    async fn tell_list(&self, account: AccountId, lists: &mut Lists, telling: &mut Telling) -> bool {
+        if telling.is_over() {
+            return false;
+        }
+        telling.wait_for_turn().await;
+        match self.accounts.tell(account, AccountNews::ListMayHaveChanged).await {
+            Ok(_) => {
+                telling.failures_in_a_row = 0;
+                lists.single.remove(&account);
+            }
+            Err(error) => {
+                counted!(warn, "an account could not be told to look at its list of calendars", %account, %error);
+                telling.failures_in_a_row += 1;
+                lists.single.insert(account, Instant::now() + self.pace.pause);
+            }
+        }
+        true
+    }
+}
