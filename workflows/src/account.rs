@@ -20,7 +20,7 @@ use temporalio_workflow::{
 };
 
 pub(crate) use progress::readable;
-pub use progress::{AccountProgress, ConsentProgress, Ending, Recorded};
+pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
 
 use crate::contract::{
     AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, ListChanged, RecordActivities,
@@ -94,8 +94,9 @@ impl AccountWorkflow {
 
     /// A subscription found the grant dead.
     #[signal(name = names::SIGNAL_GRANT_LOST)]
-    pub fn grant_lost(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.progress.lose_grant("the provider refuses the grant: connect the account again");
+    pub fn grant_lost(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        let seen_by = unpack::<SubscriptionMissing>(&payload).calendar_id;
+        self.progress.grant_seen_dead(seen_by, now_in_signal_ms(ctx));
     }
 
     /// A notice came for a calendar whose subscription was not found ([`SubscriptionMissing`]).
@@ -181,7 +182,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             }
             AccountStep::Ensure { calendars } => {
                 ctx.state_mut(|s| s.progress.to_ensure.retain(|id| !calendars.contains(id)));
-                calendars::ensure(&ctx, calendars).await;
+                calendars::ensure(&ctx, &detached, calendars).await;
             }
             AccountStep::Discover => calendars::discover(&ctx, &detached).await,
             step @ (AccountStep::WaitUntil { at_ms } | AccountStep::AwaitClosed { at_ms }) => {

@@ -16,13 +16,18 @@ use crate::failure::FailedCall;
 use crate::names;
 use crate::retry::{self, Timing};
 use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
-use crate::time::now_ms;
+use crate::time::{now_ms, sleep_unless};
+
+/// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
+const LAST_WORDS_ATTEMPTS: u32 = 10;
+/// The pause before each look, in milliseconds.
+const LAST_WORDS_MS: i64 = 1_000;
 
 /// Reads the list of calendars and does what follows from it.
 pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let id = account_id.to_string();
-    let round = ctx.state(|s| s.progress.discoveries);
+    let (round, grant) = ctx.state(|s| (s.progress.discoveries, s.progress.grant.number));
     let pause_s = jitter::around(timing.discovery_interval_s, 10, &id, round);
     let next_due_ms = || now_ms(ctx) + i64::from(pause_s) * 1_000;
     // Set before the call: whoever asks for a look during this one gets another.
@@ -45,12 +50,11 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
                 s.progress.listed_at_ms = at_ms;
                 s.progress.trouble = None;
                 s.progress.incomplete = incomplete;
+                s.progress.grant_works();
                 if !was_asked_meanwhile {
                     s.progress.discovery_due_at_ms = due_ms;
                 }
-                // Those that should be running and do not are found by the gateway's look at the fleet.
-                let new = listed.into_iter().filter(|id| !s.progress.calendars.contains(id));
-                s.progress.to_ensure.extend(new.collect::<Vec<_>>());
+                s.progress.list_is_read(listed, &vanished);
             });
             for batch in vanished.chunks(BATCH_MAX) {
                 let why = "the provider does not list this calendar any more";
@@ -61,7 +65,7 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
             tell_of_listing(ctx, action_required).await;
         }
         Ok(CalendarsListed::NeedsReauth) => {
-            ctx.state_mut(|s| s.progress.lose_grant("the provider refuses the grant: connect the account again"));
+            ctx.state_mut(|s| s.progress.grant_refused(grant));
         }
         Err(error) => {
             let failed = FailedCall::from_error(&error);
@@ -112,14 +116,23 @@ pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: Account
 
 /// Makes sure that subscriptions run, and that one which an earlier workflow of this account started, whose words it may have
 /// missed, hears what is true now.
-pub(super) async fn ensure(ctx: &Context, calendars: Vec<CalendarId>) {
-    let _ensured = workflows::join_all(calendars.into_iter().map(|id| ensure_one(ctx, id))).await;
+pub(super) async fn ensure(ctx: &Context, detached: &WorkflowCancellationToken, calendars: Vec<CalendarId>) {
+    let _ensured = workflows::join_all(calendars.into_iter().map(|id| ensure_one(ctx, detached, id))).await;
 }
 
-async fn ensure_one(ctx: &Context, calendar_id: CalendarId) {
+async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calendar_id: CalendarId) {
     let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
+    let comes_back = ctx.state_mut(|s| s.progress.relisted.remove(&calendar_id));
     // Already running is what we want; any other refusal is found by the look at the fleet.
-    let started = start_subscription(ctx, calendar_id, None).await;
+    let mut started = start_subscription(ctx, calendar_id, None).await;
+    let mut left = if comes_back { LAST_WORDS_ATTEMPTS } else { 0 };
+    while started == Started::RanAlready && left > 0 {
+        left -= 1;
+        // The one before has said that it ends, which is the last thing that it does.
+        let at_ms = now_ms(ctx) + LAST_WORDS_MS;
+        sleep_unless(ctx, detached, at_ms, "the subscription before has yet to end", |_| false).await;
+        started = start_subscription(ctx, calendar_id, None).await;
+    }
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
     if started == Started::RanAlready && !is_known {
         let change = ctx.state(|s| AccountChanged {

@@ -67,7 +67,7 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
                 if !consent.waits {
                     *consent = super::ConsentProgress::default();
                 }
-                s.progress.consent_ends(&redeemed);
+                s.progress.consent_ends(&redeemed, at_ms);
             }
         }
     });

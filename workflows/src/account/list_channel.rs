@@ -7,7 +7,7 @@ use super::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
 use crate::decide::channel::{grants_too_little, lifetime_s};
 use crate::decide::list_channel::ListChannelStep;
-use crate::failure::{Cause, FailedCall};
+use crate::failure::FailedCall;
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
 use crate::time::{condition, now_ms, sleep_unless};
 
@@ -46,9 +46,9 @@ fn next(workflow: &AccountWorkflow, now_ms: i64) -> ListChannelStep {
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (timing, account_id) = ctx.state(|s| (s.input.timing.clone(), s.input.account_id));
     let id = account_id.to_string();
-    let is_renewal = ctx.state_mut(|s| {
+    let (is_renewal, grant) = ctx.state_mut(|s| {
         s.progress.list_channel.attempting = true;
-        s.progress.list_channel.live.is_some()
+        (s.progress.list_channel.live.is_some(), s.progress.grant.number)
     });
     let input =
         OpenChannelInput { watched: Watched::CalendarList { account_id }, lifetime_s: lifetime_s(&timing, &id) };
@@ -63,14 +63,14 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
     ctx.state_mut(|s| {
         let channel = &mut s.progress.list_channel;
         match result {
+            // One that is not wanted any more is stopped, however long it would live.
+            Ok(opened) if s.input.strategy.watches() && grants_too_little(&opened, &timing) => {
+                channel.ends_at_once(&opened, &timing, &id, at_ms);
+            }
             Ok(opened) => {
                 channel.opened(&opened);
                 if !s.input.strategy.watches() {
                     channel.set_aside();
-                } else if grants_too_little(&opened, &timing) {
-                    // Another one at once would get the same.
-                    channel.set_aside();
-                    channel.failed(&FailedCall::of(Cause::NoAnswer), &timing, &id, at_ms);
                 } else if !is_renewal {
                     // What changed before it was opened, nobody announced.
                     s.progress.discovery_due_at_ms = s.progress.discovery_due_at_ms.min(at_ms);
@@ -80,7 +80,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
                 let failed = FailedCall::from_error(&error);
                 channel.failed(&failed, &timing, &id, at_ms);
                 if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
-                    s.progress.lose_grant("the provider refuses the grant: connect the account again");
+                    s.progress.grant_refused(grant);
                 }
             }
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::channel::renewal_due_ms;
 use super::{jitter, waits};
 use crate::contract::{ChannelHint, ChannelOpened, ChannelRef};
-use crate::failure::FailedCall;
+use crate::failure::{Cause, FailedCall};
 use crate::retry::Timing;
 use crate::subscription::LiveChannel;
 
@@ -99,6 +99,15 @@ impl ListChannel {
         self.to_stop.retain(|(channel, _)| channel.channel_id != opened.channel_id);
     }
 
+    /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
+    /// same. The live channel stays.
+    pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now_ms: i64) {
+        let ChannelOpened { channel_id, expires_at_ms, .. } = *opened;
+        let resource_id = Some(opened.resource_id.clone());
+        self.add_to_stop(ChannelRef { channel_id, resource_id, expires_at_ms });
+        self.failed(&FailedCall::of(Cause::NoAnswer), timing, id, now_ms);
+    }
+
     /// An attempt failed: the ladder, then once in the interval at which a lost channel is tried for.
     pub(crate) fn failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now_ms: i64) {
         self.attempting = false;
@@ -173,7 +182,6 @@ impl ListChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Cause;
 
     const DAY_MS: i64 = 86_400_000;
 
@@ -224,6 +232,26 @@ mod tests {
         assert_eq!(asked.next_attempt_at_ms, Some(3_600_000), "an hour, until the provider repeats it");
         channel.start_afresh();
         assert_eq!(next(&channel, 0), ListChannelStep::Attempt, "new tokens pass the wait");
+    }
+
+    #[test]
+    fn a_channel_that_would_end_at_once_is_stopped_and_the_live_one_stays_with_its_failed_attempts() {
+        let mut channel = ListChannel::default();
+        let live = opened(0, vec![]);
+        channel.opened(&live);
+        let live_ref = ChannelRef { channel_id: live.channel_id, resource_id: None, expires_at_ms: live.expires_at_ms };
+        for failures in 1..=2 {
+            let short = ChannelOpened { expires_at_ms: 1_000, ..opened(0, vec![live_ref.clone()]) };
+            channel.ends_at_once(&short, &Timing::default(), "acc_1", 0);
+            assert_eq!((channel.live.as_ref().unwrap().channel_id, channel.failures), (live.channel_id, failures));
+            let ListChannelStep::Stop { channel: stopped } = next(&channel, 0) else { panic!("it is stopped") };
+            assert_eq!(stopped.channel_id, short.channel_id);
+            channel.settled(short.channel_id);
+            assert!(
+                matches!(next(&channel, 0), ListChannelStep::WaitUntil { at_ms } if at_ms >= 300_000),
+                "the ladder"
+            );
+        }
     }
 
     #[test]
