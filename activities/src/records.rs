@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::AccountState;
 use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{AccountState, Calendar, CalendarId};
 use evercal_storage::StateRecord;
 use evercal_workflows::contract::{self, AccountStateFact, AlertFact, StateFact};
 use temporalio_macros::activities;
@@ -29,7 +29,7 @@ impl RecordActivities {
     pub async fn record_state(self: Arc<Self>, ctx: ActivityContext, fact: StateFact) -> Result<(), ActivityError> {
         attempt::run(&ctx, async {
             let store = &self.deps.store;
-            let calendar = self.deps.calendar(fact.calendar_id).await.map_err(from_store)?;
+            let Some(calendar) = self.row(fact.calendar_id).await? else { return Ok(()) };
             let at = instant(fact.at_ms);
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
@@ -57,7 +57,7 @@ impl RecordActivities {
     #[activity(definition = contract::SendAlert)]
     pub async fn send_alert(self: Arc<Self>, ctx: ActivityContext, fact: AlertFact) -> Result<(), ActivityError> {
         attempt::run(&ctx, async {
-            let calendar = self.deps.calendar(fact.calendar_id).await.map_err(from_store)?;
+            let Some(calendar) = self.row(fact.calendar_id).await? else { return Ok(()) };
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
                 at: instant(fact.at_ms),
@@ -107,6 +107,18 @@ impl RecordActivities {
             store.append_audit(&entry).await.map_err(from_store)
         })
         .await
+    }
+}
+
+impl RecordActivities {
+    /// A calendar's row. Where there is none, such as in an older database that was brought back, there is nobody to read what
+    /// would be written, and the subscription finds out by itself.
+    async fn row(&self, id: CalendarId) -> Result<Option<Calendar>, ActivityError> {
+        let row = self.deps.store.calendar(id).await.map_err(from_store)?;
+        if row.is_none() {
+            tracing::warn!(calendar_id = %id, "the store has no row of this calendar: what happens to it is not written down");
+        }
+        Ok(row)
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
+mod cursor;
 mod merge;
 mod roll;
 mod slice;

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use evercal_domain::zones::{self, ZoneDataVersion};
-use evercal_domain::{Calendar, CalendarId, ProviderEventId};
+use evercal_domain::{Calendar, CalendarId, ProviderEventId, Zone};
 use evercal_recurrence::Window;
-use evercal_storage::{Expanded, StoreError, StoreErrorKind, SyncPosition, WindowNow};
+use evercal_storage::{Expanded, OccurrenceRange, SeriesRows, StoreError, StoreErrorKind, SyncPosition, WindowNow};
 use temporalio_sdk::activities::ActivityError;
 
 use super::merge::{calendar_zone, expand_stored};
@@ -24,6 +24,18 @@ pub(super) fn is_due(position: &SyncPosition, window: &Window) -> bool {
     let is_far_enough = position.window_end.is_some_and(|end| end >= window.end);
     let is_of_today = position.zone_data.as_ref().is_none_or(|version| *version >= zones::version());
     !(is_far_enough && is_of_today)
+}
+
+/// The window as the store compares times: it has whole days.
+pub(super) fn kept_range(window: &Window) -> OccurrenceRange {
+    OccurrenceRange {
+        from: window.start,
+        to: window.end,
+        from_date: window.start.date_naive(),
+        to_date: window.end.date_naive(),
+        zone: Zone::UTC,
+        series: SeriesRows::All,
+    }
 }
 
 /// Expands all series again where that is due. Killed in the middle, it begins again.

@@ -8,17 +8,17 @@ use evercal_domain::limits::{
     EMPTY_PAGES_IN_A_ROW_MAX, EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, EVENTS_PER_PASS_MAX, PAGES_PER_PASS_MAX,
 };
 use evercal_domain::zones;
-use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, Zone};
-use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, PageToken, ReadPosition, SyncToken, TokenError};
+use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
+use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
-    Cursor, OccurrenceRange, PageCommit, PageCommitted, PassFinish, SeriesRows, StoreError, SyncPosition, SyncRun,
-    SyncRunOutcome,
+    Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
 };
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 
+use super::cursor::{next_cursor, read_position};
 use super::{merge, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
@@ -36,7 +36,10 @@ const ANNOUNCEMENT_GRACE: chrono::Duration = chrono::Duration::minutes(2);
 
 /// Reads until done, until time is up, or until the provider says something that the workflow has to know.
 pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -> Result<SyncOutcome, ActivityError> {
-    let calendar = deps.calendar(input.calendar_id).await.map_err(from_store)?;
+    let Some(calendar) = deps.store.calendar(input.calendar_id).await.map_err(from_store)? else {
+        tracing::warn!(calendar_id = %input.calendar_id, "the store has no row of a calendar that is to be read");
+        return Ok(SyncOutcome::NoRow);
+    };
     let now = attempt::started_at(ctx);
     let mut counts = input.so_far;
     if counts.started_at_ms == 0 {
@@ -284,7 +287,7 @@ impl Slice<'_> {
             generation: position.generation,
             items: &merged.items,
             occurrences: &merged.occurrences,
-            window: kept_range(&both),
+            window: roll::kept_range(&both),
             zone_data: &zone_data,
             cursor: &cursor,
             finish,
@@ -394,71 +397,5 @@ impl Slice<'_> {
     fn notice_to_stored_ms(&self) -> Option<i64> {
         let received_at_ms = self.input.notice_at_ms;
         (received_at_ms > 0).then(|| (self.wall_clock().timestamp_millis() - received_at_ms).max(0))
-    }
-}
-
-/// The window as the store compares times: it has whole days.
-fn kept_range(window: &Window) -> OccurrenceRange {
-    OccurrenceRange {
-        from: window.start,
-        to: window.end,
-        from_date: window.start.date_naive(),
-        to_date: window.end.date_naive(),
-        zone: Zone::UTC,
-        series: SeriesRows::All,
-    }
-}
-
-/// The stored cursor as a request. `Start` never gets here: a full pass is begun first.
-fn read_position(cursor: &Cursor) -> ReadPosition {
-    match cursor {
-        Cursor::Start => ReadPosition::Full { page: None },
-        Cursor::Full { page, .. } => ReadPosition::Full { page: page.clone().map(PageToken::new) },
-        Cursor::Ready { sync_token, page, .. } => ReadPosition::Incremental {
-            sync_token: SyncToken::new(sync_token.clone()),
-            page: page.clone().map(PageToken::new),
-        },
-    }
-}
-
-/// Whether the pass is a full one, where it stands after a page, and whether that was the last.
-fn next_cursor(cursor: &Cursor, next: Next, began: DateTime<Utc>) -> (bool, Cursor, bool) {
-    let full = !matches!(cursor, Cursor::Ready { .. });
-    let since_ms = began.timestamp_millis();
-    match (next, cursor) {
-        (Next::Done(token), _) => (full, Cursor::ready(token.into_string()), true),
-        (Next::Page(page), Cursor::Ready { sync_token, .. }) => {
-            let page = Some(page.into_string());
-            (full, Cursor::Ready { sync_token: sync_token.clone(), page, since_ms }, false)
-        }
-        (Next::Page(page), Cursor::Start | Cursor::Full { .. }) => {
-            (full, Cursor::Full { page: Some(page.into_string()), since_ms }, false)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BEGAN: DateTime<Utc> = DateTime::from_timestamp_millis(7).unwrap();
-
-    #[test]
-    fn a_page_without_the_last_token_keeps_the_old_token() {
-        let cursor = Cursor::ready("old".into());
-        let (full, next, is_last) = next_cursor(&cursor, Next::Page(PageToken::new("p2")), BEGAN);
-        assert_eq!(next, Cursor::Ready { sync_token: "old".into(), page: Some("p2".into()), since_ms: 7 });
-        assert!(!full && !is_last);
-    }
-
-    #[test]
-    fn only_the_last_page_of_a_pass_brings_a_new_token() {
-        let in_pass = |cursor| next_cursor(&cursor, Next::Page(PageToken::new("p9")), BEGAN).1;
-        for cursor in [in_pass(Cursor::Start), in_pass(Cursor::ready("old".into()))] {
-            let (full, next, is_last) = next_cursor(&cursor, Next::Done(SyncToken::new("new")), BEGAN);
-            assert_eq!(next, Cursor::ready("new".into()));
-            assert_eq!(full, matches!(cursor, Cursor::Full { .. }));
-            assert!(is_last);
-        }
     }
 }

@@ -3,14 +3,15 @@
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccessRole, CalendarId, CalendarState, Clock as _, SystemClock};
-use evercal_http::Method;
+use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{AccessRole as RemoteRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
     USER, World, WorldOptions, arm, calls, disconnect, discover, eventually, histories, mirror, quick, reach,
 };
-use evercal_workflows::Timing;
+use evercal_workflows::{SubscriptionWorkflow, Timing};
 use serde_json::Value;
+use temporalio_client::WorkflowSignalOptions;
 
 const READ: &str = "calendar.events.list";
 
@@ -32,9 +33,14 @@ fn no_faults(world: &World) {
 }
 
 async fn has_failed(world: &World, status: u16) {
-    eventually("a read has failed", || async {
+    has_called(world, READ, status).await;
+}
+
+/// Waits until a call was answered with this status.
+async fn has_called(world: &World, method: &str, status: u16) {
+    eventually("a call was answered so", || async {
         let calls = world.control().calls().unwrap().calls;
-        if calls.iter().any(|call| call.method == READ && call.status == Some(status)) {
+        if calls.iter().any(|call| call.method == method && call.status == Some(status)) {
             Ok(())
         } else {
             Err(calls.len())
@@ -178,6 +184,44 @@ async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_perso
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_consent_passes_a_wait_that_the_provider_asked_for() {
+    let world = world(quick()).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    arm(&world, FaultRule::once(READ, status(429, None, Some(86_400))));
+    world.change_events(USER, 2).await;
+    tells(&world, calendar, "asked us to wait until").await;
+    let again = serde_json::json!({"login_hint": USER, "account_id": account.to_string()});
+    assert_eq!(world.try_connect(again).await.unwrap(), account);
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails() {
+    let http = HttpSettings { total_timeout: std::time::Duration::from_secs(4), ..HttpSettings::default() };
+    let world = World::with(WorldOptions { timing: patient(), http, ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    // The worker itself wakes a calendar that fails alone once, and then for minutes not any more.
+    arm(&world, FaultRule::once(READ, status(503, None, None)));
+    world.change_events(USER, 2).await;
+    mirror::equals_provider(&world, calendar).await;
+
+    arm(&world, FaultRule::once(READ, FaultAction::Hang));
+    world.change_events(USER, 2).await;
+    eventually("an attempt is under way", || async {
+        if world.status(calendar).await.syncing { Ok(()) } else { Err(()) }
+    })
+    .await;
+    let payload = evercal_workflows::contract::pack(&());
+    let subscription = world.subscription(calendar);
+    subscription.signal(SubscriptionWorkflow::retry_now, payload, WorkflowSignalOptions::default()).await.unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    tells_nothing(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew() {
     let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
@@ -261,5 +305,39 @@ async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
     let row = world.store.calendar(calendar).await.unwrap().unwrap();
     assert_eq!(row.remote.access_role, AccessRole::FreeBusyReader);
     mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended() {
+    let world = world(Timing { sync_backoff_initial_ms: 1_000, ..quick() }).await;
+    let bob = "bob@example.com".to_owned();
+    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&user).unwrap();
+    world.change_events(&bob, 12).await;
+    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role };
+    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
+    let (account, _) = world.connect_and_settle().await;
+    let calendar = world.calendar_of(&bob).await.id;
+    world.settled(calendar).await;
+
+    // Its channel cannot be stopped, so that its end takes a while.
+    arm(&world, FaultRule::always("calendar.channels.stop", status(503, None, None)));
+    world.control().set_access(&share(None)).unwrap();
+    discover(&world, account).await;
+    has_called(&world, "calendar.channels.stop", 503).await;
+    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
+    let listed_at = async || world.store.account(account).await.unwrap().unwrap().listed_at;
+    let before = listed_at().await;
+    discover(&world, account).await;
+    eventually("it is listed again", || async {
+        let now = listed_at().await;
+        if now > before { Ok(()) } else { Err(now) }
+    })
+    .await;
+    no_faults(&world);
+    reach(&world, calendar, CalendarState::Closed).await;
+    world.change_events(&bob, 3).await;
+    world.settled(calendar).await;
     world.end().await;
 }

@@ -9,9 +9,10 @@ use evercal_domain::journal::{AuditEntry, AuditKind, SecurityKind};
 use evercal_domain::{CalendarState, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_storage::{AuditOf, DatabaseUrl, PageRequest, StoreSettings};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror, reach};
-use evercal_workflows::names;
+use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
+use evercal_workflows::{Timing, names};
 use temporalio_client::WorkflowTerminateOptions;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 /// Within so long everything is as it should be after a fault has ended.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
@@ -131,6 +132,46 @@ async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer()
     world.change_events(USER, 5).await;
     mirror::equals_provider(&world, calendar).await;
     mirror::follows_from_its_changes(&*world.store, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and_the_calendar_is_found_anew() {
+    let server = server().await;
+    server.create_database("older").unwrap();
+    let database: DatabaseUrl = server.url("older").parse().unwrap();
+    evercal_storage::migrate(&database).await.unwrap();
+    let timing = Timing { failed_sync_pause_s: 2, ..quick() };
+    let world = World::with(WorldOptions { timing, database: Some(database), ..WorldOptions::default() }).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let gone = world.calendar_of(&other).await.id;
+    world.settled(gone).await;
+
+    // As in a database of the time before it was found.
+    let delete = format!(
+        "SET session_replication_role = replica; DELETE FROM channels WHERE calendar_id = '{gone}'; \
+         DELETE FROM calendars WHERE id = '{gone}'"
+    );
+    server.query("older", &delete).unwrap();
+    world.change_events(&other, 3).await;
+    let result = eventually("its subscription has ended", || async {
+        let runs = histories::of_workflow(&world, &names::subscription_id(gone)).await;
+        let last = runs.into_iter().flat_map(|run| run.events).last().and_then(|event| event.attributes);
+        match last {
+            Some(Attributes::WorkflowExecutionCompletedEventAttributes(it)) => Ok(it.result.unwrap_or_default()),
+            other => Err(other),
+        }
+    })
+    .await;
+    let told = String::from_utf8_lossy(&result.payloads[0].data).into_owned();
+    assert!(told.contains("the store has no such calendar any more"), "{told}");
+    // Its channel, which nobody knows any more, announces a change.
+    world.change_events(&other, 3).await;
+    let anew = world.calendar_of(&other).await.id;
+    assert_ne!(anew, gone);
+    world.settled(anew).await;
+    mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }
 

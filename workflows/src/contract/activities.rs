@@ -253,6 +253,8 @@ pub enum SyncOutcome {
     },
     /// The grant is dead.
     NeedsReauth,
+    /// The store has no row of this calendar.
+    NoRow,
     /// Something that this version does not know; the reconcile will look again.
     #[serde(other)]
     Unknown,

@@ -110,6 +110,12 @@ pub fn refused_pause_ms(timing: &Timing, refusals_before: u32) -> i64 {
     first_ms.saturating_mul(1 << refusals_before.min(BACKOFF_DOUBLINGS_MAX)).min(REFUSED_PAUSE_MAX_MS)
 }
 
+/// Whether a row that is missing from the store since then is gone, such as after an older database was brought back: a store
+/// that is only the wrong one for a while, or half restored, is not believed at once.
+pub fn is_gone(missing_since_ms: i64, timing: &Timing, now_ms: i64) -> bool {
+    now_ms.saturating_sub(missing_since_ms) >= i64::from(timing.failed_sync_pause_s) * 1_000
+}
+
 /// The pause before a first refusal is confirmed, in milliseconds.
 pub fn confirm_pause_ms(timing: &Timing) -> i64 {
     CONFIRM_REFUSAL_MS.min(i64::from(timing.failed_sync_pause_s) * 1_000)

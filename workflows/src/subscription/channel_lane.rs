@@ -68,7 +68,10 @@ fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
 
 /// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: bool) {
-    ctx.state_mut(|s| s.state.channel.attempting = true);
+    let called_before = ctx.state_mut(|s| {
+        s.state.channel.attempting = true;
+        s.calls
+    });
     let (timing, id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
     let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
@@ -88,7 +91,12 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
         Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
         Err(error) => {
             let failed = FailedCall::from_error(&error);
-            ctx.state_mut(|s| s.state.channel_failed(&failed, &timing, &id.to_string(), at_ms));
+            ctx.state_mut(|s| {
+                s.state.channel_failed(&failed, &timing, &id.to_string(), at_ms);
+                if s.calls.pass(s.state.channel.wait_reason, called_before) {
+                    s.state.channel.hurry();
+                }
+            });
             if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
                 tell_account_of_lost_grant(ctx).await;
             }

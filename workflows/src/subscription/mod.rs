@@ -6,6 +6,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
+mod calls;
 mod channel_lane;
 mod publish;
 mod state;
@@ -23,6 +24,8 @@ pub use state::{
     ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncProgress,
     ToStop, Trouble, Wait, WaitReason,
 };
+
+use calls::Calls;
 
 use crate::contract::{
     AccountChanged, Close, Ended, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
@@ -44,8 +47,7 @@ pub struct SubscriptionWorkflow {
     /// Set when this run hands over to the next: lanes return at their next safe point.
     rotate: bool,
     waiters: u32,
-    /// How often somebody said that what failed works again.
-    calls_to_retry: u64,
+    calls: Calls,
     /// Whether this run has written the state down: each does so once, since a store may have lost it.
     published_in_run: bool,
 }
@@ -59,7 +61,7 @@ impl SubscriptionWorkflow {
             Some(carried) => carried.in_next_run(),
             None => SubscriptionState::first(input.strategy),
         };
-        Self { input, state, rotate: false, waiters: 0, calls_to_retry: 0, published_in_run: false }
+        Self { input, state, rotate: false, waiters: 0, calls: Calls::default(), published_in_run: false }
     }
 
     /// Runs both lanes until the subscription ends or hands over.
@@ -112,7 +114,7 @@ impl SubscriptionWorkflow {
         let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
         if change.needs_reauth == Some(false) {
-            self.calls_to_retry += 1;
+            self.calls.consents += 1;
         }
         if let Some(timing) = change.timing {
             self.input.timing = timing;
@@ -122,7 +124,7 @@ impl SubscriptionWorkflow {
     /// The provider was seen to answer again: whoever waits for that tries now.
     #[signal(name = names::SIGNAL_RETRY_NOW)]
     pub fn retry_now(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.calls_to_retry += 1;
+        self.calls.recoveries += 1;
         self.state.retry_now();
     }
 

@@ -6,7 +6,7 @@ use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, 
 
 use super::channel_lane::tell_account_of_lost_grant;
 use super::publish::{publish, publish_last_sync};
-use super::{PendingSync, RefusedCall, SubscriptionWorkflow, Trouble, Wait, WaitReason, is_long, rotate_if_due};
+use super::{Calls, PendingSync, RefusedCall, SubscriptionWorkflow, Trouble, Wait, WaitReason, is_long, rotate_if_due};
 use crate::contract::{SyncActivities, SyncCounts, SyncInput, SyncOutcome};
 use crate::decide;
 use crate::decide::sync::AfterFailure;
@@ -97,8 +97,15 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
     }) else {
         return;
     };
+    let mut called_before = ctx.state(|s| s.calls);
     let outcome = loop {
-        let slice = if may_go_on(ctx, detached, &mut job).await { slice(ctx, &job).await } else { Slice::Overtaken };
+        let slice = if may_go_on(ctx, detached, &mut job, called_before).await {
+            // Whoever says while it runs, or while its end is shown, that what failed works again is not to be missed.
+            called_before = ctx.state(|s| s.calls);
+            slice(ctx, &job).await
+        } else {
+            Slice::Overtaken
+        };
         match slice {
             Slice::Over(outcome) => break outcome,
             Slice::Overtaken => {
@@ -125,12 +132,15 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
 }
 
 /// Waits before the next attempt; false when something else has to happen first, and the rest of the wait is left.
-async fn may_go_on(ctx: &Context, detached: &WorkflowCancellationToken, job: &mut PendingSync) -> bool {
+async fn may_go_on(
+    ctx: &Context,
+    detached: &WorkflowCancellationToken,
+    job: &mut PendingSync,
+    called_before: Calls,
+) -> bool {
     let Some(wait) = job.wait else { return true };
-    let (priority, called_before) = (job.reason.priority(), ctx.state(|s| s.calls_to_retry));
-    let is_called = move |s: &SubscriptionWorkflow| {
-        wait.reason == WaitReason::Recovery && s.calls_to_retry != called_before && !s.ends()
-    };
+    let priority = job.reason.priority();
+    let is_called = move |s: &SubscriptionWorkflow| s.calls.pass(wait.reason, called_before) && !s.ends();
     let is_passed = move |s: &SubscriptionWorkflow| {
         let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
         s.ends() || decide::sync::passes_wait(pending, priority)
@@ -185,6 +195,9 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
         return Slice::Overtaken;
     };
     drop(overtaken);
+    if !matches!(result, Ok(SyncOutcome::NoRow) | Err(_)) {
+        ctx.state_mut(|s| s.state.sync.row_missing_since_ms = None);
+    }
     match result {
         Ok(SyncOutcome::Done { counts, finished_at_ms }) => {
             finished(ctx, job, counts.unannounced, finished_at_ms);
@@ -197,6 +210,11 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
             Slice::Over(Err(failed.words()))
         }
         Ok(SyncOutcome::NeedsReauth) => grant_lost(ctx).await,
+        Ok(SyncOutcome::NoRow) => {
+            let at_ms = now_ms(ctx);
+            ctx.state_mut(|s| s.state.row_missing(&s.input.timing, at_ms));
+            Slice::Failed(FailedCall::of(Cause::Store))
+        }
         Ok(SyncOutcome::Unknown) => Slice::Over(Err("unknown_outcome".to_owned())),
         Err(error) => match FailedCall::from_error(&error) {
             failed if failed.kind() == Some(ProviderErrorKind::GrantRevoked) => grant_lost(ctx).await,

@@ -92,7 +92,7 @@ impl ChannelProgress {
     }
 
     /// An attempt that waits is made now, and so is what could not be stopped.
-    pub(super) fn hurry(&mut self) {
+    pub(in crate::subscription) fn hurry(&mut self) {
         self.next_attempt_at_ms = self.next_attempt_at_ms.map(|at_ms| at_ms.min(0));
         self.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
     }

@@ -2,7 +2,7 @@ use evercal_domain::ChannelId;
 
 use super::channel::{OVER_MAX, TO_STOP_MAX};
 use super::*;
-use crate::contract::{ChannelHint, ChannelRef};
+use crate::contract::{ChannelHint, ChannelRef, SyncCounts};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -36,6 +36,17 @@ fn watched(channel_id: ChannelId) -> SubscriptionState {
     state.channel_opened(&opened(channel_id, vec![]));
     state.sync.pending = None;
     state
+}
+
+#[test]
+fn a_subscription_whose_row_is_gone_from_the_store_ends_unless_it_comes_back_soon() {
+    let timing = Timing { failed_sync_pause_s: 900, ..Timing::default() };
+    let mut state = SubscriptionState::first(SyncStrategy::Webhook);
+    for (now_ms, ends) in [(5, false), (900_004, false), (900_005, true)] {
+        state.row_missing(&timing, now_ms);
+        assert_eq!(state.close.is_some(), ends, "{now_ms}");
+    }
+    assert_eq!(state.close.as_deref(), Some("the store has no such calendar any more"));
 }
 
 #[test]
