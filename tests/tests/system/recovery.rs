@@ -335,7 +335,9 @@ async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_
         if now > before { Ok(()) } else { Err(now) }
     })
     .await;
-    no_faults(&world);
+    // From here on no other look at the list can be what brings it back.
+    let rules = vec![FaultRule::always("calendar.calendarList.list", status(503, None, None))];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
     world.change_events(&bob, 3).await;
     world.settled(calendar).await;
