@@ -7,10 +7,11 @@ use axum::http::Method;
 use chrono::{DateTime, Duration, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
-use evercal_domain::{AccessRole, CalendarId, Clock, Event, EventStatus, EventTime, ProviderEventId, RemoteItem, Via};
+use evercal_domain::{AccessRole, CalendarId, Clock, Event, EventTime, RemoteItem, Via};
 use evercal_domain::{ProviderCalendarId, RemoteCalendar, SystemClock};
 use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
 
+use crate::api::event;
 use crate::support::{Answer, Customer, World, bearer};
 
 /// The morning of a day in June.
@@ -19,31 +20,9 @@ fn morning(day: u32) -> DateTime<Utc> {
 }
 
 fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurrences) {
-    let id = ProviderEventId::new(id);
     let time = |at| EventTime::Instant { at, zone: None };
-    let event = Event {
-        provider_id: id.clone(),
-        ical_uid: None,
-        etag: None,
-        status: EventStatus::Confirmed,
-        title: Some(title.into()),
-        description: None,
-        location: None,
-        start: time(at),
-        end: time(at + Duration::hours(1)),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
-    };
+    let event = Event { title: Some(title.into()), ..event(id, time(at), time(at + Duration::hours(1))) };
+    let id = event.provider_id.clone();
     let occurrence = Occurrence {
         source_id: id.clone(),
         series_id: None,
