@@ -253,10 +253,9 @@ impl State {
         match (&self.standing, self.phase, asked_for) {
             (Standing::Doubted(_) | Standing::Refused(_), _, None) | (_, Phase::Outage, None) => true,
             (Standing::Refused(_), _, Some(passed)) => passed >= REFUSED_QUESTION_INTERVAL,
-            (Standing::Doubted(_), _, Some(passed)) => passed >= QUESTION_INTERVAL,
             (Standing::Accepted, Phase::Well, _) => false,
             (Standing::Accepted, Phase::Suspected { since }, None) => now.duration_since(since) >= FIRST_QUESTION_AFTER,
-            (Standing::Accepted, _, Some(passed)) => passed >= QUESTION_INTERVAL,
+            (Standing::Doubted(_) | Standing::Accepted, _, Some(passed)) => passed >= QUESTION_INTERVAL,
         }
     }
 

@@ -17,10 +17,16 @@ const ACCOUNTS_PER_PAGE: u32 = 200;
 /// Which accounts are still to be told.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    /// All are being told, in the order of their ids, after this one.
-    all: Option<Option<AccountId>>,
+    /// All are being told, in the order of their ids.
+    all: Option<Walk>,
     /// These too, and when to try them again.
     single: BTreeMap<AccountId, Instant>,
+}
+
+/// How far telling all of them has come.
+#[derive(Debug, Clone, Copy)]
+struct Walk {
+    had_turn_up_to: Option<AccountId>,
 }
 
 impl Lists {
@@ -36,7 +42,7 @@ impl Lists {
 
     /// Everybody is to be told, from the first one on.
     pub(super) fn owe_all(&mut self) {
-        self.all = Some(None);
+        self.all = Some(Walk { had_turn_up_to: None });
     }
 
     fn due(&self, now: Instant) -> Vec<AccountId> {
@@ -50,10 +56,10 @@ impl CatchUp {
         for account in lists.due(Instant::now()) {
             self.tell_list(account, lists, telling).await;
         }
-        while let Some(after) = lists.all
+        while let Some(walk) = lists.all
             && !telling.is_over()
         {
-            let accounts = self.store.open_accounts_after(after, ACCOUNTS_PER_PAGE).await?;
+            let accounts = self.store.open_accounts_after(walk.had_turn_up_to, ACCOUNTS_PER_PAGE).await?;
             if accounts.is_empty() {
                 lists.all = None;
             }
@@ -62,7 +68,7 @@ impl CatchUp {
                 if account.state == AccountState::Connected && !self.tell_list(account.id, lists, telling).await {
                     break;
                 }
-                lists.all = Some(Some(account.id));
+                lists.all = Some(Walk { had_turn_up_to: Some(account.id) });
             }
         }
         Ok(())
