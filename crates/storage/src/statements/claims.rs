@@ -1,7 +1,7 @@
 //! Work that one process does for all.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Backend, failed};
 use crate::error::StoreError;
@@ -9,6 +9,9 @@ use crate::repository::Claims;
 use crate::sql::claims as sql;
 use crate::sql::micros;
 use crate::types::ClaimRounds;
+
+/// Clocks of processes are no further apart than that, unless one is wrong.
+const CLOCKS_APART_MAX: TimeDelta = TimeDelta::minutes(5);
 
 #[async_trait]
 impl Claims for Backend {
@@ -24,6 +27,7 @@ impl Claims for Backend {
             .bind(holder)
             .bind(micros(now))
             .bind(micros(until))
+            .bind(micros(until.checked_add_signed(CLOCKS_APART_MAX).unwrap_or(until)))
             .fetch_optional(&self.write)
             .await
             .map_err(failed("take a claim"))

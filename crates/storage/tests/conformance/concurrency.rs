@@ -129,4 +129,9 @@ pub async fn work_that_one_does_for_all_is_begun_by_one_and_taken_over_when_its_
     assert!(other.finish_claim("walk", late, 2, at(5)).await.unwrap());
     assert_eq!(rounds().await, ClaimRounds { begun: 2, done: 2 });
     assert_eq!(store.take_claim("walk", holder, at(5), at(7)).await.unwrap(), Some(3));
+    // Somebody's clock was two minutes ahead, which may be, and then days, which may not.
+    assert!(store.keep_claim("walk", holder, 3, at(9)).await.unwrap());
+    assert_eq!(other.take_claim("walk", late, at(6), at(7)).await.unwrap(), None);
+    assert!(store.keep_claim("walk", holder, 3, at(9 + 2 * 24 * 60)).await.unwrap());
+    assert_eq!(other.take_claim("walk", late, at(6), at(7)).await.unwrap(), Some(4), "nobody holds it for days");
 }
