@@ -173,7 +173,7 @@ pub(crate) async fn while_the_store_answers(State(state): State<AppState>, reque
     }
     let silence = async {
         tokio::time::sleep(STORE_PATIENCE).await;
-        watch.until(|condition| condition.trouble().is_some() && !condition.can_read()).await
+        watch.until(StoreCondition::keeps_readers_waiting).await
     };
     tokio::select! {
         response = next.run(request) => response,

@@ -66,6 +66,8 @@ pub enum TroubleKind {
     Damaged,
     /// It has forgotten what was in it once: it was brought back from a backup. All calendars are read again.
     Older,
+    /// A read does not come in time. Either it comes late, or it becomes [`Self::CannotRead`] a moment later.
+    Slow,
 }
 
 impl StoreCondition {
@@ -81,6 +83,11 @@ impl StoreCondition {
             Self::Unverified | Self::Well => true,
             Self::Unwell(trouble) => trouble.kind >= TroubleKind::CannotWrite,
         }
+    }
+
+    /// Whether readers wait for it longer than they should.
+    pub fn keeps_readers_waiting(&self) -> bool {
+        self.trouble().is_some_and(|trouble| trouble.kind == TroubleKind::Slow || !self.can_read())
     }
 
     /// Whether nobody should work with it: a trouble that lasts, and that concerns all calendars.
@@ -129,6 +136,7 @@ impl TroubleKind {
             Self::CannotWrite => "The store cannot be written",
             Self::Damaged => "The store is damaged",
             Self::Older => "The store is older than its workflows",
+            Self::Slow => "The store is slow",
         }
     }
 
@@ -143,6 +151,7 @@ impl TroubleKind {
             Self::CannotWrite => "store_cannot_be_written",
             Self::Damaged => "store_damaged",
             Self::Older => "store_older",
+            Self::Slow => "store_slow",
         }
     }
 }

@@ -361,7 +361,9 @@ pub trait Upkeep: Send + Sync {
     async fn try_writing(&self, at: DateTime<Utc>) -> Result<InstallationId, StoreError>;
     /// Reads and writes over a new connection: what works here and not by the ways of all others will not heal by itself.
     async fn try_afresh(&self, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// When a process showed last that it can write; `None` in a new database.
+    /// How many transactions this process has committed, without those by which it is looked whether it can.
+    fn commits(&self) -> u64;
+    /// When a process showed last that it can write, by the clock that is furthest ahead; `None` in a new database.
     async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// Brings what was committed into the file, so that the file alone is nearly up to date. Nothing for a server, which
     /// does so by itself.
@@ -373,7 +375,8 @@ pub trait Upkeep: Send + Sync {
 /// Work that one of several processes does for all of them.
 #[async_trait]
 pub trait Claims: Send + Sync {
-    /// Begins the work, unless somebody else has it: answers which time this is.
+    /// Begins the work, unless somebody else has it: answers which time this is. Nobody has it for much longer than `until`:
+    /// who wrote that had a clock that was wrong.
     async fn take_claim(
         &self,
         name: &str,

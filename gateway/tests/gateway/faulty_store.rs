@@ -70,9 +70,12 @@ pub struct FaultyStore {
 }
 
 macro_rules! through {
-    ($repository:ident: $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+    ($repository:ident: $(plain $plain:ident() -> $told:ty;)* $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl $repository for FaultyStore {
+            $(fn $plain(&self) -> $told {
+                self.store.$plain()
+            })*
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.faults.meet(stringify!($method)).await?;
                 self.store.$method($($argument),*).await
@@ -199,6 +202,7 @@ through! { Heartbeats:
 }
 
 through! { Upkeep:
+    plain commits() -> u64;
     try_reading() -> ();
     try_writing(at: DateTime<Utc>) -> InstallationId;
     try_afresh(at: DateTime<Utc>) -> ();

@@ -135,7 +135,8 @@ fn suspicious(trouble: &StoreTrouble) -> Option<SecurityEvent> {
         | TroubleKind::WrongSchema
         | TroubleKind::CannotRead
         | TroubleKind::CannotWrite
-        | TroubleKind::Damaged => return None,
+        | TroubleKind::Damaged
+        | TroubleKind::Slow => return None,
     };
     Some(SecurityEvent {
         at: trouble.since,

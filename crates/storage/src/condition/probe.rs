@@ -1,8 +1,11 @@
 //! Looks regularly how a store is, and keeps its file up to date.
 //!
 //! It takes the ways that everybody takes, the same pools and a transaction, since a connection that is no good any more
-//! shows there only.
+//! shows there only. What follows from what it saw is decided in `probe/seen.rs`.
 
+mod seen;
+
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,14 +16,21 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{InstallationOwner, StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
+use self::seen::{Belonging, Finding, Seen};
+use super::{InstallationOwner, StoreCondition, StoreWatch, TroubleKind};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Upkeep;
 
-/// How long a read may take to count as an answer. Callers of the API wait no longer than twice that.
+/// How long a read may take to come in time. Callers of the API wait no longer than twice that.
 const READ_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a read may take to count as an answer. A single late one is seen on a machine that is busy with other things, and
+/// is worth a warning only: an outage would take the gateway away from its load balancer. Tables that are locked, or a server
+/// that is gone, are still told within a few seconds.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 /// How long a write may take. It stands in the queue of all others.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a read may take to show that the connections of this process are no worse than a new one, which has as long.
+const HEALING_PATIENCE: Duration = WRITE_PATIENCE;
 /// How long Temporal may take to say whose its workflows are.
 const OWNER_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,7 +53,7 @@ pub struct ProbePace {
     pub pages: Duration,
     /// A store that cannot be read or written for so long is to be acted on.
     pub lasts_after: Duration,
-    /// A store that others can use for so long, and this process cannot, will not come back by itself.
+    /// A store that a new connection can use, and this process could not for so long, will not come back by itself.
     pub heals_within: Duration,
 }
 
@@ -69,52 +79,6 @@ pub struct StoreProbe {
     seen: Mutex<Seen>,
     tell: watch::Sender<StoreCondition>,
     times_unfit: Arc<AtomicU64>,
-}
-
-/// What the looks saw last, each of its own kind.
-#[derive(Debug, Default)]
-struct Seen {
-    reading: Look,
-    writing: Look,
-    belonging: Belonging,
-    pages: Option<Finding>,
-    healing: Option<Finding>,
-    age: Option<Finding>,
-    /// When the store was written last as this process found it.
-    first_written_at: Option<DateTime<Utc>>,
-    /// When this process wrote last.
-    written_at: Option<DateTime<Utc>>,
-}
-
-/// How a look ended.
-#[derive(Debug, Default)]
-enum Look {
-    /// It has not ended yet.
-    #[default]
-    Pending,
-    Fine,
-    Found(Finding),
-}
-
-/// A trouble that a look found.
-#[derive(Debug, Clone)]
-struct Finding {
-    kind: TroubleKind,
-    since: DateTime<Utc>,
-    noticed_at: Instant,
-    cause: String,
-    /// The database said no, to us: it will not say yes a moment later by itself.
-    is_refusal: bool,
-}
-
-/// Whether the store is the installation's.
-#[derive(Debug, Default)]
-enum Belonging {
-    /// Nobody could say yet.
-    #[default]
-    Unverified,
-    Ours(InstallationId),
-    Foreign(Finding),
 }
 
 impl StoreProbe {
@@ -143,9 +107,20 @@ impl StoreProbe {
         loop {
             interval.tick().await;
             let noticed_at = Instant::now();
-            let read = within(READ_PATIENCE, self.store.try_reading()).await;
+            let mut reading = pin!(self.store.try_reading());
+            let read = match timeout(READ_PATIENCE, &mut reading).await {
+                Ok(read) => read,
+                Err(_) => {
+                    let late = self.finding(TroubleKind::Slow, no_answer_within(READ_PATIENCE), noticed_at);
+                    self.note(|seen| seen.late = Some(late));
+                    // The same read goes on: another one would stand at the end of the queue.
+                    let read = timeout(SILENCE_MAX.saturating_sub(READ_PATIENCE), reading).await;
+                    read.unwrap_or_else(|_| Err(silent_for(SILENCE_MAX)))
+                }
+            };
             let found = read.err().map(|error| self.found(&error, TroubleKind::CannotRead, noticed_at));
             self.note(|seen| {
+                seen.late = None;
                 seen.belonging.is_doubted_after(found.as_ref());
                 seen.reading.is_followed_by(found);
             });
@@ -158,26 +133,27 @@ impl StoreProbe {
             interval.tick().await;
             let noticed_at = Instant::now();
             // Before it is written again.
-            let written_at = within(READ_PATIENCE, self.store.last_written_at()).await;
-            let written = within(WRITE_PATIENCE, self.store.try_writing(self.clock.now())).await;
+            let written_before = within(READ_PATIENCE, self.store.last_written_at()).await;
+            let at = self.clock.now();
+            let written = within(WRITE_PATIENCE, self.store.try_writing(at)).await;
             let found = written.as_ref().err().map(|error| self.found(error, TroubleKind::CannotWrite, noticed_at));
+            let commits = self.store.commits();
             self.note(|seen| {
                 seen.belonging.is_doubted_after(found.as_ref());
                 seen.writing.is_followed_by(found);
+                seen.commits.are_now(commits);
             });
-            match written {
-                Ok(id) => {
-                    self.look_whose_it_is(id).await;
-                    match written_at {
-                        Ok(Some(written_at)) => self.look_how_old_it_is(written_at).await,
-                        // A new one, from now on as old as this.
-                        Ok(None) => self.note(|seen| seen.written_at = Some(self.clock.now())),
-                        // Seen by the other looks.
-                        Err(_) => {}
-                    }
+            if let Ok(id) = written {
+                self.look_whose_it_is(id).await;
+                match written_before {
+                    Ok(Some(written_at)) => self.look_how_old_it_is(written_at).await,
+                    // A new one, from now on as old as this.
+                    Ok(None) => self.note(|seen| seen.written_at = Some(at)),
+                    // Seen by the other looks.
+                    Err(_) => {}
                 }
-                Err(_) => self.look_whether_it_heals().await,
             }
+            self.look_whether_it_heals().await;
         }
     }
 
@@ -203,7 +179,6 @@ impl StoreProbe {
                 Err(_) => tracing::warn!("whose database this is cannot be asked yet: Temporal takes too long"),
             }
         }
-        self.note(|seen| seen.healing = None);
     }
 
     /// A store goes back in time when somebody puts a backup in its place: seen against what it said before, or, by a
@@ -232,25 +207,31 @@ impl StoreProbe {
                 Ok(Err(_)) | Err(_) => return,
             },
         };
-        let now = self.clock.now();
         let found = cause.map(|cause| self.finding(TroubleKind::Older, cause, Instant::now()));
         self.note(|seen| {
-            seen.written_at = Some(now);
+            // What was read is compared with what was read: clocks of processes may be minutes apart. From its return on it
+            // is as old as it is now.
+            let newest = if found.is_some() { written_at } else { before.unwrap_or(written_at).max(written_at) };
+            seen.written_at = Some(newest);
             seen.age = found.or(seen.age.take().filter(|found| found.noticed_at.elapsed() < OLDER_SHOWN));
         });
     }
 
-    /// What another connection can do, and the pools cannot for so long, is not the database's trouble.
+    /// What another connection can do, and the pools cannot for so long, is not the database's trouble. Nor is it the pools'
+    /// while they are just slow: then others of this process commit, and a read that is given as much time as the new
+    /// connection has comes back.
     async fn look_whether_it_heals(&self) {
-        let lasts_long = self.with_seen(|seen| {
-            let trouble = seen.writing.found().into_iter().chain(seen.reading.found());
-            trouble.map(|found| found.noticed_at.elapsed()).max().is_some_and(|age| age >= self.pace.heals_within)
+        let lasts = self.pace.heals_within;
+        let (reading, writing) = self.with_seen(|seen| {
+            (seen.reading.is_found_for(lasts), seen.writing.is_found_for(lasts) && seen.commits.rest_for(lasts))
         });
-        if lasts_long && within(WRITE_PATIENCE, self.store.try_afresh(self.clock.now())).await.is_ok() {
+        let is_stuck = writing || (reading && within(HEALING_PATIENCE, self.store.try_reading()).await.is_err());
+        let heals = !is_stuck || within(WRITE_PATIENCE, self.store.try_afresh(self.clock.now())).await.is_err();
+        let found = (!heals).then(|| {
             let cause = "a new connection can do what those of this process cannot".to_owned();
-            let found = self.finding(TroubleKind::DoesNotHeal, cause, Instant::now());
-            self.note(|seen| seen.healing = Some(found));
-        }
+            self.finding(TroubleKind::DoesNotHeal, cause, Instant::now())
+        });
+        self.note(|seen| seen.healing = found.map(|found| found.after(seen.healing.take())));
     }
 
     async fn check_pages(&self) {
@@ -318,83 +299,6 @@ impl StoreProbe {
     }
 }
 
-impl Belonging {
-    /// What answers again after a trouble may be another database.
-    fn is_doubted_after(&mut self, found: Option<&Finding>) {
-        if found.is_some() && matches!(self, Self::Ours(_)) {
-            *self = Self::Unverified;
-        }
-    }
-}
-
-impl Look {
-    fn found(&self) -> Option<&Finding> {
-        match self {
-            Self::Found(found) => Some(found),
-            Self::Pending | Self::Fine => None,
-        }
-    }
-
-    fn is_followed_by(&mut self, found: Option<Finding>) {
-        *self = match (found, std::mem::take(self)) {
-            (None, _) => Self::Fine,
-            (Some(found), Self::Found(before)) => Self::Found(found.after(Some(before))),
-            (Some(found), Self::Pending | Self::Fine) => Self::Found(found),
-        };
-    }
-}
-
-impl Finding {
-    /// The same trouble as before goes on; its cause may have become another.
-    fn after(self, before: Option<Self>) -> Self {
-        match before {
-            Some(before) if before.kind == self.kind => {
-                Self { since: before.since, noticed_at: before.noticed_at, ..self }
-            }
-            _ => self,
-        }
-    }
-
-    fn lasts(&self, pace: &ProbePace) -> bool {
-        match self.kind {
-            TroubleKind::CannotRead | TroubleKind::CannotWrite => {
-                self.is_refusal || self.noticed_at.elapsed() >= pace.lasts_after
-            }
-            TroubleKind::Lost
-            | TroubleKind::DoesNotHeal
-            | TroubleKind::WrongInstallation
-            | TroubleKind::WrongSchema
-            | TroubleKind::Damaged
-            | TroubleKind::Older => true,
-        }
-    }
-}
-
-impl Seen {
-    fn condition(&self, pace: &ProbePace) -> StoreCondition {
-        let foreign = match &self.belonging {
-            Belonging::Foreign(found) => Some(found),
-            Belonging::Unverified | Belonging::Ours(_) => None,
-        };
-        let looks = [self.reading.found(), self.writing.found()];
-        let found =
-            looks.into_iter().chain([foreign, self.pages.as_ref(), self.healing.as_ref(), self.age.as_ref()]).flatten();
-        if let Some(gravest) = found.min_by_key(|found| found.kind) {
-            return StoreCondition::Unwell(StoreTrouble {
-                kind: gravest.kind,
-                since: gravest.since,
-                cause: gravest.cause.clone(),
-                lasts: gravest.lasts(pace),
-            });
-        }
-        match (&self.reading, &self.writing, &self.belonging) {
-            (Look::Pending, _, _) | (_, Look::Pending, _) => StoreCondition::Unknown,
-            (_, _, Belonging::Ours(_)) => StoreCondition::Well,
-            (_, _, Belonging::Unverified | Belonging::Foreign(_)) => StoreCondition::Unverified,
-        }
-    }
-}
-
 fn shown(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
@@ -423,11 +327,15 @@ fn log_change(before: &StoreCondition, now: &StoreCondition) {
 }
 
 async fn within<T>(patience: Duration, look: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let answer = timeout(patience, look).await;
-    answer.unwrap_or_else(|_| {
-        let problem = format!("it gives no answer within {} s", patience.as_secs());
-        Err(StoreError::new(StoreErrorKind::Unavailable, problem))
-    })
+    timeout(patience, look).await.unwrap_or_else(|_| Err(silent_for(patience)))
+}
+
+fn silent_for(patience: Duration) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, no_answer_within(patience))
+}
+
+fn no_answer_within(patience: Duration) -> String {
+    format!("it gives no answer within {} s", patience.as_secs())
 }
 
 /// Ticks that are missed are not made up for.

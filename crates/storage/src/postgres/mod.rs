@@ -10,6 +10,7 @@
 mod statements;
 mod upkeep;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -52,6 +53,8 @@ pub struct PostgresStore {
     write: PgPool,
     keyring: Keyring,
     options: PgConnectOptions,
+    /// Transactions committed so far, without those of the probe.
+    commits: AtomicU64,
 }
 
 impl PostgresStore {
@@ -68,7 +71,7 @@ impl PostgresStore {
             );
             return Err(StoreError::new(StoreErrorKind::Configuration, problem));
         }
-        Ok(Self { read: pool.clone(), write: pool, keyring, options })
+        Ok(Self { read: pool.clone(), write: pool, keyring, options, commits: AtomicU64::new(0) })
     }
 
     /// Begins a transaction, in a task of its own: when its beginning is cut off, sqlx 0.9.0 (its issue 4393) gives the connection back to

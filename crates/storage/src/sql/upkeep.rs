@@ -10,8 +10,10 @@ pub static READ_EACH_TABLE: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT {}", tables.join(", "))
 });
 
-/// Writes, and answers whose database it is. The id is taken by an empty one only.
+/// Writes, and answers whose database it is. The id is taken by an empty one only. The time never moves backwards: two
+/// processes whose clocks are apart must not make the database look older than it is.
 pub const WRITE: &str = "INSERT INTO installation (place, id, written_at) VALUES (1, $1, $2) \
-     ON CONFLICT (place) DO UPDATE SET written_at = excluded.written_at RETURNING id";
+     ON CONFLICT (place) DO UPDATE SET written_at = CASE WHEN excluded.written_at > installation.written_at \
+     THEN excluded.written_at ELSE installation.written_at END RETURNING id";
 
 pub const WRITTEN_AT: &str = "SELECT written_at FROM installation WHERE place = 1";

@@ -11,6 +11,7 @@ mod statements;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -61,6 +62,8 @@ pub struct SqliteStore {
     path: PathBuf,
     /// The file that the connections have open.
     opened: FileIdentity,
+    /// Transactions committed so far, without those of the probe.
+    commits: AtomicU64,
 }
 
 impl SqliteStore {
@@ -68,7 +71,7 @@ impl SqliteStore {
     pub async fn open(path: &Path, keyring: Keyring) -> Result<Self, StoreError> {
         let (read, write) = open_in_turn(path).await?;
         let opened = FileIdentity::of(path)?;
-        Ok(Self { read, write, keyring, path: path.to_owned(), opened })
+        Ok(Self { read, write, keyring, path: path.to_owned(), opened, commits: AtomicU64::new(0) })
     }
 
     /// Begins a transaction that holds the write lock from its start.

@@ -105,7 +105,7 @@ impl Calendars for Backend {
                 reconciled.vanished.push(id);
             }
         }
-        transaction.commit().await.map_err(failed("reconcile calendars"))?;
+        super::commit(self, transaction, "reconcile calendars").await?;
         Ok(reconciled)
     }
 

@@ -84,7 +84,7 @@ impl Journal for Backend {
                 .await
                 .map_err(failed("forget old security events"))?;
         }
-        transaction.commit().await.map_err(failed("commit a security event"))
+        super::commit(self, transaction, "commit a security event").await
     }
 
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {

@@ -126,7 +126,7 @@ impl Mirror for Backend {
         if let Some(window) = window {
             window.execute(&mut *transaction).await.map_err(failed("set the window"))?;
         }
-        transaction.commit().await.map_err(failed("replace occurrences"))?;
+        super::commit(self, transaction, "replace occurrences").await?;
         Ok(claimed.revision)
     }
 
@@ -298,7 +298,7 @@ impl Backend {
             }
             let last = revisions::last(&mut transaction, id).await?;
             revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
-            transaction.commit().await.map_err(failed("erase mirrors"))?;
+            super::commit(self, transaction, "erase mirrors").await?;
         }
         Ok(erased)
     }

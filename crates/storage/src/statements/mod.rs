@@ -18,6 +18,10 @@ mod revisions;
 mod tenants;
 mod upkeep;
 
+use std::sync::atomic::Ordering;
+
+use sqlx::Transaction;
+
 use super::{
     Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, OCCURRENCES, kind_of, may_write_each_table,
 };
@@ -26,6 +30,18 @@ use crate::error::{StoreError, StoreErrorKind};
 /// Makes our error of a database error.
 pub(super) fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| StoreError::caused_by(kind_of(&error), what, crate::error::without_values(error))
+}
+
+/// Commits, and counts it: it shows that the connections of this process work, however slow they are. Who writes much has
+/// transactions, so that single statements need not be counted.
+async fn commit(
+    store: &Backend,
+    transaction: Transaction<'static, Engine>,
+    what: &'static str,
+) -> Result<(), StoreError> {
+    transaction.commit().await.map_err(failed(what))?;
+    store.commits.fetch_add(1, Ordering::Relaxed);
+    Ok(())
 }
 
 /// An update of one row that found none.

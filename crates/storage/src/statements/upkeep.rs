@@ -1,5 +1,7 @@
 //! Looking after a store: can it be read and written, and whose is it.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::InstallationId;
@@ -42,6 +44,10 @@ impl Upkeep for Backend {
             .await
             .map_err(failed("read when the store was written"))?;
         instant_or_none(at, "installation.written_at")
+    }
+
+    fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {

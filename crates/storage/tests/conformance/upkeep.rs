@@ -17,6 +17,8 @@ pub async fn an_empty_database_is_given_an_id_that_all_its_processes_see(databas
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     other.try_writing(at(9)).await.unwrap();
     assert_eq!(one.last_written_at().await.unwrap(), Some(at(9)));
+    one.try_writing(at(5)).await.unwrap();
+    assert_eq!(one.last_written_at().await.unwrap(), Some(at(9)), "a clock that is behind makes it no older");
     one.try_reading().await.unwrap();
     one.try_afresh(at(10)).await.unwrap();
     one.checkpoint().await.unwrap();

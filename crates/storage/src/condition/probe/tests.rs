@@ -1,7 +1,10 @@
+use std::sync::atomic::AtomicBool;
+
 use async_trait::async_trait;
 use evercal_domain::SystemClock;
 
 use super::*;
+use crate::condition::StoreTrouble;
 
 /// A store that does as a test asks.
 #[derive(Default)]
@@ -12,7 +15,13 @@ struct Played {
     afresh: Mutex<Option<StoreErrorKind>>,
     pages: Mutex<Option<StoreErrorKind>>,
     written_at: Mutex<Option<DateTime<Utc>>>,
-    hangs: std::sync::atomic::AtomicBool,
+    hangs: AtomicBool,
+    /// How long each read takes.
+    read_takes: Mutex<Duration>,
+    /// The transactions of others.
+    commits: AtomicU64,
+    /// Somebody else writes their own time over each of ours.
+    overwritten_with: Mutex<Option<DateTime<Utc>>>,
     checkpoints: std::sync::atomic::AtomicU32,
 }
 
@@ -23,14 +32,17 @@ fn answer(as_asked: &Mutex<Option<StoreErrorKind>>) -> Result<(), StoreError> {
 #[async_trait]
 impl Upkeep for Played {
     async fn try_reading(&self) -> Result<(), StoreError> {
-        if self.hangs.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+        let takes = *self.read_takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         answer(&self.reading)
     }
 
     async fn try_writing(&self, at: DateTime<Utc>) -> Result<InstallationId, StoreError> {
         answer(&self.writing)?;
+        let at = self.overwritten_with.lock().unwrap().unwrap_or(at);
         *self.written_at.lock().unwrap() = Some(at);
         Ok(*self.id.lock().unwrap().get_or_insert_with(InstallationId::generate))
     }
@@ -39,12 +51,16 @@ impl Upkeep for Played {
         answer(&self.afresh)
     }
 
+    fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
     async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         Ok(*self.written_at.lock().unwrap())
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {
-        self.checkpoints.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.checkpoints.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
@@ -58,13 +74,13 @@ impl Upkeep for Played {
 struct Namespace {
     owner: Mutex<Option<InstallationId>>,
     synced_at: Mutex<Option<DateTime<Utc>>>,
-    away: std::sync::atomic::AtomicBool,
+    away: AtomicBool,
 }
 
 #[async_trait]
 impl InstallationOwner for Namespace {
     async fn owner(&self, ours: InstallationId) -> Result<InstallationId, String> {
-        if self.away.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.away.load(Ordering::SeqCst) {
             return Err("down".into());
         }
         Ok(*self.owner.lock().unwrap().get_or_insert(ours))
@@ -86,9 +102,13 @@ fn probed() -> Probed {
 }
 
 fn probed_as(begins: impl FnOnce(&Played, &Namespace)) -> Probed {
+    probed_by(Arc::new(SystemClock), begins)
+}
+
+fn probed_by(clock: Arc<dyn Clock>, begins: impl FnOnce(&Played, &Namespace)) -> Probed {
     let (store, namespace) = (Arc::<Played>::default(), Arc::<Namespace>::default());
     begins(&store, &namespace);
-    let (probe, watch) = StoreProbe::new(store.clone(), namespace.clone(), Arc::new(SystemClock), ProbePace::default());
+    let (probe, watch) = StoreProbe::new(store.clone(), namespace.clone(), clock, ProbePace::default());
     tokio::spawn(probe.run(CancellationToken::new()));
     Probed { store, namespace, watch }
 }
@@ -140,15 +160,67 @@ async fn connections_that_cannot_do_what_a_new_one_can_do_not_heal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connections_that_cannot_read_what_a_new_one_can_do_not_heal_however_well_they_write() {
+    let probed = probed();
+    is_well_again(&probed.watch).await;
+    probed.store.hangs.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    becomes(&probed.watch, TroubleKind::DoesNotHeal).await;
+    assert!(began.elapsed() >= Duration::from_secs(30), "a passing trouble is none: {:?}", began.elapsed());
+    for _ in 0..60 {
+        assert!(probed.watch.condition().is_beyond_healing(), "a write that ends well is no reason to think otherwise");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    probed.store.hangs.store(false, Ordering::SeqCst);
+    is_well_again(&probed.watch).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_slow_heal() {
+    let probed = probed();
+    is_well_again(&probed.watch).await;
+    *probed.store.read_takes.lock().unwrap() = Duration::from_secs(5);
+    becomes(&probed.watch, TroubleKind::CannotRead).await;
+    for _ in 0..120 {
+        assert!(!probed.watch.condition().is_beyond_healing(), "they read, if slowly");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    *probed.store.read_takes.lock().unwrap() = Duration::ZERO;
+    *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
+    becomes(&probed.watch, TroubleKind::CannotWrite).await;
+    for _ in 0..120 {
+        assert!(!probed.watch.condition().is_beyond_healing(), "others of this process commit");
+        probed.store.commits.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    // And now they do no more.
+    becomes(&probed.watch, TroubleKind::DoesNotHeal).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_comes_late_once_is_a_warning_and_keeps_nobody_from_reading() {
+    let probed = probed();
+    is_well_again(&probed.watch).await;
+    *probed.store.read_takes.lock().unwrap() = Duration::from_millis(1_500);
+    assert!(!becomes(&probed.watch, TroubleKind::Slow).await.lasts);
+    let condition = probed.watch.condition();
+    assert!(condition.can_read() && condition.is_usable() && !condition.is_unfit(), "{condition:?}");
+    assert!(condition.keeps_readers_waiting(), "whoever waits may be told so");
+    *probed.store.read_takes.lock().unwrap() = Duration::ZERO;
+    let next = probed.watch.until_other_than(&condition).await;
+    assert!(next.is_well(), "it came after all: {next:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_gives_no_answer_cannot_be_read() {
     let probed = probed();
     is_well_again(&probed.watch).await;
-    probed.store.hangs.store(true, std::sync::atomic::Ordering::SeqCst);
+    probed.store.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
     becomes(&probed.watch, TroubleKind::CannotRead).await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(!probed.watch.condition().can_read());
-    probed.store.hangs.store(false, std::sync::atomic::Ordering::SeqCst);
+    probed.store.hangs.store(false, Ordering::SeqCst);
     is_well_again(&probed.watch).await;
 }
 
@@ -173,11 +245,11 @@ async fn a_store_of_another_installation_is_unfit_until_it_is_ours_again() {
 #[tokio::test(start_paused = true)]
 async fn a_store_is_not_well_before_temporal_said_whose_it_is() {
     let probed = probed();
-    probed.namespace.away.store(true, std::sync::atomic::Ordering::SeqCst);
+    probed.namespace.away.store(true, Ordering::SeqCst);
     probed.watch.until(|condition| *condition == StoreCondition::Unverified).await;
     assert!(probed.watch.condition().can_read(), "readers are answered while Temporal is away");
     assert!(!probed.watch.condition().is_unfit());
-    probed.namespace.away.store(false, std::sync::atomic::Ordering::SeqCst);
+    probed.namespace.away.store(false, Ordering::SeqCst);
     is_well_again(&probed.watch).await;
 }
 
@@ -212,7 +284,7 @@ async fn damaged_pages_are_told_and_stop_nobody() {
 async fn the_log_is_brought_into_the_file_more_often_than_every_five_minutes() {
     let probed = probed();
     tokio::time::sleep(Duration::from_secs(3600)).await;
-    let times = probed.store.checkpoints.load(std::sync::atomic::Ordering::SeqCst);
+    let times = probed.store.checkpoints.load(Ordering::SeqCst);
     assert!(times >= 12, "{times} times in an hour");
 }
 
@@ -233,5 +305,27 @@ async fn a_store_that_was_brought_back_from_a_backup_is_seen_by_who_starts_and_b
     }
     for watch in [&started.watch, &running.watch] {
         timeout(Duration::from_secs(15 * 60), watch.until(StoreCondition::is_well)).await.unwrap();
+    }
+}
+
+/// A clock that somebody set wrongly.
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + chrono::Duration::minutes(10)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_not_older_because_clocks_are_apart() {
+    let probed = probed_by(Arc::new(Ahead), |store, _| {
+        *store.written_at.lock().unwrap() = Some(SystemClock.now());
+        *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
+    });
+    is_well_again(&probed.watch).await;
+    for _ in 0..60 {
+        assert_eq!(probed.watch.condition(), StoreCondition::Well);
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
