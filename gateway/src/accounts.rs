@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
-use evercal_domain::{Account, AccountId, AccountState, SyncStrategies};
+use evercal_domain::{Account, AccountId, AccountState, Calendar, Clock, SyncStrategies};
 use evercal_process::Pulse;
 use evercal_storage::{Store, StoreError};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
 
 use crate::counted::counted;
+use crate::missing::Missing;
 use crate::signals::{AccountNews, SignalError, Signals, Start};
 
 /// Starting and telling race with a workflow that ends; so often they are tried.
@@ -31,6 +33,7 @@ pub struct AccountWorkflows {
     store: Arc<dyn Store>,
     signals: Arc<dyn Signals>,
     given: Given,
+    pub(crate) missing: Missing,
     /// Whether consents may be waiting in the store of which no workflow knows.
     unsettled: AtomicBool,
 }
@@ -62,8 +65,10 @@ impl Drop for Telling<'_> {
 
 impl AccountWorkflows {
     /// What the process before left undone is done by the first [`Self::settle`].
-    pub fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, given: Given) -> Self {
-        Self { store, signals, given, unsettled: AtomicBool::new(true) }
+    pub fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, clock: Arc<dyn Clock>, given: Given) -> Self {
+        let fleet_interval = Duration::from_secs(given.timing.fleet_interval_s.into());
+        let missing = Missing::new(Arc::clone(&store), clock, fleet_interval);
+        Self { store, signals, given, missing, unsettled: AtomicBool::new(true) }
     }
 
     /// A code is in the store: starts the workflow, or tells the running one. When that fails, [`Self::settle`] does it
@@ -88,14 +93,23 @@ impl AccountWorkflows {
         }
         match self.store.account(account).await? {
             Some(row) if row.state != AccountState::Disconnected => {
-                counted!(warn, "the account's workflow was gone and is started again", %account);
                 // What was being taken down is not to come back.
                 let news = if row.state == AccountState::Disconnecting { AccountNews::Disconnect } else { news };
                 self.start_and_tell(&row, news).await?;
+                self.missing.note_account(&row).await;
                 Ok(true)
             }
             _ => Ok(false),
         }
+    }
+
+    /// Tells an account's workflow that a calendar's subscription is missing, and writes that down.
+    pub(crate) async fn tell_missing(&self, calendar: &Calendar) -> Result<bool, AccountError> {
+        let told = self.tell(calendar.account_id, AccountNews::SubscriptionMissing(calendar.id)).await?;
+        if told {
+            self.missing.note_subscription(calendar).await;
+        }
+        Ok(told)
     }
 
     /// Temporal was away: accounts may be waiting.
@@ -147,7 +161,9 @@ impl AccountWorkflows {
     /// Starts the workflow of an account where it is missing. An account that is being taken down goes on with that.
     pub(crate) async fn bring_back(&self, account: &Account) -> Result<(), SignalError> {
         let news = waits_for(account).unwrap_or(AccountNews::Look);
-        self.start_and_tell(account, news).await
+        self.start_and_tell(account, news).await?;
+        self.missing.note_account(account).await;
+        Ok(())
     }
 
     async fn start_and_tell(&self, account: &Account, news: AccountNews) -> Result<(), SignalError> {

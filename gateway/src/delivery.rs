@@ -7,7 +7,7 @@ use evercal_storage::{Store, StoreError};
 use evercal_workflows::contract::Notify;
 
 use crate::accounts::{AccountError, AccountWorkflows};
-use crate::signals::{AccountNews, SignalError, Signals};
+use crate::signals::{SignalError, Signals};
 
 /// Delivers reasons to sync.
 pub(crate) struct Delivery {
@@ -62,7 +62,7 @@ impl Delivery {
         if row.state == CalendarState::Closed {
             return Ok(Delivered::Closed);
         }
-        let told = self.accounts.tell(row.account_id, AccountNews::SubscriptionMissing(calendar)).await?;
+        let told = self.accounts.tell_missing(&row).await?;
         Ok(if told { Delivered::ToAccount } else { Delivered::Closed })
     }
 }

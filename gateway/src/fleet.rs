@@ -9,8 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use evercal_domain::journal::{AuditEntry, AuditKind};
+use chrono::TimeDelta;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, CalendarId, Clock};
 use evercal_process::Pulse;
@@ -18,7 +17,8 @@ use evercal_storage::{Store, StoreError, cause_of};
 use evercal_workflows::names;
 
 use crate::accounts::{AccountError, AccountWorkflows};
-use crate::signals::{AccountNews, SignalError, Signals};
+use crate::counted::counted;
+use crate::signals::{SignalError, Signals};
 
 /// The claim of the look.
 const CLAIM: &str = "fleet";
@@ -26,10 +26,12 @@ const CLAIM: &str = "fleet";
 const PAGE_PAUSE: Duration = Duration::from_millis(50);
 /// Pages of Temporal's index at most: a million workflows of a type.
 const PAGES_MAX: usize = 1_000;
-/// What is younger than that may not have its workflow yet; or than the time between two looks, where that is shorter.
-const GRACE_MAX: TimeDelta = TimeDelta::minutes(1);
 /// Started again in one look at most; the next one goes on.
 const MISSING_MAX: usize = 1_000;
+/// After so many failures in a row it is asked whether Temporal and the store are there.
+const FAILURES_IN_A_ROW_MAX: usize = 5;
+/// A look that was cut short is repeated after so long at most.
+const REPEATED_AFTER_MAX: Duration = Duration::from_secs(30);
 /// How often it is asked whether a look is due, at most.
 const TICK_MAX: Duration = Duration::from_secs(15);
 
@@ -55,6 +57,14 @@ enum LookError {
     Account(#[from] AccountError),
 }
 
+/// What a look has come across.
+#[derive(Debug, Default)]
+struct Look {
+    missing: usize,
+    failed: usize,
+    failed_in_a_row: usize,
+}
+
 impl Fleet {
     /// Runs until stopped.
     pub(crate) async fn run(self, pulse: Pulse) {
@@ -70,34 +80,45 @@ impl Fleet {
 
     async fn look_when_due(&self, pulse: &Pulse, round: u64) -> Result<(), LookError> {
         let now = self.clock.now();
-        let until = now + TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
+        let later = |pause: Duration| now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
         // Nobody takes it before its time, this process neither: a holder is a holder for one look.
         let holder = format!("{}/{round}", self.process);
-        if self.store.take_claim(CLAIM, &holder, now, until).await?.is_none() {
+        let Some(turn) = self.store.take_claim(CLAIM, &holder, now, later(self.interval)).await? else {
             return Ok(());
+        };
+        let mut look = Look::default();
+        let looked = async {
+            self.look_at_accounts(pulse, &mut look).await?;
+            self.look_at_calendars(pulse, &mut look).await
+        };
+        match looked.await {
+            Ok(()) => {
+                tracing::info!(missing = look.missing, failed = look.failed, "looked at the fleet");
+                self.store.finish_claim(CLAIM, &holder, turn, later(self.interval)).await?;
+                Ok(())
+            }
+            Err(error) => {
+                // Not a whole interval later: whoever was not looked at waits for it.
+                let again_at = later(REPEATED_AFTER_MAX.min(self.interval / 20));
+                if let Err(error) = self.store.keep_claim(CLAIM, &holder, turn, again_at).await {
+                    tracing::warn!(%error, cause = error.cause(), "the look at the fleet is not repeated before its time");
+                }
+                Err(error)
+            }
         }
-        let mut missing = 0;
-        self.look_at_accounts(pulse, now, &mut missing).await?;
-        self.look_at_calendars(pulse, now, &mut missing).await?;
-        tracing::info!(missing, "looked at the fleet");
-        Ok(())
     }
 
-    async fn look_at_accounts(&self, pulse: &Pulse, now: DateTime<Utc>, missing: &mut usize) -> Result<(), LookError> {
+    async fn look_at_accounts(&self, pulse: &Pulse, look: &mut Look) -> Result<(), LookError> {
         let running = self.running(pulse, names::ACCOUNT).await?;
         let mut after = None;
         loop {
             let accounts = self.store.open_accounts_after(after, API_PAGE_ROWS_MAX).await?;
             for account in &accounts {
                 pulse.beat();
-                let is_new = now - account.state_changed_at < self.grace();
-                let id = names::account_id(account.id);
-                if is_new || running.contains(&id) || *missing >= MISSING_MAX || self.signals.runs(&id).await? {
-                    continue;
+                if look.missing < MISSING_MAX && !running.contains(&names::account_id(account.id)) {
+                    let looked = self.look_at_account(account).await;
+                    self.go_on(look, account.id, looked).await?;
                 }
-                *missing += 1;
-                self.accounts.bring_back(account).await?;
-                self.write_down(account, None).await?;
             }
             match accounts.last() {
                 Some(last) => after = Some(last.id),
@@ -107,15 +128,16 @@ impl Fleet {
         }
     }
 
-    async fn look_at_calendars(&self, pulse: &Pulse, now: DateTime<Utc>, missing: &mut usize) -> Result<(), LookError> {
+    async fn look_at_calendars(&self, pulse: &Pulse, look: &mut Look) -> Result<(), LookError> {
         let running = self.running(pulse, names::SUBSCRIPTION).await?;
         let mut after = None;
         loop {
             let calendars = self.store.open_calendar_ids(after, API_PAGE_ROWS_MAX).await?;
             for calendar in calendars.iter().copied() {
                 pulse.beat();
-                if *missing < MISSING_MAX && !running.contains(&names::subscription_id(calendar)) {
-                    *missing += usize::from(self.look_at(calendar, now).await?);
+                if look.missing < MISSING_MAX && !running.contains(&names::subscription_id(calendar)) {
+                    let looked = self.look_at_calendar(calendar).await;
+                    self.go_on(look, calendar, looked).await?;
                 }
             }
             match calendars.last() {
@@ -126,24 +148,53 @@ impl Fleet {
         }
     }
 
+    /// An account whose workflow is not in the index; whether it was missing.
+    async fn look_at_account(&self, account: &Account) -> Result<bool, LookError> {
+        let is_new = self.accounts.missing.is_new(account.state_changed_at);
+        if is_new || self.signals.runs(&names::account_id(account.id)).await? {
+            return Ok(false);
+        }
+        self.accounts.bring_back(account).await?;
+        Ok(true)
+    }
+
     /// A calendar whose subscription is not in the index; whether it was missing.
-    async fn look_at(&self, id: CalendarId, now: DateTime<Utc>) -> Result<bool, LookError> {
+    async fn look_at_calendar(&self, id: CalendarId) -> Result<bool, LookError> {
         let Some(calendar) = self.store.calendar(id).await? else { return Ok(false) };
-        let is_new = now - calendar.state_changed_at < self.grace();
+        let is_new = self.accounts.missing.is_new(calendar.state_changed_at);
         let is_closed = calendar.state == evercal_domain::CalendarState::Closed;
         if is_new || is_closed || self.signals.runs(&names::subscription_id(id)).await? {
             return Ok(false);
         }
-        let Some(account) = self.store.account(calendar.account_id).await? else { return Ok(false) };
-        if !self.accounts.tell(account.id, AccountNews::SubscriptionMissing(id)).await? {
-            return Ok(false);
-        }
-        self.write_down(&account, Some(id)).await?;
-        Ok(true)
+        Ok(self.accounts.tell_missing(&calendar).await?)
     }
 
-    fn grace(&self) -> TimeDelta {
-        TimeDelta::from_std(self.interval).unwrap_or(GRACE_MAX).min(GRACE_MAX)
+    /// One of which a row cannot be read, or that cannot be started, does not keep the others from being looked at. Where
+    /// several in a row fail, it is asked first whether Temporal and the store are there at all.
+    async fn go_on(
+        &self,
+        look: &mut Look,
+        id: impl std::fmt::Display,
+        looked: Result<bool, LookError>,
+    ) -> Result<(), LookError> {
+        match looked {
+            Ok(was_missing) => {
+                look.missing += usize::from(was_missing);
+                look.failed_in_a_row = 0;
+            }
+            Err(error) => {
+                let cause = cause_of(&error);
+                counted!(warn, "one of the fleet could not be looked at", %id, %error, cause);
+                look.failed += 1;
+                look.failed_in_a_row += 1;
+                if look.failed_in_a_row >= FAILURES_IN_A_ROW_MAX {
+                    self.signals.ping().await?;
+                    self.store.claim_rounds(CLAIM).await?;
+                    look.failed_in_a_row = 0;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn running(&self, pulse: &Pulse, workflow_type: &str) -> Result<HashSet<String>, LookError> {
@@ -160,24 +211,5 @@ impl Fleet {
             tokio::time::sleep(PAGE_PAUSE).await;
         }
         Ok(running)
-    }
-
-    async fn write_down(&self, account: &Account, calendar: Option<CalendarId>) -> Result<(), StoreError> {
-        let (id, what) = match calendar {
-            Some(calendar) => (names::subscription_id(calendar), "the subscription"),
-            None => (names::account_id(account.id), "the account"),
-        };
-        tracing::warn!(workflow_id = id, "a workflow that should run was missing and is started again");
-        let at = self.clock.now();
-        let entry = AuditEntry {
-            dedup_key: format!("missing/{id}/{}", at.timestamp_millis()),
-            at,
-            kind: AuditKind::WorkflowMissing,
-            tenant_id: Some(account.tenant_id),
-            account_id: Some(account.id),
-            calendar_id: calendar,
-            message: format!("the workflow of {what} did not run; it is started again"),
-        };
-        self.store.append_audit(&entry).await
     }
 }

@@ -21,6 +21,7 @@ mod extract;
 mod fleet;
 mod group_commit;
 mod middleware;
+mod missing;
 mod notices;
 mod occurrences;
 mod openapi;

@@ -108,7 +108,8 @@ impl Gateway {
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
         let given = Given { timing: config.timing.clone(), strategies: config.strategies.clone() };
-        let accounts = Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), given));
+        let accounts =
+            Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&clock), given));
         let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
         let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
         let (probe, store_watch) =

@@ -129,7 +129,8 @@ async fn an_account_starts_with_the_strategy_of_its_provider() {
     let customer = world.customer().await;
     let (_account, page) = connect(&world, &customer).await;
     assert_eq!(page.status, 202);
-    assert_eq!(*world.workflows.strategies.lock().unwrap(), [SyncStrategy::Hybrid]);
+    let strategies = world.workflows.strategies.lock().unwrap().clone();
+    assert!(!strategies.is_empty() && strategies.iter().all(|one| *one == SyncStrategy::Hybrid), "{strategies:?}");
 }
 
 #[tokio::test]

@@ -70,12 +70,15 @@ pub struct FaultyStore {
 }
 
 macro_rules! through {
-    ($repository:ident: $(plain $plain:ident() -> $told:ty;)* $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+    (
+        $repository:ident $({ $(fn $plain:ident() -> $told:ty;)* })?:
+        $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*
+    ) => {
         #[async_trait]
         impl $repository for FaultyStore {
-            $(fn $plain(&self) -> $told {
+            $($(fn $plain(&self) -> $told {
                 self.store.$plain()
-            })*
+            })*)?
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.faults.meet(stringify!($method)).await?;
                 self.store.$method($($argument),*).await
@@ -201,8 +204,7 @@ through! { Heartbeats:
     forget_beat(service: &str) -> ();
 }
 
-through! { Upkeep:
-    plain commits() -> u64;
+through! { Upkeep { fn commits() -> u64; }:
     try_reading() -> ();
     try_writing(at: DateTime<Utc>) -> InstallationId;
     try_afresh(at: DateTime<Utc>) -> ();

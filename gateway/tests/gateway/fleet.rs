@@ -49,6 +49,61 @@ async fn an_account_without_a_workflow_is_brought_back_and_written_down() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_from_being_looked_at() {
+    let (mut world, _first) = aged_world().await;
+    // More than may fail in a row without a question whether anybody is there.
+    for _ in 0..6 {
+        age(&world, &world.customer().await).await;
+    }
+    let broken: Vec<_> = world.workflows.accounts.lock().unwrap().drain().collect();
+    world.workflows.broken.lock().unwrap().extend(broken);
+    let last = world.customer().await;
+    age(&world, &last).await;
+    world.workflows.accounts.lock().unwrap().clear();
+    world.start().await;
+    eventually(&true, async || world.workflows.calls().contains(&Call::Start(last.account))).await;
+    eventually(&vec![Some(last.account)], async || {
+        missing_entries(&world).await.into_iter().map(|entry| entry.account_id).collect::<Vec<_>>()
+    })
+    .await;
+    // And the calendars have their turn: one whose row cannot be read keeps nobody from it either.
+    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+}
+
+#[tokio::test]
+async fn a_look_that_was_cut_short_is_soon_somebodys_again() {
+    let (mut world, _customer) = aged_world().await;
+    world.config.timing.fleet_interval_s = 3_600;
+    world.faults.failing.lock().unwrap().insert("open_accounts_after");
+    world.start().await;
+    eventually(&true, async || world.faults.called("open_accounts_after")).await;
+    eventually(&true, async || {
+        let soon = SystemClock.now() + TimeDelta::minutes(1);
+        world.store.take_claim("fleet", "another", soon, soon + TimeDelta::hours(1)).await.unwrap().is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_a_late_notice_brings_back_is_written_down() {
+    let (mut world, customer) = aged_world().await;
+    // The look at the fleet does not come that far.
+    world.faults.failing.lock().unwrap().insert("open_accounts_after");
+    world.start().await;
+    world.workflows.missing.lock().unwrap().insert(customer.calendar);
+    world.workflows.accounts.lock().unwrap().clear();
+    // The calendar is a second old before it can be missed.
+    eventually(&vec![None, Some(customer.calendar)], async || {
+        assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 204);
+        let mut calendars: Vec<_> = missing_entries(&world).await.into_iter().map(|entry| entry.calendar_id).collect();
+        calendars.sort();
+        calendars
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_index_does_not_know_yet_is_not_taken_for_missing() {
     let (mut world, _customer) = aged_world().await;
     world.start().await;

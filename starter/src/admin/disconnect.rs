@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
-use evercal_domain::{AccountState, TenantId};
+use evercal_domain::{AccountState, SystemClock, TenantId};
 use evercal_gateway::config::TEMPORAL_CALL_BOUND;
 use evercal_gateway::{AccountNews, AccountWorkflows, Given, TemporalSignals};
 use evercal_settings::{ConfigError, Lookup, temporal_help};
@@ -29,7 +29,7 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
         timing: evercal_settings::timing(&lookup).map_err(unusable)?,
         strategies: evercal_settings::sync_strategies(&lookup).map_err(unusable)?,
     };
-    let workflows = AccountWorkflows::new(Arc::clone(&session.store), signals, given);
+    let workflows = AccountWorkflows::new(Arc::clone(&session.store), signals, Arc::new(SystemClock), given);
     let mut page = PageRequest::first(API_PAGE_ROWS_MAX);
     let mut disconnecting = 0;
     loop {
