@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use evercal_domain::event::Occurrence;
@@ -56,24 +57,19 @@ pub(crate) async fn read(
         let page = store.occurrences(calendar.id, &range, page).await?;
         return Ok(Answer { page, complete_from: range.from, complete_until: range.to });
     }
-    // Before the first pass has ended nothing is sure to be stored.
-    let stored = calendar.window_end.map_or(Window { start: range.from, end: range.from }, Window::ending);
-    let series = SeriesRows::StartingWithin { from: stored.start, to: stored.end };
-    let range = OccurrenceRange { series, ..*range };
-    let rows = store.occurrences(calendar.id, &range, page).await?;
-    let asked = Asked {
-        range,
-        stored,
-        after: page.after.as_deref().map(OccurrenceKey::read).transpose()?,
-        before: rows.next.as_deref().map(OccurrenceKey::read).transpose()?,
-        limit: usize::try_from(page.limit.max(1)).unwrap_or(usize::MAX),
-        calendar_zone: calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok()),
-    };
-    let all = load(store, calendar).await?;
-    // The semaphore is never closed.
+    // Before their texts are read, so that these are in memory a few times at most. The semaphore is never closed.
     let _place = EXPANDING.acquire().await.ok();
-    let cut_off = |_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off");
-    let mut answer = tokio::task::spawn_blocking(move || put_together(rows, &all, &asked)).await.map_err(cut_off)?;
+    let all = Arc::new(load(store, calendar).await?);
+    let stored = calendar.window_end.map(Window::ending);
+    // Before the first pass has ended nothing is sure to be stored.
+    let window = stored.unwrap_or(Window { start: range.from, end: range.from });
+    let read = Reading { store, calendar, range, page, window, all: &all };
+    let within = SeriesRows::StartingWithin { from: window.start, to: window.end };
+    let (mut answer, is_whole) = read.with(within).await?;
+    if !is_whole && stored.is_some() {
+        // What reaches into the window from before it is stored too, and would be missed where it cannot be computed.
+        (answer, _) = read.with(SeriesRows::All).await?;
+    }
     // Asked for after the rows, as the store does for what it reads itself.
     let now = store.calendar(calendar.id).await?.filter(|now| now.state.serves_events());
     match now.map(|now| now.remote.access_role.view()) {
@@ -81,6 +77,35 @@ pub(crate) async fn read(
         None => answer.page = Page { items: Vec::new(), next: None },
     }
     Ok(answer)
+}
+
+/// A read that needs more than what is stored.
+struct Reading<'a> {
+    store: &'a dyn Store,
+    calendar: &'a Calendar,
+    range: &'a OccurrenceRange,
+    page: &'a PageRequest,
+    window: Window,
+    all: &'a Arc<Loaded>,
+}
+
+impl Reading<'_> {
+    /// With these rows of what is stored of series, and the others computed; and whether none of them is missing.
+    async fn with(&self, series: SeriesRows) -> Result<(Answer, bool), StoreError> {
+        let range = OccurrenceRange { series, ..*self.range };
+        let rows = self.store.occurrences(self.calendar.id, &range, self.page).await?;
+        let asked = Asked {
+            range,
+            stored: self.window,
+            after: self.page.after.as_deref().map(OccurrenceKey::read).transpose()?,
+            before: rows.next.as_deref().map(OccurrenceKey::read).transpose()?,
+            limit: usize::try_from(self.page.limit.max(1)).unwrap_or(usize::MAX),
+            calendar_zone: self.calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok()),
+        };
+        let all = Arc::clone(self.all);
+        let put_together = tokio::task::spawn_blocking(move || put_together(rows, &all, &asked));
+        put_together.await.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))
+    }
 }
 
 /// Whether all occurrences of a range are among the stored ones. Dates are stored as if they were UTC's.
@@ -141,13 +166,20 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
                     bytes += size(&event);
                     if event.series.is_some() { whole.exceptions.push(*event) } else { whole.master = Some(*event) }
                 }
-                StoredBody::Cancelled(position) => whole.cancelled.push(position),
+                StoredBody::Cancelled(position) => {
+                    bytes += size_of::<SeriesPosition>() + position.master_id.as_str().len();
+                    whole.cancelled.push(position);
+                }
                 // A cancelled occurrence might come back otherwise; the master may be what cannot be read.
                 StoredBody::Unreadable { .. } => loaded.is_all = false,
             }
+            // A single series may have thousands of exceptions.
+            if bytes > SERIES_BYTES_MAX {
+                return Ok(Loaded { series: Vec::new(), is_all: false });
+            }
         }
         loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some()));
-        if bytes > SERIES_BYTES_MAX || loaded.series.len() > SERIES_MAX {
+        if loaded.series.len() > SERIES_MAX {
             return Ok(Loaded { series: Vec::new(), is_all: false });
         }
         if masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX) {
@@ -164,15 +196,18 @@ fn size(event: &Event) -> usize {
     size_of::<Event>() + text(&event.title) + text(&event.description) + lines + event.attendees.len() * 200
 }
 
-/// The stored rows of a page and the computed ones between them.
-fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> Answer {
+/// The stored rows of a page and the computed ones between them; and whether these are all.
+fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> (Answer, bool) {
     let clock = asked.range.zone.clock();
     let (computed, is_whole) = compute(all, asked, &clock);
-    let (complete_from, complete_until) = complete(asked, is_whole && all.is_all);
+    let is_whole = is_whole && all.is_all;
+    let (complete_from, complete_until) = complete(asked, is_whole);
 
     let stored = rows.items.into_iter().map(|read| Piece::Stored(Box::new(read)));
     let mut pieces: Vec<Piece> = stored.chain(computed.into_iter().map(Piece::Computed)).collect();
+    // The stored one of two stays: the sort is stable.
     pieces.sort_by(|left, right| left.key().compare(right.key(), &clock));
+    pieces.dedup_by(|one, before| one.key() == before.key());
     let (mut items, mut bytes, mut next) = (Vec::new(), 0, rows.next);
     for piece in pieces {
         if items.len() >= asked.limit || bytes >= EVENTS_PAGE_BYTES_MAX {
@@ -183,7 +218,7 @@ fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> Answ
         bytes += size(&read.event);
         items.push(read);
     }
-    Answer { page: Page { items, next }, complete_from, complete_until }
+    (Answer { page: Page { items, next }, complete_from, complete_until }, is_whole)
 }
 
 /// A row of the page, wherever it comes from.
@@ -232,7 +267,8 @@ fn compute<'a>(all: &'a Loaded, asked: &Asked, clock: &Clock) -> (Vec<Computed<'
     let mut is_whole = true;
     // What began before the page before ended was on it.
     let reached = asked.after.as_ref().and_then(|after| DateTime::from_timestamp_micros(after.start_us()));
-    let mut start = reached.map_or(from, |reached| from.max(reached - DAY));
+    let reached = reached.and_then(|reached| reached.checked_sub_signed(DAY));
+    let mut start = reached.map_or(from, |reached| from.max(reached));
     let mut length = FIRST_SPAN;
     let mut is_first = true;
     while start < to {
@@ -316,8 +352,9 @@ impl Span {
     /// Whether it is of this span, of the range, not among the stored ones, and after the page before.
     fn is_wanted(&self, key: &OccurrenceKey, occurrence: &Occurrence, asked: &Asked, clock: &Clock) -> bool {
         let start_us = key.start_us();
-        let is_stored =
-            (asked.stored.start.timestamp_micros()..asked.stored.end.timestamp_micros()).contains(&start_us);
+        let stored = asked.stored.start.timestamp_micros()..asked.stored.end.timestamp_micros();
+        let is_stored = stored.contains(&start_us)
+            || (asked.range.series == SeriesRows::All && start_us < stored.end && end_us(occurrence) > stored.start);
         let is_of_span = self.is_first || start_us >= self.window.start.timestamp_micros();
         let is_between = |key: &OccurrenceKey| {
             asked.after.as_ref().is_none_or(|after| key.compare(after, clock) == Ordering::Greater)
@@ -336,4 +373,13 @@ impl Span {
         };
         !is_stored && is_of_span && is_in_range && SERIES_YEARS.contains(&year) && is_between(key)
     }
+}
+
+/// The end as it is stored; of a date its midnight in UTC.
+fn end_us(occurrence: &Occurrence) -> i64 {
+    let end = match occurrence.end {
+        EventTime::Date { date } => midnight(date),
+        EventTime::Instant { at, .. } => at,
+    };
+    end.timestamp_micros()
 }

@@ -1,9 +1,13 @@
 //! Reading at any range: beyond the window that is stored of series, these are expanded while they are read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike as _, Days, TimeDelta, Timelike as _, Utc};
 use evercal_domain::calendar::LastSync;
+use evercal_domain::event::Occurrence;
 use evercal_domain::{
     CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, SystemClock, Via,
     Zone, zones,
@@ -13,7 +17,7 @@ use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, Pas
 use serde_json::Value;
 
 use crate::api::event;
-use crate::support::{Customer, World};
+use crate::support::{Customer, World, eventually};
 
 /// Those of the series of whole days in the month that is read.
 const DAYS: [&str; 3] = ["2040-12-06", "2040-12-16", "2040-12-26"];
@@ -57,7 +61,7 @@ pub async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
         .map(|event| RemoteItem::Event(Box::new(event)))
         .collect();
     items.push(RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("gone"), position: cancelled });
-    commit(world, calendar, &items, &owners).await;
+    add(world, calendar, &items, &owners, true).await;
 }
 
 /// What is stored of a series, as a sync of today expands it.
@@ -72,15 +76,18 @@ fn expanded(
     OwnerOccurrences { owner: master.provider_id.clone(), occurrences }
 }
 
-/// A first pass of one page.
-async fn commit(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: &[OwnerOccurrences]) {
+/// A page of a pass of its own, the first one or a later one.
+async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: &[OwnerOccurrences], is_first: bool) {
     let now = SystemClock.now();
     let window = Window::around(now);
-    let begun = world.store.begin_full_pass(calendar, 0).await.unwrap();
+    let mut position = world.store.sync_position(calendar).await.unwrap();
+    if is_first {
+        position = world.store.begin_full_pass(calendar, position.revision).await.unwrap();
+    }
     let commit = PageCommit {
         calendar_id: calendar,
-        expected_revision: begun.revision,
-        generation: begun.generation,
+        expected_revision: position.revision,
+        generation: position.generation,
         items,
         occurrences: owners,
         zone_data: &zones::version(),
@@ -94,7 +101,7 @@ async fn commit(world: &World, calendar: CalendarId, items: &[RemoteItem], owner
         },
         cursor: &Cursor::ready("t".into()),
         finish: Some(PassFinish {
-            sweep: true,
+            sweep: is_first,
             confirmed_at: now,
             via: Via::Push,
             window_end: window.end,
@@ -220,7 +227,7 @@ async fn a_series_without_a_zone_goes_by_the_new_one_as_soon_as_its_calendar_has
     // The customer's calendar is in Berlin, where it is one hour earlier by UTC in summer.
     let floating = master("floating", start, end, &["RRULE:FREQ=WEEKLY"]);
     let owners = [expanded(&floating, vec![], vec![], Zone::of_iana("Europe/Berlin"))];
-    commit(&world, customer.calendar, &[RemoteItem::Event(Box::new(floating))], &owners).await;
+    add(&world, customer.calendar, &[RemoteItem::Event(Box::new(floating))], &owners, true).await;
     // Stored: some July is within a year.
     let year = (SystemClock.now() + TimeDelta::days(180)).year();
     let (from, to) = (format!("{year}-07-01T00:00:00Z"), format!("{year}-07-31T00:00:00Z"));
@@ -234,4 +241,116 @@ async fn a_series_without_a_zone_goes_by_the_new_one_as_soon_as_its_calendar_has
     let moved = RemoteCalendar { time_zone: Some("Asia/Tokyo".into()), ..calendar.remote };
     world.store.reconcile_calendars(customer.account, &[moved], SystemClock.now()).await.unwrap();
     assert_eq!(hours().await, [17].into(), "Tokyo has no summer time");
+}
+
+#[tokio::test]
+async fn what_reaches_into_the_window_is_there_also_where_series_cannot_be_expanded() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar, vec![]).await;
+    let edge = Window::around(SystemClock.now()).start;
+    let time = |days: i64| EventTime::Instant { at: edge + TimeDelta::days(days), zone: None };
+    // Counted from its first time on, too many steps for a reader. A worker has more time, and has stored the one that lasts
+    // from three days before the window to four days into it.
+    let first = at("2019-01-07T17:00:00Z");
+    let long = master("long", first, at("2019-01-14T17:00:00Z"), &["RRULE:FREQ=MINUTELY;COUNT=99999999"]);
+    let occurrence = Occurrence {
+        source_id: long.provider_id.clone(),
+        series_id: Some(long.provider_id.clone()),
+        original_start: time(-3),
+        start: time(-3),
+        end: time(4),
+    };
+    let owner = OwnerOccurrences { owner: long.provider_id.clone(), occurrences: vec![occurrence] };
+    add(&world, customer.calendar, &[RemoteItem::Event(Box::new(long))], &[owner], false).await;
+    let text = |days: i64| (edge + TimeDelta::days(days)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let read = page(&world, &customer, &text(-20), &text(20), "&limit=500").await;
+    let from: DateTime<Utc> = read["complete_from"].as_str().unwrap().parse().unwrap();
+    assert!(from > edge && from < edge + TimeDelta::days(4), "the long one is on what is complete: {from}");
+    let ids: Vec<&Value> = read["items"].as_array().unwrap().iter().map(|item| &item["event_id"]).collect();
+    assert_eq!(ids.iter().filter(|id| **id == "long").count(), 1, "{ids:?}");
+    // Pages have it too, once.
+    let (mut seen, mut rest) = (Vec::new(), "&limit=3".to_owned());
+    loop {
+        let page = page(&world, &customer, &text(-20), &text(20), &rest).await;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        rest = format!("&limit=3&cursor={next}");
+    }
+    let whole: Vec<Value> = read["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+    assert_eq!(seen, whole);
+}
+
+#[tokio::test]
+async fn a_forged_cursor_to_the_edge_of_time_is_refused() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    fill(&world, customer.calendar, vec![]).await;
+    let (from, to) = ("2040-12-03T00:00:00Z", "2041-01-02T00:00:00Z");
+    let first = page(&world, &customer, from, to, "&limit=1").await;
+    let decoded = |text: &str| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap() };
+    let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    for edge in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+        let mut cursor = decoded(first["next_cursor"].as_str().unwrap());
+        let mut place = decoded(cursor["p"].as_str().unwrap());
+        place["s"] = edge.timestamp_micros().into();
+        cursor["p"] = encoded(&place).into();
+        let path =
+            format!("/v1/calendars/{}/events?from={from}&to={to}&cursor={}", customer.calendar, encoded(&cursor));
+        let answer = world.get(&customer.key, &path).await;
+        assert_eq!((answer.problem(), answer.errors()[0].0.as_str()), (400, "cursor"), "{edge}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_cancelled_counts_among_what_a_read_can_hold() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    // Each cancelled occurrence names its series.
+    let id = "x".repeat(1_000);
+    let start = |days: i64| EventTime::Instant {
+        at: "2010-01-01T10:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::days(days),
+        zone: None,
+    };
+    let series = master(&id, start(0), start(0), &["RRULE:FREQ=DAILY"]);
+    fill(&world, customer.calendar, vec![series]).await;
+    let (from, to) = ("2040-12-03T00:00:00Z", "2041-01-02T00:00:00Z");
+    assert_eq!(page(&world, &customer, from, to, "").await["complete_from"], from);
+    let gone: Vec<RemoteItem> = (0..17_000)
+        .map(|day| RemoteItem::CancelledOccurrence {
+            provider_id: ProviderEventId::new(format!("gone{day}")),
+            position: position(&id, start(day)),
+        })
+        .collect();
+    add(&world, customer.calendar, &gone, &[], false).await;
+    let read = page(&world, &customer, from, to, "").await;
+    assert_eq!(read["complete_from"], read["complete_until"], "it says that it has not all");
+}
+
+#[tokio::test]
+async fn series_are_read_for_a_few_readers_at_a_time() {
+    let mut world = World::new().await;
+    // Room for the answers of all of them.
+    world.config.limits.answer_bytes_max = 512 * 1024 * 1024;
+    world.start().await;
+    let world = Arc::new(world);
+    let customer = Arc::new(world.customer().await);
+    fill(&world, customer.calendar, vec![]).await;
+    *world.faults.held.lock().unwrap() = Some("related_items");
+    let readers: Vec<_> = (0..8)
+        .map(|second| {
+            let (world, customer) = (Arc::clone(&world), Arc::clone(&customer));
+            // Each a range of its own, so that they share no read.
+            let until = format!("2041-01-02T00:00:0{second}Z");
+            tokio::spawn(async move { page(&world, &customer, "2040-12-03T00:00:00Z", &until, "").await })
+        })
+        .collect();
+    let called = |method| world.faults.calls.lock().unwrap().iter().filter(|called| **called == method).count();
+    eventually(&8, async || called("revision_of")).await;
+    world.heartbeats(20).await;
+    assert!(called("master_ids") <= 4, "the others wait: {}", called("master_ids"));
+    *world.faults.held.lock().unwrap() = None;
+    for reader in readers {
+        assert!(reader.await.unwrap()["items"].as_array().unwrap().len() > 5);
+    }
 }

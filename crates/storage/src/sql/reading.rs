@@ -6,13 +6,13 @@
 
 use std::cmp::Ordering;
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use evercal_domain::event::Occurrence;
 use evercal_domain::zones::Clock;
 use evercal_domain::{Event, EventTime, ProviderEventId, Zone};
 use serde::{Deserialize, Serialize};
 
-use super::{from_cursor, from_json, instant, micros, midnight_micros, parsed, to_cursor};
+use super::{from_cursor, from_json, instant, invalid_cursor, micros, midnight_micros, parsed, to_cursor};
 use crate::error::StoreError;
 use crate::types::ReadOccurrence;
 
@@ -212,9 +212,15 @@ impl OccurrenceKey {
         }
     }
 
-    /// Reads a cursor.
+    /// Reads a cursor. Nothing begins at the edge of time, where whoever counts a day back would fall off.
     pub fn read(cursor: &str) -> Result<Self, StoreError> {
-        from_cursor(cursor)
+        let key: Self = from_cursor(cursor)?;
+        let start = DateTime::from_timestamp_micros(key.start_us);
+        let has_days_around = |start: DateTime<Utc>| {
+            start.checked_sub_signed(TimeDelta::days(1)).is_some()
+                && start.checked_add_signed(TimeDelta::days(1)).is_some()
+        };
+        if start.is_some_and(has_days_around) { Ok(key) } else { Err(invalid_cursor()) }
     }
 
     /// Where the page after it begins.
@@ -307,6 +313,16 @@ mod tests {
             assert!(day.among(false, &clock).columns() > before.columns(), "{zone}");
             assert!(before.among(true, &clock).columns() < day.columns(), "{zone}");
             assert!(first.among(true, &clock).columns() > day.columns(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_to_the_edge_of_time_is_none_of_ours() {
+        let edges = [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC].map(|edge| edge.timestamp_micros());
+        for start_us in edges.into_iter().chain([i64::MIN, i64::MAX]) {
+            let forged = OccurrenceKey { start_us, ..key(false, "2026-06-10T00:00:00Z", "a") };
+            let read = OccurrenceKey::read(&forged.cursor());
+            assert_eq!(read.unwrap_err().kind, crate::StoreErrorKind::InvalidCursor, "{start_us}");
         }
     }
 
