@@ -2,6 +2,7 @@
 //! `evercal-gateway` and the subcommand `evercal gateway`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -20,6 +21,9 @@ use crate::temporal::TemporalSignals;
 
 /// How the gateway calls itself in Temporal.
 const IDENTITY: &str = "evercal-gateway";
+
+/// How long the gateway waits for the end of who answered before it.
+const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs a gateway until SIGINT or SIGTERM. `find` looks a value up by its name, such as `DATABASE_URL`; the way to Temporal
 /// is read by the SDK's own environment configuration (`TEMPORAL_ADDRESS` …).
@@ -51,13 +55,17 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let asked_to_stop = evercal_settings::stop_signal()?;
     tokio::pin!(asked_to_stop);
     let (listener, waiting) = shared(listener).context("sharing the listener")?;
+    let meanwhile = Gateway::answer_meanwhile(waiting, not_ready(), &config);
     let store = tokio::select! {
         store = open_when_possible(&store) => store,
-        served = axum::serve(waiting, not_ready()).into_future() => {
-            return served.context("answering while the store cannot be opened");
-        }
+        failure = meanwhile.failed() => return Err(failure.into()),
         () = &mut asked_to_stop => return Ok(()),
     };
+    meanwhile.stop();
+    // So that nobody new is answered by it; who is slow to take an answer keeps nobody waiting.
+    if tokio::time::timeout(MEANWHILE_ENDS_WITHIN, meanwhile.drain()).await.is_err() {
+        tracing::debug!("somebody still takes an answer from before the store was open");
+    }
     let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
     let watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {

@@ -180,18 +180,18 @@ impl Gateway {
         });
         background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
-        let door = Door {
-            listener,
-            connections: Arc::new(Connections::new(limits.connections_max, limits.per_peer_max(), proxies.clone())),
-            refusals: Arc::clone(&refusals),
-        };
-        let router = routes::router(state.clone(), refusals, ids);
-        let connections = serving.group();
-        serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
-            accept_all(door, router, Arc::new(limits), proxies, connections, pulse)
-        });
+        let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
+        accept(listener, router, limits, proxies, refusals, &serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
+    }
+
+    /// Answers with this router until the tasks are stopped: before there is a gateway, and within the same bounds.
+    pub(crate) fn answer_meanwhile(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
+        let serving = Tasks::new();
+        // The gateway that comes catches up after its start anyway.
+        accept(listener, router, config.limits, config.trusted_proxies.clone(), Arc::default(), &serving);
+        serving
     }
 
     /// Where it listens.
@@ -255,6 +255,23 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     // One update after the other is spacing enough.
     let spacing = Duration::ZERO;
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
+}
+
+/// Begins to take connections, until these tasks are stopped.
+fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: GatewayLimits,
+    proxies: TrustedProxies,
+    refusals: Arc<Refusals>,
+    serving: &Tasks,
+) {
+    let connections = Arc::new(Connections::new(limits.connections_max, limits.per_peer_max(), proxies.clone()));
+    let door = Door { listener, connections, refusals };
+    let connections = serving.group();
+    serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
+        accept_all(door, router, Arc::new(limits), proxies, connections, pulse)
+    });
 }
 
 async fn accept_all(

@@ -48,6 +48,22 @@ async fn readers_that_do_not_read_and_slow_sockets_take_neither_the_memory_nor_t
 }
 
 #[tokio::test]
+async fn silent_sockets_lock_nobody_out_while_the_store_is_not_there_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = GatewayProcess::without_store(folder.path(), "512");
+    // It listens.
+    gateway.get("none", "/health/live").await;
+    let mut silent = Vec::new();
+    for number in 0..600 {
+        silent.push(gateway.sent(if number % 2 == 0 { "" } else { "GET /v1/accounts HTTP/1.1\r\nhost: ev" }).await);
+    }
+    let (head, _) = gateway.get("none", "/health/live").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let (head, body) = gateway.get("none", "/v1/accounts").await;
+    assert!(head.starts_with("HTTP/1.1 503") && body.contains("cannot be opened yet"), "{head}: {body}");
+}
+
+#[tokio::test]
 async fn a_page_of_large_events_is_bounded_and_reading_on_finds_each_of_them_once() {
     let filled = Filled::new(120, DESCRIPTION_BYTES).await;
     let gateway = GatewayProcess::start(&filled, &[]).await;

@@ -1,7 +1,7 @@
 //! A gateway as a process of its own, with a store that the test has filled.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const OPEN_FILES: &str = "1024";
 
 /// A gateway that runs.
 pub struct GatewayProcess {
-    child: Child,
+    child: Running,
     pub address: SocketAddr,
     log: PathBuf,
 }
@@ -40,8 +40,9 @@ impl GatewayProcess {
     /// Starts one over this store, with these settings besides.
     pub async fn start(filled: &Filled, settings: &[(&str, &str)]) -> Self {
         let log = filled.folder.path().join("gateway.log");
-        let child = command(filled, settings).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-        let mut gateway = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
+        let url = filled.url.to_string();
+        let child = command(&url, OPEN_FILES, settings).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        let mut gateway = Self { child: Running(child), address: ([127, 0, 0, 1], 0).into(), log };
         eventually("the gateway listens", async || {
             gateway.address = gateway.lines().iter().find_map(listens_at)?;
             Some(())
@@ -50,22 +51,34 @@ impl GatewayProcess {
         gateway
     }
 
+    /// Starts one whose database is not there, and which may open so many files.
+    pub fn without_store(folder: &Path, open_files: &str) -> Self {
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let log = folder.join("gateway.log");
+        // Nobody listens there.
+        let url = "postgres://evercal@127.0.0.1:1/evercal";
+        let mut command = command(url, open_files, &[("EVERCAL_HTTP_ADDRESS", &address.to_string())]);
+        let child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        Self { child: Running(child), address, log }
+    }
+
     /// Starts one whose log goes there, where it may be lost: it listens at a port that was free a moment ago.
     pub fn logging_to(filled: &Filled, stderr: impl Into<Stdio>) -> Self {
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = command(filled, &[("EVERCAL_HTTP_ADDRESS", &address.to_string())]);
-        Self { child: command.stderr(stderr).spawn().unwrap(), address, log: PathBuf::new() }
+        let mut command =
+            command(&filled.url.to_string(), OPEN_FILES, &[("EVERCAL_HTTP_ADDRESS", &address.to_string())]);
+        Self { child: Running(command.stderr(stderr).spawn().unwrap()), address, log: PathBuf::new() }
     }
 
     /// Nobody reads what it logs any more.
     pub fn close_stderr(&mut self) {
-        drop(self.child.stderr.take().unwrap());
+        drop(self.child.0.stderr.take().unwrap());
     }
 
     /// Asks it to end; its exit code.
     pub fn stop(mut self) -> Option<i32> {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        self.child.wait().unwrap().code()
+        assert!(Command::new("kill").arg(self.child.0.id().to_string()).status().unwrap().success());
+        self.child.0.wait().unwrap().code()
     }
 
     /// What it has logged.
@@ -76,7 +89,7 @@ impl GatewayProcess {
 
     /// The most memory that it ever had, in MiB.
     pub fn memory_peak_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
     }
@@ -105,20 +118,23 @@ impl GatewayProcess {
     }
 }
 
-impl Drop for GatewayProcess {
+/// A process that ends with its owner.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already.
-        let _killed = self.child.kill();
-        let _waited = self.child.wait();
+        let _killed = self.0.kill();
+        let _waited = self.0.wait();
     }
 }
 
-fn command(filled: &Filled, settings: &[(&str, &str)]) -> Command {
+fn command(url: &str, open_files: &str, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("ulimit -n {OPEN_FILES} && exec \"$0\""), env!("CARGO_BIN_EXE_evercal-gateway")])
+        .args(["-c", &format!("ulimit -n {open_files} && exec \"$0\""), env!("CARGO_BIN_EXE_evercal-gateway")])
         .env_clear()
-        .env("DATABASE_URL", filled.url.to_string())
+        .env("DATABASE_URL", url)
         .env("EVERCAL_MASTER_KEY", MASTER_KEY)
         .env("EVERCAL_HTTP_ADDRESS", "127.0.0.1:0")
         .env("WEBHOOK_BASE_URL", "https://calendar.example.com")
