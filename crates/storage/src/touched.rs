@@ -33,6 +33,9 @@ impl Span {
     /// Every range that can be asked for has an instant in it.
     pub const EVERYTHING: Self = Self { all_day: false, from_us: i64::MIN, to_us: i64::MAX };
 
+    /// No range that can be asked for has anything of it.
+    pub const NOTHING: Self = Self { all_day: false, from_us: i64::MAX, to_us: i64::MIN };
+
     /// The time of an occurrence that is written.
     fn of(occurrence: &Occurrence) -> Self {
         match (occurrence.start, occurrence.end) {

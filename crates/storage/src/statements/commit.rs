@@ -46,7 +46,8 @@ pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Resul
     }
     touched.note_rows(differences.visible(), page.occurrences, &page.window);
     reading::replace(&mut transaction, &calendar, page.occurrences, &mut touched).await?;
-    revisions::note(&mut transaction, &calendar, claimed.last_shown, &touched.into_spans()).await?;
+    let spans = touched.into_spans();
+    revisions::note(&mut transaction, &calendar, claimed.last_shown, &spans).await?;
 
     let event_count_delta = differences.event_count_delta();
     let changes = differences.into_changes();

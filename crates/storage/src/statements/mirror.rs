@@ -117,7 +117,8 @@ impl Mirror for Backend {
         let claimed = commit::claim_revision(&mut transaction, &id, expected_revision, None, zone_data).await?;
         let mut touched = Touched::default();
         reading::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
-        revisions::note(&mut transaction, &id, claimed.last_shown, &touched.into_spans()).await?;
+        let spans = touched.into_spans();
+        revisions::note(&mut transaction, &id, claimed.last_shown, &spans).await?;
         let window = match expanded.window {
             WindowNow::Same => None,
             WindowNow::Unknown => Some(sqlx::query(sql::FORGET_WINDOW).bind(&id)),

@@ -1,22 +1,28 @@
 //! What readers see of a mirror, in numbers: which commit was the last to change a range of time.
 
-use evercal_domain::CalendarId;
+use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
 use super::{Backend, Connection, Engine, failed};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::sql::revisions as sql;
 use crate::sql::{micros, midnight_micros};
 use crate::touched::Span;
 use crate::types::OccurrenceRange;
+
+/// A number of no range, with which the numbers of a calendar begin.
+const BEFORE_THE_FIRST: i64 = 1;
 
 /// The last number that was given.
 pub(super) async fn last(connection: &mut Connection, calendar: &str) -> Result<i64, StoreError> {
     sqlx::query_scalar(sql::LAST).bind(calendar).fetch_one(connection).await.map_err(failed("read a mirror's revision"))
 }
 
-/// Writes the number after the last one down, if anything changed. Only in a transaction that has the calendar's row: so
-/// numbers have no gap and no double.
+/// Writes a number after the last one down, if anything changed. Only in a transaction that has the calendar's row, so that
+/// none comes twice.
+///
+/// By how much it is larger is random: a database that was brought back from a backup counts on from there, and what callers
+/// were told by a number before must not be what they are told by the same one now.
 pub(super) async fn note(
     connection: &mut Connection,
     calendar: &str,
@@ -26,11 +32,14 @@ pub(super) async fn note(
     if spans.is_empty() {
         return Ok(());
     }
-    let revision = last + 1;
+    let revision = after(last.max(BEFORE_THE_FIRST))?;
     let mut query = QueryBuilder::<Engine>::new(
         "INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ",
     );
-    query.push_values((0_i64..).zip(spans), |mut values, (number, span)| {
+    // Ranges that nothing has touched yet are known by the number before the first one.
+    let first = (last == 0).then_some((BEFORE_THE_FIRST, 0, &Span::NOTHING));
+    let rows = (0_i64..).zip(spans).map(|(number, span)| (revision, number, span));
+    query.push_values(first.into_iter().chain(rows), |mut values, (revision, number, span)| {
         values
             .push_bind(calendar)
             .push_bind(revision)
@@ -44,12 +53,20 @@ pub(super) async fn note(
     if revision % sql::KEPT == 0 {
         sqlx::query(sql::DROP_OLD)
             .bind(calendar)
-            .bind(revision - sql::KEPT)
+            .bind(sql::KEPT)
             .execute(connection)
             .await
             .map_err(failed("drop old revisions"))?;
     }
     Ok(())
+}
+
+/// A larger number. What is left of it by [`sql::KEPT`] counts on, so that it tells when it is time to drop the old ones.
+fn after(last: i64) -> Result<i64, StoreError> {
+    let random = random::bytes()
+        .map_err(|error| StoreError::caused_by(StoreErrorKind::Unavailable, "number what readers see", error))?;
+    let leaps = i64::from(u32::from_ne_bytes(random) % sql::LEAPS_MAX);
+    Ok(last.saturating_add(leaps * sql::KEPT + 1))
 }
 
 pub(super) async fn of(store: &Backend, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {

@@ -196,6 +196,7 @@ macro_rules! conformance_tests {
             }
             revisions {
                 a_commit_that_changes_nothing_for_readers_leaves_no_revision,
+                after_a_return_from_a_backup_no_number_stands_for_something_else,
                 a_change_moves_the_revision_of_the_ranges_that_it_touches_and_of_no_other,
                 a_change_of_all_day_events_goes_by_date,
                 one_occurrence_of_a_series_touches_its_places_and_a_new_title_all_of_them,

@@ -167,6 +167,18 @@ pub async fn what_is_swept_or_erased_moves_the_revision_and_no_number_comes_back
     assert_eq!(touched(&seeded, &[single("s1", "a")], &[on_day("s1", 1)]).await, [1], "and the numbers go on");
 }
 
+pub async fn after_a_return_from_a_backup_no_number_stands_for_something_else(database: &Database) {
+    let seeded = seeded(database).await;
+    seeded.try_commit(&[single("s1", "a")], &[on_day("s1", 1)], None).await.unwrap();
+    database.execute("CREATE TABLE backup AS SELECT * FROM mirror_revisions").await;
+    seeded.try_commit(&[single("s1", "b")], &[on_day("s1", 1)], None).await.unwrap();
+    let before = revision(&seeded, &days(1, 2)).await;
+    database.execute("DELETE FROM mirror_revisions").await;
+    database.execute("INSERT INTO mirror_revisions SELECT * FROM backup").await;
+    seeded.try_commit(&[single("s1", "c")], &[on_day("s1", 1)], None).await.unwrap();
+    assert_ne!(revision(&seeded, &days(1, 2)).await, before);
+}
+
 pub async fn a_row_whose_occurrences_are_not_replaced_counts_as_a_change_everywhere(database: &Database) {
     let seeded = seeded(database).await;
     seeded.try_commit(&[master("m1", "a")], &[occurrences_of("m1", vec![])], None).await.unwrap();
