@@ -6,26 +6,25 @@
 //! that this process refused is made good at its own calendar. Somebody who was turned away before they could prove
 //! anything may have brought a notice too; since anybody can cause that, it is made good once in many hours. The heartbeat
 //! row moves only while nothing is owed, so that it says since when something is. Not for: what a notice is
-//! (`notices.rs`), who is owed what (`debt.rs`).
+//! (`notices.rs`), who is owed what (`debt.rs`), telling them (`catch_up/telling.rs`).
 
 mod lists;
+mod telling;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+use evercal_domain::Clock;
 use evercal_domain::heartbeat::WORKERS;
-use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{CalendarId, Clock, SyncReason};
 use evercal_process::{Pulse, Tasks};
 use evercal_storage::{Store, StoreError, StoreErrorKind, StoreWatch, cause_of};
-use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::accounts::AccountWorkflows;
-use crate::counted::counted;
 use crate::debt::Debt;
 use crate::delivery::Delivery;
+use crate::providers::ProvidersSeen;
 use crate::refusals::Refusals;
 use crate::signals::Signals;
 use crate::workers::{Workers, WorkersSeen};
@@ -35,14 +34,6 @@ use lists::Lists;
 pub const HEARTBEAT: &str = "gateway";
 /// The claim of the gateway that tells all.
 const CLAIM: &str = "catch_up";
-/// How long a gateway has it without a sign of life: longer than a round may take.
-const CLAIM_LASTS: TimeDelta = TimeDelta::seconds(30);
-/// Heartbeats that a gateway waits before it begins, for those that owe the same.
-const GRACE_HEARTBEATS: u32 = 2;
-/// Calendars read from the store at a time.
-const CALENDARS_PER_PAGE: u32 = 200;
-/// After so many failures in a row Temporal is asked whether it is there before anybody else is told.
-const FAILURES_IN_A_ROW_MAX: u32 = 5;
 /// Looks in a row without an answer after which Temporal or the store is away: a single slow answer is none.
 const AWAY_AFTER: u32 = 2;
 /// How long the store may take to show that it answers.
@@ -83,7 +74,7 @@ impl Default for CatchUpPace {
 pub(crate) struct Watch(Mutex<Option<Seen>>);
 
 /// What was seen last.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     at: DateTime<Utc>,
     /// Whether Temporal answers.
@@ -96,6 +87,8 @@ pub(crate) struct Seen {
     pub store_away_since: Option<DateTime<Utc>>,
     /// How it stands with the workers.
     pub workers: WorkersSeen,
+    /// How it stands with the providers.
+    pub providers: ProvidersSeen,
     /// Whether calendars are still to be told.
     pub catching_up: bool,
     /// When nothing was owed to any calendar last.
@@ -105,7 +98,7 @@ pub(crate) struct Seen {
 impl Watch {
     /// What was seen last. What is older than that means nothing any more.
     pub(crate) fn seen(&self, now: DateTime<Utc>, age_max: Duration) -> Option<Seen> {
-        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let age = |seen: &Seen| (now - seen.at).to_std().unwrap_or_default();
         seen.filter(|seen| age(seen) <= age_max)
     }
@@ -138,6 +131,7 @@ struct Memory {
     temporal: Part,
     store: Part,
     workers: Workers,
+    providers: ProvidersSeen,
     /// Whether it is known if a gateway ran here before.
     knows_the_past: bool,
     /// When nothing was owed last.
@@ -245,6 +239,9 @@ impl CatchUp {
         self.look_for_debt(memory, now);
         self.note_turn(memory).await;
         let workers = self.look_for_workers(memory, now).await;
+        if memory.store.is_well() {
+            memory.providers.look(&*self.store, now).await;
+        }
         self.watch.set(Seen {
             at: now,
             temporal: memory.temporal.answers,
@@ -252,6 +249,7 @@ impl CatchUp {
             store: memory.store.answers,
             store_away_since: memory.store.away_since,
             workers,
+            providers: memory.providers.clone(),
             catching_up: memory.owes_somebody(),
             well_at,
         });
@@ -358,141 +356,6 @@ impl CatchUp {
         if memory.temporal.is_away() {
             self.accounts.unsettle();
         }
-    }
-
-    /// Tells those who are owed something, for no longer than one heartbeat: then it is looked again whether Temporal
-    /// and the store are there, and the next round goes on.
-    async fn pay(&self, memory: &mut Memory, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut telling = Telling::new(&self.pace);
-        // Just refused, so probably few, and sure to have missed something.
-        for calendar in memory.debt.untried() {
-            self.tell(calendar, &mut telling, &mut memory.debt).await;
-        }
-        while self.has_turn(memory).await? && !telling.is_over() {
-            let calendars = self.store.open_calendar_ids(memory.debt.had_turn_up_to(), CALENDARS_PER_PAGE).await?;
-            if calendars.is_empty() {
-                self.record(memory, now).await?;
-                if let Some(turn) = memory.turn.mine.take() {
-                    self.store.finish_claim(CLAIM, &self.process, turn, self.clock.now()).await?;
-                }
-                memory.debt.walked_to_the_end();
-                memory.lists.owe_all();
-                memory.caught_up_at = Some(Instant::now());
-            }
-            for calendar in calendars {
-                if self.tell(calendar, &mut telling, &mut memory.debt).await {
-                    memory.debt.walked(calendar);
-                }
-            }
-        }
-        for calendar in memory.debt.due(Instant::now()) {
-            self.tell(calendar, &mut telling, &mut memory.debt).await;
-        }
-        self.tell_lists(&mut memory.lists, &mut telling).await
-    }
-
-    /// Whether all are owed something and it is this gateway that tells them. Where another one did since the debt arose,
-    /// nothing is owed any more.
-    async fn has_turn(&self, memory: &mut Memory) -> Result<bool, StoreError> {
-        if !memory.debt.owes_all() {
-            return Ok(false);
-        }
-        let now = self.clock.now();
-        let until = now + CLAIM_LASTS;
-        if let Some(turn) = memory.turn.mine {
-            if self.store.keep_claim(CLAIM, &self.process, turn, until).await? {
-                return Ok(true);
-            }
-            // It took too long, and another one began anew.
-            memory.turn.mine = None;
-        }
-        let (Some(after), Some(since)) = (memory.turn.after, memory.turn.since) else { return Ok(false) };
-        if self.store.claim_rounds(CLAIM).await?.done > after {
-            memory.debt.walked_to_the_end();
-            memory.caught_up_at = Some(Instant::now());
-            return Ok(false);
-        }
-        // The others see the end of an outage a little later: so long they have to say that they owe all too.
-        if since.elapsed() < self.pace.heartbeat * GRACE_HEARTBEATS {
-            return Ok(false);
-        }
-        let Some(turn) = self.store.take_claim(CLAIM, &self.process, now, until).await? else { return Ok(false) };
-        memory.turn.mine = Some(turn);
-        // Whoever had it before may not have told anybody.
-        memory.debt.walk_anew();
-        Ok(true)
-    }
-
-    /// Tries to tell one, unless the time for telling is over; answers whether it was tried. One calendar that cannot be
-    /// told does not keep the others from it: it is owed as a single one and tried again later.
-    async fn tell(&self, calendar: CalendarId, telling: &mut Telling, debt: &mut Debt) -> bool {
-        if telling.is_over() {
-            return false;
-        }
-        telling.wait_for_turn().await;
-        let notify = Notify { reason: SyncReason::CatchUp, ..Notify::default() };
-        match self.delivery.deliver(calendar, &notify).await {
-            Ok(_) => {
-                telling.failures_in_a_row = 0;
-                debt.told(calendar);
-            }
-            Err(error) => {
-                let cause = cause_of(&error);
-                counted!(warn, "a calendar could not be told to catch up", %calendar, %error, cause);
-                telling.failures_in_a_row += 1;
-                debt.put_off(calendar, Instant::now() + self.pace.pause);
-            }
-        }
-        true
-    }
-
-    async fn record(&self, memory: &Memory, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let since =
-            memory.well_at.map(|at| format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
-        let message = match memory.debt.singles() {
-            0 => format!("Notices may have been refused{since}; all open calendars were told to catch up."),
-            left => format!(
-                "Notices may have been refused{since}; all open calendars were told to catch up but {left}, which are \
-                 tried again."
-            ),
-        };
-        tracing::info!("{message}");
-        let entry = AuditEntry {
-            dedup_key: format!("catch_up/{}", now.timestamp_millis()),
-            at: now,
-            kind: AuditKind::CatchUp,
-            tenant_id: None,
-            account_id: None,
-            calendar_id: None,
-            message,
-        };
-        self.store.append_audit(&entry).await
-    }
-}
-
-/// The telling of one round.
-struct Telling {
-    pace: Interval,
-    lasts: Duration,
-    /// Set by the first one, so that each round tells somebody, however long the store took to name them.
-    ends_at: Option<Instant>,
-    failures_in_a_row: u32,
-}
-
-impl Telling {
-    fn new(pace: &CatchUpPace) -> Self {
-        let calendars = interval(Duration::from_secs(1) / pace.calendars_per_second.max(1));
-        Self { pace: calendars, lasts: pace.heartbeat, ends_at: None, failures_in_a_row: 0 }
-    }
-
-    async fn wait_for_turn(&mut self) {
-        self.ends_at.get_or_insert(Instant::now() + self.lasts);
-        self.pace.tick().await;
-    }
-
-    fn is_over(&self) -> bool {
-        let late = self.ends_at.is_some_and(|ends_at| Instant::now() >= ends_at);
-        late || self.failures_in_a_row >= FAILURES_IN_A_ROW_MAX
     }
 }
 

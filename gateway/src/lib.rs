@@ -28,6 +28,7 @@ mod openapi;
 mod outgoing;
 mod parameters;
 mod problem;
+mod providers;
 mod reads;
 mod refusals;
 mod routes;

@@ -4,7 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Provider;
 use crate::ids::{AccountId, CalendarId, TenantId};
+
+/// The key of the alert that a provider does not accept this installation's OAuth client: raised once an hour while it is met.
+pub fn client_refused_key(provider: Provider, at: DateTime<Utc>) -> String {
+    format!("client_refused/{}/{}", provider.as_str(), at.timestamp().div_euclid(3_600))
+}
 
 /// A kind of entry of the audit log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

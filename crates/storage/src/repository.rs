@@ -309,6 +309,8 @@ pub trait Mirror: Send + Sync {
 pub trait Journal: Send + Sync {
     /// Writes an audit entry. The same key again is no error.
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+    /// The audit entry with this key.
+    async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError>;
     /// Audit entries, newest first.
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError>;
     /// Counts a security event: the same kind from the same source on the same day is one row. Of one kind and day, 256

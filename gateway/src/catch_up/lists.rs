@@ -7,7 +7,8 @@ use evercal_domain::{AccountId, AccountState};
 use evercal_storage::StoreError;
 use tokio::time::Instant;
 
-use super::{CatchUp, Telling};
+use super::CatchUp;
+use super::telling::Telling;
 use crate::counted::counted;
 use crate::signals::AccountNews;
 

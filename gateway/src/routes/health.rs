@@ -7,10 +7,11 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::zones;
 use evercal_process::{SilentTask, log_lines_lost};
+use evercal_storage::ProviderIncident;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::vocabulary::HealthStatusName;
+use super::vocabulary::{HealthStatusName, ProviderName};
 use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
@@ -42,14 +43,15 @@ pub(super) async fn live() -> Json<Healthy> {
     responses((status = 200, description = "They can.", body = Healthy), Unavailable)
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
-    // Without a worker notices are taken, and wait in Temporal.
-    match problems(&state).into_iter().find(|problem| problem.part != Part::Workers) {
+    // Without a worker, or a provider that answers, notices are taken and wait in Temporal.
+    let waits = |part| matches!(part, Part::Workers | Part::Provider);
+    match problems(&state).into_iter().find(|problem| !waits(problem.part)) {
         None => Ok(Json(Healthy { status: "ok" })),
         Some(HealthProblem { part, detail, .. }) => {
             let kind = match part {
                 Part::Store => ProblemKind::StoreUnavailable,
                 Part::Temporal => ProblemKind::TemporalUnavailable,
-                Part::Workers | Part::Gateway => ProblemKind::NotReady,
+                Part::Workers | Part::Provider | Part::Gateway => ProblemKind::NotReady,
             };
             Err(Problem::new(kind, detail))
         }
@@ -70,6 +72,8 @@ pub(super) struct SyncHealth {
     workers: usize,
     /// What is wrong; empty unless the status is `down`.
     problems: Vec<HealthProblem>,
+    /// The providers that refuse this installation, whoever's calendar it is. An operator has to act there.
+    providers: Vec<ProviderTroubleBody>,
     /// What somebody should look at although calendars are kept fresh, such as damaged pages of the database.
     warnings: Vec<String>,
     /// When nothing was owed to any calendar last.
@@ -78,6 +82,26 @@ pub(super) struct SyncHealth {
     log_lines_lost: u64,
     /// The time zone data by which this gateway goes.
     zone_data: ZoneDataBody,
+}
+
+/// A provider that refuses this installation.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderTrouble)]
+pub(super) struct ProviderTroubleBody {
+    /// Which provider.
+    #[schema(value_type = ProviderName)]
+    provider: &'static str,
+    /// The provider's own word for it.
+    #[schema(example = "accessNotConfigured")]
+    cause: String,
+    /// Since when. Nobody knows until when: it is asked again every half minute.
+    since: DateTime<Utc>,
+}
+
+impl From<ProviderIncident> for ProviderTroubleBody {
+    fn from(incident: ProviderIncident) -> Self {
+        Self { provider: incident.provider.as_str(), cause: incident.cause, since: incident.since }
+    }
 }
 
 /// The time zone data by which this gateway goes.
@@ -117,6 +141,8 @@ pub(super) enum Part {
     Temporal,
     /// No worker is alive.
     Workers,
+    /// A provider refuses this installation.
+    Provider,
     /// A background task of this gateway.
     Gateway,
 }
@@ -140,7 +166,8 @@ pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
         store: seen.store,
         workers: seen.workers.alive,
         problems,
-        warnings: warnings(&state),
+        warnings: warnings(&state, &seen),
+        providers: seen.providers.incidents.into_iter().map(ProviderTroubleBody::from).collect(),
         well_at: seen.well_at,
         log_lines_lost: log_lines_lost(),
         zone_data: ZoneDataBody::now(),
@@ -178,13 +205,23 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
     // Workers show their signs of life in the store: without it nothing is known of them.
     let are_missing = seen.store && seen.workers.alive == 0;
     problem(are_missing, Part::Workers, NO_WORKER, seen.workers.missing_since);
+    for ProviderIncident { provider, cause, since } in &seen.providers.incidents {
+        let name = provider.as_str();
+        let detail = format!("{name} refuses this installation ({cause}): its calendars are not read meanwhile.");
+        problem(true, Part::Provider, &detail, Some(*since));
+    }
     problems
 }
 
-/// What is wrong with the store, and keeps nobody from working with it.
-fn warnings(state: &AppState) -> Vec<String> {
+/// What is wrong with the store, and keeps nobody from working with it; and what keeps new accounts from being connected.
+fn warnings(state: &AppState, seen: &Seen) -> Vec<String> {
     let condition = state.store_watch.condition();
-    condition.sentence().filter(|_| condition.is_usable()).into_iter().collect()
+    let of_store = condition.sentence().filter(|_| condition.is_usable());
+    let of_client = seen.providers.client_alerts.iter().map(|alert| {
+        let at = alert.at.format("%Y-%m-%d %H:%M:%S UTC");
+        format!("{} (seen at {at})", alert.message)
+    });
+    of_store.into_iter().chain(of_client).collect()
 }
 
 fn seen(state: &AppState) -> Option<Seen> {

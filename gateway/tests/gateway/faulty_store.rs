@@ -180,6 +180,7 @@ through! { Mirror:
 
 through! { Journal:
     append_audit(entry: &AuditEntry) -> ();
+    audit_entry(dedup_key: &str) -> Option<AuditEntry>;
     audit_entries(of: AuditOf, page: &PageRequest) -> Page<AuditEntry>;
     count_security_event(event: &SecurityEvent) -> ();
     security_counts() -> Vec<SecurityCount>;

@@ -3,6 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::{Clock as _, Provider, SystemClock};
 use serde_json::{Value, json};
 
 use crate::support::{World, eventually};
@@ -43,6 +46,46 @@ async fn what_is_away_is_named_with_its_beginning() {
     world.workflows.down.store(false, Ordering::SeqCst);
     world.faults.failing.lock().unwrap().insert("beat");
     eventually(&json!("store"), async || health(&world).await["problems"][0]["part"].clone()).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken_all_the_same() {
+    let world = World::running().await;
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    let at = SystemClock.now();
+    let since = world.store.open_incident(Provider::Google, "accessNotConfigured", at).await.unwrap();
+    eventually(&json!("down"), async || health(&world).await["status"].clone()).await;
+    let down = health(&world).await;
+    assert_eq!(down["problems"][0]["part"], "provider", "{down}");
+    let trouble = &down["providers"][0];
+    assert_eq!((&trouble["provider"], &trouble["cause"]), (&json!("google"), &json!("accessNotConfigured")));
+    assert_eq!(trouble["since"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since);
+    assert_eq!(readiness(&world).await, 200);
+    world.store.close_incident(Provider::Google).await.unwrap();
+    eventually(&json!([]), async || health(&world).await["providers"].clone()).await;
+    assert_eq!(health(&world).await["status"], "ok");
+}
+
+#[tokio::test]
+async fn an_oauth_client_that_is_not_accepted_is_a_warning_to_operators() {
+    let world = World::running().await;
+    let at = SystemClock.now();
+    let alert = AuditEntry {
+        // As the worker writes it.
+        dedup_key: format!("client_refused/google/{}", at.timestamp().div_euclid(3_600)),
+        at,
+        kind: AuditKind::AlertRaised,
+        tenant_id: None,
+        account_id: None,
+        calendar_id: None,
+        message: "google does not accept this installation's OAuth client (invalid_client)".to_owned(),
+    };
+    world.store.append_audit(&alert).await.unwrap();
+    eventually(&true, async || {
+        health(&world).await["warnings"][0].as_str().unwrap_or_default().contains("invalid_client")
+    })
+    .await;
+    assert_eq!(health(&world).await["status"], "ok", "what is connected is kept fresh");
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ pub const APPEND_AUDIT: &str = "INSERT INTO audit_log (dedup_key, at, kind, tena
 pub const AUDIT_ALL: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
      WHERE (at, dedup_key) < ($1, $2) ORDER BY at DESC, dedup_key DESC LIMIT $3";
 
+pub const AUDIT_ENTRY: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
+     WHERE dedup_key = $1";
+
 pub const AUDIT_OF_CALENDAR: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
      FROM audit_log WHERE calendar_id = $1 AND (at, dedup_key) < ($2, $3) ORDER BY at DESC, dedup_key DESC LIMIT $4";
 

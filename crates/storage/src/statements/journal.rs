@@ -36,6 +36,15 @@ impl Journal for Backend {
             .map_err(failed("append to the audit log"))
     }
 
+    async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError> {
+        let row: Option<AuditRow> = sqlx::query_as(sql::AUDIT_ENTRY)
+            .bind(dedup_key)
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed("read an entry of the audit log"))?;
+        row.map(AuditEntry::try_from).transpose()
+    }
+
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError> {
         let before = AuditKey::read(page.after.as_deref())?;
         let query = match of {

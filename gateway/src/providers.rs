@@ -1,0 +1,49 @@
+//! How it stands with the providers, as far as that is everybody's affair: which refuse this installation, and which do not
+//! accept its OAuth client. Workers find that out and write it down; here it is read. Not for: what one account or one
+//! calendar meets.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::Provider;
+use evercal_domain::journal::{AuditEntry, client_refused_key};
+use evercal_storage::{ProviderIncident, Store, StoreError};
+
+/// How long an answer of the store is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was read last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProvidersSeen {
+    /// Those that refuse the whole installation.
+    pub incidents: Vec<ProviderIncident>,
+    /// Alerts of this hour and the one before, that a provider does not accept the OAuth client.
+    pub client_alerts: Vec<AuditEntry>,
+}
+
+impl ProvidersSeen {
+    /// Reads it; what was known before stays where the store does not answer.
+    pub(crate) async fn look(&mut self, store: &dyn Store, now: DateTime<Utc>) {
+        match tokio::time::timeout(PATIENCE, read(store, now)).await {
+            Ok(Ok(seen)) => *self = seen,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, cause = error.cause(), "how it stands with the providers cannot be read");
+            }
+            Err(_) => tracing::warn!("how it stands with the providers cannot be read: it takes too long"),
+        }
+    }
+}
+
+async fn read(store: &dyn Store, now: DateTime<Utc>) -> Result<ProvidersSeen, StoreError> {
+    let mut seen = ProvidersSeen { incidents: store.incidents().await?, client_alerts: Vec::new() };
+    for provider in Provider::ALL {
+        // While it goes on there is one in each hour, and not yet in this one when it has just begun.
+        for at in [now, now - TimeDelta::hours(1)] {
+            if let Some(alert) = store.audit_entry(&client_refused_key(provider, at)).await? {
+                seen.client_alerts.push(alert);
+                break;
+            }
+        }
+    }
+    Ok(seen)
+}
