@@ -230,7 +230,7 @@ mod tests {
         let _heard = tracing::subscriber::set_default(lines);
         let condition = StoreCondition::Unwell(StoreTrouble {
             kind: TroubleKind::CannotRead,
-            since: chrono::Utc::now(),
+            since: chrono::DateTime::UNIX_EPOCH,
             cause: "it is gone".to_owned(),
             lasts: true,
         });

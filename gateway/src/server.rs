@@ -181,7 +181,7 @@ impl Gateway {
         background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
-        accept(listener, router, limits, proxies, refusals, &serving);
+        accept(listener, router, &limits, proxies, refusals, &serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
     }
@@ -190,7 +190,7 @@ impl Gateway {
     pub(crate) fn answer_meanwhile(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
         let serving = Tasks::new();
         // The gateway that comes catches up after its start anyway.
-        accept(listener, router, config.limits, config.trusted_proxies.clone(), Arc::default(), &serving);
+        accept(listener, router, &config.limits, config.trusted_proxies.clone(), Arc::default(), &serving);
         serving
     }
 
@@ -261,7 +261,7 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
 fn accept(
     listener: TcpListener,
     router: Router,
-    limits: GatewayLimits,
+    limits: &GatewayLimits,
     proxies: TrustedProxies,
     refusals: Arc<Refusals>,
     serving: &Tasks,
@@ -270,7 +270,7 @@ fn accept(
     let door = Door { listener, connections, refusals };
     let connections = serving.group();
     serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
-        accept_all(door, router, Arc::new(limits), proxies, connections, pulse)
+        accept_all(door, router, Arc::new(*limits), proxies, connections, pulse)
     });
 }
 

@@ -108,15 +108,14 @@ impl StoreProbe {
             interval.tick().await;
             let noticed_at = Instant::now();
             let mut reading = pin!(self.store.try_reading());
-            let read = match timeout(READ_PATIENCE, &mut reading).await {
-                Ok(read) => read,
-                Err(_) => {
-                    let late = self.finding(TroubleKind::Slow, no_answer_within(READ_PATIENCE), noticed_at);
-                    self.note(|seen| seen.late = Some(late));
-                    // The same read goes on: another one would stand at the end of the queue.
-                    let read = timeout(SILENCE_MAX.saturating_sub(READ_PATIENCE), reading).await;
-                    read.unwrap_or_else(|_| Err(silent_for(SILENCE_MAX)))
-                }
+            let read = if let Ok(read) = timeout(READ_PATIENCE, &mut reading).await {
+                read
+            } else {
+                let late = self.finding(TroubleKind::Slow, no_answer_within(READ_PATIENCE), noticed_at);
+                self.note(|seen| seen.late = Some(late));
+                // The same read goes on: another one would stand at the end of the queue.
+                let read = timeout(SILENCE_MAX.saturating_sub(READ_PATIENCE), reading).await;
+                read.unwrap_or_else(|_| Err(silent_for(SILENCE_MAX)))
             };
             let found = read.err().map(|error| self.found(&error, TroubleKind::CannotRead, noticed_at));
             self.note(|seen| {
