@@ -125,8 +125,9 @@ async fn a_link_that_was_tampered_with_ends_on_a_page_for_people() {
 async fn an_account_starts_with_the_strategy_of_its_provider() {
     let mut world = World::new().await;
     world.config.strategies = [(Provider::Google, SyncStrategy::Hybrid)].into_iter().collect();
-    world.start().await;
+    // Before the gateway: its first look for consents that nobody settled would start this account too.
     let customer = world.customer().await;
+    world.start().await;
     let (_account, page) = connect(&world, &customer).await;
     assert_eq!(page.status, 202);
     let strategies = world.workflows.strategies.lock().unwrap().clone();
