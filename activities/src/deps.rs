@@ -10,6 +10,7 @@ use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use url::Url;
 
+use crate::client_alert::ClientAlert;
 use crate::outages::{Caller, Outages};
 
 /// Everything that activities need; shared by all of them.
@@ -38,6 +39,8 @@ pub struct Connection {
     pub webhook_address: Url,
     /// Who waits for it while it fails.
     pub outages: Outages,
+    /// What its operator is told where it does not accept our own client.
+    pub client_alert: ClientAlert,
 }
 
 impl Connection {
@@ -57,6 +60,12 @@ impl Connection {
         let answer = self.tokens.with_token(account, simulated_now, call).await;
         if let Some(calendar) = calendar {
             self.outages.note(Caller { account, calendar }, &answer);
+        }
+        if let Err(TokenError::Provider(error)) = &answer
+            && let Err(error) = self.client_alert.note(error).await
+        {
+            // The next call that fails so raises it.
+            tracing::warn!(%error, cause = error.cause(), "the operator could not be told that the provider refuses our client");
         }
         answer
     }

@@ -6,6 +6,7 @@
 mod accounts;
 mod attempt;
 mod channels;
+pub mod client_alert;
 mod credentials;
 mod deps;
 pub mod failure;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use evercal_activities::client_alert::ClientAlert;
 use evercal_activities::outages::Outages;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Provider, SystemClock};
@@ -157,6 +158,7 @@ fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     let google = Arc::new(GoogleProvider::new(config.google, Arc::new(http)));
     let credentials = Arc::new(StoreCredentials(store.clone()));
     let clock = Arc::new(SystemClock);
+    let client_alert = ClientAlert::new(Provider::Google, store.clone(), clock.clone());
     Ok(Deps {
         store,
         google: Connection {
@@ -166,6 +168,7 @@ fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
             oauth: google,
             webhook_address: config.google_webhook_address,
             outages: Outages::default(),
+            client_alert,
         },
         clock,
         settings: ActivitySettings {

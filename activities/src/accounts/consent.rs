@@ -137,23 +137,7 @@ impl AccountActivities {
         if error.kind == ProviderErrorKind::ClientRefused {
             let store = &self.deps.store;
             store.end_attempt(&consent.state_hash, &ConsentOutcome::NotSetUp).await.map_err(from_store)?;
-            let at = self.deps.clock.now();
-            let reason = error.reason.as_deref().unwrap_or("refused");
-            let entry = AuditEntry {
-                // Once an hour, however many consents come.
-                dedup_key: format!("client_refused/{}/{}", account.provider.as_str(), at.timestamp().div_euclid(3_600)),
-                at,
-                kind: AuditKind::AlertRaised,
-                tenant_id: None,
-                account_id: None,
-                calendar_id: None,
-                message: format!(
-                    "{} does not accept this installation's OAuth client ({reason}): check its id and secret. Nobody can \
-                     connect until then.",
-                    account.provider.as_str()
-                ),
-            };
-            store.append_audit(&entry).await.map_err(from_store)?;
+            self.deps.connection(account.provider).client_alert.note(&error).await.map_err(from_store)?;
         }
         Ok(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow))
     }

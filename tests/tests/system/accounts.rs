@@ -206,6 +206,29 @@ async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_alert_and_no_users_state() {
+    let world = World::start().await;
+    let (account, calendar) = world.connect_and_settle().await;
+    let refused = FaultAction::Status { status: 401, reason: Some("invalid_client".to_owned()), retry_after_s: None };
+    arm(&world, FaultRule::always("oauth.token", refused));
+    world.control().expire_access_tokens(Some(USER)).unwrap();
+    world.change_events(USER, 1).await;
+    eventually("health tells the operator", || async {
+        let health = world.api(Method::GET, "/api/health/sync", None).await.unwrap();
+        let is_told = health["warnings"].to_string().contains("OAuth client");
+        if is_told { Ok(()) } else { Err(health.to_string()) }
+    })
+    .await;
+    let row = world.store.account(account).await.unwrap().unwrap();
+    assert_eq!(row.state, AccountState::Connected, "not the user's state: {row:?}");
+    let row = world.store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!(row.state, CalendarState::Live, "nor the calendar's: {row:?}");
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said() {
     let world = World::start().await;
     let (account, calendar) = world.connect_and_settle().await;

@@ -33,9 +33,10 @@ const ACQUIRE_TIMEOUT_S: u64 = 30;
 const LIFETIME_MAX_S: u64 = 30 * 60;
 /// How long an unused connection is kept, in seconds.
 const IDLE_TIMEOUT_S: u64 = 10 * 60;
-/// What the server ends by itself: a statement that hangs, and a transaction whose process went away.
+/// What the server ends by itself: a statement that hangs, and a transaction whose process went away or stands still. Others
+/// wait for the rows that it holds, and they are to go on within twenty seconds.
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
-    [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "60s")];
+    [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "10s")];
 
 /// The same for migrations.
 const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
