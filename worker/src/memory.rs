@@ -21,15 +21,18 @@ const HARD_LIMIT_PERCENT: u64 = 115;
 /// Where that much came since, in percent of the limit: less is not worth it.
 const WORTH_PERCENT: u64 = 10;
 
-/// Completes when the process has grown beyond its limit, at the earliest when some time has passed since `since`, when its
-/// cache was let go. Never where nobody can say how large it is.
-pub(crate) async fn grown_too_large(limit_bytes: u64, since: Instant) {
-    grown_beyond(limit_bytes, since, resident_bytes).await;
+/// Completes when the process has grown beyond its limit, at the earliest when some time has passed since its cache was let
+/// go, if it ever was. Never where nobody can say how large it is.
+pub(crate) async fn grown_too_large(limit_bytes: u64, let_go_at: Option<Instant>) {
+    grown_beyond(limit_bytes, let_go_at, resident_bytes).await;
 }
 
-async fn grown_beyond(limit_bytes: u64, since: Instant, measure: impl Fn() -> Option<u64>) {
-    // Not earlier: what was let go is still being given back.
-    tokio::time::sleep_until(since + LET_GO_INTERVAL).await;
+async fn grown_beyond(limit_bytes: u64, let_go_at: Option<Instant>, measure: impl Fn() -> Option<u64>) {
+    if let Some(let_go_at) = let_go_at {
+        // Not earlier: what was let go is still being given back.
+        tokio::time::sleep_until(let_go_at + LET_GO_INTERVAL).await;
+    }
+    let since = let_go_at.unwrap_or_else(Instant::now);
     let Some(rest) = measure() else { return std::future::pending().await };
     loop {
         let Some(resident) = measure() else { return std::future::pending().await };
@@ -90,7 +93,7 @@ mod tests {
     /// When the cache is let go, where the process is as large as `size` says so long after it was let go before.
     async fn let_go_after(size: impl Fn(Duration) -> u64) -> Duration {
         let since = Instant::now();
-        grown_beyond(LIMIT, since, || Some(size(since.elapsed()) * MIB)).await;
+        grown_beyond(LIMIT, Some(since), || Some(size(since.elapsed()) * MIB)).await;
         since.elapsed()
     }
 
@@ -102,6 +105,14 @@ mod tests {
             _ => 201,
         };
         assert_eq!(let_go_after(shrinks).await.as_secs(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_has_just_started_is_as_large_as_it_is_without_a_cache() {
+        let since = Instant::now();
+        let grows = || Some((100 + 30 * since.elapsed().as_secs()) * MIB);
+        grown_beyond(LIMIT, None, grows).await;
+        assert_eq!(since.elapsed().as_secs(), 4, "not in vain, and at once");
     }
 
     #[tokio::test(start_paused = true)]

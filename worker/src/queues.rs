@@ -114,6 +114,7 @@ struct Workflows {
 
 impl Workflows {
     async fn serve(mut self) -> anyhow::Result<()> {
+        let mut let_go_at = None;
         loop {
             let options = workflow_options(self.build_id.as_ref())?;
             let mut worker = Worker::new(&self.runtime, self.client.clone(), options)
@@ -129,9 +130,10 @@ impl Workflows {
                     stop();
                     return run.await.map_err(failed);
                 }
-                () = memory::grown_too_large(self.memory_max_bytes, Instant::now()) => {
+                () = memory::grown_too_large(self.memory_max_bytes, let_go_at) => {
                     stop();
                     run.await.map_err(failed)?;
+                    let_go_at = Some(Instant::now());
                 }
             }
         }
