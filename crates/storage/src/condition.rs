@@ -21,6 +21,10 @@ use crate::{Store, StoreSettings, cause_of};
 pub use journal::StoreJournal;
 pub use probe::{ProbePace, StoreProbe};
 
+/// A clock that is further from another one is wrong: one that shows local time for UTC is not. What such a clock has written
+/// is not believed; what the clocks of two processes write that both live is.
+pub(crate) const CLOCKS_APART_MAX: chrono::TimeDelta = chrono::TimeDelta::days(1);
+
 /// How a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCondition {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::seen::{Belonging, Finding, Seen};
-use super::{InstallationOwner, StoreCondition, StoreWatch, TroubleKind};
+use super::{CLOCKS_APART_MAX, InstallationOwner, StoreCondition, StoreWatch, TroubleKind};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Upkeep;
 
@@ -191,7 +191,10 @@ impl StoreProbe {
         if !is_ours {
             return;
         }
+        // What a wrong clock wrote says nothing of the store's age.
+        let is_ahead = |at: DateTime<Utc>| at > self.clock.now() + CLOCKS_APART_MAX;
         let cause = match before {
+            Some(before) if is_ahead(before) => None,
             Some(before) if written_at + OLDER_BY < before => {
                 Some(format!("it was written last at {}, and has been at {}", shown(written_at), shown(before)))
             }
@@ -210,7 +213,8 @@ impl StoreProbe {
         self.note(|seen| {
             // What was read is compared with what was read: clocks of processes may be minutes apart. From its return on it
             // is as old as it is now.
-            let newest = if found.is_some() { written_at } else { before.unwrap_or(written_at).max(written_at) };
+            let comparable = before.filter(|before| found.is_none() && !is_ahead(*before));
+            let newest = comparable.unwrap_or(written_at).max(written_at);
             seen.written_at = Some(newest);
             seen.age = found.or(seen.age.take().filter(|found| found.noticed_at.elapsed() < OLDER_SHOWN));
         });

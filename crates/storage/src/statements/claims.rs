@@ -1,17 +1,15 @@
 //! Work that one process does for all.
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{Backend, failed};
+use crate::condition::CLOCKS_APART_MAX;
 use crate::error::StoreError;
 use crate::repository::Claims;
 use crate::sql::claims as sql;
 use crate::sql::micros;
 use crate::types::ClaimRounds;
-
-/// Clocks of processes are no further apart than that, unless one is wrong.
-const CLOCKS_APART_MAX: TimeDelta = TimeDelta::minutes(5);
 
 #[async_trait]
 impl Claims for Backend {

@@ -8,6 +8,7 @@ use evercal_domain::InstallationId;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{Backend, Connection, failed};
+use crate::condition::CLOCKS_APART_MAX;
 use crate::error::StoreError;
 use crate::repository::Upkeep;
 use crate::sql::upkeep as sql;
@@ -70,6 +71,7 @@ async fn write(connection: &mut Connection, at: DateTime<Utc>) -> Result<Install
     let id: String = sqlx::query_scalar(sql::WRITE)
         .bind(InstallationId::generate().to_string())
         .bind(micros(at))
+        .bind(micros(at.checked_add_signed(CLOCKS_APART_MAX).unwrap_or(at)))
         .fetch_one(connection)
         .await
         .map_err(failed("write a sign of writing"))?;

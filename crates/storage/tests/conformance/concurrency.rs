@@ -132,6 +132,8 @@ pub async fn work_that_one_does_for_all_is_begun_by_one_and_taken_over_when_its_
     // Somebody's clock was two minutes ahead, which may be, and then days, which may not.
     assert!(store.keep_claim("walk", holder, 3, at(9)).await.unwrap());
     assert_eq!(other.take_claim("walk", late, at(6), at(7)).await.unwrap(), None);
+    assert!(store.keep_claim("walk", holder, 3, at(9 + 60)).await.unwrap());
+    assert_eq!(other.take_claim("walk", late, at(6), at(7)).await.unwrap(), None, "a clock that is an hour ahead");
     assert!(store.keep_claim("walk", holder, 3, at(9 + 2 * 24 * 60)).await.unwrap());
     assert_eq!(other.take_claim("walk", late, at(6), at(7)).await.unwrap(), Some(4), "nobody holds it for days");
 }

@@ -19,6 +19,12 @@ pub async fn an_empty_database_is_given_an_id_that_all_its_processes_see(databas
     assert_eq!(one.last_written_at().await.unwrap(), Some(at(9)));
     one.try_writing(at(5)).await.unwrap();
     assert_eq!(one.last_written_at().await.unwrap(), Some(at(9)), "a clock that is behind makes it no older");
+    let (day, wrong) = (60 * 24, 60 * 24 * 365);
+    one.try_writing(at(wrong)).await.unwrap();
+    other.try_writing(at(wrong - day)).await.unwrap();
+    assert_eq!(one.last_written_at().await.unwrap(), Some(at(wrong)), "clocks may be hours apart");
+    other.try_writing(at(9)).await.unwrap();
+    assert_eq!(one.last_written_at().await.unwrap(), Some(at(9)), "what a wrong clock wrote does not stay");
     one.try_reading().await.unwrap();
     one.try_afresh(at(10)).await.unwrap();
     one.checkpoint().await.unwrap();

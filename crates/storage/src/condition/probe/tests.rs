@@ -329,3 +329,16 @@ async fn a_store_is_not_older_because_clocks_are_apart() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_not_older_because_a_wrong_clock_wrote_before() {
+    let probed = probed_by(Arc::new(SystemClock), |store, _| {
+        *store.written_at.lock().unwrap() = Some(SystemClock.now() + chrono::Duration::days(400));
+        *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
+    });
+    is_well_again(&probed.watch).await;
+    for _ in 0..60 {
+        assert_eq!(probed.watch.condition(), StoreCondition::Well);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
