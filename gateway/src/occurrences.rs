@@ -64,9 +64,11 @@ pub(crate) async fn read(
     // Before the first pass has ended nothing is sure to be stored.
     let window = stored.unwrap_or(Window { start: range.from, end: range.from });
     let read = Reading { store, calendar, range, page, window, all: &all };
+    // Where not all could be loaded, it is known before that the answer cannot be whole.
+    let is_hopeless = !all.is_all && stored.is_some();
     let within = SeriesRows::StartingWithin { from: window.start, to: window.end };
-    let (mut answer, is_whole) = read.with(within).await?;
-    if !is_whole && stored.is_some() {
+    let (mut answer, is_whole) = read.with(if is_hopeless { SeriesRows::All } else { within }).await?;
+    if !is_whole && !is_hopeless && stored.is_some() {
         // What reaches into the window from before it is stored too, and would be missed where it cannot be computed.
         (answer, _) = read.with(SeriesRows::All).await?;
     }

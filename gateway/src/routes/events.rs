@@ -16,6 +16,7 @@ use evercal_domain::{Calendar, CalendarId, ProviderEventId, TenantId, Via, Zone,
 use evercal_storage::{OccurrenceRange, PageRequest, SeriesRows};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
 use super::bodies::{EventBody, OccurrenceBody};
@@ -39,6 +40,8 @@ pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-con
 pub(crate) const VIA: HeaderName = HeaderName::from_static("evercal-via");
 /// The calendar's state.
 pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
+/// How long a look at the mirror is good for.
+const LOOK_LASTS: std::time::Duration = std::time::Duration::from_millis(100);
 /// Times that a page is read while somebody writes in its window. What is written every few milliseconds is not waited for.
 const READS_MAX: u32 = 3;
 /// What answers look like: with another version of them, no old tag is known any more.
@@ -139,8 +142,16 @@ pub(super) async fn list(
     if tag.is_known(&headers) {
         return Ok(window.with_freshness(tag.not_modified(().into_response())));
     }
+    let looked_at = Instant::now();
     let mut memory = state.answers.reserve(caller.tenant_id).await?;
-    let (rows, window) = match state.event_pages.get(&tag) {
+    let window = if looked_at.elapsed() < LOOK_LASTS {
+        window
+    } else {
+        // While this waited for memory, the account may have come to see less: what it saw then is not answered from here.
+        Window::look(&state, caller.tenant_id, id, window.asked).await?
+    };
+    window.expect(expected)?;
+    let (rows, window) = match state.event_pages.get(&window.tag(&page)) {
         Some(rows) => (rows, window),
         None => read(&state, window, &page, expected).await?,
     };

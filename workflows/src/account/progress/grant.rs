@@ -43,7 +43,6 @@ impl AccountProgress {
             return;
         }
         self.grant.doubted_by.extend(seen_by);
-        self.trouble = None;
         // Spaced, should the provider refuse subscriptions what it allows the account.
         self.discovery_due_at_ms = due_after_notice(self, now_ms);
     }
