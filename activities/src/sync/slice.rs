@@ -177,7 +177,10 @@ impl Slice<'_> {
     /// `None` when another attempt was faster; then look again.
     async fn begin_full_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
         let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision).await;
-        self.owned(begun)
+        let owned = self.owned(begun)?;
+        // It may be due because the calendar is another one now: in another zone, or seen with other eyes.
+        self.calendar = self.deps.calendar(self.calendar.id).await.map_err(from_store)?;
+        Ok(owned)
     }
 
     /// Goes on with a pass that an attempt before began, and shuts that one out: it may still be alive, and two would
@@ -270,10 +273,11 @@ impl Slice<'_> {
         let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &both).await?;
         let finished_at = self.wall_clock();
         let finish = is_last.then(|| {
-            let window_end = if full { window.end } else { position.window_end.unwrap_or(window.end) };
+            // Without a full pass no more is expanded than before.
+            let window_end = if full { Some(window.end) } else { position.window_end };
             let pages = self.counts.pages + 1;
             // Nearly always nothing is left to do after this page: then the log is part of its transaction.
-            let after = SyncPosition { window_end: Some(window_end), ..position.clone() };
+            let after = SyncPosition { window_end, ..position.clone() };
             let run = (!roll::is_due(&after, &Window::around(self.now)))
                 .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
             let last_sync =

@@ -69,7 +69,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         sweep: true,
         confirmed_at: now,
         via: Via::Push,
-        window_end: now,
+        window_end: Some(now),
         last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: Some(12) },
         run: None,
     };

@@ -70,7 +70,7 @@ async fn sync_until(
             sweep: false,
             confirmed_at: now,
             via: Via::Poll,
-            window_end,
+            window_end: Some(window_end),
             last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
             run: None,
         }),
@@ -176,6 +176,38 @@ async fn who_may_see_less_is_shown_less_of_a_page_that_was_read_before() {
     world.store.set_access_role(customer.calendar, AccessRole::FreeBusyReader).await.unwrap();
     let after = ask(&world, &customer, &path, &before).await;
     assert!(after.status == 200 && !after.body.contains("secret"), "{after:?}");
+}
+
+#[tokio::test]
+async fn who_waits_for_memory_while_they_come_to_see_less_is_shown_less() {
+    let mut world = World::new().await;
+    // So little that a tenant is answered one at a time.
+    world.config.limits.answer_bytes_max = 0;
+    world.start().await;
+    let customer = world.customer().await;
+    let path = days(&customer, 10, 12);
+    sync(&world, customer.calendar, &[single("one", "secret", morning(10))]).await;
+    assert!(world.get(&customer.key, &path).await.body.contains("secret"));
+
+    *world.faults.held.lock().unwrap() = Some("occurrences");
+    world.faults.calls.lock().unwrap().clear();
+    let calls = |method| world.faults.calls.lock().unwrap().iter().filter(|called| **called == method).count();
+    let other = days(&customer, 1, 5);
+    let before = async { world.get(&customer.key, &other).await };
+    let waiting = async {
+        crate::support::eventually(&1, async || calls("occurrences")).await;
+        world.get(&customer.key, &path).await
+    };
+    let losing = async {
+        crate::support::eventually(&2, async || calls("revision_of")).await;
+        world.store.set_access_role(customer.calendar, AccessRole::FreeBusyReader).await.unwrap();
+        world.heartbeats(20).await;
+        *world.faults.held.lock().unwrap() = None;
+    };
+    let (before, waiting, ()) = tokio::join!(before, waiting, losing);
+    assert!(before.status == 200 && waiting.status == 200, "{waiting:?}");
+    assert_eq!(ids(&waiting), ["one"]);
+    assert!(!waiting.body.contains("secret"), "{waiting:?}");
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
             sweep: is_first,
             confirmed_at: now,
             via: Via::Push,
-            window_end: window.end,
+            window_end: Some(window.end),
             last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
             run: None,
         }),

@@ -211,7 +211,7 @@ impl Filled {
             sweep: true,
             confirmed_at: now,
             via: Via::Push,
-            window_end: now,
+            window_end: Some(now),
             last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: None },
             run: None,
         };

@@ -36,10 +36,6 @@ pub const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, prov
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'creating', $9, $9, $10) \
      ON CONFLICT (account_id, provider_calendar_id) DO UPDATE SET title = excluded.title, \
      time_zone = excluded.time_zone, access_role = excluded.access_role, is_primary = excluded.is_primary, \
-     window_end = CASE WHEN calendars.time_zone IS DISTINCT FROM excluded.time_zone THEN NULL \
-     ELSE calendars.window_end END, \
-     revision = CASE WHEN calendars.time_zone IS DISTINCT FROM excluded.time_zone THEN calendars.revision + 1 \
-     ELSE calendars.revision END, \
      state = CASE WHEN calendars.state = 'closed' THEN 'creating' ELSE calendars.state END, \
      detail = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.detail END, \
      channel_expires_at = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.channel_expires_at END, \
@@ -56,13 +52,18 @@ pub const PRIMARY_OF_ACCOUNT: &str =
 pub const RENAME: &str = "UPDATE calendars SET provider_calendar_id = $3 WHERE id = $1 AND NOT EXISTS \
      (SELECT 1 FROM calendars WHERE account_id = $2 AND provider_calendar_id = $3)";
 
-/// What the account could see of its calendars until now.
-pub const ROLES_OF_ACCOUNT: &str = "SELECT id, access_role FROM calendars WHERE account_id = $1";
+/// As whom and in which zone the calendars of an account were read until now.
+pub const SEEN_BEFORE: &str = "SELECT id, access_role, time_zone FROM calendars WHERE account_id = $1";
 
 /// The account sees more or less of the calendar than the mirror was read with: a full pass is due, and a pass under way is
 /// shut out, since it may hold what must not be seen any more.
 pub const SET_ROLE: &str =
     "UPDATE calendars SET access_role = $2, revision = revision + 1, sync_cursor = $3 WHERE id = $1";
+
+/// The calendar is in another zone, and what is stored of series that name none of their own is wrong: it counts no more, a full
+/// pass is due, and a pass under way is shut out, since it goes by the zone of before.
+pub const LEAVE_ZONE: &str =
+    "UPDATE calendars SET window_end = NULL, revision = revision + 1, sync_cursor = $2 WHERE id = $1";
 
 /// What a reader may see now.
 pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";

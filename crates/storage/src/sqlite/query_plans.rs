@@ -41,7 +41,7 @@ const FIXED: [&str; 53] = [
     calendars::OPEN_IDS,
     calendars::OPEN_IDS_OF_ACCOUNT,
     calendars::RECORD_STATE,
-    calendars::ROLES_OF_ACCOUNT,
+    calendars::SEEN_BEFORE,
     calendars::SEEN_AS,
     calendars::WITHDRAWN,
     channels::BY_ID,

@@ -38,12 +38,13 @@ impl Calendars for Backend {
             .await
             .map_err(failed("reconcile calendars"))?;
         let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
-        let roles: Vec<(String, String)> = sqlx::query_as(sql::ROLES_OF_ACCOUNT)
+        let before: Vec<(String, String, Option<String>)> = sqlx::query_as(sql::SEEN_BEFORE)
             .bind(account.to_string())
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed("reconcile calendars"))?;
-        let roles: HashMap<String, String> = roles.into_iter().collect();
+        let before: HashMap<String, (String, Option<String>)> =
+            before.into_iter().map(|(id, role, zone)| (id, (role, zone))).collect();
         let mut seen = HashSet::new();
         let mut reconciled = CalendarsReconciled::default();
         // A person has one primary calendar, whose id at some providers is their address: with another id it is the same
@@ -77,8 +78,11 @@ impl Calendars for Backend {
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(failed("reconcile calendars"))?;
-            let role_before = roles.get(&id).and_then(|role| AccessRole::from_name(role));
+            let before = before.get(&id);
+            let role_before = before.and_then(|(role, _)| AccessRole::from_name(role));
             let sees_otherwise = role_before.is_some_and(|before| before.view() != remote.access_role.view());
+            let is_moved =
+                before.is_some_and(|(_, zone)| zone.as_deref() != remote.time_zone.as_deref().map(storable).as_deref());
             if sees_otherwise {
                 sqlx::query(sql::SET_ROLE)
                     .bind(&id)
@@ -88,10 +92,18 @@ impl Calendars for Backend {
                     .await
                     .map_err(failed("reconcile calendars"))?;
             }
+            if is_moved {
+                sqlx::query(sql::LEAVE_ZONE)
+                    .bind(&id)
+                    .bind(&start)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed("reconcile calendars"))?;
+            }
             let id: CalendarId = parsed(&id, "calendars.id")?;
             if seen.insert(id) {
                 reconciled.listed.push(id);
-                reconciled.seen_otherwise.extend(sees_otherwise.then_some(id));
+                reconciled.seen_otherwise.extend((sees_otherwise || is_moved).then_some(id));
             }
         }
         let open: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS_OF_ACCOUNT)

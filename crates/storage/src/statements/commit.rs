@@ -386,7 +386,7 @@ async fn finish_pass(
         .bind(calendar)
         .bind(micros(finish.confirmed_at))
         .bind(finish.via.as_str())
-        .bind(micros(finish.window_end))
+        .bind(finish.window_end.map(micros))
         .bind(micros(finish.last_sync.finished_at))
         .bind(finish.last_sync.changes + counted.changes)
         .bind(finish.last_sync.notice_to_stored_ms)

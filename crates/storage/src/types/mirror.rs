@@ -177,8 +177,8 @@ pub struct PassFinish {
     pub confirmed_at: DateTime<Utc>,
     /// What started the pass.
     pub via: Via,
-    /// The end of the window for which occurrences now exist.
-    pub window_end: DateTime<Utc>,
+    /// The end of the window for which occurrences of all series now exist; none where they are still to be expanded.
+    pub window_end: Option<DateTime<Utc>>,
     /// The pass in numbers. `last_sync.changes` is what the run counted before this page; the store adds this page's.
     pub last_sync: LastSync,
     /// The line of the sync log, where nothing is left to do after this page. `pages` counts this page, `changes` what the

@@ -186,11 +186,12 @@ pub async fn with_another_zone_of_its_calendar_what_is_stored_of_series_counts_n
     assert!(before.window_end.is_some());
     let listed_in =
         |zone: &str| [RemoteCalendar { time_zone: Some(zone.into()), ..remote_calendar("work@example.com") }];
-    store.reconcile_calendars(seeded.account, &listed_in("Europe/Berlin"), at(1)).await.unwrap();
-    assert_eq!(position().await, before, "the same as before");
-    store.reconcile_calendars(seeded.account, &listed_in("Asia/Tokyo"), at(2)).await.unwrap();
+    let same = store.reconcile_calendars(seeded.account, &listed_in("Europe/Berlin"), at(1)).await.unwrap();
+    assert_eq!((position().await, same.seen_otherwise), (before.clone(), vec![]), "the same as before");
+    let moved = store.reconcile_calendars(seeded.account, &listed_in("Asia/Tokyo"), at(2)).await.unwrap();
     let after = position().await;
-    assert_eq!((after.window_end, &after.cursor), (None, &before.cursor), "expanded again, and not read again");
+    assert_eq!((after.window_end, &after.cursor), (None, &Cursor::Start), "a full pass is due");
+    assert_eq!(moved.seen_otherwise, [seeded.calendar], "and asked for at once");
     assert!(after.revision > before.revision, "a pass under way goes by the old zone, and is shut out");
     assert_eq!(seeded.ids().await, ["one"]);
 }

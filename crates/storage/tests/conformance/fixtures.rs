@@ -243,7 +243,7 @@ pub fn finish(sweep: bool, confirmed_at: DateTime<Utc>) -> PassFinish {
         sweep,
         confirmed_at,
         via: Via::Reconcile,
-        window_end: at(60 * 24 * 365),
+        window_end: Some(at(60 * 24 * 365)),
         last_sync: LastSync { finished_at: confirmed_at, changes: 0, notice_to_stored_ms: None },
         run: None,
     }
