@@ -32,8 +32,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Connections that read at the same time; each one is a thread.
 const READ_CONNECTIONS: u32 = 4;
-/// Rows that a connection reads ahead of who takes them: of the largest events these are 4 MiB.
-const ROWS_AHEAD: usize = 16;
+/// Rows that a connection reads ahead of who takes them: each time that they are taken, two threads change places. Of the
+/// largest events these are 16 MiB.
+const ROWS_AHEAD: usize = 64;
 /// How long a write waits for another process, in seconds; the longest transaction takes well under one.
 const BUSY_TIMEOUT_S: u64 = 10;
 /// How long a caller waits for a connection of this process, in seconds.
@@ -152,23 +153,23 @@ async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateErro
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
             .idle_timeout(None)
             .max_lifetime(None)
-            // After some errors (a full disk, a failed read) SQLite rolls back by itself. sqlx 0.9.0 then counts the
-            // transaction as open for ever, since its own rollback finds none, and no other can begin.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    // Behind the rollback that a dropped transaction has sent.
-                    connection.ping().await?;
-                    let is_usable = !connection.is_in_transaction();
-                    if !is_usable {
-                        tracing::warn!("a connection whose transaction did not end is closed");
-                    }
-                    Ok(is_usable)
-                })
-            })
     };
     let write_options =
         options.clone().pragma("cache_size", WRITE_CACHE).pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES);
-    let write = pool(1).connect_with(write_options).await?;
+    // After some errors (a full disk, a failed read) SQLite rolls back by itself. sqlx 0.9.0 then counts the transaction as
+    // open for ever, since its own rollback finds none, and no other can begin. Who only reads begins none.
+    let write = pool(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // Behind the rollback that a dropped transaction has sent.
+            connection.ping().await?;
+            let is_usable = !connection.is_in_transaction();
+            if !is_usable {
+                tracing::warn!("a connection whose transaction did not end is closed");
+            }
+            Ok(is_usable)
+        })
+    });
+    let write = write.connect_with(write_options).await?;
     run_migrations(&write).await?;
     let read = pool(READ_CONNECTIONS).connect_with(options.read_only(true)).await?;
     Ok((read, write))
