@@ -2,7 +2,7 @@
 //! is taken for what it is.
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{AccessRole, CalendarId, CalendarState, Clock as _, SystemClock};
+use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Clock as _, SystemClock};
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{AccessRole as RemoteRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use temporalio_client::WorkflowSignalOptions;
 
 const READ: &str = "calendar.events.list";
+const BOB: &str = "bob@example.com";
 
 /// Waits here are so long that only what is cut short ends in time.
 fn patient() -> Timing {
@@ -250,23 +251,33 @@ fn titles(events: &Value) -> usize {
     events["items"].as_array().unwrap().iter().filter(|event| !event["title"].is_null()).count()
 }
 
+/// Lets the user who is connected see so much of Bob's calendar.
+fn share(world: &World, role: Option<RemoteRole>) {
+    let access = CalendarAccess { calendar: BOB.to_owned(), user: USER.to_owned(), role };
+    world.control().set_access(&access).unwrap();
+}
+
+/// Bob's calendar with events, which the user who is connected may read, and which is mirrored.
+async fn shared_calendar(world: &World) -> (AccountId, CalendarId) {
+    let bob = NewUser { email: BOB.to_owned(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
+    world.control().create_user(&bob).unwrap();
+    world.change_events(BOB, 12).await;
+    share(world, Some(RemoteRole::Reader));
+    let (account, _) = world.connect_and_settle().await;
+    let calendar = world.calendar_of(BOB).await.id;
+    world.settled(calendar).await;
+    (account, calendar)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing() {
     let world = world(quick()).await;
-    let bob = "bob@example.com".to_owned();
-    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
-    world.control().create_user(&user).unwrap();
-    world.change_events(&bob, 12).await;
-    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role };
-    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
-    let (account, _) = world.connect_and_settle().await;
-    let calendar = world.calendar_of(&bob).await.id;
-    world.settled(calendar).await;
+    let (account, calendar) = shared_calendar(&world).await;
     assert!(titles(&shown(&world, calendar).await) > 0);
 
     // Nothing can be read anew; the role alone is known.
     arm(&world, FaultRule::always(READ, status(503, None, None)));
-    world.control().set_access(&share(Some(RemoteRole::FreeBusyReader))).unwrap();
+    share(&world, Some(RemoteRole::FreeBusyReader));
     discover(&world, account).await;
     eventually("the role is known", || async {
         let role = world.store.calendar(calendar).await.unwrap().unwrap().remote.access_role;
@@ -278,7 +289,7 @@ async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_an
     no_faults(&world);
     mirror::equals_provider(&world, calendar).await;
 
-    world.control().set_access(&share(None)).unwrap();
+    share(&world, None);
     discover(&world, account).await;
     reach(&world, calendar, CalendarState::Closed).await;
     let events = shown(&world, calendar).await;
@@ -290,16 +301,8 @@ async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_an
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
     let world = world(quick()).await;
-    let bob = "bob@example.com".to_owned();
-    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
-    world.control().create_user(&user).unwrap();
-    world.change_events(&bob, 12).await;
-    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role: Some(role) };
-    world.control().set_access(&share(RemoteRole::Reader)).unwrap();
-    world.connect_and_settle().await;
-    let calendar = world.calendar_of(&bob).await.id;
-    world.settled(calendar).await;
-    world.control().set_access(&share(RemoteRole::FreeBusyReader)).unwrap();
+    let (_account, calendar) = shared_calendar(&world).await;
+    share(&world, Some(RemoteRole::FreeBusyReader));
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     assert_eq!(titles(&shown(&world, calendar).await), 0);
     let row = world.store.calendar(calendar).await.unwrap().unwrap();
@@ -311,22 +314,14 @@ async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended() {
     let world = world(Timing { sync_backoff_initial_ms: 1_000, ..quick() }).await;
-    let bob = "bob@example.com".to_owned();
-    let user = NewUser { email: bob.clone(), name: "Bob".to_owned(), time_zone: "Europe/Paris".to_owned() };
-    world.control().create_user(&user).unwrap();
-    world.change_events(&bob, 12).await;
-    let share = |role| CalendarAccess { calendar: bob.clone(), user: USER.to_owned(), role };
-    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
-    let (account, _) = world.connect_and_settle().await;
-    let calendar = world.calendar_of(&bob).await.id;
-    world.settled(calendar).await;
+    let (account, calendar) = shared_calendar(&world).await;
 
     // Its channel cannot be stopped, so that its end takes a while.
     arm(&world, FaultRule::always("calendar.channels.stop", status(503, None, None)));
-    world.control().set_access(&share(None)).unwrap();
+    share(&world, None);
     discover(&world, account).await;
     has_called(&world, "calendar.channels.stop", 503).await;
-    world.control().set_access(&share(Some(RemoteRole::Reader))).unwrap();
+    share(&world, Some(RemoteRole::Reader));
     let listed_at = async || world.store.account(account).await.unwrap().unwrap().listed_at;
     let before = listed_at().await;
     discover(&world, account).await;
@@ -339,7 +334,7 @@ async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_
     let rules = vec![FaultRule::always("calendar.calendarList.list", status(503, None, None))];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
-    world.change_events(&bob, 3).await;
+    world.change_events(BOB, 3).await;
     world.settled(calendar).await;
     world.end().await;
 }
