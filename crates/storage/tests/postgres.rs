@@ -11,9 +11,10 @@ mod conformance;
 mod engines;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use conformance::Database;
-use conformance::fixtures::{add_tenant, at, seeded};
+use conformance::fixtures::{Seeded, add_tenant, at, seeded, single};
 use evercal_devserver::postgres::{PostgresServer, shared};
 use evercal_storage::{Keyring, StoreErrorKind, StoreSettings};
 
@@ -83,6 +84,30 @@ async fn a_store_never_holds_more_connections_than_it_was_given() {
     let held = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", name(&database));
     let held: u32 = server().query("postgres", &held).unwrap().parse().unwrap();
     assert!((1..=3).contains(&held), "{held} connections");
+}
+
+/// A worker that is frozen in the middle of a commit holds the calendar's row. Its calendars are to go on within twenty
+/// seconds, whoever has them then.
+#[tokio::test]
+async fn a_process_that_stands_still_inside_a_transaction_holds_nobody_up_for_long() {
+    let database = fresh();
+    let frozen = seeded(&database).await;
+    let other = Seeded { store: database.open().await, ..frozen };
+    let (items, name) = ([single("frozen", "a")], name(&database));
+    // Nobody asks for its next step any more once it holds the row: to the server it looks like a stopped process.
+    let mut commit = Box::pin(frozen.try_commit(&items, &[], None));
+    let holds_the_row = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND state = 'idle in transaction' \
+         AND query LIKE 'UPDATE calendars SET revision%'"
+    );
+    while server().query("postgres", &holds_the_row).unwrap() != "1" {
+        assert!(futures::poll!(&mut commit).is_pending(), "it was committed before it could be held up");
+        tokio::task::yield_now().await;
+    }
+    let goes_on = tokio::time::timeout(Duration::from_secs(20), other.commit(&[single("other", "a")])).await;
+    assert!(goes_on.is_ok(), "the calendar waits for a transaction that stands still");
+    commit.await.unwrap_err();
+    assert_eq!(other.items().await.len(), 1, "what the frozen one began is taken back");
 }
 
 #[tokio::test]
