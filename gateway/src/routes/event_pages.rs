@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use evercal_domain::limits::EVENTS_PAGE_BYTES_MAX;
+use evercal_storage::OccurrenceKey;
 use lru::LruCache;
 use serde::Serialize;
 
@@ -41,19 +42,19 @@ impl EventPage {
     pub(super) fn written(answer: Answer) -> Result<Self, serde_json::Error> {
         let Answer { page, complete_from, complete_until } = answer;
         let mut items = Vec::new();
-        let (mut next, mut last) = (page.next, None);
+        let (mut next, mut last): (_, Option<OccurrenceKey>) = (page.next, None);
         for read in page.items {
-            let (before, place) = (items.len(), read.key.cursor());
+            let (before, key) = (items.len(), read.key.clone());
             if before > 0 {
                 items.push(b',');
             }
             serde_json::to_writer(&mut items, &OccurrenceBody::from(read))?;
             if items.len() + PAGE_ENDS_BYTES > EVENTS_PAGE_BYTES_MAX && before > 0 {
                 items.truncate(before);
-                next = last;
+                next = last.as_ref().map(OccurrenceKey::cursor);
                 break;
             }
-            last = Some(place);
+            last = Some(key);
         }
         Ok(Self { items, next, complete_from, complete_until })
     }

@@ -11,6 +11,7 @@ use evercal_domain::event::Occurrence;
 use evercal_domain::zones::Clock;
 use evercal_domain::{Event, EventTime, ProviderEventId, Zone};
 use serde::{Deserialize, Serialize};
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::{from_cursor, from_json, instant, invalid_cursor, micros, midnight_micros, parsed, to_cursor};
 use crate::error::StoreError;
@@ -59,7 +60,8 @@ macro_rules! occurrences {
             some!($index, "length_class > 0 AND length_class = 3 AND start_us >= $8 AND start_us < $3 AND end_us > $3"),
             " UNION ALL ",
             some!($index, "length_class > 0 AND length_class = 4 AND start_us >= $9 AND start_us < $3 AND end_us > $3"),
-            " ORDER BY start_us, owner_id, original_us LIMIT $13) o"
+            // SQLite prepares a statement again with each number that is bound to a bare `LIMIT`, to plan by it.
+            " ORDER BY start_us, owner_id, original_us LIMIT CAST($13 AS BIGINT)) o"
         )
     };
 }
@@ -69,7 +71,7 @@ pub const OCCURRENCES: &str = occurrences!("");
 /// occurrences since the longest of a class can have begun.
 pub const OCCURRENCES_INDEXED: &str = occurrences!(" INDEXED BY occurrences_long");
 
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub struct OccurrenceRow {
     all_day: bool,
     start_us: i64,
@@ -85,6 +87,37 @@ pub struct OccurrenceRow {
     /// `None` where its source is gone.
     pub body: Option<String>,
 }
+
+/// By their places: a page has hundreds of rows, and looking for each column by its name is seen in the profile.
+impl<'r, R: Row> FromRow<'r, R> for OccurrenceRow
+where
+    usize: ColumnIndex<R>,
+    bool: Column<'r, R>,
+    i64: Column<'r, R>,
+    String: Column<'r, R>,
+    Option<String>: Column<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            all_day: row.try_get(0)?,
+            start_us: row.try_get(1)?,
+            owner_id: row.try_get(2)?,
+            original_us: row.try_get(3)?,
+            original_all_day: row.try_get(4)?,
+            original_zone: row.try_get(5)?,
+            source_id: row.try_get(6)?,
+            series_id: row.try_get(7)?,
+            start_zone: row.try_get(8)?,
+            end_us: row.try_get(9)?,
+            end_zone: row.try_get(10)?,
+            body: row.try_get(11)?,
+        })
+    }
+}
+
+/// What can be read from a column of a row.
+trait Column<'r, R: Row>: Decode<'r, R::Database> + Type<R::Database> {}
+impl<'r, R: Row, T: Decode<'r, R::Database> + Type<R::Database>> Column<'r, R> for T {}
 
 impl OccurrenceRow {
     pub fn order(&self) -> (i64, &str, i64) {
