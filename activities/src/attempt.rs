@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 /// Signs of life go out this many times per heartbeat timeout.
@@ -42,7 +43,10 @@ pub(crate) async fn run<T>(
     let pause = info.heartbeat_timeout.map_or(BEAT_PAUSE_DEFAULT, |timeout| timeout / BEATS_PER_TIMEOUT);
     async {
         tokio::pin!(work);
-        let mut beats = tokio::time::interval(pause.max(Duration::from_millis(100)));
+        // The timeout counts from the start, so that the first one is due after a pause: most attempts are over before, and
+        // each sign of life costs Temporal a transaction.
+        let pause = pause.max(Duration::from_millis(100));
+        let mut beats = tokio::time::interval_at(Instant::now() + pause, pause);
         loop {
             tokio::select! {
                 biased;

@@ -26,16 +26,16 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Activities at a time on the queues of channels and of the store.
 const CONCURRENT_CALLS: usize = 50;
 
-/// How long a task waits for the worker that has its workflow in memory. When that worker was killed, this is what its
-/// workflows lose; the SDK's own ten seconds are long for a calendar that somebody looks at.
-const WAIT_FOR_CACHED: Duration = Duration::from_secs(5);
-
 /// Signs of life of activities go out at least this often. The SDK would save them up for most of the heartbeat timeout, and a
 /// busy machine would then seem lost.
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 /// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
 const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
+/// Half of them for workflows that are in memory, half for the others. The SDK would leave one for the others: after a start
+/// all workflows are replayed, and one poller alone has them wait for each other.
+const WORKFLOW_POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(8);
+const SHARE_OF_REPLAYS: f32 = 0.5;
 /// Slots for kinds of tasks that a queue does not have; the tuner wants a number for each.
 const UNUSED_SLOTS: usize = 1;
 
@@ -195,8 +195,8 @@ impl Drop for SaysWhenDropped {
 fn workflow_options(build_id: Option<&builds::BuildId>) -> anyhow::Result<WorkerOptions> {
     Ok(WorkerOptions::new(names::QUEUE_WORKFLOWS)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
-        .sticky_queue_schedule_to_start_timeout(WAIT_FOR_CACHED)
-        .workflow_task_poller_behavior(POLLERS)
+        .workflow_task_poller_behavior(WORKFLOW_POLLERS)
+        .nonsticky_to_sticky_poll_ratio(SHARE_OF_REPLAYS)
         .graceful_shutdown_period(GRACE)
         .deployment_options(builds::deployment_options(build_id))
         .register_workflow::<SubscriptionWorkflow>()?
