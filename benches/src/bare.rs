@@ -19,12 +19,13 @@ use temporalio_workflow::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::progress;
 use crate::work::Work;
 
 const WORKFLOWS: &str = "bare";
 const ACTIVITIES: &str = "bare-activities";
-/// No activity for so long after the last one: all signals have been dealt with.
+/// Between two looks at a workflow that is not idle yet.
+const IDLE_POLL: Duration = Duration::from_millis(100);
+/// A history that has not grown for so long has all that was to come.
 const QUIET: Duration = Duration::from_secs(1);
 /// As many as evercal's worker keeps, so that neither reads histories again.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -143,6 +144,7 @@ impl Yardstick {
             .await?;
         // The first signal of each pays for caches.
         yardstick.signals_to_activities(32).await?;
+        yardstick.idle().await?;
         Ok(yardstick)
     }
 
@@ -212,16 +214,32 @@ impl Yardstick {
         }
     }
 
-    /// Waits until no activity comes any more.
-    pub async fn settle(&mut self) {
-        while tokio::time::timeout(QUIET, self.ran.recv()).await.is_ok_and(|ran| ran.is_some()) {}
-        progress::say("  bare: quiet");
+    /// Waits until none of the workflows has anything to do: what is left of one run is not to weigh on the next.
+    pub async fn idle(&self) -> anyhow::Result<()> {
+        idle(&self.temporal, (0..self.workflows).map(workflow_id)).await
     }
 
     /// Events in the history of the first workflow.
     pub async fn history_events(&self) -> anyhow::Result<i64> {
         history_events(&self.temporal, &workflow_id(0)).await
     }
+}
+
+/// Waits until none of these workflows has anything to do.
+pub async fn idle(temporal: &TestTemporal, ids: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let each = stream::iter(ids.map(anyhow::Ok));
+    each.try_for_each_concurrent(4, |id| async {
+        let handle = temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(id);
+        loop {
+            let description = handle.describe(WorkflowDescribeOptions::default()).await?;
+            let now = description.raw();
+            if now.pending_workflow_task.is_none() && now.pending_activities.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(IDLE_POLL).await;
+        }
+    })
+    .await
 }
 
 /// How many events the history of a workflow's current run has, as soon as that does not change any more.

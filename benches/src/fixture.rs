@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use evercal_domain::Calendar;
+use evercal_workflows::names;
 
-use crate::bare::Yardstick;
+use crate::bare::{self, Yardstick};
 use crate::effort::Effort;
 use crate::installation::{Engine, Installation};
 use crate::progress::say;
@@ -58,6 +59,12 @@ impl Fixture {
     /// The one with many events.
     pub fn busy_calendar(&self) -> anyhow::Result<&Calendar> {
         self.calendars.last().context("no calendar")
+    }
+
+    /// Waits until no subscription has anything to do.
+    pub async fn idle(&self) -> anyhow::Result<()> {
+        let ids = self.calendars.iter().map(|calendar| names::subscription_id(calendar.id));
+        bare::idle(&self.installation.temporal, ids).await
     }
 
     /// The least that has to be done for each calendar's changes from now on.

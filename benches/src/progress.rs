@@ -9,7 +9,7 @@ static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Between two looks at a condition, at least.
 const POLL: Duration = Duration::from_millis(50);
 /// A look that takes long is paused for so many times as long: looking shares the machine with what is measured.
-const POLL_PER_LOOK: u32 = 20;
+const POLL_PER_LOOK: u32 = 100;
 /// Until the first line about a wait; each next one takes twice as long, up to [`TELL_MAX`].
 const TELL_FIRST: Duration = Duration::from_secs(2);
 const TELL_MAX: Duration = Duration::from_secs(16);
