@@ -36,6 +36,15 @@ pub fn of_list(world: &World, user: &str) -> Vec<ChannelReport> {
     channels.filter(|channel| channel.collection == watched).collect()
 }
 
+/// Waits until no channel on a calendar lives at the provider.
+pub async fn are_stopped(world: &World, provider_id: &str) {
+    eventually("all channels are stopped", || async {
+        let alive = alive_at_provider(world, provider_id);
+        if alive.is_empty() { Ok(()) } else { Err(alive) }
+    })
+    .await;
+}
+
 /// The ids of the channels that live at the provider.
 pub fn alive_at_provider(world: &World, provider_id: &str) -> BTreeSet<String> {
     let watched = Collection::Events { calendar: provider_id.to_owned() };

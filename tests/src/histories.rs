@@ -115,6 +115,11 @@ pub async fn replay_and_record(name: &str, runs: Vec<History>) {
             let file = folder().join(format!("{name}.pb"));
             std::fs::write(&file, history.encode_to_vec()).expect("the history is written");
         }
+        // What had more runs when it was recorded before would be replayed for ever.
+        let stale = (named.len()..).map(|number| folder().join(format!("{name}-{number}.pb")));
+        for file in stale.take_while(|file| file.exists()) {
+            std::fs::remove_file(file).expect("a stale history is removed");
+        }
     }
     replay(named).await.expect("what has just run replays");
 }

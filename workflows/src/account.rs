@@ -19,7 +19,6 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub(crate) use progress::readable;
 pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
 
 use crate::contract::{

@@ -7,8 +7,8 @@ use evercal_http::Method;
 use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    USER, World, WorldOptions, arm, calls, channels, disconnect, discover, eventually, histories, list_is_watched,
-    made, mirror, quick, reach, reach_account,
+    USER, World, WorldOptions, arm, calls, channels, disconnect, discover, eventually, histories, is_list_watched,
+    list_is_watched, made, mirror, quick, reach, reach_account,
 };
 use evercal_workflows::{AccountWorkflow, Timing, names};
 use serde_json::json;
@@ -175,6 +175,37 @@ async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_a
         }
     })
     .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it() {
+    let world = World::start().await;
+    let watch = "calendar.calendarList.watch";
+    let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
+    arm(&world, FaultRule::always(watch, wish));
+    let (account, _calendar) = world.connect_and_settle().await;
+    let detail = async || world.store.account(account).await.unwrap().unwrap().detail;
+    eventually("the wait is shown, with its end", || async {
+        let detail = detail().await.unwrap_or_default();
+        let shown = detail.contains("the channel on the list of calendars") && detail.contains("wait until 20");
+        if shown { Ok(()) } else { Err(detail) }
+    })
+    .await;
+    let asked = calls(&world, watch);
+    discover(&world, account).await;
+    eventually("somebody who does not want to wait passes it", || async {
+        let now = calls(&world, watch);
+        if now > asked { Ok(()) } else { Err(now) }
+    })
+    .await;
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    eventually("a refresh has it opened", || async {
+        discover(&world, account).await;
+        if is_list_watched(&world, account).await { Ok(()) } else { Err(detail().await) }
+    })
+    .await;
+    eventually("nothing is left of it", || async { detail().await.map_or(Ok(()), Err) }).await;
     world.end().await;
 }
 

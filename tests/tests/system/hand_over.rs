@@ -177,7 +177,7 @@ async fn a_cancellation_that_meets_the_hand_over_closes_in_order() {
     subscription.cancel(WorkflowCancelOptions::default()).await.unwrap();
     world.start_worker().unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
-    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    channels::are_stopped(&world, USER).await;
     let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
     histories::replay_and_record("subscription-cancelled-hand-over", runs).await;
     world.end().await;

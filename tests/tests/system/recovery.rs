@@ -200,16 +200,28 @@ async fn a_new_consent_passes_a_wait_that_the_provider_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails() {
+    is_heard_when_the_attempt_fails(patient()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_during_the_last_attempt_that_it_works_again_is_heard_too() {
+    is_heard_when_the_attempt_fails(Timing { sync_retries_max: Some(0), ..patient() }).await;
+}
+
+/// Each change is told once: a second notice would be a reason to sync by itself.
+async fn is_heard_when_the_attempt_fails(timing: Timing) {
     let http = HttpSettings { total_timeout: std::time::Duration::from_secs(4), ..HttpSettings::default() };
-    let world = World::with(WorldOptions { timing: patient(), http, ..WorldOptions::default() }).await;
+    let world = World::with(WorldOptions { timing, http, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     // The worker itself wakes a calendar that fails alone once, and then for minutes not any more.
     arm(&world, FaultRule::once(READ, status(503, None, None)));
-    world.change_events(USER, 2).await;
+    change_and_tell_once(&world, 1).await;
     mirror::equals_provider(&world, calendar).await;
+    eventually("the sync is over", || async { if world.status(calendar).await.syncing { Err(()) } else { Ok(()) } })
+        .await;
 
     arm(&world, FaultRule::once(READ, FaultAction::Hang));
-    world.change_events(USER, 2).await;
+    change_and_tell_once(&world, 2).await;
     eventually("an attempt is under way", || async {
         if world.status(calendar).await.syncing { Ok(()) } else { Err(()) }
     })
@@ -220,6 +232,12 @@ async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_a
     mirror::equals_provider(&world, calendar).await;
     tells_nothing(&world, calendar).await;
     world.end().await;
+}
+
+async fn change_and_tell_once(world: &World, seed: u32) {
+    let change =
+        serde_json::json!({"calendar": USER, "count": 2, "seed": seed, "kinds": ["insert"], "notices": "once"});
+    world.control().make_changes(&serde_json::from_value(change).unwrap()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,6 +339,10 @@ async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_
     share(&world, None);
     discover(&world, account).await;
     has_called(&world, "calendar.channels.stop", 503).await;
+    // Whoever reads does not wait for that.
+    assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
+    let events = shown(&world, calendar).await;
+    assert!(events["items"].as_array().unwrap().is_empty(), "{events:#}");
     share(&world, Some(RemoteRole::Reader));
     let listed_at = async || world.store.account(account).await.unwrap().unwrap().listed_at;
     let before = listed_at().await;
@@ -333,7 +355,6 @@ async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_
     // From here on no other look at the list can be what brings it back.
     let rules = vec![FaultRule::always("calendar.calendarList.list", status(503, None, None))];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
-    reach(&world, calendar, CalendarState::Closed).await;
     world.change_events(BOB, 3).await;
     world.settled(calendar).await;
     world.end().await;

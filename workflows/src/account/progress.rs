@@ -4,7 +4,6 @@ mod grant;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::DateTime;
 use evercal_domain::{AccountId, AccountState, CalendarId, ConsentOutcome};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +12,7 @@ pub use grant::GrantProgress;
 use crate::contract::{CodeRedeemed, ListLimit};
 use crate::decide::account::Trouble;
 use crate::decide::list_channel::ListChannel;
+use crate::time::readable;
 
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +143,10 @@ impl AccountProgress {
                 let consent = self.consent.trouble.as_ref().and_then(|trouble| trouble.sentence("redeemed"));
                 consent.map(|sentence| format!("a consent waits: {sentence}"))
                     .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
+                    .or_else(|| self.list_channel.asked_until_ms.map(|until_ms| format!(
+                        "the channel on the list of calendars waits: the provider asked us to wait until {}; until then \
+                         the daily look finds what is new", readable(until_ms)
+                    )))
                     .or_else(|| self.incomplete.map(|limit| limit_sentence(limit).to_owned()))
             }
         }
@@ -180,6 +184,7 @@ impl AccountProgress {
     pub(super) fn look_now(&mut self) {
         self.discovery_due_at_ms = 0;
         self.trouble = None;
+        self.list_channel.start_afresh();
     }
 
     fn tell_all(&mut self, needs_reauth: bool) {
@@ -239,11 +244,6 @@ fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
         Some(ConsentOutcome::TooLate) => "the consent could not be redeemed in time: connect the account again",
         _ => "the consent could not be used: connect the account again",
     }
-}
-
-/// An instant as people read it.
-pub(crate) fn readable(at_ms: i64) -> String {
-    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use evercal_domain::{CalendarId, ProviderErrorKind, RetryClass, SyncStrategy};
 use serde::{Deserialize, Serialize};
 
 use super::{jitter, waits};
-use crate::account::{AccountProgress, readable};
+use crate::account::AccountProgress;
 use crate::contract::{AccountChanged, AccountInput};
 use crate::failure::FailedCall;
 use crate::retry::Timing;
+use crate::time::readable;
 
 /// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
 /// have under way.

@@ -32,6 +32,8 @@ pub struct ListChannel {
     pub next_attempt_at_ms: Option<i64>,
     /// Until when the last wish to wait was kept; 0 when there was none.
     pub wish_until_ms: i64,
+    /// The same, where it is so long that people have to see it.
+    pub asked_until_ms: Option<i64>,
     /// This list cannot be watched.
     pub unsupported: bool,
     /// Channels to stop, and when to try.
@@ -123,14 +125,16 @@ impl ListChannel {
         let is_repeated = self.wish_until_ms > 0 && self.wish_until_ms <= now_ms;
         let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated);
         self.wish_until_ms = if wish_ms > 0 { now_ms.saturating_add(wish_ms) } else { 0 };
+        self.asked_until_ms = waits::is_shown(wish_ms).then_some(self.wish_until_ms);
         self.next_attempt_at_ms = Some(now_ms.saturating_add(pause_ms.max(wish_ms)));
     }
 
-    /// Forgets failed attempts: there are new tokens.
+    /// Forgets failed attempts: there are new tokens, or somebody does not want to wait.
     pub fn start_afresh(&mut self) {
         self.failures = 0;
         self.next_attempt_at_ms = None;
         self.wish_until_ms = 0;
+        self.asked_until_ms = None;
         self.unsupported = false;
         self.to_stop.iter_mut().for_each(|(_, at_ms)| *at_ms = 0);
     }

@@ -68,10 +68,16 @@ pub(crate) fn after_failure(
         _ if failed_attempts >= retries(timing, reason) => AfterFailure::GiveUp,
         _ => {
             let until_ms = now_ms + backoff_ms(timing, id, failed_attempts).max(wish_ms);
-            let is_limited = failed.kind() == Some(ProviderErrorKind::RateLimited);
-            let reason = if is_limited { WaitReason::Asked } else { WaitReason::Recovery };
-            AfterFailure::Repeat { wait: Wait { until_ms, reason }, is_counted: true }
+            AfterFailure::Repeat { wait: Wait { until_ms, reason: wait_reason(failed) }, is_counted: true }
         }
+    }
+}
+
+/// What ends the wait after a failed attempt: a limit of the provider's is not over because something else works again.
+pub(crate) fn wait_reason(failed: &FailedCall) -> WaitReason {
+    match failed.kind() {
+        Some(ProviderErrorKind::RateLimited) => WaitReason::Asked,
+        _ => WaitReason::Recovery,
     }
 }
 

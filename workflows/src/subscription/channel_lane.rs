@@ -190,14 +190,19 @@ async fn alert(ctx: &Context, detached: &WorkflowCancellationToken, raised: bool
     ctx.state_mut(|s| s.state.channel.alert_raised = raised);
 }
 
-/// Ends in order: poller, channels, state, account. Channels are tried for as long as configured; what is left then runs
-/// out by itself and the register still knows it.
+/// Ends in order: poller, state, channels, account. Channels are tried for as long as configured; what is left then runs
+/// out by itself and the register still knows it. Readers do not wait for that: they get nothing from the beginning.
 async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     if ctx.state(|s| s.state.channel.poller_runs) {
         stop_poller(ctx).await;
     }
     // The sync lane must be out of the way: a page committed after the end would be a page of a closed calendar.
     condition(ctx, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
+    ctx.state_mut(|s| {
+        s.state.withdrawn = true;
+        s.state.channel.live = None;
+    });
+    publish(ctx, detached).await;
     let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
@@ -207,7 +212,6 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
             let word = FailedCall::from_error(error).words();
             s.state.close = s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({word})"));
         }
-        s.state.channel.live = None;
         s.state.closed = true;
     });
     publish(ctx, detached).await;

@@ -41,6 +41,8 @@ pub struct SubscriptionState {
     pub wish_until_ms: Option<i64>,
     /// Set when it has to end: why.
     pub close: Option<String>,
+    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
+    pub withdrawn: bool,
     /// Set when it has ended.
     pub closed: bool,
     /// What was last written down for readers.
@@ -87,7 +89,7 @@ impl SubscriptionState {
     /// The state as readers see it.
     pub fn state(&self) -> CalendarState {
         let channel = &self.channel;
-        if self.closed {
+        if self.withdrawn || self.closed {
             CalendarState::Closed
         } else if self.needs_reauth {
             CalendarState::NeedsReauth
@@ -204,6 +206,11 @@ impl SubscriptionState {
         if self.channel.wait_reason == WaitReason::Recovery {
             self.channel.hurry();
         }
+        self.retry_sync_now();
+    }
+
+    /// The same, for the sync alone.
+    pub(crate) fn retry_sync_now(&mut self) {
         if self.sync.trouble.as_ref().is_none_or(Trouble::may_pass) {
             self.sync.hurry();
         }

@@ -98,6 +98,7 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
         return;
     };
     let mut called_before = ctx.state(|s| s.calls);
+    let mut given_up = None;
     let outcome = loop {
         let slice = if may_go_on(ctx, detached, &mut job, called_before).await {
             // Whoever says while it runs, or while its end is shown, that what failed works again is not to be missed.
@@ -123,11 +124,18 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
             Slice::Failed(failed) => match after_failure(ctx, &mut job, &failed) {
                 // Where it is shown, readers see it before the wait.
                 AfterFailure::Repeat { .. } => publish(ctx, detached).await,
-                AfterFailure::GiveUp => break Err(failed.words()),
+                AfterFailure::GiveUp => {
+                    given_up = Some(decide::sync::wait_reason(&failed));
+                    break Err(failed.words());
+                }
             },
         }
     };
     conclude(ctx, job, outcome);
+    if given_up.is_some_and(|reason| ctx.state(|s| s.calls.pass(reason, called_before))) {
+        // Said during the last attempt: there is no reason for a pause.
+        ctx.state_mut(|s| s.state.retry_sync_now());
+    }
     publish(ctx, detached).await;
 }
 

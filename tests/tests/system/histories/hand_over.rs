@@ -106,7 +106,7 @@ async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays() {
     let (_account, calendar) = world.connect_and_settle().await;
     world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
-    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    channels::are_stopped(&world, USER).await;
     let ended = world.subscription(calendar).get_result(WorkflowGetResultOptions::default()).await;
     assert!(ended.is_err(), "it ends as cancelled: {ended:?}");
     histories::keep(&world, "cancelled-alone", calendar, None).await;
@@ -125,7 +125,7 @@ async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that
     poller.terminate(WorkflowTerminateOptions::default()).await.unwrap();
     world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
-    assert!(channels::alive_at_provider(&world, USER).is_empty());
+    channels::are_stopped(&world, USER).await;
     signalled(&world, &names::account_id(account), names::SIGNAL_SUBSCRIPTION_CLOSED).await;
     histories::keep(&world, "cancelled-without-poller", calendar, None).await;
     world.end().await;
