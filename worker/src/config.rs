@@ -43,6 +43,9 @@ pub struct WorkerConfig {
     pub probe: ProbePace,
 }
 
+/// How large a worker's process may grow where nobody says otherwise, in MiB.
+pub(crate) const MEMORY_MIB_DEFAULT: u64 = 210;
+
 impl WorkerConfig {
     /// Reads the configuration; errors name the variable, what is wrong and an example.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
@@ -55,7 +58,9 @@ impl WorkerConfig {
             strategies: evercal_settings::sync_strategies(lookup)?,
             http: HttpSettings::default(),
             build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
-            memory_mib: lookup.or_default::<NonZeroU64>("EVERCAL_WORKER_MEMORY_MIB", "210", "210")?.get(),
+            memory_mib: lookup
+                .optional::<NonZeroU64>("EVERCAL_WORKER_MEMORY_MIB", "210")?
+                .map_or(MEMORY_MIB_DEFAULT, NonZeroU64::get),
             concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
             simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
             probe: ProbePace::default(),

@@ -17,7 +17,7 @@ const LET_GO_INTERVAL_IN_VAIN: Duration = Duration::from_mins(5);
 /// The rest of the process is nearly too large where it takes this much of the limit, in percent.
 const REST_MAX_PERCENT: u64 = 80;
 /// So far, in percent of the limit, the process may grow beyond it before that does not count: what came since is let go.
-const HARD_LIMIT_PERCENT: u64 = 115;
+const HARD_LIMIT_PERCENT: u64 = 113;
 /// Where that much came since, in percent of the limit: less is not worth it.
 const WORTH_PERCENT: u64 = 10;
 
@@ -67,6 +67,12 @@ fn resident_bytes() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn by_default_a_worker_stays_below_250_megabytes_whatever_it_does() {
+        let limit = crate::config::MEMORY_MIB_DEFAULT * 1_048_576;
+        assert!(limit / 100 * HARD_LIMIT_PERCENT <= 250_000_000);
+    }
 
     #[tokio::test]
     async fn a_process_knows_how_large_it_is() {

@@ -32,10 +32,15 @@ const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 /// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
 const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
-/// Half of them for workflows that are in memory, half for the others. The SDK would leave one for the others: after a start
-/// all workflows are replayed, and one poller alone has them wait for each other.
-const WORKFLOW_POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(8);
-const SHARE_OF_REPLAYS: f32 = 0.5;
+/// Four for workflows that are in memory, and two for the others. The SDK would leave one for the others: after a start all
+/// workflows are replayed, and one poller alone has them wait for each other. Not more: each poll of a frozen worker swallows
+/// one task for as long as a workflow task may take.
+const WORKFLOW_POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(6);
+const SHARE_OF_REPLAYS: f32 = 0.34;
+/// How long a task waits for the worker that has its workflow in memory. When that worker was lost, this is what its workflows
+/// lose, beside the heartbeat timeout: together below twenty seconds. Not shorter: a thousand notices at a time need some
+/// seconds, and a task that waited too long costs a replay of the whole history. With five seconds, most of them did.
+const WAIT_FOR_CACHED: Duration = Duration::from_secs(8);
 /// Slots for kinds of tasks that a queue does not have; the tuner wants a number for each.
 const UNUSED_SLOTS: usize = 1;
 
@@ -195,6 +200,7 @@ impl Drop for SaysWhenDropped {
 fn workflow_options(build_id: Option<&builds::BuildId>) -> anyhow::Result<WorkerOptions> {
     Ok(WorkerOptions::new(names::QUEUE_WORKFLOWS)
         .max_cached_workflows(CACHED_WORKFLOWS_MAX)
+        .sticky_queue_schedule_to_start_timeout(WAIT_FOR_CACHED)
         .workflow_task_poller_behavior(WORKFLOW_POLLERS)
         .nonsticky_to_sticky_poll_ratio(SHARE_OF_REPLAYS)
         .graceful_shutdown_period(GRACE)
