@@ -63,4 +63,13 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         let plan = plan(statement);
         assert!(plan.contains(&format!(" {index} ")) && !plan.contains("Seq Scan"), "{index}: {statement}\n{plan}");
     }
+
+    // What began before the range is looked for no farther back than each class of lengths can have begun.
+    let plan = plan(reading::OCCURRENCES);
+    let scans: Vec<&str> =
+        plan.lines().filter(|line| line.contains("Index Cond") && line.contains("all_day")).collect();
+    assert_eq!(scans.len(), 5, "{plan}");
+    for scan in scans {
+        assert!(scan.contains("(start_us >= $") && scan.contains("(start_us < $"), "{scan}\n{plan}");
+    }
 }

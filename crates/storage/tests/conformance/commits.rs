@@ -9,6 +9,7 @@ use evercal_storage::{
 };
 
 use super::Database;
+use super::calendars::record;
 use super::fixtures::{
     add_calendar, at, cancelled, deleted, event, exception, finish, first, id, instant, occurrence, occurrences_of,
     ready, seeded, single, unreadable, window, zone_data,
@@ -104,8 +105,8 @@ pub async fn a_commit_that_is_cut_off_leaves_all_or_nothing(database: &Database)
         // Dropped while it runs, as by a cancelled activity, a little later each time.
         let cut_after = std::time::Duration::from_micros(300 * step);
         let finished = tokio::time::timeout(cut_after, seeded.commit(&items)).await.is_ok();
-        // A write waits until the connection is free: then the commit is either there or rolled back.
-        seeded.store.beat("worker", at(1)).await.unwrap();
+        // A write to the calendar's row waits for whoever holds it: then the commit is either there or rolled back.
+        seeded.store.record_state(&record(seeded.calendar, CalendarState::Live, 1)).await.unwrap();
         let moved = seeded.store.sync_position(seeded.calendar).await.unwrap().revision > before.revision;
         assert!(moved || !finished, "a finished commit is there");
         expected += if moved { 300 } else { 0 };
