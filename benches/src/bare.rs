@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use evercal_tests::temporal::{TestTemporal, connect};
 use futures::{TryStreamExt as _, stream};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowSignalOptions, WorkflowStartOptions};
@@ -19,6 +19,7 @@ use temporalio_workflow::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::installation::PATIENCE;
 use crate::work::Work;
 
 const WORKFLOWS: &str = "bare";
@@ -228,9 +229,11 @@ impl Yardstick {
 /// Waits until none of these workflows has anything to do.
 pub async fn idle(temporal: &TestTemporal, ids: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let each = stream::iter(ids.map(anyhow::Ok));
-    each.try_for_each_concurrent(4, |id| async {
-        let handle = temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(id);
+    let until = Instant::now() + PATIENCE;
+    each.try_for_each_concurrent(4, |id| async move {
+        let handle = temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(id.clone());
         loop {
+            ensure!(Instant::now() < until, "{id} still has something to do");
             let description = handle.describe(WorkflowDescribeOptions::default()).await?;
             let now = description.raw();
             if now.pending_workflow_task.is_none() && now.pending_activities.is_empty() {

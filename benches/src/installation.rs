@@ -29,6 +29,8 @@ use url::Url;
 use crate::load;
 use crate::progress::reach;
 
+/// Warnings of each process that are shown after a failure.
+const WARNINGS_TOLD_MAX: usize = 20;
 /// How long anything may take on a busy machine before we call it broken.
 pub const PATIENCE: Duration = Duration::from_mins(10);
 /// What our tenant may ask of the API in a minute: more than the machine can answer, since the limit is not what is measured.
@@ -165,6 +167,19 @@ impl Installation {
         self.stop_worker().await;
         self.gateway_process.stop().await;
         self.simulator.shutdown().await;
+    }
+
+    /// The last warnings of gateway and worker: without them nobody knows why something failed.
+    pub fn last_warnings(&self) -> String {
+        let mut told = Vec::new();
+        for role in ["gateway", "worker"] {
+            let log = std::fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
+            let is_warning = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
+            let mut last: Vec<&str> = log.lines().rev().filter(is_warning).take(WARNINGS_TOLD_MAX).collect();
+            last.reverse();
+            told.extend(last.into_iter().map(|line| format!("{role}: {line}\n")));
+        }
+        told.concat()
     }
 
     /// The URL of the database.

@@ -127,16 +127,17 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
     if !groups.is_empty() {
         let mut fixture = Fixture::start(engine, effort).await?;
         for group in groups {
-            rows.extend(match group {
-                Group::Reads => reads::rows(&fixture, effort).await?,
-                Group::History => latency::history_rows(&mut fixture, effort).await?,
-                Group::Latency => latency::rows(&mut fixture, effort).await?,
-                Group::FanOut => notices::fan_out_rows(&mut fixture, effort).await?,
-                Group::Storm => notices::storm_rows(&mut fixture, effort).await?,
-                Group::Unique => notices::unique_rows(&mut fixture, effort).await?,
-                Group::Past => past::rows(&fixture, effort).await?,
-                Group::FullSync | Group::Memory | Group::Start | Group::Dev => Vec::new(),
-            });
+            let measured = match group {
+                Group::Reads => reads::rows(&fixture, effort).await,
+                Group::History => latency::history_rows(&mut fixture, effort).await,
+                Group::Latency => latency::rows(&mut fixture, effort).await,
+                Group::FanOut => notices::fan_out_rows(&mut fixture, effort).await,
+                Group::Storm => notices::storm_rows(&mut fixture, effort).await,
+                Group::Unique => notices::unique_rows(&mut fixture, effort).await,
+                Group::Past => past::rows(&fixture, effort).await,
+                Group::FullSync | Group::Memory | Group::Start | Group::Dev => Ok(Vec::new()),
+            };
+            rows.extend(measured.inspect_err(|_| eprint!("{}", fixture.installation.last_warnings()))?);
         }
         fixture.end().await?;
     }

@@ -33,6 +33,7 @@ const SYNC_RUNS_MAX: u32 = 1_000;
 pub async fn fan_out_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let count = fixture.calendars.len();
     let work = fixture.work().await?;
+    fixture.idle().await?;
     let (mut ours, mut bare, mut working) = (vec![], vec![], vec![]);
     for run in 1..=effort.heavy_runs {
         say(format!("{count} notices to {count} calendars: run {run} of {}", effort.heavy_runs));

@@ -24,6 +24,7 @@ const EVENTS_PER_COMMIT: usize = 2_000;
 /// Commits that a sync may get ahead of.
 const ATTEMPTS_MAX: u32 = 10;
 const READS: usize = 200;
+const MONTH: TimeDelta = TimeDelta::days(31);
 
 pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let installation = &fixture.installation;
@@ -41,10 +42,14 @@ pub async fn rows(fixture: &Fixture, effort: &Effort) -> anyhow::Result<Vec<Row>
         say(format!("reads of a month beside a long past: run {run} of {}", effort.runs));
         // In turns, so that both see the same machine.
         let (mut with_long, mut with_short) = (Vec::new(), Vec::new());
-        let requests = [request(fixture, short.id, from).await?, request(fixture, long.id, from).await?];
-        for _ in 0..READS {
-            for (request, taken) in requests.iter().zip([&mut with_short, &mut with_long]) {
-                let request = Arc::clone(request);
+        for calendar in [short.id, long.id] {
+            is_full(fixture, calendar, from).await?;
+        }
+        for read in 0..READS {
+            // A range that nobody asked for before: no page of it is at hand.
+            let length = MONTH + TimeDelta::milliseconds(i64::from(run) * 1_000 + i64::try_from(read)?);
+            for (calendar, taken) in [(short.id, &mut with_short), (long.id, &mut with_long)] {
+                let request = request(fixture, &path(calendar, from, length));
                 let answered = load::send(installation.gateway, 1, 1, move |_| Arc::clone(&request)).await?;
                 ensure!(answered.refused == 0, "a read was refused");
                 taken.push(answered.taken.as_secs_f64() * 1_000.0);
@@ -133,16 +138,22 @@ async fn write(store: &dyn Store, calendar: CalendarId, events: &[Event]) -> any
     anyhow::bail!("syncs were always first")
 }
 
-/// The month as a request, which answers the events that were written for it.
-async fn request(fixture: &Fixture, calendar: CalendarId, from: DateTime<Utc>) -> anyhow::Result<Arc<[u8]>> {
-    let installation = &fixture.installation;
-    let [from, to] = [from, from + TimeDelta::days(31)].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let path = format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500");
-    let body: serde_json::Value = serde_json::from_slice(&installation.answer(&path).await?.body)?;
+/// Whether the month has the events that were written for it.
+async fn is_full(fixture: &Fixture, calendar: CalendarId, from: DateTime<Utc>) -> anyhow::Result<()> {
+    let answer = fixture.installation.answer(&path(calendar, from, MONTH)).await?;
+    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
     let events = body["items"].as_array().context("no items")?.len();
     ensure!(i64::try_from(events)? >= EVENTS, "{events} events are not those of the month");
-    let key = installation.api_key.expose();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\r\n", installation.gateway);
-    Ok(request.into_bytes().into())
+    Ok(())
+}
+
+fn path(calendar: CalendarId, from: DateTime<Utc>, length: TimeDelta) -> String {
+    let [from, to] = [from, from + length].map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500")
+}
+
+fn request(fixture: &Fixture, path: &str) -> Arc<[u8]> {
+    let installation = &fixture.installation;
+    let (host, key) = (installation.gateway, installation.api_key.expose());
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\r\n").into_bytes().into()
 }

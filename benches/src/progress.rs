@@ -10,6 +10,8 @@ static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 const POLL: Duration = Duration::from_millis(50);
 /// A look that takes long is paused for so many times as long: looking shares the machine with what is measured.
 const POLL_PER_LOOK: u32 = 100;
+/// At most, so that nothing is looked at when it has long been at rest.
+const POLL_MAX: Duration = Duration::from_secs(2);
 /// Until the first line about a wait; each next one takes twice as long, up to [`TELL_MAX`].
 const TELL_FIRST: Duration = Duration::from_secs(2);
 const TELL_MAX: Duration = Duration::from_secs(16);
@@ -40,6 +42,6 @@ pub async fn reach(
             say(format!("  {what}: {count} of {total}"));
             (told, pause) = (Instant::now(), TELL_MAX.min(pause * 2));
         }
-        tokio::time::sleep(POLL.max(taken * POLL_PER_LOOK)).await;
+        tokio::time::sleep(POLL.max(taken * POLL_PER_LOOK).min(POLL_MAX)).await;
     }
 }
