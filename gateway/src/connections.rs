@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     /// A proxy's connections are many people's.
     of_proxy: bool,
     state: Mutex<State>,
+    /// An answer began.
+    answers: Notify,
     told_to_go: CancellationToken,
 }
 
@@ -58,6 +60,8 @@ struct State {
     busy: bool,
     /// Since when nothing was asked, or since it was opened.
     quiet_since: Instant,
+    /// Until when the answer has to be taken that is on its way.
+    answer_ends_at: Option<Instant>,
 }
 
 /// A peer has its share of the connections, and all of them are in use.
@@ -102,9 +106,9 @@ impl Connections {
         if open.connections.len() >= self.places && !open.make_room(now, |_| true) {
             return Ok(None);
         }
-        let state = State { asked: false, proven: of_proxy, busy: false, quiet_since: now };
-        let told_to_go = CancellationToken::new();
-        let connection = Arc::new(Connection { peer, of_proxy, state: Mutex::new(state), told_to_go });
+        let state = State { asked: false, proven: of_proxy, busy: false, quiet_since: now, answer_ends_at: None };
+        let (answers, told_to_go) = (Notify::new(), CancellationToken::new());
+        let connection = Arc::new(Connection { peer, of_proxy, state: Mutex::new(state), answers, told_to_go });
         open.last_number += 1;
         let number = open.last_number;
         open.connections.insert(number, Arc::clone(&connection));
@@ -148,10 +152,16 @@ impl Connection {
         (state.asked, state.busy) = (true, true);
     }
 
+    /// Its answer begins, and has to be taken until then.
+    pub(crate) fn answers_until(&self, ends_at: Instant) {
+        self.state().answer_ends_at = Some(ends_at);
+        self.answers.notify_one();
+    }
+
     /// Its answer was taken, or nobody wants it any longer.
     pub(crate) fn rests(&self) {
         let mut state = self.state();
-        (state.busy, state.quiet_since) = (false, Instant::now());
+        (state.busy, state.quiet_since, state.answer_ends_at) = (false, Instant::now(), None);
     }
 
     /// The request came with a key or a token of ours.
@@ -161,7 +171,7 @@ impl Connection {
 
     /// How little it is missed, if it can be closed at all.
     fn rank(&self, now: Instant) -> Option<(bool, Instant)> {
-        let State { asked, proven, busy, quiet_since } = *self.state();
+        let State { asked, proven, busy, quiet_since, .. } = *self.state();
         let time = if asked || proven { ROOM_GIVEN_AFTER } else { ROOM_GIVEN_UNASKED_AFTER };
         let can_go = (!proven || !busy) && now.duration_since(quiet_since) >= time;
         can_go.then_some((proven, quiet_since))
@@ -178,7 +188,8 @@ impl Place {
         &self.connection
     }
 
-    /// Ends when the connection has to go: to make room, or because nothing was asked on it within this time.
+    /// Ends when the connection has to go: to make room, because nothing was asked on it within this time, or because an answer
+    /// was not taken in its time.
     pub(crate) async fn has_to_go(&self, first_request_within: Duration) {
         let says_nothing = async {
             tokio::time::sleep(first_request_within).await;
@@ -186,8 +197,20 @@ impl Place {
                 std::future::pending::<()>().await;
             }
         };
+        // The body itself cannot tell: whoever takes a byte now and then has it asked for its next piece once in minutes.
+        let takes_too_long = async {
+            loop {
+                let ends_at = self.connection.state().answer_ends_at;
+                match ends_at {
+                    Some(ends_at) if ends_at <= Instant::now() => return,
+                    Some(ends_at) => tokio::time::sleep_until(ends_at).await,
+                    None => self.connection.answers.notified().await,
+                }
+            }
+        };
         tokio::select! {
             () = says_nothing => {}
+            () = takes_too_long => {}
             () = self.connection.told_to_go.cancelled() => {}
         }
     }

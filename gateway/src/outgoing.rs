@@ -1,5 +1,5 @@
-//! The body of an answer on its way out: in small pieces, so that no more than a few of them wait in the connection, and
-//! within a time. What the answer costs is kept until the last piece has left.
+//! The body of an answer on its way out: in small pieces, so that no more than a few of them wait in the connection. What the
+//! answer costs is kept until the last piece has left. Not for: how long that may take (`connections.rs`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,11 +17,6 @@ use crate::connections::Connection;
 /// Of a larger piece of a body, so much is handed to the connection at a time.
 const PIECE_BYTES_MAX: usize = 32 * 1_024;
 
-/// The reader took too long.
-#[derive(Debug, thiserror::Error)]
-#[error("the answer was not taken in time")]
-pub(crate) struct NotTaken;
-
 /// Why a body ended early.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,7 +25,6 @@ pub(crate) struct Outgoing {
     body: Body,
     /// What is left of a large piece.
     rest: Bytes,
-    ends_at: Instant,
     connection: Arc<Connection>,
     _kept: Option<UntilSent>,
 }
@@ -38,9 +32,9 @@ pub(crate) struct Outgoing {
 /// Sends this answer on this connection, and no longer than this.
 pub(crate) fn outgoing(mut response: Response, connection: &Arc<Connection>, time: Duration) -> Response<Outgoing> {
     let kept = response.extensions_mut().remove::<UntilSent>();
-    let ends_at = Instant::now() + time;
+    connection.answers_until(Instant::now() + time);
     let connection = Arc::clone(connection);
-    response.map(|body| Outgoing { body, rest: Bytes::new(), ends_at, connection, _kept: kept })
+    response.map(|body| Outgoing { body, rest: Bytes::new(), connection, _kept: kept })
 }
 
 impl HttpBody for Outgoing {
@@ -48,10 +42,6 @@ impl HttpBody for Outgoing {
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        // A reader who takes nothing at all is the connection's affair; this is one who takes a little at a time.
-        if Instant::now() >= self.ends_at {
-            return Poll::Ready(Some(Err(NotTaken.into())));
-        }
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {

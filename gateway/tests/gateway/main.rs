@@ -34,6 +34,8 @@ mod store;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod taking;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod unproven;

@@ -15,11 +15,11 @@ use crate::api::event;
 use crate::support::{Answer, Customer, World, bearer};
 
 /// The morning of a day in June.
-fn morning(day: u32) -> DateTime<Utc> {
+pub fn morning(day: u32) -> DateTime<Utc> {
     format!("2026-06-{day:02}T08:00:00Z").parse().unwrap()
 }
 
-fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurrences) {
+pub fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurrences) {
     let time = |at| EventTime::Instant { at, zone: None };
     let event = Event { title: Some(title.into()), ..event(id, time(at), time(at + Duration::hours(1))) };
     let id = event.provider_id.clone();
@@ -34,7 +34,7 @@ fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOccurre
 }
 
 /// A pass of one page, as a sync commits it.
-async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerOccurrences)]) {
+pub async fn sync(world: &World, calendar: CalendarId, events: &[(RemoteItem, OwnerOccurrences)]) {
     sync_until(world, calendar, events, morning(30)).await;
 }
 

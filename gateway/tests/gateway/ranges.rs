@@ -219,6 +219,31 @@ async fn a_series_that_cannot_be_expanded_there_has_the_answer_say_what_is_compl
 }
 
 #[tokio::test]
+async fn at_the_edges_of_the_years_that_are_expanded_the_answer_says_where_it_is_complete() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let monthly = master("monthly", at("1960-01-15T17:00:00Z"), at("1960-01-15T18:00:00Z"), &["RRULE:FREQ=MONTHLY"]);
+    fill(&world, customer.calendar, vec![monthly]).await;
+    let (first, last) = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
+    for (from, to, complete_from, complete_until, months) in [
+        ("1969-06-01T00:00:00Z", "1970-06-01T00:00:00Z", first, "1970-06-01T00:00:00Z", 5),
+        (first, "1970-12-31T00:00:00Z", first, "1970-12-31T00:00:00Z", 12),
+        ("2099-06-01T00:00:00Z", "2100-06-01T00:00:00Z", "2099-06-01T00:00:00Z", last, 7),
+        ("2099-01-01T00:00:00Z", last, "2099-01-01T00:00:00Z", last, 12),
+    ] {
+        let read = page(&world, &customer, from, to, "&limit=500").await;
+        assert_eq!((&read["complete_from"], &read["complete_until"]), (&complete_from.into(), &complete_until.into()));
+        // What is complete has all of them; beyond it some may be there.
+        let utc = |item: &Value| -> DateTime<Utc> { item["start"]["date_time"].as_str().unwrap().parse().unwrap() };
+        let of_series = read["items"].as_array().unwrap().iter().filter(|item| item["event_id"] == "monthly");
+        let complete = complete_from.parse::<DateTime<Utc>>().unwrap()..complete_until.parse().unwrap();
+        assert_eq!(of_series.map(utc).filter(|start| complete.contains(start)).count(), months, "{from}");
+    }
+    let beyond = page(&world, &customer, "2105-01-01T00:00:00Z", "2105-06-01T00:00:00Z", "").await;
+    assert_eq!(beyond["complete_from"], beyond["complete_until"], "{beyond:#}");
+}
+
+#[tokio::test]
 async fn a_series_without_a_zone_goes_by_the_new_one_as_soon_as_its_calendar_has_one() {
     let world = World::running().await;
     let customer = world.customer().await;
