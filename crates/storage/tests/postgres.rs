@@ -17,6 +17,7 @@ use conformance::Database;
 use conformance::fixtures::{Seeded, add_tenant, at, seeded, single};
 use evercal_devserver::postgres::{PostgresServer, shared};
 use evercal_storage::{Keyring, StoreErrorKind, StoreSettings};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
@@ -93,18 +94,24 @@ async fn a_process_that_stands_still_inside_a_transaction_holds_nobody_up_for_lo
     let database = fresh();
     let frozen = seeded(&database).await;
     let other = Seeded { store: database.open().await, ..frozen };
-    let (items, name) = ([single("frozen", "a")], name(&database));
-    // Nobody asks for its next step any more once it holds the row: to the server it looks like a stopped process.
+    let items = [single("frozen", "a")];
+    let backends = |what: &str| {
+        let of_ours = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND {what}", name(&database));
+        server().query("postgres", &of_ours).unwrap()
+    };
+    // It holds the calendar's row when it comes to the events.
+    let mut lock = PgConnection::connect(&server().url(&name(&database))).await.unwrap();
+    lock.execute("BEGIN; LOCK TABLE events IN EXCLUSIVE MODE").await.unwrap();
     let mut commit = Box::pin(frozen.try_commit(&items, &[], None));
-    // It has the number of a transaction once it has written something.
-    let holds_the_row = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND state = 'idle in transaction' \
-         AND backend_xid IS NOT NULL"
-    );
-    while server().query("postgres", &holds_the_row).unwrap() != "1" {
-        assert!(futures::poll!(&mut commit).is_pending(), "it was committed before it could be held up");
-        tokio::task::yield_now().await;
-    }
+    let holds_the_row = tokio::time::timeout(Duration::from_secs(30), async {
+        while backends("wait_event_type = 'Lock' AND backend_xid IS NOT NULL") != "1" {
+            assert!(futures::poll!(&mut commit).is_pending(), "it came past the lock");
+            tokio::task::yield_now().await;
+        }
+        // Nobody asks for its next step any more: to the server it looks like a stopped process.
+        lock.execute("COMMIT").await.unwrap();
+    });
+    assert!(holds_the_row.await.is_ok(), "it never came to the lock");
     let goes_on = tokio::time::timeout(Duration::from_secs(20), other.commit(&[single("other", "a")])).await;
     assert!(goes_on.is_ok(), "the calendar waits for a transaction that stands still");
     // A conflict would mean that it held nobody up.

@@ -166,8 +166,12 @@ pub async fn of_two_accounts_of_one_user_that_are_settled_at_once_one_is_the_dup
 
 pub async fn what_waits_for_a_workflow_is_listed_without_opening_anything(database: &Database) {
     let Seeded { store, tenant, account, .. } = seeded(database).await;
+    // Who has another key can open nothing.
+    let other = Keyring::generate("other").unwrap();
+    let stranger = database.open_with_key(other.expose()).await;
+    assert!(stranger.credentials(account).await.is_err());
     let unsettled = async |after| -> Vec<AccountId> {
-        let accounts = store.unsettled_accounts(after, 10).await.unwrap();
+        let accounts = stranger.unsettled_accounts(after, 10).await.unwrap();
         accounts.iter().map(|account| account.id).collect()
     };
     assert_eq!(unsettled(None).await, []);
@@ -184,7 +188,7 @@ pub async fn what_waits_for_a_workflow_is_listed_without_opening_anything(databa
     store.set_account_state(account, AccountState::Disconnecting, None, at(1)).await.unwrap();
     assert_eq!(unsettled(None).await, [account]);
     let open: Vec<AccountId> =
-        store.open_accounts_after(None, 10).await.unwrap().iter().map(|account| account.id).collect();
+        stranger.open_accounts_after(None, 10).await.unwrap().iter().map(|account| account.id).collect();
     assert_eq!(open, [account]);
 }
 
