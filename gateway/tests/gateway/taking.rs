@@ -12,6 +12,8 @@ use crate::support::{Customer, World, eventually};
 /// Together more than what the system keeps of an answer on its way.
 const EVENTS: usize = 60;
 const DESCRIPTION_BYTES: usize = 60 * 1_024;
+/// How slow the slow reader is: nobody waits for anything here.
+const BETWEEN_TWO_SIPS: Duration = Duration::from_millis(200);
 /// Longer than any test waits.
 const LONG: Duration = Duration::from_mins(10);
 
@@ -67,7 +69,7 @@ async fn an_answer_that_is_taken_a_little_at_a_time_is_given_up_too() {
     let takes_a_little = async {
         let mut taken = [0; 64];
         while slowly_read.read(&mut taken).await.is_ok_and(|bytes| bytes > 0) {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(BETWEEN_TWO_SIPS).await;
         }
         // Given up: there is nothing to wait for.
         std::future::pending::<()>().await;
