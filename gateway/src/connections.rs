@@ -16,6 +16,8 @@ use crate::config::TrustedProxies;
 const ROOM_GIVEN_UNASKED_AFTER: Duration = Duration::from_millis(250);
 /// What everybody has until a request has proven something, and between two of them.
 const ROOM_GIVEN_AFTER: Duration = Duration::from_secs(2);
+/// What has come is read within so long, unless this process stands still.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 /// How soon it is looked again whether somebody can make room.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Bits of an IPv6 address that tell peers apart: whoever has one address of a network has all of it.
@@ -193,6 +195,14 @@ impl Place {
     pub(crate) async fn has_to_go(&self, first_request_within: Duration) {
         let says_nothing = async {
             tokio::time::sleep(first_request_within).await;
+            // While this process stands still the clock goes on, and what was asked meanwhile is not read yet.
+            loop {
+                let begun = Instant::now();
+                tokio::time::sleep(READ_WITHIN).await;
+                if begun.elapsed() < 2 * READ_WITHIN {
+                    break;
+                }
+            }
             if self.connection.state().asked || self.connection.of_proxy {
                 std::future::pending::<()>().await;
             }

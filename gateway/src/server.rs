@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
@@ -43,6 +43,10 @@ use crate::sync_now::SyncNow;
 
 /// Rest after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the system keeps until they are accepted; it has a limit of its own (`net.core.somaxconn`). Each further
+/// one is tried again by its sender after a second or longer.
+const BACKLOG: u32 = 4_096;
 
 /// What proxies say of who asked them.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -86,7 +90,7 @@ impl Gateway {
 
     /// Takes an address.
     pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-        TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })
+        listen(address).map_err(|source| StartError::Bind { address, source })
     }
 
     /// Serves at an address that it has taken.
@@ -257,6 +261,16 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
+/// Takes an address, with room for a provider's burst of connections.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // What the process that was here before has left behind does not keep the next one out.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Begins to take connections, until these tasks are stopped.
 fn accept(
     listener: TcpListener,
@@ -301,6 +315,8 @@ async fn accept_all(
         let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
         drop(connections.spawn("connection", async move {
             tokio::select! {
+                // What has come is read before it is looked who has to go.
+                biased;
                 // How a connection ends is the peer's affair; what was asked on it has been logged.
                 _ended = served => {}
                 () = place.has_to_go(first_request_timeout) => {}

@@ -1,5 +1,6 @@
 //! Readers that do not read, and crowds without a key.
 
+use evercal_domain::journal::SecurityKind;
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
@@ -118,4 +119,35 @@ async fn a_crowd_without_a_key_is_a_line_a_second_and_each_of_them_is_counted() 
     .await;
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
     assert!(lines <= seconds + 2, "{lines} lines in {seconds} s");
+}
+
+#[tokio::test]
+async fn hundreds_of_half_sent_notices_are_refused_by_their_heads_counted_and_a_line_a_second() {
+    const SENDERS: i64 = 700;
+    let filled = Filled::new(1, 10).await;
+    let gateway = GatewayProcess::start(&filled, &[("EVERCAL_CONNECTIONS_PER_PEER", "768")]).await;
+    let begun = std::time::Instant::now();
+    // What it says at its start, and all the time of a Temporal that is away, is not about them.
+    let is_about_temporal = |line: &Value| line.to_string().contains("emporal");
+    let others = || gateway.lines().iter().filter(|line| !is_about_temporal(line)).count();
+    let before = others();
+    let half = "POST /api/webhooks/google HTTP/1.1\r\nhost: evercal\r\ncontent-length: 100000\r\n\r\n{";
+    let mut senders = Vec::new();
+    for _ in 0..SENDERS {
+        senders.push(gateway.sent(half).await);
+    }
+    for sender in &mut senders {
+        let mut status = [0; 12];
+        sender.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 401");
+    }
+    eventually("each is counted", async || {
+        let events = filled.store.security_events(100).await.unwrap();
+        let refused = events.iter().filter(|event| event.kind == SecurityKind::NoticeRefused);
+        (refused.map(|event| event.count).sum::<i64>() == SENDERS).then_some(())
+    })
+    .await;
+    let lines = others() - before;
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(lines <= 2 * (seconds + 2), "{lines} lines in {seconds} s: {}", gateway.log());
 }

@@ -77,14 +77,36 @@ impl GatewayProcess {
 
     /// Asks it to end; its exit code.
     pub fn stop(mut self) -> Option<i32> {
-        assert!(Command::new("kill").arg(self.child.0.id().to_string()).status().unwrap().success());
+        self.signal("-TERM");
         self.child.0.wait().unwrap().code()
+    }
+
+    /// Sends it a signal, as `kill` names it.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// From now on it can write no further than so many bytes into any file; without a limit, as far as it likes.
+    pub fn limit_files(&self, bytes_max: Option<u64>) {
+        let limit = bytes_max.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = ["--pid".to_owned(), self.child.0.id().to_string(), format!("--fsize={limit}:unlimited")];
+        assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub async fn ended(&mut self) -> Option<i32> {
+        eventually("the end of the process", async || self.child.0.try_wait().unwrap()).await.code()
     }
 
     /// What it has logged.
     pub fn lines(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.log).unwrap();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The same as text, with what it said before it ended.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// The most memory that it ever had, in MiB.
@@ -132,7 +154,12 @@ impl Drop for Running {
 fn command(url: &str, open_files: &str, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("ulimit -n {open_files} && exec \"$0\""), env!("CARGO_BIN_EXE_evercal-gateway")])
+        // A write beyond the limit on the size of files is an error then, and not the end.
+        .args([
+            "-c",
+            &format!("trap '' XFSZ && ulimit -n {open_files} && exec \"$0\""),
+            env!("CARGO_BIN_EXE_evercal-gateway"),
+        ])
         .env_clear()
         .env("DATABASE_URL", url)
         .env("EVERCAL_MASTER_KEY", MASTER_KEY)
