@@ -4,8 +4,12 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use super::examples;
+
 /// What callers send; all else is what they are sent.
 const REQUEST_BODIES: [&str; 1] = ["ConsentRequest"];
+/// How every refusal is told.
+const PROBLEM: &str = "Problem";
 /// The route whose answers say in headers how fresh they are.
 const WITH_FRESHNESS: &str = "list_events";
 
@@ -13,7 +17,11 @@ const WITH_FRESHNESS: &str = "list_events";
 pub(crate) fn finished(document: OpenApi) -> Value {
     // A description that could not be written would be noticed by its test.
     let mut document = serde_json::to_value(document).unwrap_or_default();
+    let examples = examples::all();
     for (name, schema) in objects(document.pointer_mut("/components/schemas")) {
+        if name == PROBLEM {
+            schema.insert("example".to_owned(), examples::of_a_problem(&examples));
+        }
         if REQUEST_BODIES.contains(&name.as_str()) {
             schema.insert("additionalProperties".to_owned(), json!(false));
         } else {
@@ -23,6 +31,7 @@ pub(crate) fn finished(document: OpenApi) -> Value {
     for (_, path) in objects(document.pointer_mut("/paths")) {
         for operation in path.values_mut().filter_map(Value::as_object_mut) {
             operation.entry("security").or_insert_with(|| json!([]));
+            examples::add(operation, &examples);
             if operation.get("responses").is_some_and(|responses| responses.get("304").is_some()) {
                 add_conditional_read(operation);
             }

@@ -1,6 +1,7 @@
 //! The API's description (OpenAPI 3.1), put together from what stands at the handlers: what every answer has in common, and
 //! how callers prove who they are. Not for: single routes, which describe themselves (`routes/`).
 
+mod examples;
 mod finish;
 
 use std::collections::BTreeMap;

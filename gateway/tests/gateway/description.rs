@@ -53,6 +53,69 @@ async fn each_operation_has_a_name_of_its_own() {
     assert!(ids.iter().all(|id| id.contains('_')), "{ids:?}");
 }
 
+/// An object has all fields that its schema names and no others, and names from lists are in them. Where there are several
+/// forms, the linter compares.
+fn fits(document: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap();
+        return fits(document, &document["components"]["schemas"][name], value, &format!("{place}/{name}"));
+    }
+    // Names that may become more: the one that is shown is known.
+    if let Some(names) = schema["anyOf"][0]["enum"].as_array() {
+        assert!(names.contains(value), "{place}: {value}");
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        for value in values {
+            fits(document, items, value, place);
+        }
+    }
+    let (mut fields, mut required) = (Map::new(), BTreeSet::new());
+    collect(document, schema, &mut fields, &mut required);
+    let (Some(object), false) = (value.as_object(), fields.is_empty()) else { return };
+    for (field, value) in object {
+        let schema = fields.get(field).unwrap_or_else(|| panic!("{place} has no field {field}"));
+        fits(document, schema, value, &format!("{place}.{field}"));
+    }
+    let missing: Vec<_> = required.iter().filter(|field| !object.contains_key(*field)).collect();
+    assert!(missing.is_empty(), "{place}: {missing:?} are not shown");
+}
+
+/// The fields of an object, with those of what it is made of.
+fn collect(document: &Value, schema: &Value, fields: &mut Map<String, Value>, required: &mut BTreeSet<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap();
+        collect(document, &document["components"]["schemas"][name], fields, required);
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        collect(document, part, fields, required);
+    }
+    fields.extend(schema["properties"].as_object().cloned().unwrap_or_default());
+    let names = schema["required"].as_array().into_iter().flatten();
+    required.extend(names.map(|name| name.as_str().unwrap().to_owned()));
+}
+
+#[tokio::test]
+async fn each_body_has_an_example_and_each_example_is_such_a_body() {
+    let document = description().await;
+    let mut shown = 0;
+    for (method, path, operation) in operations(&document) {
+        let answers = operation["responses"].as_object().unwrap().iter();
+        let successes = answers.filter(|(status, _)| status.starts_with('2')).map(|(_, answer)| answer);
+        for described in successes.chain([&operation["requestBody"]]) {
+            for (kind, body) in
+                described["content"].as_object().into_iter().flatten().filter(|(kind, _)| *kind != "text/html")
+            {
+                let example = body.get("example").unwrap_or_else(|| panic!("{method} {path}: no example of {kind}"));
+                fits(&document, &body["schema"], example, &format!("{method} {path}"));
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown >= 19, "{shown}");
+    let problem = &document["components"]["schemas"]["Problem"];
+    fits(&document, problem, &problem["example"], "Problem");
+}
+
 #[tokio::test]
 async fn each_field_is_described_and_each_field_of_an_answer_is_required() {
     let document = description().await;
