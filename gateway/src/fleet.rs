@@ -30,7 +30,7 @@ const PAGES_MAX: usize = 1_000;
 const MISSING_MAX: usize = 1_000;
 /// After so many failures in a row it is asked whether Temporal and the store are there.
 const FAILURES_IN_A_ROW_MAX: usize = 5;
-/// A look that was cut short is repeated after so long at most.
+/// A look that was cut short, or has found as many as it may, is followed by the next one after so long at most.
 const REPEATED_AFTER_MAX: Duration = Duration::from_secs(30);
 /// How often it is asked whether a look is due, at most.
 const TICK_MAX: Duration = Duration::from_secs(15);
@@ -65,6 +65,18 @@ struct Look {
     failed_in_a_row: usize,
 }
 
+impl Look {
+    /// When the next one is due: one that has found as many as it may goes on soon.
+    fn next_after(&self, interval: Duration) -> Duration {
+        if self.missing < MISSING_MAX { interval } else { soon(interval) }
+    }
+}
+
+/// Not a whole interval later: whoever was not looked at waits for it.
+fn soon(interval: Duration) -> Duration {
+    REPEATED_AFTER_MAX.min(interval / 20)
+}
+
 impl Fleet {
     /// Runs until stopped.
     pub(crate) async fn run(self, pulse: Pulse) {
@@ -94,12 +106,11 @@ impl Fleet {
         match looked.await {
             Ok(()) => {
                 tracing::info!(missing = look.missing, failed = look.failed, "looked at the fleet");
-                self.store.finish_claim(CLAIM, &holder, turn, later(self.interval)).await?;
+                self.store.finish_claim(CLAIM, &holder, turn, later(look.next_after(self.interval))).await?;
                 Ok(())
             }
             Err(error) => {
-                // Not a whole interval later: whoever was not looked at waits for it.
-                let again_at = later(REPEATED_AFTER_MAX.min(self.interval / 20));
+                let again_at = later(soon(self.interval));
                 if let Err(error) = self.store.keep_claim(CLAIM, &holder, turn, again_at).await {
                     tracing::warn!(%error, cause = error.cause(), "the look at the fleet is not repeated before its time");
                 }
@@ -211,5 +222,18 @@ impl Fleet {
             tokio::time::sleep(PAGE_PAUSE).await;
         }
         Ok(running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_found_as_many_as_it_may_is_followed_by_the_next_one_soon() {
+        let (interval, soon) = (Duration::from_mins(10), Duration::from_secs(30));
+        for (missing, expected) in [(0, interval), (MISSING_MAX - 1, interval), (MISSING_MAX, soon)] {
+            assert_eq!(Look { missing, ..Look::default() }.next_after(interval), expected, "{missing}");
+        }
     }
 }
