@@ -80,6 +80,16 @@ fn durations_come_from_their_own_names_over_the_json() {
 }
 
 #[test]
+fn what_nobody_has_set_is_what_was_promised() {
+    let config = read(&ENOUGH).unwrap();
+    let seconds = |duration: Duration| duration.as_secs();
+    assert_eq!(seconds(config.limits.consent_patience), 5, "somebody who waits for the page of their consent");
+    assert_eq!(seconds(config.limits.answer_timeout), 60, "an answer has to be taken by then");
+    assert_eq!(seconds(config.catch_up.unproven_pause), 6 * 3_600, "who has proven nothing causes no more than that");
+    assert_eq!(config.timing.fleet_interval_s, 600, "a workflow that is gone is missed by then");
+}
+
+#[test]
 fn connections_leave_descriptors_for_the_store_and_temporal_and_room_to_refuse_notices() {
     let default = GatewayLimits::default();
     for (descriptors_max, expected) in [(1_024, 768), (100_000, default.connections_max), (10, 1)] {

@@ -57,7 +57,9 @@ impl Faults {
         let panics = self.panicking.lock().unwrap().contains(method);
         assert!(!panics, "as the test asked");
         if self.failing.lock().unwrap().contains(method) {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "as the test asked"));
+            // Whoever looks for damage has found some.
+            let kind = if method == "check_pages" { StoreErrorKind::Corrupt } else { StoreErrorKind::Unavailable };
+            return Err(StoreError::new(kind, "as the test asked"));
         }
         Ok(())
     }

@@ -37,6 +37,20 @@ async fn without_a_worker_health_is_down_and_says_so_and_notices_are_taken_all_t
 }
 
 #[tokio::test]
+async fn a_start_opens_nobodys_credentials_however_many_accounts_there_are() {
+    let mut world = World::new().await;
+    for _ in 0..20 {
+        world.customer().await;
+    }
+    world.start().await;
+    eventually(&200, async || readiness(&world).await).await;
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    eventually(&true, async || world.faults.called("unsettled_accounts")).await;
+    world.heartbeats(10).await;
+    assert!(!world.faults.called("credentials") && !world.faults.called("consent"));
+}
+
+#[tokio::test]
 async fn what_is_away_is_named_with_its_beginning() {
     let world = World::running().await;
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
@@ -110,10 +124,24 @@ async fn a_background_task_that_hangs_is_named_and_the_gateway_is_not_ready_unti
 
 #[tokio::test]
 async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
-    for (method, task) in [("beats_of", "catch-up"), ("unsettled_accounts", "waiting accounts")] {
+    let tasks = [
+        ("beats_of", "catch-up"),
+        ("unsettled_accounts", "waiting accounts"),
+        ("count_security_event", "security log"),
+        ("open_accounts_after", "look at the fleet"),
+        ("try_reading", "store probe"),
+        ("check_pages", "store probe"),
+        ("append_audit", "store journal"),
+    ];
+    for (method, task) in tasks {
         let mut world = World::new().await;
+        world.config.timing.fleet_interval_s = 1;
+        world.config.probe.pages = Duration::from_millis(100);
+        // Something to write down, for those who do that.
+        world.faults.failing.lock().unwrap().insert("check_pages");
         world.faults.panicking.lock().unwrap().insert(method);
         world.start().await;
+        world.get("evk_nobody", "/v1/calendars").await;
         let failed = world.gateway.as_ref().unwrap().failed();
         let failure = tokio::time::timeout(Duration::from_secs(60), failed).await.expect("it says so").to_string();
         assert!(failure.contains(task) && failure.contains("panicked"), "{failure}");

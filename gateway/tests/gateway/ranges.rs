@@ -150,6 +150,31 @@ async fn a_range_beyond_the_window_has_series_with_what_changes_them() {
 }
 
 #[tokio::test]
+async fn a_page_of_large_computed_occurrences_is_bounded_in_bytes_and_reading_on_finds_each_once() {
+    const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let daily = master("large", at("2019-01-07T17:00:00Z"), at("2019-01-07T18:00:00Z"), &["RRULE:FREQ=DAILY"]);
+    let daily = Event { description: Some("x".repeat(190 * 1024)), ..daily };
+    let items = [RemoteItem::Event(Box::new(daily.clone()))];
+    add(&world, customer.calendar, &items, &[expanded(&daily, vec![], vec![], None)], true).await;
+    let (mut seen, mut rest) = (Vec::new(), "&limit=500".to_owned());
+    loop {
+        let path =
+            format!("/v1/calendars/{}/events?from=2040-01-01T00:00:00Z&to=2040-07-01T00:00:00Z", customer.calendar);
+        let answer = world.get(&customer.key, &format!("{path}{rest}")).await;
+        assert!(answer.body.len() <= PAGE_BYTES_MAX, "{} bytes", answer.body.len());
+        let page = answer.json();
+        seen.extend(starts(&page));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        rest = format!("&limit=500&cursor={next}");
+    }
+    // The first half of a leap year.
+    assert_eq!(seen.len(), 182);
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "one came twice");
+}
+
+#[tokio::test]
 async fn pages_over_stored_and_computed_occurrences_have_no_gap_and_nothing_twice() {
     let world = World::running().await;
     let customer = world.customer().await;

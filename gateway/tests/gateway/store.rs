@@ -1,16 +1,21 @@
 //! A store that goes wrong under a running gateway: callers are told soon, and load balancers why.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, InstallationId, Watched};
 use evercal_gateway::AccountNews;
 use evercal_storage::{AuditOf, PageRequest, StoreCondition};
+use serde_json::json;
 
 use crate::support::{Call, World, eventually};
 
+/// What a read may wait for a store that does not answer, and a little. The quickest of some reads keeps it also on a busy
+/// machine.
+const SOON: Duration = Duration::from_millis(2_500);
 /// Much shorter than a request may take in all, and room for a busy machine.
-const SOON: Duration = Duration::from_secs(6);
+const NOTICED_WITHIN: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn a_read_that_the_store_does_not_answer_is_turned_away_soon() {
@@ -18,12 +23,19 @@ async fn a_read_that_the_store_does_not_answer_is_turned_away_soon() {
     let customer = world.customer().await;
     assert_eq!(world.get(&customer.key, "/v1/calendars").await.status, 200);
     world.faults.hanging.store(true, Ordering::SeqCst);
-    // All that wait, and not only the first.
-    let reads = (0..20).map(|_| world.get(&customer.key, "/v1/calendars"));
-    let answers = tokio::time::timeout(SOON, futures::future::join_all(reads)).await.expect("they are answered soon");
-    for answer in answers {
-        assert_eq!(answer.problem(), 503);
+    let mut quickest = Duration::MAX;
+    for round in 0..3 {
+        let begun = Instant::now();
+        // All that wait, and not only the first.
+        let reads = (0..20).map(|_| world.get(&customer.key, "/v1/calendars"));
+        for answer in futures::future::join_all(reads).await {
+            assert_eq!(answer.problem(), 503);
+        }
+        // Nobody has noticed yet in the first one.
+        assert!(round > 0 || begun.elapsed() < NOTICED_WITHIN, "{:?}", begun.elapsed());
+        quickest = quickest.min(begun.elapsed());
     }
+    assert!(quickest < SOON, "{quickest:?}");
     world.faults.hanging.store(false, Ordering::SeqCst);
     eventually(&200, async || world.get(&customer.key, "/v1/calendars").await.status.as_u16()).await;
 }
@@ -79,6 +91,34 @@ async fn a_store_that_was_brought_back_from_a_backup_is_in_the_logs() {
     let sentence = watch.until(|condition| condition.trouble().is_some()).await.sentence().unwrap();
     assert!(sentence.contains("older than its workflows") && sentence.contains("3 calendars"), "{sentence}");
     eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+    is_a_warning(&world, "older than its workflows").await;
+}
+
+/// Operators see it in health and in the audit log; nobody is kept from working.
+async fn is_a_warning(world: &World, sentence: &str) {
+    eventually(&true, async || {
+        let health = world.get("", "/api/health/sync").await.json();
+        health["warnings"].as_array().unwrap().iter().any(|warning| warning.as_str().unwrap().contains(sentence))
+    })
+    .await;
+    eventually(&1, async || {
+        let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(100)).await.unwrap().items;
+        let raised = |entry: &&AuditEntry| entry.kind == AuditKind::AlertRaised && entry.message.contains(sentence);
+        entries.iter().filter(raised).count()
+    })
+    .await;
+    eventually(&200, async || world.get("", "/health/ready").await.status.as_u16()).await;
+}
+
+#[tokio::test]
+async fn damaged_pages_are_a_warning_to_operators_until_they_are_whole_again() {
+    let mut world = World::new().await;
+    world.config.probe.pages = Duration::from_millis(100);
+    world.faults.failing.lock().unwrap().insert("check_pages");
+    world.start().await;
+    is_a_warning(&world, "The store is damaged").await;
+    world.faults.failing.lock().unwrap().clear();
+    eventually(&json!([]), async || world.get("", "/api/health/sync").await.json()["warnings"].clone()).await;
 }
 
 #[tokio::test]
