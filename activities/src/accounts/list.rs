@@ -44,7 +44,7 @@ impl AccountActivities {
         let mut list = CalendarList { calendars: Vec::new(), is_readable: true, limit: None };
         let mut page: Option<PageToken> = None;
         let began = Instant::now();
-        for _ in 0..CALENDAR_LIST_PAGES_MAX {
+        for pages in 1.. {
             let (provider, token) = (&connection.calendars, page.as_ref());
             let call = |context| async move { provider.list_calendars(&context, token).await };
             let answer = match connection.tokens.with_token(account_id, simulated_now, call).await {
@@ -55,17 +55,30 @@ impl AccountActivities {
             };
             list.is_readable &= answer.unreadable == 0;
             list.calendars.extend(answer.calendars);
-            if list.calendars.len() > CALENDARS_PER_ACCOUNT_MAX {
+            let limit = limit_reached(list.calendars.len(), pages, began.elapsed(), answer.next.is_some());
+            if let Some(limit) = limit {
                 list.calendars.truncate(CALENDARS_PER_ACCOUNT_MAX);
-                return Ok(Some(list.ended_by(ListLimit::TooManyCalendars)));
+                return Ok(Some(list.ended_by(limit)));
             }
-            match answer.next {
-                None => return Ok(Some(list)),
-                Some(_) if began.elapsed() > READING_TIME_MAX => return Ok(Some(list.ended_by(ListLimit::TooSlow))),
-                Some(next) => page = Some(next),
+            page = answer.next;
+            if page.is_none() {
+                break;
             }
         }
-        Ok(Some(list.ended_by(ListLimit::TooManyPages)))
+        Ok(Some(list))
+    }
+}
+
+/// Why a list is not read any further of which so much was read.
+fn limit_reached(calendars: usize, pages: u32, taken: Duration, goes_on: bool) -> Option<ListLimit> {
+    if calendars > CALENDARS_PER_ACCOUNT_MAX {
+        Some(ListLimit::TooManyCalendars)
+    } else if goes_on && taken > READING_TIME_MAX {
+        Some(ListLimit::TooSlow)
+    } else if goes_on && pages >= CALENDAR_LIST_PAGES_MAX {
+        Some(ListLimit::TooManyPages)
+    } else {
+        None
     }
 }
 
@@ -73,5 +86,29 @@ impl CalendarList {
     fn ended_by(self, limit: ListLimit) -> Self {
         tracing::warn!(calendars = self.calendars.len(), ?limit, "a list of calendars was not read to its end");
         Self { limit: Some(limit), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_a_limit_on_calendars_on_pages_and_on_time_and_its_last_page_is_taken_however_late_it_comes() {
+        let (brief, long) = (Duration::from_secs(60), Duration::from_secs(61));
+        let cases = [
+            ((5_000, 199, brief, true), None),
+            ((5_001, 1, brief, false), Some(ListLimit::TooManyCalendars)),
+            ((1, 1, long, true), Some(ListLimit::TooSlow)),
+            ((1, 200, brief, true), Some(ListLimit::TooManyPages)),
+            ((1, 200, long, false), None),
+        ];
+        for ((calendars, pages, taken, goes_on), expected) in cases {
+            assert_eq!(
+                limit_reached(calendars, pages, taken, goes_on),
+                expected,
+                "{calendars} {pages} {taken:?} {goes_on}"
+            );
+        }
     }
 }

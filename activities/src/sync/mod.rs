@@ -4,6 +4,7 @@
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 mod cursor;
+mod limits;
 mod merge;
 mod roll;
 mod slice;

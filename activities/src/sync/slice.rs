@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::limits::{
-    EMPTY_PAGES_IN_A_ROW_MAX, EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN, EVENTS_PER_PASS_MAX, PAGES_PER_PASS_MAX,
-};
+use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN};
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
 use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, TokenError};
@@ -19,7 +17,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 
 use super::cursor::{next_cursor, read_position};
-use super::{merge, roll};
+use super::{limits, merge, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider_after, from_store, from_token, superseded};
@@ -27,8 +25,6 @@ use crate::refusal::{self, Refused};
 
 /// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
 const FRESH_STARTS_MAX: u32 = 2;
-/// How long a pass may take from its first page on. One that takes longer is read anew.
-const PASS_DURATION_MAX: chrono::Duration = chrono::Duration::hours(24);
 /// Commits that another attempt beat to it, before this one gives up.
 const LOST_COMMITS_MAX: u32 = 3;
 /// A change older than this at the beginning of a reconcile should have been announced.
@@ -128,7 +124,7 @@ impl Slice<'_> {
             if is_last {
                 return self.finish().await;
             }
-            if let Some(limit) = self.limit_reached(began) {
+            if let Some(limit) = limits::reached(&self.counts, self.wall_clock() - began) {
                 // Going on where it is would end here again.
                 self.begin_full_pass(&self.position().await?).await?;
                 return Err(endless_list(limit));
@@ -153,21 +149,6 @@ impl Slice<'_> {
         self.calendar.remote.access_role = role;
         self.owns_pass = false;
         Ok(true)
-    }
-
-    /// Why the list is not read any further, if it does not seem to end.
-    fn limit_reached(&self, pass_began: DateTime<Utc>) -> Option<&'static str> {
-        if self.counts.empty_pages >= i64::from(EMPTY_PAGES_IN_A_ROW_MAX) {
-            Some("too many empty pages in a row")
-        } else if self.counts.pages >= i64::from(PAGES_PER_PASS_MAX) {
-            Some("too many pages")
-        } else if self.counts.items >= EVENTS_PER_PASS_MAX {
-            Some("too many events")
-        } else if self.wall_clock() - pass_began > PASS_DURATION_MAX {
-            Some("it takes longer than a day")
-        } else {
-            None
-        }
     }
 
     async fn position(&self) -> Result<SyncPosition, ActivityError> {
