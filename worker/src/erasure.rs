@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use evercal_activities::Deps;
+use evercal_domain::Clock;
 use evercal_process::Pulse;
 use evercal_storage::StoreError;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -18,17 +20,18 @@ const KEPT_AFTER_WITHDRAWAL: chrono::Duration = chrono::Duration::days(1);
 
 /// Runs for as long as the worker does.
 pub(crate) async fn run(pulse: Pulse, deps: Arc<Deps>) {
-    keep_erasing(pulse, || deps.store.erase_withdrawn(deps.clock.now() - KEPT_AFTER_WITHDRAWAL)).await;
+    keep_erasing(pulse, &*deps.clock, |gone_since_before| deps.store.erase_withdrawn(gone_since_before)).await;
 }
 
-async fn keep_erasing<F>(pulse: Pulse, erase: impl Fn() -> F)
+/// `erase` is given the moment before which a calendar has to be gone.
+async fn keep_erasing<F>(pulse: Pulse, clock: &dyn Clock, erase: impl Fn(DateTime<Utc>) -> F)
 where
     F: Future<Output = Result<u64, StoreError>>,
 {
     let mut rounds = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while pulse.wait(rounds.tick()).await.is_some() {
-        match pulse.work(erase()).await {
+        match pulse.work(erase(clock.now() - KEPT_AFTER_WITHDRAWAL)).await {
             None => return,
             Some(Ok(0)) => {}
             Some(Ok(count)) => tracing::info!(count, "the mirrors of calendars that are gone for a day are erased"),
@@ -41,6 +44,8 @@ where
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use chrono::TimeDelta;
+    use evercal_domain::SystemClock;
     use evercal_process::Tasks;
     use evercal_storage::StoreErrorKind;
 
@@ -51,7 +56,9 @@ mod tests {
         let (tasks, rounds) = (Tasks::new(), Arc::new(AtomicU32::new(0)));
         let counted = Arc::clone(&rounds);
         tasks.spawn_loop("erasure", SILENCE_MAX, |pulse| {
-            keep_erasing(pulse, move || {
+            keep_erasing(pulse, &SystemClock, move |gone_since_before| {
+                let kept_for = SystemClock.now() - gone_since_before;
+                assert!(kept_for >= TimeDelta::hours(24) && kept_for < TimeDelta::hours(25), "{kept_for}");
                 let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
                 let failed = is_first.then(|| StoreError::new(StoreErrorKind::Unavailable, "on purpose"));
                 std::future::ready(failed.map_or(Ok(1), Err))
@@ -66,7 +73,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_round_that_takes_long_is_no_silence_and_is_left_for_a_stop() {
         let tasks = Tasks::new();
-        tasks.spawn_loop("erasure", SILENCE_MAX, |pulse| keep_erasing(pulse, std::future::pending));
+        tasks.spawn_loop("erasure", SILENCE_MAX, |pulse| keep_erasing(pulse, &SystemClock, |_| std::future::pending()));
         tokio::time::sleep(INTERVAL + SILENCE_MAX / 2).await;
         assert_eq!(tasks.silent(), []);
         tasks.stop();
