@@ -23,6 +23,7 @@ mod work;
 
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::Parser;
 
 use crate::effort::Effort;
@@ -67,6 +68,8 @@ impl Group {
     /// Those that share one installation, in the order in which one does not disturb the next.
     const ON_FIXTURE: [Self; 7] =
         [Self::Reads, Self::History, Self::Latency, Self::FanOut, Self::Storm, Self::Unique, Self::Past];
+    /// Those that make what they need.
+    const ALONE: [Self; 3] = [Self::FullSync, Self::Start, Self::Memory];
 }
 
 impl Arguments {
@@ -103,6 +106,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn measure(arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
     for engine in [Engine::Sqlite, Engine::Postgres] {
         if arguments.store.is_none_or(|only| only == engine) {
             let first = rows.len();
@@ -112,17 +116,23 @@ async fn measure(arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) ->
             for row in &mut rows[first..] {
                 row.store = engine.name();
             }
-            measured?;
+            failed.extend(measured.err());
         }
     }
     rows.extend(full_sync::beside_each_other(rows, effort));
     if arguments.wants(Group::Dev) && arguments.store != Some(Engine::Postgres) {
-        rows.extend(dev::rows(effort)?);
+        match dev::rows(effort) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => failed.push(error),
+        }
     }
+    let failed: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+    ensure!(failed.is_empty(), "not measured: {}", failed.join("; "));
     Ok(())
 }
 
 async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
     let groups: Vec<Group> = Group::ON_FIXTURE.into_iter().filter(|group| arguments.wants(*group)).collect();
     if !groups.is_empty() {
         let mut fixture = Fixture::start(engine, effort).await?;
@@ -137,18 +147,38 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
                 Group::Past => past::rows(&fixture, effort).await,
                 Group::FullSync | Group::Memory | Group::Start | Group::Dev => Ok(Vec::new()),
             };
-            rows.extend(measured.inspect_err(|_| eprint!("{}", fixture.installation.last_warnings()))?);
+            match measured {
+                Ok(measured) => rows.extend(measured),
+                // The others have taken, or will take, their time: one that fails is not to cost them.
+                Err(error) => {
+                    eprint!("{}", fixture.installation.last_warnings());
+                    failed.push(failure(group, engine, &error));
+                    // Nor is what it left behind to weigh on the next one.
+                    fixture.end().await?;
+                    fixture = Fixture::start(engine, effort).await?;
+                }
+            }
         }
         fixture.end().await?;
     }
-    if arguments.wants(Group::FullSync) {
-        rows.extend(full_sync::rows(engine, effort).await?);
+    for group in Group::ALONE.into_iter().filter(|group| arguments.wants(*group)) {
+        let measured = match group {
+            Group::FullSync => full_sync::rows(engine, effort).await,
+            Group::Start => start::rows(engine, effort).await,
+            _ => rounds::rows(engine, effort).await,
+        };
+        match measured {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => failed.push(failure(group, engine, &error)),
+        }
     }
-    if arguments.wants(Group::Start) {
-        rows.extend(start::rows(engine, effort).await?);
-    }
-    if arguments.wants(Group::Memory) {
-        rows.extend(rounds::rows(engine, effort).await?);
-    }
+    ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+/// Says at once what was not measured, and once more at the end.
+fn failure(group: Group, engine: Engine, error: &anyhow::Error) -> String {
+    let failure = format!("{group:?} on {}: {error:#}", engine.name());
+    eprintln!("failed: {failure}");
+    failure
 }
