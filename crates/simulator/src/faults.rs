@@ -20,6 +20,11 @@ pub enum FaultAction {
         #[serde(default)]
         retry_after_s: Option<u64>,
     },
+    /// Answers with this status and a page for people, as what stands in front of the API does: without a reason.
+    ErrorPage {
+        /// HTTP status, 400 to 599.
+        status: u16,
+    },
     /// Resets the connection; the call has no effect.
     ResetBefore,
     /// Handles the call, then resets the connection: the effect happened, the answer is lost.
@@ -65,6 +70,7 @@ impl FaultAction {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Status { .. } => "status",
+            Self::ErrorPage { .. } => "error_page",
             Self::ResetBefore => "reset_before",
             Self::ResetAfter => "reset_after",
             Self::Delay { .. } => "delay",

@@ -1,7 +1,7 @@
 //! What fails comes back by itself, soon after the fault's end, and is seen meanwhile; and what a provider refuses or asks for
 //! is taken for what it is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Clock as _, SystemClock};
@@ -115,6 +115,7 @@ async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_o
         if raised.is_empty() { Err(raised) } else { Ok(()) }
     })
     .await;
+    nobody_calls_the_provider(&world, calendar).await;
     no_faults(&world);
     for id in [calendar, other_id] {
         mirror::equals_provider(&world, id).await;
@@ -129,6 +130,44 @@ async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_o
         (alerts(&world, AuditKind::AlertRaised).await, alerts(&world, AuditKind::AlertCleared).await);
     assert_eq!((raised.len(), cleared.len()), (1, 1), "one alert, whoever saw it: {raised:#?} {cleared:#?}");
     assert!(raised[0].message.contains("accessNotConfigured"), "{raised:#?}");
+    world.end().await;
+}
+
+/// However much there is to read: it is asked twice a minute whether it is over, and that is all.
+async fn nobody_calls_the_provider(world: &World, calendar: CalendarId) {
+    let (begun, before) = (Instant::now(), calls(world, READ));
+    for _ in 0..3 {
+        let runs = world.store.sync_runs(calendar, 1_000).await.unwrap().len();
+        world.change_events(USER, 2).await;
+        eventually("a sync has come to nothing", || async {
+            let now = world.store.sync_runs(calendar, 1_000).await.unwrap().len();
+            if now > runs { Ok(()) } else { Err(now) }
+        })
+        .await;
+    }
+    let (made, questions_max) = (calls(world, READ) - before, begun.elapsed().as_secs() / 30 + 1);
+    assert!(made <= questions_max, "{made} calls in {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation() {
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let other_id = world.calendar_of(&other).await.id;
+    world.settled(other_id).await;
+    arm(&world, FaultRule::always("calendar.*", FaultAction::ErrorPage { status: 403 }));
+    for changed in [USER, &other] {
+        world.change_events(changed, 2).await;
+    }
+    for id in [calendar, other_id] {
+        tells(&world, id, "refuses this installation (project_refused").await;
+    }
+    no_faults(&world);
+    for id in [calendar, other_id] {
+        mirror::equals_provider(&world, id).await;
+        tells_nothing(&world, id).await;
+    }
     world.end().await;
 }
 

@@ -148,6 +148,7 @@ fn run_with_fault(
         Some(FaultAction::Status { status, reason, retry_after_s }) => {
             ApiError::scripted(*status, reason.as_deref()).with_retry_after(*retry_after_s).into_response()
         }
+        Some(FaultAction::ErrorPage { status }) => ApiResponse::page(*status),
         Some(FaultAction::ResetBefore | FaultAction::Hang) => ApiResponse::empty(200),
         Some(FaultAction::Quota { status }) => ApiError::rate_limit(*status, true).into_response(),
         Some(FaultAction::ExpiredToken) => {

@@ -180,6 +180,16 @@ impl ApiResponse {
         response
     }
 
+    /// A page for people, with nothing in it that a program could read.
+    pub(crate) fn page(status: u16) -> Self {
+        let body = format!(
+            "<!DOCTYPE html><html lang=en><title>Error {status}</title><p><b>{status}.</b> That is an error.\
+             <p>Your client does not have permission to get this URL from this server. That is all we know.</html>"
+        );
+        let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"))];
+        Self { headers, body: body.into_bytes(), ..Self::empty(status) }
+    }
+
     pub(crate) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), wait_for: None }
     }

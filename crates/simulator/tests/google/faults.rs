@@ -50,6 +50,20 @@ async fn a_status_comes_with_the_asked_reason_and_pause() {
 }
 
 #[tokio::test]
+async fn an_error_page_is_for_people_and_has_no_effect() {
+    let world = World::start().await;
+    arm(&world, INSERT, FaultAction::ErrorPage { status: 403 });
+    let request = world.request(reqwest::Method::POST, "calendars/primary/events");
+    let answer = request.json(&meeting("New", AT)).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (403, &"text/html; charset=UTF-8".parse().unwrap())
+    );
+    assert!(answer.text().await.unwrap().starts_with("<!DOCTYPE html>"));
+    assert_eq!(world.list_all("").await.0.len(), 0);
+}
+
+#[tokio::test]
 async fn a_reset_before_has_no_effect_and_a_reset_after_has_one() {
     let world = World::start().await;
     for (action, events) in [(FaultAction::ResetBefore, 0), (FaultAction::ResetAfter, 1)] {
