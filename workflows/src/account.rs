@@ -155,6 +155,9 @@ type Context = WorkflowContext<AccountWorkflow>;
 /// One step after the other until the end or the hand-over.
 async fn live(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
+        if ctx.state(|s| s.progress.disconnect.is_some()) {
+            ending::begins(&ctx);
+        }
         record(&ctx, &detached).await;
         if is_long(&ctx) {
             break;

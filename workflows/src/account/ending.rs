@@ -39,6 +39,16 @@ async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Res
     subscription.signal(SubscriptionWorkflow::close, close, options).await.map(drop)
 }
 
+/// Says how long the end may take, before readers hear of it for the first time.
+pub(super) fn begins(ctx: &Context) {
+    let at_ms = now_ms(ctx);
+    ctx.state_mut(|s| {
+        let patience_ms = i64::from(s.input.timing.close_patience_s) * 1_000;
+        // The calendars' first, then those on their list.
+        s.progress.ending.stops_until_ms.get_or_insert(at_ms + 2 * patience_ms + CLOSE_SLACK_MS);
+    });
+}
+
 /// What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
 pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));

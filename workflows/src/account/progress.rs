@@ -92,12 +92,22 @@ impl ConsentProgress {
 pub struct Ending {
     /// Until when the subscriptions may take to end; `None` before it is known which there are.
     pub closes_until_ms: Option<i64>,
+    /// Until when stopping channels is tried, those of the calendars and then those on their list: for readers.
+    pub stops_until_ms: Option<i64>,
     /// The subscriptions that have yet to be asked to end.
     pub to_close: BTreeSet<CalendarId>,
     /// The channels on the list of calendars were stopped, or given up.
     pub list_is_unwatched: bool,
     /// When giving the grant back was first tried; 0 before.
     pub revoked_since_ms: i64,
+}
+
+impl Ending {
+    /// How long it may take; the same from the beginning to the end, so that it is written down once.
+    fn sentence(&self) -> Option<String> {
+        let until = readable(self.stops_until_ms?);
+        Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
+    }
 }
 
 /// What readers were told.
@@ -131,7 +141,7 @@ impl AccountProgress {
     pub(super) fn detail(&self) -> Option<String> {
         let trouble = |doing| self.trouble.as_ref().and_then(|trouble| trouble.sentence(doing));
         match self.state() {
-            AccountState::Disconnecting => trouble("given back"),
+            AccountState::Disconnecting => trouble("given back").or_else(|| self.ending.sentence()),
             AccountState::Duplicate => self.duplicate_of.map(|other| {
                 format!(
                     "this user is connected already, as {other}: nothing is mirrored twice; disconnect this account, or \
