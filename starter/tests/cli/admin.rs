@@ -1,4 +1,5 @@
-//! The commands that open the database itself: `migrate`, `tenants`, `keys`, `copy-store`.
+//! The commands that open the database itself: `migrate`, `tenants`, `keys`. `copy-store` and tables of another version are in
+//! `server.rs`.
 
 use std::path::Path;
 

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::stub::program;
 
-/// A gateway without a Temporal, which it says again and again in its log.
-pub struct Gateway {
+/// A part that runs; a gateway without a Temporal says so again and again in its log.
+pub struct Part {
     process: Child,
     port: u16,
 }
 
-impl Gateway {
-    fn start(folder: &Path, stderr: impl Into<Stdio>) -> Self {
+impl Part {
+    fn start_gateway(folder: &Path, stderr: impl Into<Stdio>) -> Self {
         let port = free_port();
         let mut command = gateway(folder, port);
         Self { process: command.stderr(stderr).spawn().unwrap(), port }
@@ -56,7 +56,7 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for Part {
     fn drop(&mut self) {
         // Also after a failed assertion.
         let _ended_already = self.process.kill();
@@ -87,7 +87,7 @@ pub fn gateway(folder: &Path, port: u16) -> Command {
 #[tokio::test]
 async fn a_gateway_whose_stderr_was_closed_goes_on_and_ends_as_it_should() {
     let folder = tempfile::tempdir().unwrap();
-    let mut gateway = Gateway::start(folder.path(), Stdio::piped());
+    let mut gateway = Part::start_gateway(folder.path(), Stdio::piped());
     drop(gateway.process.stderr.take());
     gateway.looks_after_its_parts().await;
     gateway.has_lost_lines().await;
@@ -97,7 +97,7 @@ async fn a_gateway_whose_stderr_was_closed_goes_on_and_ends_as_it_should() {
 #[tokio::test]
 async fn a_gateway_whose_stderr_takes_nothing_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start(folder.path(), File::options().write(true).open("/dev/full").unwrap());
+    let gateway = Part::start_gateway(folder.path(), File::options().write(true).open("/dev/full").unwrap());
     gateway.looks_after_its_parts().await;
     gateway.has_lost_lines().await;
     assert_eq!(gateway.stop(), Some(0));
@@ -112,7 +112,7 @@ async fn a_gateway_that_logs_to_a_full_disk_goes_on_and_says_later_how_many_line
     let folder = tempfile::tempdir().unwrap();
     let path = disk.folder().join("gateway.log");
     disk.fill().unwrap();
-    let gateway = Gateway::start(folder.path(), File::create(&path).unwrap());
+    let gateway = Part::start_gateway(folder.path(), File::create(&path).unwrap());
     gateway.looks_after_its_parts().await;
     gateway.has_lost_lines().await;
     disk.free().unwrap();
@@ -122,6 +122,25 @@ async fn a_gateway_that_logs_to_a_full_disk_goes_on_and_says_later_how_many_line
     })
     .await;
     assert!(log.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "no torn lines: {log}");
+}
+
+#[tokio::test]
+async fn a_simulator_that_can_write_no_log_plays_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = program(folder.path());
+    command.args(["simulator", "--port", &port.to_string(), "--data-dir"]).arg(folder.path().join("simulator"));
+    let mut part = Part { process: command.stdin(Stdio::null()).stderr(full).spawn().unwrap(), port };
+    eventually("the simulator answers", || async {
+        let url = format!("http://127.0.0.1:{port}/control/calls").parse().unwrap();
+        let http = HttpClient::new(&HttpSettings::default()).unwrap();
+        let answer = http.send(HttpRequest::get("calls", url)).await.map_err(|error| error.to_string())?;
+        if answer.status == 200 { Ok(()) } else { Err(answer.status.to_string()) }
+    })
+    .await;
+    assert!(part.process.try_wait().unwrap().is_none());
+    assert_eq!(part.stop(), Some(0));
 }
 
 #[tokio::test]

@@ -16,4 +16,6 @@ mod log;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]
+mod server;
+#[cfg(test)]
 mod stub;

@@ -55,8 +55,11 @@ async fn after_a_full_disk_dev_goes_on_by_itself_and_has_lost_nothing() {
         };
         tokio::time::timeout(BACK_WITHIN, back).await.expect("everything is back in time");
         println!("full for {seconds} s: everything was back after {:?}", free_since.elapsed());
-        let health = dev.api(Method::GET, "/api/health/sync", None);
-        assert!(health.await.is_ok());
+        eventually("health is well", || async {
+            let health = dev.api(Method::GET, "/api/health/sync", None).await.map_err(|error| error.to_string())?;
+            if health["status"] == "ok" { Ok(()) } else { Err(health.to_string()) }
+        })
+        .await;
     }
     // What was answered is in the journal.
     assert!(dev.stop().success());

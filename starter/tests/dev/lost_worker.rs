@@ -22,17 +22,23 @@ const READ: &str = "calendar.events.list";
 const GOES_ON_WITHIN: Duration = Duration::from_secs(20);
 /// What it takes for its work then, on a busy machine.
 const DONE_WITHIN: Duration = Duration::from_secs(10);
+/// Longer than whatever anybody waits for a worker.
+const FROZEN_FOR: Duration = Duration::from_secs(60);
 
 /// A worker beside that of `dev`, with the same settings.
 struct SecondWorker(Child);
 
 impl SecondWorker {
     async fn start(dev: &Installation, folder: &Path) -> Self {
+        Self::start_logging_to(dev, File::create(folder.join("second.log")).unwrap()).await
+    }
+
+    async fn start_logging_to(dev: &Installation, log: File) -> Self {
         let environment = std::fs::read_to_string(format!("/proc/{}/environ", dev.pid("worker"))).unwrap();
         let variables = environment.split('\0').filter_map(|variable| variable.split_once('='));
         let mut command = Command::new(env!("CARGO_BIN_EXE_evercal"));
         command.env_clear().envs(variables).args(["worker", "--identity", "second"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(folder.join("second.log")).unwrap());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let worker = Self(command.spawn().unwrap());
         workers_are(dev, 2).await;
         worker
@@ -125,13 +131,47 @@ async fn calendars_of_a_frozen_worker_go_on_with_another_one() {
     let second = SecondWorker::start(&dev, folder.path()).await;
     let all = several_calendars(&dev, &*store).await;
     for (seed, frozen) in [(10, dev.pid("worker")), (20, second.0.id())] {
+        let frozen_at = Instant::now();
         all_go_on_without(&dev, &*store, &all, seed, || signal(frozen, "-STOP")).await;
+        if seed == 10 {
+            // Whatever comes meanwhile goes to the other one, however long it takes.
+            tokio::time::sleep_until(frozen_at + FROZEN_FOR / 2).await;
+            change(&dev, &all, seed + 2).await;
+            let equal = tokio::time::timeout(GOES_ON_WITHIN + DONE_WITHIN, are_equal(&dev, &*store, &all));
+            assert!(equal.await.is_ok(), "calendars wait for the frozen worker");
+            tokio::time::sleep_until(frozen_at + FROZEN_FOR).await;
+        }
         // What it does as if nothing had been comes too late, and changes nothing.
         signal(frozen, "-CONT");
         workers_are(&dev, 2).await;
         are_right(&dev, &*store, &all).await;
     }
     drop(second);
+    assert!(dev.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_temporal_is_back_nobody_waits_for_what_was_waited_for_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Installation::start(folder.path(), "{}");
+    let store = store(folder.path()).await;
+    let all = several_calendars(&dev, &*store).await;
+    for seed in [10, 20] {
+        are_equal(&dev, &*store, &all).await;
+        let before = dev.pid("temporal-server");
+        assert_eq!(dev.kill_part("temporal-server").await, 1);
+        change(&dev, &all, seed).await;
+        eventually("Temporal is back", || async {
+            let health = dev.api(Method::GET, "/api/health/sync", None).await.map_err(|error| error.to_string())?;
+            let another = dev.listening_ports("temporal-server").len() > 1 && dev.pid("temporal-server") != before;
+            if another && health["temporal"] == true { Ok(()) } else { Err(health.to_string()) }
+        })
+        .await;
+        let back_at = Instant::now();
+        let equal = tokio::time::timeout(GOES_ON_WITHIN + DONE_WITHIN, are_equal(&dev, &*store, &all)).await;
+        assert!(equal.is_ok(), "calendars still wait for Temporal, which is back");
+        println!("all was equal within {:?}", back_at.elapsed());
+    }
     assert!(dev.stop().success());
 }
 
@@ -147,5 +187,25 @@ async fn calendars_of_a_killed_worker_go_on_with_another_one_or_with_the_one_tha
     let second = SecondWorker::start(&dev, folder.path()).await;
     all_go_on_without(&dev, &*store, &all, 20, || signal(second.0.id(), "-KILL")).await;
     are_right(&dev, &*store, &all).await;
+    assert!(dev.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_can_write_no_log_works_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dev = Installation::start(folder.path(), "{}");
+    let store = store(folder.path()).await;
+    let all = several_calendars(&dev, &*store).await;
+    let second = SecondWorker::start_logging_to(&dev, File::options().write(true).open("/dev/full").unwrap()).await;
+    // All work is its own.
+    all_go_on_without(&dev, &*store, &all, 10, || signal(dev.pid("worker"), "-STOP")).await;
+    // And what it has to complain about.
+    let slow = json!({"method": READ, "times": 3, "action": {"kind": "status", "status": 503}});
+    dev.control(Method::PUT, "faults", Some(json!({"rules": [slow]}))).await.unwrap();
+    change(&dev, &all, 20).await;
+    are_equal(&dev, &*store, &all).await;
+    signal(dev.pid("worker"), "-CONT");
+    workers_are(&dev, 2).await;
+    drop(second);
     assert!(dev.stop().success());
 }

@@ -14,6 +14,8 @@ mod kill;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod lost_store;
+#[cfg(test)]
 mod lost_worker;
 #[cfg(test)]
 mod missing_workers;
@@ -25,3 +27,5 @@ mod private;
 mod temporal_tls;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod zone_data;

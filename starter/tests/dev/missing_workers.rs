@@ -1,10 +1,15 @@
 //! Nobody to do the work: it shows, and is over by itself.
 
+use std::time::{Duration, Instant};
+
 use evercal_http::Method;
 use evercal_tests::eventually;
 use serde_json::Value;
 
 use crate::installation::{self, Installation, signal};
+
+/// After the last sign of life of a worker, with the look that misses it.
+const MISSED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The health once it is as wanted. On a busy machine the store may seem to be away for a moment: that is not what is looked
 /// for here, and passes.
@@ -29,8 +34,10 @@ async fn with_no_worker_alive_health_is_down_and_says_so_and_with_one_back_it_is
 
     // Frozen and not killed: `dev` would start another one.
     let worker = dev.pid("worker");
+    let stopped_at = Instant::now();
     signal(worker, "-STOP");
     let down = health(&dev, "health misses the worker", |health| of_workers(health).is_some()).await;
+    assert!(stopped_at.elapsed() < MISSED_WITHIN, "{:?}", stopped_at.elapsed());
     let problem = of_workers(&down).unwrap();
     assert!(down["status"] == "down" && down["workers"] == 0 && problem["since"].is_string(), "{down}");
     assert!(problem["detail"].as_str().unwrap().contains("No worker"), "{down}");
