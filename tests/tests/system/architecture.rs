@@ -1,6 +1,7 @@
 //! The rules of ARCHITECTURE.md that can be read off the manifests and the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
@@ -156,4 +157,54 @@ fn documents_name_only_paths_that_exist() {
         }
     }
     assert!(named > 50, "only {named} paths were found: is the test looking at all?");
+}
+
+/// Those that processes are made of.
+const PACKAGES_THAT_RUN: [&str; 11] = [
+    "gateway",
+    "worker",
+    "activities",
+    "starter",
+    "crates/devserver",
+    "crates/http",
+    "crates/process",
+    "crates/providers",
+    "crates/settings",
+    "crates/simulator",
+    "crates/storage",
+];
+
+/// Each source file below a folder, without the tests at its end.
+fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            found.push((path, code.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
+    // The first is the place where that is made sure. The others start what ends at once: one is waited for, one logs.
+    let may = ["process/src/tasks.rs", "storage/src/postgres/mod.rs", "gateway/src/counted.rs"];
+    let root = metadata().workspace_root;
+    let mut found = Vec::new();
+    for package in PACKAGES_THAT_RUN {
+        sources(root.join(package).join("src").as_std_path(), &mut found);
+    }
+    let starts = ["tokio::spawn(", "task::spawn(", "runtime.spawn(", "tracker.spawn(", "JoinSet::new("];
+    let mut exceptions = BTreeSet::new();
+    for (path, code) in &found {
+        if let Some(start) = starts.iter().find(|start| code.contains(**start)) {
+            let exception = may.iter().find(|exception| path.ends_with(exception));
+            let exception = exception.unwrap_or_else(|| panic!("{} has {start}: use Tasks", path.display()));
+            exceptions.insert(*exception);
+        }
+    }
+    assert_eq!(exceptions, BTreeSet::from(may), "is the test looking at all?");
 }

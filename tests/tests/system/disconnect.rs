@@ -37,6 +37,24 @@ async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_says_until_when() {
+    let world = World::start().await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
+    let rules = vec![FaultRule::always("calendar.channels.stop", wish)];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    eventually("it says so", || async {
+        let shown = world.api(Method::GET, &format!("/v1/accounts/{account}"), None).await.unwrap();
+        let detail = shown["detail"].as_str().unwrap_or_default();
+        let is_said = shown["state"] == "disconnecting" && detail.contains("has not stopped by 20");
+        if is_said { Ok(()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected() {
     let world = World::start().await;
     let (account, calendar) = world.connect_and_settle().await;

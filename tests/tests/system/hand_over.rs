@@ -1,14 +1,14 @@
 //! A run hands over to the next in whatever a subscription waits for, and the wait goes on. One that never did would be
 //! ended by the server for its long history.
 
-use evercal_domain::journal::AuditKind;
+use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
+use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, mirror, quick, reach};
 use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
-use evercal_workflows::{SubscriptionWorkflow, Timing, names};
+use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use serde_json::json;
 use temporalio_client::{WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowSignalOptions};
 use temporalio_common::UntypedWorkflow;
@@ -130,6 +130,44 @@ async fn a_run_that_continues_as_new_writes_no_change_of_state() {
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     let after: Vec<String> = written().await;
     assert_eq!(after, before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state() {
+    let world = world(timing()).await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    let written = async || {
+        let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(500)).await.unwrap().items;
+        let of_account = |entry: &AuditEntry| entry.account_id == Some(account) && entry.calendar_id.is_none();
+        let changes = entries.into_iter().filter(|entry| entry.kind == AuditKind::StateChanged && of_account(entry));
+        changes.map(|entry| entry.message).collect::<Vec<String>>()
+    };
+    let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
+    let run = async || {
+        let description = workflow.describe(WorkflowDescribeOptions::default()).await.unwrap();
+        description.raw().workflow_execution_info.clone().unwrap().execution.unwrap().run_id
+    };
+    let before = written().await;
+    for _ in 0..3 {
+        let earlier = run().await;
+        eventually("the run has handed over", || async {
+            discover(&world, account).await;
+            let now = run().await;
+            if now == earlier { Err(now) } else { Ok(()) }
+        })
+        .await;
+    }
+    // What a run writes at its beginning is written before it looks at the list.
+    let listed = async || world.store.account(account).await.unwrap().unwrap().listed_at;
+    let before_look = listed().await;
+    discover(&world, account).await;
+    eventually("the run that is there now has looked", || async {
+        let now = listed().await;
+        if now > before_look { Ok(()) } else { Err(now) }
+    })
+    .await;
+    assert_eq!(written().await, before);
     world.end().await;
 }
 

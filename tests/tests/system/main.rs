@@ -24,6 +24,7 @@ mod reconnect;
 mod recovery;
 mod secrets;
 mod store;
+mod store_gone;
 mod strategies;
 mod unkind;
 mod window;

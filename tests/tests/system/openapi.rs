@@ -19,8 +19,9 @@ async fn no_request_breaks_the_api_or_gets_an_answer_that_is_not_declared() {
         .current_dir(folder.path())
         .args(["-m", "schemathesis.cli", "run", &format!("{}openapi.json", world.public_url())])
         .args(["--header", &format!("Authorization: Bearer {}", world.api_key.expose())])
-        // A description cannot say which cursors there are, or that `from` is before `to`.
-        .args(["--checks", "all", "--exclude-checks", "positive_data_acceptance"])
+        // A description cannot say which cursors there are, or that `from` is before `to`; and an account that is disconnected
+        // stays to be seen.
+        .args(["--checks", "all", "--exclude-checks", "positive_data_acceptance,use_after_free"])
         .args(["--max-examples", "15", "--seed", "1", "--continue-on-failure", "--no-color"])
         .kill_on_drop(true)
         .output()

@@ -23,7 +23,7 @@ async fn readiness(world: &World) -> (u16, String) {
     (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
 }
 
-async fn is_not_ready_because(world: &World, reason: &str) {
+pub(crate) async fn is_not_ready_because(world: &World, reason: &str) {
     eventually("the gateway is not ready, and says why", || async {
         let (status, body) = readiness(world).await;
         if status == 503 && body.contains(reason) { Ok(()) } else { Err((status, body)) }
@@ -44,7 +44,7 @@ async fn audit(world: &World) -> Vec<AuditEntry> {
 }
 
 /// The trouble and its end are in the audit log.
-async fn is_in_the_audit_log(world: &World, cause: &str) {
+pub(crate) async fn is_in_the_audit_log(world: &World, cause: &str) {
     eventually("the audit log has the trouble and its end", || async {
         let entries = audit(world).await;
         let has = |kind| entries.iter().any(|entry| entry.kind == kind && entry.message.contains(cause));
@@ -54,7 +54,7 @@ async fn is_in_the_audit_log(world: &World, cause: &str) {
 }
 
 /// Everything is equal and live again, in time.
-async fn is_back(world: &World, calendar: evercal_domain::CalendarId) {
+pub(crate) async fn is_back(world: &World, calendar: evercal_domain::CalendarId) {
     let back = async {
         mirror::equals_provider(world, calendar).await;
         is_ready(world).await;
@@ -176,7 +176,7 @@ async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and
 }
 
 /// A database of a name, and a role of its own that may use it.
-async fn limited(name: &str) -> (&'static PostgresServer, String, DatabaseUrl) {
+pub(crate) async fn limited(name: &str) -> (&'static PostgresServer, String, DatabaseUrl) {
     let server = server().await;
     server.create_database(name).unwrap();
     evercal_storage::migrate(&server.url(name).parse().unwrap()).await.unwrap();
@@ -187,7 +187,7 @@ async fn limited(name: &str) -> (&'static PostgresServer, String, DatabaseUrl) {
     (server, role, url)
 }
 
-fn grant(server: &PostgresServer, name: &str) {
+pub(crate) fn grant(server: &PostgresServer, name: &str) {
     let tables = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public";
     server.query(name, &format!("GRANT {tables} TO limited_{name}")).unwrap();
 }
@@ -214,6 +214,35 @@ async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_
     grant(server, "rights");
     is_back(&world, calendar).await;
     mirror::follows_from_its_changes(&*world.store, calendar).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_is_no_end() {
+    let (server, _role, database) = limited("refusing").await;
+    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    for statement in [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '42501'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON changes FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ] {
+        server.query("refusing", statement).unwrap();
+    }
+    world.change_events(USER, 10).await;
+    eventually("the calendar's state says why it stands still", || async {
+        let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
+        let detail = status["detail"].as_str().unwrap_or_default().to_owned();
+        if detail.contains("the store does not answer or refuses") { Ok(()) } else { Err(status) }
+    })
+    .await;
+    server.query("refusing", "DROP TRIGGER refuse ON changes").unwrap();
+    mirror::equals_provider(&world, calendar).await;
+    eventually("nothing is left of it", || async {
+        let row = world.store.calendar(calendar).await.unwrap().unwrap();
+        row.detail.map_or(Ok(()), Err)
+    })
+    .await;
     world.end().await;
 }
 
