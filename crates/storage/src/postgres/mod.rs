@@ -6,6 +6,7 @@
 //! Opening does not change tables: `evercal migrate` does, before new processes start. Tables that are newer than this
 //! version are fine, since migrations first expand and only a later version contracts (CONTRIBUTING.md).
 
+mod by_keys;
 #[path = "../statements/mod.rs"]
 mod statements;
 mod upkeep;
@@ -38,11 +39,15 @@ const IDLE_TIMEOUT_S: u64 = 10 * 60;
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
     [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "10s")];
 
+/// Each statement has an index for what it looks for (`query_plans.rs`). Where a table was empty when a statement was planned,
+/// reading all of it seemed cheaper, and that plan is kept while the table grows. The high cost that the server adds for
+/// whole tables would have it compile statements, which takes longer than running them.
+const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+
 /// The same for migrations.
 const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
     [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "60s")];
 
-const DELETE_OCCURRENCES: &str = "DELETE FROM occurrences";
 /// The tenant of an account, for the calendars that are found in it. Two lists of one account are compared one after the
 /// other: side by side, each would name the other's calendars as vanished.
 const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1 FOR UPDATE";
@@ -61,7 +66,7 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and checks that the tables are there.
     pub async fn open(options: &PgConnectOptions, connections_max: u32, keyring: Keyring) -> Result<Self, StoreError> {
-        let options = options.clone().options(SERVER_TIMEOUTS);
+        let options = options.clone().options(SERVER_TIMEOUTS).options(PLANNER);
         let pool = pool(&options, connections_max).await?;
         let missing = migration_states(&pool).await?.into_iter().find(|state| !state.applied);
         if let Some(missing) = missing {

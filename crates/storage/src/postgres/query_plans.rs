@@ -3,6 +3,8 @@
 use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
+use super::by_keys;
+use crate::sql::lookup::Lookup;
 use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions, tenants};
 
 const DATABASE: &str = "query_plans";
@@ -25,8 +27,6 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
     server.create_database(DATABASE).unwrap();
     let options: PgConnectOptions = server.url(DATABASE).parse().unwrap();
     super::migrate(&options).await.unwrap();
-    let of_id = "SELECT body FROM events WHERE calendar_id = $1 AND provider_event_id IN ($2, $3)";
-    let of_series = "SELECT body FROM events WHERE calendar_id = $1 AND series_master_id IN ($2, $3)";
     for (statement, index) in [
         (tenants::TENANT, "tenants_pkey"),
         (tenants::API_KEY_BY_HASH, "api_keys_hash_key"),
@@ -57,11 +57,27 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (reading::OCCURRENCES, "occurrences_pkey"),
         (reading::OCCURRENCES, "occurrences_long"),
         (mirror::BY_OLDER_ZONE_DATA, "calendars_by_zone_data"),
-        (of_id, "events_pkey"),
-        (of_series, "events_by_series"),
     ] {
         let plan = plan(statement);
         assert!(plan.contains(&format!(" {index} ")) && !plan.contains("Seq Scan"), "{index}: {statement}\n{plan}");
+    }
+
+    // Many keys are looked for one by one, whatever the server believes of how large a calendar is: of empty tables it knows
+    // nothing, as of a calendar that has just been connected.
+    for (statement, index, column) in [
+        (by_keys::select("body", Lookup::EventsById, "calendar", &["a"]), "events_pkey", "provider_event_id"),
+        (by_keys::select("body", Lookup::EventsBySeries, "calendar", &["a"]), "events_by_series", "series_master_id"),
+        (by_keys::delete(Lookup::EventsById, "calendar", &["a"]), "events_pkey", "provider_event_id"),
+        (by_keys::delete(Lookup::OccurrencesByOwner, "calendar", &["a"]), "occurrences_by_owner", "owner_id"),
+    ] {
+        let statement = statement.into_string();
+        let sql = format!(
+            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE q AS {statement}; EXPLAIN (COSTS OFF) EXECUTE q('{{a}}', 'c')"
+        );
+        let plan = server.query(DATABASE, &sql).unwrap();
+        let condition = format!("Index Cond: ((calendar_id = $2) AND ({column} = keys.key))");
+        assert!(plan.contains(&format!(" {index} ")) && plan.contains(&condition), "{statement}\n{plan}");
+        assert!(!plan.contains("Seq Scan"), "{statement}\n{plan}");
     }
 
     // What began before the range is looked for no farther back than each class of lengths can have begun.

@@ -10,6 +10,7 @@ pub mod channels;
 pub mod claims;
 pub mod heartbeats;
 pub mod journal;
+pub mod lookup;
 pub mod mirror;
 pub mod reading;
 pub mod revisions;

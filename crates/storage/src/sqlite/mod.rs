@@ -4,6 +4,7 @@
 //! writer later fails at once when another process writes, whatever the busy timeout. Reads have their own connections
 //! (WAL: readers never wait for a writer). Nothing but the database is awaited inside a transaction.
 
+mod by_keys;
 #[cfg(test)]
 mod query_plans;
 #[path = "../statements/mod.rs"]
@@ -50,8 +51,6 @@ const WRITE_CACHE: &str = "-65536";
 /// touch the same pages of the file, so copying after each one would do the work again and again.
 const WAL_CHECKPOINT_PAGES: &str = "8000";
 
-/// The index is named because SQLite, which knows no statistics here, would walk through all occurrences of the calendar.
-const DELETE_OCCURRENCES: &str = "DELETE FROM occurrences INDEXED BY occurrences_by_owner";
 /// The tenant of an account, for the calendars that are found in it. The transaction holds the lock for writing already.
 const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1";
 

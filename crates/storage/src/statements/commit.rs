@@ -7,10 +7,11 @@ use evercal_domain::event::Fingerprint;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, Engine, conflict, failed, not_found, reading, revisions};
+use super::{Backend, Connection, Engine, by_keys, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
 use crate::sql::calendars::EXISTS;
+use crate::sql::lookup::Lookup;
 use crate::sql::mirror::{self as sql, StateRow};
 use crate::sql::{micros, storable, to_json};
 use crate::touched::Touched;
@@ -115,11 +116,11 @@ async fn write_content(
     claimed: &Claimed,
     touched: &mut Touched,
 ) -> Result<Differences, StoreError> {
-    let mut known = states(transaction, calendar, "provider_event_id", content.ids()).await?;
+    let mut known = states(transaction, calendar, Lookup::EventsById, content.ids()).await?;
     // The provider tells the deletion of a series by its master alone, so the rows of the series go
     // with it, each told in the feed; those that the page itself says exist, stay.
     let named: HashSet<&ProviderEventId> = content.ids().collect();
-    let mut series = states(transaction, calendar, "series_master_id", content.gone.iter()).await?;
+    let mut series = states(transaction, calendar, Lookup::EventsBySeries, content.gone.iter()).await?;
     series.retain(|id, _| !named.contains(id));
     let mut series: Vec<_> = series.into_iter().collect();
     series.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -149,25 +150,18 @@ async fn write_content(
     Ok(differences)
 }
 
-/// The rows whose `column` is one of `ids`.
+/// The rows with these ids, their own or their series'.
 async fn states(
     connection: &mut Connection,
     calendar: &str,
-    column: &'static str,
+    lookup: Lookup,
     ids: impl Iterator<Item = &ProviderEventId>,
 ) -> Result<States, StoreError> {
-    let ids: Vec<&ProviderEventId> = ids.collect();
+    const COLUMNS: &str = "provider_event_id, kind, series_master_id, fingerprint, updated_at";
+    let ids: Vec<&str> = ids.map(ProviderEventId::as_str).collect();
     let mut states = States::with_capacity(ids.len());
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(
-            "SELECT provider_event_id, kind, series_master_id, fingerprint, updated_at FROM events WHERE calendar_id = ",
-        );
-        query.push_bind(calendar.to_owned()).push(" AND ").push(column).push(" IN (");
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(id.as_str().to_owned());
-        }
-        query.push(")");
+        let mut query = by_keys::select(COLUMNS, lookup, calendar, ids);
         let rows: Vec<StateRow> =
             query.build_query_as().fetch_all(&mut *connection).await.map_err(failed("read known events"))?;
         states.extend(rows.into_iter().map(StateRow::read));
@@ -216,14 +210,9 @@ async fn delete_rows(
     ids: &[&ProviderEventId],
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new("DELETE FROM events WHERE calendar_id = ");
-        query.push_bind(calendar).push(" AND provider_event_id IN (");
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(id.as_str());
-        }
-        query.push(")");
+    let keys: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    for keys in keys.chunks(IDS_PER_STATEMENT) {
+        let mut query = by_keys::delete(Lookup::EventsById, calendar, keys);
         query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;
     }
     reading::delete(connection, calendar, ids, touched).await

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::zones::{self, ZoneDataVersion};
 use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Event, EventView, ProviderEventId};
-use sqlx::QueryBuilder;
 
-use super::{Backend, Engine, commit, conflict, failed, not_found, reading, revisions};
+use super::{Backend, by_keys, commit, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::repository::Mirror;
+use crate::sql::lookup::Lookup;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
 use crate::sql::{calendars, corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
@@ -65,13 +65,13 @@ impl Mirror for Backend {
     ) -> Result<Vec<StoredItem>, StoreError> {
         let named: BTreeSet<&str> = ids.iter().map(ProviderEventId::as_str).collect();
         let mut rows = BTreeMap::new();
-        self.collect_items(calendar, "provider_event_id", &named, &mut rows).await?;
+        self.collect_items(calendar, Lookup::EventsById, &named, &mut rows).await?;
         // The owners of what was named, and what was named itself: it may be a master that is not mirrored.
         let owners: BTreeSet<String> = rows.values().map(|row: &ItemRow| row.owner().to_owned()).collect();
         let owners: BTreeSet<&str> = owners.iter().map(String::as_str).chain(named.iter().copied()).collect();
         let masters: BTreeSet<&str> = owners.difference(&named).copied().collect();
-        self.collect_items(calendar, "provider_event_id", &masters, &mut rows).await?;
-        self.collect_items(calendar, "series_master_id", &owners, &mut rows).await?;
+        self.collect_items(calendar, Lookup::EventsById, &masters, &mut rows).await?;
+        self.collect_items(calendar, Lookup::EventsBySeries, &owners, &mut rows).await?;
         Ok(rows.into_values().map(ItemRow::read_or_unreadable).collect())
     }
 
@@ -318,25 +318,18 @@ impl Backend {
         Err(conflict(operation))
     }
 
-    /// Adds the rows whose `column` is one of `ids`.
+    /// Adds the rows with these ids, their own or their series'.
     async fn collect_items(
         &self,
         calendar: CalendarId,
-        column: &'static str,
+        lookup: Lookup,
         ids: &BTreeSet<&str>,
         found: &mut BTreeMap<String, ItemRow>,
     ) -> Result<(), StoreError> {
+        const COLUMNS: &str = "provider_event_id, kind, series_master_id, body";
         let ids: Vec<&str> = ids.iter().copied().collect();
         for ids in ids.chunks(IDS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Engine>::new(
-                "SELECT provider_event_id, kind, series_master_id, body FROM events WHERE calendar_id = ",
-            );
-            query.push_bind(calendar.to_string()).push(" AND ").push(column).push(" IN (");
-            let mut list = query.separated(", ");
-            for id in ids {
-                list.push_bind((*id).to_owned());
-            }
-            query.push(")");
+            let mut query = by_keys::select(COLUMNS, lookup, &calendar.to_string(), ids);
             let rows: Vec<ItemRow> =
                 query.build_query_as().fetch_all(&self.read).await.map_err(failed("read related items"))?;
             found.extend(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)));

@@ -2,7 +2,7 @@
 //!
 //! This folder is compiled twice, once inside `sqlite` and once inside `postgres`: `super` is the engine that the statements
 //! are for. So what a store does is written once, and each engine still has types of its own, checked by the compiler.
-//! What the engines do differently (opening, locks, error codes, the three texts below) stands in their own folders.
+//! What the engines do differently (opening, locks, error codes, many keys at a time, the texts below) stands in their own folders.
 
 mod accounts;
 mod authorizations;
@@ -22,9 +22,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::Transaction;
 
-use super::{
-    Backend, Connection, DELETE_OCCURRENCES, Engine, LOCK_ACCOUNT, OCCURRENCES, kind_of, may_write_each_table,
-};
+use super::{Backend, Connection, Engine, LOCK_ACCOUNT, OCCURRENCES, by_keys, kind_of, may_write_each_table};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Makes our error of a database error.

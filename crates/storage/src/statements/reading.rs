@@ -11,8 +11,9 @@ use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, DELETE_OCCURRENCES, Engine, OCCURRENCES, failed};
+use super::{Backend, Connection, Engine, OCCURRENCES, by_keys, failed};
 use crate::error::StoreError;
+use crate::sql::lookup::Lookup;
 use crate::sql::reading::{
     LENGTHS_MAX_US, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class, time_us, zone_of,
 };
@@ -188,14 +189,10 @@ pub(super) async fn delete(
     owners: &[&ProviderEventId],
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
+    let owners: Vec<&str> = owners.iter().map(|owner| owner.as_str()).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(DELETE_OCCURRENCES);
-        query.push(" WHERE calendar_id = ").push_bind(calendar).push(" AND owner_id IN (");
-        let mut list = query.separated(", ");
-        for owner in owners {
-            list.push_bind(owner.as_str());
-        }
-        query.push(") RETURNING ").push(OccurrencePlace::COLUMNS);
+        let mut query = by_keys::delete(Lookup::OccurrencesByOwner, calendar, owners);
+        query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);
         let places = query.build_query_as().fetch_all(&mut *connection).await;
         touched.note_deleted(places.map_err(failed("delete occurrences"))?);
     }

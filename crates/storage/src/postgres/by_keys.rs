@@ -1,0 +1,34 @@
+//! Statements that find rows by many keys: one after the other by calendar and key.
+//!
+//! With `IN` the server may as well read all rows of the calendar and compare them with the list: what is cheaper it guesses
+//! from how large calendars are on the whole. A first full sync of a large one then reads all that it has written, with each
+//! page (one of 100,000 events took 26 to 68 s instead of 15 s). `OFFSET 0` has each key looked for by
+//! itself, where there is nothing to guess.
+
+use sqlx::QueryBuilder;
+
+use super::Engine;
+use crate::sql::lookup::Lookup;
+
+/// Reads these columns of the rows.
+pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+    let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
+    push_found(&mut query, columns, lookup, calendar, keys);
+    query
+}
+
+/// Deletes the rows; `RETURNING` may follow. Whoever deletes holds the calendar's row, so that nobody moves them meanwhile.
+pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+    let mut query =
+        QueryBuilder::new(format!("DELETE FROM {} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ", lookup.table()));
+    push_found(&mut query, "ctid", lookup, calendar, keys);
+    query.push("))");
+    query
+}
+
+fn push_found(query: &mut QueryBuilder<Engine>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    query.push("unnest(").push_bind(keys).push("::text[]) AS keys(key) CROSS JOIN LATERAL (SELECT ").push(columns);
+    query.push(" FROM ").push(lookup.table()).push(" WHERE calendar_id = ").push_bind(calendar.to_owned());
+    query.push(" AND ").push(lookup.column()).push(" = keys.key OFFSET 0) AS found");
+}
