@@ -215,8 +215,6 @@ pub trait Channels: Send + Sync {
         resource_id: &str,
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
-    /// A channel's resource became known from a notice. A known one is not overwritten.
-    async fn learn_resource(&self, id: ChannelId, resource_id: &str) -> Result<(), StoreError>;
     /// Sets a channel's state. Never from `stopped` or `expired` back.
     async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError>;
     /// A channel.

@@ -147,7 +147,6 @@ through! { Calendars:
 through! { Channels:
     insert_channel(channel: &Channel) -> ();
     activate_channel(id: ChannelId, resource_id: &str, expires_at: DateTime<Utc>) -> ();
-    learn_resource(id: ChannelId, resource_id: &str) -> ();
     set_channel_state(id: ChannelId, state: ChannelState) -> ();
     channel(id: ChannelId) -> Option<Channel>;
     channels_alive(watched: Watched) -> Vec<Channel>;

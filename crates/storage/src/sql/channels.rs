@@ -12,8 +12,6 @@ pub const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, res
 pub const ACTIVATE: &str = "UPDATE channels SET resource_id = $2, expires_at = $3, \
      state = CASE WHEN state = 'pending' THEN 'live' ELSE state END WHERE id = $1";
 
-pub const LEARN_RESOURCE: &str = "UPDATE channels SET resource_id = COALESCE(resource_id, $2) WHERE id = $1";
-
 pub const SET_STATE: &str =
     "UPDATE channels SET state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
 

@@ -43,16 +43,6 @@ impl Channels for Backend {
         found(done.rows_affected(), "activate a channel")
     }
 
-    async fn learn_resource(&self, id: ChannelId, resource_id: &str) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::LEARN_RESOURCE)
-            .bind(id.to_string())
-            .bind(resource_id)
-            .execute(&self.write)
-            .await
-            .map_err(failed("learn a channel's resource"))?;
-        found(done.rows_affected(), "learn a channel's resource")
-    }
-
     async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError> {
         let done = sqlx::query(sql::SET_STATE)
             .bind(id.to_string())

@@ -60,16 +60,6 @@ pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Dat
     }
 }
 
-pub async fn a_resource_is_learnt_once(database: &Database) {
-    let seeded = seeded(database).await;
-    let channel = pending(&seeded);
-    seeded.store.insert_channel(&channel).await.unwrap();
-    seeded.store.learn_resource(channel.id, "first").await.unwrap();
-    seeded.store.learn_resource(channel.id, "second").await.unwrap();
-    let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
-    assert_eq!((read.state, read.resource_id.as_deref()), (ChannelState::Pending, Some("first")));
-}
-
 pub async fn channels_of_a_calendar_are_listed_oldest_first(database: &Database) {
     let seeded = seeded(database).await;
     let channels: Vec<Channel> = (0..3).map(|_| pending(&seeded)).collect();

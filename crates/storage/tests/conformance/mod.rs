@@ -147,7 +147,6 @@ macro_rules! conformance_tests {
                 a_channel_goes_from_pending_to_live,
                 inserting_a_channel_twice_changes_nothing,
                 an_ended_channel_stays_ended_but_learns_its_resource,
-                a_resource_is_learnt_once,
                 channels_of_a_calendar_are_listed_oldest_first,
                 channels_that_are_over_are_not_among_those_alive,
                 channels_of_a_list_of_calendars_are_the_accounts,
