@@ -6,7 +6,13 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use evercal_domain::Event;
 
-use crate::{ExpandError, Series, lines::Lines, pattern::Pattern, series::Place, window::instant};
+use crate::{
+    ExpandError,
+    lines::Lines,
+    pattern::Pattern,
+    series::{Place, Series},
+    window::instant,
+};
 
 /// The changes of a series, by the places from which they hold.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@
 
 mod content_line;
 mod error;
+mod expansion;
 mod following;
 mod lines;
 mod object;
@@ -28,10 +29,11 @@ mod zone;
 mod zone_names;
 
 pub use error::ExpandError;
+pub use expansion::{expand_series, expand_series_within, single_occurrence};
 pub use lines::RULES_PER_SERIES_MAX;
 pub use lines::warnings;
 pub use object::{CalendarObject, ObjectEvent};
 pub use rule::INTERVAL_MAX;
 pub use rule_starts::{STEPS_PER_RULE_MAX, Steps};
-pub use series::{Series, expand_series, expand_series_within, single_occurrence};
+pub use series::Series;
 pub use window::Window;
