@@ -5,8 +5,7 @@ use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::HttpResponse;
 use serde_json::Value;
 
-use super::oauth::{REVOKE, TOKEN};
-use super::requests::LIST_EVENTS;
+use super::calls::{LIST_EVENTS, REVOKE, TOKEN};
 
 /// Reasons of a 403 that are a rate or a quota: a pause, never a permanent failure.
 const RATE_REASONS: [&str; 5] = [

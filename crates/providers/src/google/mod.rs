@@ -1,6 +1,7 @@
 //! Google Calendar API v3. This file sends; what is sent is built in [`requests`],
 //! what comes back is read in [`parse`] and [`event`], what failed is judged in [`errors`].
 
+mod calls;
 mod conference;
 mod errors;
 mod event;
@@ -21,7 +22,7 @@ use crate::provider::{
     CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PAGE_TOO_LARGE, PageToken,
     ReadPosition, error_without_answer,
 };
-use requests::{LIST_EVENTS, WATCH_CALENDARS, WATCH_EVENTS};
+use calls::{LIST_EVENTS, WATCH_CALENDARS, WATCH_EVENTS};
 
 /// Google, or the simulator that stands in for it.
 pub struct GoogleProvider {

@@ -9,14 +9,10 @@ use evercal_http::{Body, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use url::Url;
 
+use super::calls::{REVOKE, TOKEN};
 use super::errors::unreadable_answer;
 use super::{GoogleProvider, GoogleSettings};
 use crate::oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant};
-
-/// The token endpoint, in errors.
-pub(super) const TOKEN: &str = "oauth.token";
-/// The revocation endpoint, in errors.
-pub(super) const REVOKE: &str = "oauth.revoke";
 
 impl GoogleSettings {
     /// The consent page to send a browser to. Pure: nothing is called.

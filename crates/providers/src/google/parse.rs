@@ -8,9 +8,9 @@ use evercal_http::HttpResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
-use super::requests::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
 use crate::page_size;
 use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
 

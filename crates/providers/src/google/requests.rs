@@ -5,23 +5,11 @@ use evercal_http::{Body, HttpRequest};
 use serde_json::json;
 use url::Url;
 
+use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_CALENDARS, WATCH_EVENTS};
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
 use crate::page_size;
 use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER};
-
-/// `calendarList.list`, by Google's own name of the method.
-pub(super) const LIST_CALENDARS: &str = "calendar.calendarList.list";
-/// `calendarList.get`.
-pub(super) const GET_CALENDAR: &str = "calendar.calendarList.get";
-/// `calendarList.watch`.
-pub(super) const WATCH_CALENDARS: &str = "calendar.calendarList.watch";
-/// `events.list`.
-pub(super) const LIST_EVENTS: &str = "calendar.events.list";
-/// `events.watch`.
-pub(super) const WATCH_EVENTS: &str = "calendar.events.watch";
-/// `channels.stop`.
-pub(super) const STOP_CHANNEL: &str = "calendar.channels.stop";
 
 /// Calendars in one page: Google's maximum.
 const CALENDARS_PER_PAGE: u32 = 250;

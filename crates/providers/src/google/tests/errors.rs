@@ -6,9 +6,8 @@ use evercal_domain::{ProviderCalendarId, ProviderErrorKind};
 use evercal_http::TransportErrorKind;
 use serde_json::{Value, json};
 
+use super::super::calls::{LIST_CALENDARS, LIST_EVENTS, REVOKE, STOP_CHANNEL, TOKEN, WATCH_EVENTS};
 use super::super::errors::parse_error;
-use super::super::oauth::{REVOKE, TOKEN};
-use super::super::requests::{LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_EVENTS};
 use super::{answer, context, provider};
 use crate::provider::{CalendarProvider, PAGE_TOO_LARGE, ReadPosition};
 

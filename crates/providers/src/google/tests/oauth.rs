@@ -8,7 +8,7 @@ use evercal_domain::account::Secret;
 use evercal_http::{Body, HttpRequest};
 use serde_json::json;
 
-use super::super::oauth::TOKEN;
+use super::super::calls::TOKEN;
 use super::{LiteralTransport, answer, provider, settings};
 use crate::google::DEFAULT_SCOPES;
 use crate::oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant};
