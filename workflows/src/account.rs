@@ -9,6 +9,7 @@ mod consent;
 mod ending;
 mod list_channel;
 mod progress;
+mod subscriptions;
 
 use evercal_domain::AccountState;
 use temporalio_common::ActivityDefinition;

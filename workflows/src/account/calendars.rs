@@ -1,21 +1,17 @@
 //! An account's calendars: finding them, starting their subscriptions, telling them what concerns them.
 
 use evercal_domain::{CalendarId, SyncStrategy};
-use temporalio_common::search_attributes::SearchAttributes;
-use temporalio_workflow::{
-    ChildWorkflowOptions, ChildWorkflowStartError, ParentClosePolicy, SignalWorkflowOptions,
-    StartChildWorkflowExecutionFailedCause, WorkflowCancellationToken, workflows,
-};
+use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, workflows};
 
-use super::ending::close_subscription;
+use super::subscriptions::{Started, close_subscription, start_subscription};
 use super::{Context, unless_disconnected};
-use crate::contract::{AccountActivities, AccountChanged, AccountRef, CalendarsListed, SubscriptionInput, pack};
+use crate::contract::{AccountActivities, AccountChanged, AccountRef, CalendarsListed, pack};
 use crate::decide::account::{BATCH_MAX, after_failure, settings_changed};
 use crate::decide::jitter;
 use crate::failure::FailedCall;
 use crate::names;
 use crate::retry::{self, Timing};
-use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
+use crate::subscription::SubscriptionWorkflow;
 use crate::time::{now_ms, sleep_unless};
 
 /// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
@@ -142,55 +138,5 @@ async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calenda
             ..AccountChanged::default()
         });
         tell(ctx, calendar_id, change).await;
-    }
-}
-
-/// What came of starting a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Started {
-    Now,
-    RanAlready,
-    Refused,
-}
-
-/// Starts a subscription, from its beginning or with a state.
-pub(super) async fn start_subscription(
-    ctx: &Context,
-    calendar_id: CalendarId,
-    carried: Option<SubscriptionState>,
-) -> Started {
-    let input = ctx.state(|s| SubscriptionInput {
-        calendar_id,
-        account_id: s.input.account_id,
-        tenant_id: s.input.tenant_id,
-        provider: s.input.provider,
-        timing: s.input.timing.clone(),
-        strategy: s.input.strategy,
-        carried,
-    });
-    let attributes = SearchAttributes::new([
-        names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
-        names::ATTRIBUTE_ACCOUNT.value_set(input.account_id.to_string()),
-        names::ATTRIBUTE_STATE.value_set(evercal_domain::CalendarState::Creating.as_str().to_owned()),
-    ]);
-    // Whoever cancels the account means the account, which ends its subscriptions in order. The SDK would cancel those that
-    // this run started, start no more, and hang if somebody had terminated one (sdk-core 0.10.1, child state machine).
-    let options = ChildWorkflowOptions::builder()
-        .workflow_id(names::subscription_id(calendar_id))
-        .task_timeout(retry::WORKFLOW_TASK)
-        // The account continues as new; its subscriptions live on.
-        .parent_close_policy(ParentClosePolicy::Abandon)
-        .cancellation_token(WorkflowCancellationToken::new())
-        .search_attributes(attributes)
-        .static_summary(format!("keeps one {} calendar fresh", input.provider.as_str()))
-        .static_details("Channel lane: opens and renews the push channel. Sync lane: reads what changed.".to_owned())
-        .build();
-    match ctx.start_child_workflow(SubscriptionWorkflow::run, input, options).await {
-        Ok(_child) => Started::Now,
-        Err(ChildWorkflowStartError::StartFailed {
-            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
-            ..
-        }) => Started::RanAlready,
-        Err(_) => Started::Refused,
     }
 }

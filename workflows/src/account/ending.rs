@@ -1,43 +1,18 @@
-//! The end, in steps: of one subscription, and of the account with everything that it has.
+//! The end of an account with everything that it has, in steps.
 
 use evercal_domain::{CalendarId, Watched};
-use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowSignalError, workflows};
+use temporalio_workflow::{WorkflowCancellationToken, workflows};
 
-use super::calendars::{Started, start_subscription};
+use super::subscriptions::close_subscription;
 use super::{AccountWorkflow, Context};
-use crate::contract::{AccountActivities, AccountRef, ChannelActivities, Close, CloseChannelsInput, RevokeInput, pack};
+use crate::contract::{AccountActivities, AccountRef, ChannelActivities, CloseChannelsInput, RevokeInput};
 use crate::decide::account::after_failure;
 use crate::failure::FailedCall;
-use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
+use crate::retry;
 use crate::time::{condition, now_ms};
-use crate::{names, retry};
 
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
-
-/// Asks a subscription to end. One that is not there is started for that, since only a subscription stops its channels and
-/// writes its end down; one that has ended already does no harm by ending once more.
-pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str) {
-    let Err(error) = ask_to_end(ctx, calendar_id, reason).await else { return };
-    if matches!(error, WorkflowSignalError::NotFound(_)) {
-        // Told before it begins, it opens no channel first.
-        let strategy = ctx.state(|s| s.input.strategy);
-        let ends = SubscriptionState { close: Some(reason.to_owned()), ..SubscriptionState::first(strategy) };
-        ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
-        if start_subscription(ctx, calendar_id, Some(ends)).await == Started::RanAlready {
-            // Somebody was faster. What else can be done is done by the next look, or by whoever disconnects again.
-            let _told = ask_to_end(ctx, calendar_id, reason).await;
-        }
-    }
-}
-
-async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Result<(), WorkflowSignalError> {
-    // What a cancelled account says under its own token is never sent.
-    let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let close = pack(&Close { reason: reason.to_owned() });
-    let subscription = ctx.external_workflow(names::subscription_id(calendar_id), None);
-    subscription.signal(SubscriptionWorkflow::close, close, options).await.map(drop)
-}
 
 /// Says how long the end may take, before readers hear of it for the first time.
 pub(super) fn begins(ctx: &Context) {
