@@ -1,10 +1,7 @@
 //! Whom a request's API key speaks for, and whether it may do what it asks. Everything that a caller sees is asked of the
 //! store under their tenant's id.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -12,8 +9,6 @@ use axum::http::request::Parts;
 use evercal_domain::TenantId;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::tenant::{ApiKeyHash, Scope, TenantLimits};
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::answers::Asker;
 use crate::connections::Connection;
@@ -92,39 +87,4 @@ fn bearer(parts: &Parts) -> Option<&str> {
     let (scheme, key) = parts.headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let key = key.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty() && key.len() <= API_KEY_BYTES_MAX).then_some(key)
-}
-
-/// How fast each tenant asks this gateway. Each gateway counts for itself. Only tenants that exist have a place here, so it
-/// cannot be filled from outside.
-#[derive(Default)]
-pub(crate) struct TenantRates {
-    tenants: Mutex<HashMap<TenantId, TenantRate>>,
-}
-
-#[derive(Clone)]
-struct TenantRate {
-    requests_per_minute: u32,
-    limiter: Arc<DefaultDirectRateLimiter>,
-}
-
-impl TenantRates {
-    /// Takes a place for one request; else says how long until there is one.
-    fn take(&self, tenant: TenantId, requests_per_minute: u32) -> Result<(), Duration> {
-        let new = || TenantRate {
-            requests_per_minute,
-            // A tenant that may ask nothing is revoked instead.
-            limiter: Arc::new(RateLimiter::direct(Quota::per_minute(
-                NonZeroU32::new(requests_per_minute).unwrap_or(NonZeroU32::MIN),
-            ))),
-        };
-        let rate = {
-            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            let rate = tenants.entry(tenant).or_insert_with(new);
-            if rate.requests_per_minute != requests_per_minute {
-                *rate = new();
-            }
-            rate.clone()
-        };
-        rate.limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
-    }
 }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod answers;
+mod bodies;
 mod caller;
 mod catch_up;
 pub mod codec;
@@ -17,6 +18,7 @@ mod counted;
 mod cursor;
 mod debt;
 mod delivery;
+mod event_pages;
 mod extract;
 mod fleet;
 mod group_commit;
@@ -28,6 +30,7 @@ mod openapi;
 mod outgoing;
 mod parameters;
 mod problem;
+mod problem_kind;
 mod providers;
 mod reads;
 mod refusals;
@@ -40,6 +43,8 @@ mod signals;
 mod state;
 mod sync_now;
 mod temporal;
+mod tenant_rates;
+mod vocabulary;
 mod workers;
 
 pub use accounts::{AccountError, AccountWorkflows, Given};

@@ -21,10 +21,10 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::answers::{Asker, UntilSent};
+use crate::config::OAUTH_CALLBACK;
 use crate::counted::counted;
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
-use crate::routes::OAUTH_CALLBACK;
 use crate::state::AppState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -2,7 +2,7 @@
 //!
 //! What is stored of single events has no window. Of a series it has what overlaps the window, so that outside of it the
 //! occurrences of all series are computed here, from the same rows, and put among the stored ones in the order of reading.
-//! Not for: what an occurrence looks like (`routes/bodies.rs`), tags and cursors (`routes/events.rs`).
+//! Not for: what an occurrence looks like (`bodies.rs`), tags and cursors (`routes/events.rs`).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use evercal_domain::limits::{API_PAGE_ROWS_DEFAULT, API_PAGE_ROWS_MAX};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use crate::openapi::ParameterError;
+use crate::problem::ParameterError;
 use crate::problem::{Problem, ProblemKind};
 
 /// Characters of a name that a caller made up and that is told back.

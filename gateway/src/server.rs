@@ -20,13 +20,13 @@ use tower::ServiceExt;
 
 use crate::accounts::{AccountWorkflows, Given};
 use crate::answers::Answers;
-use crate::caller::TenantRates;
 use crate::catch_up::{CatchUp, Watch};
 use crate::config::{GatewayConfig, GatewayLimits, TrustedProxies};
 use crate::connections::{Connection, Connections, Place};
 use crate::consents::Consents;
 use crate::counted::counted;
 use crate::delivery::Delivery;
+use crate::event_pages::EventPages;
 use crate::extract::Peer;
 use crate::fleet::Fleet;
 use crate::group_commit::GroupLimits;
@@ -35,11 +35,12 @@ use crate::notices::Notices;
 use crate::outgoing::outgoing;
 use crate::reads::Reads;
 use crate::refusals::Refusals;
-use crate::routes::{self, EventPages};
+use crate::routes;
 use crate::security_log::SecurityLog;
 use crate::signals::Signals;
 use crate::state::{AppState, Shared};
 use crate::sync_now::SyncNow;
+use crate::tenant_rates::TenantRates;
 
 /// Rest after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

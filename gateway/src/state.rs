@@ -9,16 +9,16 @@ use evercal_storage::{Store, StoreWatch};
 
 use crate::accounts::AccountWorkflows;
 use crate::answers::Answers;
-use crate::caller::TenantRates;
 use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
 use crate::consents::Consents;
+use crate::event_pages::EventPages;
 use crate::notices::Notices;
 use crate::reads::Reads;
-use crate::routes::EventPages;
 use crate::security_log::SecurityLog;
 use crate::signals::Signals;
 use crate::sync_now::SyncNow;
+use crate::tenant_rates::TenantRates;
 
 /// Shared by all handlers.
 #[derive(Clone)]

@@ -20,6 +20,8 @@ pub use proxies::{TrustedProxies, trusted_proxies};
 
 use crate::catch_up::CatchUpPace;
 
+/// Where Google sends browsers back to; registered there.
+pub(crate) const OAUTH_CALLBACK: &str = "/v1/oauth/google/callback";
 /// Where the gateway listens when nothing else is said.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 

@@ -6,15 +6,13 @@ mod finish;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, PartialSchema, ToSchema};
 
 pub(crate) use self::finish::finished;
-use crate::problem::ProblemKind;
-use crate::routes::vocabulary::ProblemTypeName;
+use crate::problem::{ParameterError, ProblemBody, ProblemKind};
 
 /// The name of the security scheme in the description.
 pub(crate) const API_KEY: &str = "api_key";
@@ -56,35 +54,6 @@ impl Modify for Security {
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme(API_KEY, SecurityScheme::Http(scheme));
     }
-}
-
-/// The body of an error (RFC 9457 section 3.1), with the id of the request as an extension.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct ProblemBody<'a> {
-    /// What kind of problem, as a URN. Programs compare this.
-    #[schema(value_type = ProblemTypeName)]
-    pub r#type: String,
-    /// The kind for people.
-    pub title: &'a str,
-    /// The HTTP status.
-    #[schema(example = 409)]
-    pub status: u16,
-    /// What is wrong with this request, and what would do.
-    pub detail: &'a str,
-    /// Names the request in the gateway's log.
-    pub request_id: &'a str,
-    /// Each parameter or field that is wrong; empty where it is nothing of that kind.
-    pub errors: &'a [ParameterError],
-}
-
-/// What is wrong with a parameter of the query or the path, or with a field of the body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct ParameterError {
-    /// Its name.
-    pub parameter: String,
-    /// What is wrong with it, and what would do.
-    pub detail: String,
 }
 
 /// Declares the problems that a route may answer with. Of two declarations with the same status the later one counts.

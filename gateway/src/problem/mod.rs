@@ -3,7 +3,7 @@
 //! A handler answers with a [`Problem`]; the outermost middleware writes the body, so that it can name the request, and
 //! gives the same form to errors that no handler made (unknown path, wrong method, time-outs, panics).
 
-mod kind;
+mod body;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use evercal_storage::{StoreError, StoreErrorKind};
 
-pub(crate) use self::kind::ProblemKind;
+pub(crate) use self::body::{ParameterError, ProblemBody};
 use crate::counted::counted;
-use crate::openapi::{ParameterError, ProblemBody};
+pub(crate) use crate::problem_kind::ProblemKind;
 
 /// Seconds after which somebody that was turned away should try again.
 const RETRY_AFTER_S: u64 = 5;

@@ -12,9 +12,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{AccountBody, AccountListBody};
-use super::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
 use crate::accounts::AccountError;
+use crate::bodies::{AccountBody, AccountListBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::counted::counted;
 use crate::cursor::Listing;
@@ -24,6 +23,7 @@ use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::signals::AccountNews;
 use crate::state::AppState;
+use crate::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
 
 /// How long it may take to find out whether a workflow runs.
 const WORKFLOW_PATIENCE: Duration = Duration::from_secs(1);

@@ -13,8 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::accounts::{Paging, workflow_state};
-use super::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
-use super::vocabulary::{SyncOutcomeName, SyncReasonName, SyncStateName, WorkflowStateName};
+use crate::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::counted::counted;
 use crate::cursor::Listing;
@@ -25,6 +24,7 @@ use crate::parameters::ApiQuery;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use crate::sync_now::Asked;
+use crate::vocabulary::{SyncOutcomeName, SyncReasonName, SyncStateName, WorkflowStateName};
 
 /// Quarantined events that a status shows, newest first.
 const QUARANTINED_SHOWN_MAX: usize = 20;

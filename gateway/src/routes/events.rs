@@ -19,20 +19,20 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::{EventBody, OccurrenceBody};
 use super::calendars::calendar_of;
-use super::event_pages::EventPage;
-use super::vocabulary::{CalendarStateName, ViaName};
 use crate::answers::UntilSent;
+use crate::bodies::{EventBody, OccurrenceBody};
 use crate::caller::Reader;
 use crate::conditional::Tag;
 use crate::cursor::Listing;
+use crate::event_pages::EventPage;
 use crate::extract::id;
 use crate::occurrences;
 use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
+use crate::vocabulary::{CalendarStateName, ViaName};
 
 /// When the mirror was last known to be complete; not there before that.
 pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-confirmed-at");

@@ -11,11 +11,11 @@ use evercal_storage::ProviderIncident;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::vocabulary::{HealthStatusName, ProviderName};
 use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
+use crate::vocabulary::{HealthStatusName, ProviderName};
 
 const NO_WORKER: &str = "No worker shows a sign of life: no calendar is synced and no channel is renewed.";
 

@@ -7,15 +7,15 @@ use evercal_storage::AuditOf;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::bodies::AuditListBody;
 use super::calendars::calendar_of;
-use super::vocabulary::SecurityKindName;
+use crate::bodies::AuditListBody;
 use crate::caller::Operator;
 use crate::cursor::Listing;
 use crate::openapi::{ListRefusals, MissingCalendar, NotModified, Refusals};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::Problem;
 use crate::state::AppState;
+use crate::vocabulary::SecurityKindName;
 
 /// Which entries.
 #[derive(IntoParams)]

@@ -1,18 +1,13 @@
 //! The routes, in groups with bounds of their own: a flood of one kind leaves room for the others.
 
 mod accounts;
-mod bodies;
 mod calendars;
 mod docs;
-mod event_pages;
 mod events;
 mod health;
 mod journal;
 mod oauth;
-pub(crate) mod vocabulary;
 mod webhooks;
-
-pub(crate) use event_pages::EventPages;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +33,6 @@ use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;
 
-/// Where Google sends browsers back to; registered there.
-pub(crate) const OAUTH_CALLBACK: &str = "/v1/oauth/google/callback";
 /// Added to the patience of a sync, so that the handler answers before it is cut off.
 const SYNC_SLACK: Duration = Duration::from_secs(5);
 

@@ -28,9 +28,9 @@ use tracing::Instrument as _;
 use url::Url;
 use utoipa::{IntoParams, ToSchema};
 
-use super::OAUTH_CALLBACK;
 use super::accounts::account_of;
 use crate::caller::Writer;
+use crate::config::OAUTH_CALLBACK;
 use crate::counted::counted;
 use crate::extract::Source;
 use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};

@@ -5,12 +5,12 @@ use evercal_domain::{Account, Calendar};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::routes::vocabulary::{AccessRoleName, AccountStateName, CalendarStateName, ProviderName, ViaName};
+use crate::vocabulary::{AccessRoleName, AccountStateName, CalendarStateName, ProviderName, ViaName};
 
 /// A connected account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Account)]
-pub(in crate::routes) struct AccountBody {
+pub(crate) struct AccountBody {
     /// Its id in evercal.
     #[schema(example = "acc_018f3c2e5b7a7c3e9d4f1a2b3c4d5e6f")]
     id: String,
@@ -54,7 +54,7 @@ impl From<Account> for AccountBody {
 /// A mirrored calendar, and the state of its subscription and mirror.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Calendar)]
-pub(in crate::routes) struct CalendarBody {
+pub(crate) struct CalendarBody {
     /// Its id in evercal.
     #[schema(example = "cal_018f3c2e5b7a7c3e9d4f1a2b3c4d5e6f")]
     id: String,
@@ -93,7 +93,7 @@ impl From<Calendar> for CalendarBody {
 /// The state of a calendar's subscription and mirror.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CalendarFreshness)]
-pub(in crate::routes) struct CalendarStateBody {
+pub(crate) struct CalendarStateBody {
     /// Where its subscription is.
     #[schema(value_type = CalendarStateName)]
     state: &'static str,
@@ -118,7 +118,7 @@ pub(in crate::routes) struct CalendarStateBody {
 /// The last sync that ended well.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LastSync)]
-pub(in crate::routes) struct LastSyncBody {
+pub(crate) struct LastSyncBody {
     /// When its last change was stored.
     finished_at: DateTime<Utc>,
     /// How many changes it found.

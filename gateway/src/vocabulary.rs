@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::problem::ProblemKind;
+use crate::problem_kind::ProblemKind;
 
 macro_rules! open_enums {
     ($($(#[doc = $doc:literal])+ $rust:ident $name:literal: $values:expr;)+) => {

@@ -10,7 +10,7 @@ use evercal_storage::OccurrenceKey;
 use lru::LruCache;
 use serde::Serialize;
 
-use super::bodies::OccurrenceBody;
+use crate::bodies::OccurrenceBody;
 use crate::conditional::Tag;
 use crate::occurrences::Answer;
 
@@ -39,7 +39,7 @@ pub(crate) struct EventPage {
 impl EventPage {
     /// Writes rows. They end before the one that would make the page too large; at least one is there, so that reading comes
     /// to an end.
-    pub(super) fn written(answer: Answer) -> Result<Self, serde_json::Error> {
+    pub(crate) fn written(answer: Answer) -> Result<Self, serde_json::Error> {
         let Answer { page, complete_from, complete_until } = answer;
         let mut items = Vec::new();
         let (mut next, mut last): (_, Option<OccurrenceKey>) = (page.next, None);
@@ -60,7 +60,7 @@ impl EventPage {
     }
 
     /// The whole answer: these fields, the rows, and the cursor of the next page.
-    pub(super) fn body(&self, others: &impl Serialize, next: Option<&str>) -> Result<Vec<u8>, serde_json::Error> {
+    pub(crate) fn body(&self, others: &impl Serialize, next: Option<&str>) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = Vec::with_capacity(self.items.len() + PAGE_ENDS_BYTES);
         serde_json::to_writer(&mut json, others)?;
         json.pop();
@@ -92,12 +92,12 @@ impl EventPages {
     }
 
     /// The page of this tag, if it is kept.
-    pub(super) fn get(&self, tag: &Tag) -> Option<Arc<EventPage>> {
+    pub(crate) fn get(&self, tag: &Tag) -> Option<Arc<EventPage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pages.get(tag).cloned()
     }
 
     /// Keeps a page; those that were not asked for longest make room.
-    pub(super) fn keep(&self, tag: Tag, page: Arc<EventPage>) {
+    pub(crate) fn keep(&self, tag: Tag, page: Arc<EventPage>) {
         if page.bytes() > KEPT_PAGE_BYTES_MAX {
             return;
         }

@@ -11,9 +11,9 @@ use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::vocabulary::{AuditKindName, ConferenceKindName, EventStatusName, ResponseName};
+use crate::vocabulary::{AuditKindName, ConferenceKindName, EventStatusName, ResponseName};
 
-pub(super) use accounts::{AccountBody, CalendarBody, CalendarStateBody};
+pub(crate) use accounts::{AccountBody, CalendarBody, CalendarStateBody};
 
 /// Makes the body of a list. A type of its own for each, so that the description names what is in it.
 macro_rules! list_body {
@@ -21,7 +21,7 @@ macro_rules! list_body {
         $(#[doc = $doc])+
         #[derive(Serialize, ToSchema)]
         #[schema(as = $name)]
-        pub(super) struct $list {
+        pub(crate) struct $list {
             /// The rows of this page.
             items: Vec<$item>,
             /// Hand it back as `cursor` for the next page, with the same query; null on the last page.
@@ -30,7 +30,7 @@ macro_rules! list_body {
 
         impl $list {
             /// A page of the store, each row as callers see it.
-            pub(super) fn of<R>(page: Page<R>) -> Self
+            pub(crate) fn of<R>(page: Page<R>) -> Self
             where
                 $item: From<R>,
             {
@@ -57,7 +57,7 @@ list_body! {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = EventTime)]
-pub(super) enum TimeBody {
+pub(crate) enum TimeBody {
     /// A date: the same day in every zone. As an end it is the day after the last one.
     #[schema(title = "EventDate")]
     Date {
@@ -94,7 +94,7 @@ impl From<EventTime> for TimeBody {
 /// An occurrence of an event: a single event, or one of a series.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Occurrence)]
-pub(super) struct OccurrenceBody {
+pub(crate) struct OccurrenceBody {
     /// Names the occurrence in its calendar. It stays the same when the occurrence is moved or changed.
     #[schema(example = "7kl2m0standup_20261123T080000Z")]
     id: String,
@@ -180,7 +180,7 @@ impl From<ReadOccurrence> for OccurrenceBody {
 /// An event, whole: a single one, the master of a series, or an exception of one.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
-pub(super) struct EventBody {
+pub(crate) struct EventBody {
     /// The provider's id of it.
     event_id: String,
     /// The series that it is an exception of; null where it is none.
@@ -276,7 +276,7 @@ fn occurrence_id(occurrence: &Occurrence) -> String {
 /// How the guests of an event meet without being in one place.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Conference)]
-pub(super) struct ConferenceBody {
+pub(crate) struct ConferenceBody {
     /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
     #[schema(example = "https://meet.google.com/abc-defg-hij")]
     url: String,
@@ -294,7 +294,7 @@ impl From<Conference> for ConferenceBody {
 /// Somebody who has to do with an event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Person)]
-pub(super) struct PersonBody {
+pub(crate) struct PersonBody {
     /// Their address; null where the provider does not tell it.
     #[schema(example = "robin@example.com")]
     email: Option<String>,
@@ -314,7 +314,7 @@ impl From<Person> for PersonBody {
 /// A guest, and their answer.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attendee)]
-pub(super) struct AttendeeBody {
+pub(crate) struct AttendeeBody {
     #[serde(flatten)]
     person: PersonBody,
     /// Their answer.
@@ -340,7 +340,7 @@ impl From<Attendee> for AttendeeBody {
 /// An entry of the audit log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
-pub(super) struct AuditBody {
+pub(crate) struct AuditBody {
     /// When it happened.
     at: DateTime<Utc>,
     /// What happened.
