@@ -40,7 +40,7 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
         ("workflows", &["domain"]),
         ("providers", &["domain", "http"]),
         ("settings", &["domain", "payload-codec", "process", "providers", "sealing", "storage", "workflows"]),
-        ("activities", &["domain", "http", "providers", "recurrence", "storage", "workflows"]),
+        ("activities", &["domain", "providers", "recurrence", "storage", "workflows"]),
         (
             "gateway",
             &["domain", "payload-codec", "process", "providers", "recurrence", "settings", "storage", "workflows"],
