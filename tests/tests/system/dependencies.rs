@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cargo_metadata::{CargoOpt, Dependency, DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Named for their features, because the SDK's macros use them, or with another name of their library, by the package that
 /// names them.
@@ -41,11 +41,7 @@ const LOOKED_AT: [(&str, &str); 2] = [
 fn metadata() -> Metadata {
     // Other systems' packages need not be at hand.
     let options = ["--offline", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned);
-    MetadataCommand::new()
-        .features(CargoOpt::AllFeatures)
-        .other_options(options)
-        .exec()
-        .expect("cargo metadata answers")
+    MetadataCommand::new().other_options(options).exec().expect("cargo metadata answers")
 }
 
 /// All source text below a folder.
