@@ -40,7 +40,8 @@ const LOOKED_AT: [(&str, &str); 2] = [
 
 fn metadata() -> Metadata {
     // Other systems' packages need not be at hand.
-    let options = ["--offline", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned);
+    let ours = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let options = ["--offline", "--filter-platform", &ours].map(str::to_owned);
     MetadataCommand::new().other_options(options).exec().expect("cargo metadata answers")
 }
 

@@ -29,6 +29,16 @@ async fn world(timing: Timing) -> World {
     World::with(WorldOptions { timing, ..WorldOptions::default() }).await
 }
 
+/// With a second calendar, both read: its own id, and the provider's and ours of the other one.
+async fn world_of_two() -> (World, CalendarId, String, CalendarId) {
+    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+    let other = world.new_calendar("Team");
+    let (_account, calendar) = world.connect_and_settle().await;
+    let other_id = world.calendar_of(&other).await.id;
+    world.settled(other_id).await;
+    (world, calendar, other, other_id)
+}
+
 fn status(status: u16, reason: Option<&str>, retry_after_s: Option<u64>) -> FaultAction {
     FaultAction::Status { status, reason: reason.map(str::to_owned), retry_after_s }
 }
@@ -96,11 +106,7 @@ async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_over_by_itself() {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
-    let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
-    let other_id = world.calendar_of(&other).await.id;
-    world.settled(other_id).await;
+    let (world, calendar, other, other_id) = world_of_two().await;
     arm(&world, FaultRule::always("calendar.*", status(403, Some("accessNotConfigured"), None)));
     for changed in [USER, &other] {
         world.change_events(changed, 2).await;
@@ -151,11 +157,7 @@ async fn nobody_calls_the_provider(world: &World, calendar: CalendarId) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation() {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
-    let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
-    let other_id = world.calendar_of(&other).await.id;
-    world.settled(other_id).await;
+    let (world, calendar, other, other_id) = world_of_two().await;
     arm(&world, FaultRule::always("calendar.*", FaultAction::ErrorPage { status: 403 }));
     for changed in [USER, &other] {
         world.change_events(changed, 2).await;
@@ -173,11 +175,7 @@ async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_again_by_itself() {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
-    let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
-    let other_id = world.calendar_of(&other).await.id;
-    world.settled(other_id).await;
+    let (world, calendar, other, other_id) = world_of_two().await;
     let refusal = FaultRule::always(READ, status(403, Some("requiredAccessLevel"), None));
     arm(&world, FaultRule { calendar: Some(other.clone()), ..refusal });
     world.change_events(&other, 2).await;
@@ -194,11 +192,7 @@ async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_agai
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing() {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
-    let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
-    let other_id = world.calendar_of(&other).await.id;
-    world.settled(other_id).await;
+    let (world, calendar, _, _) = world_of_two().await;
     arm(&world, FaultRule::always(READ, status(403, Some("domainPolicy"), None)));
     world.change_events(USER, 2).await;
     tells(&world, calendar, "refuses all calendars of this account (account_refused: domainPolicy)").await;

@@ -72,7 +72,8 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
     ] {
         let statement = statement.into_string();
         let sql = format!(
-            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE q AS {statement}; EXPLAIN (COSTS OFF) EXECUTE q('{{a}}', 'c')"
+            "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE q AS {statement}; \
+             EXPLAIN (COSTS OFF) EXECUTE q('{{a}}', 'c')"
         );
         let plan = server.query(DATABASE, &sql).unwrap();
         let condition = format!("Index Cond: ((calendar_id = $2) AND ({column} = keys.key))");
