@@ -5,7 +5,8 @@ use anyhow::anyhow;
 use evercal_payload_codec::SealingCodec;
 use evercal_sealing::Keyring;
 use temporalio_client::envconfig::LoadClientConfigProfileOptions;
-use temporalio_client::{ClientOptions, ConnectionOptions};
+use temporalio_client::{ClientOptions, ConnectionOptions, GrpcCompression};
+use url::{Host, Url};
 
 use crate::lookup::{ConfigError, Lookup};
 
@@ -44,5 +45,35 @@ pub fn temporal_target(identity: &str) -> anyhow::Result<TemporalTarget> {
             anyhow!("the way to Temporal cannot be read: {error}; for example TEMPORAL_ADDRESS=127.0.0.1:7233")
         })?;
     identity.clone_into(&mut connection.identity);
+    if is_this_machine(&connection.target) {
+        // Small messages that never leave the machine: both ends would pack and unpack for nothing.
+        connection.grpc_compression = GrpcCompression::None;
+    }
     Ok(TemporalTarget { connection, client })
+}
+
+/// Whether an address names the machine that this process runs on.
+fn is_this_machine(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_on_the_machine_is_not_compressed() {
+        let is_here = |address: &str| is_this_machine(&address.parse().expect("an address"));
+        for here in ["http://127.0.0.1:7233", "http://[::1]:7233", "http://localhost:7233"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in ["http://10.0.0.1:7233", "https://[2001:db8::1]:7233", "https://evercal.tmprl.cloud:7233"] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
+    }
 }
