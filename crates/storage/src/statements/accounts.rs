@@ -53,7 +53,7 @@ impl Accounts for Backend {
             .execute(&mut *transaction)
             .await
             .map_err(failed("insert an account"))?;
-        super::commit(self, transaction, "insert an account").await?;
+        self.commit(transaction, "insert an account").await?;
         Ok(AccountAdmission::Inserted)
     }
 
@@ -198,7 +198,7 @@ impl Accounts for Backend {
         if let Some(replaced) = replaced {
             set_outcome(&mut transaction, &replaced.state_hash, &ConsentOutcome::Superseded).await?;
         }
-        super::commit(self, transaction, "replace a consent").await
+        self.commit(transaction, "replace a consent").await
     }
 
     async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
@@ -283,7 +283,7 @@ impl Accounts for Backend {
             .await
             .map_err(failed("settle a consent"))?;
         set_outcome(&mut transaction, &consent.state_hash, &outcome).await?;
-        super::commit(self, transaction, "settle a consent").await?;
+        self.commit(transaction, "settle a consent").await?;
         Ok(outcome)
     }
 

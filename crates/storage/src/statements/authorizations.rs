@@ -40,7 +40,7 @@ impl Authorizations for Backend {
             .execute(&mut *transaction)
             .await
             .map_err(failed("insert a consent"))?;
-        super::commit(self, transaction, "insert a consent").await
+        self.commit(transaction, "insert a consent").await
     }
 
     async fn take_attempt(
@@ -80,7 +80,7 @@ impl Authorizations for Backend {
     async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         set_outcome(&mut transaction, state_hash, outcome).await?;
-        super::commit(self, transaction, "end a consent").await
+        self.commit(transaction, "end a consent").await
     }
 
     async fn ended_attempt(

@@ -117,7 +117,7 @@ impl Calendars for Backend {
                 reconciled.vanished.push(id);
             }
         }
-        super::commit(self, transaction, "reconcile calendars").await?;
+        self.commit(transaction, "reconcile calendars").await?;
         Ok(reconciled)
     }
 

@@ -60,7 +60,7 @@ pub(super) async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Resul
         Some(finish) => finish_pass(&mut transaction, &calendar, finish, &counted).await?,
         None => count_changes(&mut transaction, &calendar, &counted).await?,
     }
-    super::commit(store, transaction, "commit a page").await?;
+    store.commit(transaction, "commit a page").await?;
     Ok(PageCommitted { revision: claimed.revision, changes })
 }
 

@@ -93,7 +93,7 @@ impl Journal for Backend {
                 .await
                 .map_err(failed("forget old security events"))?;
         }
-        super::commit(self, transaction, "commit a security event").await
+        self.commit(transaction, "commit a security event").await
     }
 
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {

@@ -127,7 +127,7 @@ impl Mirror for Backend {
         if let Some(window) = window {
             window.execute(&mut *transaction).await.map_err(failed("set the window"))?;
         }
-        super::commit(self, transaction, "replace occurrences").await?;
+        self.commit(transaction, "replace occurrences").await?;
         Ok(claimed.revision)
     }
 
@@ -299,7 +299,7 @@ impl Backend {
             }
             let last = revisions::last(&mut transaction, id).await?;
             revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
-            super::commit(self, transaction, "erase mirrors").await?;
+            self.commit(transaction, "erase mirrors").await?;
         }
         Ok(erased)
     }

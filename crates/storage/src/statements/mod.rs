@@ -30,16 +30,14 @@ pub(super) fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |error| StoreError::caused_by(kind_of(&error), what, crate::error::without_values(error))
 }
 
-/// Commits, and counts it: it shows that the connections of this process work, however slow they are. Who writes much has
-/// transactions, so that single statements need not be counted.
-async fn commit(
-    store: &Backend,
-    transaction: Transaction<'static, Engine>,
-    what: &'static str,
-) -> Result<(), StoreError> {
-    transaction.commit().await.map_err(failed(what))?;
-    store.commits.fetch_add(1, Ordering::Relaxed);
-    Ok(())
+impl Backend {
+    /// Commits, and counts it: it shows that the connections of this process work, however slow they are. Who writes much has
+    /// transactions, so that single statements need not be counted.
+    async fn commit(&self, transaction: Transaction<'static, Engine>, what: &'static str) -> Result<(), StoreError> {
+        transaction.commit().await.map_err(failed(what))?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// An update of one row that found none.
