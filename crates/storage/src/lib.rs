@@ -9,14 +9,17 @@ pub mod error;
 pub mod repository;
 pub mod types;
 
+mod columns;
 mod condition;
 mod copy;
 mod database_url;
 mod migrations;
 mod page;
+mod paging;
 mod postgres;
 mod sql;
 mod sqlite;
+mod tables;
 mod touched;
 
 use std::sync::Arc;

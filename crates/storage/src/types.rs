@@ -9,35 +9,11 @@ use evercal_domain::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
     SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
 };
-
-/// Which rows of a list to give.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageRequest {
-    /// The cursor that the page before gave; `None` for the first page.
-    pub after: Option<String>,
-    /// How many rows at most; at least 1.
-    pub limit: u32,
-}
-
-impl PageRequest {
-    /// The first page.
-    pub const fn first(limit: u32) -> Self {
-        Self { after: None, limit }
-    }
-}
-
-/// Some rows of a list, in a stable order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last page.
-    pub next: Option<String>,
-}
 
 /// What came of adding an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use sqlx::ConnectOptions as _;
 
 use super::statements::failed;
 use super::{Connection, PostgresStore};
-use crate::copy::TABLES;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::TABLES;
 
 /// The first table for which one of our rights is missing. A list of rights in one call would mean any of them.
 const FORBIDDEN: &str = "SELECT name FROM unnest($1::text[]) AS name \

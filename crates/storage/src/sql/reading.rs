@@ -9,11 +9,13 @@ use std::cmp::Ordering;
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use evercal_domain::event::Occurrence;
 use evercal_domain::zones::Clock;
-use evercal_domain::{Event, EventTime, ProviderEventId, Zone};
+use evercal_domain::{Event, EventTime, ProviderEventId};
 use serde::{Deserialize, Serialize};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
-use super::{from_cursor, from_json, instant, invalid_cursor, micros, midnight_micros, parsed, to_cursor};
+use super::{
+    from_cursor, from_json, instant, invalid_cursor, micros, midnight_micros, parsed, time_us, to_cursor, zone_of,
+};
 use crate::error::StoreError;
 use crate::types::ReadOccurrence;
 
@@ -204,22 +206,6 @@ impl OccurrencePlace {
     }
 }
 
-/// The zone that a time was written in.
-pub fn zone_of(time: &EventTime) -> Option<&'static str> {
-    match time {
-        EventTime::Instant { zone, .. } => zone.map(Zone::name),
-        EventTime::Date { .. } => None,
-    }
-}
-
-/// A time as it is stored: an instant, or a date as its midnight in UTC.
-pub fn time_us(time: &EventTime) -> i64 {
-    match time {
-        EventTime::Date { date } => midnight_micros(*date),
-        EventTime::Instant { at, .. } => micros(*at),
-    }
-}
-
 /// The place of an occurrence among the others of its calendar. It names rows, not offsets, so that a page begins where
 /// the last one ended whatever was written in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -322,6 +308,8 @@ fn day_begins_us(date: NaiveDate, clock: &Clock) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use evercal_domain::Zone;
+
     use super::*;
 
     fn key(all_day: bool, start: &str, owner: &str) -> OccurrenceKey {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::copy::TABLES;
+use crate::tables::TABLES;
 
 /// One statement that needs each table, and stops at the first row of each.
 pub static READ_EACH_TABLE: LazyLock<String> = LazyLock::new(|| {

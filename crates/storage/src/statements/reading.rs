@@ -14,10 +14,8 @@ use super::mirror::IDS_PER_STATEMENT;
 use super::{Backend, Connection, Engine, OCCURRENCES, by_keys, failed};
 use crate::error::StoreError;
 use crate::sql::lookup::Lookup;
-use crate::sql::reading::{
-    LENGTHS_MAX_US, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class, time_us, zone_of,
-};
-use crate::sql::{micros, midnight_micros, readable, rows_to_fetch};
+use crate::sql::reading::{LENGTHS_MAX_US, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class};
+use crate::sql::{micros, midnight_micros, readable, rows_to_fetch, time_us, zone_of};
 use crate::touched::Touched;
 use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOccurrence, SeriesRows};
 
