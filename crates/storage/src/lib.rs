@@ -13,6 +13,7 @@ mod columns;
 mod condition;
 mod copy;
 mod database_url;
+mod entities;
 mod migrations;
 mod page;
 mod paging;

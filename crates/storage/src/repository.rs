@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
-use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    AccessRole, Account, AccountId, AccountState, Calendar, CalendarId, Channel, ChannelId, ChannelState,
     ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
     Watched,
 };
 
+pub use crate::entities::tenants::Tenants;
 use crate::error::StoreError;
 use crate::types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
@@ -52,31 +52,6 @@ impl<T> Store for T where
         + Send
         + Sync
 {
-}
-
-/// Tenants and their API keys.
-#[async_trait]
-pub trait Tenants: Send + Sync {
-    /// Adds a tenant.
-    async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError>;
-    /// A tenant.
-    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
-    /// All tenants, oldest first.
-    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
-    /// Shuts a tenant's keys out. Revoking again changes nothing.
-    async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// How many of a tenant's accounts are not disconnected.
-    async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError>;
-    /// Gives a tenant other limits.
-    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError>;
-    /// Adds a key.
-    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
-    /// A tenant's keys, oldest first, revoked ones included.
-    async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError>;
-    /// Shuts a key out, and answers whose it is. Revoking again changes nothing.
-    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<TenantId, StoreError>;
-    /// Finds a key, and its tenant, by the hash of what was presented; not when either is revoked.
-    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError>;
 }
 
 /// Accounts and their sealed credentials.

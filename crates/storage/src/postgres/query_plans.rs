@@ -4,8 +4,9 @@ use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
 use super::by_keys;
+use super::statements::tenants;
 use crate::sql::lookup::Lookup;
-use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions, tenants};
+use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions};
 
 const DATABASE: &str = "query_plans";
 

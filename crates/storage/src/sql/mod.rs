@@ -14,7 +14,6 @@ pub mod lookup;
 pub mod mirror;
 pub mod reading;
 pub mod revisions;
-pub mod tenants;
 pub mod upkeep;
 
 pub use crate::columns::{

@@ -2,11 +2,10 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::statements::tenants;
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{
-    accounts, authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions, tenants,
-};
+use crate::sql::{accounts, authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.

@@ -7,11 +7,12 @@ use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingCo
 use secrecy::zeroize::Zeroizing;
 
 use super::authorizations::set_outcome;
-use super::{Backend, Connection, LOCK_ACCOUNT, conflict, failed, found, not_found};
+use super::tenants::count_open_accounts;
+use super::{Backend, Connection, conflict, failed, found, locks, not_found};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::repository::Accounts;
 use crate::sql::accounts::{self as sql, AccountRow, consent_place, credentials_place};
-use crate::sql::{after_id, corrupt, micros, page_of, parsed, readable, rows_to_fetch, storable, tenants};
+use crate::sql::{after_id, corrupt, micros, page_of, parsed, readable, rows_to_fetch, storable};
 use crate::types::{AccountAdmission, ConsentVersion, CredentialsVersion, Page, PageRequest, Settlement};
 
 #[async_trait]
@@ -23,21 +24,12 @@ impl Accounts for Backend {
     ) -> Result<AccountAdmission, StoreError> {
         let sealed = self.seal_consent(account.id, consent)?;
         let mut transaction = self.begin().await?;
-        let tenant: Option<(i64, Option<i64>)> = sqlx::query_as(tenants::LOCK)
-            .bind(account.tenant_id.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("insert an account"))?;
-        let (accounts_max, revoked_at) = tenant.ok_or_else(|| not_found("insert an account"))?;
-        if revoked_at.is_some() {
+        let tenant = locks::tenant(&mut transaction, &account.tenant_id.to_string(), "insert an account").await?;
+        let tenant = tenant.ok_or_else(|| not_found("insert an account"))?;
+        if tenant.is_revoked {
             return Ok(AccountAdmission::TenantRevoked);
         }
-        let open: i64 = sqlx::query_scalar(tenants::OPEN_ACCOUNTS)
-            .bind(account.tenant_id.to_string())
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed("count accounts"))?;
-        if open >= accounts_max {
+        if count_open_accounts(&mut *transaction, account.tenant_id).await? >= tenant.accounts_max {
             return Ok(AccountAdmission::TenantFull);
         }
         sqlx::query(sql::INSERT)
@@ -172,11 +164,7 @@ impl Accounts for Backend {
         let account = id.to_string();
         let sealed = self.seal_consent(id, consent)?;
         let mut transaction = self.begin().await?;
-        sqlx::query(LOCK_ACCOUNT)
-            .bind(&account)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("replace a consent"))?;
+        locks::account(&mut transaction, &account, "replace a consent").await?;
         let replaced: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CONSENT)
             .bind(&account)
             .fetch_optional(&mut *transaction)
@@ -237,18 +225,10 @@ impl Accounts for Backend {
     ) -> Result<ConsentOutcome, StoreError> {
         let account = id.to_string();
         let mut transaction = self.begin().await?;
-        let tenant: Option<String> = sqlx::query_scalar(LOCK_ACCOUNT)
-            .bind(&account)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("settle a consent"))?;
+        let tenant = locks::account(&mut transaction, &account, "settle a consent").await?;
         let tenant = tenant.ok_or_else(|| not_found("settle a consent"))?;
         // Those of one tenant take turns: two accounts of one user must not both be the first.
-        sqlx::query(tenants::LOCK)
-            .bind(&tenant)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("settle a consent"))?;
+        locks::tenant(&mut transaction, &tenant, "settle a consent").await?;
         let waiting: Option<(Vec<u8>, i64)> = sqlx::query_as(sql::CONSENT)
             .bind(&account)
             .fetch_optional(&mut *transaction)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
 
-use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
+use super::{Backend, failed, found, locks, not_found};
 use crate::error::StoreError;
 use crate::repository::Calendars;
 use crate::sql::calendars::{self as sql, CalendarRow};
@@ -32,11 +32,7 @@ impl Calendars for Backend {
     ) -> Result<CalendarsReconciled, StoreError> {
         let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
         let mut transaction = self.begin().await?;
-        let tenant: Option<String> = sqlx::query_scalar(LOCK_ACCOUNT)
-            .bind(account.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("reconcile calendars"))?;
+        let tenant = locks::account(&mut transaction, &account.to_string(), "reconcile calendars").await?;
         let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
         let before: Vec<(String, String, Option<String>)> = sqlx::query_as(sql::SEEN_BEFORE)
             .bind(account.to_string())

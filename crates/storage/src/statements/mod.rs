@@ -12,10 +12,11 @@ mod claims;
 mod commit;
 mod heartbeats;
 mod journal;
+mod locks;
 mod mirror;
 mod reading;
 mod revisions;
-mod tenants;
+pub(super) mod tenants;
 mod upkeep;
 
 use std::sync::atomic::Ordering;
