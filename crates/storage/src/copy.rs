@@ -17,8 +17,8 @@ use sqlx::{
 };
 
 use crate::database_url::DatabaseUrl;
+use crate::entities::accounts::credentials_place;
 use crate::error::{StoreError, StoreErrorKind, without_values};
-use crate::sql::accounts::credentials_place;
 use crate::tables::TABLES;
 use crate::{Keyring, postgres, sqlite};
 

@@ -2,23 +2,21 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::Credentials;
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, Calendar, CalendarId, Channel, ChannelId, ChannelState,
-    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
-    Watched,
+    AccessRole, AccountId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome, Event,
+    InstallationId, Provider, ProviderEventId, RemoteCalendar, TenantId, Watched,
 };
 
+pub use crate::entities::accounts::Accounts;
 pub use crate::entities::tenants::Tenants;
 use crate::error::StoreError;
 use crate::types::{
-    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
-    CredentialsVersion, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
-    QuarantinedEvent, ReadOccurrence, Settlement, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
-    TakenAttempt,
+    AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit,
+    PageCommitted, PageRequest, ProviderIncident, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, StoredItem,
+    SyncPosition, SyncRun, TakenAttempt,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -52,75 +50,6 @@ impl<T> Store for T where
         + Send
         + Sync
 {
-}
-
-/// Accounts and their sealed credentials.
-#[async_trait]
-pub trait Accounts: Send + Sync {
-    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Those of one
-    /// tenant take turns, so that the limit holds.
-    async fn insert_account(&self, account: &Account, consent: &PendingConsent)
-    -> Result<AccountAdmission, StoreError>;
-    /// An account.
-    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError>;
-    /// An account of a tenant.
-    async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError>;
-    /// A tenant's accounts, oldest first, without those that are disconnected.
-    async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError>;
-    /// All accounts that are not disconnected, after `after`, in order.
-    async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
-    /// Accounts that wait for something: for their first calendars, for a consent to be settled, for their end. In order.
-    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
-    /// Writes an account's state down. What is disconnected stays so.
-    async fn set_account_state(
-        &self,
-        id: AccountId,
-        state: AccountState,
-        detail: Option<&str>,
-        at: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
-    /// Writes down when the channel on an account's list of calendars ends.
-    async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError>;
-    /// Notes that an account's list of calendars was read. Never moves backwards.
-    async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// Opens an account's credentials; `None` when there is no account or they were erased.
-    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError>;
-    /// Replaces the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
-    async fn swap_credentials(
-        &self,
-        id: AccountId,
-        expected: CredentialsVersion,
-        credentials: &Credentials,
-    ) -> Result<CredentialsVersion, StoreError>;
-    /// Puts a consent beside the credentials, in place of one that waits there already, which is superseded. `NotFound`
-    /// for an account that is being disconnected or whose tenant was revoked: they are not connected again.
-    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError>;
-    /// Opens the consent that waits; `None` when there is none.
-    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError>;
-    /// Replaces the consent that waits if it still has the expected version; else [`crate::StoreErrorKind::Conflict`].
-    async fn swap_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        consent: &PendingConsent,
-    ) -> Result<ConsentVersion, StoreError>;
-    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]): in one
-    /// transaction whose it is is compared, the credentials are replaced or left, and its outcome is written down, which is
-    /// answered. Of two accounts of a tenant that are settled for the same user at the same time, one is the duplicate.
-    async fn settle_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        settlement: &Settlement,
-    ) -> Result<ConsentOutcome, StoreError>;
-    /// Erases the credentials, and a consent that waits.
-    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
-    /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
-    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
-    /// Whose grant this is, as it was last remembered; `None` before that.
-    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError>;
-    /// Whether another account that is not disconnected has tokens of the same grant.
-    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError>;
 }
 
 /// Consents under way.

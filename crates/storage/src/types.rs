@@ -3,47 +3,16 @@
 mod mirror;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::account::{Credentials, Secret};
-use evercal_domain::{
-    AccountId, CalendarId, CalendarState, ConsentOutcome, Provider, ProviderEventId, SyncReason, TenantId,
-};
+use evercal_domain::account::Secret;
+use evercal_domain::{AccountId, CalendarId, CalendarState, Provider, ProviderEventId, SyncReason, TenantId};
 use serde::{Deserialize, Serialize};
 
+pub use crate::entities::accounts::{AccountAdmission, ConsentVersion, CredentialsVersion, Settlement};
 pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
     SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
 };
-
-/// What came of adding an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum AccountAdmission {
-    /// It is there.
-    Inserted,
-    /// Its tenant has all the accounts that it may have.
-    TenantFull,
-    /// Its tenant was revoked.
-    TenantRevoked,
-}
-
-/// The version of an account's waiting consent; every change makes a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConsentVersion(pub i64);
-
-/// How a waiting consent is to end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Settlement {
-    /// It was redeemed, and whose it is was found out: the account lives on these tokens, unless they are somebody else's.
-    Redeemed {
-        /// The tokens.
-        credentials: Credentials,
-        /// Whose they are: a hash, not an address.
-        subject_hash: String,
-    },
-    /// Nothing comes of it.
-    Refused(ConsentOutcome),
-}
 
 /// What a browser came back with.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +31,6 @@ pub struct ClaimRounds {
     /// Which.
     pub done: i64,
 }
-
-/// The version of an account's credentials; every swap makes a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CredentialsVersion(pub i64);
 
 /// A consent that was asked for and has not come back yet. Sealed while it waits; good for one use.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,9 @@ use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
 use super::by_keys;
-use super::statements::tenants;
+use super::statements::{accounts, credentials, tenants};
 use crate::sql::lookup::Lookup;
-use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions};
+use crate::sql::{authorizations, calendars, channels, journal, mirror, reading, revisions};
 
 const DATABASE: &str = "query_plans";
 
@@ -35,7 +35,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (tenants::OPEN_ACCOUNTS, "accounts_by_tenant"),
         (accounts::BY_ID, "accounts_pkey"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
-        (accounts::SHARES_GRANT, "accounts_by_grant"),
+        (credentials::SHARES_GRANT, "accounts_by_grant"),
         (accounts::LIST_UNSETTLED, "accounts_unsettled"),
         (channels::OF_LIST, "channels_by_list"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),

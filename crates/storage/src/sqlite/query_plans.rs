@@ -2,10 +2,10 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::statements::tenants;
+use super::statements::{accounts, consents, credentials, tenants};
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{accounts, authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions};
+use crate::sql::{authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.
@@ -28,8 +28,8 @@ const FIXED: [&str; 53] = [
     accounts::OF_TENANT,
     accounts::LIST_OF_TENANT,
     accounts::SET_STATE,
-    accounts::SHARES_GRANT,
-    accounts::DUPLICATE_OF,
+    credentials::SHARES_GRANT,
+    consents::DUPLICATE_OF,
     accounts::LIST_OPEN,
     accounts::LIST_UNSETTLED,
     authorizations::DELETE_EXPIRED,
@@ -127,9 +127,9 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (mirror::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=? AND at<?)"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
-        (accounts::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
+        (credentials::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
         (accounts::LIST_UNSETTLED, "accounts_unsettled"),
-        (accounts::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
+        (consents::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
         (authorizations::LAST_OUTCOME, "authorizations_by_account (account_id=?"),
         (channels::OF_LIST, "channels_by_list (account_id=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),

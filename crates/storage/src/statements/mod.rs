@@ -4,12 +4,14 @@
 //! are for. So what a store does is written once, and each engine still has types of its own, checked by the compiler.
 //! What the engines do differently (opening, locks, error codes, many keys at a time, the texts below) stands in their own folders.
 
-mod accounts;
+pub(super) mod accounts;
 mod authorizations;
 mod calendars;
 mod channels;
 mod claims;
 mod commit;
+pub(super) mod consents;
+pub(super) mod credentials;
 mod heartbeats;
 mod journal;
 mod locks;
