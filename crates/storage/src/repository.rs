@@ -6,17 +6,17 @@ use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    AccessRole, AccountId, Calendar, CalendarId, Channel, ChannelId, ChannelState, ConsentOutcome, Event,
-    InstallationId, Provider, ProviderEventId, RemoteCalendar, TenantId, Watched,
+    AccessRole, AccountId, Calendar, CalendarId, Channel, ChannelId, ChannelState, Event, InstallationId, Provider,
+    ProviderEventId, RemoteCalendar, TenantId, Watched,
 };
 
 pub use crate::entities::accounts::Accounts;
+pub use crate::entities::authorizations::Authorizations;
 pub use crate::entities::tenants::Tenants;
 use crate::error::StoreError;
 use crate::types::{
-    AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit,
-    PageCommitted, PageRequest, ProviderIncident, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, StoredItem,
-    SyncPosition, SyncRun, TakenAttempt,
+    AuditOf, CalendarsReconciled, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest,
+    ProviderIncident, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -50,33 +50,6 @@ impl<T> Store for T where
         + Send
         + Sync
 {
-}
-
-/// Consents under way.
-#[async_trait]
-pub trait Authorizations: Send + Sync {
-    /// Remembers a consent that was asked for; removes those that ran out.
-    async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError>;
-    /// Takes it, once, with the hash of what the browser brought; the same once more is told as such. `None` when unknown,
-    /// used with something else, or run out.
-    async fn take_attempt(
-        &self,
-        state_hash: &[u8; 32],
-        answer_hash: &[u8; 32],
-        now: DateTime<Utc>,
-    ) -> Result<Option<TakenAttempt>, StoreError>;
-    /// Writes down what came of a consent. What is final stays; one that is not remembered any more is no error.
-    async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError>;
-    /// A consent that came back and ended in another way than well, or not yet, while it is remembered: to begin it again.
-    async fn ended_attempt(
-        &self,
-        state_hash: &[u8; 32],
-        now: DateTime<Utc>,
-    ) -> Result<Option<AuthorizationAttempt>, StoreError>;
-    /// What came of a consent, as far as that is known.
-    async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError>;
-    /// What came of the consent that came back last for an account, as far as that is known and remembered.
-    async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError>;
 }
 
 /// Mirrored calendars and the state of their subscriptions.

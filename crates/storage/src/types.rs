@@ -3,25 +3,16 @@
 mod mirror;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::account::Secret;
-use evercal_domain::{AccountId, CalendarId, CalendarState, Provider, ProviderEventId, SyncReason, TenantId};
+use evercal_domain::{CalendarId, CalendarState, Provider, ProviderEventId, SyncReason, TenantId};
 use serde::{Deserialize, Serialize};
 
 pub use crate::entities::accounts::{AccountAdmission, ConsentVersion, CredentialsVersion, Settlement};
+pub use crate::entities::authorizations::{AuthorizationAttempt, TakenAttempt};
 pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
     SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
 };
-
-/// What a browser came back with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TakenAttempt {
-    /// It comes back for the first time: its one use.
-    Now(AuthorizationAttempt),
-    /// The same has come back before: a reload of the page.
-    Before(AuthorizationAttempt),
-}
 
 /// How often the work of a claim was begun, and which time was the last that it was done to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,31 +21,6 @@ pub struct ClaimRounds {
     pub begun: i64,
     /// Which.
     pub done: i64,
-}
-
-/// A consent that was asked for and has not come back yet. Sealed while it waits; good for one use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuthorizationAttempt {
-    /// SHA-256 of the `state` parameter; the parameter itself is not stored.
-    pub state_hash: [u8; 32],
-    /// Who asked.
-    pub tenant_id: TenantId,
-    /// At which provider.
-    pub provider: Provider,
-    /// The account that will exist afterwards; for a reconnect the one that exists already.
-    pub account_id: AccountId,
-    /// The label of a new account.
-    pub label: String,
-    /// The PKCE verifier.
-    pub code_verifier: Secret,
-    /// The redirect URI that was sent.
-    pub redirect_uri: String,
-    /// When it was asked for.
-    pub created_at: DateTime<Utc>,
-    /// When it is no longer accepted.
-    pub expires_at: DateTime<Utc>,
-    /// Whether a user who is connected already may be connected once more.
-    pub allow_duplicate: bool,
 }
 
 /// The outcome of comparing a provider's calendar list with ours.

@@ -2,4 +2,5 @@
 //! that they are read from. Not for: SQL, which stands in the file of the same name in `statements/`.
 
 pub mod accounts;
+pub mod authorizations;
 pub mod tenants;

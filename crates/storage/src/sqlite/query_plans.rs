@@ -2,10 +2,10 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::statements::{accounts, consents, credentials, tenants};
+use super::statements::{accounts, authorizations, consents, credentials, tenants};
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions};
+use crate::sql::{calendars, channels, claims, heartbeats, journal, mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.

@@ -5,7 +5,7 @@
 //! What the engines do differently (opening, locks, error codes, many keys at a time, the texts below) stands in their own folders.
 
 pub(super) mod accounts;
-mod authorizations;
+pub(super) mod authorizations;
 mod calendars;
 mod channels;
 mod claims;
