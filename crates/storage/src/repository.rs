@@ -6,17 +6,17 @@ use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    AccessRole, AccountId, Calendar, CalendarId, Channel, ChannelId, ChannelState, Event, InstallationId, Provider,
-    ProviderEventId, RemoteCalendar, TenantId, Watched,
+    AccountId, CalendarId, Channel, ChannelId, ChannelState, Event, InstallationId, Provider, ProviderEventId, Watched,
 };
 
 pub use crate::entities::accounts::Accounts;
 pub use crate::entities::authorizations::Authorizations;
+pub use crate::entities::calendars::Calendars;
 pub use crate::entities::tenants::Tenants;
 use crate::error::StoreError;
 use crate::types::{
-    AuditOf, CalendarsReconciled, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest,
-    ProviderIncident, QuarantinedEvent, ReadOccurrence, StaleItem, StateRecord, StoredItem, SyncPosition, SyncRun,
+    AuditOf, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
+    QuarantinedEvent, ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -50,34 +50,6 @@ impl<T> Store for T where
         + Send
         + Sync
 {
-}
-
-/// Mirrored calendars and the state of their subscriptions.
-#[async_trait]
-pub trait Calendars: Send + Sync {
-    /// Compares the provider's list with ours: adds new ones (state `creating`, which also revives a closed one), updates
-    /// the rest, and names those that vanished. Changes no state of those that stay.
-    async fn reconcile_calendars(
-        &self,
-        account: AccountId,
-        listed: &[RemoteCalendar],
-        at: DateTime<Utc>,
-    ) -> Result<CalendarsReconciled, StoreError>;
-    /// A calendar.
-    async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError>;
-    /// A calendar of a tenant.
-    async fn calendar_of_tenant(&self, tenant: TenantId, id: CalendarId) -> Result<Option<Calendar>, StoreError>;
-    /// A tenant's calendars that are not closed, oldest first.
-    async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError>;
-    /// An account's calendars that are not closed.
-    async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError>;
-    /// Ids of all calendars that are not closed, after `after`, in order: for telling all of them something.
-    async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError>;
-    /// The provider told that an account sees a calendar in another role. Where it sees another part of its events, a full
-    /// pass is due from now on.
-    async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError>;
-    /// Writes a subscription's state down.
-    async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError>;
 }
 
 /// The register of channels.

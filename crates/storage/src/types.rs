@@ -3,11 +3,12 @@
 mod mirror;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{CalendarId, CalendarState, Provider, ProviderEventId, SyncReason, TenantId};
+use evercal_domain::{CalendarId, Provider, ProviderEventId, SyncReason, TenantId};
 use serde::{Deserialize, Serialize};
 
 pub use crate::entities::accounts::{AccountAdmission, ConsentVersion, CredentialsVersion, Settlement};
 pub use crate::entities::authorizations::{AuthorizationAttempt, TakenAttempt};
+pub use crate::entities::calendars::{CalendarsReconciled, StateRecord};
 pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
@@ -21,33 +22,6 @@ pub struct ClaimRounds {
     pub begun: i64,
     /// Which.
     pub done: i64,
-}
-
-/// The outcome of comparing a provider's calendar list with ours.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CalendarsReconciled {
-    /// The calendars that are listed, each with our id: these need a subscription.
-    pub listed: Vec<CalendarId>,
-    /// Ours that are not listed any more: their subscriptions have to end.
-    pub vanished: Vec<CalendarId>,
-    /// Those of `listed` of which the account sees more or less than before: they have to be read anew, and until then what it
-    /// may not see any more is not served.
-    pub seen_otherwise: Vec<CalendarId>,
-}
-
-/// A state to write down for a calendar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateRecord {
-    /// Which calendar.
-    pub calendar_id: CalendarId,
-    /// Its state now.
-    pub state: CalendarState,
-    /// One sentence for people.
-    pub detail: Option<String>,
-    /// When its channel ends, if one is live.
-    pub channel_expires_at: Option<DateTime<Utc>>,
-    /// When this was so. An older record never overwrites a newer one.
-    pub at: DateTime<Utc>,
 }
 
 /// An event that could not be read.

@@ -3,4 +3,5 @@
 
 pub mod accounts;
 pub mod authorizations;
+pub mod calendars;
 pub mod tenants;

@@ -66,6 +66,10 @@ pub const RESET_POSITION: &str = reset_position!("");
 /// The same, unless the calendar has come back meanwhile.
 pub const RESET_WITHDRAWN: &str = reset_position!(" AND state IN ('closed', 'action_required')");
 
+/// Calendars that are closed or refused since then, and still mirrored.
+pub const WITHDRAWN: &str = "SELECT id FROM calendars WHERE state IN ('closed', 'action_required') \
+     AND state_changed_at < $1 AND EXISTS (SELECT 1 FROM events e WHERE e.calendar_id = calendars.id) LIMIT $2";
+
 pub const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
 
 pub const ERASE: [&str; 4] = [

@@ -2,10 +2,10 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::statements::{accounts, authorizations, consents, credentials, tenants};
+use super::statements::{accounts, authorizations, calendars, consents, credentials, reconciliation, tenants};
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{calendars, channels, claims, heartbeats, journal, mirror, revisions};
+use crate::sql::{channels, claims, heartbeats, journal, mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.
@@ -42,11 +42,11 @@ const FIXED: [&str; 53] = [
     calendars::LIST_OF_TENANT,
     calendars::LIST_OF_ACCOUNT,
     calendars::OPEN_IDS,
-    calendars::OPEN_IDS_OF_ACCOUNT,
+    reconciliation::OPEN_IDS_OF_ACCOUNT,
     calendars::RECORD_STATE,
-    calendars::SEEN_BEFORE,
+    reconciliation::SEEN_BEFORE,
     calendars::SEEN_AS,
-    calendars::WITHDRAWN,
+    mirror::WITHDRAWN,
     channels::BY_ID,
     channels::OF_CALENDAR,
     channels::OF_LIST,
@@ -134,7 +134,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (channels::OF_LIST, "channels_by_list (account_id=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),
         (revisions::OF_RANGE, "SEARCH mirror_revisions USING PRIMARY KEY (calendar_id=?)"),
-        (calendars::WITHDRAWN, "calendars_withdrawn (state_changed_at<?)"),
+        (mirror::WITHDRAWN, "calendars_withdrawn (state_changed_at<?)"),
         (channels::OF_CALENDAR, "channels_by_calendar (calendar_id=?)"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry (expires_at<?)"),
     ] {

@@ -7,10 +7,9 @@ use evercal_domain::event::Fingerprint;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, Engine, by_keys, conflict, failed, not_found, reading, revisions};
+use super::{Backend, Connection, Engine, by_keys, calendars, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::page::{Differences, NewChange, NewRow, PageContent, RowState, Unreadable};
-use crate::sql::calendars::EXISTS;
 use crate::sql::lookup::Lookup;
 use crate::sql::mirror::{self as sql, StateRow};
 use crate::sql::{micros, storable, to_json};
@@ -102,9 +101,8 @@ pub(super) async fn claim_revision(
     if let Some(claimed) = claimed {
         return Ok(claimed);
     }
-    let rows: i64 =
-        sqlx::query_scalar(EXISTS).bind(calendar).fetch_one(connection).await.map_err(failed("claim a revision"))?;
-    Err(if rows == 0 { not_found("claim a revision") } else { conflict("claim a revision") })
+    let exists = calendars::exists(connection, calendar, "claim a revision").await?;
+    Err(if exists { conflict("claim a revision") } else { not_found("claim a revision") })
 }
 
 /// Writes what the page says, and notes what that changes.

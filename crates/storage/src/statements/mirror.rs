@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::zones::{self, ZoneDataVersion};
-use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Event, EventView, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 
-use super::{Backend, by_keys, commit, conflict, failed, not_found, reading, revisions};
+use super::{Backend, by_keys, calendars, commit, conflict, failed, not_found, reading, revisions};
 use crate::error::StoreError;
 use crate::repository::Mirror;
 use crate::sql::lookup::Lookup;
 use crate::sql::mirror::{self as sql, ChangeRow, ItemRow, PositionRow, QuarantineRow, RunRow, StaleRow};
-use crate::sql::{calendars, corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
+use crate::sql::{corrupt, from_json, micros, page_of, parsed, readable, rows_to_fetch, to_json};
 use crate::touched::{Span, Touched};
 use crate::types::{
     Cursor, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence,
@@ -161,7 +161,9 @@ impl Mirror for Backend {
     ) -> Result<Page<ReadOccurrence>, StoreError> {
         let mut occurrences = reading::occurrences(self, calendar, range, page).await?;
         // Asked for after the rows: whoever sees less since before that gets no more from here.
-        let Some(view) = self.view_of(calendar).await? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some(view) = calendars::view_of(self, calendar).await? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         occurrences.items.iter_mut().for_each(|read| read.event.hide_beyond(view));
         Ok(occurrences)
     }
@@ -182,7 +184,7 @@ impl Mirror for Backend {
             .await
             .map_err(failed("read an event"))?;
         let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
-        let (Some(mut event), Some(view)) = (event, self.view_of(calendar).await?) else { return Ok(None) };
+        let (Some(mut event), Some(view)) = (event, calendars::view_of(self, calendar).await?) else { return Ok(None) };
         event.hide_beyond(view);
         Ok(Some(event))
     }
@@ -244,7 +246,7 @@ impl Mirror for Backend {
     }
 
     async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
-        let ids: Vec<String> = sqlx::query_scalar(calendars::WITHDRAWN)
+        let ids: Vec<String> = sqlx::query_scalar(sql::WITHDRAWN)
             .bind(micros(since_before))
             .bind(ERASED_AT_A_TIME)
             .fetch_all(&self.read)
@@ -264,19 +266,6 @@ impl Mirror for Backend {
 }
 
 impl Backend {
-    /// How much of a calendar's events may be shown now; `None` where nothing may.
-    async fn view_of(&self, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
-        let seen_as: Option<(String, String)> = sqlx::query_as(calendars::SEEN_AS)
-            .bind(calendar.to_string())
-            .fetch_optional(&self.read)
-            .await
-            .map_err(failed("read what a reader may see"))?;
-        let Some((role, state)) = seen_as else { return Ok(None) };
-        let role = AccessRole::from_name(&role).ok_or_else(|| corrupt("calendars.access_role"))?;
-        let state = CalendarState::from_name(&state).ok_or_else(|| corrupt("calendars.state"))?;
-        Ok(state.serves_events().then(|| role.view()))
-    }
-
     /// Forgets what is mirrored of those calendars that `reset` finds, one at a time: other writers get their turn between two
     /// large ones. Answers of how many.
     async fn erase(&self, ids: &[String], reset: &'static str) -> Result<u64, StoreError> {

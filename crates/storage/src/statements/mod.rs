@@ -6,7 +6,7 @@
 
 pub(super) mod accounts;
 pub(super) mod authorizations;
-mod calendars;
+pub(super) mod calendars;
 mod channels;
 mod claims;
 mod commit;
@@ -17,6 +17,7 @@ mod journal;
 mod locks;
 mod mirror;
 mod reading;
+pub(super) mod reconciliation;
 mod revisions;
 pub(super) mod tenants;
 mod upkeep;
