@@ -5,17 +5,18 @@ use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{
-    AccountId, CalendarId, Channel, ChannelId, ChannelState, Event, InstallationId, Provider, ProviderEventId, Watched,
-};
+use evercal_domain::{AccountId, CalendarId, Event, InstallationId, Provider, ProviderEventId};
 
 pub use crate::entities::accounts::Accounts;
 pub use crate::entities::authorizations::Authorizations;
 pub use crate::entities::calendars::Calendars;
+pub use crate::entities::channels::Channels;
+pub use crate::entities::claims::Claims;
+pub use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
 pub use crate::entities::tenants::Tenants;
 use crate::error::StoreError;
 use crate::types::{
-    AuditOf, ClaimRounds, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
+    AuditOf, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
     QuarantinedEvent, ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
 };
 
@@ -50,31 +51,6 @@ impl<T> Store for T where
         + Send
         + Sync
 {
-}
-
-/// The register of channels.
-#[async_trait]
-pub trait Channels: Send + Sync {
-    /// Writes a pending channel before the provider is called. The same id again is no error.
-    async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError>;
-    /// The provider answered: the channel is live.
-    async fn activate_channel(
-        &self,
-        id: ChannelId,
-        resource_id: &str,
-        expires_at: DateTime<Utc>,
-    ) -> Result<(), StoreError>;
-    /// Sets a channel's state. Never from `stopped` or `expired` back.
-    async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError>;
-    /// A channel.
-    async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
-    /// The channels on something that the provider may still serve, oldest first: those that have neither been stopped nor
-    /// been marked as expired.
-    async fn channels_alive(&self, watched: Watched) -> Result<Vec<Channel>, StoreError>;
-    /// A calendar's channels, oldest first, all states.
-    async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError>;
-    /// The channels of an account's list of calendars, oldest first, all states.
-    async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError>;
 }
 
 /// The mirror itself.
@@ -181,25 +157,6 @@ pub trait Journal: Send + Sync {
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
 }
 
-/// Signs of life that [`Heartbeats::beats_of`] answers.
-pub const BEATS_MAX: u32 = 1_000;
-
-/// Signs of life of services, by which an outage is recognised afterwards.
-#[async_trait]
-pub trait Heartbeats: Send + Sync {
-    /// Notes that a service was well. Never moves backwards.
-    async fn beat(&self, service: &str, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// When a service was last well.
-    async fn last_beat(&self, service: &str) -> Result<Option<DateTime<Utc>>, StoreError>;
-    /// When each of a kind was last well, by its name without the kind (`worker/7` is `7` of the kind `worker`). At most
-    /// [`BEATS_MAX`], those that were well last.
-    async fn beats_of(&self, kind: &str) -> Result<Vec<(String, DateTime<Utc>)>, StoreError>;
-    /// Forgets those of a kind that were well last before this time.
-    async fn forget_beats(&self, kind: &str, before: DateTime<Utc>) -> Result<(), StoreError>;
-    /// Forgets one service.
-    async fn forget_beat(&self, service: &str) -> Result<(), StoreError>;
-}
-
 /// What shows whether a store can do all that it is for, and what keeps it so ([`crate::StoreProbe`] does it regularly).
 #[async_trait]
 pub trait Upkeep: Send + Sync {
@@ -219,30 +176,4 @@ pub trait Upkeep: Send + Sync {
     async fn checkpoint(&self) -> Result<(), StoreError>;
     /// Looks for damaged pages; `Corrupt` when there are some.
     async fn check_pages(&self) -> Result<(), StoreError>;
-}
-
-/// Work that one of several processes does for all of them.
-#[async_trait]
-pub trait Claims: Send + Sync {
-    /// Begins the work, unless somebody else has it: answers which time this is. Nobody has it for much longer than `until`:
-    /// who wrote that had a clock that was wrong.
-    async fn take_claim(
-        &self,
-        name: &str,
-        holder: &str,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<Option<i64>, StoreError>;
-    /// Holds it longer; false when it is somebody else's meanwhile.
-    async fn keep_claim(&self, name: &str, holder: &str, round: i64, until: DateTime<Utc>) -> Result<bool, StoreError>;
-    /// The work is done; the next time may begin at `free_at`. False when it is somebody else's meanwhile.
-    async fn finish_claim(
-        &self,
-        name: &str,
-        holder: &str,
-        round: i64,
-        free_at: DateTime<Utc>,
-    ) -> Result<bool, StoreError>;
-    /// How often it was begun and done.
-    async fn claim_rounds(&self, name: &str) -> Result<ClaimRounds, StoreError>;
 }

@@ -9,20 +9,12 @@ use serde::{Deserialize, Serialize};
 pub use crate::entities::accounts::{AccountAdmission, ConsentVersion, CredentialsVersion, Settlement};
 pub use crate::entities::authorizations::{AuthorizationAttempt, TakenAttempt};
 pub use crate::entities::calendars::{CalendarsReconciled, StateRecord};
+pub use crate::entities::claims::ClaimRounds;
 pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
     SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
 };
-
-/// How often the work of a claim was begun, and which time was the last that it was done to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ClaimRounds {
-    /// How often.
-    pub begun: i64,
-    /// Which.
-    pub done: i64,
-}
 
 /// An event that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,4 +4,7 @@
 pub mod accounts;
 pub mod authorizations;
 pub mod calendars;
+pub mod channels;
+pub mod claims;
+pub mod heartbeats;
 pub mod tenants;

@@ -3,9 +3,6 @@
 //! The texts use `$1` placeholders, `ON CONFLICT` and `RETURNING`, which SQLite and PostgreSQL share. Statements with many
 //! rows are put together by the backend. Not for: running anything.
 
-pub mod channels;
-pub mod claims;
-pub mod heartbeats;
 pub mod journal;
 pub mod lookup;
 pub mod mirror;

@@ -2,10 +2,12 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::statements::{accounts, authorizations, calendars, consents, credentials, reconciliation, tenants};
+use super::statements::{
+    accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, reconciliation, tenants,
+};
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{channels, claims, heartbeats, journal, mirror, revisions};
+use crate::sql::{journal, mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.

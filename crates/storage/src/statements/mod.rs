@@ -7,12 +7,12 @@
 pub(super) mod accounts;
 pub(super) mod authorizations;
 pub(super) mod calendars;
-mod channels;
-mod claims;
+pub(super) mod channels;
+pub(super) mod claims;
 mod commit;
 pub(super) mod consents;
 pub(super) mod credentials;
-mod heartbeats;
+pub(super) mod heartbeats;
 mod journal;
 mod locks;
 mod mirror;
