@@ -3,9 +3,8 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
-use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{AccountId, CalendarId, Event, InstallationId, Provider, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 
 pub use crate::entities::accounts::Accounts;
 pub use crate::entities::authorizations::Authorizations;
@@ -13,11 +12,13 @@ pub use crate::entities::calendars::Calendars;
 pub use crate::entities::channels::Channels;
 pub use crate::entities::claims::Claims;
 pub use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
+pub use crate::entities::journal::Journal;
 pub use crate::entities::tenants::Tenants;
+pub use crate::entities::upkeep::Upkeep;
 use crate::error::StoreError;
 use crate::types::{
-    AuditOf, Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident,
-    QuarantinedEvent, ReadOccurrence, StaleItem, StoredItem, SyncPosition, SyncRun,
+    Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence,
+    StaleItem, StoredItem, SyncPosition, SyncRun,
 };
 
 /// Everything at once; what composition roots pass around.
@@ -125,55 +126,4 @@ pub trait Mirror: Send + Sync {
     async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError>;
     /// Forgets the events, occurrences, changes and quarantine of all calendars of an account, closed ones included.
     async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError>;
-}
-
-/// The audit log and the security log.
-#[async_trait]
-pub trait Journal: Send + Sync {
-    /// Writes an audit entry. The same key again is no error.
-    async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// The audit entry with this key.
-    async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError>;
-    /// Audit entries, newest first.
-    async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError>;
-    /// Counts a security event: the same kind from the same source on the same day is one row. Of one kind and day, 256
-    /// sources are told apart, and those beyond count as [`evercal_domain::journal::OTHER_SOURCES`]; 30 days are kept.
-    async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
-    /// How often each kind was seen, in all that is kept.
-    async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError>;
-    /// Notes that a provider refuses the whole installation, and answers since when: an incident is one, however many tell
-    /// of it.
-    async fn open_incident(
-        &self,
-        provider: Provider,
-        cause: &str,
-        at: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, StoreError>;
-    /// A provider answers again; answers since when it did not, to one of those who say so.
-    async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError>;
-    /// The incidents that last.
-    async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError>;
-    /// Security events, newest first.
-    async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
-}
-
-/// What shows whether a store can do all that it is for, and what keeps it so ([`crate::StoreProbe`] does it regularly).
-#[async_trait]
-pub trait Upkeep: Send + Sync {
-    /// Reads from each table, over the connections that all reads use.
-    async fn try_reading(&self) -> Result<(), StoreError>;
-    /// Writes in a transaction, over the connections that all writes use, and sees whether each table may be written.
-    /// Answers whose database this is; an empty one is given an id.
-    async fn try_writing(&self, at: DateTime<Utc>) -> Result<InstallationId, StoreError>;
-    /// Reads and writes over a new connection: what works here and not by the ways of all others will not heal by itself.
-    async fn try_afresh(&self, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// How many transactions this process has committed, without those by which it is looked whether it can.
-    fn commits(&self) -> u64;
-    /// When a process showed last that it can write, by the clock that is furthest ahead; `None` in a new database.
-    async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
-    /// Brings what was committed into the file, so that the file alone is nearly up to date. Nothing for a server, which
-    /// does so by itself.
-    async fn checkpoint(&self) -> Result<(), StoreError>;
-    /// Looks for damaged pages; `Corrupt` when there are some.
-    async fn check_pages(&self) -> Result<(), StoreError>;
 }

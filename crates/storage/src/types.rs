@@ -3,13 +3,14 @@
 mod mirror;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{CalendarId, Provider, ProviderEventId, SyncReason, TenantId};
+use evercal_domain::{CalendarId, ProviderEventId, SyncReason};
 use serde::{Deserialize, Serialize};
 
 pub use crate::entities::accounts::{AccountAdmission, ConsentVersion, CredentialsVersion, Settlement};
 pub use crate::entities::authorizations::{AuthorizationAttempt, TakenAttempt};
 pub use crate::entities::calendars::{CalendarsReconciled, StateRecord};
 pub use crate::entities::claims::ClaimRounds;
+pub use crate::entities::journal::{AuditOf, ProviderIncident};
 pub use crate::paging::{Page, PageRequest};
 pub use mirror::{
     Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
@@ -78,26 +79,4 @@ pub struct SyncRun {
     pub changes: i64,
     /// What went wrong, by kind; no content.
     pub detail: Option<String>,
-}
-
-/// Something that a provider refuses to the whole installation, whoever's calendar it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderIncident {
-    /// Which provider.
-    pub provider: Provider,
-    /// The provider's own word for it, such as `accessNotConfigured`.
-    pub cause: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
-/// Which entries of the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditOf {
-    /// All, of everybody: for operators of the whole installation.
-    Everything,
-    /// A tenant's, and those about the installation, which name nobody.
-    Tenant(TenantId),
-    /// A calendar's.
-    Calendar(CalendarId),
 }

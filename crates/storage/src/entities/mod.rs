@@ -7,4 +7,6 @@ pub mod calendars;
 pub mod channels;
 pub mod claims;
 pub mod heartbeats;
+pub mod journal;
 pub mod tenants;
+pub mod upkeep;

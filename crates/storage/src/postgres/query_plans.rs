@@ -4,9 +4,9 @@ use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
 use super::by_keys;
-use super::statements::{accounts, authorizations, calendars, channels, credentials, tenants};
+use super::statements::{accounts, authorizations, calendars, channels, credentials, journal, tenants};
 use crate::sql::lookup::Lookup;
-use crate::sql::{journal, mirror, reading, revisions};
+use crate::sql::{mirror, reading, revisions};
 
 const DATABASE: &str = "query_plans";
 

@@ -3,12 +3,10 @@
 //! The texts use `$1` placeholders, `ON CONFLICT` and `RETURNING`, which SQLite and PostgreSQL share. Statements with many
 //! rows are put together by the backend. Not for: running anything.
 
-pub mod journal;
 pub mod lookup;
 pub mod mirror;
 pub mod reading;
 pub mod revisions;
-pub mod upkeep;
 
 pub use crate::columns::{
     corrupt, from_json, instant, instant_or_none, micros, midnight_micros, parsed, readable, storable, time_us,

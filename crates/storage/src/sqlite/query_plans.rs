@@ -3,11 +3,12 @@
 use sqlx::AssertSqlSafe;
 
 use super::statements::{
-    accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, reconciliation, tenants,
+    accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, journal, reconciliation,
+    tenants,
 };
 use super::{OCCURRENCES, SqliteStore, by_keys};
 use crate::sql::lookup::Lookup;
-use crate::sql::{journal, mirror, revisions};
+use crate::sql::{mirror, revisions};
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.

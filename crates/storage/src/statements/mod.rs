@@ -13,7 +13,7 @@ mod commit;
 pub(super) mod consents;
 pub(super) mod credentials;
 pub(super) mod heartbeats;
-mod journal;
+pub(super) mod journal;
 mod locks;
 mod mirror;
 mod reading;
