@@ -10,8 +10,8 @@ use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
+use crate::entities::journal::Journal;
 use crate::error::StoreError;
-use crate::repository::Journal;
 
 /// Between two attempts at writing.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@
 use sqlx::QueryBuilder;
 
 use super::Engine;
-use crate::sql::lookup::Lookup;
+use crate::lookup::Lookup;
 
 /// Reads these columns of the rows.
 pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {

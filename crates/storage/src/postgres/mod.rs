@@ -23,7 +23,6 @@ use self::statements::failed;
 use self::upkeep::may_write_each_table;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
 use crate::migrations::{self, MigrationState};
-use crate::sql::reading::OCCURRENCES;
 use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -51,6 +50,9 @@ const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
 /// The tenant of an account, for the calendars that are found in it. Two lists of one account are compared one after the
 /// other: side by side, each would name the other's calendars as vanished.
 const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1 FOR UPDATE";
+
+/// The server finds the right index by itself.
+const NAMES_INDEXES: bool = false;
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {

@@ -9,16 +9,13 @@ pub(super) mod authorizations;
 pub(super) mod calendars;
 pub(super) mod channels;
 pub(super) mod claims;
-mod commit;
 pub(super) mod consents;
 pub(super) mod credentials;
 pub(super) mod heartbeats;
 pub(super) mod journal;
 mod locks;
-mod mirror;
-mod reading;
+pub(super) mod mirror;
 pub(super) mod reconciliation;
-mod revisions;
 pub(super) mod tenants;
 mod upkeep;
 
@@ -26,7 +23,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::Transaction;
 
-use super::{Backend, Connection, Engine, LOCK_ACCOUNT, OCCURRENCES, by_keys, kind_of, may_write_each_table};
+use super::{Backend, Connection, Engine, LOCK_ACCOUNT, NAMES_INDEXES, by_keys, kind_of, may_write_each_table};
 use crate::error::{StoreError, StoreErrorKind};
 
 /// Makes our error of a database error.

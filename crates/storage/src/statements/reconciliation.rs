@@ -8,8 +8,8 @@ use evercal_domain::{AccessRole, AccountId, CalendarId, RemoteCalendar};
 use super::{Backend, Connection, Engine, failed, locks, not_found};
 use crate::columns::{micros, parsed, storable, to_json};
 use crate::entities::calendars::CalendarsReconciled;
+use crate::entities::mirror::position::Cursor;
 use crate::error::StoreError;
-use crate::types::Cursor;
 
 const RECONCILE: &str = "reconcile calendars";
 

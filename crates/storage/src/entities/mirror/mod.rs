@@ -1,4 +1,13 @@
-//! The repository traits. Methods that answer a tenant take the tenant; those for our own workers take ids alone.
+//! The mirror of a calendar: its rows, their occurrences, how far it was read, and what pages of a pass do to it.
+
+pub mod commit;
+pub mod events;
+pub mod feed;
+pub mod occurrence_key;
+pub mod occurrences;
+pub mod position;
+pub mod quarantine;
+pub mod sync_runs;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,53 +15,14 @@ use evercal_domain::change::Change;
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 
-pub use crate::entities::accounts::Accounts;
-pub use crate::entities::authorizations::Authorizations;
-pub use crate::entities::calendars::Calendars;
-pub use crate::entities::channels::Channels;
-pub use crate::entities::claims::Claims;
-pub use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
-pub use crate::entities::journal::Journal;
-pub use crate::entities::tenants::Tenants;
-pub use crate::entities::upkeep::Upkeep;
+use self::commit::{Expanded, PageCommit, PageCommitted};
+use self::events::{StaleItem, StoredItem};
+use self::occurrences::{OccurrenceRange, ReadOccurrence};
+use self::position::SyncPosition;
+use self::quarantine::QuarantinedEvent;
+use self::sync_runs::SyncRun;
 use crate::error::StoreError;
-use crate::types::{
-    Expanded, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, QuarantinedEvent, ReadOccurrence,
-    StaleItem, StoredItem, SyncPosition, SyncRun,
-};
-
-/// Everything at once; what composition roots pass around.
-pub trait Store:
-    Tenants
-    + Accounts
-    + Authorizations
-    + Calendars
-    + Channels
-    + Mirror
-    + Journal
-    + Heartbeats
-    + Claims
-    + Upkeep
-    + Send
-    + Sync
-{
-}
-
-impl<T> Store for T where
-    T: Tenants
-        + Accounts
-        + Authorizations
-        + Calendars
-        + Channels
-        + Mirror
-        + Journal
-        + Heartbeats
-        + Claims
-        + Upkeep
-        + Send
-        + Sync
-{
-}
+use crate::paging::{Page, PageRequest};
 
 /// The mirror itself.
 #[async_trait]
