@@ -4,7 +4,8 @@
 //! deciding anything about calendars. A method either does all of what it says in one transaction, or nothing.
 //!
 //! An entity has two files of one name: `entities/` has its trait, its types and the rows that are read, `statements/` its SQL
-//! beside what binds it. The statements are compiled once for each engine, inside `sqlite/` and `postgres/`.
+//! beside what binds it. The statements are compiled once for each engine, inside `sqlite/` and `postgres/`;
+//! `engine.rs` declares what they ask of it.
 
 #![expect(clippy::duplicate_mod, reason = "`statements` is compiled once for each engine, on purpose")]
 
@@ -14,6 +15,7 @@ mod columns;
 mod condition;
 mod copy;
 mod database_url;
+mod engine;
 mod entities;
 mod lookup;
 mod migrations;

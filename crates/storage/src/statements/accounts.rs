@@ -6,7 +6,7 @@ use evercal_domain::account::Credentials;
 use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
 
 use super::tenants::count_open_accounts;
-use super::{Backend, consents, credentials, failed, found, locks, not_found};
+use super::{Backend, Engine, consents, credentials, failed, found, locks, not_found};
 use crate::columns::{micros, readable, storable};
 use crate::entities::accounts::{
     AccountAdmission, AccountRow, Accounts, ConsentVersion, CredentialsVersion, Settlement,
@@ -56,7 +56,7 @@ impl Accounts for Backend {
         account: &Account,
         consent: &PendingConsent,
     ) -> Result<AccountAdmission, StoreError> {
-        let sealed = consents::seal(&self.keyring, account.id, consent)?;
+        let sealed = consents::seal(self.keyring(), account.id, consent)?;
         let mut transaction = self.begin().await?;
         let tenant = locks::tenant(&mut transaction, &account.tenant_id.to_string(), "insert an account").await?;
         let tenant = tenant.ok_or_else(|| not_found("insert an account"))?;
@@ -86,7 +86,7 @@ impl Accounts for Backend {
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         let row: Option<AccountRow> = sqlx::query_as(BY_ID)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read an account"))?;
         row.map(Account::try_from).transpose()
@@ -96,7 +96,7 @@ impl Accounts for Backend {
         let row: Option<AccountRow> = sqlx::query_as(OF_TENANT)
             .bind(tenant.to_string())
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read an account of a tenant"))?;
         row.map(Account::try_from).transpose()
@@ -107,7 +107,7 @@ impl Accounts for Backend {
             .bind(tenant.to_string())
             .bind(after_id::<AccountId>(page)?)
             .bind(rows_to_fetch(page))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list accounts"))?;
         Ok(page_of(rows, page, |row| row.id.clone()))
@@ -125,7 +125,7 @@ impl Accounts for Backend {
         let done = sqlx::query(SET_CHANNEL)
             .bind(id.to_string())
             .bind(expires_at.map(micros))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("set an account's channel"))?;
         found(done.rows_affected(), "set an account's channel")
@@ -135,7 +135,7 @@ impl Accounts for Backend {
         sqlx::query(SET_LISTED)
             .bind(id.to_string())
             .bind(micros(at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("note that calendars were listed"))
@@ -153,7 +153,7 @@ impl Accounts for Backend {
             .bind(state.as_str())
             .bind(detail.map(storable))
             .bind(micros(at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("set an account's state"))?;
         if done.rows_affected() == 0 && self.account(id).await?.is_none() {
@@ -210,7 +210,7 @@ impl Accounts for Backend {
     }
 
     async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError> {
-        credentials::grant_subject(&self.read, &id.to_string()).await
+        credentials::grant_subject(self.read_pool(), &id.to_string()).await
     }
 
     async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError> {
@@ -227,7 +227,7 @@ async fn list(
     let rows: Vec<AccountRow> = sqlx::query_as(statement)
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("list accounts"))?;
     Ok(readable(rows))

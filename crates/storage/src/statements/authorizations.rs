@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::{AccountId, ConsentOutcome};
 
-use super::{Backend, Connection, failed};
+use super::{Backend, Connection, Engine, failed};
 use crate::columns::{from_json, micros, storable, to_json};
 use crate::entities::authorizations::{
     AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_place,
@@ -46,7 +46,7 @@ pub const LAST_OUTCOME: &str = "SELECT outcome FROM authorizations WHERE account
 impl Authorizations for Backend {
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError> {
         let place = row_id(&attempt.state_hash);
-        let verifier = self.keyring.seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
+        let verifier = self.keyring().seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
         let mut transaction = self.begin().await?;
         sqlx::query(DELETE_EXPIRED)
             .bind(micros(attempt.created_at))
@@ -80,7 +80,7 @@ impl Authorizations for Backend {
         // Anybody can come with any text, and only what is there is worth a write.
         let asked_for: i64 = sqlx::query_scalar(ASKED_FOR)
             .bind(state_hash.as_slice())
-            .fetch_one(&self.read)
+            .fetch_one(self.read_pool())
             .await
             .map_err(failed("find a consent"))?;
         if asked_for == 0 {
@@ -90,19 +90,19 @@ impl Authorizations for Backend {
             .bind(state_hash.as_slice())
             .bind(micros(now))
             .bind(answer_hash.as_slice())
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("take a consent"))?;
         if let Some(row) = row {
-            return row.open(&self.keyring).map(TakenAttempt::Now).map(Some);
+            return row.open(self.keyring()).map(TakenAttempt::Now).map(Some);
         }
         let row: Option<AttemptRow> = sqlx::query_as(TAKEN)
             .bind(state_hash.as_slice())
             .bind(answer_hash.as_slice())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a consent that came back"))?;
-        row.map(|row| row.open(&self.keyring).map(TakenAttempt::Before)).transpose()
+        row.map(|row| row.open(self.keyring()).map(TakenAttempt::Before)).transpose()
     }
 
     async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError> {
@@ -120,16 +120,16 @@ impl Authorizations for Backend {
             .bind(state_hash.as_slice())
             .bind(to_json(&ConsentOutcome::Granted, "authorizations.outcome")?)
             .bind(micros(now - KEPT_AFTER_EXPIRY))
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a consent that ended"))?;
-        row.map(|row| row.open(&self.keyring)).transpose()
+        row.map(|row| row.open(self.keyring())).transpose()
     }
 
     async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError> {
         let outcome: Option<String> = sqlx::query_scalar(OUTCOME)
             .bind(state_hash.as_slice())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read what came of a consent"))?;
         outcome.map(|json| from_json(&json, "authorizations.outcome")).transpose()
@@ -138,7 +138,7 @@ impl Authorizations for Backend {
     async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError> {
         let outcome: Option<Option<String>> = sqlx::query_scalar(LAST_OUTCOME)
             .bind(account.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read what came of a consent"))?;
         outcome.flatten().map(|json| from_json(&json, "authorizations.outcome")).transpose()

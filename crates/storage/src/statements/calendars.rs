@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, CalendarState, EventView, RemoteCalendar, TenantId};
 
-use super::{Backend, Engine, failed, found, not_found, reconciliation};
+use super::{Backend, Database, Engine, failed, found, not_found, reconciliation};
 use crate::columns::{corrupt, micros, parsed, readable, storable};
 use crate::entities::calendars::{CalendarRow, Calendars, CalendarsReconciled, StateRecord};
 use crate::error::StoreError;
@@ -50,7 +50,7 @@ impl Calendars for Backend {
     async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
         let row: Option<CalendarRow> = sqlx::query_as(BY_ID)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a calendar"))?;
         row.map(Calendar::try_from).transpose()
@@ -60,7 +60,7 @@ impl Calendars for Backend {
         let row: Option<CalendarRow> = sqlx::query_as(OF_TENANT)
             .bind(tenant.to_string())
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a calendar of a tenant"))?;
         row.map(Calendar::try_from).transpose()
@@ -71,7 +71,7 @@ impl Calendars for Backend {
             .bind(tenant.to_string())
             .bind(after_id::<CalendarId>(page)?)
             .bind(rows_to_fetch(page))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list calendars"))?;
         Ok(page_of(rows, page, |row| row.id.clone()))
@@ -80,7 +80,7 @@ impl Calendars for Backend {
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError> {
         let rows: Vec<CalendarRow> = sqlx::query_as(LIST_OF_ACCOUNT)
             .bind(account.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list calendars of an account"))?;
         Ok(readable(rows))
@@ -90,7 +90,7 @@ impl Calendars for Backend {
         let rows: Vec<String> = sqlx::query_scalar(OPEN_IDS)
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(i64::from(limit))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list open calendars"))?;
         // One that cannot be read keeps nobody from walking to the others.
@@ -101,7 +101,7 @@ impl Calendars for Backend {
     }
 
     async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError> {
-        let rows = reconciliation::set_role(&self.write, &id.to_string(), role, "set an access role").await?;
+        let rows = reconciliation::set_role(self.write_pool(), &id.to_string(), role, "set an access role").await?;
         found(rows, "set an access role")
     }
 
@@ -113,14 +113,14 @@ impl Calendars for Backend {
             .bind(record.detail.as_deref().map(storable))
             .bind(record.channel_expires_at.map(micros))
             .bind(micros(record.at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("record a state"))?;
         if done.rows_affected() > 0 {
             return Ok(());
         }
         // Nothing to do for an older record; only a calendar that does not exist is an error.
-        if exists(&self.read, &id, "record a state").await? { Ok(()) } else { Err(not_found("record a state")) }
+        if exists(self.read_pool(), &id, "record a state").await? { Ok(()) } else { Err(not_found("record a state")) }
     }
 }
 
@@ -128,7 +128,7 @@ const EXISTS: &str = "SELECT COUNT(*) FROM calendars WHERE id = $1";
 
 /// Whether there is such a calendar. `what` names the operation in errors.
 pub async fn exists<'e>(
-    executor: impl sqlx::Executor<'e, Database = Engine>,
+    executor: impl sqlx::Executor<'e, Database = Database>,
     id: &str,
     what: &'static str,
 ) -> Result<bool, StoreError> {
@@ -143,7 +143,7 @@ pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $
 pub async fn view_of(store: &Backend, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
     let seen_as: Option<(String, String)> = sqlx::query_as(SEEN_AS)
         .bind(calendar.to_string())
-        .fetch_optional(&store.read)
+        .fetch_optional(store.read_pool())
         .await
         .map_err(failed("read what a reader may see"))?;
     let Some((role, state)) = seen_as else { return Ok(None) };

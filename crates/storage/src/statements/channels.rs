@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
 
-use super::{Backend, failed, found};
+use super::{Backend, Engine, failed, found};
 use crate::columns::{micros, readable};
 use crate::entities::channels::{ChannelRow, Channels};
 use crate::error::StoreError;
@@ -45,7 +45,7 @@ impl Channels for Backend {
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
             .bind(micros(channel.expires_at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("insert a channel"))
@@ -61,7 +61,7 @@ impl Channels for Backend {
             .bind(id.to_string())
             .bind(resource_id)
             .bind(micros(expires_at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("activate a channel"))?;
         found(done.rows_affected(), "activate a channel")
@@ -71,7 +71,7 @@ impl Channels for Backend {
         let done = sqlx::query(SET_STATE)
             .bind(id.to_string())
             .bind(state.as_str())
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("set a channel's state"))?;
         found(done.rows_affected(), "set a channel's state")
@@ -80,7 +80,7 @@ impl Channels for Backend {
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
         let row: Option<ChannelRow> = sqlx::query_as(BY_ID)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a channel"))?;
         row.map(Channel::try_from).transpose()
@@ -93,7 +93,7 @@ impl Channels for Backend {
         };
         let rows: Vec<ChannelRow> = sqlx::query_as(statement)
             .bind(id)
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list the channels that may be alive"))?;
         Ok(readable(rows))
@@ -102,7 +102,7 @@ impl Channels for Backend {
     async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {
         let rows: Vec<ChannelRow> = sqlx::query_as(OF_LIST)
             .bind(account.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list the channels of a list of calendars"))?;
         Ok(readable(rows))
@@ -111,7 +111,7 @@ impl Channels for Backend {
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError> {
         let rows: Vec<ChannelRow> = sqlx::query_as(OF_CALENDAR)
             .bind(calendar.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list a calendar's channels"))?;
         Ok(readable(rows))

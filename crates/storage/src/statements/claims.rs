@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Backend, failed};
+use super::{Backend, Engine, failed};
 use crate::columns::micros;
 use crate::condition::CLOCKS_APART_MAX;
 use crate::entities::claims::{ClaimRounds, Claims};
@@ -37,7 +37,7 @@ impl Claims for Backend {
             .bind(micros(now))
             .bind(micros(until))
             .bind(micros(until.checked_add_signed(CLOCKS_APART_MAX).unwrap_or(until)))
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("take a claim"))
     }
@@ -48,7 +48,7 @@ impl Claims for Backend {
             .bind(holder)
             .bind(round)
             .bind(micros(until))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("keep a claim"))?;
         Ok(done.rows_affected() > 0)
@@ -66,7 +66,7 @@ impl Claims for Backend {
             .bind(holder)
             .bind(round)
             .bind(micros(free_at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("finish a claim"))?;
         Ok(done.rows_affected() > 0)
@@ -74,7 +74,7 @@ impl Claims for Backend {
 
     async fn claim_rounds(&self, name: &str) -> Result<ClaimRounds, StoreError> {
         let row: Option<(i64, i64)> =
-            sqlx::query_as(READ).bind(name).fetch_optional(&self.read).await.map_err(failed("read a claim"))?;
+            sqlx::query_as(READ).bind(name).fetch_optional(self.read_pool()).await.map_err(failed("read a claim"))?;
         Ok(row.map(|(begun, done)| ClaimRounds { begun, done }).unwrap_or_default())
     }
 }

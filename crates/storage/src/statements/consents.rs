@@ -6,7 +6,7 @@ use evercal_sealing::Keyring;
 use secrecy::zeroize::Zeroizing;
 
 use super::authorizations::set_outcome;
-use super::{Backend, Connection, Engine, conflict, credentials, failed, found, locks, not_found};
+use super::{Backend, Connection, Database, Engine, conflict, credentials, failed, found, locks, not_found};
 use crate::columns::{corrupt, parsed};
 use crate::entities::accounts::{ConsentVersion, Settlement, consent_place};
 use crate::error::{StoreError, StoreErrorKind};
@@ -15,7 +15,7 @@ const CONSENT: &str = "SELECT consent, consent_version FROM accounts WHERE id = 
 
 /// The sealed consent that waits, and its version. `what` names the operation in errors.
 async fn waiting_consent<'e>(
-    executor: impl sqlx::Executor<'e, Database = Engine>,
+    executor: impl sqlx::Executor<'e, Database = Database>,
     account: &str,
     what: &'static str,
 ) -> Result<Option<(Vec<u8>, i64)>, StoreError> {
@@ -25,9 +25,9 @@ async fn waiting_consent<'e>(
 /// Opens the consent that waits.
 pub async fn read(store: &Backend, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
     let id = id.to_string();
-    let waiting = waiting_consent(&store.read, &id, "read a consent").await?;
+    let waiting = waiting_consent(store.read_pool(), &id, "read a consent").await?;
     let Some((sealed, version)) = waiting else { return Ok(None) };
-    Ok(Some((open(&store.keyring, &id, &sealed)?, ConsentVersion(version))))
+    Ok(Some((open(store.keyring(), &id, &sealed)?, ConsentVersion(version))))
 }
 
 const REPLACE_CONSENT: &str = "UPDATE accounts SET consent = $2, consent_version = consent_version + 1 \
@@ -37,12 +37,12 @@ const REPLACE_CONSENT: &str = "UPDATE accounts SET consent = $2, consent_version
 /// Puts a consent in place of the one that waits, which is superseded.
 pub async fn replace(store: &Backend, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
     let account = id.to_string();
-    let sealed = seal(&store.keyring, id, consent)?;
+    let sealed = seal(store.keyring(), id, consent)?;
     let mut transaction = store.begin().await?;
     locks::account(&mut transaction, &account, "replace a consent").await?;
     let replaced = waiting_consent(&mut *transaction, &account, "replace a consent").await?;
     // One that cannot be opened has no page any more either.
-    let replaced = replaced.and_then(|(sealed, _)| open(&store.keyring, &account, &sealed).ok());
+    let replaced = replaced.and_then(|(sealed, _)| open(store.keyring(), &account, &sealed).ok());
     if replaced.as_ref().is_some_and(|replaced| replaced.state_hash == consent.state_hash) {
         // The same once more, such as a page that was reloaded at once: its code is good for one use.
         return Ok(());
@@ -70,12 +70,12 @@ pub async fn swap(
     expected: ConsentVersion,
     consent: &PendingConsent,
 ) -> Result<ConsentVersion, StoreError> {
-    let sealed = seal(&store.keyring, id, consent)?;
+    let sealed = seal(store.keyring(), id, consent)?;
     let version: Option<i64> = sqlx::query_scalar(SWAP_CONSENT)
         .bind(id.to_string())
         .bind(expected.0)
         .bind(sealed)
-        .fetch_optional(&store.write)
+        .fetch_optional(store.write_pool())
         .await
         .map_err(failed("swap a consent"))?;
     version.map(ConsentVersion).ok_or_else(|| conflict("swap a consent"))
@@ -101,7 +101,7 @@ pub async fn settle(
     let waiting = waiting_consent(&mut *transaction, &account, "settle a consent").await?;
     let waiting = waiting.filter(|(_, version)| *version == expected.0);
     let (sealed, _) = waiting.ok_or_else(|| conflict("settle a consent"))?;
-    let consent = open(&store.keyring, &account, &sealed)?;
+    let consent = open(store.keyring(), &account, &sealed)?;
     let outcome = match settlement {
         Settlement::Refused(outcome) => outcome.clone(),
         Settlement::Redeemed { credentials: tokens, subject_hash } => {
@@ -138,7 +138,7 @@ async fn grant(
 ) -> Result<bool, StoreError> {
     let granted = sqlx::query(GRANT)
         .bind(id.to_string())
-        .bind(credentials::seal(&store.keyring, id, tokens)?)
+        .bind(credentials::seal(store.keyring(), id, tokens)?)
         .bind(subject_hash)
         .execute(connection)
         .await

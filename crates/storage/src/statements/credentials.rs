@@ -5,7 +5,7 @@ use evercal_domain::account::Credentials;
 use evercal_sealing::Keyring;
 use secrecy::zeroize::Zeroizing;
 
-use super::{Backend, Engine, conflict, failed, found, not_found};
+use super::{Backend, Database, Engine, conflict, failed, found, not_found};
 use crate::columns::corrupt;
 use crate::entities::accounts::{Accounts as _, CredentialsVersion, credentials_place};
 use crate::error::{StoreError, StoreErrorKind};
@@ -16,10 +16,13 @@ const CREDENTIALS: &str =
 /// Opens an account's credentials.
 pub async fn read(store: &Backend, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
     let id = id.to_string();
-    let row: Option<(Vec<u8>, i64)> =
-        sqlx::query_as(CREDENTIALS).bind(&id).fetch_optional(&store.read).await.map_err(failed("read credentials"))?;
+    let row: Option<(Vec<u8>, i64)> = sqlx::query_as(CREDENTIALS)
+        .bind(&id)
+        .fetch_optional(store.read_pool())
+        .await
+        .map_err(failed("read credentials"))?;
     let Some((sealed, version)) = row else { return Ok(None) };
-    Ok(Some((open(&store.keyring, &id, &sealed)?, CredentialsVersion(version))))
+    Ok(Some((open(store.keyring(), &id, &sealed)?, CredentialsVersion(version))))
 }
 
 const SWAP_CREDENTIALS: &str = "UPDATE accounts SET credentials = $3, \
@@ -33,12 +36,12 @@ pub async fn swap(
     expected: CredentialsVersion,
     credentials: &Credentials,
 ) -> Result<CredentialsVersion, StoreError> {
-    let sealed = seal(&store.keyring, id, credentials)?;
+    let sealed = seal(store.keyring(), id, credentials)?;
     let version: Option<i64> = sqlx::query_scalar(SWAP_CREDENTIALS)
         .bind(id.to_string())
         .bind(expected.0)
         .bind(sealed)
-        .fetch_optional(&store.write)
+        .fetch_optional(store.write_pool())
         .await
         .map_err(failed("swap credentials"))?;
     match version {
@@ -57,7 +60,7 @@ const ERASE_CREDENTIALS: &str = "UPDATE accounts SET credentials = NULL, \
 pub async fn erase(store: &Backend, id: AccountId) -> Result<(), StoreError> {
     let done = sqlx::query(ERASE_CREDENTIALS)
         .bind(id.to_string())
-        .execute(&store.write)
+        .execute(store.write_pool())
         .await
         .map_err(failed("erase credentials"))?;
     found(done.rows_affected(), "erase credentials")
@@ -70,7 +73,7 @@ pub async fn set_grant_subject(store: &Backend, id: AccountId, subject_hash: &st
     let done = sqlx::query(SET_GRANT_SUBJECT)
         .bind(id.to_string())
         .bind(subject_hash)
-        .execute(&store.write)
+        .execute(store.write_pool())
         .await
         .map_err(failed("set a grant's subject"))?;
     found(done.rows_affected(), "set a grant's subject")
@@ -80,7 +83,7 @@ const GRANT_SUBJECT: &str = "SELECT grant_subject FROM accounts WHERE id = $1";
 
 /// Whose grant it is; `None` before that is known.
 pub async fn grant_subject<'e>(
-    executor: impl sqlx::Executor<'e, Database = Engine>,
+    executor: impl sqlx::Executor<'e, Database = Database>,
     account: &str,
 ) -> Result<Option<String>, StoreError> {
     let subject: Option<Option<String>> = sqlx::query_scalar(GRANT_SUBJECT)
@@ -100,7 +103,7 @@ pub const SHARES_GRANT: &str = "SELECT COUNT(*) FROM accounts mine JOIN accounts
 pub async fn shares_grant(store: &Backend, id: AccountId) -> Result<bool, StoreError> {
     let others: i64 = sqlx::query_scalar(SHARES_GRANT)
         .bind(id.to_string())
-        .fetch_one(&store.read)
+        .fetch_one(store.read_pool())
         .await
         .map_err(failed("look for accounts that share a grant"))?;
     Ok(others > 0)

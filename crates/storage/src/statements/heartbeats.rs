@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Backend, failed};
+use super::{Backend, Engine, failed};
 use crate::columns::{instant, instant_or_none, micros};
 use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
 use crate::error::StoreError;
@@ -28,7 +28,7 @@ impl Heartbeats for Backend {
         sqlx::query(BEAT)
             .bind(service)
             .bind(micros(at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("note a heartbeat"))
@@ -37,7 +37,7 @@ impl Heartbeats for Backend {
     async fn last_beat(&self, service: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at: Option<i64> = sqlx::query_scalar(LAST_BEAT)
             .bind(service)
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a heartbeat"))?;
         instant_or_none(at, "heartbeats.at")
@@ -49,7 +49,7 @@ impl Heartbeats for Backend {
             .bind(&first)
             .bind(beyond)
             .bind(i64::from(BEATS_MAX))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("read heartbeats"))?;
         let beat = |(service, at): (String, i64)| {
@@ -65,14 +65,14 @@ impl Heartbeats for Backend {
             .bind(first)
             .bind(beyond)
             .bind(micros(before))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("forget heartbeats"))
     }
 
     async fn forget_beat(&self, service: &str) -> Result<(), StoreError> {
-        let forgotten = sqlx::query(FORGET_BEAT).bind(service).execute(&self.write).await;
+        let forgotten = sqlx::query(FORGET_BEAT).bind(service).execute(self.write_pool()).await;
         forgotten.map(drop).map_err(failed("forget a heartbeat"))
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
-use super::{Backend, failed};
+use super::{Backend, Engine, failed};
 use crate::columns::{instant, instant_or_none, micros, readable, storable};
 use crate::entities::journal::{
     AuditKey, AuditOf, AuditRow, IncidentRow, Journal, ProviderIncident, SecurityCountRow, SecurityRow,
@@ -74,7 +74,7 @@ impl Journal for Backend {
             .bind(entry.account_id.map(|id| id.to_string()))
             .bind(entry.calendar_id.map(|id| id.to_string()))
             .bind(storable(&entry.message))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("append to the audit log"))
@@ -83,7 +83,7 @@ impl Journal for Backend {
     async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError> {
         let row: Option<AuditRow> = sqlx::query_as(AUDIT_ENTRY)
             .bind(dedup_key)
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read an entry of the audit log"))?;
         row.map(AuditEntry::try_from).transpose()
@@ -97,7 +97,7 @@ impl Journal for Backend {
             AuditOf::Calendar(calendar) => sqlx::query_as(AUDIT_OF_CALENDAR).bind(calendar.to_string()),
         };
         let query = query.bind(before.at_us).bind(before.dedup_key).bind(rows_to_fetch(page));
-        let rows: Vec<AuditRow> = query.fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
+        let rows: Vec<AuditRow> = query.fetch_all(self.read_pool()).await.map_err(failed("read the audit log"))?;
         Ok(page_of(rows, page, AuditRow::cursor))
     }
 
@@ -141,8 +141,10 @@ impl Journal for Backend {
     }
 
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {
-        let rows: Vec<SecurityCountRow> =
-            sqlx::query_as(SECURITY_COUNTS).fetch_all(&self.read).await.map_err(failed("count the security log"))?;
+        let rows: Vec<SecurityCountRow> = sqlx::query_as(SECURITY_COUNTS)
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("count the security log"))?;
         Ok(readable(rows))
     }
 
@@ -156,7 +158,7 @@ impl Journal for Backend {
             .bind(provider.as_str())
             .bind(storable(cause))
             .bind(micros(at))
-            .fetch_one(&self.write)
+            .fetch_one(self.write_pool())
             .await
             .map_err(failed("open an incident"))?;
         instant(since, "provider_incidents.since")
@@ -165,7 +167,7 @@ impl Journal for Backend {
     async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError> {
         let since: Option<i64> = sqlx::query_scalar(CLOSE_INCIDENT)
             .bind(provider.as_str())
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("close an incident"))?;
         instant_or_none(since, "provider_incidents.since")
@@ -173,14 +175,14 @@ impl Journal for Backend {
 
     async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError> {
         let rows: Vec<IncidentRow> =
-            sqlx::query_as(INCIDENTS).fetch_all(&self.read).await.map_err(failed("list incidents"))?;
+            sqlx::query_as(INCIDENTS).fetch_all(self.read_pool()).await.map_err(failed("list incidents"))?;
         Ok(readable(rows))
     }
 
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
         let rows: Vec<SecurityRow> = sqlx::query_as(SECURITY)
             .bind(i64::from(limit))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("read the security log"))?;
         Ok(readable(rows))

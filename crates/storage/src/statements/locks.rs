@@ -1,6 +1,6 @@
 //! Rows that transactions take turns by.
 
-use super::{Connection, LOCK_ACCOUNT, failed};
+use super::{Backend, Connection, Engine, failed};
 use crate::error::StoreError;
 
 /// What a transaction that holds a tenant's row knows of it.
@@ -23,6 +23,14 @@ pub async fn tenant(
         sqlx::query_as(LOCK_TENANT).bind(tenant).fetch_optional(connection).await.map_err(failed(what))?;
     Ok(row.map(|(accounts_max, revoked_at)| LockedTenant { accounts_max, is_revoked: revoked_at.is_some() }))
 }
+
+/// The tenant of an account. Two lists of one account are compared one after the other: side by side, each would name the
+/// other's calendars as vanished.
+const LOCK_ACCOUNT: &str = if Backend::LOCKS_ROWS {
+    "SELECT tenant_id FROM accounts WHERE id = $1 FOR UPDATE"
+} else {
+    "SELECT tenant_id FROM accounts WHERE id = $1"
+};
 
 /// Holds an account's row until the transaction ends, and answers its tenant; `None` when there is no such account. `what`
 /// names the operation in errors.

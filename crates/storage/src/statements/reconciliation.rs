@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccessRole, AccountId, CalendarId, RemoteCalendar};
 
-use super::{Backend, Connection, Engine, failed, locks, not_found};
+use super::{Backend, Connection, Database, Engine, failed, locks, not_found};
 use crate::columns::{micros, parsed, storable, to_json};
 use crate::entities::calendars::CalendarsReconciled;
 use crate::entities::mirror::position::Cursor;
@@ -159,7 +159,7 @@ const SET_ROLE: &str = "UPDATE calendars SET access_role = $2, revision = revisi
 /// Writes down the role in which the account sees a calendar; answers how many rows that changed. `what` names the operation
 /// in errors.
 pub async fn set_role<'e>(
-    executor: impl sqlx::Executor<'e, Database = Engine>,
+    executor: impl sqlx::Executor<'e, Database = Database>,
     id: &str,
     role: AccessRole,
     what: &'static str,

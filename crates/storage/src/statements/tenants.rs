@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{ApiKeyId, TenantId};
 
-use super::{Backend, Engine, failed, found, not_found};
+use super::{Backend, Database, Engine, failed, found, not_found};
 use crate::columns::{micros, parsed, readable, storable};
 use crate::entities::tenants::{ApiKeyRow, CallerRow, TenantRow, Tenants};
 use crate::error::StoreError;
@@ -49,7 +49,7 @@ impl Tenants for Backend {
             .bind(i64::from(tenant.limits.accounts_max))
             .bind(micros(tenant.created_at))
             .bind(tenant.revoked_at.map(micros))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("insert a tenant"))
@@ -58,7 +58,7 @@ impl Tenants for Backend {
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
         let row: Option<TenantRow> = sqlx::query_as(TENANT)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a tenant"))?;
         row.map(Tenant::try_from).transpose()
@@ -66,7 +66,7 @@ impl Tenants for Backend {
 
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
         let rows: Vec<TenantRow> =
-            sqlx::query_as(TENANTS).fetch_all(&self.read).await.map_err(failed("list tenants"))?;
+            sqlx::query_as(TENANTS).fetch_all(self.read_pool()).await.map_err(failed("list tenants"))?;
         Ok(readable(rows))
     }
 
@@ -74,14 +74,14 @@ impl Tenants for Backend {
         let done = sqlx::query(REVOKE_TENANT)
             .bind(id.to_string())
             .bind(micros(at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("revoke a tenant"))?;
         found(done.rows_affected(), "revoke a tenant")
     }
 
     async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError> {
-        count_open_accounts(&self.read, tenant).await
+        count_open_accounts(self.read_pool(), tenant).await
     }
 
     async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError> {
@@ -89,7 +89,7 @@ impl Tenants for Backend {
             .bind(id.to_string())
             .bind(i64::from(limits.requests_per_minute))
             .bind(i64::from(limits.accounts_max))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("set a tenant's limits"))?;
         found(done.rows_affected(), "set a tenant's limits")
@@ -104,7 +104,7 @@ impl Tenants for Backend {
             .bind(key.scopes.to_string())
             .bind(micros(key.created_at))
             .bind(key.revoked_at.map(micros))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("insert an API key"))
@@ -113,7 +113,7 @@ impl Tenants for Backend {
     async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError> {
         let rows: Vec<ApiKeyRow> = sqlx::query_as(API_KEYS_OF_TENANT)
             .bind(tenant.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list API keys"))?;
         rows.into_iter().map(ApiKey::try_from).collect()
@@ -123,7 +123,7 @@ impl Tenants for Backend {
         let tenant: Option<String> = sqlx::query_scalar(REVOKE_API_KEY)
             .bind(id.to_string())
             .bind(micros(at))
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("revoke an API key"))?;
         parsed(&tenant.ok_or_else(|| not_found("revoke an API key"))?, "api_keys.tenant_id")
@@ -132,7 +132,7 @@ impl Tenants for Backend {
     async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError> {
         let row: Option<CallerRow> = sqlx::query_as(API_KEY_BY_HASH)
             .bind(hash.as_bytes().as_slice())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("find an API key"))?;
         row.map(CallerRow::read).transpose()
@@ -143,7 +143,7 @@ pub const OPEN_ACCOUNTS: &str = "SELECT COUNT(*) FROM accounts WHERE tenant_id =
 
 /// How many of a tenant's accounts are not disconnected.
 pub async fn count_open_accounts<'e>(
-    executor: impl sqlx::Executor<'e, Database = Engine>,
+    executor: impl sqlx::Executor<'e, Database = Database>,
     tenant: TenantId,
 ) -> Result<i64, StoreError> {
     sqlx::query_scalar(OPEN_ACCOUNTS)

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::InstallationId;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::{Backend, Connection, failed};
+use super::{Backend, Connection, Engine, failed};
 use crate::columns::{instant_or_none, micros, parsed};
 use crate::condition::CLOCKS_APART_MAX;
 use crate::entities::upkeep::Upkeep;
@@ -21,7 +21,7 @@ const WRITTEN_AT: &str = "SELECT written_at FROM installation WHERE place = 1";
 impl Upkeep for Backend {
     async fn try_reading(&self) -> Result<(), StoreError> {
         self.is_in_place()?;
-        let mut connection = self.read.acquire().await.map_err(failed("read from each table"))?;
+        let mut connection = self.read_pool().acquire().await.map_err(failed("read from each table"))?;
         read_each_table(&mut connection).await
     }
 
@@ -44,14 +44,14 @@ impl Upkeep for Backend {
 
     async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let at: Option<i64> = sqlx::query_scalar(WRITTEN_AT)
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read when the store was written"))?;
         instant_or_none(at, "installation.written_at")
     }
 
     fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.committed().load(Ordering::Relaxed)
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {
@@ -83,7 +83,7 @@ const WRITE: &str = "INSERT INTO installation (place, id, written_at) VALUES (1,
      OR installation.written_at > $3 THEN excluded.written_at ELSE installation.written_at END RETURNING id";
 
 async fn write(connection: &mut Connection, at: DateTime<Utc>) -> Result<InstallationId, StoreError> {
-    super::may_write_each_table(connection).await?;
+    Backend::may_write_each_table(connection).await?;
     let id: String = sqlx::query_scalar(WRITE)
         .bind(InstallationId::generate().to_string())
         .bind(micros(at))

@@ -6,7 +6,7 @@ use evercal_domain::{CalendarId, ProviderEventId};
 use sqlx::Transaction;
 
 use super::position::{Claimed, Counted};
-use super::{Backend, Engine, events, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::{Backend, Database, Engine, events, feed, occurrences, position, quarantine, revisions, sync_runs};
 use crate::columns::{micros, to_json};
 use crate::entities::mirror::commit::{Expanded, PageCommit, PageCommitted};
 use crate::entities::mirror::sync_runs::SyncRun;
@@ -70,7 +70,7 @@ pub async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Result<PageC
 
 /// Writes what the page says, and notes what that changes.
 async fn write_content(
-    transaction: &mut Transaction<'static, Engine>,
+    transaction: &mut Transaction<'static, Database>,
     calendar: &str,
     page: &PageCommit<'_>,
     content: &PageContent,

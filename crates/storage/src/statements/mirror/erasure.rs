@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use evercal_domain::AccountId;
 
-use super::{Backend, failed, revisions};
+use super::{Backend, Engine, failed, revisions};
 use crate::columns::{micros, to_json};
 use crate::entities::mirror::position::Cursor;
 use crate::error::StoreError;
@@ -21,7 +21,7 @@ pub async fn erase_withdrawn(store: &Backend, since_before: DateTime<Utc>) -> Re
     let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
         .bind(micros(since_before))
         .bind(ERASED_AT_A_TIME)
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("find withdrawn mirrors"))?;
     erase(store, &ids, RESET_WITHDRAWN).await
@@ -33,7 +33,7 @@ const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORD
 pub async fn erase_of_account(store: &Backend, account: AccountId) -> Result<(), StoreError> {
     let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
         .bind(account.to_string())
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("erase mirrors"))?;
     erase(store, &ids, RESET_POSITION).await.map(drop)

@@ -6,7 +6,7 @@ use evercal_domain::{CalendarId, Event, ProviderEventId};
 use sqlx::QueryBuilder;
 
 use super::{
-    Backend, Connection, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, by_keys, calendars, failed, occurrences,
+    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, occurrences,
 };
 use crate::columns::{from_json, readable};
 use crate::entities::mirror::events::{ItemRow, RowState, StaleItem, StaleRow, StateRow, StoredItem};
@@ -30,7 +30,7 @@ pub async fn read(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -
     let body: Option<String> = sqlx::query_scalar(EVENT)
         .bind(calendar.to_string())
         .bind(id.as_str())
-        .fetch_optional(&store.read)
+        .fetch_optional(store.read_pool())
         .await
         .map_err(failed("read an event"))?;
     let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
@@ -47,7 +47,7 @@ pub async fn list(store: &Backend, calendar: CalendarId, page: &PageRequest) -> 
         .bind(calendar.to_string())
         .bind(page.after.as_deref().unwrap_or_default())
         .bind(rows_to_fetch(page))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("list items"))?;
     Ok(page_of(rows, page, |row| row.provider_event_id.clone()))
@@ -60,7 +60,7 @@ pub async fn warned(store: &Backend, calendar: CalendarId, limit: u32) -> Result
     let rows: Vec<ItemRow> = sqlx::query_as(WARNED)
         .bind(calendar.to_string())
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("read warnings"))?;
     Ok(readable(rows))
@@ -79,7 +79,7 @@ pub async fn master_ids(
         .bind(calendar.to_string())
         .bind(after.map(ProviderEventId::as_str).unwrap_or_default())
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("list masters"))?;
     Ok(ids.into_iter().map(ProviderEventId::new).collect())
@@ -92,7 +92,7 @@ pub async fn stale(store: &Backend, calendar: CalendarId, generation: i64) -> Re
     let rows: Vec<StaleRow> = sqlx::query_as(STALE_ITEMS)
         .bind(calendar.to_string())
         .bind(generation)
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("read stale items"))?;
     Ok(rows.into_iter().map(StaleRow::read).collect())
@@ -126,9 +126,9 @@ async fn collect(
     const COLUMNS: &str = "provider_event_id, kind, series_master_id, body";
     let ids: Vec<&str> = ids.iter().copied().collect();
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = by_keys::select(COLUMNS, lookup, &calendar.to_string(), ids);
+        let mut query = Backend::select_by_keys(COLUMNS, lookup, &calendar.to_string(), ids);
         let rows: Vec<ItemRow> =
-            query.build_query_as().fetch_all(&store.read).await.map_err(failed("read related items"))?;
+            query.build_query_as().fetch_all(store.read_pool()).await.map_err(failed("read related items"))?;
         found.extend(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)));
     }
     Ok(())
@@ -145,7 +145,7 @@ pub async fn states(
     let ids: Vec<&str> = ids.map(ProviderEventId::as_str).collect();
     let mut states = States::with_capacity(ids.len());
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = by_keys::select(COLUMNS, lookup, calendar, ids);
+        let mut query = Backend::select_by_keys(COLUMNS, lookup, calendar, ids);
         let rows: Vec<StateRow> =
             query.build_query_as().fetch_all(&mut *connection).await.map_err(failed("read known events"))?;
         states.extend(rows.into_iter().map(StateRow::read));
@@ -161,7 +161,7 @@ pub async fn upsert(
     rows: &[NewRow],
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(
+        let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
              updated_at, body, warned) ",
         );
@@ -216,7 +216,7 @@ pub async fn delete(
 ) -> Result<(), StoreError> {
     let keys: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
     for keys in keys.chunks(IDS_PER_STATEMENT) {
-        let mut query = by_keys::delete(Lookup::EventsById, calendar, keys);
+        let mut query = Backend::delete_by_keys(Lookup::EventsById, calendar, keys);
         query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;
     }
     occurrences::delete(connection, calendar, ids, touched).await

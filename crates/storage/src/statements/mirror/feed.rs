@@ -5,7 +5,7 @@ use evercal_domain::change::Change;
 use evercal_domain::event::Fingerprint;
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Engine, ROWS_PER_STATEMENT, failed};
+use super::{Backend, Connection, Database, Engine, ROWS_PER_STATEMENT, failed};
 use crate::entities::mirror::feed::ChangeRow;
 use crate::error::StoreError;
 use crate::page::NewChange;
@@ -23,7 +23,7 @@ pub async fn read(
         .bind(calendar.to_string())
         .bind(after_sequence)
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("read changes"))?;
     rows.into_iter().map(Change::try_from).collect()
@@ -39,7 +39,7 @@ pub async fn append(
 ) -> Result<i64, StoreError> {
     let mut sequence = last_sequence;
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(
+        let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
              after_fingerprint, committed_at) ",
         );

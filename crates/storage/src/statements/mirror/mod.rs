@@ -16,7 +16,7 @@ use evercal_domain::change::Change;
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
 
-use super::{Backend, Connection, Engine, NAMES_INDEXES, by_keys, calendars, conflict, failed, not_found};
+use super::{Backend, Connection, Database, Engine, calendars, conflict, failed, not_found};
 use crate::entities::mirror::Mirror;
 use crate::entities::mirror::commit::{Expanded, PageCommit, PageCommitted};
 use crate::entities::mirror::events::{StaleItem, StoredItem};
@@ -124,7 +124,7 @@ impl Mirror for Backend {
     }
 
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
-        sync_runs::record(&self.write, run).await
+        sync_runs::record(self.write_pool(), run).await
     }
 
     async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {

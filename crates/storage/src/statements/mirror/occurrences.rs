@@ -14,7 +14,7 @@ use evercal_domain::{CalendarId, ProviderEventId};
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Engine, IDS_PER_STATEMENT, NAMES_INDEXES, by_keys, calendars, failed};
+use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars, failed};
 use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
 use crate::entities::mirror::occurrence_key::OccurrenceKey;
 use crate::entities::mirror::occurrences::{
@@ -93,7 +93,7 @@ macro_rules! occurrences {
 /// Where the index of the long ones is not named, an engine that knows no statistics walks through all occurrences since
 /// the longest of a class can have begun.
 pub const OCCURRENCES: &str =
-    if NAMES_INDEXES { occurrences!(" INDEXED BY occurrences_long") } else { occurrences!("") };
+    if Backend::NAMES_INDEXES { occurrences!(" INDEXED BY occurrences_long") } else { occurrences!("") };
 
 /// Timed or all-day rows, in order.
 struct Rows {
@@ -142,7 +142,7 @@ async fn rows(
         .bind(rows_to_fetch(page))
         .bind(series_from)
         .bind(series_to)
-        .fetch(&store.read);
+        .fetch(store.read_pool());
     // Bodies can be large, so that a page is bounded by their bytes, too, and no more of them are fetched than it takes.
     let (mut rows, mut bytes, mut are_cut_off): (Vec<OccurrenceRow>, _, _) = (Vec::new(), 0, false);
     while let Some(row) = fetched.try_next().await.map_err(failed("read occurrences"))? {
@@ -209,7 +209,7 @@ pub async fn replace(
         touched.note_written(owner, occurrence);
     }
     for rows in rows.chunks(OCCURRENCES_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(
+        let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO occurrences (calendar_id, all_day, start_us, owner_id, original_us, original_all_day, \
              original_zone, source_id, series_id, start_zone, end_us, end_zone, length_class) ",
         );
@@ -246,7 +246,7 @@ pub async fn delete(
 ) -> Result<(), StoreError> {
     let owners: Vec<&str> = owners.iter().map(|owner| owner.as_str()).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query = by_keys::delete(Lookup::OccurrencesByOwner, calendar, owners);
+        let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
         query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);
         let places = query.build_query_as().fetch_all(&mut *connection).await;
         touched.note_deleted(places.map_err(failed("delete occurrences"))?);

@@ -3,7 +3,7 @@
 use evercal_domain::CalendarId;
 use evercal_domain::zones::{self, ZoneDataVersion};
 
-use super::{Backend, Connection, calendars, conflict, failed, not_found};
+use super::{Backend, Connection, Engine, calendars, conflict, failed, not_found};
 use crate::columns::{corrupt, micros, parsed, to_json};
 use crate::entities::mirror::commit::{PassFinish, WindowNow};
 use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition};
@@ -14,7 +14,7 @@ const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end, zo
 pub async fn read(store: &Backend, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
     let row: Option<PositionRow> = sqlx::query_as(POSITION)
         .bind(calendar.to_string())
-        .fetch_optional(&store.read)
+        .fetch_optional(store.read_pool())
         .await
         .map_err(failed("read a sync position"))?;
     row.ok_or_else(|| not_found("read a sync position"))?.try_into()
@@ -34,7 +34,7 @@ pub async fn begin_full_pass(
         .bind(expected_revision)
         .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
         .bind(zones::version().as_str())
-        .fetch_optional(&store.write)
+        .fetch_optional(store.write_pool())
         .await
         .map_err(failed("begin a full pass"))?;
     moved(store, calendar, row, "begin a full pass").await
@@ -51,7 +51,7 @@ pub async fn take_over_pass(
     let row: Option<PositionRow> = sqlx::query_as(TAKE_OVER_PASS)
         .bind(calendar.to_string())
         .bind(expected_revision)
-        .fetch_optional(&store.write)
+        .fetch_optional(store.write_pool())
         .await
         .map_err(failed("take a pass over"))?;
     moved(store, calendar, row, "take a pass over").await
@@ -202,7 +202,7 @@ pub async fn by_older_zone_data(
         .bind(zone_data)
         .bind(id)
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("list calendars by zone data"))?;
     let read = |(id, zone_data): (String, String)| {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use evercal_domain::{CalendarId, ProviderEventId};
 
-use super::{Backend, Connection, events, failed};
+use super::{Backend, Connection, Engine, events, failed};
 use crate::columns::{micros, readable, storable};
 use crate::entities::mirror::commit::PageCommit;
 use crate::entities::mirror::quarantine::{QuarantineRow, QuarantinedEvent};
@@ -18,7 +18,7 @@ pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<V
     let rows: Vec<QuarantineRow> = sqlx::query_as(QUARANTINED)
         .bind(calendar.to_string())
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("read the quarantine"))?;
     Ok(readable(rows))

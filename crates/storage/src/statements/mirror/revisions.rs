@@ -3,7 +3,7 @@
 use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Engine, failed};
+use super::{Backend, Connection, Database, Engine, failed};
 use crate::columns::{micros, midnight_micros};
 use crate::entities::mirror::occurrences::OccurrenceRange;
 use crate::error::{StoreError, StoreErrorKind};
@@ -38,7 +38,7 @@ pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans:
         return Ok(());
     }
     let revision = after(last.max(BEFORE_THE_FIRST))?;
-    let mut query = QueryBuilder::<Engine>::new(
+    let mut query = QueryBuilder::<Database>::new(
         "INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ",
     );
     // Ranges that nothing has touched yet are known by the number before the first one.
@@ -87,7 +87,7 @@ pub async fn of(store: &Backend, calendar: CalendarId, range: &OccurrenceRange) 
         .bind(micros(range.to))
         .bind(midnight_micros(range.from_date))
         .bind(midnight_micros(range.to_date))
-        .fetch_one(&store.read)
+        .fetch_one(store.read_pool())
         .await
         .map_err(failed("read a mirror's revision"))
 }

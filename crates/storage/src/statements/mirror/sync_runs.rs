@@ -2,7 +2,7 @@
 
 use evercal_domain::CalendarId;
 
-use super::{Backend, Engine, failed};
+use super::{Backend, Database, Engine, failed};
 use crate::columns::{micros, readable, storable};
 use crate::entities::mirror::sync_runs::{RunRow, SyncRun};
 use crate::error::StoreError;
@@ -14,7 +14,7 @@ pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<V
     let rows: Vec<RunRow> = sqlx::query_as(RUNS)
         .bind(calendar.to_string())
         .bind(i64::from(limit))
-        .fetch_all(&store.read)
+        .fetch_all(store.read_pool())
         .await
         .map_err(failed("read the sync log"))?;
     Ok(readable(rows))
@@ -24,7 +24,10 @@ const RECORD_RUN: &str = "INSERT INTO sync_runs (dedup_key, calendar_id, reason,
      pages, changes, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (dedup_key) DO NOTHING";
 
 /// Writes a line of the sync log, alone or with the page that ends the sync.
-pub async fn record<'e>(executor: impl sqlx::Executor<'e, Database = Engine>, run: &SyncRun) -> Result<(), StoreError> {
+pub async fn record<'e>(
+    executor: impl sqlx::Executor<'e, Database = Database>,
+    run: &SyncRun,
+) -> Result<(), StoreError> {
     sqlx::query(RECORD_RUN)
         .bind(&run.dedup_key)
         .bind(run.calendar_id.to_string())
