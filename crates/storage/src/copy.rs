@@ -17,31 +17,10 @@ use sqlx::{
 };
 
 use crate::database_url::DatabaseUrl;
+use crate::entities::accounts::credentials_place;
 use crate::error::{StoreError, StoreErrorKind, without_values};
-use crate::sql::accounts::credentials_place;
+use crate::tables::TABLES;
 use crate::{Keyring, postgres, sqlite};
-
-/// Every table, those first that others refer to.
-pub const TABLES: &[&str] = &[
-    "tenants",
-    "api_keys",
-    "accounts",
-    "authorizations",
-    "calendars",
-    "mirror_revisions",
-    "channels",
-    "events",
-    "occurrences",
-    "changes",
-    "quarantine",
-    "sync_runs",
-    "audit_log",
-    "security_events",
-    "heartbeats",
-    "installation",
-    "claims",
-    "provider_incidents",
-];
 
 /// Tables in which processes leave rows before there is anybody's calendar: of a target without tenants, they give way.
 const OF_PROCESSES: [&str; 6] =
@@ -92,7 +71,7 @@ pub async fn copy_store(
     let mut transaction = writer.begin().await.map_err(failed("begin"))?;
     make_room(&mut transaction).await?;
     let mut copied = Vec::new();
-    for &table in TABLES {
+    for table in TABLES {
         let columns = columns_of(&mut transaction, table).await?;
         let read = copy_table(&mut reader, &mut transaction, table, &columns, &mut progress).await?;
         let written = contents(&mut transaction, table, &columns).await?;

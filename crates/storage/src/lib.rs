@@ -2,21 +2,28 @@
 //!
 //! Callers hold an `Arc<dyn Store>` and never learn which database it is; only this crate names sqlx. Not for:
 //! deciding anything about calendars. A method either does all of what it says in one transaction, or nothing.
+//!
+//! An entity has two files of one name: `entities/` has its trait, its types and the rows that are read, `statements/` its SQL
+//! beside what binds it. The statements are compiled once for each engine, inside `sqlite/` and `postgres/`;
+//! `engine.rs` declares what they ask of it.
 
 #![expect(clippy::duplicate_mod, reason = "`statements` is compiled once for each engine, on purpose")]
 
 pub mod error;
-pub mod repository;
-pub mod types;
 
+mod columns;
 mod condition;
 mod copy;
 mod database_url;
+mod engine;
+mod entities;
+mod lookup;
 mod migrations;
 mod page;
+mod paging;
 mod postgres;
-mod sql;
 mod sqlite;
+mod tables;
 mod touched;
 
 use std::sync::Arc;
@@ -27,20 +34,28 @@ pub use condition::{
 };
 pub use copy::{CopiedTable, copy_store};
 pub use database_url::DatabaseUrl;
+pub use entities::Store;
+pub use entities::accounts::{AccountAdmission, Accounts, ConsentVersion, CredentialsVersion, Settlement};
+pub use entities::authorizations::{AuthorizationAttempt, Authorizations, TakenAttempt};
+pub use entities::calendars::{Calendars, CalendarsReconciled, StateRecord};
+pub use entities::channels::Channels;
+pub use entities::claims::{ClaimRounds, Claims};
+pub use entities::heartbeats::{BEATS_MAX, Heartbeats};
+pub use entities::journal::{AuditOf, Journal, ProviderIncident};
+pub use entities::mirror::Mirror;
+pub use entities::mirror::commit::{Expanded, PageCommit, PageCommitted, PassFinish, WindowNow};
+pub use entities::mirror::events::{StaleItem, StoredBody, StoredItem};
+pub use entities::mirror::occurrence_key::OccurrenceKey;
+pub use entities::mirror::occurrences::{OccurrenceRange, OwnerOccurrences, ReadOccurrence, SeriesRows};
+pub use entities::mirror::position::{Cursor, SyncPosition};
+pub use entities::mirror::quarantine::QuarantinedEvent;
+pub use entities::mirror::sync_runs::{SyncRun, SyncRunOutcome};
+pub use entities::tenants::Tenants;
+pub use entities::upkeep::Upkeep;
 pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
-pub use repository::{
-    Accounts, Authorizations, BEATS_MAX, Calendars, Channels, Claims, Heartbeats, Journal, Mirror, Store, Tenants,
-    Upkeep,
-};
-pub use sql::reading::OccurrenceKey;
-pub use types::{
-    AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
-    CredentialsVersion, Cursor, Expanded, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted,
-    PageRequest, PassFinish, ProviderIncident, QuarantinedEvent, ReadOccurrence, SeriesRows, Settlement, StaleItem,
-    StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt, WindowNow,
-};
+pub use paging::{Page, PageRequest};
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.
 pub const CONNECTIONS_MAX_DEFAULT: u32 = 10;

@@ -12,65 +12,9 @@ use evercal_domain::event::Fingerprint;
 use evercal_domain::{Event, ProviderEventId, RemoteItem, SeriesPosition};
 use sha2::{Digest as _, Sha256};
 
+use crate::columns::{micros, to_json};
+use crate::entities::mirror::events::{RowKind, RowState};
 use crate::error::StoreError;
-use crate::sql::{micros, to_json};
-
-/// What kind of row an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKind {
-    Single,
-    Master,
-    Exception,
-    Cancelled,
-}
-
-impl RowKind {
-    const ALL: [Self; 4] = [Self::Single, Self::Master, Self::Exception, Self::Cancelled];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Master => "master",
-            Self::Exception => "exception",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    fn of(event: &Event) -> Self {
-        match &event.series {
-            Some(_) => Self::Exception,
-            None if event.is_master() => Self::Master,
-            None => Self::Single,
-        }
-    }
-}
-
-/// What a commit needs to know of a row to say what it changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowState {
-    pub kind: RowKind,
-    /// Set for an exception and a cancelled occurrence.
-    pub series_master_id: Option<ProviderEventId>,
-    pub fingerprint: Fingerprint,
-    /// Readers see it; the change feed does not tell it.
-    pub updated_us: Option<i64>,
-}
-
-impl RowState {
-    /// Cancelled occurrences are rows but not events.
-    fn counted(&self) -> i64 {
-        i64::from(self.kind != RowKind::Cancelled)
-    }
-
-    /// Whose occurrences the row has a say in.
-    fn owner<'a>(&'a self, id: &'a ProviderEventId) -> &'a ProviderEventId {
-        self.series_master_id.as_ref().unwrap_or(id)
-    }
-}
 
 /// A row to write.
 #[derive(Debug)]

@@ -9,10 +9,9 @@ use std::collections::HashSet;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{EventTime, ProviderEventId};
 
+use crate::columns::{micros, midnight_micros};
+use crate::entities::mirror::occurrences::{OccurrencePlace, OccurrenceRange, OwnerOccurrences};
 use crate::page::VisibleChange;
-use crate::sql::reading::OccurrencePlace;
-use crate::sql::{micros, midnight_micros};
-use crate::types::{OccurrenceRange, OwnerOccurrences};
 
 /// Spans that one commit leaves behind for instants, and as many for dates. More of them are joined where the gaps between
 /// them are smallest.

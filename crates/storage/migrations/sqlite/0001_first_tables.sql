@@ -182,7 +182,7 @@ CREATE TABLE occurrences (
     start_zone       TEXT,
     end_us           BIGINT  NOT NULL,
     end_zone         TEXT,
-    -- How long it is, by classes (src/sql/reading.rs): what is not in the long ones cannot have begun long ago.
+    -- How long it is, by classes (src/entities/mirror/occurrences.rs): what is not in the long ones cannot have begun long ago.
     length_class     BIGINT  NOT NULL,
     PRIMARY KEY (calendar_id, all_day, start_us, owner_id, original_us)
 ) WITHOUT ROWID;

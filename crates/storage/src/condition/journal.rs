@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use evercal_domain::Clock;
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
+use crate::entities::journal::Journal;
 use crate::error::StoreError;
-use crate::repository::Journal;
 
 /// Between two attempts at writing.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -112,11 +115,13 @@ fn over(trouble: &StoreTrouble, at: DateTime<Utc>) -> AuditEntry {
     entry(trouble, "/over", at, AuditKind::AlertCleared, message)
 }
 
-/// Several processes see the same: their entries of one minute are one.
+/// Several processes see the same: their entries of one minute and one cause are one. The cause is hashed, since a database
+/// may say anything at any length.
 fn entry(trouble: &StoreTrouble, part: &str, at: DateTime<Utc>, kind: AuditKind, message: String) -> AuditEntry {
     let minute = trouble.since.timestamp().div_euclid(60);
+    let cause = URL_SAFE_NO_PAD.encode(Sha256::digest(trouble.cause.as_bytes()));
     AuditEntry {
-        dedup_key: format!("{}/{minute}{part}", trouble.kind.as_str()),
+        dedup_key: format!("{}/{minute}/{cause}{part}", trouble.kind.as_str()),
         at,
         kind,
         tenant_id: None,
@@ -145,4 +150,41 @@ fn suspicious(trouble: &StoreTrouble) -> Option<SecurityEvent> {
         message: message.to_owned(),
         count: 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of both entries of a trouble.
+    fn keys(kind: TroubleKind, second: i64, cause: &str) -> [String; 2] {
+        let since = DateTime::from_timestamp(1_780_000_020 + second, 0).unwrap();
+        let trouble = StoreTrouble { kind, since, cause: cause.to_owned(), lasts: true };
+        let condition = StoreCondition::Unwell(trouble.clone());
+        [begun(&trouble, &condition).dedup_key, over(&trouble, since).dedup_key]
+    }
+
+    #[test]
+    fn processes_that_see_one_trouble_within_one_minute_write_one_entry_of_its_beginning_and_one_of_its_end() {
+        let seen = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
+        assert_eq!(seen, keys(TroubleKind::CannotRead, 58, "it gives no answer within 2 s"));
+        assert_ne!(seen[0], seen[1]);
+    }
+
+    #[test]
+    fn troubles_of_one_kind_within_one_minute_have_entries_of_their_own_when_their_causes_differ() {
+        let seen = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
+        for other in [
+            keys(TroubleKind::CannotRead, 1, "the table events is locked"),
+            keys(TroubleKind::CannotWrite, 1, "it gives no answer within 2 s"),
+            keys(TroubleKind::CannotRead, 61, "it gives no answer within 2 s"),
+        ] {
+            assert!(other.iter().all(|key| !seen.contains(key)), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_short_whatever_a_database_says() {
+        assert!(keys(TroubleKind::CannotRead, 1, &"long ".repeat(10_000)).iter().all(|key| key.len() < 100));
+    }
 }

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::seen::{Belonging, Finding, Seen};
 use super::{CLOCKS_APART_MAX, InstallationOwner, StoreCondition, StoreWatch, TroubleKind};
+use crate::entities::upkeep::Upkeep;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::repository::Upkeep;
 
 /// How long a read may take to come in time. Callers of the API wait no longer than twice that.
 const READ_PATIENCE: Duration = Duration::from_secs(1);

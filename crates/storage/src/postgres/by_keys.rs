@@ -5,20 +5,19 @@
 //! page (one of 100,000 events took 26 to 68 s instead of 15 s). `OFFSET 0` has each key looked for by
 //! itself, where there is nothing to guess.
 
-use sqlx::QueryBuilder;
+use sqlx::{Postgres, QueryBuilder};
 
-use super::Engine;
-use crate::sql::lookup::Lookup;
+use crate::lookup::Lookup;
 
 /// Reads these columns of the rows.
-pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
     push_found(&mut query, columns, lookup, calendar, keys);
     query
 }
 
 /// Deletes the rows; `RETURNING` may follow. Whoever deletes holds the calendar's row, so that nobody moves them meanwhile.
-pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
     let mut query =
         QueryBuilder::new(format!("DELETE FROM {} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ", lookup.table()));
     push_found(&mut query, "ctid", lookup, calendar, keys);
@@ -26,7 +25,7 @@ pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Eng
     query
 }
 
-fn push_found(query: &mut QueryBuilder<Engine>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {
+fn push_found(query: &mut QueryBuilder<Postgres>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {
     let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
     query.push("unnest(").push_bind(keys).push("::text[]) AS keys(key) CROSS JOIN LATERAL (SELECT ").push(columns);
     query.push(" FROM ").push(lookup.table()).push(" WHERE calendar_id = ").push_bind(calendar.to_owned());

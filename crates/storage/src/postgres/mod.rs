@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection as Connection, PgPool, Postgres as Engine, Transaction};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
 
 use self::PostgresStore as Backend;
 use self::statements::failed;
-use self::upkeep::may_write_each_table;
+use crate::engine::Engine;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code, without_values};
+use crate::lookup::Lookup;
 use crate::migrations::{self, MigrationState};
-use crate::sql::reading::OCCURRENCES;
 use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -48,19 +48,14 @@ const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
     [("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "60s")];
 
-/// The tenant of an account, for the calendars that are found in it. Two lists of one account are compared one after the
-/// other: side by side, each would name the other's calendars as vanished.
-const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1 FOR UPDATE";
-
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
-    /// Reads and writes share the pool; they are told apart for SQLite's sake.
-    read: PgPool,
-    write: PgPool,
+    /// For reads and writes; they are told apart for SQLite's sake.
+    pool: PgPool,
     keyring: Keyring,
     options: PgConnectOptions,
     /// Transactions committed so far, without those of the probe.
-    commits: AtomicU64,
+    committed: AtomicU64,
 }
 
 impl PostgresStore {
@@ -77,16 +72,81 @@ impl PostgresStore {
             );
             return Err(StoreError::new(StoreErrorKind::Configuration, problem));
         }
-        Ok(Self { read: pool.clone(), write: pool, keyring, options, commits: AtomicU64::new(0) })
+        Ok(Self { pool, keyring, options, committed: AtomicU64::new(0) })
+    }
+}
+
+impl Engine for PostgresStore {
+    type Database = Postgres;
+
+    const LOCKS_ROWS: bool = true;
+    /// The server knows its tables.
+    const NAMES_INDEXES: bool = false;
+
+    fn read_pool(&self) -> &PgPool {
+        &self.pool
     }
 
-    /// Begins a transaction, in a task of its own: when its beginning is cut off, sqlx 0.9.0 (its issue 4393) gives the connection back to
-    /// the pool with the transaction open and not known, and what others then write through it is never committed.
-    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
-        let pool = self.write.clone();
+    fn write_pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    fn committed(&self) -> &AtomicU64 {
+        &self.committed
+    }
+
+    /// In a task of its own: when its beginning is cut off, sqlx 0.9.0 (its issue 4393) gives the connection back to the pool
+    /// with the transaction open and not known, and what others then write through it is never committed.
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let pool = self.pool.clone();
         let begun = tokio::spawn(async move { pool.begin().await }).await;
         let begun = begun.map_err(|error| StoreError::caused_by(StoreErrorKind::Unavailable, "begin", error))?;
         begun.map_err(failed("begin"))
+    }
+
+    fn error_kind(error: &sqlx::Error) -> StoreErrorKind {
+        kind_by_code(error, |database| match database.code().as_deref() {
+            Some(DATA_CORRUPTED | INDEX_CORRUPTED) => StoreErrorKind::Corrupt,
+            Some(UNDEFINED_TABLE | UNDEFINED_COLUMN) => StoreErrorKind::Schema,
+            Some(
+                INVALID_PASSWORD | INVALID_AUTHORIZATION | UNDEFINED_DATABASE | INSUFFICIENT_PRIVILEGE | READ_ONLY,
+            ) => StoreErrorKind::Refused,
+            _ => StoreErrorKind::Unavailable,
+        })
+    }
+
+    fn select_by_keys(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
+        by_keys::select(columns, lookup, calendar, keys)
+    }
+
+    fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
+        by_keys::delete(lookup, calendar, keys)
+    }
+
+    async fn may_write_each_table(connection: &mut PgConnection) -> Result<(), StoreError> {
+        upkeep::may_write_each_table(connection).await
+    }
+
+    /// A connection ends with its database.
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn connect_afresh(&self) -> Result<PgConnection, StoreError> {
+        self.options.connect().await.map_err(failed("connect afresh"))
+    }
+
+    /// The server does so by itself.
+    async fn checkpoint_log(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn look_for_damage(&self) -> Result<(), StoreError> {
+        upkeep::look_for_damage(&self.pool).await
     }
 }
 
@@ -146,19 +206,12 @@ const READ_ONLY: &str = "25006";
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";
 
-fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
-    kind_by_code(error, |database| match database.code().as_deref() {
-        Some(DATA_CORRUPTED | INDEX_CORRUPTED) => StoreErrorKind::Corrupt,
-        Some(UNDEFINED_TABLE | UNDEFINED_COLUMN) => StoreErrorKind::Schema,
-        Some(INVALID_PASSWORD | INVALID_AUTHORIZATION | UNDEFINED_DATABASE | INSUFFICIENT_PRIVILEGE | READ_ONLY) => {
-            StoreErrorKind::Refused
-        }
-        _ => StoreErrorKind::Unavailable,
-    })
-}
-
 fn cannot_open(error: sqlx::Error) -> StoreError {
-    StoreError::caused_by(kind_of(&error), "cannot connect to the PostgreSQL database", without_values(error))
+    StoreError::caused_by(
+        PostgresStore::error_kind(&error),
+        "cannot connect to the PostgreSQL database",
+        without_values(error),
+    )
 }
 
 fn cannot_migrate(error: MigrateError) -> StoreError {

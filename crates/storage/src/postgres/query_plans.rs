@@ -4,8 +4,9 @@ use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
 use super::by_keys;
-use crate::sql::lookup::Lookup;
-use crate::sql::{accounts, authorizations, calendars, channels, journal, mirror, reading, revisions, tenants};
+use super::statements::mirror::{events, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::statements::{accounts, authorizations, calendars, channels, credentials, journal, tenants};
+use crate::lookup::Lookup;
 
 const DATABASE: &str = "query_plans";
 
@@ -34,7 +35,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (tenants::OPEN_ACCOUNTS, "accounts_by_tenant"),
         (accounts::BY_ID, "accounts_pkey"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
-        (accounts::SHARES_GRANT, "accounts_by_grant"),
+        (credentials::SHARES_GRANT, "accounts_by_grant"),
         (accounts::LIST_UNSETTLED, "accounts_unsettled"),
         (channels::OF_LIST, "channels_by_list"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),
@@ -45,18 +46,18 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (journal::AUDIT_ALL, "audit_log_by_time"),
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar"),
         (journal::SECURITY, "security_events_by_time"),
-        (mirror::CLAIM_REVISION, "calendars_pkey"),
-        (mirror::MASTER_IDS, "events_masters"),
-        (mirror::ORPHAN_STATES, "events_cancelled"),
-        (mirror::WARNED, "events_warned"),
-        (mirror::CHANGES, "changes_pkey"),
-        (mirror::QUARANTINED, "quarantine_pkey"),
-        (mirror::RUNS, "sync_runs_by_calendar"),
+        (position::CLAIM_REVISION, "calendars_pkey"),
+        (events::MASTER_IDS, "events_masters"),
+        (events::ORPHAN_STATES, "events_cancelled"),
+        (events::WARNED, "events_warned"),
+        (feed::CHANGES, "changes_pkey"),
+        (quarantine::QUARANTINED, "quarantine_pkey"),
+        (sync_runs::RUNS, "sync_runs_by_calendar"),
         (revisions::LAST, "mirror_revisions_pkey"),
         (revisions::OF_RANGE, "mirror_revisions_pkey"),
-        (reading::OCCURRENCES, "occurrences_pkey"),
-        (reading::OCCURRENCES, "occurrences_long"),
-        (mirror::BY_OLDER_ZONE_DATA, "calendars_by_zone_data"),
+        (occurrences::OCCURRENCES, "occurrences_pkey"),
+        (occurrences::OCCURRENCES, "occurrences_long"),
+        (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data"),
     ] {
         let plan = plan(statement);
         assert!(plan.contains(&format!(" {index} ")) && !plan.contains("Seq Scan"), "{index}: {statement}\n{plan}");
@@ -82,7 +83,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
     }
 
     // What began before the range is looked for no farther back than each class of lengths can have begun.
-    let plan = plan(reading::OCCURRENCES);
+    let plan = plan(occurrences::OCCURRENCES);
     let scans: Vec<&str> =
         plan.lines().filter(|line| line.contains("Index Cond") && line.contains("all_day")).collect();
     assert_eq!(scans.len(), 5, "{plan}");

@@ -1,21 +1,20 @@
 //! Statements that find rows by many keys: a list of them, since each is looked for in the index.
 
-use sqlx::QueryBuilder;
+use sqlx::{QueryBuilder, Sqlite};
 
-use super::Engine;
-use crate::sql::lookup::Lookup;
+use crate::lookup::Lookup;
 
 /// Reads these columns of the rows.
-pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
     of_keys(&format!("SELECT {columns}"), lookup, calendar, keys)
 }
 
 /// Deletes the rows; `RETURNING` may follow.
-pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
     of_keys("DELETE", lookup, calendar, keys)
 }
 
-fn of_keys(verb: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Engine> {
+fn of_keys(verb: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
     // The index is named because SQLite, which knows no statistics here, would walk through all occurrences of the calendar.
     let index = match lookup {
         Lookup::OccurrencesByOwner => " INDEXED BY occurrences_by_owner",

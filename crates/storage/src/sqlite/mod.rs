@@ -17,16 +17,15 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    ConnectOptions as _, Connection as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool, Transaction,
-};
+use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use self::SqliteStore as Backend;
 use self::statements::failed;
-use self::upkeep::{FileIdentity, may_write_each_table};
+use self::upkeep::FileIdentity;
+use crate::engine::Engine;
 use crate::error::{StoreError, StoreErrorKind, kind_by_code};
+use crate::lookup::Lookup;
 use crate::migrations::{self, MigrationState};
-use crate::sql::reading::OCCURRENCES_INDEXED as OCCURRENCES;
 use evercal_sealing::Keyring;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -51,9 +50,6 @@ const WRITE_CACHE: &str = "-65536";
 /// touch the same pages of the file, so copying after each one would do the work again and again.
 const WAL_CHECKPOINT_PAGES: &str = "8000";
 
-/// The tenant of an account, for the calendars that are found in it. The transaction holds the lock for writing already.
-const LOCK_ACCOUNT: &str = "SELECT tenant_id FROM accounts WHERE id = $1";
-
 /// A store in a SQLite file.
 pub struct SqliteStore {
     read: SqlitePool,
@@ -63,7 +59,7 @@ pub struct SqliteStore {
     /// The file that the connections have open.
     opened: FileIdentity,
     /// Transactions committed so far, without those of the probe.
-    commits: AtomicU64,
+    committed: AtomicU64,
 }
 
 impl SqliteStore {
@@ -71,12 +67,76 @@ impl SqliteStore {
     pub async fn open(path: &Path, keyring: Keyring) -> Result<Self, StoreError> {
         let (read, write) = open_in_turn(path).await?;
         let opened = FileIdentity::of(path)?;
-        Ok(Self { read, write, keyring, path: path.to_owned(), opened, commits: AtomicU64::new(0) })
+        Ok(Self { read, write, keyring, path: path.to_owned(), opened, committed: AtomicU64::new(0) })
+    }
+}
+
+impl Engine for SqliteStore {
+    type Database = Sqlite;
+
+    /// A transaction holds the lock for writing from its start.
+    const LOCKS_ROWS: bool = false;
+    const NAMES_INDEXES: bool = true;
+
+    fn read_pool(&self) -> &SqlitePool {
+        &self.read
     }
 
-    /// Begins a transaction that holds the write lock from its start.
-    async fn begin(&self) -> Result<Transaction<'static, Engine>, StoreError> {
+    fn write_pool(&self) -> &SqlitePool {
+        &self.write
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    fn committed(&self) -> &AtomicU64 {
+        &self.committed
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed("begin"))
+    }
+
+    fn error_kind(error: &sqlx::Error) -> StoreErrorKind {
+        kind_by_code(error, |database| match primary_code(database) {
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
+            Some(SQLITE_ERROR) if database.message().starts_with("no such ") => StoreErrorKind::Schema,
+            _ => StoreErrorKind::Unavailable,
+        })
+    }
+
+    fn select_by_keys(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
+        by_keys::select(columns, lookup, calendar, keys)
+    }
+
+    fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
+        by_keys::delete(lookup, calendar, keys)
+    }
+
+    /// SQLite knows no rights but those of the file, which writing shows.
+    async fn may_write_each_table(_connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Connections to a file that was deleted or replaced go on working, with what nobody will ever see.
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        if FileIdentity::of(&self.path)? == self.opened {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Lost, "another file has taken the place of the database's"))
+    }
+
+    async fn connect_afresh(&self) -> Result<SqliteConnection, StoreError> {
+        connect_options(&self.path).connect().await.map_err(failed("connect afresh"))
+    }
+
+    async fn checkpoint_log(&self) -> Result<(), StoreError> {
+        upkeep::checkpoint_log(&self.write).await
+    }
+
+    async fn look_for_damage(&self) -> Result<(), StoreError> {
+        upkeep::look_for_damage(&self.path).await
     }
 }
 
@@ -198,7 +258,7 @@ fn cannot_open(path: &Path, error: MigrateError) -> StoreError {
             let problem = format!("the database {path} was written by another version of evercal");
             return StoreError::caused_by(StoreErrorKind::Configuration, problem, error);
         }
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => kind_of(error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => SqliteStore::error_kind(error),
         _ => StoreErrorKind::Unavailable,
     };
     StoreError::caused_by(kind, format!("cannot open the database {path}"), error)
@@ -212,12 +272,4 @@ const SQLITE_NOTADB: i32 = 26;
 /// SQLite's error code without its details, which are above the low byte (<https://sqlite.org/rescode.html>).
 fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
     error.code()?.parse::<i32>().ok().map(|code| code & 0xff)
-}
-
-fn kind_of(error: &sqlx::Error) -> StoreErrorKind {
-    kind_by_code(error, |database| match primary_code(database) {
-        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => StoreErrorKind::Corrupt,
-        Some(SQLITE_ERROR) if database.message().starts_with("no such ") => StoreErrorKind::Schema,
-        _ => StoreErrorKind::Unavailable,
-    })
 }

@@ -2,11 +2,13 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{OCCURRENCES, SqliteStore, by_keys};
-use crate::sql::lookup::Lookup;
-use crate::sql::{
-    accounts, authorizations, calendars, channels, claims, heartbeats, journal, mirror, revisions, tenants,
+use super::statements::mirror::{erasure, events, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::statements::{
+    accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, journal, reconciliation,
+    tenants,
 };
+use super::{SqliteStore, by_keys};
+use crate::lookup::Lookup;
 use evercal_sealing::Keyring;
 
 /// Statements that are put together from parts, with two keys.
@@ -29,8 +31,8 @@ const FIXED: [&str; 53] = [
     accounts::OF_TENANT,
     accounts::LIST_OF_TENANT,
     accounts::SET_STATE,
-    accounts::SHARES_GRANT,
-    accounts::DUPLICATE_OF,
+    credentials::SHARES_GRANT,
+    consents::DUPLICATE_OF,
     accounts::LIST_OPEN,
     accounts::LIST_UNSETTLED,
     authorizations::DELETE_EXPIRED,
@@ -43,11 +45,11 @@ const FIXED: [&str; 53] = [
     calendars::LIST_OF_TENANT,
     calendars::LIST_OF_ACCOUNT,
     calendars::OPEN_IDS,
-    calendars::OPEN_IDS_OF_ACCOUNT,
+    reconciliation::OPEN_IDS_OF_ACCOUNT,
     calendars::RECORD_STATE,
-    calendars::SEEN_BEFORE,
+    reconciliation::SEEN_BEFORE,
     calendars::SEEN_AS,
-    calendars::WITHDRAWN,
+    erasure::WITHDRAWN,
     channels::BY_ID,
     channels::OF_CALENDAR,
     channels::OF_LIST,
@@ -57,20 +59,20 @@ const FIXED: [&str; 53] = [
     journal::AUDIT_OF_TENANT,
     journal::SECURITY,
     journal::INCIDENTS,
-    mirror::CLAIM_REVISION,
-    mirror::RENEW_GENERATION,
-    mirror::STALE_STATES,
-    mirror::ORPHAN_STATES,
-    mirror::STALE_ITEMS,
-    mirror::MASTER_IDS,
-    mirror::BY_OLDER_ZONE_DATA,
-    mirror::ITEMS,
-    mirror::WARNED,
-    mirror::CHANGES,
-    mirror::QUARANTINED_KEYS,
-    mirror::QUARANTINED,
-    mirror::RUNS,
-    OCCURRENCES,
+    position::CLAIM_REVISION,
+    events::RENEW_GENERATION,
+    events::STALE_STATES,
+    events::ORPHAN_STATES,
+    events::STALE_ITEMS,
+    events::MASTER_IDS,
+    position::BY_OLDER_ZONE_DATA,
+    events::ITEMS,
+    events::WARNED,
+    feed::CHANGES,
+    quarantine::QUARANTINED_KEYS,
+    quarantine::QUARANTINED,
+    sync_runs::RUNS,
+    occurrences::OCCURRENCES,
     revisions::LAST,
     revisions::DROP_OLD,
     revisions::OF_RANGE,
@@ -92,7 +94,7 @@ async fn no_statement_reads_a_whole_table() {
     let folder = tempfile::tempdir().unwrap();
     let store = empty_store(&folder).await;
     let built = built();
-    for statement in FIXED.into_iter().chain(built.iter().map(String::as_str)).chain(mirror::ERASE) {
+    for statement in FIXED.into_iter().chain(built.iter().map(String::as_str)).chain(erasure::ERASE) {
         let steps = plan(&store, statement).await;
         for step in &steps {
             // `SCAN … USING INDEX` walks an index in its order, which a limit stops; a constant row is no table, and neither
@@ -111,31 +113,34 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
     let built = built();
     let [of_id, of_series, deleted, of_owner] = built.each_ref().map(String::as_str);
     for (statement, index) in [
-        (OCCURRENCES, "SEARCH a USING PRIMARY KEY (calendar_id=? AND all_day=? AND start_us>? AND start_us<?)"),
         (
-            OCCURRENCES,
+            occurrences::OCCURRENCES,
+            "SEARCH a USING PRIMARY KEY (calendar_id=? AND all_day=? AND start_us>? AND start_us<?)",
+        ),
+        (
+            occurrences::OCCURRENCES,
             "occurrences_long (calendar_id=? AND all_day=? AND length_class=? AND start_us>? AND start_us<?)",
         ),
         (of_id, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (deleted, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (of_owner, "occurrences_by_owner (calendar_id=? AND owner_id=?)"),
         (of_series, "events_by_series (calendar_id=? AND series_master_id=?)"),
-        (mirror::BY_OLDER_ZONE_DATA, "calendars_by_zone_data (zone_data>? AND zone_data<?)"),
-        (mirror::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
-        (mirror::WARNED, "events_warned (calendar_id=?)"),
-        (mirror::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
-        (mirror::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
-        (mirror::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
+        (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data (zone_data>? AND zone_data<?)"),
+        (events::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
+        (events::WARNED, "events_warned (calendar_id=?)"),
+        (events::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
+        (quarantine::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
+        (sync_runs::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=? AND at<?)"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
-        (accounts::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
+        (credentials::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
         (accounts::LIST_UNSETTLED, "accounts_unsettled"),
-        (accounts::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
+        (consents::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
         (authorizations::LAST_OUTCOME, "authorizations_by_account (account_id=?"),
         (channels::OF_LIST, "channels_by_list (account_id=?)"),
         (calendars::LIST_OF_TENANT, "calendars_by_tenant (tenant_id=? AND id>?)"),
         (revisions::OF_RANGE, "SEARCH mirror_revisions USING PRIMARY KEY (calendar_id=?)"),
-        (calendars::WITHDRAWN, "calendars_withdrawn (state_changed_at<?)"),
+        (erasure::WITHDRAWN, "calendars_withdrawn (state_changed_at<?)"),
         (channels::OF_CALENDAR, "channels_by_calendar (calendar_id=?)"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry (expires_at<?)"),
     ] {
@@ -148,7 +153,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
 async fn reading_occurrences_sorts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = empty_store(&folder).await;
-    for statement in [OCCURRENCES, revisions::OF_RANGE] {
+    for statement in [occurrences::OCCURRENCES, revisions::OF_RANGE] {
         let steps = plan(&store, statement).await;
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
     }

@@ -4,29 +4,57 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::{AccountId, ConsentOutcome};
 
-use super::{Backend, Connection, failed};
+use super::{Backend, Connection, Engine, failed};
+use crate::columns::{from_json, micros, storable, to_json};
+use crate::entities::authorizations::{
+    AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_place,
+};
 use crate::error::StoreError;
-use crate::repository::Authorizations;
-use crate::sql::authorizations::{self as sql, AttemptRow, row_id, verifier_place};
-use crate::sql::{from_json, micros, storable, to_json};
-use crate::types::{AuthorizationAttempt, TakenAttempt};
 
 /// How long the page of a consent that came back can be shown again after it ran out.
 const KEPT_AFTER_EXPIRY: TimeDelta = TimeDelta::hours(1);
+
+/// Those that came back are kept a little longer than they were good for, for the page in the browser.
+pub const DELETE_EXPIRED: &str =
+    "DELETE FROM authorizations WHERE expires_at <= $1 AND (taken_at IS NULL OR expires_at <= $2)";
+
+const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, provider, account_id, label, \
+     code_verifier, redirect_uri, created_at, expires_at, allow_duplicate) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+const ASKED_FOR: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
+
+/// Marking and reading in one statement is what makes an attempt good for one use.
+pub const TAKE: &str = "UPDATE authorizations SET taken_at = $2, answer_hash = $3 \
+     WHERE state_hash = $1 AND taken_at IS NULL AND expires_at > $2 RETURNING state_hash, tenant_id, provider, \
+     account_id, label, code_verifier, redirect_uri, created_at, expires_at, allow_duplicate";
+
+const TAKEN: &str = "SELECT state_hash, tenant_id, provider, account_id, label, code_verifier, redirect_uri, \
+     created_at, expires_at, allow_duplicate FROM authorizations WHERE state_hash = $1 AND taken_at IS NOT NULL \
+     AND answer_hash = $2";
+
+const ENDED: &str = "SELECT state_hash, tenant_id, provider, account_id, label, code_verifier, redirect_uri, \
+     created_at, expires_at, allow_duplicate FROM authorizations WHERE state_hash = $1 AND taken_at IS NOT NULL \
+     AND outcome IS NOT NULL AND outcome <> $2 AND expires_at > $3";
+
+pub const OUTCOME: &str = "SELECT outcome FROM authorizations WHERE state_hash = $1 AND outcome IS NOT NULL";
+
+pub const LAST_OUTCOME: &str = "SELECT outcome FROM authorizations WHERE account_id = $1 AND taken_at IS NOT NULL \
+     ORDER BY taken_at DESC LIMIT 1";
 
 #[async_trait]
 impl Authorizations for Backend {
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError> {
         let place = row_id(&attempt.state_hash);
-        let verifier = self.keyring.seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
+        let verifier = self.keyring().seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
         let mut transaction = self.begin().await?;
-        sqlx::query(sql::DELETE_EXPIRED)
+        sqlx::query(DELETE_EXPIRED)
             .bind(micros(attempt.created_at))
             .bind(micros(attempt.created_at - KEPT_AFTER_EXPIRY))
             .execute(&mut *transaction)
             .await
             .map_err(failed("delete old consents"))?;
-        sqlx::query(sql::INSERT)
+        sqlx::query(INSERT)
             .bind(attempt.state_hash.as_slice())
             .bind(attempt.tenant_id.to_string())
             .bind(attempt.provider.as_str())
@@ -40,7 +68,7 @@ impl Authorizations for Backend {
             .execute(&mut *transaction)
             .await
             .map_err(failed("insert a consent"))?;
-        super::commit(self, transaction, "insert a consent").await
+        self.commit(transaction, "insert a consent").await
     }
 
     async fn take_attempt(
@@ -50,37 +78,37 @@ impl Authorizations for Backend {
         now: DateTime<Utc>,
     ) -> Result<Option<TakenAttempt>, StoreError> {
         // Anybody can come with any text, and only what is there is worth a write.
-        let asked_for: i64 = sqlx::query_scalar(sql::ASKED_FOR)
+        let asked_for: i64 = sqlx::query_scalar(ASKED_FOR)
             .bind(state_hash.as_slice())
-            .fetch_one(&self.read)
+            .fetch_one(self.read_pool())
             .await
             .map_err(failed("find a consent"))?;
         if asked_for == 0 {
             return Ok(None);
         }
-        let row: Option<AttemptRow> = sqlx::query_as(sql::TAKE)
+        let row: Option<AttemptRow> = sqlx::query_as(TAKE)
             .bind(state_hash.as_slice())
             .bind(micros(now))
             .bind(answer_hash.as_slice())
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("take a consent"))?;
         if let Some(row) = row {
-            return row.open(&self.keyring).map(TakenAttempt::Now).map(Some);
+            return row.open(self.keyring()).map(TakenAttempt::Now).map(Some);
         }
-        let row: Option<AttemptRow> = sqlx::query_as(sql::TAKEN)
+        let row: Option<AttemptRow> = sqlx::query_as(TAKEN)
             .bind(state_hash.as_slice())
             .bind(answer_hash.as_slice())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a consent that came back"))?;
-        row.map(|row| row.open(&self.keyring).map(TakenAttempt::Before)).transpose()
+        row.map(|row| row.open(self.keyring()).map(TakenAttempt::Before)).transpose()
     }
 
     async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         set_outcome(&mut transaction, state_hash, outcome).await?;
-        super::commit(self, transaction, "end a consent").await
+        self.commit(transaction, "end a consent").await
     }
 
     async fn ended_attempt(
@@ -88,42 +116,46 @@ impl Authorizations for Backend {
         state_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<AuthorizationAttempt>, StoreError> {
-        let row: Option<AttemptRow> = sqlx::query_as(sql::ENDED)
+        let row: Option<AttemptRow> = sqlx::query_as(ENDED)
             .bind(state_hash.as_slice())
             .bind(to_json(&ConsentOutcome::Granted, "authorizations.outcome")?)
             .bind(micros(now - KEPT_AFTER_EXPIRY))
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a consent that ended"))?;
-        row.map(|row| row.open(&self.keyring)).transpose()
+        row.map(|row| row.open(self.keyring())).transpose()
     }
 
     async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError> {
-        let outcome: Option<String> = sqlx::query_scalar(sql::OUTCOME)
+        let outcome: Option<String> = sqlx::query_scalar(OUTCOME)
             .bind(state_hash.as_slice())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read what came of a consent"))?;
         outcome.map(|json| from_json(&json, "authorizations.outcome")).transpose()
     }
 
     async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError> {
-        let outcome: Option<Option<String>> = sqlx::query_scalar(sql::LAST_OUTCOME)
+        let outcome: Option<Option<String>> = sqlx::query_scalar(LAST_OUTCOME)
             .bind(account.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read what came of a consent"))?;
         outcome.flatten().map(|json| from_json(&json, "authorizations.outcome")).transpose()
     }
 }
 
+/// What is final stays.
+const SET_OUTCOME: &str = "UPDATE authorizations SET outcome = $2 WHERE state_hash = $1 \
+     AND (outcome IS NULL OR outcome = $3)";
+
 /// Writes down what came of a consent; what is final stays.
-pub(super) async fn set_outcome(
+pub async fn set_outcome(
     connection: &mut Connection,
     state_hash: &[u8; 32],
     outcome: &ConsentOutcome,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql::SET_OUTCOME)
+    sqlx::query(SET_OUTCOME)
         .bind(state_hash.as_slice())
         .bind(to_json(outcome, "authorizations.outcome")?)
         .bind(to_json(&ConsentOutcome::NotSetUp, "authorizations.outcome")?)

@@ -1,26 +1,40 @@
-//! Calendars.
-
-use std::collections::{HashMap, HashSet};
+//! Calendars and the state of their subscriptions.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, RemoteCalendar, TenantId};
+use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, CalendarState, EventView, RemoteCalendar, TenantId};
 
-use super::{Backend, LOCK_ACCOUNT, failed, found, not_found};
+use super::{Backend, Database, Engine, failed, found, not_found, reconciliation};
+use crate::columns::{corrupt, micros, parsed, readable, storable};
+use crate::entities::calendars::{CalendarRow, Calendars, CalendarsReconciled, StateRecord};
 use crate::error::StoreError;
-use crate::repository::Calendars;
-use crate::sql::calendars::{self as sql, CalendarRow};
-use crate::sql::{after_id, micros, page_of, parsed, readable, rows_to_fetch, storable, to_json};
-use crate::types::{CalendarsReconciled, Cursor, Page, PageRequest, StateRecord};
+use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 
-/// Our id of the primary calendar and its new id at the provider, where it was listed under another one before.
-fn renamed_primary<'a>(known: &'a [(String, String)], listed: &'a [RemoteCalendar]) -> Option<(&'a str, &'a str)> {
-    let [(id, before)] = known else { return None };
-    let mut primaries = listed.iter().filter(|remote| remote.primary).map(|remote| remote.provider_id.as_str());
-    let (primary, None) = (primaries.next()?, primaries.next()) else { return None };
-    let is_still_listed = listed.iter().any(|remote| remote.provider_id.as_str() == before);
-    (!is_still_listed && primary != before).then_some((id, primary))
+macro_rules! select_calendars {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, state, \
+             detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
+             last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end FROM calendars ",
+            $rest
+        )
+    };
 }
+
+pub const BY_ID: &str = select_calendars!("WHERE id = $1");
+
+pub const OF_TENANT: &str = select_calendars!("WHERE tenant_id = $1 AND id = $2");
+
+pub const LIST_OF_TENANT: &str =
+    select_calendars!("WHERE tenant_id = $1 AND id > $2 AND state <> 'closed' ORDER BY id LIMIT $3");
+
+pub const LIST_OF_ACCOUNT: &str = select_calendars!("WHERE account_id = $1 AND state <> 'closed' ORDER BY id");
+
+pub const OPEN_IDS: &str = "SELECT id FROM calendars WHERE id > $1 AND state <> 'closed' ORDER BY id LIMIT $2";
+
+pub const RECORD_STATE: &str = "UPDATE calendars SET detail = $3, channel_expires_at = $4, state_recorded_at = $5, \
+     state_changed_at = CASE WHEN state = $2 THEN state_changed_at ELSE $5 END, state = $2 \
+     WHERE id = $1 AND state_recorded_at <= $5";
 
 #[async_trait]
 impl Calendars for Backend {
@@ -30,141 +44,53 @@ impl Calendars for Backend {
         listed: &[RemoteCalendar],
         at: DateTime<Utc>,
     ) -> Result<CalendarsReconciled, StoreError> {
-        let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
-        let mut transaction = self.begin().await?;
-        let tenant: Option<String> = sqlx::query_scalar(LOCK_ACCOUNT)
-            .bind(account.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed("reconcile calendars"))?;
-        let tenant = tenant.ok_or_else(|| not_found("reconcile calendars"))?;
-        let before: Vec<(String, String, Option<String>)> = sqlx::query_as(sql::SEEN_BEFORE)
-            .bind(account.to_string())
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("reconcile calendars"))?;
-        let before: HashMap<String, (String, Option<String>)> =
-            before.into_iter().map(|(id, role, zone)| (id, (role, zone))).collect();
-        let mut seen = HashSet::new();
-        let mut reconciled = CalendarsReconciled::default();
-        // A person has one primary calendar, whose id at some providers is their address: with another id it is the same
-        // calendar after a change of address, so it keeps its row, and its readers keep its id.
-        let known: Vec<(String, String)> = sqlx::query_as(sql::PRIMARY_OF_ACCOUNT)
-            .bind(account.to_string())
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("reconcile calendars"))?;
-        if let Some((id, address)) = renamed_primary(&known, listed) {
-            sqlx::query(sql::RENAME)
-                .bind(id)
-                .bind(account.to_string())
-                .bind(address)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("reconcile calendars"))?;
-        }
-        for remote in listed {
-            let id: String = sqlx::query_scalar(sql::UPSERT)
-                .bind(CalendarId::generate().to_string())
-                .bind(&tenant)
-                .bind(account.to_string())
-                .bind(remote.provider_id.as_str())
-                .bind(storable(&remote.title))
-                .bind(remote.time_zone.as_deref().map(storable))
-                .bind(remote.access_role.as_str())
-                .bind(remote.primary)
-                .bind(micros(at))
-                .bind(&start)
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(failed("reconcile calendars"))?;
-            let before = before.get(&id);
-            let role_before = before.and_then(|(role, _)| AccessRole::from_name(role));
-            let sees_otherwise = role_before.is_some_and(|before| before.view() != remote.access_role.view());
-            let is_moved =
-                before.is_some_and(|(_, zone)| zone.as_deref() != remote.time_zone.as_deref().map(storable).as_deref());
-            if sees_otherwise {
-                sqlx::query(sql::SET_ROLE)
-                    .bind(&id)
-                    .bind(remote.access_role.as_str())
-                    .bind(&start)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(failed("reconcile calendars"))?;
-            }
-            if is_moved {
-                sqlx::query(sql::LEAVE_ZONE)
-                    .bind(&id)
-                    .bind(&start)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(failed("reconcile calendars"))?;
-            }
-            let id: CalendarId = parsed(&id, "calendars.id")?;
-            if seen.insert(id) {
-                reconciled.listed.push(id);
-                reconciled.seen_otherwise.extend((sees_otherwise || is_moved).then_some(id));
-            }
-        }
-        let open: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS_OF_ACCOUNT)
-            .bind(account.to_string())
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed("reconcile calendars"))?;
-        for id in open {
-            let id: CalendarId = parsed(&id, "calendars.id")?;
-            if !seen.contains(&id) {
-                reconciled.vanished.push(id);
-            }
-        }
-        super::commit(self, transaction, "reconcile calendars").await?;
-        Ok(reconciled)
+        reconciliation::reconcile(self, account, listed, at).await
     }
 
     async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
-        let row: Option<CalendarRow> = sqlx::query_as(sql::BY_ID)
+        let row: Option<CalendarRow> = sqlx::query_as(BY_ID)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a calendar"))?;
         row.map(Calendar::try_from).transpose()
     }
 
     async fn calendar_of_tenant(&self, tenant: TenantId, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
-        let row: Option<CalendarRow> = sqlx::query_as(sql::OF_TENANT)
+        let row: Option<CalendarRow> = sqlx::query_as(OF_TENANT)
             .bind(tenant.to_string())
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a calendar of a tenant"))?;
         row.map(Calendar::try_from).transpose()
     }
 
     async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError> {
-        let rows: Vec<CalendarRow> = sqlx::query_as(sql::LIST_OF_TENANT)
+        let rows: Vec<CalendarRow> = sqlx::query_as(LIST_OF_TENANT)
             .bind(tenant.to_string())
             .bind(after_id::<CalendarId>(page)?)
             .bind(rows_to_fetch(page))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list calendars"))?;
         Ok(page_of(rows, page, |row| row.id.clone()))
     }
 
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError> {
-        let rows: Vec<CalendarRow> = sqlx::query_as(sql::LIST_OF_ACCOUNT)
+        let rows: Vec<CalendarRow> = sqlx::query_as(LIST_OF_ACCOUNT)
             .bind(account.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list calendars of an account"))?;
         Ok(readable(rows))
     }
 
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(sql::OPEN_IDS)
+        let rows: Vec<String> = sqlx::query_scalar(OPEN_IDS)
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(i64::from(limit))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list open calendars"))?;
         // One that cannot be read keeps nobody from walking to the others.
@@ -175,33 +101,53 @@ impl Calendars for Backend {
     }
 
     async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::SET_ROLE)
-            .bind(id.to_string())
-            .bind(role.as_str())
-            .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
-            .execute(&self.write)
-            .await
-            .map_err(failed("set an access role"))?;
-        found(done.rows_affected(), "set an access role")
+        let rows = reconciliation::set_role(self.write_pool(), &id.to_string(), role, "set an access role").await?;
+        found(rows, "set an access role")
     }
 
     async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError> {
         let id = record.calendar_id.to_string();
-        let done = sqlx::query(sql::RECORD_STATE)
+        let done = sqlx::query(RECORD_STATE)
             .bind(&id)
             .bind(record.state.as_str())
             .bind(record.detail.as_deref().map(storable))
             .bind(record.channel_expires_at.map(micros))
             .bind(micros(record.at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("record a state"))?;
         if done.rows_affected() > 0 {
             return Ok(());
         }
         // Nothing to do for an older record; only a calendar that does not exist is an error.
-        let rows: i64 =
-            sqlx::query_scalar(sql::EXISTS).bind(&id).fetch_one(&self.read).await.map_err(failed("record a state"))?;
-        found(rows.unsigned_abs(), "record a state")
+        if exists(self.read_pool(), &id, "record a state").await? { Ok(()) } else { Err(not_found("record a state")) }
     }
+}
+
+const EXISTS: &str = "SELECT COUNT(*) FROM calendars WHERE id = $1";
+
+/// Whether there is such a calendar. `what` names the operation in errors.
+pub async fn exists<'e>(
+    executor: impl sqlx::Executor<'e, Database = Database>,
+    id: &str,
+    what: &'static str,
+) -> Result<bool, StoreError> {
+    let rows: i64 = sqlx::query_scalar(EXISTS).bind(id).fetch_one(executor).await.map_err(failed(what))?;
+    Ok(rows > 0)
+}
+
+/// What a reader may see now.
+pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
+
+/// How much of a calendar's events may be shown now; `None` where nothing may.
+pub async fn view_of(store: &Backend, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
+    let seen_as: Option<(String, String)> = sqlx::query_as(SEEN_AS)
+        .bind(calendar.to_string())
+        .fetch_optional(store.read_pool())
+        .await
+        .map_err(failed("read what a reader may see"))?;
+    let Some((role, state)) = seen_as else { return Ok(None) };
+    let role = AccessRole::from_name(&role).ok_or_else(|| corrupt("calendars.access_role"))?;
+    let state = CalendarState::from_name(&state).ok_or_else(|| corrupt("calendars.state"))?;
+    Ok(state.serves_events().then(|| role.view()))
 }

@@ -4,16 +4,40 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
 
-use super::{Backend, failed, found};
+use super::{Backend, Engine, failed, found};
+use crate::columns::{micros, readable};
+use crate::entities::channels::{ChannelRow, Channels};
 use crate::error::StoreError;
-use crate::repository::Channels;
-use crate::sql::channels::{self as sql, ChannelRow};
-use crate::sql::{micros, readable};
+
+const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, resource_id, state, created_at, expires_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
+
+/// A channel that has ended meanwhile stays ended, but its resource is kept: without it nobody could stop it.
+const ACTIVATE: &str = "UPDATE channels SET resource_id = $2, expires_at = $3, \
+     state = CASE WHEN state = 'pending' THEN 'live' ELSE state END WHERE id = $1";
+
+const SET_STATE: &str =
+    "UPDATE channels SET state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
+
+pub const BY_ID: &str =
+    "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at FROM channels WHERE id = $1";
+
+const ALIVE_OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE calendar_id = $1 AND state IN ('pending', 'live') ORDER BY id";
+
+const ALIVE_OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE account_id = $1 AND calendar_id IS NULL AND state IN ('pending', 'live') ORDER BY id";
+
+pub const OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE account_id = $1 AND calendar_id IS NULL ORDER BY id";
+
+pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+     FROM channels WHERE calendar_id = $1 ORDER BY id";
 
 #[async_trait]
 impl Channels for Backend {
     async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
-        sqlx::query(sql::INSERT)
+        sqlx::query(INSERT)
             .bind(channel.id.to_string())
             .bind(channel.watched.account_id().to_string())
             .bind(channel.watched.calendar_id().map(|id| id.to_string()))
@@ -21,7 +45,7 @@ impl Channels for Backend {
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
             .bind(micros(channel.expires_at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("insert a channel"))
@@ -33,30 +57,30 @@ impl Channels for Backend {
         resource_id: &str,
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::ACTIVATE)
+        let done = sqlx::query(ACTIVATE)
             .bind(id.to_string())
             .bind(resource_id)
             .bind(micros(expires_at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("activate a channel"))?;
         found(done.rows_affected(), "activate a channel")
     }
 
     async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError> {
-        let done = sqlx::query(sql::SET_STATE)
+        let done = sqlx::query(SET_STATE)
             .bind(id.to_string())
             .bind(state.as_str())
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map_err(failed("set a channel's state"))?;
         found(done.rows_affected(), "set a channel's state")
     }
 
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-        let row: Option<ChannelRow> = sqlx::query_as(sql::BY_ID)
+        let row: Option<ChannelRow> = sqlx::query_as(BY_ID)
             .bind(id.to_string())
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a channel"))?;
         row.map(Channel::try_from).transpose()
@@ -64,30 +88,30 @@ impl Channels for Backend {
 
     async fn channels_alive(&self, watched: Watched) -> Result<Vec<Channel>, StoreError> {
         let (statement, id) = match watched {
-            Watched::Calendar { calendar_id, .. } => (sql::ALIVE_OF_CALENDAR, calendar_id.to_string()),
-            Watched::CalendarList { account_id } => (sql::ALIVE_OF_LIST, account_id.to_string()),
+            Watched::Calendar { calendar_id, .. } => (ALIVE_OF_CALENDAR, calendar_id.to_string()),
+            Watched::CalendarList { account_id } => (ALIVE_OF_LIST, account_id.to_string()),
         };
         let rows: Vec<ChannelRow> = sqlx::query_as(statement)
             .bind(id)
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list the channels that may be alive"))?;
         Ok(readable(rows))
     }
 
     async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {
-        let rows: Vec<ChannelRow> = sqlx::query_as(sql::OF_LIST)
+        let rows: Vec<ChannelRow> = sqlx::query_as(OF_LIST)
             .bind(account.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list the channels of a list of calendars"))?;
         Ok(readable(rows))
     }
 
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError> {
-        let rows: Vec<ChannelRow> = sqlx::query_as(sql::OF_CALENDAR)
+        let rows: Vec<ChannelRow> = sqlx::query_as(OF_CALENDAR)
             .bind(calendar.to_string())
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("list a calendar's channels"))?;
         Ok(readable(rows))

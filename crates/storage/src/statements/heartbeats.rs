@@ -3,28 +3,41 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Backend, failed};
+use super::{Backend, Engine, failed};
+use crate::columns::{instant, instant_or_none, micros};
+use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
 use crate::error::StoreError;
-use crate::repository::{BEATS_MAX, Heartbeats};
-use crate::sql::heartbeats as sql;
-use crate::sql::{instant, instant_or_none, micros};
+
+/// Never moves backwards: two processes of one service may report in any order.
+const BEAT: &str = "INSERT INTO heartbeats (service, at) VALUES ($1, $2) \
+     ON CONFLICT (service) DO UPDATE SET at = excluded.at WHERE excluded.at > heartbeats.at";
+
+pub const LAST_BEAT: &str = "SELECT at FROM heartbeats WHERE service = $1";
+
+/// `$1` is the kind with a slash behind it, `$2` the first text that is beyond all that begin so.
+const BEATS_OF: &str =
+    "SELECT service, at FROM heartbeats WHERE service >= $1 AND service < $2 ORDER BY at DESC LIMIT $3";
+
+const FORGET_BEATS: &str = "DELETE FROM heartbeats WHERE service >= $1 AND service < $2 AND at < $3";
+
+const FORGET_BEAT: &str = "DELETE FROM heartbeats WHERE service = $1";
 
 #[async_trait]
 impl Heartbeats for Backend {
     async fn beat(&self, service: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(sql::BEAT)
+        sqlx::query(BEAT)
             .bind(service)
             .bind(micros(at))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("note a heartbeat"))
     }
 
     async fn last_beat(&self, service: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(sql::LAST_BEAT)
+        let at: Option<i64> = sqlx::query_scalar(LAST_BEAT)
             .bind(service)
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read a heartbeat"))?;
         instant_or_none(at, "heartbeats.at")
@@ -32,11 +45,11 @@ impl Heartbeats for Backend {
 
     async fn beats_of(&self, kind: &str) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
         let (first, beyond) = names_of(kind);
-        let rows: Vec<(String, i64)> = sqlx::query_as(sql::BEATS_OF)
+        let rows: Vec<(String, i64)> = sqlx::query_as(BEATS_OF)
             .bind(&first)
             .bind(beyond)
             .bind(i64::from(BEATS_MAX))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("read heartbeats"))?;
         let beat = |(service, at): (String, i64)| {
@@ -48,18 +61,18 @@ impl Heartbeats for Backend {
 
     async fn forget_beats(&self, kind: &str, before: DateTime<Utc>) -> Result<(), StoreError> {
         let (first, beyond) = names_of(kind);
-        sqlx::query(sql::FORGET_BEATS)
+        sqlx::query(FORGET_BEATS)
             .bind(first)
             .bind(beyond)
             .bind(micros(before))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("forget heartbeats"))
     }
 
     async fn forget_beat(&self, service: &str) -> Result<(), StoreError> {
-        let forgotten = sqlx::query(sql::FORGET_BEAT).bind(service).execute(&self.write).await;
+        let forgotten = sqlx::query(FORGET_BEAT).bind(service).execute(self.write_pool()).await;
         forgotten.map(drop).map_err(failed("forget a heartbeat"))
     }
 }

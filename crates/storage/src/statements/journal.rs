@@ -1,16 +1,17 @@
-//! The audit log and the security log.
+//! The audit log, the security log, and the incidents of providers.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
-use super::{Backend, failed};
+use super::{Backend, Engine, failed};
+use crate::columns::{instant, instant_or_none, micros, readable, storable};
+use crate::entities::journal::{
+    AuditKey, AuditOf, AuditRow, IncidentRow, Journal, ProviderIncident, SecurityCountRow, SecurityRow,
+};
 use crate::error::StoreError;
-use crate::repository::Journal;
-use crate::sql::journal::{self as sql, AuditKey, AuditRow, IncidentRow, SecurityCountRow, SecurityRow};
-use crate::sql::{instant, instant_or_none, micros, page_of, readable, rows_to_fetch, storable};
-use crate::types::{AuditOf, Page, PageRequest, ProviderIncident};
+use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
 
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
@@ -19,10 +20,53 @@ const SOURCES_PER_DAY_MAX: i64 = 256;
 /// Days that are kept.
 const SECURITY_DAYS: i64 = 30;
 
+const APPEND_AUDIT: &str = "INSERT INTO audit_log (dedup_key, at, kind, tenant_id, account_id, calendar_id, message) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_key) DO NOTHING";
+
+const AUDIT_ENTRY: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
+     WHERE dedup_key = $1";
+
+pub const AUDIT_ALL: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message FROM audit_log \
+     WHERE (at, dedup_key) < ($1, $2) ORDER BY at DESC, dedup_key DESC LIMIT $3";
+
+/// Entries without a tenant are about the installation and name nobody.
+pub const AUDIT_OF_TENANT: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
+     FROM audit_log WHERE (tenant_id = $1 OR tenant_id IS NULL) AND (at, dedup_key) < ($2, $3) \
+     ORDER BY at DESC, dedup_key DESC LIMIT $4";
+
+pub const AUDIT_OF_CALENDAR: &str = "SELECT dedup_key, at, kind, tenant_id, account_id, calendar_id, message \
+     FROM audit_log WHERE calendar_id = $1 AND (at, dedup_key) < ($2, $3) ORDER BY at DESC, dedup_key DESC LIMIT $4";
+
+const COUNT_AGAIN: &str = "UPDATE security_events SET count = count + $4, \
+     last_at = CASE WHEN last_at < $5 THEN $5 ELSE last_at END WHERE kind = $1 AND day = $2 AND source = $3";
+
+const SOURCES_OF_DAY: &str = "SELECT COUNT(*) FROM security_events WHERE kind = $1 AND day = $2";
+
+const COUNT_SECURITY: &str = "INSERT INTO security_events (kind, day, source, at, last_at, message, count) \
+     VALUES ($1, $2, $3, $5, $5, $6, $4) ON CONFLICT (kind, day, source) DO UPDATE SET \
+     count = security_events.count + excluded.count, last_at = CASE WHEN security_events.last_at < excluded.last_at \
+     THEN excluded.last_at ELSE security_events.last_at END";
+
+const FORGET_SECURITY: &str = "DELETE FROM security_events WHERE day < $1";
+
+/// Of all rows, which are few.
+const SECURITY_COUNTS: &str = "SELECT kind, CAST(SUM(count) AS BIGINT) AS count, MIN(at) AS first_at, \
+     MAX(last_at) AS last_at, COUNT(*) AS sources FROM security_events GROUP BY kind ORDER BY kind";
+
+const OPEN_INCIDENT: &str = "INSERT INTO provider_incidents (provider, cause, since) VALUES ($1, $2, $3) \
+     ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause RETURNING since";
+
+const CLOSE_INCIDENT: &str = "DELETE FROM provider_incidents WHERE provider = $1 RETURNING since";
+
+pub const INCIDENTS: &str = "SELECT provider, cause, since FROM provider_incidents ORDER BY provider";
+
+pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM security_events \
+     ORDER BY last_at DESC, kind, source LIMIT $1";
+
 #[async_trait]
 impl Journal for Backend {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        sqlx::query(sql::APPEND_AUDIT)
+        sqlx::query(APPEND_AUDIT)
             .bind(&entry.dedup_key)
             .bind(micros(entry.at))
             .bind(entry.kind.as_str())
@@ -30,16 +74,16 @@ impl Journal for Backend {
             .bind(entry.account_id.map(|id| id.to_string()))
             .bind(entry.calendar_id.map(|id| id.to_string()))
             .bind(storable(&entry.message))
-            .execute(&self.write)
+            .execute(self.write_pool())
             .await
             .map(drop)
             .map_err(failed("append to the audit log"))
     }
 
     async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError> {
-        let row: Option<AuditRow> = sqlx::query_as(sql::AUDIT_ENTRY)
+        let row: Option<AuditRow> = sqlx::query_as(AUDIT_ENTRY)
             .bind(dedup_key)
-            .fetch_optional(&self.read)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read an entry of the audit log"))?;
         row.map(AuditEntry::try_from).transpose()
@@ -48,19 +92,19 @@ impl Journal for Backend {
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError> {
         let before = AuditKey::read(page.after.as_deref())?;
         let query = match of {
-            AuditOf::Everything => sqlx::query_as(sql::AUDIT_ALL),
-            AuditOf::Tenant(tenant) => sqlx::query_as(sql::AUDIT_OF_TENANT).bind(tenant.to_string()),
-            AuditOf::Calendar(calendar) => sqlx::query_as(sql::AUDIT_OF_CALENDAR).bind(calendar.to_string()),
+            AuditOf::Everything => sqlx::query_as(AUDIT_ALL),
+            AuditOf::Tenant(tenant) => sqlx::query_as(AUDIT_OF_TENANT).bind(tenant.to_string()),
+            AuditOf::Calendar(calendar) => sqlx::query_as(AUDIT_OF_CALENDAR).bind(calendar.to_string()),
         };
         let query = query.bind(before.at_us).bind(before.dedup_key).bind(rows_to_fetch(page));
-        let rows: Vec<AuditRow> = query.fetch_all(&self.read).await.map_err(failed("read the audit log"))?;
+        let rows: Vec<AuditRow> = query.fetch_all(self.read_pool()).await.map_err(failed("read the audit log"))?;
         Ok(page_of(rows, page, AuditRow::cursor))
     }
 
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
         let (kind, at, day) = (event.kind.as_str(), micros(event.at), event.at.timestamp().div_euclid(DAY_S));
         let mut transaction = self.begin().await?;
-        let counted = sqlx::query(sql::COUNT_AGAIN)
+        let counted = sqlx::query(COUNT_AGAIN)
             .bind(kind)
             .bind(day)
             .bind(storable(&event.source))
@@ -70,14 +114,14 @@ impl Journal for Backend {
             .await
             .map_err(failed("count a security event again"))?;
         if counted.rows_affected() == 0 {
-            let sources: i64 = sqlx::query_scalar(sql::SOURCES_OF_DAY)
+            let sources: i64 = sqlx::query_scalar(SOURCES_OF_DAY)
                 .bind(kind)
                 .bind(day)
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(failed("count sources"))?;
             let source = if sources < SOURCES_PER_DAY_MAX { storable(&event.source) } else { OTHER_SOURCES.into() };
-            sqlx::query(sql::COUNT_SECURITY)
+            sqlx::query(COUNT_SECURITY)
                 .bind(kind)
                 .bind(day)
                 .bind(source)
@@ -87,18 +131,18 @@ impl Journal for Backend {
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed("count a security event"))?;
-            sqlx::query(sql::FORGET_SECURITY)
+            sqlx::query(FORGET_SECURITY)
                 .bind(day - SECURITY_DAYS)
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed("forget old security events"))?;
         }
-        super::commit(self, transaction, "commit a security event").await
+        self.commit(transaction, "commit a security event").await
     }
 
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {
-        let rows: Vec<SecurityCountRow> = sqlx::query_as(sql::SECURITY_COUNTS)
-            .fetch_all(&self.read)
+        let rows: Vec<SecurityCountRow> = sqlx::query_as(SECURITY_COUNTS)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("count the security log"))?;
         Ok(readable(rows))
@@ -110,20 +154,20 @@ impl Journal for Backend {
         cause: &str,
         at: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, StoreError> {
-        let since: i64 = sqlx::query_scalar(sql::OPEN_INCIDENT)
+        let since: i64 = sqlx::query_scalar(OPEN_INCIDENT)
             .bind(provider.as_str())
             .bind(storable(cause))
             .bind(micros(at))
-            .fetch_one(&self.write)
+            .fetch_one(self.write_pool())
             .await
             .map_err(failed("open an incident"))?;
         instant(since, "provider_incidents.since")
     }
 
     async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let since: Option<i64> = sqlx::query_scalar(sql::CLOSE_INCIDENT)
+        let since: Option<i64> = sqlx::query_scalar(CLOSE_INCIDENT)
             .bind(provider.as_str())
-            .fetch_optional(&self.write)
+            .fetch_optional(self.write_pool())
             .await
             .map_err(failed("close an incident"))?;
         instant_or_none(since, "provider_incidents.since")
@@ -131,14 +175,14 @@ impl Journal for Backend {
 
     async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError> {
         let rows: Vec<IncidentRow> =
-            sqlx::query_as(sql::INCIDENTS).fetch_all(&self.read).await.map_err(failed("list incidents"))?;
+            sqlx::query_as(INCIDENTS).fetch_all(self.read_pool()).await.map_err(failed("list incidents"))?;
         Ok(readable(rows))
     }
 
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
-        let rows: Vec<SecurityRow> = sqlx::query_as(sql::SECURITY)
+        let rows: Vec<SecurityRow> = sqlx::query_as(SECURITY)
             .bind(i64::from(limit))
-            .fetch_all(&self.read)
+            .fetch_all(self.read_pool())
             .await
             .map_err(failed("read the security log"))?;
         Ok(readable(rows))

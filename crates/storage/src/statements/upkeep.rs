@@ -1,5 +1,6 @@
 //! Looking after a store: can it be read and written, and whose is it.
 
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
@@ -7,18 +8,20 @@ use chrono::{DateTime, Utc};
 use evercal_domain::InstallationId;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::{Backend, Connection, failed};
+use super::{Backend, Connection, Engine, failed};
+use crate::columns::{instant_or_none, micros, parsed};
 use crate::condition::CLOCKS_APART_MAX;
+use crate::entities::upkeep::Upkeep;
 use crate::error::StoreError;
-use crate::repository::Upkeep;
-use crate::sql::upkeep as sql;
-use crate::sql::{instant_or_none, micros, parsed};
+use crate::tables::TABLES;
+
+const WRITTEN_AT: &str = "SELECT written_at FROM installation WHERE place = 1";
 
 #[async_trait]
 impl Upkeep for Backend {
     async fn try_reading(&self) -> Result<(), StoreError> {
         self.is_in_place()?;
-        let mut connection = self.read.acquire().await.map_err(failed("read from each table"))?;
+        let mut connection = self.read_pool().acquire().await.map_err(failed("read from each table"))?;
         read_each_table(&mut connection).await
     }
 
@@ -40,15 +43,15 @@ impl Upkeep for Backend {
     }
 
     async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(sql::WRITTEN_AT)
-            .fetch_optional(&self.read)
+        let at: Option<i64> = sqlx::query_scalar(WRITTEN_AT)
+            .fetch_optional(self.read_pool())
             .await
             .map_err(failed("read when the store was written"))?;
         instant_or_none(at, "installation.written_at")
     }
 
     fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        self.committed().load(Ordering::Relaxed)
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {
@@ -60,15 +63,28 @@ impl Upkeep for Backend {
     }
 }
 
+/// One statement that needs each table, and stops at the first row of each.
+static READ_EACH_TABLE: LazyLock<String> = LazyLock::new(|| {
+    let tables: Vec<String> = TABLES.iter().map(|table| format!("(SELECT 1 FROM {table} LIMIT 1)")).collect();
+    format!("SELECT {}", tables.join(", "))
+});
+
 async fn read_each_table(connection: &mut Connection) -> Result<(), StoreError> {
     // Names of our own tables.
-    let statement = AssertSqlSafe(sql::READ_EACH_TABLE.as_str());
+    let statement = AssertSqlSafe(READ_EACH_TABLE.as_str());
     sqlx::query(statement).fetch_one(connection).await.map(drop).map_err(failed("read from each table"))
 }
 
+/// Writes, and answers whose database it is. The id is taken by an empty one only. The time does not move backwards: two
+/// processes whose clocks are apart must not make the database look older than it is. But one that is more than a day ahead
+/// (`$3`) was written by a wrong clock.
+const WRITE: &str = "INSERT INTO installation (place, id, written_at) VALUES (1, $1, $2) \
+     ON CONFLICT (place) DO UPDATE SET written_at = CASE WHEN excluded.written_at > installation.written_at \
+     OR installation.written_at > $3 THEN excluded.written_at ELSE installation.written_at END RETURNING id";
+
 async fn write(connection: &mut Connection, at: DateTime<Utc>) -> Result<InstallationId, StoreError> {
-    super::may_write_each_table(connection).await?;
-    let id: String = sqlx::query_scalar(sql::WRITE)
+    Backend::may_write_each_table(connection).await?;
+    let id: String = sqlx::query_scalar(WRITE)
         .bind(InstallationId::generate().to_string())
         .bind(micros(at))
         .bind(micros(at.checked_add_signed(CLOCKS_APART_MAX).unwrap_or(at)))

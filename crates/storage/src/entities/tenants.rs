@@ -1,44 +1,37 @@
-//! SQL and rows of tenants and API keys.
+//! Tenants and their API keys.
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
+use evercal_domain::{ApiKeyId, TenantId};
 
-use super::{corrupt, instant, instant_or_none, parsed};
+use crate::columns::{corrupt, instant, instant_or_none, parsed};
 use crate::error::StoreError;
 
-pub const INSERT_TENANT: &str = "INSERT INTO tenants (id, name, requests_per_minute, accounts_max, created_at, revoked_at) \
-     VALUES ($1, $2, $3, $4, $5, $6)";
-
-pub const TENANT: &str =
-    "SELECT id, name, requests_per_minute, accounts_max, created_at, revoked_at FROM tenants WHERE id = $1";
-
-/// Ids are `UUIDv7`, so their order is the order of creation; the same holds for the other lists.
-pub const TENANTS: &str =
-    "SELECT id, name, requests_per_minute, accounts_max, created_at, revoked_at FROM tenants ORDER BY id";
-
-/// The first time counts.
-pub const REVOKE_TENANT: &str = "UPDATE tenants SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
-
-/// Whoever adds an account to the tenant comes after this one.
-pub const LOCK: &str =
-    "UPDATE tenants SET accounts_max = accounts_max WHERE id = $1 RETURNING accounts_max, revoked_at";
-
-pub const SET_LIMITS: &str = "UPDATE tenants SET requests_per_minute = $2, accounts_max = $3 WHERE id = $1";
-
-pub const OPEN_ACCOUNTS: &str = "SELECT COUNT(*) FROM accounts WHERE tenant_id = $1 AND state <> 'disconnected'";
-
-pub const INSERT_API_KEY: &str = "INSERT INTO api_keys (id, tenant_id, label, hash, scopes, created_at, revoked_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-
-pub const API_KEYS_OF_TENANT: &str = "SELECT id, tenant_id, label, hash, scopes, created_at, revoked_at FROM api_keys \
-     WHERE tenant_id = $1 ORDER BY id";
-
-pub const REVOKE_API_KEY: &str =
-    "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1 RETURNING tenant_id";
-
-pub const API_KEY_BY_HASH: &str = "SELECT k.id, k.tenant_id, k.label, k.hash, k.scopes, k.created_at, k.revoked_at, \
-     t.name, t.requests_per_minute, t.accounts_max, t.created_at AS tenant_created_at \
-     FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
-     WHERE k.hash = $1 AND k.revoked_at IS NULL AND t.revoked_at IS NULL";
+/// Tenants and their API keys.
+#[async_trait]
+pub trait Tenants: Send + Sync {
+    /// Adds a tenant.
+    async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError>;
+    /// A tenant.
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError>;
+    /// All tenants, oldest first.
+    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError>;
+    /// Shuts a tenant's keys out. Revoking again changes nothing.
+    async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// How many of a tenant's accounts are not disconnected.
+    async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError>;
+    /// Gives a tenant other limits.
+    async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError>;
+    /// Adds a key.
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+    /// A tenant's keys, oldest first, revoked ones included.
+    async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError>;
+    /// Shuts a key out, and answers whose it is. Revoking again changes nothing.
+    async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<TenantId, StoreError>;
+    /// Finds a key, and its tenant, by the hash of what was presented; not when either is revoked.
+    async fn api_key_by_hash(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Tenant)>, StoreError>;
+}
 
 #[derive(sqlx::FromRow)]
 pub struct TenantRow {

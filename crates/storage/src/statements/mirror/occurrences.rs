@@ -1,4 +1,8 @@
-//! Occurrences: replaced per owner, read by range.
+//! Occurrences: read by range, replaced per owner.
+//!
+//! A read must not pay for the past, so an occurrence that began before the range is looked for only as far back as one of
+//! its length can have begun. Lengths are in classes: nearly all are in the first, and the scan of the key begins a day
+//! before the range; those of the others have an index of their own.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
@@ -10,21 +14,22 @@ use evercal_domain::{CalendarId, ProviderEventId};
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
-use super::mirror::IDS_PER_STATEMENT;
-use super::{Backend, Connection, Engine, OCCURRENCES, by_keys, failed};
-use crate::error::StoreError;
-use crate::sql::lookup::Lookup;
-use crate::sql::reading::{
-    LENGTHS_MAX_US, OccurrenceKey, OccurrencePlace, OccurrenceRow, length_class, time_us, zone_of,
+use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars, failed};
+use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
+use crate::entities::mirror::occurrence_key::OccurrenceKey;
+use crate::entities::mirror::occurrences::{
+    LENGTHS_MAX_US, OccurrencePlace, OccurrenceRange, OccurrenceRow, OwnerOccurrences, ReadOccurrence, SeriesRows,
+    length_class,
 };
-use crate::sql::{micros, midnight_micros, readable, rows_to_fetch};
+use crate::error::StoreError;
+use crate::lookup::Lookup;
+use crate::paging::{Page, PageRequest, rows_to_fetch};
 use crate::touched::Touched;
-use crate::types::{OccurrenceRange, OwnerOccurrences, Page, PageRequest, ReadOccurrence, SeriesRows};
 
 /// Rows in one `INSERT`; 13 parameters each.
-const ROWS_PER_STATEMENT: usize = 100;
+const OCCURRENCES_PER_STATEMENT: usize = 100;
 
-pub(super) async fn occurrences(
+pub async fn read(
     store: &Backend,
     calendar: CalendarId,
     range: &OccurrenceRange,
@@ -37,8 +42,58 @@ pub(super) async fn occurrences(
     let (mut rows, next) = merged(timed, all_day, page, &clock);
     // One whose source is gone is shown to nobody.
     rows.retain(|row| row.body.is_some());
-    Ok(Page { items: readable(rows), next })
+    let mut items: Vec<ReadOccurrence> = readable(rows);
+    // Asked for after the rows: whoever sees less since before that gets no more from here.
+    let Some(view) = calendars::view_of(store, calendar).await? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    items.iter_mut().for_each(|read| read.event.hide_beyond(view));
+    Ok(Page { items, next })
 }
+
+/// Some rows from `$3` until before `$4`, after the key `$10` to `$12`; of mirrored series only what starts from `$14` until
+/// before `$15`.
+macro_rules! some {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT * FROM occurrences a",
+            $index,
+            " WHERE calendar_id = $1 AND all_day = $2 AND ",
+            $which,
+            " AND (start_us, owner_id, original_us) > ($10, $11, $12) AND ((start_us >= $14 AND start_us < $15) \
+             OR NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = $1 AND m.provider_event_id = a.owner_id \
+             AND m.kind = 'master'))"
+        )
+    };
+}
+
+/// Timed or (`$2`) all-day occurrences, each list of rows by start. Overlap is half open; something without duration belongs
+/// to the range in which it starts. `$5` to `$9` bound where each class of lengths is scanned from.
+macro_rules! occurrences {
+    ($index:literal) => {
+        concat!(
+            "SELECT o.all_day, o.start_us, o.owner_id, o.original_us, o.original_all_day, o.original_zone, \
+             o.source_id, o.series_id, o.start_zone, o.end_us, o.end_zone, (SELECT e.body FROM events e \
+             WHERE e.calendar_id = $1 AND e.provider_event_id = o.source_id AND e.kind <> 'cancelled') AS body FROM (",
+            some!("", "start_us >= $5 AND start_us < $4 AND (start_us >= $3 OR (length_class = 0 AND end_us > $3))"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 1 AND start_us >= $6 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 2 AND start_us >= $7 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 3 AND start_us >= $8 AND start_us < $3 AND end_us > $3"),
+            " UNION ALL ",
+            some!($index, "length_class > 0 AND length_class = 4 AND start_us >= $9 AND start_us < $3 AND end_us > $3"),
+            // SQLite prepares a statement again with each number that is bound to a bare `LIMIT`, to plan by it.
+            " ORDER BY start_us, owner_id, original_us LIMIT CAST($13 AS BIGINT)) o"
+        )
+    };
+}
+
+/// Where the index of the long ones is not named, an engine that knows no statistics walks through all occurrences since
+/// the longest of a class can have begun.
+pub const OCCURRENCES: &str =
+    if Backend::NAMES_INDEXES { occurrences!(" INDEXED BY occurrences_long") } else { occurrences!("") };
 
 /// Timed or all-day rows, in order.
 struct Rows {
@@ -87,7 +142,7 @@ async fn rows(
         .bind(rows_to_fetch(page))
         .bind(series_from)
         .bind(series_to)
-        .fetch(&store.read);
+        .fetch(store.read_pool());
     // Bodies can be large, so that a page is bounded by their bytes, too, and no more of them are fetched than it takes.
     let (mut rows, mut bytes, mut are_cut_off): (Vec<OccurrenceRow>, _, _) = (Vec::new(), 0, false);
     while let Some(row) = fetched.try_next().await.map_err(failed("read occurrences"))? {
@@ -133,7 +188,7 @@ fn merged(
 }
 
 /// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.
-pub(super) async fn replace(
+pub async fn replace(
     connection: &mut Connection,
     calendar: &str,
     owners: &[OwnerOccurrences],
@@ -153,8 +208,8 @@ pub(super) async fn replace(
     for (owner, occurrence) in &rows {
         touched.note_written(owner, occurrence);
     }
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Engine>::new(
+    for rows in rows.chunks(OCCURRENCES_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO occurrences (calendar_id, all_day, start_us, owner_id, original_us, original_all_day, \
              original_zone, source_id, series_id, start_zone, end_us, end_zone, length_class) ",
         );
@@ -183,7 +238,7 @@ pub(super) async fn replace(
 }
 
 /// Deletes all occurrences of owners.
-pub(super) async fn delete(
+pub async fn delete(
     connection: &mut Connection,
     calendar: &str,
     owners: &[&ProviderEventId],
@@ -191,7 +246,7 @@ pub(super) async fn delete(
 ) -> Result<(), StoreError> {
     let owners: Vec<&str> = owners.iter().map(|owner| owner.as_str()).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query = by_keys::delete(Lookup::OccurrencesByOwner, calendar, owners);
+        let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
         query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);
         let places = query.build_query_as().fetch_all(&mut *connection).await;
         touched.note_deleted(places.map_err(failed("delete occurrences"))?);

@@ -3,37 +3,42 @@
 use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Engine, failed};
+use super::{Backend, Connection, Database, Engine, failed};
+use crate::columns::{micros, midnight_micros};
+use crate::entities::mirror::occurrences::OccurrenceRange;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::sql::revisions as sql;
-use crate::sql::{micros, midnight_micros};
 use crate::touched::Span;
-use crate::types::OccurrenceRange;
 
+/// Numbers that are kept. After as many new ones the older ones are dropped.
+const KEPT: i64 = 128;
+/// By so many times [`KEPT`] the next number is larger, at most. A calendar can change thirty million times before its numbers
+/// are more than JavaScript counts exactly.
+const LEAPS_MAX: u32 = 1 << 22;
 /// A number of no range, with which the numbers of a calendar begin.
 const BEFORE_THE_FIRST: i64 = 1;
 
+pub const LAST: &str = "SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1";
+
 /// The last number that was given.
-pub(super) async fn last(connection: &mut Connection, calendar: &str) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::LAST).bind(calendar).fetch_one(connection).await.map_err(failed("read a mirror's revision"))
+pub async fn last(connection: &mut Connection, calendar: &str) -> Result<i64, StoreError> {
+    sqlx::query_scalar(LAST).bind(calendar).fetch_one(connection).await.map_err(failed("read a mirror's revision"))
 }
+
+/// Dropping is told apart from changing nothing: whoever knew a number that is gone is given the last one that was dropped.
+pub const DROP_OLD: &str = "DELETE FROM mirror_revisions WHERE calendar_id = $1 AND revision < (SELECT MIN(revision) FROM \
+     (SELECT DISTINCT revision FROM mirror_revisions WHERE calendar_id = $1 ORDER BY revision DESC LIMIT $2) AS kept)";
 
 /// Writes a number after the last one down, if anything changed. Only in a transaction that has the calendar's row, so that
 /// none comes twice.
 ///
 /// By how much it is larger is random: a database that was brought back from a backup counts on from there, and what callers
 /// were told by a number before must not be what they are told by the same one now.
-pub(super) async fn note(
-    connection: &mut Connection,
-    calendar: &str,
-    last: i64,
-    spans: &[Span],
-) -> Result<(), StoreError> {
+pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans: &[Span]) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
     }
     let revision = after(last.max(BEFORE_THE_FIRST))?;
-    let mut query = QueryBuilder::<Engine>::new(
+    let mut query = QueryBuilder::<Database>::new(
         "INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ",
     );
     // Ranges that nothing has touched yet are known by the number before the first one.
@@ -50,10 +55,10 @@ pub(super) async fn note(
     });
     query.build().execute(&mut *connection).await.map_err(failed("write a mirror's revision"))?;
     // In leaps: each time that old numbers are dropped, ranges in which nothing changed for long get another one.
-    if revision % sql::KEPT == 0 {
-        sqlx::query(sql::DROP_OLD)
+    if revision % KEPT == 0 {
+        sqlx::query(DROP_OLD)
             .bind(calendar)
-            .bind(sql::KEPT)
+            .bind(KEPT)
             .execute(connection)
             .await
             .map_err(failed("drop old revisions"))?;
@@ -61,22 +66,28 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// A larger number. What is left of it by [`sql::KEPT`] counts on, so that it tells when it is time to drop the old ones.
+/// A larger number. What is left of it by [`KEPT`] counts on, so that it tells when it is time to drop the old ones.
 fn after(last: i64) -> Result<i64, StoreError> {
     let random = random::bytes()
         .map_err(|error| StoreError::caused_by(StoreErrorKind::Unavailable, "number what readers see", error))?;
-    let leaps = i64::from(u32::from_ne_bytes(random) % sql::LEAPS_MAX);
-    Ok(last.saturating_add(leaps * sql::KEPT + 1))
+    let leaps = i64::from(u32::from_ne_bytes(random) % LEAPS_MAX);
+    Ok(last.saturating_add(leaps * KEPT + 1))
 }
 
-pub(super) async fn of(store: &Backend, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
-    sqlx::query_scalar(sql::OF_RANGE)
+/// Overlap as in `occurrences::OCCURRENCES`: `$2` and `$3` are instants, `$4` and `$5` the midnights of dates.
+pub const OF_RANGE: &str = "SELECT COALESCE((SELECT revision FROM mirror_revisions WHERE calendar_id = $1 \
+     AND ((NOT all_day AND from_us < $3 AND to_us > $2) OR (all_day AND from_us < $5 AND to_us > $4)) \
+     ORDER BY revision DESC LIMIT 1), \
+     (SELECT MIN(revision) - 1 FROM mirror_revisions WHERE calendar_id = $1), 0)";
+
+pub async fn of(store: &Backend, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
+    sqlx::query_scalar(OF_RANGE)
         .bind(calendar.to_string())
         .bind(micros(range.from))
         .bind(micros(range.to))
         .bind(midnight_micros(range.from_date))
         .bind(midnight_micros(range.to_date))
-        .fetch_one(&store.read)
+        .fetch_one(store.read_pool())
         .await
         .map_err(failed("read a mirror's revision"))
 }

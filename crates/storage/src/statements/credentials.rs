@@ -1,0 +1,123 @@
+//! The sealed credentials that an account lives on, and whose grant they are.
+
+use evercal_domain::AccountId;
+use evercal_domain::account::Credentials;
+use evercal_sealing::Keyring;
+use secrecy::zeroize::Zeroizing;
+
+use super::{Backend, Database, Engine, conflict, failed, found, not_found};
+use crate::columns::corrupt;
+use crate::entities::accounts::{Accounts as _, CredentialsVersion, credentials_place};
+use crate::error::{StoreError, StoreErrorKind};
+
+const CREDENTIALS: &str =
+    "SELECT credentials, credentials_version FROM accounts WHERE id = $1 AND credentials IS NOT NULL";
+
+/// Opens an account's credentials.
+pub async fn read(store: &Backend, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
+    let id = id.to_string();
+    let row: Option<(Vec<u8>, i64)> = sqlx::query_as(CREDENTIALS)
+        .bind(&id)
+        .fetch_optional(store.read_pool())
+        .await
+        .map_err(failed("read credentials"))?;
+    let Some((sealed, version)) = row else { return Ok(None) };
+    Ok(Some((open(store.keyring(), &id, &sealed)?, CredentialsVersion(version))))
+}
+
+const SWAP_CREDENTIALS: &str = "UPDATE accounts SET credentials = $3, \
+     credentials_version = credentials_version + 1 \
+     WHERE id = $1 AND credentials_version = $2 AND credentials IS NOT NULL RETURNING credentials_version";
+
+/// Replaces credentials that still have the expected version.
+pub async fn swap(
+    store: &Backend,
+    id: AccountId,
+    expected: CredentialsVersion,
+    credentials: &Credentials,
+) -> Result<CredentialsVersion, StoreError> {
+    let sealed = seal(store.keyring(), id, credentials)?;
+    let version: Option<i64> = sqlx::query_scalar(SWAP_CREDENTIALS)
+        .bind(id.to_string())
+        .bind(expected.0)
+        .bind(sealed)
+        .fetch_optional(store.write_pool())
+        .await
+        .map_err(failed("swap credentials"))?;
+    match version {
+        Some(version) => Ok(CredentialsVersion(version)),
+        None if store.account(id).await?.is_some() => Err(conflict("swap credentials")),
+        None => Err(not_found("swap credentials")),
+    }
+}
+
+/// The version moves too, so that a refresh under way cannot bring credentials back.
+const ERASE_CREDENTIALS: &str = "UPDATE accounts SET credentials = NULL, \
+     credentials_version = credentials_version + 1, consent = NULL, consent_version = consent_version + 1 \
+     WHERE id = $1";
+
+/// Erases an account's credentials, and a consent that waits.
+pub async fn erase(store: &Backend, id: AccountId) -> Result<(), StoreError> {
+    let done = sqlx::query(ERASE_CREDENTIALS)
+        .bind(id.to_string())
+        .execute(store.write_pool())
+        .await
+        .map_err(failed("erase credentials"))?;
+    found(done.rows_affected(), "erase credentials")
+}
+
+const SET_GRANT_SUBJECT: &str = "UPDATE accounts SET grant_subject = $2 WHERE id = $1";
+
+/// Writes down whose grant it is.
+pub async fn set_grant_subject(store: &Backend, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
+    let done = sqlx::query(SET_GRANT_SUBJECT)
+        .bind(id.to_string())
+        .bind(subject_hash)
+        .execute(store.write_pool())
+        .await
+        .map_err(failed("set a grant's subject"))?;
+    found(done.rows_affected(), "set a grant's subject")
+}
+
+const GRANT_SUBJECT: &str = "SELECT grant_subject FROM accounts WHERE id = $1";
+
+/// Whose grant it is; `None` before that is known.
+pub async fn grant_subject<'e>(
+    executor: impl sqlx::Executor<'e, Database = Database>,
+    account: &str,
+) -> Result<Option<String>, StoreError> {
+    let subject: Option<Option<String>> = sqlx::query_scalar(GRANT_SUBJECT)
+        .bind(account)
+        .fetch_optional(executor)
+        .await
+        .map_err(failed("read a grant's subject"))?;
+    subject.ok_or_else(|| not_found("read a grant's subject"))
+}
+
+/// Across tenants on purpose: a grant belongs to a person at a provider, and revoking it would cut off the other tenant.
+pub const SHARES_GRANT: &str = "SELECT COUNT(*) FROM accounts mine JOIN accounts other \
+     ON other.grant_subject = mine.grant_subject AND other.provider = mine.provider AND other.id <> mine.id \
+     WHERE mine.id = $1 AND other.state <> 'disconnected' AND other.credentials IS NOT NULL";
+
+/// Whether another account that is not disconnected has tokens of the same grant.
+pub async fn shares_grant(store: &Backend, id: AccountId) -> Result<bool, StoreError> {
+    let others: i64 = sqlx::query_scalar(SHARES_GRANT)
+        .bind(id.to_string())
+        .fetch_one(store.read_pool())
+        .await
+        .map_err(failed("look for accounts that share a grant"))?;
+    Ok(others > 0)
+}
+
+/// Seals credentials for the account that they are of.
+pub fn seal(keyring: &Keyring, id: AccountId, credentials: &Credentials) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(credentials)
+        .map(Zeroizing::new)
+        .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised"))?;
+    Ok(keyring.seal(credentials_place(&id.to_string()), &json)?)
+}
+
+fn open(keyring: &Keyring, id: &str, sealed: &[u8]) -> Result<Credentials, StoreError> {
+    let json = keyring.open(credentials_place(id), sealed)?;
+    serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))
+}

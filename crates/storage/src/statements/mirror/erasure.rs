@@ -1,0 +1,92 @@
+//! Forgetting what is mirrored.
+
+use chrono::{DateTime, Utc};
+use evercal_domain::AccountId;
+
+use super::{Backend, Engine, failed, revisions};
+use crate::columns::{micros, to_json};
+use crate::entities::mirror::position::Cursor;
+use crate::error::StoreError;
+use crate::touched::Span;
+
+/// Withdrawn calendars whose mirror is erased in one go.
+const ERASED_AT_A_TIME: i64 = 100;
+
+/// Calendars that are closed or refused since then, and still mirrored.
+pub const WITHDRAWN: &str = "SELECT id FROM calendars WHERE state IN ('closed', 'action_required') \
+     AND state_changed_at < $1 AND EXISTS (SELECT 1 FROM events e WHERE e.calendar_id = calendars.id) LIMIT $2";
+
+/// Erases some mirrors of calendars that are closed or refused since before then; answers of how many.
+pub async fn erase_withdrawn(store: &Backend, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
+        .bind(micros(since_before))
+        .bind(ERASED_AT_A_TIME)
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("find withdrawn mirrors"))?;
+    erase(store, &ids, RESET_WITHDRAWN).await
+}
+
+const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
+
+/// Erases the mirrors of all calendars of an account.
+pub async fn erase_of_account(store: &Backend, account: AccountId) -> Result<(), StoreError> {
+    let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
+        .bind(account.to_string())
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("erase mirrors"))?;
+    erase(store, &ids, RESET_POSITION).await.map(drop)
+}
+
+// The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
+// number never sees it used again.
+macro_rules! reset_position {
+    ($which:literal) => {
+        concat!(
+            "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, zone_data = '', \
+             event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, last_sync_changes = NULL, \
+             last_sync_notice_to_stored_ms = NULL WHERE id = $1",
+            $which
+        )
+    };
+}
+
+const RESET_POSITION: &str = reset_position!("");
+
+/// The same, unless the calendar has come back meanwhile.
+const RESET_WITHDRAWN: &str = reset_position!(" AND state IN ('closed', 'action_required')");
+
+pub const ERASE: [&str; 4] = [
+    "DELETE FROM occurrences WHERE calendar_id = $1",
+    "DELETE FROM events WHERE calendar_id = $1",
+    "DELETE FROM changes WHERE calendar_id = $1",
+    "DELETE FROM quarantine WHERE calendar_id = $1",
+];
+
+/// Forgets what is mirrored of those calendars that `reset` finds, one at a time: other writers get their turn between two
+/// large ones. Answers of how many.
+async fn erase(store: &Backend, ids: &[String], reset: &'static str) -> Result<u64, StoreError> {
+    let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
+    let mut erased = 0;
+    for id in ids {
+        let mut transaction = store.begin().await?;
+        let found = sqlx::query(reset)
+            .bind(id)
+            .bind(&start)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("erase mirrors"))?;
+        if found.rows_affected() == 0 {
+            continue;
+        }
+        erased += 1;
+        for statement in ERASE {
+            sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
+        }
+        let last = revisions::last(&mut transaction, id).await?;
+        revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
+        store.commit(transaction, "erase mirrors").await?;
+    }
+    Ok(erased)
+}

@@ -1,0 +1,60 @@
+//! The change feed.
+
+use evercal_domain::CalendarId;
+use evercal_domain::change::Change;
+use evercal_domain::event::Fingerprint;
+use sqlx::QueryBuilder;
+
+use super::{Backend, Connection, Database, Engine, ROWS_PER_STATEMENT, failed};
+use crate::entities::mirror::feed::ChangeRow;
+use crate::error::StoreError;
+use crate::page::NewChange;
+
+pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
+     committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+
+pub async fn read(
+    store: &Backend,
+    calendar: CalendarId,
+    after_sequence: i64,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    let rows: Vec<ChangeRow> = sqlx::query_as(CHANGES)
+        .bind(calendar.to_string())
+        .bind(after_sequence)
+        .bind(i64::from(limit))
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("read changes"))?;
+    rows.into_iter().map(Change::try_from).collect()
+}
+
+/// Appends to the feed; answers the last number given.
+pub async fn append(
+    connection: &mut Connection,
+    calendar: &str,
+    last_sequence: i64,
+    changes: &[NewChange],
+    committed_at: i64,
+) -> Result<i64, StoreError> {
+    let mut sequence = last_sequence;
+    for changes in changes.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Database>::new(
+            "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
+             after_fingerprint, committed_at) ",
+        );
+        query.push_values(changes, |mut values, change| {
+            sequence += 1;
+            values
+                .push_bind(calendar)
+                .push_bind(sequence)
+                .push_bind(change.kind.as_str())
+                .push_bind(change.id.as_str())
+                .push_bind(change.before.as_ref().map(Fingerprint::as_str))
+                .push_bind(change.after.as_ref().map(Fingerprint::as_str))
+                .push_bind(committed_at);
+        });
+        query.build().execute(&mut *connection).await.map_err(failed("append to the change feed"))?;
+    }
+    Ok(sequence)
+}

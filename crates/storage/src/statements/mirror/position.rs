@@ -1,0 +1,213 @@
+//! Where the reading of a calendar stands, and the revision that commits compare and set.
+
+use evercal_domain::CalendarId;
+use evercal_domain::zones::{self, ZoneDataVersion};
+
+use super::{Backend, Connection, Engine, calendars, conflict, failed, not_found};
+use crate::columns::{corrupt, micros, parsed, to_json};
+use crate::entities::mirror::commit::{PassFinish, WindowNow};
+use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition};
+use crate::error::StoreError;
+
+const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end, zone_data FROM calendars WHERE id = $1";
+
+pub async fn read(store: &Backend, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
+    let row: Option<PositionRow> = sqlx::query_as(POSITION)
+        .bind(calendar.to_string())
+        .fetch_optional(store.read_pool())
+        .await
+        .map_err(failed("read a sync position"))?;
+    row.ok_or_else(|| not_found("read a sync position"))?.try_into()
+}
+
+const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
+     sync_cursor = $3, zone_data = CASE WHEN zone_data = '' THEN $4 ELSE zone_data END \
+     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
+
+pub async fn begin_full_pass(
+    store: &Backend,
+    calendar: CalendarId,
+    expected_revision: i64,
+) -> Result<SyncPosition, StoreError> {
+    let row: Option<PositionRow> = sqlx::query_as(BEGIN_FULL_PASS)
+        .bind(calendar.to_string())
+        .bind(expected_revision)
+        .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
+        .bind(zones::version().as_str())
+        .fetch_optional(store.write_pool())
+        .await
+        .map_err(failed("begin a full pass"))?;
+    moved(store, calendar, row, "begin a full pass").await
+}
+
+const TAKE_OVER_PASS: &str = "UPDATE calendars SET revision = revision + 1 \
+     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
+
+pub async fn take_over_pass(
+    store: &Backend,
+    calendar: CalendarId,
+    expected_revision: i64,
+) -> Result<SyncPosition, StoreError> {
+    let row: Option<PositionRow> = sqlx::query_as(TAKE_OVER_PASS)
+        .bind(calendar.to_string())
+        .bind(expected_revision)
+        .fetch_optional(store.write_pool())
+        .await
+        .map_err(failed("take a pass over"))?;
+    moved(store, calendar, row, "take a pass over").await
+}
+
+/// The position after a compare-and-set of the revision, or why there is none.
+async fn moved(
+    store: &Backend,
+    calendar: CalendarId,
+    row: Option<PositionRow>,
+    operation: &'static str,
+) -> Result<SyncPosition, StoreError> {
+    if let Some(row) = row {
+        return row.try_into();
+    }
+    read(store, calendar).await?;
+    Err(conflict(operation))
+}
+
+/// The compare-and-set that every commit begins with. Older zone data than the others' are noted. It also says whether there
+/// is anything to look through in what is nearly always empty, so that a commit asks no question of its own about that.
+pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor), \
+     zone_data = CASE WHEN zone_data > $4 THEN $4 ELSE zone_data END \
+     WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence AS last_sequence, \
+     EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
+     EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
+     AS has_cancelled, \
+     (SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1) AS last_shown";
+
+/// What a commit finds when it begins.
+#[derive(sqlx::FromRow)]
+pub struct Claimed {
+    pub revision: i64,
+    /// The last number that was given in the feed.
+    pub last_sequence: i64,
+    pub has_quarantine: bool,
+    pub has_cancelled: bool,
+    /// The last number of what readers see.
+    pub last_shown: i64,
+}
+
+/// Moves the revision on, or says that another attempt did.
+pub async fn claim_revision(
+    connection: &mut Connection,
+    calendar: &str,
+    expected: i64,
+    cursor: Option<&str>,
+    zone_data: &str,
+) -> Result<Claimed, StoreError> {
+    let claimed: Option<Claimed> = sqlx::query_as(CLAIM_REVISION)
+        .bind(calendar)
+        .bind(expected)
+        .bind(cursor)
+        .bind(zone_data)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("claim a revision"))?;
+    if let Some(claimed) = claimed {
+        return Ok(claimed);
+    }
+    let exists = calendars::exists(connection, calendar, "claim a revision").await?;
+    Err(if exists { conflict("claim a revision") } else { not_found("claim a revision") })
+}
+
+const COUNT_CHANGES: &str = "UPDATE calendars SET change_sequence = $2, event_count = event_count + $3 WHERE id = $1";
+
+/// What a page did to the calendar's numbers.
+pub struct Counted {
+    pub last_sequence: i64,
+    pub event_count_delta: i64,
+    pub changes: i64,
+}
+
+/// Counts a page that does not end its pass.
+pub async fn count_changes(connection: &mut Connection, calendar: &str, counted: &Counted) -> Result<(), StoreError> {
+    sqlx::query(COUNT_CHANGES)
+        .bind(calendar)
+        .bind(counted.last_sequence)
+        .bind(counted.event_count_delta)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("count changes"))
+}
+
+/// `confirmed_at` never moves back, and `confirmed_via` belongs to it.
+const FINISH_PASS: &str = "UPDATE calendars SET \
+     confirmed_via = CASE WHEN confirmed_at > $2 THEN confirmed_via ELSE $3 END, \
+     confirmed_at = CASE WHEN confirmed_at > $2 THEN confirmed_at ELSE $2 END, \
+     window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7, \
+     change_sequence = $8, event_count = event_count + $9 WHERE id = $1";
+
+/// Counts the last page of a pass, and writes down that the pass is over.
+pub async fn finish_pass(
+    connection: &mut Connection,
+    calendar: &str,
+    finish: &PassFinish,
+    counted: &Counted,
+) -> Result<(), StoreError> {
+    sqlx::query(FINISH_PASS)
+        .bind(calendar)
+        .bind(micros(finish.confirmed_at))
+        .bind(finish.via.as_str())
+        .bind(finish.window_end.map(micros))
+        .bind(micros(finish.last_sync.finished_at))
+        .bind(finish.last_sync.changes + counted.changes)
+        .bind(finish.last_sync.notice_to_stored_ms)
+        .bind(counted.last_sequence)
+        .bind(counted.event_count_delta)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("finish a pass"))
+}
+
+const FORGET_WINDOW: &str = "UPDATE calendars SET window_end = NULL WHERE id = $1";
+
+const SET_WINDOW: &str = "UPDATE calendars SET window_end = $2, zone_data = $3 WHERE id = $1";
+
+/// Writes down what is known of the window for which occurrences exist.
+pub async fn set_window(
+    connection: &mut Connection,
+    calendar: &str,
+    window: WindowNow,
+    zone_data: &ZoneDataVersion,
+) -> Result<(), StoreError> {
+    let statement = match window {
+        WindowNow::Same => return Ok(()),
+        WindowNow::Unknown => sqlx::query(FORGET_WINDOW).bind(calendar),
+        WindowNow::Until(end) => sqlx::query(SET_WINDOW).bind(calendar).bind(micros(end)).bind(zone_data.as_str()),
+    };
+    statement.execute(connection).await.map(drop).map_err(failed("set the window"))
+}
+
+/// Those whose series stand by older zone data than `$1`, after the key `$2`, `$3`.
+pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
+     WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
+
+pub async fn by_older_zone_data(
+    store: &Backend,
+    version: &ZoneDataVersion,
+    after: Option<&(CalendarId, ZoneDataVersion)>,
+    limit: u32,
+) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError> {
+    let (id, zone_data) = after.map(|(id, version)| (id.to_string(), version.as_str())).unwrap_or_default();
+    let rows: Vec<(String, String)> = sqlx::query_as(BY_OLDER_ZONE_DATA)
+        .bind(version.as_str())
+        .bind(zone_data)
+        .bind(id)
+        .bind(i64::from(limit))
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("list calendars by zone data"))?;
+    let read = |(id, zone_data): (String, String)| {
+        let zone_data = ZoneDataVersion::read(&zone_data).ok_or_else(|| corrupt("calendars.zone_data"))?;
+        Ok((parsed(&id, "calendars.id")?, zone_data))
+    };
+    rows.into_iter().map(read).collect()
+}

@@ -1,0 +1,100 @@
+//! Events that could not be read, set aside until they can be.
+
+use std::collections::HashSet;
+
+use evercal_domain::{CalendarId, ProviderEventId};
+
+use super::{Backend, Connection, Engine, events, failed};
+use crate::columns::{micros, readable, storable};
+use crate::entities::mirror::commit::PageCommit;
+use crate::entities::mirror::quarantine::{QuarantineRow, QuarantinedEvent};
+use crate::error::StoreError;
+use crate::page::{PageContent, Unreadable};
+
+pub const QUARANTINED: &str = "SELECT provider_event_id, reason, raw, first_seen_at FROM quarantine \
+     WHERE calendar_id = $1 ORDER BY first_seen_at DESC, item_key LIMIT $2";
+
+pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
+    let rows: Vec<QuarantineRow> = sqlx::query_as(QUARANTINED)
+        .bind(calendar.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("read the quarantine"))?;
+    Ok(readable(rows))
+}
+
+/// `first_seen_at` stays; the rest is what was sent last.
+const QUARANTINE: &str = "INSERT INTO quarantine (calendar_id, item_key, provider_event_id, generation, reason, raw, \
+     first_seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     ON CONFLICT (calendar_id, item_key) DO UPDATE SET generation = excluded.generation, reason = excluded.reason, \
+     raw = excluded.raw";
+
+/// Sets unreadable items aside. The row of one that is already mirrored stays as it was; its generation is renewed, so that
+/// the sweep of a full pass does not delete it.
+pub async fn add(
+    connection: &mut Connection,
+    calendar: &str,
+    page: &PageCommit<'_>,
+    items: &[Unreadable],
+) -> Result<(), StoreError> {
+    for item in items {
+        let id = item.provider_id.as_ref().map(ProviderEventId::as_str);
+        sqlx::query(QUARANTINE)
+            .bind(calendar)
+            .bind(storable(&item.item_key))
+            .bind(id)
+            .bind(page.generation)
+            .bind(storable(&item.reason))
+            .bind(storable(&item.raw))
+            .bind(micros(page.at))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("quarantine an event"))?;
+        if let Some(id) = id {
+            events::renew_generation(connection, calendar, id, page.generation).await?;
+        }
+    }
+    Ok(())
+}
+
+pub const QUARANTINED_KEYS: &str = "SELECT item_key FROM quarantine WHERE calendar_id = $1";
+
+pub const RELEASE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND item_key = $2";
+
+/// Takes out of quarantine what the page has made readable or deleted. Quarantine is nearly always empty, so it is read
+/// once instead of asked for each id.
+pub async fn release(connection: &mut Connection, calendar: &str, content: &PageContent) -> Result<(), StoreError> {
+    let held: HashSet<String> = sqlx::query_scalar(QUARANTINED_KEYS)
+        .bind(calendar)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read the quarantine"))?
+        .into_iter()
+        .collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    for key in content.understood().filter(|key| held.contains(key)) {
+        sqlx::query(RELEASE)
+            .bind(calendar)
+            .bind(key)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("release an event"))?;
+    }
+    Ok(())
+}
+
+const SWEEP_QUARANTINE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND generation < $2";
+
+/// Forgets what the full pass that ends did not see.
+pub async fn sweep(connection: &mut Connection, calendar: &str, generation: i64) -> Result<(), StoreError> {
+    sqlx::query(SWEEP_QUARANTINE)
+        .bind(calendar)
+        .bind(generation)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed("sweep the quarantine"))
+}

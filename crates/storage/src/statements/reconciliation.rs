@@ -1,0 +1,199 @@
+//! Comparing a provider's list of calendars with ours.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use evercal_domain::{AccessRole, AccountId, CalendarId, RemoteCalendar};
+
+use super::{Backend, Connection, Database, Engine, failed, locks, not_found};
+use crate::columns::{micros, parsed, storable, to_json};
+use crate::entities::calendars::CalendarsReconciled;
+use crate::entities::mirror::position::Cursor;
+use crate::error::StoreError;
+
+const RECONCILE: &str = "reconcile calendars";
+
+/// Adds what is new, updates the rest, and names what vanished.
+pub async fn reconcile(
+    store: &Backend,
+    account: AccountId,
+    listed: &[RemoteCalendar],
+    at: DateTime<Utc>,
+) -> Result<CalendarsReconciled, StoreError> {
+    let account = account.to_string();
+    let mut transaction = store.begin().await?;
+    let tenant = locks::account(&mut transaction, &account, RECONCILE).await?.ok_or_else(|| not_found(RECONCILE))?;
+    let before = seen_before(&mut transaction, &account).await?;
+    rename_primary(&mut transaction, &account, listed).await?;
+    let mut seen = HashSet::new();
+    let mut reconciled = CalendarsReconciled::default();
+    for remote in listed {
+        let id = upsert(&mut transaction, &tenant, &account, remote, at).await?;
+        let before = before.get(&id);
+        let role_before = before.and_then(|before| AccessRole::from_name(&before.access_role));
+        let sees_otherwise = role_before.is_some_and(|before| before.view() != remote.access_role.view());
+        let zone = remote.time_zone.as_deref().map(storable);
+        let is_moved = before.is_some_and(|before| before.time_zone.as_deref() != zone.as_deref());
+        if sees_otherwise {
+            set_role(&mut *transaction, &id, remote.access_role, RECONCILE).await?;
+        }
+        if is_moved {
+            leave_zone(&mut transaction, &id).await?;
+        }
+        let id: CalendarId = parsed(&id, "calendars.id")?;
+        if seen.insert(id) {
+            reconciled.listed.push(id);
+            reconciled.seen_otherwise.extend((sees_otherwise || is_moved).then_some(id));
+        }
+    }
+    for id in open_ids(&mut transaction, &account).await? {
+        let id: CalendarId = parsed(&id, "calendars.id")?;
+        if !seen.contains(&id) {
+            reconciled.vanished.push(id);
+        }
+    }
+    store.commit(transaction, RECONCILE).await?;
+    Ok(reconciled)
+}
+
+/// As whom and in which zone a calendar was read until now.
+struct SeenBefore {
+    access_role: String,
+    time_zone: Option<String>,
+}
+
+pub const SEEN_BEFORE: &str = "SELECT id, access_role, time_zone FROM calendars WHERE account_id = $1";
+
+/// The calendars of an account, by our ids.
+async fn seen_before(connection: &mut Connection, account: &str) -> Result<HashMap<String, SeenBefore>, StoreError> {
+    let rows: Vec<(String, String, Option<String>)> =
+        sqlx::query_as(SEEN_BEFORE).bind(account).fetch_all(connection).await.map_err(failed(RECONCILE))?;
+    Ok(rows.into_iter().map(|(id, access_role, time_zone)| (id, SeenBefore { access_role, time_zone })).collect())
+}
+
+const PRIMARY_OF_ACCOUNT: &str =
+    "SELECT id, provider_calendar_id FROM calendars WHERE account_id = $1 AND is_primary AND state <> 'closed'";
+
+/// Not onto another row, which that calendar would be.
+const RENAME: &str = "UPDATE calendars SET provider_calendar_id = $3 WHERE id = $1 AND NOT EXISTS \
+     (SELECT 1 FROM calendars WHERE account_id = $2 AND provider_calendar_id = $3)";
+
+/// A person has one primary calendar, whose id at some providers is their address: with another id it is the same calendar
+/// after a change of address, so it keeps its row, and its readers keep its id.
+async fn rename_primary(
+    connection: &mut Connection,
+    account: &str,
+    listed: &[RemoteCalendar],
+) -> Result<(), StoreError> {
+    let known: Vec<(String, String)> = sqlx::query_as(PRIMARY_OF_ACCOUNT)
+        .bind(account)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed(RECONCILE))?;
+    if let Some((id, address)) = renamed_primary(&known, listed) {
+        sqlx::query(RENAME)
+            .bind(id)
+            .bind(account)
+            .bind(address)
+            .execute(connection)
+            .await
+            .map_err(failed(RECONCILE))?;
+    }
+    Ok(())
+}
+
+/// Our id of the primary calendar and its new id at the provider, where it was listed under another one before.
+fn renamed_primary<'a>(known: &'a [(String, String)], listed: &'a [RemoteCalendar]) -> Option<(&'a str, &'a str)> {
+    let [(id, before)] = known else { return None };
+    let mut primaries = listed.iter().filter(|remote| remote.primary).map(|remote| remote.provider_id.as_str());
+    let (primary, None) = (primaries.next()?, primaries.next()) else { return None };
+    let is_still_listed = listed.iter().any(|remote| remote.provider_id.as_str() == before);
+    (!is_still_listed && primary != before).then_some((id, primary))
+}
+
+/// A known calendar keeps its id, its mirror and its state; only a closed one begins anew. With another zone, series that name
+/// none of their own repeat by another clock: stored occurrences count no more until they are expanded again, and a pass under
+/// way, which goes by the old one, is shut out.
+const UPSERT: &str = "INSERT INTO calendars (id, tenant_id, account_id, provider_calendar_id, title, time_zone, \
+     access_role, is_primary, state, state_changed_at, state_recorded_at, sync_cursor) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'creating', $9, $9, $10) \
+     ON CONFLICT (account_id, provider_calendar_id) DO UPDATE SET title = excluded.title, \
+     time_zone = excluded.time_zone, access_role = excluded.access_role, is_primary = excluded.is_primary, \
+     state = CASE WHEN calendars.state = 'closed' THEN 'creating' ELSE calendars.state END, \
+     detail = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.detail END, \
+     channel_expires_at = CASE WHEN calendars.state = 'closed' THEN NULL ELSE calendars.channel_expires_at END, \
+     state_changed_at = CASE WHEN calendars.state = 'closed' THEN excluded.state_changed_at \
+     ELSE calendars.state_changed_at END, \
+     state_recorded_at = CASE WHEN calendars.state = 'closed' THEN excluded.state_recorded_at \
+     ELSE calendars.state_recorded_at END \
+     RETURNING id";
+
+/// Writes a listed calendar down; answers our id of it.
+async fn upsert(
+    connection: &mut Connection,
+    tenant: &str,
+    account: &str,
+    remote: &RemoteCalendar,
+    at: DateTime<Utc>,
+) -> Result<String, StoreError> {
+    sqlx::query_scalar(UPSERT)
+        .bind(CalendarId::generate().to_string())
+        .bind(tenant)
+        .bind(account)
+        .bind(remote.provider_id.as_str())
+        .bind(storable(&remote.title))
+        .bind(remote.time_zone.as_deref().map(storable))
+        .bind(remote.access_role.as_str())
+        .bind(remote.primary)
+        .bind(micros(at))
+        .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
+        .fetch_one(connection)
+        .await
+        .map_err(failed(RECONCILE))
+}
+
+/// The account sees more or less of the calendar than the mirror was read with: a full pass is due, and a pass under way is
+/// shut out, since it may hold what must not be seen any more.
+const SET_ROLE: &str = "UPDATE calendars SET access_role = $2, revision = revision + 1, sync_cursor = $3 WHERE id = $1";
+
+/// Writes down the role in which the account sees a calendar; answers how many rows that changed. `what` names the operation
+/// in errors.
+pub async fn set_role<'e>(
+    executor: impl sqlx::Executor<'e, Database = Database>,
+    id: &str,
+    role: AccessRole,
+    what: &'static str,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(SET_ROLE)
+        .bind(id)
+        .bind(role.as_str())
+        .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
+        .execute(executor)
+        .await
+        .map_err(failed(what))?;
+    Ok(done.rows_affected())
+}
+
+/// The calendar is in another zone, and what is stored of series that name none of their own is wrong: it counts no more, a full
+/// pass is due, and a pass under way is shut out, since it goes by the zone of before.
+const LEAVE_ZONE: &str =
+    "UPDATE calendars SET window_end = NULL, revision = revision + 1, sync_cursor = $2 WHERE id = $1";
+
+/// Stored occurrences count no more, since the calendar is in another zone.
+async fn leave_zone(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    sqlx::query(LEAVE_ZONE)
+        .bind(id)
+        .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(failed(RECONCILE))
+}
+
+pub const OPEN_IDS_OF_ACCOUNT: &str =
+    "SELECT id FROM calendars WHERE account_id = $1 AND state <> 'closed' ORDER BY id";
+
+/// Our ids of the account's calendars that are not closed.
+async fn open_ids(connection: &mut Connection, account: &str) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(OPEN_IDS_OF_ACCOUNT).bind(account).fetch_all(connection).await.map_err(failed(RECONCILE))
+}
