@@ -5,39 +5,27 @@
 //! it inside themselves. What it imitates and where it deviates is listed in this crate's `README.md`. It is not
 //! a provider client (`crates/providers`) and knows nothing of evercal's own workflows or storage.
 
-mod calls;
-mod clock;
-mod control;
-mod faults;
+mod core;
 mod google;
-mod journal;
-mod net;
-mod notices;
-mod options;
-mod seed;
-mod simulator;
-mod state;
-mod visitors;
-mod zones;
 
-pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
-pub use control::{
+pub use crate::core::calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
+pub use crate::core::control::{
     AddressChange, CalendarAccess, CalendarTruth, ClockReport, Consent, Control, ControlError, IssuedTokens,
     NewCalendar, NewUser, TokenRequest,
 };
-pub use faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
-pub use google::calendars::AccessRole;
-pub use google::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
-pub use google::channels::{ChannelReport, Collection};
-pub use google::delivery::{
+pub use crate::core::faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
+pub use crate::core::journal::JournalError;
+pub use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
+pub use crate::core::options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
+pub use crate::core::simulator::{Simulator, SimulatorError, run};
+pub use crate::google::calendars::AccessRole;
+pub use crate::google::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
+pub use crate::google::channels::{ChannelReport, Collection};
+pub use crate::google::delivery::{
     Attempt, DeliveryRecord, DeliveryStatus, DeliverySummary, MAX_DELIVERIES_KEPT, MAX_PENDING_PER_CHANNEL,
 };
-pub use google::quirks::Quirks;
-pub use google::quota::QuotaLimits;
-pub use journal::JournalError;
-pub use notices::{NoticeAction, NoticePlan, NoticeRule};
-pub use options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
-pub use simulator::{Simulator, SimulatorError, run};
+pub use crate::google::quirks::Quirks;
+pub use crate::google::quota::QuotaLimits;
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Google;
 use super::channels::Collection;
-use crate::state::World;
+use crate::core::world::World;
 
 /// What a user is called by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse};
 use super::tokens::{self, Cursor, PageToken, Snapshot, SyncToken};
 use super::users::User;
-use crate::state::World;
+use crate::core::world::World;
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 250;

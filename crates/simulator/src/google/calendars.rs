@@ -1,6 +1,6 @@
 //! `calendars.*`, and who may do what with a calendar.
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::errors::ApiError;
 use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse};
 use super::store::{Calendar, CalendarRecord};
-use crate::state::World;
+use crate::core::world::World;
 
 /// What a user may do with a calendar, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

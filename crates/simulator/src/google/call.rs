@@ -10,10 +10,10 @@ use super::oauth::{self, Caller};
 use super::operations::Operation;
 use super::request::{ApiRequest, ApiResponse};
 use super::{calendar_list, calendars, channels, events, fields, free_busy, writes};
-use crate::calls::CallRecord;
-use crate::faults::{CallSubject, FaultAction};
-use crate::journal::JournalError;
-use crate::state::{Shared, World};
+use crate::core::calls::CallRecord;
+use crate::core::faults::{CallSubject, FaultAction};
+use crate::core::journal::JournalError;
+use crate::core::world::{Shared, World};
 
 /// How long the answer to a watch call waits for its `sync` message.
 const FIRST_ATTEMPT_WAIT: Duration = Duration::from_secs(5);

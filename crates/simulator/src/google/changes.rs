@@ -16,8 +16,8 @@ use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
 use super::writes::{self, Change};
 use super::{calendars, demo};
-use crate::seed;
-use crate::state::World;
+use crate::core::seed;
+use crate::core::world::World;
 
 /// One way of changing a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -200,7 +200,7 @@ fn detailed(rng: &mut ChaCha8Rng) -> Map<String, Value> {
     Map::from_iter([("location".to_owned(), json!(seed::any_place(rng))), ("attendees".to_owned(), json!(guests))])
 }
 
-fn moved(resource: &Map<String, Value>, zone: crate::zones::Zone, rng: &mut ChaCha8Rng) -> Map<String, Value> {
+fn moved(resource: &Map<String, Value>, zone: crate::core::zones::Zone, rng: &mut ChaCha8Rng) -> Map<String, Value> {
     let minutes = 15 * rng.random_range(1..8);
     let mut change = Map::new();
     for name in ["start", "end"] {

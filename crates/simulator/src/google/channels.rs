@@ -16,9 +16,9 @@ use super::errors::ApiError;
 use super::event_types;
 use super::oauth::Caller;
 use super::request::{ApiRequest, ApiResponse};
-use crate::faults::Dice;
-use crate::options::SyncMessageTiming;
-use crate::state::World;
+use crate::core::faults::Dice;
+use crate::core::options::SyncMessageTiming;
+use crate::core::world::World;
 
 const CHANNEL_ID_CHARS_MAX: usize = 64;
 const CHANNEL_TOKEN_CHARS_MAX: usize = 256;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::channels::ChannelRecord;
-use crate::options::DeliveryOptions;
-use crate::state::{Shared, World};
+use crate::core::options::DeliveryOptions;
+use crate::core::world::{Shared, World};
 
 /// Notices that may wait for one channel. Further ones are not queued: the waiting ones, sent after the change
 /// was made, say the same.
@@ -234,7 +234,7 @@ impl World {
         };
         let mut channel = channel.clone();
         let fate = self.notices.decide();
-        if *self.notices.plan() != crate::notices::NoticePlan::default() {
+        if *self.notices.plan() != crate::core::notices::NoticePlan::default() {
             self.save_notices();
         }
         channel.last_message_number += 1;

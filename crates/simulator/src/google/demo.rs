@@ -9,9 +9,9 @@ use super::errors::ApiError;
 use super::series::{Series, instance_id};
 use super::times::EventPoint;
 use super::writes::{self, Change};
-use crate::options::DemoTenant;
-use crate::seed::{self, ExceptionChange, PlannedEvent, PlannedTime};
-use crate::state::World;
+use crate::core::options::DemoTenant;
+use crate::core::seed::{self, ExceptionChange, PlannedEvent, PlannedTime};
+use crate::core::world::World;
 
 /// Creates the demo user with two calendars full of events. Nothing happens when the user exists.
 pub(crate) fn create(world: &mut World, demo: &DemoTenant) -> Result<(), ApiError> {

@@ -1,6 +1,6 @@
 //! The JSON of an event: which fields the provider owns, which the client may write, and what is legal.
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 

@@ -18,7 +18,7 @@ use super::series::{Occurrence, Series, split_instance_id};
 use super::store::{Calendar, EventRecord};
 use super::times::timestamp;
 use super::tokens::{self, Cursor, PageToken, Snapshot, SyncToken};
-use crate::state::World;
+use crate::core::world::World;
 
 /// How far back `updatedMin` may reach; Google's own value is not published.
 const UPDATED_MIN_REACH: TimeDelta = TimeDelta::days(28);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use super::quirks::Quirks;
 use super::request::{ApiRequest, ApiResponse, Query};
 use super::store::Calendar;
 use super::times::EventPoint;
-use crate::state::World;
+use crate::core::world::World;
 
 const CALENDARS_MAX: usize = 50;
 

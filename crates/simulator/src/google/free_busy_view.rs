@@ -14,7 +14,7 @@ use super::quirks::Quirks;
 use super::request::Query;
 use super::store::{Calendar, EventRecord};
 use super::tokens::{Cursor, Snapshot};
-use crate::state::World;
+use crate::core::world::World;
 
 /// Instances of one series.
 pub(crate) const INSTANCES_PER_SERIES_MAX: usize = 2_000;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::options::{OauthClient, SimulatorOptions};
-use crate::state::World;
+use crate::core::options::{OauthClient, SimulatorOptions};
+use crate::core::world::World;
 
 /// Live refresh tokens of one user and client; the oldest dies without a word.
 const REFRESH_TOKENS_MAX: usize = 100;

@@ -19,8 +19,8 @@ use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, Operation, find};
 use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
-use crate::net::ConnectionHandle;
-use crate::state::Shared;
+use crate::core::net::ConnectionHandle;
+use crate::core::world::Shared;
 
 /// Largest body of a request, a batch included.
 pub(crate) const REQUEST_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -40,8 +40,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use crate::SimulatorError;
-use crate::options::{SimulatorOptions, SyncMessageTiming};
-use crate::state::decode;
+use crate::core::options::{SimulatorOptions, SyncMessageTiming};
+use crate::core::world::decode;
 
 use addresses::NewAddress;
 use calendar_list::ListEntry;
@@ -142,7 +142,7 @@ impl Google {
     }
 }
 
-impl crate::state::World {
+impl crate::core::world::World {
     pub(crate) fn set_quirks(&mut self, quirks: Quirks) {
         self.journal.put(QUIRKS_KEY, &quirks);
         self.google.quirks = quirks;

@@ -12,8 +12,8 @@ use url::Url;
 use super::errors::ApiError;
 use super::grants::{Challenge, Code, Tokens};
 use super::request::{ApiRequest, ApiResponse, Query};
-use crate::options::OauthClient;
-use crate::state::World;
+use crate::core::options::OauthClient;
+use crate::core::world::World;
 
 /// How long an authorization code can be redeemed.
 const CODE_LIFETIME_S: i64 = 600;

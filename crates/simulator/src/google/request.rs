@@ -121,7 +121,7 @@ impl Query {
     }
 
     /// A time zone of the IANA database.
-    pub(crate) fn time_zone(&self) -> Result<Option<crate::zones::Zone>, ApiError> {
+    pub(crate) fn time_zone(&self) -> Result<Option<crate::core::zones::Zone>, ApiError> {
         self.get("timeZone")
             .map(|name| name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name)))
             .transpose()

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

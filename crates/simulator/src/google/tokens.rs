@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::errors::ApiError;
-use crate::state::World;
+use crate::core::world::World;
 
 const SEAL_CHARS: usize = 10;
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar_list::ListEntry;
 use super::calendars;
-use crate::state::World;
+use crate::core::world::World;
 
 /// A user without their list of calendars.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ use super::request::{ApiRequest, ApiResponse};
 use super::series::{Series, instance_id};
 use super::store::EventRecord;
 use super::times::timestamp;
-use crate::state::World;
+use crate::core::world::World;
 
 pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;

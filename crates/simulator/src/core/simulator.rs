@@ -14,14 +14,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::control::Control;
+use crate::core::control::Control;
+use crate::core::journal::{Journal, JournalError};
+use crate::core::net::{ConnectionHandle, ResettableListener};
+use crate::core::options::SimulatorOptions;
+use crate::core::visitors;
+use crate::core::world::{Shared, World};
 use crate::google::delivery::{self, CONCURRENT_DELIVERIES_MAX};
 use crate::google::demo;
-use crate::journal::{Journal, JournalError};
-use crate::net::{ConnectionHandle, ResettableListener};
-use crate::options::SimulatorOptions;
-use crate::state::{Shared, World};
-use crate::visitors;
 
 /// How long open connections may take to end after shutdown was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
@@ -165,7 +165,7 @@ pub async fn run(
 fn app(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(crate::google::http::routes())
-        .merge(crate::control::routes::routes())
+        .merge(crate::core::control::routes::routes())
         .fallback(unknown_path)
         .layer(from_fn(visitors::local_programs_alone))
         .with_state(shared)

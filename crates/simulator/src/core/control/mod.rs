@@ -11,8 +11,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
-use crate::calls::CallReport;
-use crate::faults::FaultPlan;
+use crate::core::calls::CallReport;
+use crate::core::faults::FaultPlan;
+use crate::core::notices::NoticePlan;
+use crate::core::world::{Shared, World};
 use crate::google::calendars;
 use crate::google::changes::{self, BulkChanges, ChangeNotices, ChangeSummary};
 use crate::google::channels::{self, ChannelReport};
@@ -21,8 +23,6 @@ use crate::google::demo;
 use crate::google::quirks::Quirks;
 use crate::google::quota::QuotaLimits;
 use crate::google::writes::{self, Change};
-use crate::notices::NoticePlan;
-use crate::state::{Shared, World};
 
 pub use types::{
     AddressChange, CalendarAccess, CalendarTruth, ClockReport, Consent, ControlError, IssuedTokens, NewCalendar,

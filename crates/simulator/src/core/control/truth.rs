@@ -4,10 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::{CalendarTruth, Control, ControlError, need_calendar, not_found, user_id};
+use crate::core::world::World;
 use crate::google::calendars::AccessRole;
 use crate::google::events;
 use crate::google::store::Calendar;
-use crate::state::World;
 
 impl Control {
     /// What a complete mirror of the calendar holds.

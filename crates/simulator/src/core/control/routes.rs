@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{AddressChange, CalendarAccess, Consent, Control, ControlError, NewCalendar, NewUser, TokenRequest};
-use crate::faults::FaultPlan;
+use crate::core::faults::FaultPlan;
+use crate::core::notices::NoticePlan;
+use crate::core::world::Shared;
 use crate::google::changes::BulkChanges;
 use crate::google::quirks::Quirks;
 use crate::google::quota::QuotaLimits;
-use crate::notices::NoticePlan;
-use crate::state::Shared;
 
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::core::journal::JournalError;
 use crate::google::calendars::AccessRole;
 use crate::google::errors::ApiError;
-use crate::journal::JournalError;
 
 /// Why a control call failed.
 #[derive(Debug, thiserror::Error)]

@@ -13,13 +13,13 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::SimulatorError;
-use crate::calls::CallLog;
-use crate::clock::WorldClock;
-use crate::faults::FaultBook;
+use crate::core::calls::CallLog;
+use crate::core::clock::WorldClock;
+use crate::core::faults::FaultBook;
+use crate::core::journal::{Journal, JournalError};
+use crate::core::notices::NoticeBook;
+use crate::core::options::SimulatorOptions;
 use crate::google::Google;
-use crate::journal::{Journal, JournalError};
-use crate::notices::NoticeBook;
-use crate::options::SimulatorOptions;
 
 /// Ids are numbered in blocks, so that a restart needs one journal line for many ids.
 const ID_BLOCK: u64 = 1_000;

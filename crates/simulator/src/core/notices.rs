@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Dice;
+use crate::core::faults::Dice;
 
 /// What happens to one notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
