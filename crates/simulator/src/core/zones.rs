@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_offsets_have_googles_names() {
+    fn fixed_offsets_have_one_name_each() {
         for (name, shown, expected) in
             [("GMT+02:00", "GMT+02:00", 2), ("UTC-5", "GMT-05:00", -5), ("Etc/GMT+3", "Etc/GMT+3", -3)]
         {

@@ -3,15 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
-use super::channels::Collection;
 use super::errors::ApiError;
 use super::series::{Series, instance_id};
 use super::times::EventPoint;
 use super::writes::{self, Change};
+use crate::core::channels::Collection;
 use crate::core::options::DemoTenant;
 use crate::core::seed::{self, ExceptionChange, PlannedEvent, PlannedTime};
-use crate::core::world::World;
 
 /// Creates the demo user with two calendars full of events. Nothing happens when the user exists.
 pub(crate) fn create(world: &mut World, demo: &DemoTenant) -> Result<(), ApiError> {

@@ -203,4 +203,9 @@ impl ApiError {
         }
         response
     }
+
+    /// The body of the answer.
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.into_response().body).into_owned()
+    }
 }

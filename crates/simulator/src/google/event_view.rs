@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value, json};
 
-use super::calendars::AccessRole;
 use super::event_query::{EventQuery, Order};
 use super::free_busy_view;
 use super::quirks::Quirks;
@@ -14,6 +13,7 @@ use super::series::Series;
 use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
 use super::tokens::{Cursor, Snapshot};
+use crate::core::access::AccessRole;
 
 /// Instances of one series in one answer of a list that expands series; Google's own horizon is not published.
 const INSTANCES_PER_SERIES_MAX: usize = 730;

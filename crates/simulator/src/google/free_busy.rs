@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::core::access::AccessRole;
 use crate::core::zones::Zone;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
 use super::errors::ApiError;
 use super::event_query::EventQuery;
@@ -15,7 +17,6 @@ use super::quirks::Quirks;
 use super::request::{ApiRequest, ApiResponse, Query};
 use super::store::Calendar;
 use super::times::EventPoint;
-use crate::core::world::World;
 
 const CALENDARS_MAX: usize = 50;
 
@@ -61,7 +62,7 @@ pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) ->
 
 /// The busy times of a calendar inside the window, overlapping ones joined.
 fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Zone) -> Vec<Value> {
-    let view = View { calendar, query: window, role: calendars::AccessRole::Owner, quirks: &Quirks::NONE };
+    let view = View { calendar, query: window, role: AccessRole::Owner, quirks: &Quirks::NONE };
     let bounds = |resource: &Map<String, Value>| {
         let seconds = |name: &str| {
             EventPoint::stored(resource.get(name), calendar.zone).map(|point| point.unix_seconds(calendar.zone))

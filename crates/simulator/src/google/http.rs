@@ -14,13 +14,13 @@ use axum::routing::{any, get, post};
 use futures::StreamExt;
 use futures::stream;
 
+use super::Shared;
 use super::batch;
 use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, Operation, find};
 use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
 use crate::core::net::ConnectionHandle;
-use crate::core::world::Shared;
 
 /// Largest body of a request, a batch included.
 pub(crate) const REQUEST_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::errors::ApiError;
 use super::operations::Operation;
 use crate::SIMULATED_NOW_HEADER;
+use crate::core::zones::Zone;
 
 /// One call.
 pub(crate) struct ApiRequest {
@@ -121,7 +122,7 @@ impl Query {
     }
 
     /// A time zone of the IANA database.
-    pub(crate) fn time_zone(&self) -> Result<Option<crate::core::zones::Zone>, ApiError> {
+    pub(crate) fn time_zone(&self) -> Result<Option<Zone>, ApiError> {
         self.get("timeZone")
             .map(|name| name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name)))
             .transpose()

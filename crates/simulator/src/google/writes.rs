@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
-use super::channels::{self, Collection};
+use super::channels;
 use super::conference;
 use super::errors::ApiError;
 use super::event_resource::{self as resource, EventId};
@@ -19,7 +20,7 @@ use super::request::{ApiRequest, ApiResponse};
 use super::series::{Series, instance_id};
 use super::store::EventRecord;
 use super::times::timestamp;
-use crate::core::world::World;
+use crate::core::channels::Collection;
 
 pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
@@ -217,17 +218,17 @@ pub(crate) fn cancel(
     tombstone.insert("status".to_owned(), json!("cancelled"));
     tombstone.insert("updated".to_owned(), json!(timestamp(now)));
     let tombstone = world.store_event(calendar_id, tombstone, now);
-    if let Some(calendar) = world.google.calendars.get_mut(calendar_id)
+    if let Some(calendar) = world.provider.calendars.get_mut(calendar_id)
         && let Some(record) = calendar.amend(id, |record| record.removed_exceptions = exceptions)
     {
-        world.journal.put(&format!("event/{calendar_id}/{id}"), record);
+        world.journal.put(&format!("google/event/{calendar_id}/{id}"), record);
     }
     Ok(tombstone)
 }
 
 /// The exceptions of a series that is restored come back as they were, the cancelled ones too, and are told before it.
 fn restore_exceptions(world: &mut World, calendar_id: &str, master_id: &str, now: DateTime<Utc>) {
-    let master = world.google.calendars.get(calendar_id).and_then(|calendar| calendar.event(master_id));
+    let master = world.provider.calendars.get(calendar_id).and_then(|calendar| calendar.event(master_id));
     let exceptions = master.map(|master| master.removed_exceptions.clone()).unwrap_or_default();
     for exception in exceptions {
         world.store_event(calendar_id, exception, now);
@@ -267,7 +268,7 @@ fn spread_visibility(
 ) {
     let id = |resource: &Map<String, Value>, name: &str| resource.get(name).and_then(Value::as_str).map(str::to_owned);
     let (Some(own), Some(master)) = (id(instance, "id"), id(instance, "recurringEventId")) else { return };
-    let Some(calendar) = world.google.calendars.get(calendar_id) else { return };
+    let Some(calendar) = world.provider.calendars.get(calendar_id) else { return };
     let siblings = calendar.exceptions_of(&master).filter(|sibling| !sibling.is_cancelled() && sibling.id != own);
     let all: Vec<Map<String, Value>> =
         calendar.event(&master).into_iter().chain(siblings).map(|event| event.resource.clone()).collect();
@@ -362,7 +363,7 @@ impl World {
         mut resource: Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Map<String, Value> {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else {
+        let Some(calendar) = self.provider.calendars.get_mut(calendar_id) else {
             return resource;
         };
         let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -381,11 +382,11 @@ impl World {
             removed_exceptions: Vec::new(),
             span: super::store::Span::default(),
         };
-        self.journal.put(&format!("event/{calendar_id}/{}", record.id), &record);
+        self.journal.put(&format!("google/event/{calendar_id}/{}", record.id), &record);
         let id = record.id.clone();
         calendar.put(record);
         self.keep_vanished_instances(calendar_id, &id, shown_before, vanished_before);
-        if self.google.announces_changes {
+        if self.provider.announces_changes {
             let collection = Collection::Events { calendar: calendar_id.to_owned() };
             let event_type = resource.get("eventType").and_then(Value::as_str).unwrap_or(event_types::DEFAULT);
             channels::announce(self, &collection, Some(event_type), now);
@@ -395,24 +396,24 @@ impl World {
 
     /// Forgets an event as if it had never been.
     pub(crate) fn forget_event(&mut self, calendar_id: &str, id: &str) {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else { return };
+        let Some(calendar) = self.provider.calendars.get_mut(calendar_id) else { return };
         let master = calendar.remove(id).and_then(|event| event.master_id().map(str::to_owned));
-        self.journal.remove(&format!("event/{calendar_id}/{id}"));
+        self.journal.remove(&format!("google/event/{calendar_id}/{id}"));
         let Some(master) = master.filter(|_| calendar.has_free_busy_readers()) else { return };
         let remember = |record: &mut EventRecord| {
             record.vanished_instances.insert(id.to_owned());
         };
         if let Some(record) = calendar.amend(&master, remember) {
-            self.journal.put(&format!("event/{calendar_id}/{master}"), record);
+            self.journal.put(&format!("google/event/{calendar_id}/{master}"), record);
         }
     }
 
     /// Removes an exception together with its series: by a tombstone, or silently where that quirk is on.
     fn remove_exception(&mut self, calendar_id: &str, id: &str, now: DateTime<Utc>) {
-        let Some(calendar) = self.google.calendars.get(calendar_id) else {
+        let Some(calendar) = self.provider.calendars.get(calendar_id) else {
             return;
         };
-        if self.google.quirks.silent_exception_removal {
+        if self.provider.quirks.silent_exception_removal {
             self.forget_event(calendar_id, id);
             return;
         }

@@ -2,62 +2,65 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequest, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{AddressChange, CalendarAccess, Consent, Control, ControlError, NewCalendar, NewUser, TokenRequest};
-use crate::core::faults::FaultPlan;
-use crate::core::notices::NoticePlan;
-use crate::core::world::Shared;
-use crate::google::changes::BulkChanges;
-use crate::google::quirks::Quirks;
-use crate::google::quota::QuotaLimits;
+use super::super::SimulatedProvider;
+use super::super::changes::BulkChanges;
+use super::super::faults::FaultPlan;
+use super::super::notices::NoticePlan;
+use super::super::shared::Shared;
+use super::{
+    AddressChange, CalendarAccess, Consent, Control, ControlError, NewCalendar, NewUser, ProviderControl, TokenRequest,
+};
 
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-type Answer = Result<Response, ControlError>;
+pub(crate) type Answer = Result<Response, ControlError>;
 
-pub(crate) fn routes() -> Router<Arc<Shared>> {
+/// All of the control API, what only this provider has included.
+pub(crate) fn routes<P: SimulatedProvider>() -> Router<Arc<Shared<P>>> {
     Router::new()
-        .route("/control/users", post(create_user))
-        .route("/control/users/{user}/address", put(change_address))
-        .route("/control/users/{user}/grants", delete(revoke_grants))
-        .route("/control/users/{user}/consent", put(set_consent))
-        .route("/control/users/{user}/calendar-list-tokens", delete(expire_list_tokens))
-        .route("/control/calendars", post(create_calendar))
-        .route("/control/calendars/{calendar}", delete(delete_calendar))
-        .route("/control/calendars/{calendar}/watchable", put(set_watchable))
-        .route("/control/calendars/{calendar}/sync-tokens", delete(expire_sync_tokens))
-        .route("/control/calendars/{calendar}/page-tokens", delete(expire_page_tokens))
-        .route("/control/calendars/{calendar}/history", delete(shorten_history))
-        .route("/control/calendars/{calendar}/events", post(insert_event))
-        .route("/control/calendars/{calendar}/raw-events", post(put_raw_event))
-        .route("/control/calendars/{calendar}/events/{event}", axum::routing::patch(patch_event).delete(delete_event))
-        .route("/control/access", put(set_access))
-        .route("/control/changes", post(make_changes))
-        .route("/control/state/{calendar}", get(truth))
-        .route("/control/state/{calendar}/occurrences", get(occurrences))
-        .route("/control/faults", get(faults).put(set_faults))
-        .route("/control/notices", put(set_notice_plan))
-        .route("/control/quirks", put(set_quirks))
-        .route("/control/quota", put(set_quota))
-        .route("/control/calls", get(calls).delete(reset_calls))
-        .route("/control/channels", get(channels))
-        .route("/control/deliveries", get(deliveries))
-        .route("/control/clock", get(clock).put(set_clock))
-        .route("/control/tokens", post(issue_tokens))
-        .route("/control/access-tokens", delete(expire_access_tokens))
+        .route("/control/users", post(create_user::<P>))
+        .route("/control/users/{user}/address", put(change_address::<P>))
+        .route("/control/users/{user}/grants", delete(revoke_grants::<P>))
+        .route("/control/users/{user}/consent", put(set_consent::<P>))
+        .route("/control/calendars", post(create_calendar::<P>))
+        .route("/control/calendars/{calendar}", delete(delete_calendar::<P>))
+        .route("/control/calendars/{calendar}/watchable", put(set_watchable::<P>))
+        .route("/control/calendars/{calendar}/sync-tokens", delete(expire_sync_tokens::<P>))
+        .route("/control/calendars/{calendar}/events", post(insert_event::<P>))
+        .route("/control/calendars/{calendar}/events/{event}", patch(patch_event::<P>).delete(delete_event::<P>))
+        .route("/control/access", put(set_access::<P>))
+        .route("/control/changes", post(make_changes::<P>))
+        .route("/control/state/{calendar}", get(truth::<P>))
+        .route("/control/state/{calendar}/occurrences", get(occurrences::<P>))
+        .route("/control/faults", get(faults::<P>).put(set_faults::<P>))
+        .route("/control/notices", put(set_notice_plan::<P>))
+        .route("/control/calls", get(calls::<P>).delete(reset_calls::<P>))
+        .route("/control/channels", get(channels::<P>))
+        .route("/control/deliveries", get(deliveries::<P>))
+        .route("/control/clock", get(clock::<P>).put(set_clock::<P>))
+        .route("/control/tokens", post(issue_tokens::<P>))
+        .route("/control/access-tokens", delete(expire_access_tokens::<P>))
+        .merge(P::control_routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
+impl<P> FromRef<Arc<Shared<P>>> for Control<P> {
+    fn from_ref(shared: &Arc<Shared<P>>) -> Self {
+        Self::new(Arc::clone(shared))
+    }
+}
+
 /// A JSON body whatever the content type says, with the parser's words in the refusal.
-struct Body<T>(T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ControlError;
@@ -83,35 +86,37 @@ impl IntoResponse for ControlError {
     }
 }
 
-fn control(shared: Arc<Shared>) -> Control {
-    Control::new(shared)
-}
-
-fn done() -> Response {
+pub(crate) fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn create_user(State(shared): State<Arc<Shared>>, Body(user): Body<NewUser>) -> Answer {
-    control(shared).create_user(&user)?;
+async fn create_user<P: ProviderControl>(State(control): State<Control<P>>, Body(user): Body<NewUser>) -> Answer {
+    control.create_user(&user)?;
     Ok(done())
 }
 
-async fn change_address(
-    State(shared): State<Arc<Shared>>,
+async fn change_address<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path(user): Path<String>,
     Body(change): Body<AddressChange>,
 ) -> Answer {
-    control(shared).change_address(&user, &change)?;
+    control.change_address(&user, &change)?;
     Ok(done())
 }
 
-async fn create_calendar(State(shared): State<Arc<Shared>>, Body(calendar): Body<NewCalendar>) -> Answer {
-    let id = control(shared).create_calendar(&calendar)?;
+async fn create_calendar<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Body(calendar): Body<NewCalendar>,
+) -> Answer {
+    let id = control.create_calendar(&calendar)?;
     Ok(Json(json!({"id": id})).into_response())
 }
 
-async fn delete_calendar(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
-    control(shared).delete_calendar(&calendar)?;
+async fn delete_calendar<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Path(calendar): Path<String>,
+) -> Answer {
+    control.delete_calendar(&calendar)?;
     Ok(done())
 }
 
@@ -121,71 +126,57 @@ struct Watchable {
     watchable: bool,
 }
 
-async fn set_watchable(
-    State(shared): State<Arc<Shared>>,
+async fn set_watchable<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path(calendar): Path<String>,
     Body(body): Body<Watchable>,
 ) -> Answer {
-    control(shared).set_watchable(&calendar, body.watchable)?;
+    control.set_watchable(&calendar, body.watchable)?;
     Ok(done())
 }
 
-async fn expire_sync_tokens(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
-    control(shared).expire_sync_tokens(&calendar)?;
+async fn expire_sync_tokens<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Path(calendar): Path<String>,
+) -> Answer {
+    control.expire_sync_tokens(&calendar)?;
     Ok(done())
 }
 
-async fn expire_page_tokens(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
-    control(shared).expire_page_tokens(&calendar)?;
-    Ok(done())
-}
-
-async fn expire_list_tokens(State(shared): State<Arc<Shared>>, Path(user): Path<String>) -> Answer {
-    control(shared).expire_calendar_list_tokens(&user)?;
-    Ok(done())
-}
-
-async fn shorten_history(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>) -> Answer {
-    control(shared).shorten_history(&calendar)?;
-    Ok(done())
-}
-
-async fn insert_event(
-    State(shared): State<Arc<Shared>>,
+async fn insert_event<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path(calendar): Path<String>,
     Body(event): Body<Map<String, Value>>,
 ) -> Answer {
-    Ok(Json(control(shared).insert_event(&calendar, event)?).into_response())
+    Ok(Json(control.insert_event(&calendar, event)?).into_response())
 }
 
-async fn put_raw_event(
-    State(shared): State<Arc<Shared>>,
-    Path(calendar): Path<String>,
-    Body(event): Body<Map<String, Value>>,
-) -> Answer {
-    Ok(Json(control(shared).put_raw_event(&calendar, event)?).into_response())
-}
-
-async fn patch_event(
-    State(shared): State<Arc<Shared>>,
+async fn patch_event<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path((calendar, event)): Path<(String, String)>,
     Body(change): Body<Map<String, Value>>,
 ) -> Answer {
-    Ok(Json(control(shared).patch_event(&calendar, &event, change)?).into_response())
+    Ok(Json(control.patch_event(&calendar, &event, change)?).into_response())
 }
 
-async fn delete_event(State(shared): State<Arc<Shared>>, Path((calendar, event)): Path<(String, String)>) -> Answer {
-    control(shared).delete_event(&calendar, &event)?;
+async fn delete_event<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Path((calendar, event)): Path<(String, String)>,
+) -> Answer {
+    control.delete_event(&calendar, &event)?;
     Ok(done())
 }
 
-async fn set_access(State(shared): State<Arc<Shared>>, Body(access): Body<CalendarAccess>) -> Answer {
-    control(shared).set_access(&access)?;
+async fn set_access<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Body(access): Body<CalendarAccess>,
+) -> Answer {
+    control.set_access(&access)?;
     Ok(done())
 }
 
-async fn make_changes(State(shared): State<Arc<Shared>>, Body(bulk): Body<BulkChanges>) -> Answer {
-    Ok(Json(control(shared).make_changes(&bulk).await?).into_response())
+async fn make_changes<P: ProviderControl>(State(control): State<Control<P>>, Body(bulk): Body<BulkChanges>) -> Answer {
+    Ok(Json(control.make_changes(&bulk).await?).into_response())
 }
 
 #[derive(Deserialize)]
@@ -194,8 +185,11 @@ struct As {
     user: Option<String>,
 }
 
-async fn truth(State(shared): State<Arc<Shared>>, Path(calendar): Path<String>, Query(by): Query<As>) -> Answer {
-    let control = control(shared);
+async fn truth<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Path(calendar): Path<String>,
+    Query(by): Query<As>,
+) -> Answer {
     let truth = match by.user {
         None => control.truth(&calendar)?,
         Some(user) => control.truth_for(&calendar, &user)?,
@@ -211,12 +205,11 @@ struct Between {
     user: Option<String>,
 }
 
-async fn occurrences(
-    State(shared): State<Arc<Shared>>,
+async fn occurrences<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path(calendar): Path<String>,
     Query(between): Query<Between>,
 ) -> Answer {
-    let control = control(shared);
     let occurrences = match between.user {
         None => control.occurrences(&calendar, &between.from, &between.to)?,
         Some(user) => control.occurrences_for(&calendar, &user, &between.from, &between.to)?,
@@ -224,49 +217,42 @@ async fn occurrences(
     Ok(Json(occurrences).into_response())
 }
 
-async fn faults(State(shared): State<Arc<Shared>>) -> Answer {
-    Ok(Json(control(shared).faults()?).into_response())
+async fn faults<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    Ok(Json(control.faults()?).into_response())
 }
 
-async fn set_faults(State(shared): State<Arc<Shared>>, Body(plan): Body<FaultPlan>) -> Answer {
-    control(shared).set_faults(plan)?;
+async fn set_faults<P: ProviderControl>(State(control): State<Control<P>>, Body(plan): Body<FaultPlan>) -> Answer {
+    control.set_faults(plan)?;
     Ok(done())
 }
 
-async fn set_notice_plan(State(shared): State<Arc<Shared>>, Body(plan): Body<NoticePlan>) -> Answer {
-    control(shared).set_notice_plan(plan)?;
+async fn set_notice_plan<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Body(plan): Body<NoticePlan>,
+) -> Answer {
+    control.set_notice_plan(plan)?;
     Ok(done())
 }
 
-async fn set_quirks(State(shared): State<Arc<Shared>>, Body(quirks): Body<Quirks>) -> Answer {
-    control(shared).set_quirks(quirks)?;
+async fn calls<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    Ok(Json(control.calls()?).into_response())
+}
+
+async fn reset_calls<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    control.reset_calls()?;
     Ok(done())
 }
 
-async fn set_quota(State(shared): State<Arc<Shared>>, Body(limits): Body<QuotaLimits>) -> Answer {
-    control(shared).set_quota(limits)?;
-    Ok(done())
+async fn channels<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    Ok(Json(json!({"channels": control.channels()?})).into_response())
 }
 
-async fn calls(State(shared): State<Arc<Shared>>) -> Answer {
-    Ok(Json(control(shared).calls()?).into_response())
+async fn deliveries<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    Ok(Json(control.deliveries()?).into_response())
 }
 
-async fn reset_calls(State(shared): State<Arc<Shared>>) -> Answer {
-    control(shared).reset_calls()?;
-    Ok(done())
-}
-
-async fn channels(State(shared): State<Arc<Shared>>) -> Answer {
-    Ok(Json(json!({"channels": control(shared).channels()?})).into_response())
-}
-
-async fn deliveries(State(shared): State<Arc<Shared>>) -> Answer {
-    Ok(Json(control(shared).deliveries()?).into_response())
-}
-
-async fn clock(State(shared): State<Arc<Shared>>) -> Answer {
-    Ok(Json(control(shared).clock()?).into_response())
+async fn clock<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    Ok(Json(control.clock()?).into_response())
 }
 
 #[derive(Deserialize)]
@@ -275,21 +261,24 @@ struct ClockOffset {
     offset_ms: i64,
 }
 
-async fn set_clock(State(shared): State<Arc<Shared>>, Body(body): Body<ClockOffset>) -> Answer {
-    Ok(Json(control(shared).set_clock_offset(body.offset_ms)?).into_response())
+async fn set_clock<P: ProviderControl>(State(control): State<Control<P>>, Body(body): Body<ClockOffset>) -> Answer {
+    Ok(Json(control.set_clock_offset(body.offset_ms)?).into_response())
 }
 
-async fn issue_tokens(State(shared): State<Arc<Shared>>, Body(request): Body<TokenRequest>) -> Answer {
-    Ok(Json(control(shared).issue_tokens(&request)?).into_response())
+async fn issue_tokens<P: ProviderControl>(
+    State(control): State<Control<P>>,
+    Body(request): Body<TokenRequest>,
+) -> Answer {
+    Ok(Json(control.issue_tokens(&request)?).into_response())
 }
 
-async fn expire_access_tokens(State(shared): State<Arc<Shared>>) -> Answer {
-    let expired = control(shared).expire_access_tokens(None)?;
+async fn expire_access_tokens<P: ProviderControl>(State(control): State<Control<P>>) -> Answer {
+    let expired = control.expire_access_tokens(None)?;
     Ok(Json(json!({"expired": expired})).into_response())
 }
 
-async fn revoke_grants(State(shared): State<Arc<Shared>>, Path(user): Path<String>) -> Answer {
-    let revoked = control(shared).revoke_grants(&user)?;
+async fn revoke_grants<P: ProviderControl>(State(control): State<Control<P>>, Path(user): Path<String>) -> Answer {
+    let revoked = control.revoke_grants(&user)?;
     Ok(Json(json!({"revoked": revoked})).into_response())
 }
 
@@ -302,11 +291,11 @@ struct ConsentBody {
     untick_scopes: Vec<String>,
 }
 
-async fn set_consent(
-    State(shared): State<Arc<Shared>>,
+async fn set_consent<P: ProviderControl>(
+    State(control): State<Control<P>>,
     Path(user): Path<String>,
     Body(body): Body<ConsentBody>,
 ) -> Answer {
-    control(shared).set_consent(&Consent { user, deny: body.deny, untick_scopes: body.untick_scopes })?;
+    control.set_consent(&Consent { user, deny: body.deny, untick_scopes: body.untick_scopes })?;
     Ok(done())
 }
