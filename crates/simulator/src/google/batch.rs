@@ -8,7 +8,8 @@ use super::Shared;
 use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, find};
-use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
+use super::request::{ApiRequest, Query, decode_segment};
+use super::response::ApiResponse;
 
 const CALLS_MAX: usize = 1_000;
 const BOUNDARY: &str = "batch_simulator";

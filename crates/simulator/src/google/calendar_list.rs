@@ -1,6 +1,5 @@
 //! `calendarList.*`: the calendars that a user sees, with their own sync tokens (source: Google's sync guide).
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::World;
@@ -8,9 +7,10 @@ use super::calendars;
 use super::channels;
 use super::errors::ApiError;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::tokens::{self, Cursor, PageToken, Snapshot, SyncToken};
-use super::users::User;
+use super::users::{ListEntry, User};
 use crate::core::access::AccessRole;
 use crate::core::channels::Collection;
 
@@ -29,23 +29,6 @@ const WRITABLE: [&str; 8] = [
     "defaultReminders",
     "notificationSettings",
 ];
-
-/// One calendar in one user's list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ListEntry {
-    pub(crate) user: String,
-    pub(crate) calendar: String,
-    pub(crate) version: u64,
-    pub(crate) deleted: bool,
-    /// The fields of [`WRITABLE`] that are set.
-    pub(crate) settings: Map<String, Value>,
-}
-
-impl ListEntry {
-    fn is_hidden(&self) -> bool {
-        self.settings.get("hidden") == Some(&Value::Bool(true))
-    }
-}
 
 pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let collection = Collection::CalendarList { user: caller.user.clone() };

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use super::World;
 use super::errors::ApiError;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::store::{Calendar, CalendarRecord};
 use crate::core::access::AccessRole;
-use crate::core::channels::Collection;
 
 impl AccessRole {
     /// Google's word for it.
@@ -54,7 +54,7 @@ pub(crate) fn open_for_writing(world: &World, caller: &Caller, id: &str) -> Resu
     if opened.role.can_write() { Ok(opened) } else { Err(ApiError::writer_access_required()) }
 }
 
-fn open_as_owner(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
+pub(crate) fn open_as_owner(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
     let opened = open(world, caller, id)?;
     if opened.role == AccessRole::Owner { Ok(opened) } else { Err(ApiError::forbidden()) }
 }
@@ -138,25 +138,6 @@ pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -
         return Err(ApiError::new(403, "cannotDeletePrimaryCalendar", "The primary calendar can only be cleared."));
     }
     world.delete_calendar(&opened.id);
-    Ok(ApiResponse::empty(204))
-}
-
-/// Deletes all events of a primary calendar.
-pub(crate) fn clear(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-    let opened = open_as_owner(world, caller, request.calendar_id()?)?;
-    let calendar = calendar(world, &opened.id)?;
-    if calendar.record.id != calendar.record.owner {
-        return Err(ApiError::forbidden());
-    }
-    let ids: Vec<String> = calendar
-        .all()
-        .filter(|event| !event.is_cancelled() && event.master_id().is_none())
-        .map(|event| event.id.clone())
-        .collect();
-    let now = world.now_for(&opened.id, request.simulated_now());
-    for id in ids {
-        super::writes::cancel(world, &opened.id, &id, now)?;
-    }
     Ok(ApiResponse::empty(204))
 }
 
@@ -271,10 +252,5 @@ impl World {
             None => self.unlist_calendar(user, id),
         }
         true
-    }
-
-    /// Tells the channels of a collection that something changed.
-    pub(crate) fn announce(&mut self, collection: &Collection, now: chrono::DateTime<chrono::Utc>) {
-        super::channels::announce(self, collection, None, now);
     }
 }

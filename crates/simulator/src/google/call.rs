@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::errors::ApiError;
 use super::oauth::{self, Caller};
 use super::operations::Operation;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::{Shared, World};
 use super::{calendar_list, calendars, channels, events, fields, free_busy, writes};
 use crate::core::calls::CallRecord;
@@ -193,7 +194,7 @@ fn dispatch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<
         Operation::CalendarsPatch => calendars::patch,
         Operation::CalendarsUpdate => calendars::update,
         Operation::CalendarsDelete => calendars::delete,
-        Operation::CalendarsClear => calendars::clear,
+        Operation::CalendarsClear => writes::clear,
         Operation::EventsList => events::list,
         Operation::EventsGet => events::get,
         Operation::EventsInsert => writes::insert,

@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::World;
 use super::errors::ApiError;
+use super::event_resource::Change;
 use super::series::{Series, instance_id};
 use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
-use super::writes::{self, Change};
-use super::{calendars, demo};
+use super::writes;
+use super::{calendars, demo, history};
 use crate::core::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
 use crate::core::seed;
 use crate::core::zones::Zone;
@@ -77,7 +78,7 @@ fn change(
     let zone = calendar.zone;
     match kind {
         ChangeKind::Delete | ChangeKind::DeleteSeries => {
-            writes::cancel(world, calendar_id, &id, now)?;
+            history::cancel(world, calendar_id, &id, now)?;
         }
         ChangeKind::Insert | ChangeKind::Update | ChangeKind::EditSeries => {
             let change = if rng.random_bool(0.5) { titled(rng) } else { moved(&resource, zone, rng) };

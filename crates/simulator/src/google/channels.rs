@@ -12,11 +12,11 @@ use url::Url;
 
 use super::World;
 use super::calendars;
-use super::delivery::NewNotice;
 use super::errors::ApiError;
 use super::event_types;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use crate::core::channels::{ChannelReport, Collection};
 use crate::core::faults::Dice;
 use crate::core::options::SyncMessageTiming;
@@ -66,6 +66,15 @@ impl ChannelRecord {
     fn journal_key(&self) -> String {
         format!("google/channel/{}", self.number)
     }
+}
+
+/// A notice to be queued.
+pub(crate) struct NewNotice {
+    pub(crate) channel: u64,
+    pub(crate) state: &'static str,
+    pub(crate) now: DateTime<Utc>,
+    /// Told when the first attempt has ended.
+    pub(crate) first_attempt: Option<oneshot::Sender<()>>,
 }
 
 /// All channels that ever were.
@@ -339,6 +348,11 @@ fn whole_number(value: &Value) -> Result<i64, ApiError> {
 }
 
 impl World {
+    /// Tells the channels of a collection that something changed.
+    pub(crate) fn announce(&mut self, collection: &Collection, now: DateTime<Utc>) {
+        announce(self, collection, None, now);
+    }
+
     pub(crate) fn save_channel(&mut self, record: ChannelRecord) {
         self.journal.put(&record.journal_key(), &record);
         self.provider.channels.put(record);

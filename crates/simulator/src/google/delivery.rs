@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::channels::ChannelRecord;
+use super::channels::{ChannelRecord, NewNotice};
 use super::{Shared, World};
 use crate::core::deliveries::{Attempt, DeliveryRecord, DeliveryStatus, NextDue};
 use crate::core::options::DeliveryOptions;
@@ -18,15 +18,6 @@ const CONCURRENT_DELIVERIES_MAX: usize = 128;
 const SUCCESS: [u16; 5] = [200, 201, 202, 204, 102];
 const RETRIED: [u16; 4] = [500, 502, 503, 504];
 const USER_AGENT: &str = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)";
-
-/// A notice to be queued.
-pub(crate) struct NewNotice {
-    pub(crate) channel: u64,
-    pub(crate) state: &'static str,
-    pub(crate) now: DateTime<Utc>,
-    /// Told when the first attempt has ended.
-    pub(crate) first_attempt: Option<oneshot::Sender<()>>,
-}
 
 /// What the delivery task does next.
 enum Next {

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, header};
 use serde_json::json;
 
-use super::request::ApiResponse;
+use super::response::ApiResponse;
 
 /// An error answer of the Calendar API.
 #[derive(Debug, Clone)]

@@ -14,7 +14,8 @@ use super::event_query::EventQuery;
 use super::event_view::View;
 use super::oauth::Caller;
 use super::quirks::Quirks;
-use super::request::{ApiRequest, ApiResponse, Query};
+use super::request::{ApiRequest, Query};
+use super::response::ApiResponse;
 use super::store::Calendar;
 use super::times::EventPoint;
 

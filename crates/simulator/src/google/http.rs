@@ -19,7 +19,8 @@ use super::batch;
 use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, Operation, find};
-use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
+use super::request::{ApiRequest, Query, decode_segment};
+use super::response::ApiResponse;
 use crate::core::net::ConnectionHandle;
 
 /// Largest body of a request, a batch included.

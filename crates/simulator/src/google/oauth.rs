@@ -12,7 +12,8 @@ use url::Url;
 use super::World;
 use super::errors::ApiError;
 use super::grants::{Challenge, Code, Tokens};
-use super::request::{ApiRequest, ApiResponse, Query};
+use super::request::{ApiRequest, Query};
+use super::response::ApiResponse;
 use crate::core::options::OauthClient;
 
 /// How long an authorization code can be redeemed.

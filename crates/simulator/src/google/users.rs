@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::World;
-use super::calendar_list::ListEntry;
 use super::calendars;
 
 /// A user without their list of calendars.
@@ -29,6 +29,23 @@ pub(crate) struct User {
     pub(crate) record: UserRecord,
     pub(crate) list: BTreeMap<String, ListEntry>,
     pub(crate) list_version: u64,
+}
+
+/// One calendar in one user's list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListEntry {
+    pub(crate) user: String,
+    pub(crate) calendar: String,
+    pub(crate) version: u64,
+    pub(crate) deleted: bool,
+    /// The fields that the user has set: those of [`super::calendar_list`] that may be.
+    pub(crate) settings: Map<String, Value>,
+}
+
+impl ListEntry {
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.settings.get("hidden") == Some(&Value::Bool(true))
+    }
 }
 
 impl User {

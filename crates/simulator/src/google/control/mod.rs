@@ -6,10 +6,10 @@ mod own;
 use serde_json::{Map, Value};
 
 use super::errors::ApiError;
+use super::event_resource::Change;
 use super::store::Calendar;
 use super::users::User;
-use super::writes::{self, Change};
-use super::{Google, World, calendars, changes, channels, demo, truth};
+use super::{Google, World, calendars, changes, channels, demo, history, truth, writes};
 use crate::core::changes::{BulkChanges, ChangeSummary};
 use crate::core::channels::ChannelReport;
 use crate::core::control::{
@@ -115,7 +115,7 @@ impl ProviderControl for Google {
     fn delete_event(world: &mut World, calendar: &str, event: &str) -> Result<(), ControlError> {
         let calendar = calendar_id(world, calendar)?;
         let now = world.now_for(&calendar, None);
-        writes::cancel(world, &calendar, event, now)?;
+        history::cancel(world, &calendar, event, now)?;
         Ok(())
     }
 

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use serde_json::{Map, Value, json};
 
-use super::World;
-use super::event_query::EventQuery;
-use super::event_view::{Item, Resource, View};
-use super::quirks::Quirks;
-use super::request::Query;
-use super::store::{Calendar, EventRecord};
-use super::tokens::{Cursor, Snapshot};
+use super::super::World;
+use super::super::event_query::EventQuery;
+use super::super::quirks::Quirks;
+use super::super::request::Query;
+use super::super::store::{Calendar, EventRecord};
+use super::super::tokens::{Cursor, Snapshot};
+use super::{Item, Resource, View};
 use crate::core::access::AccessRole;
 
 /// Instances of one series.
