@@ -12,7 +12,7 @@ use super::types::{
 };
 
 /// A provider that can be controlled. Users are named by any address that they ever had, calendars by any id; events are
-/// given and taken in the provider's own form.
+/// given and taken in the provider's own form. What a provider does not have, it refuses as [`ControlError::Invalid`].
 pub trait ProviderControl: Sized + Send + 'static {
     /// Creates a user with a primary calendar, in a zone that exists.
     fn create_user(world: &mut World<Self>, user: &NewUser) -> Result<(), ControlError>;
