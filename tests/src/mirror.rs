@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use evercal_domain::event::{Attendee, EventTime, Fingerprint, Response};
 use evercal_domain::{CalendarId, EventStatus};
-use evercal_simulator::CalendarTruth;
+use evercal_simulator::{TrueEvent, TrueGuest, TruePosition, Truth};
 use evercal_storage::{PageRequest, Store, StoredBody, StoredItem};
-use serde_json::{Map, Value};
 
 use crate::shown;
 use crate::wait::eventually;
 use crate::world::{USER, World};
 
-/// What both sides say about an event, by its id; written down in two independent ways.
-type Facts = BTreeMap<String, String>;
+/// What both sides say about each event, by its id: the provider writes it from its own resources, this file from the mirror's
+/// rows.
+type Facts = BTreeMap<String, TrueEvent>;
 
 /// Waits until the mirror of a calendar holds exactly what the provider shows its user, and shows the same occurrences.
 pub async fn equals_provider(world: &World, calendar: CalendarId) {
@@ -31,7 +31,7 @@ pub async fn equals_provider(world: &World, calendar: CalendarId) {
 }
 
 /// Compares the mirror of a calendar with the provider's own state; an error tells some differences.
-pub async fn compare(store: &dyn Store, calendar: CalendarId, truth: &CalendarTruth) -> Result<(), Vec<String>> {
+pub async fn compare(store: &dyn Store, calendar: CalendarId, truth: &Truth) -> Result<(), Vec<String>> {
     let (truth, mirror) = (provider_facts(truth), mirror_facts(store, calendar).await);
     if truth == mirror { Ok(()) } else { Err(difference(&truth, &mirror)) }
 }
@@ -74,81 +74,47 @@ async fn rows(store: &dyn Store, calendar: CalendarId) -> Vec<StoredItem> {
 }
 
 async fn mirror_facts(store: &dyn Store, calendar: CalendarId) -> Facts {
-    let fact = |item: &StoredItem| match &item.body {
-        StoredBody::Event(event) => format!(
-            "{:?} | {} | {} | {:?} | {} | {:?} | {:?} | {:?}",
-            event.title,
-            time(&event.start),
-            time(&event.end),
-            event.recurrence,
-            if event.status == EventStatus::Tentative { "tentative" } else { "confirmed" },
-            event.etag,
-            event.location,
-            event.attendees.iter().map(guest).collect::<Vec<_>>(),
-        ),
-        StoredBody::Cancelled(position) => {
-            format!("cancelled | {} | {}", position.master_id.as_str(), time(&position.original_start))
-        }
-        StoredBody::Unreadable { .. } => panic!("lists leave such rows out: {item:?}"),
-    };
-    rows(store, calendar).await.iter().map(|item| (item.provider_id.as_str().to_owned(), fact(item))).collect()
+    rows(store, calendar).await.iter().map(|item| (item.provider_id.as_str().to_owned(), mirrored(item))).collect()
 }
 
-fn guest(attendee: &Attendee) -> String {
+/// What the mirror holds, as the provider says it.
+fn mirrored(item: &StoredItem) -> TrueEvent {
+    let id = item.provider_id.as_str().to_owned();
+    match &item.body {
+        StoredBody::Event(event) => TrueEvent {
+            id,
+            // A provider may leave this out of an exception that takes place: where that stands, readers are shown.
+            occurrence_of: None,
+            is_cancelled: false,
+            title: event.title.clone(),
+            start: Some(time(&event.start)),
+            end: Some(time(&event.end)),
+            recurrence: event.recurrence.clone(),
+            status: Some(if event.status == EventStatus::Tentative { "tentative" } else { "confirmed" }.to_owned()),
+            version: event.etag.clone(),
+            location: event.location.clone(),
+            guests: event.attendees.iter().map(guest).collect(),
+        },
+        StoredBody::Cancelled(position) => {
+            let series = position.master_id.as_str().to_owned();
+            let position = TruePosition { series, original_start: time(&position.original_start) };
+            TrueEvent::cancelled(id, Some(position))
+        }
+        StoredBody::Unreadable { .. } => panic!("lists leave such rows out: {item:?}"),
+    }
+}
+
+fn guest(attendee: &Attendee) -> TrueGuest {
     let response = match attendee.response {
-        Response::NeedsAction => "needsAction",
+        Response::NeedsAction => "needs_action",
         Response::Accepted => "accepted",
         Response::Tentative => "tentative",
         Response::Declined => "declined",
     };
-    format!("{:?} {:?} {response}", attendee.person.name, attendee.person.email)
-}
-
-fn provider_facts(truth: &CalendarTruth) -> Facts {
-    truth.events.iter().map(|event| (text(event, "id"), provider_fact(event))).collect()
-}
-
-fn provider_fact(event: &Map<String, Value>) -> String {
-    if event.get("status").and_then(Value::as_str) == Some("cancelled") {
-        return format!(
-            "cancelled | {} | {}",
-            text(event, "recurringEventId"),
-            provider_time(&event["originalStartTime"])
-        );
-    }
-    let list = |name: &str| event.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let is_timed = event["start"].get("dateTime").is_some();
-    let recurrence: Vec<&str> = list("recurrence")
-        .iter()
-        .filter_map(Value::as_str)
-        // Such a line excludes nothing, and is not kept.
-        .filter(|line| !(is_timed && line.starts_with("EXDATE;VALUE=DATE:")))
-        .collect();
-    let guests: Vec<String> = list("attendees")
-        .iter()
-        .map(|guest| {
-            let response = guest["responseStatus"].as_str().unwrap_or("needsAction");
-            format!("{:?} {:?} {response}", guest["displayName"].as_str(), guest["email"].as_str())
-        })
-        .collect();
-    let optional = |name: &str| event.get(name).and_then(Value::as_str);
-    format!(
-        "{:?} | {} | {} | {recurrence:?} | {} | {:?} | {:?} | {guests:?}",
-        optional("summary"),
-        provider_time(&event["start"]),
-        provider_time(&event["end"]),
-        optional("status").unwrap_or("confirmed"),
-        optional("etag"),
-        optional("location"),
-    )
-}
-
-pub(crate) fn provider_time(time: &Value) -> String {
-    match (time["date"].as_str(), time["dateTime"].as_str()) {
-        (Some(date), _) => date.to_owned(),
-        (None, Some(instant)) => chrono::DateTime::parse_from_rfc3339(instant)
-            .map_or_else(|error| format!("{instant}: {error}"), |at| at.to_utc().to_rfc3339()),
-        (None, None) => "none".to_owned(),
+    TrueGuest {
+        name: attendee.person.name.clone(),
+        email: attendee.person.email.clone(),
+        response: response.to_owned(),
     }
 }
 
@@ -159,15 +125,19 @@ fn time(time: &EventTime) -> String {
     }
 }
 
-fn text(event: &Map<String, Value>, field: &str) -> String {
-    event.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn provider_facts(truth: &Truth) -> Facts {
+    let fact = |event: &TrueEvent| match event {
+        TrueEvent { is_cancelled: false, .. } => TrueEvent { occurrence_of: None, ..event.clone() },
+        cancelled => cancelled.clone(),
+    };
+    truth.events.iter().map(|event| (event.id.clone(), fact(event))).collect()
 }
 
 fn difference(truth: &Facts, mirror: &Facts) -> Vec<String> {
     const SHOWN: usize = 10;
     let missing = truth.iter().filter(|(id, fact)| mirror.get(*id) != Some(fact));
-    let missing = missing.map(|(id, fact)| format!("provider {id}: {fact}; mirror: {:?}", mirror.get(id)));
+    let missing = missing.map(|(id, fact)| format!("provider {id}: {fact:?}; mirror: {:?}", mirror.get(id)));
     let extra =
-        mirror.iter().filter(|(id, _)| !truth.contains_key(*id)).map(|(id, fact)| format!("extra {id}: {fact}"));
+        mirror.iter().filter(|(id, _)| !truth.contains_key(*id)).map(|(id, fact)| format!("extra {id}: {fact:?}"));
     missing.chain(extra).take(SHOWN).collect()
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _, Utc};
 use evercal_domain::{CalendarId, Zone};
 use evercal_http::Method;
+use evercal_simulator::TrueEvent;
 use evercal_storage::Store;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::mirror::provider_time;
 use crate::world::{USER, World};
 
 /// Id, start, end and title of an occurrence.
@@ -81,14 +81,12 @@ pub async fn by_us(
 }
 
 /// The same of the provider's own occurrences.
-pub fn by_provider(occurrences: &[Map<String, Value>]) -> Vec<Shown> {
-    let text =
-        |event: &Map<String, Value>, name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+pub fn by_provider(occurrences: &[TrueEvent]) -> Vec<Shown> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let mut shown: Vec<Shown> = occurrences
         .iter()
         .map(|event| {
-            let (start, end) = (provider_time(&event["start"]), provider_time(&event["end"]));
-            (text(event, "id"), start, end, text(event, "summary"))
+            (event.id.clone(), text(event.start.as_deref()), text(event.end.as_deref()), text(event.title.as_deref()))
         })
         .collect();
     shown.sort();

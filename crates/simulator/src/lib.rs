@@ -1,43 +1,34 @@
-//! A calendar provider to test against: Google Calendar API v3 over real HTTP, with sync tokens, push channels,
-//! recurring series, OAuth, faults, and a clock that tests can move.
+//! Calendar providers to test against: their real APIs over real HTTP, with incremental reading, push channels, recurring
+//! series, OAuth, faults, and a clock that tests can move.
 //!
 //! It is a program and a library: `evercal simulator` runs it as a process that survives `kill -9`, tests start
 //! it inside themselves. What it imitates and where it deviates is listed in this crate's `README.md`. It is not
 //! a provider client (`crates/providers`) and knows nothing of evercal's own workflows or storage.
+//!
+//! What all providers have is in `core`; each has a folder of its own beside it, and a line in `registry`.
 
-mod calls;
-mod clock;
-mod control;
-mod faults;
+mod core;
 mod google;
-mod journal;
-mod net;
-mod notices;
-mod options;
-mod seed;
-mod simulator;
-mod state;
-mod visitors;
-mod zones;
+mod registry;
 
-pub use calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
-pub use control::{
-    AddressChange, CalendarAccess, CalendarTruth, ClockReport, Consent, Control, ControlError, IssuedTokens,
-    NewCalendar, NewUser, TokenRequest,
+pub use crate::core::access::AccessRole;
+pub use crate::core::calls::{CallRecord, CallReport, MAX_CALLS_KEPT};
+pub use crate::core::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
+pub use crate::core::channels::{ChannelReport, Collection};
+pub use crate::core::control::{
+    AddressChange, CalendarAccess, ClockReport, Consent, ControlError, IssuedTokens, NewCalendar, NewUser,
+    TokenRequest, TrueEvent, TrueGuest, TruePosition, Truth,
 };
-pub use faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
-pub use google::calendars::AccessRole;
-pub use google::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
-pub use google::channels::{ChannelReport, Collection};
-pub use google::delivery::{
+pub use crate::core::deliveries::{
     Attempt, DeliveryRecord, DeliveryStatus, DeliverySummary, MAX_DELIVERIES_KEPT, MAX_PENDING_PER_CHANNEL,
 };
-pub use google::quirks::Quirks;
-pub use google::quota::QuotaLimits;
-pub use journal::JournalError;
-pub use notices::{NoticeAction, NoticePlan, NoticeRule};
-pub use options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
-pub use simulator::{Simulator, SimulatorError, run};
+pub use crate::core::error::SimulatorError;
+pub use crate::core::faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
+pub use crate::core::journal::JournalError;
+pub use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
+pub use crate::core::options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
+pub use crate::core::simulator::run;
+pub use registry::{Control, Quirks, QuotaLimits, Simulator};
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";

@@ -13,11 +13,11 @@ use std::time::Duration;
 use evercal_domain::account::Secret;
 use evercal_domain::{AccountId, Calendar, TenantId, random};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
-use evercal_simulator::{CalendarTruth, ChannelReport, Collection};
+use evercal_simulator::{ChannelReport, Collection, TrueEvent, Truth};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
 use evercal_tests::shown::Days;
 use evercal_tests::{PATIENCE, eventually};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
 /// How long a start may take on a busy machine.
@@ -153,7 +153,7 @@ impl Installation {
     }
 
     /// What the provider has.
-    pub async fn truth(&self, calendar: &str) -> anyhow::Result<CalendarTruth> {
+    pub async fn truth(&self, calendar: &str) -> anyhow::Result<Truth> {
         let state = self.control(Method::GET, &format!("state/{}", calendar.replace('@', "%40")), None).await?;
         Ok(serde_json::from_value(state)?)
     }
@@ -167,7 +167,7 @@ impl Installation {
     }
 
     /// The occurrences that the simulated provider shows its owner.
-    pub async fn occurrences(&self, calendar: &str, days: &Days) -> anyhow::Result<Vec<Map<String, Value>>> {
+    pub async fn occurrences(&self, calendar: &str, days: &Days) -> anyhow::Result<Vec<TrueEvent>> {
         let calendar = calendar.replace('@', "%40");
         let path = format!("state/{calendar}/occurrences?from={}&to={}", days.from, days.to);
         Ok(serde_json::from_value(self.control(Method::GET, &path, None).await?)?)

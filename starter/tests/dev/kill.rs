@@ -263,7 +263,7 @@ async fn a_worker_is_killed_during_each_call_of_a_calendars_life(after_effect: b
     kill_during(&dev, &["oauth.token"], after_effect, expire).await;
     is_right(&dev, &*store, user).await;
     // A full read of many pages.
-    dev.control(Method::PUT, "quirks", Some(json!({"page_items_max": 2}))).await.unwrap();
+    dev.control(Method::PUT, "google/quirks", Some(json!({"page_items_max": 2}))).await.unwrap();
     let full_read = async {
         let path = format!("calendars/{}/sync-tokens", user.replace('@', "%40"));
         dev.control(Method::DELETE, &path, None).await.unwrap();

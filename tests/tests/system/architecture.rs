@@ -208,3 +208,19 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
     }
     assert_eq!(exceptions, BTreeSet::from(may), "is the test looking at all?");
 }
+
+#[test]
+fn of_the_simulator_only_a_providers_own_folder_names_it() {
+    let folder = metadata().workspace_root.join("crates/simulator/src").into_std_path_buf();
+    let mut files = Vec::new();
+    sources(&folder, &mut files);
+    let names_it = |line: &&str| ["google", "x-goog", "hangout"].iter().any(|name| line.to_lowercase().contains(name));
+    let elsewhere = files.iter().filter(|(path, _)| !path.starts_with(folder.join("google")));
+    let counted = elsewhere.map(|(path, code)| (path.as_path(), code.lines().filter(names_it).count()));
+    let naming: BTreeMap<PathBuf, usize> = counted
+        .filter(|(_, lines)| *lines > 0)
+        .map(|(path, lines)| (path.strip_prefix(&folder).unwrap().to_owned(), lines))
+        .collect();
+    assert_eq!(naming, BTreeMap::from([("lib.rs".into(), 1), ("registry.rs".into(), 1)]));
+    assert!(files.len() > 60, "only {} files were found: is the test looking at all?", files.len());
+}

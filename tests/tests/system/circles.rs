@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The product's crates.
-const CRATES: [&str; 15] = [
+/// The product's crates, and the simulator.
+const CRATES: [&str; 16] = [
     "activities",
     "crates/domain",
     "crates/http",
@@ -15,6 +15,7 @@ const CRATES: [&str; 15] = [
     "crates/recurrence",
     "crates/sealing",
     "crates/settings",
+    "crates/simulator",
     "crates/storage",
     "crates/zones",
     "gateway",

@@ -23,7 +23,7 @@ fn event(title: &str) -> Map<String, Value> {
 
 fn titles(control: &Control) -> Vec<String> {
     let events = control.truth(USER).unwrap().events;
-    let mut titles: Vec<String> = events.iter().map(|event| event["summary"].as_str().unwrap().to_owned()).collect();
+    let mut titles: Vec<String> = events.into_iter().filter_map(|event| event.title).collect();
     titles.sort();
     titles
 }

@@ -37,9 +37,8 @@ async fn deletes_in_the_gap_are_found_by_mark_and_sweep() {
     let (_account, calendar) = world.connect_and_settle().await;
     let drop_all = NoticePlan { drop_percent: 100, ..NoticePlan::default() };
     world.control().set_notice_plan(drop_all).unwrap();
-    let first =
-        world.control().truth(USER).unwrap().events.into_iter().find(|event| !event.contains_key("recurringEventId"));
-    let id = first.unwrap()["id"].as_str().unwrap().to_owned();
+    let events = world.control().truth(USER).unwrap().events;
+    let id = events.into_iter().find(|event| event.occurrence_of.is_none()).unwrap().id;
     world.control().delete_event(USER, &id).unwrap();
     world.control().shorten_history(USER).unwrap();
     world.control().expire_sync_tokens(USER).unwrap();

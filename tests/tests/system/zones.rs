@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::zones::{self, ZoneDataVersion};
 use evercal_domain::{CalendarId, ProviderEventId};
 use evercal_http::Method;
+use evercal_simulator::TruePosition;
 use evercal_storage::{Expanded, OwnerOccurrences, WindowNow};
 use evercal_tests::{USER, World, WorldOptions, eventually, shown};
 use serde_json::{Map, Value, json};
@@ -27,10 +28,8 @@ fn insert_mondays(world: &World, zone: &str) -> String {
     let id = control.insert_event(USER, object(&event)).unwrap()["id"].as_str().unwrap().to_owned();
     let instances = control.occurrences(USER, "2026-12-01T00:00:00Z", "2026-12-31T00:00:00Z").unwrap();
     let instance = |day: &str| {
-        let of_series = |one: &&Map<String, Value>| one["recurringEventId"] == id.as_str();
-        let is_there =
-            |one: &&Map<String, Value>| one["originalStartTime"]["dateTime"].as_str().unwrap().starts_with(day);
-        instances.iter().filter(of_series).find(is_there).unwrap()["id"].as_str().unwrap().to_owned()
+        let is_it = |at: &TruePosition| at.series == id && at.original_start.starts_with(day);
+        instances.iter().find(|one| one.occurrence_of.as_ref().is_some_and(is_it)).unwrap().id.clone()
     };
     control.delete_event(USER, &instance("2026-12-07")).unwrap();
     let moved = json!({"start": at("2026-12-15", 11), "end": at("2026-12-15", 12)});

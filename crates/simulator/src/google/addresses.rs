@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Google;
-use super::channels::Collection;
-use crate::state::World;
+use super::World;
+use crate::core::channels::Collection;
 
 /// What a user is called by now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,20 +54,21 @@ impl Google {
 impl World {
     /// Gives a user another address. Everybody who lists the user's primary calendar finds it under that.
     pub(crate) fn change_address(&mut self, first: &str, now: &str, keeps_alias: bool) {
-        let mut between = self.google.addresses.get(first).map(|before| before.between.clone()).unwrap_or_default();
-        between.extend(self.google.addresses.get(first).map(|before| before.now.clone()));
+        let mut between = self.provider.addresses.get(first).map(|before| before.between.clone()).unwrap_or_default();
+        between.extend(self.provider.addresses.get(first).map(|before| before.now.clone()));
         between.retain(|before| before != now);
         let address = NewAddress { first: first.to_owned(), now: now.to_owned(), keeps_alias, between };
-        self.journal.put(&format!("address/{first}"), &address);
-        self.google.addresses.insert(first.to_owned(), address);
-        if let Some(mut record) = self.google.calendars.get(first).map(|calendar| calendar.record.clone()) {
+        self.journal.put(&format!("google/address/{first}"), &address);
+        self.provider.addresses.insert(first.to_owned(), address);
+        if let Some(mut record) = self.provider.calendars.get(first).map(|calendar| calendar.record.clone()) {
             // A primary calendar that nobody gave a name is called by the address.
-            if record.summary == first || self.google.inner(&record.summary) == first {
+            if record.summary == first || self.provider.inner(&record.summary) == first {
                 now.clone_into(&mut record.summary);
             }
             self.save_calendar(record);
         }
-        let lists = self.google.users.values().filter(|user| user.list.get(first).is_some_and(|entry| !entry.deleted));
+        let lists =
+            self.provider.users.values().filter(|user| user.list.get(first).is_some_and(|entry| !entry.deleted));
         let users: Vec<String> = lists.map(|user| user.record.email.clone()).collect();
         for user in users {
             let collection = Collection::CalendarList { user };

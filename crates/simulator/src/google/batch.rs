@@ -4,11 +4,12 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::Shared;
 use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, find};
-use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
-use crate::state::Shared;
+use super::request::{ApiRequest, Query, decode_segment};
+use super::response::ApiResponse;
 
 const CALLS_MAX: usize = 1_000;
 const BOUNDARY: &str = "batch_simulator";

@@ -1,16 +1,18 @@
 //! `calendarList.*`: the calendars that a user sees, with their own sync tokens (source: Google's sync guide).
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::calendars::{self, AccessRole};
-use super::channels::{self, Collection};
+use super::World;
+use super::calendars;
+use super::channels;
 use super::errors::ApiError;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::tokens::{self, Cursor, PageToken, Snapshot, SyncToken};
-use super::users::User;
-use crate::state::World;
+use super::users::{ListEntry, User};
+use crate::core::access::AccessRole;
+use crate::core::channels::Collection;
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 250;
@@ -27,23 +29,6 @@ const WRITABLE: [&str; 8] = [
     "defaultReminders",
     "notificationSettings",
 ];
-
-/// One calendar in one user's list.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ListEntry {
-    pub(crate) user: String,
-    pub(crate) calendar: String,
-    pub(crate) version: u64,
-    pub(crate) deleted: bool,
-    /// The fields of [`WRITABLE`] that are set.
-    pub(crate) settings: Map<String, Value>,
-}
-
-impl ListEntry {
-    fn is_hidden(&self) -> bool {
-        self.settings.get("hidden") == Some(&Value::Bool(true))
-    }
-}
 
 pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let collection = Collection::CalendarList { user: caller.user.clone() };
@@ -205,16 +190,16 @@ fn write_settings(
 }
 
 fn listed_id<'a>(world: &'a World, caller: &'a Caller, id: &'a str) -> Result<&'a str, ApiError> {
-    if id == "primary" { Ok(&caller.user) } else { world.google.resolve(id).ok_or_else(ApiError::not_found) }
+    if id == "primary" { Ok(&caller.user) } else { world.provider.resolve(id).ok_or_else(ApiError::not_found) }
 }
 
 fn user<'a>(world: &'a World, caller: &Caller) -> Result<&'a User, ApiError> {
-    world.google.users.get(&caller.user).ok_or_else(ApiError::invalid_credentials)
+    world.provider.users.get(&caller.user).ok_or_else(ApiError::invalid_credentials)
 }
 
 fn role(world: &World, entry: &ListEntry) -> AccessRole {
     world
-        .google
+        .provider
         .calendars
         .get(&entry.calendar)
         .and_then(|calendar| calendar.record.access.get(&entry.user))
@@ -236,12 +221,12 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
     let mut resource = Map::new();
     resource.insert("kind".to_owned(), json!("calendar#calendarListEntry"));
     resource.insert("etag".to_owned(), json!(format!("\"e{:015}\"", entry.version)));
-    resource.insert("id".to_owned(), json!(world.google.shown(&entry.calendar)));
+    resource.insert("id".to_owned(), json!(world.provider.shown(&entry.calendar)));
     if entry.deleted {
         resource.insert("deleted".to_owned(), json!(true));
         return resource;
     }
-    if let Some(calendar) = world.google.calendars.get(&entry.calendar) {
+    if let Some(calendar) = world.provider.calendars.get(&entry.calendar) {
         let record = &calendar.record;
         resource.insert("summary".to_owned(), json!(record.summary));
         resource.insert("timeZone".to_owned(), json!(record.time_zone));
@@ -253,7 +238,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
         if record.id == entry.user {
             resource.insert("primary".to_owned(), json!(true));
         } else if record.id != record.owner {
-            resource.insert("dataOwner".to_owned(), json!(world.google.shown(&record.owner)));
+            resource.insert("dataOwner".to_owned(), json!(world.provider.shown(&record.owner)));
         }
     }
     resource.insert("accessRole".to_owned(), json!(role(world, entry).name()));
@@ -273,7 +258,7 @@ fn resource(world: &World, entry: &ListEntry) -> Map<String, Value> {
 impl World {
     /// Shows a calendar in a user's list; nothing happens when it is there.
     pub(crate) fn list_calendar(&mut self, user: &str, calendar: &str) {
-        let Some(owner) = self.google.users.get(user) else {
+        let Some(owner) = self.provider.users.get(user) else {
             return;
         };
         if owner.list.get(calendar).is_some_and(|entry| !entry.deleted) {
@@ -290,7 +275,7 @@ impl World {
 
     /// Leaves a tombstone in a user's list.
     pub(crate) fn unlist_calendar(&mut self, user: &str, calendar: &str) {
-        let entry = self.google.users.get(user).and_then(|owner| owner.list.get(calendar));
+        let entry = self.provider.users.get(user).and_then(|owner| owner.list.get(calendar));
         if let Some(entry) = entry.filter(|entry| !entry.deleted) {
             let mut entry = entry.clone();
             entry.deleted = true;
@@ -302,7 +287,7 @@ impl World {
     /// entries themselves stay as they are: what only the calendar or its sharing changed is not in a list that is read by its
     /// sync token (<https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/list>).
     pub(crate) fn announce_lists_with(&mut self, calendar: &str) {
-        let users = self.google.users.values();
+        let users = self.provider.users.values();
         let listing = users.filter_map(|user| user.list.get(calendar)).filter(|entry| !entry.deleted);
         let lists: Vec<_> = listing.map(|entry| Collection::CalendarList { user: entry.user.clone() }).collect();
         for list in lists {
@@ -312,12 +297,12 @@ impl World {
     }
 
     fn save_list_entry(&mut self, mut entry: ListEntry) -> ListEntry {
-        if let Some(owner) = self.google.users.get_mut(&entry.user) {
+        if let Some(owner) = self.provider.users.get_mut(&entry.user) {
             owner.list_version += 1;
             entry.version = owner.list_version;
             owner.list.insert(entry.calendar.clone(), entry.clone());
         }
-        self.journal.put(&format!("list/{}/{}", entry.user, entry.calendar), &entry);
+        self.journal.put(&format!("google/list/{}/{}", entry.user, entry.calendar), &entry);
         let collection = Collection::CalendarList { user: entry.user.clone() };
         let now = self.now_for(&collection.key(), None);
         self.announce(&collection, now);

@@ -1,35 +1,18 @@
 //! `calendars.*`, and who may do what with a calendar.
 
-use crate::zones::Zone;
-use serde::{Deserialize, Serialize};
+use crate::core::zones::Zone;
 use serde_json::{Map, Value, json};
 
-use super::channels::Collection;
+use super::World;
 use super::errors::ApiError;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::store::{Calendar, CalendarRecord};
-use crate::state::World;
-
-/// What a user may do with a calendar, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AccessRole {
-    /// The calendar is known but closed: 403.
-    None,
-    /// Sees when somebody is busy.
-    FreeBusyReader,
-    /// Sees events; private ones without their details.
-    Reader,
-    /// Changes events; private ones stay hidden.
-    WriterWithoutPrivateAccess,
-    /// Changes events.
-    Writer,
-    /// May do everything.
-    Owner,
-}
+use crate::core::access::AccessRole;
 
 impl AccessRole {
+    /// Google's word for it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -39,14 +22,6 @@ impl AccessRole {
             Self::Writer => "writer",
             Self::Owner => "owner",
         }
-    }
-
-    pub(crate) fn can_write(self) -> bool {
-        self >= Self::WriterWithoutPrivateAccess
-    }
-
-    pub(crate) fn sees_private(self) -> bool {
-        self >= Self::Writer
     }
 }
 
@@ -58,9 +33,9 @@ pub(crate) struct Opened {
 
 /// Resolves `primary` and checks that the caller may read the calendar.
 pub(crate) fn open(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
-    let id = if id == "primary" { &caller.user } else { world.google.resolve(id).ok_or_else(ApiError::not_found)? };
+    let id = if id == "primary" { &caller.user } else { world.provider.resolve(id).ok_or_else(ApiError::not_found)? };
     let record = world
-        .google
+        .provider
         .calendars
         .get(id)
         .map(|calendar| &calendar.record)
@@ -79,14 +54,14 @@ pub(crate) fn open_for_writing(world: &World, caller: &Caller, id: &str) -> Resu
     if opened.role.can_write() { Ok(opened) } else { Err(ApiError::writer_access_required()) }
 }
 
-fn open_as_owner(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
+pub(crate) fn open_as_owner(world: &World, caller: &Caller, id: &str) -> Result<Opened, ApiError> {
     let opened = open(world, caller, id)?;
     if opened.role == AccessRole::Owner { Ok(opened) } else { Err(ApiError::forbidden()) }
 }
 
 /// The calendar that [`open`] found.
 pub(crate) fn calendar<'a>(world: &'a World, id: &str) -> Result<&'a Calendar, ApiError> {
-    world.google.calendars.get(id).ok_or_else(ApiError::not_found)
+    world.provider.calendars.get(id).ok_or_else(ApiError::not_found)
 }
 
 pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
@@ -105,12 +80,14 @@ pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -
         .to_owned();
     let zone = match text(&body, "timeZone") {
         Some(name) => name,
-        None => {
-            world.google.users.get(&caller.user).map_or_else(|| "UTC".to_owned(), |user| user.record.time_zone.clone())
-        }
+        None => world
+            .provider
+            .users
+            .get(&caller.user)
+            .map_or_else(|| "UTC".to_owned(), |user| user.record.time_zone.clone()),
     };
     check_zone(&zone)?;
-    let id = format!("c_{}@group.calendar.google.com", world.new_id("calendar"));
+    let id = world.new_calendar_id();
     let mut record = new_record(&id, &summary, &zone, &caller.user);
     record.description = text(&body, "description");
     record.location = text(&body, "location");
@@ -164,31 +141,12 @@ pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -
     Ok(ApiResponse::empty(204))
 }
 
-/// Deletes all events of a primary calendar.
-pub(crate) fn clear(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-    let opened = open_as_owner(world, caller, request.calendar_id()?)?;
-    let calendar = calendar(world, &opened.id)?;
-    if calendar.record.id != calendar.record.owner {
-        return Err(ApiError::forbidden());
-    }
-    let ids: Vec<String> = calendar
-        .all()
-        .filter(|event| !event.is_cancelled() && event.master_id().is_none())
-        .map(|event| event.id.clone())
-        .collect();
-    let now = world.now_for(&opened.id, request.simulated_now());
-    for id in ids {
-        super::writes::cancel(world, &opened.id, &id, now)?;
-    }
-    Ok(ApiResponse::empty(204))
-}
-
 /// The API's form of a calendar.
 pub(crate) fn resource(world: &World, record: &CalendarRecord) -> Map<String, Value> {
     let mut resource = Map::new();
     resource.insert("kind".to_owned(), json!("calendar#calendar"));
     resource.insert("etag".to_owned(), json!(etag(record)));
-    resource.insert("id".to_owned(), json!(world.google.shown(&record.id)));
+    resource.insert("id".to_owned(), json!(world.provider.shown(&record.id)));
     resource.insert("summary".to_owned(), json!(record.summary));
     resource.insert("timeZone".to_owned(), json!(record.time_zone));
     for (name, value) in [("description", &record.description), ("location", &record.location)] {
@@ -197,7 +155,7 @@ pub(crate) fn resource(world: &World, record: &CalendarRecord) -> Map<String, Va
         }
     }
     if record.id != record.owner {
-        resource.insert("dataOwner".to_owned(), json!(world.google.shown(&record.owner)));
+        resource.insert("dataOwner".to_owned(), json!(world.provider.shown(&record.owner)));
     }
     resource.insert("conferenceProperties".to_owned(), json!({"allowedConferenceSolutionTypes": ["hangoutsMeet"]}));
     resource
@@ -235,12 +193,17 @@ fn text(body: &Map<String, Value>, name: &str) -> Option<String> {
 }
 
 impl World {
+    /// An id as Google makes them for calendars that are not primary.
+    pub(crate) fn new_calendar_id(&mut self) -> String {
+        format!("c_{}@group.calendar.google.com", self.new_id("calendar"))
+    }
+
     /// Adds a calendar to the world and to the list of everybody who may see it.
     pub(crate) fn add_calendar(&mut self, record: CalendarRecord) {
         let id = record.id.clone();
         let users: Vec<String> = record.access.keys().cloned().collect();
-        self.journal.put(&format!("calendar/{id}"), &record);
-        self.google.calendars.insert(id.clone(), Calendar::new(record));
+        self.journal.put(&format!("google/calendar/{id}"), &record);
+        self.provider.calendars.insert(id.clone(), Calendar::new(record));
         for user in users {
             self.list_calendar(&user, &id);
         }
@@ -249,8 +212,8 @@ impl World {
     /// Stores a changed calendar record with a new revision.
     pub(crate) fn save_calendar(&mut self, mut record: CalendarRecord) -> CalendarRecord {
         record.revision += 1;
-        self.journal.put(&format!("calendar/{}", record.id), &record);
-        if let Some(calendar) = self.google.calendars.get_mut(&record.id) {
+        self.journal.put(&format!("google/calendar/{}", record.id), &record);
+        if let Some(calendar) = self.provider.calendars.get_mut(&record.id) {
             calendar.record = record.clone();
             calendar.refresh_zone();
         }
@@ -259,7 +222,7 @@ impl World {
 
     /// Takes a calendar away from everybody. Its channels stay until they expire, as at the provider.
     pub(crate) fn delete_calendar(&mut self, id: &str) {
-        let Some(calendar) = self.google.calendars.get(id) else {
+        let Some(calendar) = self.provider.calendars.get(id) else {
             return;
         };
         let mut record = calendar.record.clone();
@@ -273,7 +236,7 @@ impl World {
 
     /// Gives or takes access. The calendar's sync tokens end, as documented for a changed ACL.
     pub(crate) fn set_access(&mut self, id: &str, user: &str, role: Option<AccessRole>) -> bool {
-        let Some(calendar) = self.google.calendars.get(id) else {
+        let Some(calendar) = self.provider.calendars.get(id) else {
             return false;
         };
         let mut record = calendar.record.clone();
@@ -284,15 +247,10 @@ impl World {
         };
         self.save_calendar(record);
         match role {
-            Some(_) if self.google.users.get(user).is_some_and(|user| user.lists(id)) => self.announce_lists_with(id),
+            Some(_) if self.provider.users.get(user).is_some_and(|user| user.lists(id)) => self.announce_lists_with(id),
             Some(_) => self.list_calendar(user, id),
             None => self.unlist_calendar(user, id),
         }
         true
-    }
-
-    /// Tells the channels of a collection that something changed.
-    pub(crate) fn announce(&mut self, collection: &Collection, now: chrono::DateTime<chrono::Utc>) {
-        super::channels::announce(self, collection, None, now);
     }
 }

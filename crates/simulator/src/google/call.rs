@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use super::errors::ApiError;
 use super::oauth::{self, Caller};
 use super::operations::Operation;
-use super::request::{ApiRequest, ApiResponse};
+use super::request::ApiRequest;
+use super::response::ApiResponse;
+use super::{Shared, World};
 use super::{calendar_list, calendars, channels, events, fields, free_busy, writes};
-use crate::calls::CallRecord;
-use crate::faults::{CallSubject, FaultAction};
-use crate::journal::JournalError;
-use crate::state::{Shared, World};
+use crate::core::calls::CallRecord;
+use crate::core::faults::{CallSubject, FaultAction};
+use crate::core::journal::JournalError;
+use crate::core::world::BegunCall;
 
 /// How long the answer to a watch call waits for its `sync` message.
 const FIRST_ATTEMPT_WAIT: Duration = Duration::from_secs(5);
@@ -41,14 +41,6 @@ pub(crate) enum Transmission {
     Oversized {
         bytes: usize,
     },
-}
-
-/// A call that was counted.
-struct Begun {
-    index: u64,
-    method_count: u64,
-    at: DateTime<Utc>,
-    fault: Option<FaultAction>,
 }
 
 /// Runs one call.
@@ -87,18 +79,14 @@ fn journal_failed(error: &JournalError) -> Answer {
     Answer { response: ApiError::backend_error().into_response(), transmission: Transmission::Normal }
 }
 
-fn begin(world: &mut World, request: &ApiRequest) -> Begun {
+fn begin(world: &mut World, request: &ApiRequest) -> BegunCall {
     let method = request.operation.name();
-    let (index, method_count) = world.calls.number(method);
-    let fault = world.faults.decide(&CallSubject { method, calendar: request.calendar.as_deref() });
-    if world.faults.is_armed() {
-        world.save_faults();
-    }
-    Begun { index, method_count, at: world.clock.real_now(), fault }
+    world.begin_call(&CallSubject { method, calendar: request.calendar.as_deref() })
 }
 
-fn finish(world: &mut World, request: &ApiRequest, begun: &Begun, status: Option<u16>, user: Option<String>) {
-    let record = CallRecord {
+fn finish(world: &mut World, request: &ApiRequest, begun: &BegunCall, status: Option<u16>, user: Option<String>) {
+    let ended_at = world.clock.real_now();
+    world.finish_call(CallRecord {
         index: begun.index,
         method_count: begun.method_count,
         method: request.operation.name().to_owned(),
@@ -107,13 +95,9 @@ fn finish(world: &mut World, request: &ApiRequest, begun: &Begun, status: Option
         status,
         fault: begun.fault.as_ref().map(|fault| fault.kind().to_owned()),
         at: begun.at,
-        ended_at: world.clock.real_now(),
+        ended_at,
         simulated_now: request.simulated_now(),
-    };
-    world.journal.put(&format!("call/{}", record.index), &record);
-    if let Some(forgotten) = world.calls.keep(record) {
-        world.journal.remove(&format!("call/{forgotten}"));
-    }
+    });
 }
 
 fn transmission(fault: Option<&FaultAction>) -> Transmission {
@@ -193,7 +177,7 @@ fn charge(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<()
     let charged =
         request.query.get("quotaUser").or_else(|| request.header("x-goog-quota-user")).unwrap_or(&caller.user);
     let now = world.clock.real_now();
-    world.google.quota.charge(&caller.project, charged, now)
+    world.provider.quota.charge(&caller.project, charged, now)
 }
 
 fn dispatch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
@@ -210,7 +194,7 @@ fn dispatch(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<
         Operation::CalendarsPatch => calendars::patch,
         Operation::CalendarsUpdate => calendars::update,
         Operation::CalendarsDelete => calendars::delete,
-        Operation::CalendarsClear => calendars::clear,
+        Operation::CalendarsClear => writes::clear,
         Operation::EventsList => events::list,
         Operation::EventsGet => events::get,
         Operation::EventsInsert => writes::insert,

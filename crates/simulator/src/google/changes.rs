@@ -1,92 +1,23 @@
 //! Changes in bulk, as if people were at work: inserts, updates, deletes and edits of series, the same for the same
 //! seed and state.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::errors::ApiError;
+use super::event_resource::Change;
 use super::series::{Series, instance_id};
 use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
-use super::writes::{self, Change};
-use super::{calendars, demo};
-use crate::seed;
-use crate::state::World;
-
-/// One way of changing a calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// A new event, now and then a series.
-    Insert,
-    /// Another title or time of an event.
-    Update,
-    /// An event gets another place and other guests.
-    EditDetails,
-    /// An event that does not recur is deleted.
-    Delete,
-    /// One occurrence of a series is moved.
-    MoveInstance,
-    /// One occurrence of a series is cancelled.
-    CancelInstance,
-    /// A whole series gets another title or time.
-    EditSeries,
-    /// A whole series is deleted.
-    DeleteSeries,
-}
-
-/// What the channels hear of a bulk change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeNotices {
-    /// One notice for each change, as the provider does.
-    #[default]
-    Each,
-    /// One notice after the last change.
-    Once,
-    /// None.
-    None,
-}
-
-/// A bulk change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BulkChanges {
-    /// The calendar's id.
-    pub calendar: String,
-    /// How many changes, at most [`COUNT_MAX`].
-    pub count: u32,
-    /// Chooses what is changed and how.
-    #[serde(default)]
-    pub seed: u64,
-    /// Which changes may happen; all when empty. Where a kind finds nothing to change, an event is inserted.
-    #[serde(default)]
-    pub kinds: Vec<ChangeKind>,
-    /// Pause after each change, in milliseconds of real time.
-    #[serde(default)]
-    pub spacing_ms: u64,
-    /// What the channels hear.
-    #[serde(default)]
-    pub notices: ChangeNotices,
-}
-
-/// The most changes of one bulk change.
-pub(crate) const COUNT_MAX: u32 = 100_000;
-
-/// What a bulk change did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeSummary {
-    /// Changes of each kind.
-    pub counts: BTreeMap<ChangeKind, u32>,
-    /// The ids of inserted events, in their order.
-    pub inserted: Vec<String>,
-}
+use super::writes;
+use super::{calendars, demo, history};
+use crate::core::changes::{BulkChanges, ChangeKind, ChangeNotices, ChangeSummary};
+use crate::core::seed;
+use crate::core::zones::Zone;
 
 /// Usual shares: mostly new and changed events.
 const USUAL: [ChangeKind; 12] = [
@@ -107,6 +38,7 @@ const USUAL: [ChangeKind; 12] = [
 /// Makes the n-th change of a bulk change.
 pub(crate) fn make_one(
     world: &mut World,
+    calendar: &str,
     bulk: &BulkChanges,
     position: u32,
     summary: &mut ChangeSummary,
@@ -115,10 +47,10 @@ pub(crate) fn make_one(
     rng.set_stream(u64::from(position) + 1);
     let kinds = if bulk.kinds.is_empty() { &USUAL[..] } else { &bulk.kinds };
     let kind = kinds.choose(&mut rng).copied().unwrap_or(ChangeKind::Insert);
-    let now = world.now_for(&bulk.calendar, None);
-    world.google.announces_changes = bulk.notices == ChangeNotices::Each;
-    let done = change(world, &bulk.calendar, kind, &mut rng, now, summary);
-    world.google.announces_changes = true;
+    let now = world.now_for(calendar, None);
+    world.provider.announces_changes = bulk.notices == ChangeNotices::Each;
+    let done = change(world, calendar, kind, &mut rng, now, summary);
+    world.provider.announces_changes = true;
     *summary.counts.entry(done?).or_default() += 1;
     Ok(())
 }
@@ -146,7 +78,7 @@ fn change(
     let zone = calendar.zone;
     match kind {
         ChangeKind::Delete | ChangeKind::DeleteSeries => {
-            writes::cancel(world, calendar_id, &id, now)?;
+            history::cancel(world, calendar_id, &id, now)?;
         }
         ChangeKind::Insert | ChangeKind::Update | ChangeKind::EditSeries => {
             let change = if rng.random_bool(0.5) { titled(rng) } else { moved(&resource, zone, rng) };
@@ -200,7 +132,7 @@ fn detailed(rng: &mut ChaCha8Rng) -> Map<String, Value> {
     Map::from_iter([("location".to_owned(), json!(seed::any_place(rng))), ("attendees".to_owned(), json!(guests))])
 }
 
-fn moved(resource: &Map<String, Value>, zone: crate::zones::Zone, rng: &mut ChaCha8Rng) -> Map<String, Value> {
+fn moved(resource: &Map<String, Value>, zone: Zone, rng: &mut ChaCha8Rng) -> Map<String, Value> {
     let minutes = 15 * rng.random_range(1..8);
     let mut change = Map::new();
     for name in ["start", "end"] {

@@ -10,47 +10,22 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use url::Url;
 
+use super::World;
 use super::calendars;
-use super::delivery::{DeliveryRecord, NewNotice};
 use super::errors::ApiError;
 use super::event_types;
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
-use crate::faults::Dice;
-use crate::options::SyncMessageTiming;
-use crate::state::World;
+use super::request::ApiRequest;
+use super::response::ApiResponse;
+use crate::core::channels::{ChannelReport, Collection};
+use crate::core::faults::Dice;
+use crate::core::options::SyncMessageTiming;
 
 const CHANNEL_ID_CHARS_MAX: usize = 64;
 const CHANNEL_TOKEN_CHARS_MAX: usize = 256;
 const ADDRESS_CHARS_MAX: usize = 2_048;
 /// Google's own ceiling is not published; public code takes it to be seven days.
 const LIFETIME_MAX: TimeDelta = TimeDelta::days(7);
-
-/// What a channel watches.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Collection {
-    /// The events of one calendar.
-    Events {
-        /// The calendar's id.
-        calendar: String,
-    },
-    /// The list of calendars of one user.
-    CalendarList {
-        /// The user's e-mail address.
-        user: String,
-    },
-}
-
-impl Collection {
-    /// The name under which the collection has its clock and its tokens.
-    pub(crate) fn key(&self) -> String {
-        match self {
-            Self::Events { calendar } => calendar.clone(),
-            Self::CalendarList { user } => format!("list of {user}"),
-        }
-    }
-}
 
 /// A channel as the register keeps it. All times are the virtual times of its collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,37 +64,17 @@ impl ChannelRecord {
     }
 
     fn journal_key(&self) -> String {
-        format!("channel/{}", self.number)
+        format!("google/channel/{}", self.number)
     }
 }
 
-/// A channel with its whole history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelReport {
-    /// The id that the client chose.
-    pub id: String,
-    /// What it watches.
-    pub collection: Collection,
-    /// The provider's id of the watched collection.
-    pub resource_id: String,
-    /// Who created it.
-    pub user: String,
-    /// With which OAuth client.
-    pub client: String,
-    /// Where notices go.
-    pub address: String,
-    /// Sent with each notice.
-    pub token: Option<String>,
-    /// Virtual time of creation.
-    pub created_at: DateTime<Utc>,
-    /// Virtual time of expiry.
-    pub expires_at: DateTime<Utc>,
-    /// Virtual time of `channels.stop`, if it was stopped.
-    pub stopped_at: Option<DateTime<Utc>>,
-    /// Whether it lives at its collection's present virtual time.
-    pub live: bool,
-    /// Its notices in the order in which they were made.
-    pub deliveries: Vec<DeliveryRecord>,
+/// A notice to be queued.
+pub(crate) struct NewNotice {
+    pub(crate) channel: u64,
+    pub(crate) state: &'static str,
+    pub(crate) now: DateTime<Utc>,
+    /// Told when the first attempt has ended.
+    pub(crate) first_attempt: Option<oneshot::Sender<()>>,
 }
 
 /// All channels that ever were.
@@ -182,8 +137,8 @@ pub(crate) fn create(
     collection: Collection,
 ) -> Result<ApiResponse, ApiError> {
     let event_types = event_types::read(&request.query)?;
-    let wanted = WantedChannel::parse(&request.json_object()?, world.google.allow_http_webhooks)?;
-    if world.google.channels.find(&caller.project, &wanted.id).is_some() {
+    let wanted = WantedChannel::parse(&request.json_object()?, world.provider.allow_http_webhooks)?;
+    if world.provider.channels.find(&caller.project, &wanted.id).is_some() {
         return Err(ApiError::new(400, "channelIdNotUnique", format!("Channel id {} not unique", wanted.id)));
     }
     let key = collection.key();
@@ -194,7 +149,7 @@ pub(crate) fn create(
         return Err(ApiError::invalid("The channel would expire before it begins."));
     }
     let record = ChannelRecord {
-        number: world.google.channels.next_number(),
+        number: world.provider.channels.next_number(),
         id: wanted.id,
         project: caller.project.clone(),
         client: caller.client.clone(),
@@ -223,7 +178,7 @@ pub(crate) fn create(
     let number = record.number;
     world.save_channel(record);
     let mut response = ApiResponse::json(&answer);
-    let first_attempt = world.google.sync_message_first(world.seed(), number).then(|| {
+    let first_attempt = world.provider.sync_message_first(world.seed(), number).then(|| {
         let (sender, receiver) = oneshot::channel();
         response.wait_for = Some(receiver);
         sender
@@ -242,7 +197,7 @@ pub(crate) fn stop(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     let not_found =
         || ApiError::new(404, "notFound", format!("Channel '{id}' not found for project '{}'", caller.project));
     let record = world
-        .google
+        .provider
         .channels
         .find(&caller.project, id)
         .filter(|record| record.user == caller.user && record.client == caller.client)
@@ -262,14 +217,14 @@ pub(crate) fn stop(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
 pub(crate) fn announce(world: &mut World, collection: &Collection, event_type: Option<&str>, now: DateTime<Utc>) {
     let after_stop = world.notices.plan().send_after_stop;
     let numbers: Vec<u64> = world
-        .google
+        .provider
         .channels
         .of_collection
         .get(collection)
         .into_iter()
         .flatten()
         .filter(|number| {
-            world.google.channels.get(**number).filter(|record| record.hears_of(event_type)).is_some_and(|record| {
+            world.provider.channels.get(**number).filter(|record| record.hears_of(event_type)).is_some_and(|record| {
                 record.is_live_at(now) || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
             })
         })
@@ -282,9 +237,9 @@ pub(crate) fn announce(world: &mut World, collection: &Collection, event_type: O
 
 /// Every channel with its notices, in the order of creation.
 pub(crate) fn report(world: &World) -> Vec<ChannelReport> {
-    let mut deliveries = world.google.deliveries.by_channel();
+    let mut deliveries = world.deliveries.by_channel();
     world
-        .google
+        .provider
         .channels
         .all()
         .map(|record| ChannelReport {
@@ -393,9 +348,14 @@ fn whole_number(value: &Value) -> Result<i64, ApiError> {
 }
 
 impl World {
+    /// Tells the channels of a collection that something changed.
+    pub(crate) fn announce(&mut self, collection: &Collection, now: DateTime<Utc>) {
+        announce(self, collection, None, now);
+    }
+
     pub(crate) fn save_channel(&mut self, record: ChannelRecord) {
         self.journal.put(&record.journal_key(), &record);
-        self.google.channels.put(record);
+        self.provider.channels.put(record);
     }
 }
 

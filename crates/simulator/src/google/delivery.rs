@@ -1,164 +1,23 @@
 //! Sending notices to channel addresses, with the documented headers and the documented rule for repetitions
 //! (source: Google's push guide). At least once: a notice that was on its way when the simulator was killed is sent again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use chrono::TimeDelta;
+use tokio::sync::{Semaphore, oneshot};
 
-use super::channels::ChannelRecord;
-use crate::options::DeliveryOptions;
-use crate::state::{Shared, World};
+use super::channels::{ChannelRecord, NewNotice};
+use super::{Shared, World};
+use crate::core::deliveries::{Attempt, DeliveryRecord, DeliveryStatus, NextDue};
+use crate::core::options::DeliveryOptions;
 
-/// Notices that may wait for one channel. Further ones are not queued: the waiting ones, sent after the change
-/// was made, say the same.
-pub const MAX_PENDING_PER_CHANNEL: usize = 1_000;
-/// Notices whose history is kept; the oldest finished ones are forgotten beyond it.
-pub const MAX_DELIVERIES_KEPT: usize = 100_000;
 /// Notices that are on their way at the same time.
-pub(crate) const CONCURRENT_DELIVERIES_MAX: usize = 128;
+const CONCURRENT_DELIVERIES_MAX: usize = 128;
 const SUCCESS: [u16; 5] = [200, 201, 202, 204, 102];
 const RETRIED: [u16; 4] = [500, 502, 503, 504];
 const USER_AGENT: &str = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)";
-
-/// What became of a notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryStatus {
-    /// It waits for its first or next attempt.
-    Pending,
-    /// The receiver accepted it.
-    Delivered,
-    /// The receiver could not be reached or answered with a code that is not repeated.
-    Refused,
-    /// Every attempt was answered with 500, 502, 503 or 504.
-    Exhausted,
-    /// The notice plan dropped it.
-    Lost,
-    /// Too many notices of the channel were waiting already.
-    NotQueued,
-}
-
-/// One attempt to deliver a notice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Real time at which the attempt ended.
-    pub at: DateTime<Utc>,
-    /// The HTTP status, if there was an answer.
-    pub status: Option<u16>,
-    /// What went wrong, if there was none.
-    pub error: Option<String>,
-}
-
-/// One notice and its history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveryRecord {
-    /// Order of creation among all notices.
-    pub number: u64,
-    /// The channel's number in the register.
-    pub channel_number: u64,
-    /// `X-Goog-Message-Number`.
-    pub message_number: u64,
-    /// `X-Goog-Resource-State`: `sync` or `exists`.
-    pub state: String,
-    /// Virtual time of the change.
-    pub created_at: DateTime<Utc>,
-    /// What became of it.
-    pub status: DeliveryStatus,
-    /// All attempts so far.
-    pub attempts: Vec<Attempt>,
-    /// Real time of the next attempt, while pending.
-    pub next_attempt_at: Option<DateTime<Utc>>,
-}
-
-/// How many notices there are of each status.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliverySummary {
-    /// The counts.
-    pub counts: BTreeMap<DeliveryStatus, u64>,
-}
-
-impl DeliverySummary {
-    /// The number of notices with this status.
-    pub fn count(&self, status: DeliveryStatus) -> u64 {
-        self.counts.get(&status).copied().unwrap_or_default()
-    }
-}
-
-/// A notice to be queued.
-pub(crate) struct NewNotice {
-    pub(crate) channel: u64,
-    pub(crate) state: &'static str,
-    pub(crate) now: DateTime<Utc>,
-    /// Told when the first attempt has ended.
-    pub(crate) first_attempt: Option<oneshot::Sender<()>>,
-}
-
-/// All notices.
-#[derive(Default)]
-pub(crate) struct Deliveries {
-    records: BTreeMap<u64, DeliveryRecord>,
-    /// Real milliseconds and number of each notice that waits.
-    due: BTreeSet<(i64, u64)>,
-    pending: HashMap<u64, usize>,
-    first_attempts: HashMap<u64, oneshot::Sender<()>>,
-    last_number: u64,
-}
-
-impl Deliveries {
-    pub(crate) fn restore(&mut self, record: DeliveryRecord) {
-        self.last_number = self.last_number.max(record.number);
-        self.insert(record);
-    }
-
-    fn insert(&mut self, record: DeliveryRecord) {
-        if let Some(at) = record.next_attempt_at {
-            self.due.insert((at.timestamp_millis(), record.number));
-            *self.pending.entry(record.channel_number).or_default() += 1;
-        }
-        self.records.insert(record.number, record);
-    }
-
-    pub(crate) fn by_channel(&self) -> HashMap<u64, Vec<DeliveryRecord>> {
-        let mut grouped: HashMap<u64, Vec<DeliveryRecord>> = HashMap::new();
-        for record in self.records.values() {
-            grouped.entry(record.channel_number).or_default().push(record.clone());
-        }
-        grouped
-    }
-
-    pub(crate) fn summary(&self) -> DeliverySummary {
-        let mut summary = DeliverySummary::default();
-        for record in self.records.values() {
-            *summary.counts.entry(record.status).or_default() += 1;
-        }
-        summary
-    }
-
-    fn waiting_for(&self, channel: u64) -> usize {
-        self.pending.get(&channel).copied().unwrap_or_default()
-    }
-
-    fn no_longer_pending(&mut self, channel: u64) {
-        if let Some(count) = self.pending.get_mut(&channel) {
-            *count = count.saturating_sub(1);
-        }
-    }
-
-    /// Forgets the oldest finished notice when there are too many.
-    fn trim(&mut self) -> Option<u64> {
-        if self.records.len() <= MAX_DELIVERIES_KEPT {
-            return None;
-        }
-        let oldest = self.records.values().find(|record| record.status != DeliveryStatus::Pending)?.number;
-        self.records.remove(&oldest);
-        Some(oldest)
-    }
-}
 
 /// What the delivery task does next.
 enum Next {
@@ -176,8 +35,9 @@ struct Envelope {
 
 /// Sends notices as they fall due, until shutdown.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(CONCURRENT_DELIVERIES_MAX));
     loop {
-        let slots = Arc::clone(&shared.delivery_slots);
+        let slots = Arc::clone(&slots);
         let slot = tokio::select! {
             slot = slots.acquire_owned() => slot,
             () = shared.shutdown.cancelled() => return,
@@ -229,14 +89,11 @@ async fn send(shared: &Shared, envelope: Envelope) {
 impl World {
     /// Queues a notice, with whatever the notice plan does to it.
     pub(crate) fn queue_notice(&mut self, notice: NewNotice) {
-        let Some(channel) = self.google.channels.get(notice.channel) else {
+        let Some(channel) = self.provider.channels.get(notice.channel) else {
             return;
         };
         let mut channel = channel.clone();
-        let fate = self.notices.decide();
-        if *self.notices.plan() != crate::notices::NoticePlan::default() {
-            self.save_notices();
-        }
+        let fate = self.fate_of_notice();
         channel.last_message_number += 1;
         if notice.state != "sync" {
             channel.last_message_number += fate.numbers_skipped;
@@ -246,15 +103,14 @@ impl World {
         for _ in 0..fate.copies {
             let status = if fate.dropped {
                 DeliveryStatus::Lost
-            } else if self.google.deliveries.waiting_for(channel.number) >= MAX_PENDING_PER_CHANNEL {
+            } else if !self.deliveries.has_room_for(channel.number) {
                 DeliveryStatus::NotQueued
             } else {
                 DeliveryStatus::Pending
             };
             let delay = TimeDelta::milliseconds(i64::try_from(fate.delay_ms).unwrap_or(i64::MAX));
-            self.google.deliveries.last_number += 1;
             let record = DeliveryRecord {
-                number: self.google.deliveries.last_number,
+                number: self.deliveries.next_number(),
                 channel_number: channel.number,
                 message_number: channel.last_message_number,
                 state: notice.state.to_owned(),
@@ -264,7 +120,7 @@ impl World {
                 next_attempt_at: (status == DeliveryStatus::Pending).then(|| real_now + delay),
             };
             if let Some(sender) = first_attempt.take().filter(|_| status == DeliveryStatus::Pending) {
-                self.google.deliveries.first_attempts.insert(record.number, sender);
+                self.deliveries.tell_of_first_attempt(record.number, sender);
             }
             self.save_delivery(record);
         }
@@ -272,35 +128,21 @@ impl World {
         self.save_channel(channel);
     }
 
-    fn save_delivery(&mut self, record: DeliveryRecord) {
-        self.journal.put(&format!("delivery/{}", record.number), &record);
-        self.google.deliveries.insert(record);
-        if let Some(forgotten) = self.google.deliveries.trim() {
-            self.journal.remove(&format!("delivery/{forgotten}"));
-        }
-    }
-
     fn next_delivery(&mut self) -> Next {
-        let now = self.clock.real_now().timestamp_millis();
-        let deliveries = &mut self.google.deliveries;
-        while let Some(&(at, number)) = deliveries.due.first() {
-            if at > now {
-                return Next::WaitFor(Duration::from_millis((at - now).unsigned_abs()));
-            }
-            deliveries.due.pop_first();
-            let channel = deliveries
-                .records
-                .get(&number)
-                .and_then(|record| Some((record, self.google.channels.get(record.channel_number)?)));
-            if let Some((record, channel)) = channel {
-                return Next::Send(Envelope {
-                    number,
-                    address: channel.address.clone(),
-                    headers: headers(channel, record),
-                });
+        let now = self.clock.real_now();
+        loop {
+            let number = match self.deliveries.next_due(now) {
+                NextDue::Now { number } => number,
+                NextDue::After(pause) => return Next::WaitFor(pause),
+                NextDue::Never => return Next::WaitForWork,
+            };
+            let record = self.deliveries.get(number);
+            let channel = record.and_then(|record| self.provider.channels.get(record.channel_number));
+            if let (Some(record), Some(channel)) = (record, channel) {
+                let (address, headers) = (channel.address.clone(), headers(channel, record));
+                return Next::Send(Envelope { number, address, headers });
             }
         }
-        Next::WaitForWork
     }
 
     /// Notes how an attempt ended; gives back who waits for the end of the first one.
@@ -311,9 +153,8 @@ impl World {
         options: &DeliveryOptions,
     ) -> Option<oneshot::Sender<()>> {
         let at = self.clock.real_now();
-        let deliveries = &mut self.google.deliveries;
-        let mut record = deliveries.records.get(&number)?.clone();
-        deliveries.no_longer_pending(record.channel_number);
+        let mut record = self.deliveries.get(number)?.clone();
+        let waiting = self.deliveries.attempt_ended(&record);
         let status = outcome.as_ref().ok().copied();
         record.attempts.push(Attempt { at, status, error: outcome.err() });
         record.next_attempt_at = None;
@@ -330,7 +171,6 @@ impl World {
             _ => DeliveryStatus::Refused,
         };
         self.notices_queued |= record.status == DeliveryStatus::Pending;
-        let waiting = deliveries.first_attempts.remove(&number);
         self.save_delivery(record);
         waiting
     }

@@ -3,15 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
-use super::channels::Collection;
 use super::errors::ApiError;
+use super::event_resource::Change;
 use super::series::{Series, instance_id};
 use super::times::EventPoint;
-use super::writes::{self, Change};
-use crate::options::DemoTenant;
-use crate::seed::{self, ExceptionChange, PlannedEvent, PlannedTime};
-use crate::state::World;
+use super::writes;
+use crate::core::channels::Collection;
+use crate::core::options::DemoTenant;
+use crate::core::seed::{self, ExceptionChange, PlannedEvent, PlannedTime};
 
 /// Creates the demo user with two calendars full of events. Nothing happens when the user exists.
 pub(crate) fn create(world: &mut World, demo: &DemoTenant) -> Result<(), ApiError> {

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, header};
 use serde_json::json;
 
-use super::request::ApiResponse;
+use super::response::ApiResponse;
 
 /// An error answer of the Calendar API.
 #[derive(Debug, Clone)]
@@ -202,5 +202,10 @@ impl ApiError {
             response.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         response
+    }
+
+    /// The body of the answer.
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.into_response().body).into_owned()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 

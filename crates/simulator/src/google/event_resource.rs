@@ -1,13 +1,12 @@
 //! The JSON of an event: which fields the provider owns, which the client may write, and what is legal.
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
 use super::series::Series;
 use super::times::{EventPoint, timestamp};
-use super::writes::Change;
 
 const ID_CHARS_MIN: usize = 5;
 const ID_CHARS_MAX: usize = 1_024;
@@ -53,6 +52,15 @@ impl EventId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// How a body meets the stored event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// PATCH: fields that are absent stay.
+    Patch,
+    /// PUT: fields that are absent are cleared.
+    Replace,
 }
 
 /// The provider's fields of a new event.

@@ -5,9 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::errors::ApiError;
+use super::event_resource::Change;
 use super::request::Query;
 use super::store::CalendarRecord;
-use super::writes::Change;
 
 /// What an event is that does not say otherwise.
 pub(crate) const DEFAULT: &str = "default";

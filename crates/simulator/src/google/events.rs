@@ -7,18 +7,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::calendars::{self, AccessRole, Opened};
+use super::World;
+use super::calendars::{self, Opened};
 use super::errors::ApiError;
 use super::event_query::EventQuery;
 use super::event_view::{Item, Resource, View};
 use super::oauth::Caller;
 use super::quirks::Quirks;
-use super::request::{ApiRequest, ApiResponse, Query};
+use super::request::{ApiRequest, Query};
+use super::response::ApiResponse;
 use super::series::{Occurrence, Series, split_instance_id};
 use super::store::{Calendar, EventRecord};
 use super::times::timestamp;
 use super::tokens::{self, Cursor, PageToken, Snapshot, SyncToken};
-use crate::state::World;
+use crate::core::access::AccessRole;
 
 /// How far back `updatedMin` may reach; Google's own value is not published.
 const UPDATED_MIN_REACH: TimeDelta = TimeDelta::days(28);
@@ -77,7 +79,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     let now = world.now_for(&opened.id, request.simulated_now());
     let query = EventQuery::parse(&request.query)?;
     query.check_list(now - UPDATED_MIN_REACH)?;
-    let leaves_page_empty = request.empty_page || world.google.next_page_is_empty();
+    let leaves_page_empty = request.empty_page || world.provider.next_page_is_empty();
     let calendar = calendars::calendar(world, &opened.id)?;
     let sync_token = read_sync_token(world, calendar, &query)?;
     let page_token = read_page_token(world, calendar, &query)?;
@@ -86,8 +88,8 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
         |page| page.snapshot,
     );
     let cursor = page_token.map(|page| page.cursor);
-    let view = View { calendar, query: &query, role: opened.role, quirks: &world.google.quirks };
-    let page_size = if leaves_page_empty { 0 } else { world.google.quirks.page_size(query.max_results) };
+    let view = View { calendar, query: &query, role: opened.role, quirks: &world.provider.quirks };
+    let page_size = if leaves_page_empty { 0 } else { world.provider.quirks.page_size(query.max_results) };
     // One more than a page, to know whether it is the last one.
     let mut items =
         view.items(sync_token.as_ref().map(|token| token.version), snapshot, cursor.as_ref(), page_size + 1);

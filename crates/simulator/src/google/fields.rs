@@ -8,7 +8,8 @@ use std::str::Chars;
 use serde_json::Value;
 
 use super::errors::ApiError;
-use super::request::{ApiResponse, Query};
+use super::request::Query;
+use super::response::ApiResponse;
 
 /// Selections inside of selections; an event has three of them.
 const DEPTH_MAX: usize = 8;

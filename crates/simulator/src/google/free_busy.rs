@@ -2,20 +2,22 @@
 
 use std::borrow::Cow;
 
-use crate::zones::Zone;
+use crate::core::access::AccessRole;
+use crate::core::zones::Zone;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
 use super::errors::ApiError;
 use super::event_query::EventQuery;
 use super::event_view::View;
 use super::oauth::Caller;
 use super::quirks::Quirks;
-use super::request::{ApiRequest, ApiResponse, Query};
+use super::request::{ApiRequest, Query};
+use super::response::ApiResponse;
 use super::store::Calendar;
 use super::times::EventPoint;
-use crate::state::World;
 
 const CALENDARS_MAX: usize = 50;
 
@@ -61,7 +63,7 @@ pub(crate) fn query(world: &mut World, caller: &Caller, request: &ApiRequest) ->
 
 /// The busy times of a calendar inside the window, overlapping ones joined.
 fn busy(calendar: &Calendar, window: &EventQuery<'_>, zone: Zone) -> Vec<Value> {
-    let view = View { calendar, query: window, role: calendars::AccessRole::Owner, quirks: &Quirks::NONE };
+    let view = View { calendar, query: window, role: AccessRole::Owner, quirks: &Quirks::NONE };
     let bounds = |resource: &Map<String, Value>| {
         let seconds = |name: &str| {
             EventPoint::stored(resource.get(name), calendar.zone).map(|point| point.unix_seconds(calendar.zone))

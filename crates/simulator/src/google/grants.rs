@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::options::{OauthClient, SimulatorOptions};
-use crate::state::World;
+use super::World;
+use crate::core::options::{OauthClient, SimulatorOptions};
 
 /// Live refresh tokens of one user and client; the oldest dies without a word.
 const REFRESH_TOKENS_MAX: usize = 100;
@@ -128,7 +128,7 @@ impl World {
         Tokens {
             access_token: self.issue_access_token(&id),
             refresh_token,
-            expires_in_s: self.google.oauth.access_token_lifetime.num_seconds(),
+            expires_in_s: self.provider.oauth.access_token_lifetime.num_seconds(),
             scopes,
         }
     }
@@ -136,7 +136,7 @@ impl World {
     /// Ends the grants of a user, of one project or of all; answers how many.
     pub(crate) fn revoke_grants(&mut self, user: &str, project: Option<&str>) -> usize {
         let revoked: Vec<Grant> = self
-            .google
+            .provider
             .oauth
             .grants
             .values()
@@ -154,7 +154,7 @@ impl World {
 
     /// Lets access tokens expire now, of one user or of all; answers how many.
     pub(crate) fn expire_access_tokens(&mut self, user: Option<&str>) -> usize {
-        let oauth = &self.google.oauth;
+        let oauth = &self.provider.oauth;
         let expired: Vec<String> = oauth
             .access_tokens
             .values()
@@ -172,7 +172,7 @@ impl World {
     pub(crate) fn issue_access_token(&mut self, grant: &str) -> String {
         let now = self.clock.real_now();
         let stale: Vec<String> = self
-            .google
+            .provider
             .oauth
             .access_tokens
             .values()
@@ -185,22 +185,22 @@ impl World {
         let access = AccessToken {
             token: format!("ya29.{}", self.new_id("access token")),
             grant: grant.to_owned(),
-            expires_at: now + self.google.oauth.access_token_lifetime,
+            expires_at: now + self.provider.oauth.access_token_lifetime,
         };
         let token = access.token.clone();
-        self.journal.put(&format!("access/{token}"), &access);
-        self.google.oauth.access_tokens.insert(token.clone(), access);
+        self.journal.put(&format!("google/access/{token}"), &access);
+        self.provider.oauth.access_tokens.insert(token.clone(), access);
         token
     }
 
     pub(crate) fn forget_access_token(&mut self, token: &str) {
-        self.google.oauth.access_tokens.remove(token);
-        self.journal.remove(&format!("access/{token}"));
+        self.provider.oauth.access_tokens.remove(token);
+        self.journal.remove(&format!("google/access/{token}"));
     }
 
     fn drop_oldest_refresh_token(&mut self, user: &str, client: &str) {
         let mut live: Vec<&Grant> = self
-            .google
+            .provider
             .oauth
             .grants
             .values()
@@ -219,7 +219,7 @@ impl World {
     }
 
     pub(crate) fn save_grant(&mut self, grant: Grant) {
-        self.journal.put(&format!("grant/{}", grant.id), &grant);
-        self.google.oauth.grants.insert(grant.id.clone(), grant);
+        self.journal.put(&format!("google/grant/{}", grant.id), &grant);
+        self.provider.oauth.grants.insert(grant.id.clone(), grant);
     }
 }

@@ -14,13 +14,14 @@ use axum::routing::{any, get, post};
 use futures::StreamExt;
 use futures::stream;
 
+use super::Shared;
 use super::batch;
 use super::call::{Answer, Transmission, perform};
 use super::errors::ApiError;
 use super::operations::{API_PATH, Operation, find};
-use super::request::{ApiRequest, ApiResponse, Query, decode_segment};
-use crate::net::ConnectionHandle;
-use crate::state::Shared;
+use super::request::{ApiRequest, Query, decode_segment};
+use super::response::ApiResponse;
+use crate::core::net::ConnectionHandle;
 
 /// Largest body of a request, a batch included.
 pub(crate) const REQUEST_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

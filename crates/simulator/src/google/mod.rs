@@ -9,6 +9,7 @@ pub(crate) mod call;
 pub(crate) mod changes;
 pub(crate) mod channels;
 mod conference;
+mod control;
 pub(crate) mod delivery;
 pub(crate) mod demo;
 pub(crate) mod errors;
@@ -19,52 +20,65 @@ pub(crate) mod event_view;
 pub(crate) mod events;
 pub(crate) mod fields;
 pub(crate) mod free_busy;
-pub(crate) mod free_busy_view;
 pub(crate) mod grants;
+pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod quirks;
 pub(crate) mod quota;
 pub(crate) mod request;
+pub(crate) mod response;
 pub(crate) mod rule_parts;
 pub(crate) mod series;
 pub(crate) mod store;
 pub(crate) mod times;
 pub(crate) mod tokens;
+mod truth;
 pub(crate) mod users;
 pub(crate) mod writes;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use axum::Router;
 use serde_json::Value;
 
-use crate::SimulatorError;
-use crate::options::{SimulatorOptions, SyncMessageTiming};
-use crate::state::decode;
+use crate::core::SimulatedProvider;
+use crate::core::error::SimulatorError;
+use crate::core::options::{DemoTenant, SimulatorOptions, SyncMessageTiming};
+use crate::core::world::decode;
 
 use addresses::NewAddress;
-use calendar_list::ListEntry;
 use channels::Channels;
-use delivery::Deliveries;
+use errors::ApiError;
 use grants::OauthServer;
-use quirks::Quirks;
 use quota::Quota;
 use store::{Calendar, EventRecord};
-use users::User;
+use users::{ListEntry, User};
+
+pub use quirks::Quirks;
+pub use quota::QuotaLimits;
+
+/// The simulated Google with its journal, its clocks, its calls and its notices.
+pub(crate) type World = crate::core::world::World<Google>;
+pub(crate) type Shared = crate::core::shared::Shared<Google>;
+/// A running simulator of Google.
+pub type Simulator = crate::core::simulator::Simulator<Google>;
+/// A handle on it: what every provider's can do, and Google's own.
+pub type Control = crate::core::control::Control<Google>;
 
 const QUIRKS_KEY: &str = "google/quirks";
 const QUOTA_KEY: &str = "google/quota";
 
 /// All that the simulated Google knows.
-pub(crate) struct Google {
+pub struct Google {
     pub(crate) users: BTreeMap<String, User>,
     /// Of users whose address changed, by the first one.
     pub(crate) addresses: BTreeMap<String, NewAddress>,
     pub(crate) oauth: OauthServer,
     pub(crate) calendars: HashMap<String, Calendar>,
     pub(crate) channels: Channels,
-    pub(crate) deliveries: Deliveries,
     pub(crate) quirks: Quirks,
     pub(crate) quota: Quota,
     pub(crate) allow_http_webhooks: bool,
@@ -74,15 +88,17 @@ pub(crate) struct Google {
     lists_answered: u32,
 }
 
-impl Google {
-    pub(crate) fn new(options: &SimulatorOptions) -> Self {
+impl SimulatedProvider for Google {
+    const NAME: &'static str = "google";
+    const API_PATH: &'static str = "calendar/v3/";
+
+    fn new(options: &SimulatorOptions) -> Self {
         Self {
             users: BTreeMap::new(),
             addresses: BTreeMap::new(),
             oauth: OauthServer::new(options),
             calendars: HashMap::new(),
             channels: Channels::default(),
-            deliveries: Deliveries::default(),
             quirks: Quirks::default(),
             quota: Quota::default(),
             allow_http_webhooks: options.allow_http_webhooks,
@@ -92,42 +108,61 @@ impl Google {
         }
     }
 
-    /// Takes one entry over from the journal. Users and calendars come before what hangs on them.
-    pub(crate) fn restore_entry(&mut self, key: &str, value: Value) -> Result<(), SimulatorError> {
-        match key {
-            QUIRKS_KEY => self.quirks = decode(key, value)?,
-            QUOTA_KEY => self.quota.limits = decode(key, value)?,
-            _ => match key.split('/').next() {
-                Some("user") => {
-                    let record: users::UserRecord = decode(key, value)?;
-                    self.users.insert(record.email.clone(), User::new(record));
+    /// Lists hang on users, events on calendars.
+    fn is_first(key: &str) -> bool {
+        key.starts_with("google/user/") || key.starts_with("google/calendar/")
+    }
+
+    fn restore_entry(&mut self, key: &str, value: Value) -> Result<(), SimulatorError> {
+        match key.split('/').nth(1) {
+            Some("quirks") => self.quirks = decode(key, value)?,
+            Some("quota") => self.quota.limits = decode(key, value)?,
+            Some("user") => {
+                let record: users::UserRecord = decode(key, value)?;
+                self.users.insert(record.email.clone(), User::new(record));
+            }
+            Some("address") => {
+                let address: NewAddress = decode(key, value)?;
+                self.addresses.insert(address.first.clone(), address);
+            }
+            Some("list") => self.restore_list_entry(decode(key, value)?),
+            Some("calendar") => {
+                let record: store::CalendarRecord = decode(key, value)?;
+                self.calendars.insert(record.id.clone(), Calendar::new(record));
+            }
+            Some("event") => {
+                let record: EventRecord = decode(key, value)?;
+                if let Some(calendar) = self.calendars.get_mut(&record.calendar) {
+                    calendar.put(record);
                 }
-                Some("address") => {
-                    let address: NewAddress = decode(key, value)?;
-                    self.addresses.insert(address.first.clone(), address);
-                }
-                Some("list") => self.restore_list_entry(decode(key, value)?),
-                Some("calendar") => {
-                    let record: store::CalendarRecord = decode(key, value)?;
-                    self.calendars.insert(record.id.clone(), Calendar::new(record));
-                }
-                Some("event") => {
-                    let record: EventRecord = decode(key, value)?;
-                    if let Some(calendar) = self.calendars.get_mut(&record.calendar) {
-                        calendar.put(record);
-                    }
-                }
-                Some("grant") => self.oauth.restore_grant(decode(key, value)?),
-                Some("access") => self.oauth.restore_access_token(decode(key, value)?),
-                Some("code") => self.oauth.restore_code(decode(key, value)?),
-                Some("channel") => self.channels.put(decode(key, value)?),
-                Some("delivery") => self.deliveries.restore(decode(key, value)?),
-                _ => return Err(SimulatorError::unknown_key(key)),
-            },
+            }
+            Some("grant") => self.oauth.restore_grant(decode(key, value)?),
+            Some("access") => self.oauth.restore_access_token(decode(key, value)?),
+            Some("code") => self.oauth.restore_code(decode(key, value)?),
+            Some("channel") => self.channels.put(decode(key, value)?),
+            _ => return Err(SimulatorError::unknown_key(key)),
         }
         Ok(())
     }
 
+    fn routes() -> Router<Arc<Shared>> {
+        http::routes()
+    }
+
+    fn control_routes() -> Router<Arc<Shared>> {
+        control::routes()
+    }
+
+    fn deliver(shared: Arc<Shared>) -> impl Future<Output = ()> + Send {
+        delivery::run(shared)
+    }
+
+    fn create_demo(world: &mut World, demo: &DemoTenant) -> Result<(), String> {
+        demo::create(world, demo).map_err(ApiError::into_text)
+    }
+}
+
+impl Google {
     fn restore_list_entry(&mut self, entry: ListEntry) {
         if let Some(user) = self.users.get_mut(&entry.user) {
             user.list_version = user.list_version.max(entry.version);
@@ -142,15 +177,15 @@ impl Google {
     }
 }
 
-impl crate::state::World {
+impl World {
     pub(crate) fn set_quirks(&mut self, quirks: Quirks) {
         self.journal.put(QUIRKS_KEY, &quirks);
-        self.google.quirks = quirks;
+        self.provider.quirks = quirks;
     }
 
-    pub(crate) fn set_quota(&mut self, limits: quota::QuotaLimits) {
+    pub(crate) fn set_quota(&mut self, limits: QuotaLimits) {
         self.journal.put(QUOTA_KEY, &limits);
-        self.google.quota = Quota::default();
-        self.google.quota.limits = limits;
+        self.provider.quota = Quota::default();
+        self.provider.quota.limits = limits;
     }
 }

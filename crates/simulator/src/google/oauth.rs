@@ -9,11 +9,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::World;
 use super::errors::ApiError;
 use super::grants::{Challenge, Code, Tokens};
-use super::request::{ApiRequest, ApiResponse, Query};
-use crate::options::OauthClient;
-use crate::state::World;
+use super::request::{ApiRequest, Query};
+use super::response::ApiResponse;
+use crate::core::options::OauthClient;
 
 /// How long an authorization code can be redeemed.
 const CODE_LIFETIME_S: i64 = 600;
@@ -30,7 +31,7 @@ pub(crate) struct Caller {
 /// Finds out who makes a call of the API, from `Authorization: Bearer` or `access_token`.
 pub(crate) fn authenticate(world: &World, request: &ApiRequest) -> Result<Caller, ApiError> {
     let token = bearer_token(request).ok_or_else(ApiError::login_required)?;
-    let oauth = &world.google.oauth;
+    let oauth = &world.provider.oauth;
     let grant = oauth
         .access_tokens
         .get(token)
@@ -63,7 +64,7 @@ pub(crate) fn expire_token_of(world: &mut World, request: &ApiRequest) {
 /// A fault: the grant that this call uses is dead from now on.
 pub(crate) fn kill_grant_of(world: &mut World, request: &ApiRequest) {
     let form = form(request);
-    let oauth = &world.google.oauth;
+    let oauth = &world.provider.oauth;
     let grant = form.get("refresh_token").and_then(|token| oauth.grant_of_refresh_token(token)).or_else(|| {
         let access = oauth.access_tokens.get(bearer_token(request)?)?;
         oauth.grants.get(&access.grant)
@@ -77,7 +78,7 @@ pub(crate) fn kill_grant_of(world: &mut World, request: &ApiRequest) {
 /// `GET /o/oauth2/v2/auth`: the consent screen, answered at once. An unknown client or redirect is told to the
 /// person (400), everything else to the client (302).
 pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
-    let Some(client) = query.get("client_id").and_then(|id| world.google.oauth.client(id)) else {
+    let Some(client) = query.get("client_id").and_then(|id| world.provider.oauth.client(id)) else {
         return oauth_error(401, "invalid_client", "The OAuth client was not found.");
     };
     let client = client.id.clone();
@@ -123,8 +124,8 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
     };
     let scope = code.scopes.join(" ");
     let answer = redirect_with(redirect, state, &[("code", &code.text), ("scope", &scope)]);
-    world.journal.put(&format!("code/{}", code.text), &code);
-    world.google.oauth.codes.insert(code.text.clone(), code);
+    world.journal.put(&format!("google/code/{}", code.text), &code);
+    world.provider.oauth.codes.insert(code.text.clone(), code);
     answer
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
 pub(crate) fn token(world: &mut World, request: &ApiRequest) -> ApiResponse {
     let form = form(request);
     let (client_id, secret) = client_credentials(request, &form);
-    let client = client_id.and_then(|id| world.google.oauth.client(&id));
+    let client = client_id.and_then(|id| world.provider.oauth.client(&id));
     let Some(client) = client.filter(|client| Some(&client.secret) == secret.as_ref()) else {
         return oauth_error(401, "invalid_client", "The OAuth client was not found.");
     };
@@ -167,7 +168,7 @@ pub(crate) fn token(world: &mut World, request: &ApiRequest) -> ApiResponse {
 /// `POST /revoke`: one grant ends those of every client of the project for that user.
 pub(crate) fn revoke(world: &mut World, request: &ApiRequest) -> ApiResponse {
     let form = form(request);
-    let oauth = &world.google.oauth;
+    let oauth = &world.provider.oauth;
     let token = form.get("token").or_else(|| request.query.get("token")).unwrap_or_default();
     let grant = oauth.grant_of_refresh_token(token).or_else(|| {
         let access = oauth.access_tokens.get(token)?;
@@ -195,8 +196,8 @@ fn redeem_code(world: &mut World, client: &OauthClient, form: &Query) -> Result<
     const MALFORMED: &str = "Malformed auth code.";
     let text = form.get("code").ok_or(MALFORMED)?;
     // A code works once, whatever comes of it.
-    let code = world.google.oauth.codes.remove(text).ok_or(MALFORMED)?;
-    world.journal.remove(&format!("code/{text}"));
+    let code = world.provider.oauth.codes.remove(text).ok_or(MALFORMED)?;
+    world.journal.remove(&format!("google/code/{text}"));
     if code.client != client.id || code.expires_at < world.clock.real_now() {
         return Err(MALFORMED);
     }
@@ -211,7 +212,7 @@ fn redeem_code(world: &mut World, client: &OauthClient, form: &Query) -> Result<
             return Err("Invalid code verifier.");
         }
     }
-    let already_granted = world.google.oauth.grants.values().any(|grant| {
+    let already_granted = world.provider.oauth.grants.values().any(|grant| {
         !grant.revoked && grant.user == code.user && grant.client == client.id && grant.refresh_token.is_some()
     });
     let with_refresh_token = code.offline && (code.forces_consent || !already_granted);
@@ -221,7 +222,7 @@ fn redeem_code(world: &mut World, client: &OauthClient, form: &Query) -> Result<
 fn refresh(world: &mut World, client: &OauthClient, form: &Query) -> Result<Tokens, &'static str> {
     let token = form.get("refresh_token").unwrap_or_default();
     let grant = world
-        .google
+        .provider
         .oauth
         .grant_of_refresh_token(token)
         .filter(|grant| !grant.revoked && grant.client == client.id)
@@ -231,7 +232,7 @@ fn refresh(world: &mut World, client: &OauthClient, form: &Query) -> Result<Toke
     Ok(Tokens {
         access_token,
         refresh_token: None,
-        expires_in_s: world.google.oauth.access_token_lifetime.num_seconds(),
+        expires_in_s: world.provider.oauth.access_token_lifetime.num_seconds(),
         scopes: grant.scopes,
     })
 }

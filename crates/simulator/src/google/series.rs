@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use calcard::common::timezone::Tz as IcalTz;
 use calcard::icalendar::ICalendar;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::zones::Zone;
+use crate::core::access::AccessRole;
+use crate::core::zones::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::calendars::AccessRole;
 use super::times::EventPoint;
 
 /// A calendar without its events.

@@ -1,7 +1,7 @@
 //! The `start`, `end` and `originalStartTime` of an event: a date, or an instant in a named zone. Dates are never
 //! turned into instants except to compare them with a window.
 
-use crate::zones::Zone;
+use crate::core::zones::Zone;
 use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
 use serde_json::{Value, json};
 

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::World;
 use super::errors::ApiError;
-use crate::state::World;
 
 const SEAL_CHARS: usize = 10;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::calendar_list::ListEntry;
+use super::World;
 use super::calendars;
-use crate::state::World;
 
 /// A user without their list of calendars.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +31,23 @@ pub(crate) struct User {
     pub(crate) list_version: u64,
 }
 
+/// One calendar in one user's list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListEntry {
+    pub(crate) user: String,
+    pub(crate) calendar: String,
+    pub(crate) version: u64,
+    pub(crate) deleted: bool,
+    /// The fields that the user has set: those of [`super::calendar_list`] that may be.
+    pub(crate) settings: Map<String, Value>,
+}
+
+impl ListEntry {
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.settings.get("hidden") == Some(&Value::Bool(true))
+    }
+}
+
 impl User {
     pub(crate) fn new(record: UserRecord) -> Self {
         Self { record, list: BTreeMap::new(), list_version: 0 }
@@ -45,14 +62,14 @@ impl User {
 impl World {
     /// Creates a user with a primary calendar whose id is the e-mail address. False when the user exists.
     pub(crate) fn add_user(&mut self, email: &str, name: &str, time_zone: &str) -> bool {
-        if self.google.users.contains_key(email) {
+        if self.provider.users.contains_key(email) {
             return false;
         }
         let record = UserRecord {
             email: email.to_owned(),
             name: name.to_owned(),
             time_zone: time_zone.to_owned(),
-            ordinal: u64::try_from(self.google.users.len()).unwrap_or(u64::MAX),
+            ordinal: u64::try_from(self.provider.users.len()).unwrap_or(u64::MAX),
             denies_consent: false,
             unticked_scopes: Vec::new(),
             token_generation: 1,
@@ -63,11 +80,11 @@ impl World {
     }
 
     pub(crate) fn save_user(&mut self, record: UserRecord) {
-        self.journal.put(&format!("user/{}", record.email), &record);
-        match self.google.users.get_mut(&record.email) {
+        self.journal.put(&format!("google/user/{}", record.email), &record);
+        match self.provider.users.get_mut(&record.email) {
             Some(user) => user.record = record,
             None => {
-                self.google.users.insert(record.email.clone(), User::new(record));
+                self.provider.users.insert(record.email.clone(), User::new(record));
             }
         }
     }
@@ -75,8 +92,8 @@ impl World {
     /// The user that a login names, else the one created first.
     pub(crate) fn login_user(&self, hint: Option<&str>) -> Option<&UserRecord> {
         match hint {
-            Some(email) => self.google.users.get(self.google.resolve(email)?).map(|user| &user.record),
-            None => self.google.users.values().map(|user| &user.record).min_by_key(|record| record.ordinal),
+            Some(email) => self.provider.users.get(self.provider.resolve(email)?).map(|user| &user.record),
+            None => self.provider.users.values().map(|user| &user.record).min_by_key(|record| record.ordinal),
         }
     }
 }

@@ -1,25 +1,21 @@
-//! Changing events: insert, import, patch, update, delete, move (source: the discovery document). Every change goes
-//! through [`World::store_event`], which gives it a version and tells the channels.
-
-use std::collections::BTreeSet;
+//! Changing events: insert, import, patch, update, delete, move, clear (source: the discovery document). What a change leaves
+//! behind is in [`super::history`].
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
+use super::World;
 use super::calendars;
-use super::channels::{self, Collection};
 use super::conference;
 use super::errors::ApiError;
-use super::event_resource::{self as resource, EventId};
+use super::event_resource::{self as resource, Change, EventId};
 use super::event_types::{self, Place};
 use super::events;
-use super::free_busy_view;
+use super::history::{self, cancel};
 use super::oauth::Caller;
-use super::request::{ApiRequest, ApiResponse};
-use super::series::{Series, instance_id};
-use super::store::EventRecord;
+use super::request::ApiRequest;
+use super::response::ApiResponse;
 use super::times::timestamp;
-use crate::state::World;
 
 pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
@@ -110,15 +106,6 @@ pub(crate) fn update(world: &mut World, caller: &Caller, request: &ApiRequest) -
     change(world, caller, request, Change::Replace)
 }
 
-/// How a body meets the stored event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// PATCH: fields that are absent stay.
-    Patch,
-    /// PUT: fields that are absent are cleared.
-    Replace,
-}
-
 fn change(world: &mut World, caller: &Caller, request: &ApiRequest, how: Change) -> Result<ApiResponse, ApiError> {
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let id = request.event_id()?;
@@ -167,14 +154,14 @@ pub(crate) fn change_event(
     }
     let was_master = before.contains_key("recurrence");
     if was_master && before.get("status") == Some(&json!("cancelled")) {
-        restore_exceptions(world, calendar_id, id, now);
+        history::restore_exceptions(world, calendar_id, id, now);
     }
     if let Some(visibility) = spreads {
         spread_visibility(world, calendar_id, &before, &visibility, now);
     }
     let stored = world.store_event(calendar_id, after, now);
     if was_master {
-        drop_misplaced_exceptions(world, calendar_id, id, now)?;
+        history::drop_misplaced_exceptions(world, calendar_id, id, now)?;
     }
     Ok(stored)
 }
@@ -191,47 +178,6 @@ pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let now = world.now_for(&opened.id, request.simulated_now());
     cancel(world, &opened.id, id, now)?;
     Ok(ApiResponse::empty(204))
-}
-
-/// Leaves a tombstone of an event, or a cancelled exception of an instance. A deleted series takes its exceptions
-/// with it.
-pub(crate) fn cancel(
-    world: &mut World,
-    calendar_id: &str,
-    id: &str,
-    now: DateTime<Utc>,
-) -> Result<Map<String, Value>, ApiError> {
-    let calendar = calendars::calendar(world, calendar_id)?;
-    let event = events::find(calendar, id)?.into_owned();
-    if event.contains_key("recurringEventId") {
-        let stub = resource::cancelled_exception(&event);
-        return Ok(world.store_event(calendar_id, stub, now));
-    }
-    let exceptions: Vec<Map<String, Value>> =
-        calendar.exceptions_of(id).map(|exception| exception.resource.clone()).collect();
-    for exception in &exceptions {
-        let exception = exception.get("id").and_then(Value::as_str).unwrap_or_default();
-        world.remove_exception(calendar_id, exception, now);
-    }
-    let mut tombstone = event;
-    tombstone.insert("status".to_owned(), json!("cancelled"));
-    tombstone.insert("updated".to_owned(), json!(timestamp(now)));
-    let tombstone = world.store_event(calendar_id, tombstone, now);
-    if let Some(calendar) = world.google.calendars.get_mut(calendar_id)
-        && let Some(record) = calendar.amend(id, |record| record.removed_exceptions = exceptions)
-    {
-        world.journal.put(&format!("event/{calendar_id}/{id}"), record);
-    }
-    Ok(tombstone)
-}
-
-/// The exceptions of a series that is restored come back as they were, the cancelled ones too, and are told before it.
-fn restore_exceptions(world: &mut World, calendar_id: &str, master_id: &str, now: DateTime<Utc>) {
-    let master = world.google.calendars.get(calendar_id).and_then(|calendar| calendar.event(master_id));
-    let exceptions = master.map(|master| master.removed_exceptions.clone()).unwrap_or_default();
-    for exception in exceptions {
-        world.store_event(calendar_id, exception, now);
-    }
 }
 
 /// The visibility that all of a series gets when one instance becomes more private than it; one that is less private than
@@ -267,7 +213,7 @@ fn spread_visibility(
 ) {
     let id = |resource: &Map<String, Value>, name: &str| resource.get(name).and_then(Value::as_str).map(str::to_owned);
     let (Some(own), Some(master)) = (id(instance, "id"), id(instance, "recurringEventId")) else { return };
-    let Some(calendar) = world.google.calendars.get(calendar_id) else { return };
+    let Some(calendar) = world.provider.calendars.get(calendar_id) else { return };
     let siblings = calendar.exceptions_of(&master).filter(|sibling| !sibling.is_cancelled() && sibling.id != own);
     let all: Vec<Map<String, Value>> =
         calendar.event(&master).into_iter().chain(siblings).map(|event| event.resource.clone()).collect();
@@ -306,6 +252,25 @@ pub(crate) fn move_event(world: &mut World, caller: &Caller, request: &ApiReques
     Ok(ApiResponse::resource(&stored))
 }
 
+/// `calendars.clear`: deletes all events of a primary calendar.
+pub(crate) fn clear(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
+    let opened = calendars::open_as_owner(world, caller, request.calendar_id()?)?;
+    let calendar = calendars::calendar(world, &opened.id)?;
+    if calendar.record.id != calendar.record.owner {
+        return Err(ApiError::forbidden());
+    }
+    let ids: Vec<String> = calendar
+        .all()
+        .filter(|event| !event.is_cancelled() && event.master_id().is_none())
+        .map(|event| event.id.clone())
+        .collect();
+    let now = world.now_for(&opened.id, request.simulated_now());
+    for id in ids {
+        cancel(world, &opened.id, &id, now)?;
+    }
+    Ok(ApiResponse::empty(204))
+}
+
 /// The event as a whole: a cancelled exception has lost its fields, so they come from the series again.
 fn complete(world: &World, calendar_id: &str, id: &str) -> Result<Map<String, Value>, ApiError> {
     let calendar = calendars::calendar(world, calendar_id)?;
@@ -322,106 +287,4 @@ fn check_condition(world: &World, calendar_id: &str, id: &str, request: &ApiRequ
     let event = events::find(calendars::calendar(world, calendar_id)?, id)?;
     let etag = event.get("etag").and_then(Value::as_str).unwrap_or_default();
     if request.if_match_holds(etag) { Ok(()) } else { Err(ApiError::condition_not_met()) }
-}
-
-/// After a series was changed, its exceptions for times that it no longer has are gone.
-fn drop_misplaced_exceptions(
-    world: &mut World,
-    calendar_id: &str,
-    master_id: &str,
-    now: DateTime<Utc>,
-) -> Result<(), ApiError> {
-    let calendar = calendars::calendar(world, calendar_id)?;
-    let Some(master) = calendar.event(master_id) else {
-        return Ok(());
-    };
-    let series = Series::parse(&master.resource, calendar.zone)?;
-    let misplaced: Vec<String> = calendar
-        .exceptions_of(master_id)
-        .filter(|exception| {
-            let suffix = exception.id.rsplit_once('_').map(|(_, suffix)| suffix);
-            let kept = master.is_master()
-                && suffix
-                    .and_then(|suffix| series.find(suffix))
-                    .is_some_and(|found| instance_id(master_id, found.start) == exception.id);
-            !kept
-        })
-        .map(|exception| exception.id.clone())
-        .collect();
-    for exception in misplaced {
-        world.remove_exception(calendar_id, &exception, now);
-    }
-    Ok(())
-}
-
-impl World {
-    /// Stores an event as the newest change of its calendar, with a new ETag, and tells the channels.
-    pub(crate) fn store_event(
-        &mut self,
-        calendar_id: &str,
-        mut resource: Map<String, Value>,
-        now: DateTime<Utc>,
-    ) -> Map<String, Value> {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else {
-            return resource;
-        };
-        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let previous = calendar.event(&id);
-        let shown_before = free_busy_view::shown_instances(calendar, previous);
-        let vanished_before = previous.map(|event| event.vanished_instances.clone()).unwrap_or_default();
-        let (ordinal, version) = calendar.next_position(&id);
-        resource.insert("etag".to_owned(), json!(format!("\"{version:016}\"")));
-        let record = EventRecord {
-            calendar: calendar_id.to_owned(),
-            id,
-            ordinal,
-            version,
-            resource: resource.clone(),
-            vanished_instances: BTreeSet::new(),
-            removed_exceptions: Vec::new(),
-            span: super::store::Span::default(),
-        };
-        self.journal.put(&format!("event/{calendar_id}/{}", record.id), &record);
-        let id = record.id.clone();
-        calendar.put(record);
-        self.keep_vanished_instances(calendar_id, &id, shown_before, vanished_before);
-        if self.google.announces_changes {
-            let collection = Collection::Events { calendar: calendar_id.to_owned() };
-            let event_type = resource.get("eventType").and_then(Value::as_str).unwrap_or(event_types::DEFAULT);
-            channels::announce(self, &collection, Some(event_type), now);
-        }
-        resource
-    }
-
-    /// Forgets an event as if it had never been.
-    pub(crate) fn forget_event(&mut self, calendar_id: &str, id: &str) {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else { return };
-        let master = calendar.remove(id).and_then(|event| event.master_id().map(str::to_owned));
-        self.journal.remove(&format!("event/{calendar_id}/{id}"));
-        let Some(master) = master.filter(|_| calendar.has_free_busy_readers()) else { return };
-        let remember = |record: &mut EventRecord| {
-            record.vanished_instances.insert(id.to_owned());
-        };
-        if let Some(record) = calendar.amend(&master, remember) {
-            self.journal.put(&format!("event/{calendar_id}/{master}"), record);
-        }
-    }
-
-    /// Removes an exception together with its series: by a tombstone, or silently where that quirk is on.
-    fn remove_exception(&mut self, calendar_id: &str, id: &str, now: DateTime<Utc>) {
-        let Some(calendar) = self.google.calendars.get(calendar_id) else {
-            return;
-        };
-        if self.google.quirks.silent_exception_removal {
-            self.forget_event(calendar_id, id);
-            return;
-        }
-        let stub = calendar
-            .event(id)
-            .filter(|event| !event.is_cancelled())
-            .map(|event| resource::cancelled_exception(&event.resource));
-        if let Some(stub) = stub {
-            self.store_event(calendar_id, stub, now);
-        }
-    }
 }

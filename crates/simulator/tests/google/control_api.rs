@@ -40,7 +40,7 @@ async fn events_are_changed_and_compared_with_the_truth() {
     let event = format!("{path}/{}", made["id"].as_str().unwrap());
     control(&world, Method::PATCH, &event, Some(json!({"summary": "Newer"}))).await.ok();
     let truth = control(&world, Method::GET, &format!("state/{ADA}"), None).await.ok();
-    assert_eq!(truth["events"][0]["summary"], "Newer");
+    assert_eq!(truth["events"][0]["title"], "Newer");
     assert_eq!(control(&world, Method::DELETE, &event, None).await.status, 204);
     let refused = control(&world, Method::POST, &path, Some(json!({"summary": "No times"}))).await;
     assert_eq!(refused.status, 400);
@@ -65,8 +65,8 @@ async fn faults_calls_and_clocks_are_set_and_read() {
     assert_eq!(clock["offset_ms"], 5_000);
     for (path, body) in [
         ("notices", json!({"drop_percent": 10, "seed": 1})),
-        ("quirks", json!({"id_only_tombstones": true})),
-        ("quota", json!({"per_user_per_minute": 600})),
+        ("google/quirks", json!({"id_only_tombstones": true})),
+        ("google/quota", json!({"per_user_per_minute": 600})),
         ("access", json!({"calendar": ADA, "user": BEN, "role": "reader"})),
         (&format!("users/{ADA}/consent"), json!({"deny": true})),
         (&format!("calendars/{ADA}/watchable"), json!({"watchable": false})),
@@ -76,8 +76,12 @@ async fn faults_calls_and_clocks_are_set_and_read() {
     for path in ["channels", "deliveries", "faults", "clock"] {
         assert_eq!(control(&world, Method::GET, path, None).await.status, 200, "{path}");
     }
-    for path in ["sync-tokens", "history"] {
-        let path = format!("calendars/{ADA}/{path}");
+    for path in [
+        format!("calendars/{ADA}/sync-tokens"),
+        format!("google/calendars/{ADA}/page-tokens"),
+        format!("google/calendars/{ADA}/history"),
+        format!("google/users/{ADA}/calendar-list-tokens"),
+    ] {
         assert_eq!(control(&world, Method::DELETE, &path, None).await.status, 204, "{path}");
     }
     let revoked = control(&world, Method::DELETE, &format!("users/{ADA}/grants"), None).await.ok();
@@ -93,6 +97,6 @@ async fn mistakes_are_told() {
     assert!(unknown.json["error"].as_str().unwrap().contains("unknown field"), "{}", unknown.json);
     let too_many = json!({"calendar": ADA, "count": 100_001});
     assert_eq!(control(&world, Method::POST, "changes", Some(too_many)).await.status, 400);
-    assert_eq!(control(&world, Method::PUT, "quota", Some(json!({"status": 500}))).await.status, 400);
+    assert_eq!(control(&world, Method::PUT, "google/quota", Some(json!({"status": 500}))).await.status, 400);
     assert_eq!(control(&world, Method::GET, "nothing", None).await.status, 404);
 }

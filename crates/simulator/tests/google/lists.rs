@@ -346,9 +346,10 @@ async fn a_mirror_that_follows_sync_tokens_equals_the_truth() {
             let (changed, next) = world.list_all(&format!("maxResults=17&syncToken={token}")).await;
             mirror.apply(changed);
             token = next;
-            let truth = world.control.truth(ADA).unwrap();
-            let expected = truth
-                .events
+            let expected = world
+                .control
+                .resources(ADA, None)
+                .unwrap()
                 .into_iter()
                 .map(|event| (event["id"].as_str().unwrap().to_owned(), Value::Object(event)))
                 .collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 use evercal_simulator::{
     BulkChanges, ChangeKind, ChangeNotices, DeliveryStatus, DemoTenant, FaultAction, FaultPlan, FaultRule, NoticePlan,
-    SimulatorOptions,
+    Simulator, SimulatorError, SimulatorOptions,
 };
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn everything_that_was_answered_survives_a_kill() {
     assert_eq!(ids(&changed), [deleted["id"].as_str().unwrap()]);
     again.post("channels/stop", channel).await.ok();
     let fresh = again.insert(meeting("Fresh", AT)).await;
-    assert!(truth.events.iter().all(|event| event["id"] != fresh["id"]), "ids are not made twice");
+    assert!(truth.events.iter().all(|event| event.id != fresh["id"]), "ids are not made twice");
 }
 
 #[tokio::test]
@@ -91,6 +91,15 @@ async fn a_second_start_reads_a_torn_journal() {
     assert_eq!(world.list_all("").await.0.len(), 1);
 }
 
+#[tokio::test]
+async fn the_journal_of_another_provider_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "{\"k\":\"elsewhere/user/ada@example.com\",\"v\":{}}\n";
+    std::fs::write(folder.path().join("simulator.jsonl"), line).unwrap();
+    let refused = Simulator::start(in_folder(folder.path())).await.err().unwrap();
+    assert!(matches!(&refused, SimulatorError::State { key, .. } if key.starts_with("elsewhere/")), "{refused}");
+}
+
 fn demo(seed: u64) -> SimulatorOptions {
     let anchor = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
     SimulatorOptions { demo: Some(DemoTenant { seed, anchor }), ..options() }
@@ -107,8 +116,7 @@ async fn the_demo_tenant_is_the_same_each_time_and_not_made_twice() {
     let folder = tempfile::tempdir().unwrap();
     let options = SimulatorOptions { data_dir: Some(folder.path().to_owned()), ..demo(1) };
     let world = World::with(options.clone()).await;
-    let id = truths[0].events[0]["id"].as_str().unwrap();
-    world.control.delete_event(DemoTenant::USER, id).unwrap();
+    world.control.delete_event(DemoTenant::USER, &truths[0].events[0].id).unwrap();
     let after = world.control.truth(DemoTenant::USER).unwrap();
     world.simulator.shutdown().await;
     let world = World::with(options).await;
@@ -121,7 +129,7 @@ async fn the_demo_tenant_has_two_calendars_with_series_exceptions_and_days() {
     world.token = world.token_of(DemoTenant::USER);
     let list = world.get("users/me/calendarList").await.ok();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
-    let events = world.control.truth(DemoTenant::USER).unwrap().events;
+    let events = world.control.resources(DemoTenant::USER, None).unwrap();
     let count = |wanted: &dyn Fn(&serde_json::Map<String, serde_json::Value>) -> bool| {
         events.iter().filter(|event| wanted(event)).count()
     };

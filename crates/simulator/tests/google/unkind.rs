@@ -90,9 +90,9 @@ async fn the_increments_of_a_free_busy_reader_say_which_instances_are_no_more() 
             }
             let (full, _) = as_ben(&world, "").await;
             assert_eq!(known, by_id(&full), "step {step}, silent: {silent}");
-            let truth = world.control.truth_for(ADA, BEN).unwrap();
-            let truth: Vec<Value> = truth.events.into_iter().map(Value::Object).collect();
-            assert_eq!(by_id(&truth), by_id(&full));
+            let resources = world.control.resources(ADA, Some(BEN)).unwrap();
+            let resources: Vec<Value> = resources.into_iter().map(Value::Object).collect();
+            assert_eq!(by_id(&resources), by_id(&full));
         }
         assert_eq!(known.len(), 9);
     }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::google::calendars::AccessRole;
-use crate::google::errors::ApiError;
-use crate::journal::JournalError;
+use super::super::access::AccessRole;
+use super::super::journal::JournalError;
 
 /// Why a control call failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +41,16 @@ pub enum ControlError {
     /// The state could not be kept.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+impl ControlError {
+    pub(crate) fn not_found(what: &'static str, id: &str) -> Self {
+        Self::NotFound { what, id: id.to_owned() }
+    }
+
+    pub(crate) fn exists(what: &'static str, id: &str) -> Self {
+        Self::Exists { what, id: id.to_owned() }
+    }
 }
 
 /// A user to be created.
@@ -133,7 +141,7 @@ pub struct TokenRequest {
     /// The OAuth client; the first configured one when absent.
     #[serde(default)]
     pub client_id: Option<String>,
-    /// Scopes; full calendar access when empty.
+    /// Scopes, in the provider's words; full calendar access when empty.
     #[serde(default)]
     pub scopes: Vec<String>,
 }
@@ -158,24 +166,4 @@ pub struct ClockReport {
     pub offset_ms: i64,
     /// The furthest virtual instant that each collection has seen.
     pub collections: BTreeMap<String, DateTime<Utc>>,
-}
-
-/// What a complete mirror of a calendar holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CalendarTruth {
-    /// The calendar's id.
-    pub calendar: String,
-    /// Grows with each change of an event.
-    pub version: u64,
-    /// Every event that a full list shows: events, masters, exceptions, and the cancelled exceptions of live
-    /// series, in the order of their creation.
-    pub events: Vec<Map<String, Value>>,
-}
-
-impl From<ApiError> for ControlError {
-    fn from(error: ApiError) -> Self {
-        let status = error.status;
-        let body = error.into_response().body;
-        Self::Refused { status, reason: String::from_utf8_lossy(&body).into_owned() }
-    }
 }

@@ -1,19 +1,20 @@
 //! A calendar as one caller sees it with one query: which events it shows, in which order, and with which fields.
 
+pub(crate) mod free_busy_reader;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Map, Value, json};
 
-use super::calendars::AccessRole;
 use super::event_query::{EventQuery, Order};
-use super::free_busy_view;
 use super::quirks::Quirks;
 use super::series::Series;
 use super::store::{Calendar, EventRecord};
 use super::times::EventPoint;
 use super::tokens::{Cursor, Snapshot};
+use crate::core::access::AccessRole;
 
 /// Instances of one series in one answer of a list that expands series; Google's own horizon is not published.
 const INSTANCES_PER_SERIES_MAX: usize = 730;
@@ -96,7 +97,7 @@ impl<'a> View<'a, '_> {
         };
         let replaced: HashSet<&str> =
             self.calendar.exceptions_of(&master.id).map(|exception| exception.id.as_str()).collect();
-        let horizon = self.is_free_busy().then(|| free_busy_view::horizon(master));
+        let horizon = self.is_free_busy().then(|| free_busy_reader::horizon(master));
         let last = match self.query.time_max {
             Some(time_max) => Some(time_max.naive_utc() + TimeDelta::days(1)),
             None if series.is_endless() => {
@@ -127,7 +128,7 @@ impl<'a> View<'a, '_> {
         }
         // What is ahead matters to them, not how it began.
         let mut instances: Vec<_> = instances.collect();
-        instances.drain(..instances.len().saturating_sub(free_busy_view::INSTANCES_PER_SERIES_MAX));
+        instances.drain(..instances.len().saturating_sub(free_busy_reader::INSTANCES_PER_SERIES_MAX));
         instances
     }
 

@@ -1,5 +1,5 @@
-//! The provider's time zones. Neither their data (`../zones/generate.py`) nor the code that reads them are the product's:
-//! a test would not see a fault that both have.
+//! The provider's time zones. Neither their data (`crates/simulator/zones/generate.py`) nor the code that reads them are
+//! the product's: a test would not see a fault that both have.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 
-static DATA: &[u8] = include_bytes!("../zones/zones.bin");
+static DATA: &[u8] = include_bytes!("../../zones/zones.bin");
 /// Hours of a fixed offset to both sides.
 const HOURS_MAX: i32 = 18;
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_offsets_have_googles_names() {
+    fn fixed_offsets_have_one_name_each() {
         for (name, shown, expected) in
             [("GMT+02:00", "GMT+02:00", 2), ("UTC-5", "GMT-05:00", -5), ("Etc/GMT+3", "Etc/GMT+3", -3)]
         {

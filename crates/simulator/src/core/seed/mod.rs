@@ -3,7 +3,7 @@
 
 mod vocabulary;
 
-use crate::zones::Zone;
+use super::zones::Zone;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};

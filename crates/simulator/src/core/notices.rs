@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::Dice;
+use super::faults::Dice;
 
 /// What happens to one notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct NoticeRule {
 pub struct NoticePlan {
     /// Chooses the notices that the percentages hit.
     pub seed: u64,
-    /// Share that is never sent, 0 to 100. Google itself states that a small share is lost.
+    /// Share that is never sent, 0 to 100. Providers themselves state that a small share is lost.
     pub drop_percent: u8,
     /// Share that is sent twice.
     pub duplicate_percent: u8,

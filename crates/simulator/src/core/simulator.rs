@@ -1,5 +1,6 @@
 //! Starting and stopping: inside a test, or as a process.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,66 +15,28 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::control::Control;
-use crate::google::delivery::{self, CONCURRENT_DELIVERIES_MAX};
-use crate::google::demo;
-use crate::journal::{Journal, JournalError};
-use crate::net::{ConnectionHandle, ResettableListener};
-use crate::options::SimulatorOptions;
-use crate::state::{Shared, World};
-use crate::visitors;
+use super::SimulatedProvider;
+use super::control::{self, Control};
+use super::error::SimulatorError;
+use super::journal::Journal;
+use super::net::{ConnectionHandle, ResettableListener};
+use super::options::SimulatorOptions;
+use super::shared::Shared;
+use super::visitors;
+use super::world::World;
 
 /// How long open connections may take to end after shutdown was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// Why a simulator did not start or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum SimulatorError {
-    /// The address could not be listened on, or the server failed.
-    #[error("simulator: cannot listen on {address}: {source}")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The journal could not be opened or written.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The journal holds something that this version cannot read.
-    #[error("simulator: the journal's entry {key} cannot be read: {reason}")]
-    State {
-        /// The entry's key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The client that sends notices could not be made.
-    #[error("simulator: cannot make the webhook client: {0}")]
-    WebhookClient(reqwest::Error),
-    /// A background task failed.
-    #[error("simulator: {0}")]
-    Task(#[from] TaskFailure),
-    /// The demo tenant is not legal; a mistake in the seed.
-    #[error("simulator: cannot create the demo tenant: {0}")]
-    Demo(String),
-}
-
-impl SimulatorError {
-    pub(crate) fn unknown_key(key: &str) -> Self {
-        Self::State { key: key.to_owned(), reason: "unknown kind of entry".to_owned() }
-    }
-}
-
 /// A running simulator. Dropping it ends it without waiting.
-pub struct Simulator {
-    shared: Arc<Shared>,
+pub struct Simulator<P> {
+    shared: Arc<Shared<P>>,
     address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
     delivery: JoinHandle<()>,
 }
 
-impl Simulator {
+impl<P: SimulatedProvider> Simulator<P> {
     /// Reads the journal, listens, and delivers pending notices.
     pub async fn start(options: SimulatorOptions) -> Result<Self, SimulatorError> {
         let listen_error = |source| SimulatorError::Listen { address: options.listen, source };
@@ -81,25 +44,22 @@ impl Simulator {
         let address = listener.local_addr().map_err(listen_error)?;
         let root_url = format!("http://{address}/");
         let (journal, entries) = match &options.data_dir {
-            None => (Journal::in_memory(), std::collections::BTreeMap::new()),
+            None => (Journal::in_memory(), BTreeMap::new()),
             Some(folder) => Journal::open(folder)?,
         };
-        let world = World::restore(journal, entries, &options, &root_url)?;
+        let world = World::<P>::restore(journal, entries, &options, &root_url)?;
         let webhook_client = webhook_client(&options)?;
         let demo = options.demo.clone();
-        let shared = Arc::new(Shared::new(world, options, root_url, webhook_client, CONCURRENT_DELIVERIES_MAX));
+        let shared = Arc::new(Shared::new(world, options, root_url, webhook_client));
         if let Some(demo) = demo {
-            shared.with_world(|world| demo::create(world, &demo))?.map_err(|error| {
-                let body = error.into_response().body;
-                SimulatorError::Demo(String::from_utf8_lossy(&body).into_owned())
-            })?;
+            shared.with_world(|world| P::create_demo(world, &demo))?.map_err(SimulatorError::Demo)?;
         }
         let app = app(Arc::clone(&shared)).into_make_service_with_connect_info::<ConnectionHandle>();
         let stop = shared.shutdown.clone();
         let server = shared.tasks.spawn("server", async move {
             axum::serve(ResettableListener(listener), app).with_graceful_shutdown(stop.cancelled_owned()).await
         });
-        let delivery = shared.tasks.spawn("delivery", delivery::run(Arc::clone(&shared)));
+        let delivery = shared.tasks.spawn("delivery", P::deliver(Arc::clone(&shared)));
         Ok(Self { shared, address, server, delivery })
     }
 
@@ -108,18 +68,18 @@ impl Simulator {
         self.address
     }
 
-    /// `http://host:port/`: OAuth is at `o/oauth2/v2/auth`, `token` and `revoke`, the control API at `control/`.
+    /// `http://host:port/`: below it are the provider's API and its OAuth server, and the control API at `control/`.
     pub fn root_url(&self) -> &str {
         &self.shared.root_url
     }
 
-    /// `http://host:port/calendar/v3/`: what an official client takes as its endpoint.
+    /// The root of the provider's API: what an official client takes as its endpoint.
     pub fn base_url(&self) -> String {
-        format!("{}calendar/v3/", self.shared.root_url)
+        format!("{}{}", self.shared.root_url, P::API_PATH)
     }
 
     /// The control API without HTTP.
-    pub fn control(&self) -> Control {
+    pub fn control(&self) -> Control<P> {
         Control::new(Arc::clone(&self.shared))
     }
 
@@ -139,16 +99,16 @@ impl Simulator {
     }
 }
 
-impl Drop for Simulator {
+impl<P> Drop for Simulator<P> {
     fn drop(&mut self) {
         self.shared.shutdown.cancel();
     }
 }
 
 /// Runs a simulator as a process until `shutdown` resolves. `ready` is called once it listens.
-pub async fn run(
+pub async fn run<P: SimulatedProvider>(
     options: SimulatorOptions,
-    ready: impl FnOnce(&Simulator),
+    ready: impl FnOnce(&Simulator<P>),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), SimulatorError> {
     let simulator = Simulator::start(options).await?;
@@ -162,10 +122,10 @@ pub async fn run(
     failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
-fn app(shared: Arc<Shared>) -> Router {
+fn app<P: SimulatedProvider>(shared: Arc<Shared<P>>) -> Router {
     Router::new()
-        .merge(crate::google::http::routes())
-        .merge(crate::control::routes::routes())
+        .merge(P::routes())
+        .merge(control::routes::routes())
         .fallback(unknown_path)
         .layer(from_fn(visitors::local_programs_alone))
         .with_state(shared)

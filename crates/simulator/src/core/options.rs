@@ -1,4 +1,4 @@
-//! What a simulator is started with. Everything that may change while it runs is in [`crate::Control`] instead.
+//! What a simulator is started with. Everything that may change while it runs is in [`super::control`] instead.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,9 +26,9 @@ pub struct SimulatorOptions {
     pub oauth_clients: Vec<OauthClient>,
     /// How long an access token lives, in real time.
     pub access_token_lifetime: Duration,
-    /// Accepts webhook addresses without TLS. Google does not; false shows its refusal.
+    /// Accepts webhook addresses without TLS. No provider does; false shows the refusal.
     pub allow_http_webhooks: bool,
-    /// When the `sync` message of a new channel is sent.
+    /// When the `sync` message of a new channel is sent, where the provider sends one.
     pub sync_message: SyncMessageTiming,
     /// How notices are delivered.
     pub delivery: DeliveryOptions,
@@ -97,7 +97,7 @@ pub enum SyncMessageTiming {
     Seeded,
 }
 
-/// How notices are delivered. Google publishes none of these numbers.
+/// How notices are delivered. No provider publishes these numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryOptions {
     /// How long the receiver may take to answer.

@@ -1,6 +1,6 @@
 //! Faults of provider calls, by script and by seed. Provider-neutral: a call is a method name, a calendar and an
 //! index; what an action looks like on the wire is the provider folder's business. Not for notices, see
-//! [`crate::notices`].
+//! [`super::notices`].
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

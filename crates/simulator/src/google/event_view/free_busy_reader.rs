@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use serde_json::{Map, Value, json};
 
-use super::calendars::AccessRole;
-use super::event_query::EventQuery;
-use super::event_view::{Item, Resource, View};
-use super::quirks::Quirks;
-use super::request::Query;
-use super::store::{Calendar, EventRecord};
-use super::tokens::{Cursor, Snapshot};
-use crate::state::World;
+use super::super::World;
+use super::super::event_query::EventQuery;
+use super::super::quirks::Quirks;
+use super::super::request::Query;
+use super::super::store::{Calendar, EventRecord};
+use super::super::tokens::{Cursor, Snapshot};
+use super::{Item, Resource, View};
+use crate::core::access::AccessRole;
 
 /// Instances of one series.
 pub(crate) const INSTANCES_PER_SERIES_MAX: usize = 2_000;
@@ -115,7 +115,7 @@ impl World {
         mut before: BTreeSet<String>,
         earlier: BTreeSet<String>,
     ) {
-        let Some(calendar) = self.google.calendars.get_mut(calendar_id) else { return };
+        let Some(calendar) = self.provider.calendars.get_mut(calendar_id) else { return };
         before.extend(earlier);
         if before.is_empty() {
             return;
@@ -126,7 +126,7 @@ impl World {
         let vanished: BTreeSet<String> =
             before.into_iter().filter(|id| !now.contains(id) && !replaced.contains(id)).collect();
         if let Some(record) = calendar.amend(master_id, |record| record.vanished_instances = vanished) {
-            self.journal.put(&format!("event/{calendar_id}/{master_id}"), record);
+            self.journal.put(&format!("google/event/{calendar_id}/{master_id}"), record);
         }
     }
 }
