@@ -7,6 +7,7 @@
 pub mod account;
 pub mod contract;
 pub mod decide;
+mod due;
 mod failure;
 pub mod names;
 pub mod polling;
@@ -15,6 +16,7 @@ pub mod subscription;
 mod time;
 
 pub use account::AccountWorkflow;
+pub use due::Due;
 pub use polling::PollingWorkflow;
 pub use retry::Timing;
 pub use subscription::SubscriptionWorkflow;

@@ -5,7 +5,7 @@
 
 use evercal_domain::{
     AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, ProviderErrorKind, SyncReason,
-    SyncStrategy, Watched,
+    SyncStrategy, UnixMs, Watched,
 };
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -125,9 +125,9 @@ pub struct ChannelOpened {
     /// The provider's id of what is watched.
     pub resource_id: String,
     /// When it was opened.
-    pub opened_at_ms: i64,
+    pub opened_at: UnixMs,
     /// When the provider ends it.
-    pub expires_at_ms: i64,
+    pub expires_at: UnixMs,
     /// All other channels on the same that may be alive: the old one, and those whose answer was lost.
     #[serde(default)]
     pub superseded: Vec<ChannelRef>,
@@ -141,9 +141,9 @@ pub struct ChannelRef {
     /// The provider's id of what is watched, where known.
     #[serde(default)]
     pub resource_id: Option<String>,
-    /// When it ends by itself.
+    /// When it ends by itself; `None` where only a notice told of it.
     #[serde(default)]
-    pub expires_at_ms: i64,
+    pub expires_at: Option<UnixMs>,
 }
 
 /// Input of `stop_channel`.
@@ -195,9 +195,9 @@ pub struct SyncInput {
     pub calendar_id: CalendarId,
     /// Why.
     pub reason: SyncReason,
-    /// When the first notice reached the gateway; 0 when there was none.
+    /// When the first notice reached the gateway, where there was one.
     #[serde(default)]
-    pub notice_at_ms: i64,
+    pub notice_at: Option<UnixMs>,
     /// What earlier slices of this sync did.
     #[serde(default)]
     pub so_far: SyncCounts,
@@ -214,8 +214,8 @@ fn slice_ms() -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SyncCounts {
-    /// When the sync began; 0 before its first slice.
-    pub started_at_ms: i64,
+    /// When the sync began; `None` before its first slice.
+    pub started_at: Option<UnixMs>,
     /// Pages read.
     pub pages: i64,
     /// Changes found.
@@ -237,7 +237,7 @@ pub enum SyncOutcome {
         /// The whole sync in numbers.
         counts: SyncCounts,
         /// When its last page was committed.
-        finished_at_ms: i64,
+        finished_at: UnixMs,
     },
     /// Time is up for this slice; the rest is read by the next one.
     More {
@@ -258,16 +258,6 @@ pub enum SyncOutcome {
     /// Something that this version does not know; the reconcile will look again.
     #[serde(other)]
     Unknown,
-}
-
-/// What a failure carries beside its type.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FailureDetails {
-    /// The provider's own word for it; letters, digits, `_` and `-` only.
-    pub reason: Option<String>,
-    /// What a sync had done by then.
-    pub counts: Option<SyncCounts>,
 }
 
 /// Input of the activities that take an account alone.
@@ -382,11 +372,22 @@ pub struct StateFact {
     /// One sentence for people.
     pub detail: Option<String>,
     /// When the live channel ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When this was so.
-    pub at_ms: i64,
+    pub at: UnixMs,
     /// Whether it is news; a run that continues as new repeats what readers know already.
     pub is_news: bool,
+}
+
+/// Whether somebody is to be alarmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alert {
+    /// The calendar has lost its channel.
+    Raised,
+    /// It has one again, or needs none.
+    #[default]
+    Cleared,
 }
 
 /// Input of `send_alert`.
@@ -395,11 +396,11 @@ pub struct AlertFact {
     /// The calendar.
     pub calendar_id: CalendarId,
     /// Raised, or over.
-    pub raised: bool,
+    pub alert: Alert,
     /// One sentence for people.
     pub message: String,
     /// When.
-    pub at_ms: i64,
+    pub at: UnixMs,
 }
 
 /// Input of `record_account_state`.
@@ -412,11 +413,21 @@ pub struct AccountStateFact {
     /// One sentence for people.
     pub detail: Option<String>,
     /// When the channel on its list of calendars ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When.
-    pub at_ms: i64,
-    /// Whether the state or the sentence is another one than before: news for the audit log.
-    pub is_news: bool,
-    /// Whether the account was in another state before.
-    pub is_new_state: bool,
+    pub at: UnixMs,
+    /// What of it is another than before.
+    pub news: StateNews,
+}
+
+/// What of an account's state readers do not know yet; news go into the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateNews {
+    /// The account is in another state than before.
+    State,
+    /// The state is the same, the sentence about it is another one.
+    Detail,
+    /// Neither: only the channel is another one.
+    Nothing,
 }

@@ -1,14 +1,17 @@
 //! What crosses the wire: the payloads of workflows, signals, updates, queries and activities.
 //!
 //! Rules: one struct in, one struct out; every field has a default, so that old payloads read in new code and new ones
-//! in old code; enums have an arm for what a newer version may send; times are Unix milliseconds with `_ms` in the name;
+//! in old code; enums have an arm for what a newer version may send; an instant is a
+//! [`evercal_domain::UnixMs`];
 //! no titles, addresses, tokens or event bodies. Not for decisions (`decide`) or names (`names`).
 
 mod activities;
+mod failures;
 mod signals;
 mod workflows;
 
 pub use activities::*;
+pub use failures::*;
 pub use signals::*;
 pub use workflows::*;
 
@@ -61,9 +64,9 @@ mod tests {
 
     #[test]
     fn a_strategy_that_is_not_known_yet_takes_nothing_else_of_the_signal_away() {
-        let newer = serde_json::json!({"needs_reauth": true, "strategy": "invented_later"});
+        let newer = serde_json::json!({"grant": "dead", "strategy": "invented_later"});
         let change: AccountChanged = unpack(&pack(&newer));
-        assert_eq!((change.needs_reauth, change.strategy), (Some(true), Some(SyncStrategy::Webhook)));
+        assert_eq!((change.grant, change.strategy), (Some(Grant::Dead), Some(SyncStrategy::Webhook)));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Inputs of workflows, answers of updates and queries.
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, SyncStrategy, TenantId};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, SyncStrategy, TenantId, UnixMs};
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use crate::account::AccountProgress;
+use crate::due::Due;
 use crate::retry::Timing;
 use crate::subscription::SubscriptionState;
 
@@ -76,10 +78,7 @@ pub enum SyncNowResult {
         changes: i64,
     },
     /// It failed; the subscription tries again by itself.
-    Failed {
-        /// The kind of failure.
-        error: String,
-    },
+    Failed(Failure),
     /// The subscription is handing over to its next run, or closing: ask again.
     #[serde(other)]
     AskAgain,
@@ -96,13 +95,13 @@ pub struct SubscriptionStatus {
     /// One sentence for people.
     pub summary: String,
     /// When the live channel ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When the next attempt at a channel is due, where one is.
-    pub next_channel_attempt_at_ms: Option<i64>,
+    pub next_channel_attempt: Option<Due>,
     /// Failed attempts since a channel was last had.
     pub failed_attempts: u32,
     /// When the last sync ended well.
-    pub last_sync_at_ms: Option<i64>,
+    pub last_sync_at: Option<UnixMs>,
     /// Whether a sync is running.
     pub syncing: bool,
 }

@@ -1,14 +1,14 @@
 //! What an account does next, and what a failed call of it leads to.
 
-use evercal_domain::{CalendarId, ProviderErrorKind, RetryClass, SyncStrategy};
+use evercal_domain::{CalendarId, ProviderErrorKind, RetryClass, SyncStrategy, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{jitter, waits};
 use crate::account::AccountProgress;
-use crate::contract::{AccountChanged, AccountInput};
+use crate::contract::{AccountChanged, AccountInput, Cause, Grant};
+use crate::due::Due;
 use crate::failure::FailedCall;
 use crate::retry::Timing;
-use crate::time::readable;
 
 /// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
 /// have under way.
@@ -31,8 +31,8 @@ pub enum AccountStep {
     },
     /// Wait until the subscriptions have ended.
     AwaitClosed {
-        /// At most until then, as Unix milliseconds.
-        at_ms: i64,
+        /// At most until then.
+        at: UnixMs,
     },
     /// Stop the channels on the list of calendars.
     UnwatchList,
@@ -41,7 +41,7 @@ pub enum AccountStep {
     /// Tell subscriptions that the grant is dead, or works again.
     TellGrant {
         /// Which subscriptions, and what to tell.
-        calendars: Vec<(CalendarId, bool)>,
+        calendars: Vec<(CalendarId, Grant)>,
     },
     /// Make sure that subscriptions run.
     Ensure {
@@ -52,20 +52,20 @@ pub enum AccountStep {
     Discover,
     /// Nothing until then.
     WaitUntil {
-        /// Unix milliseconds.
-        at_ms: i64,
+        /// When something is due.
+        at: UnixMs,
     },
     /// Nothing until something changes.
     Park,
 }
 
 /// Decides the next step. The end comes first, then what a person did, then what follows from it.
-pub fn next_step(progress: &AccountProgress, now_ms: i64) -> AccountStep {
+pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
     if progress.disconnect.is_some() {
-        return next_step_to_the_end(progress, now_ms);
+        return next_step_to_the_end(progress, now);
     }
     if !progress.to_tell.is_empty() {
-        let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, dead)| (*id, *dead)).collect();
+        let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, grant)| (*id, *grant)).collect();
         return AccountStep::TellGrant { calendars };
     }
     // Also with a dead grant: a subscription that was lost is there again when the next consent comes.
@@ -75,28 +75,28 @@ pub fn next_step(progress: &AccountProgress, now_ms: i64) -> AccountStep {
     if progress.needs_reauth || progress.duplicate_of.is_some() || !progress.has_tokens {
         return AccountStep::Park;
     }
-    if progress.discovery_due_at_ms <= now_ms {
-        return AccountStep::Discover;
+    match progress.discovery_due {
+        Due::At(at) if at > now => AccountStep::WaitUntil { at },
+        Due::Now | Due::At(_) => AccountStep::Discover,
     }
-    AccountStep::WaitUntil { at_ms: progress.discovery_due_at_ms }
 }
 
 /// Subscriptions first (their channels can be stopped only while the grant works), then the channels on the list, then the
 /// grant, then the tokens.
-fn next_step_to_the_end(progress: &AccountProgress, now_ms: i64) -> AccountStep {
+fn next_step_to_the_end(progress: &AccountProgress, now: UnixMs) -> AccountStep {
     let ending = &progress.ending;
-    let Some(closes_until_ms) = ending.closes_until_ms else { return AccountStep::FindOpen };
+    let Some(closes_until) = ending.closes_until else { return AccountStep::FindOpen };
     if !ending.to_close.is_empty() {
         return AccountStep::Close { calendars: ending.to_close.iter().take(BATCH_MAX).copied().collect() };
     }
-    if !progress.calendars.is_empty() && now_ms < closes_until_ms {
-        return AccountStep::AwaitClosed { at_ms: closes_until_ms };
+    if !progress.calendars.is_empty() && now < closes_until {
+        return AccountStep::AwaitClosed { at: closes_until };
     }
     if !ending.list_is_unwatched {
         return AccountStep::UnwatchList;
     }
     match &progress.trouble {
-        Some(trouble) if trouble.until_ms > now_ms => AccountStep::WaitUntil { at_ms: trouble.until_ms },
+        Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
         _ => AccountStep::GiveBack,
     }
 }
@@ -105,13 +105,13 @@ fn next_step_to_the_end(progress: &AccountProgress, now_ms: i64) -> AccountStep 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// The kind of the last failure.
-    pub word: String,
+    pub cause: Cause,
     /// When the first of these failures was.
-    pub since_ms: i64,
+    pub since: UnixMs,
     /// Failures in a row.
     pub failures: u32,
     /// When the call is made again.
-    pub until_ms: i64,
+    pub until: UnixMs,
     /// Whether the provider asked for the wait, and whether that is long enough to be shown.
     pub wish: Option<Wish>,
 }
@@ -127,17 +127,16 @@ impl Trouble {
     /// The sentence for people, where there is something to say: once it is more than a passing failure.
     pub fn sentence(&self, doing: &str) -> Option<String> {
         if self.wish.is_some_and(|wish| wish.is_shown) {
-            return Some(format!("the provider asked to wait until {}", readable(self.until_ms)));
+            return Some(format!("the provider asked to wait until {}", self.until));
         }
-        if self.word == ProviderErrorKind::ClientRefused.as_str() {
-            let since = readable(self.since_ms);
+        if self.cause == Cause::Provider(ProviderErrorKind::ClientRefused) {
+            let since = self.since;
             return Some(format!(
                 "the provider does not accept this installation's OAuth client, since {since}: its operator has to act"
             ));
         }
-        (self.failures > FAILURES_UNSPOKEN).then(|| {
-            format!("it could not be {doing} since {} ({}); it is tried again", readable(self.since_ms), self.word)
-        })
+        (self.failures > FAILURES_UNSPOKEN)
+            .then(|| format!("it could not be {doing} since {} ({}); it is tried again", self.since, self.cause.word()))
     }
 }
 
@@ -147,12 +146,12 @@ pub(crate) fn after_failure(
     failed: &FailedCall,
     timing: &Timing,
     id: &str,
-    now_ms: i64,
+    now: UnixMs,
 ) -> Trouble {
     let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
     // A wish that was kept to its end and is heard again is a repeated one.
-    let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until_ms <= now_ms);
-    let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated);
+    let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until <= now);
+    let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
     let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
@@ -161,11 +160,11 @@ pub(crate) fn after_failure(
     let less_ms = jitter::place(id, &format!("account retry {failures}"), base_ms / 10 + 1);
     let pause_ms = i64::try_from(base_ms - less_ms).unwrap_or(i64::MAX);
     Trouble {
-        word: failed.word().to_owned(),
-        since_ms: before.map_or(now_ms, |trouble| trouble.since_ms),
+        cause: failed.cause(),
+        since: before.map_or(now, |trouble| trouble.since),
         failures,
-        until_ms: now_ms.saturating_add(pause_ms.max(wish_ms)),
-        wish: (wish_ms > 0).then(|| Wish { is_shown: waits::is_shown(wish_ms) }),
+        until: now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0))),
+        wish: wish_ms.map(|wish_ms| Wish { is_shown: waits::is_shown(wish_ms) }),
     }
 }
 
@@ -180,20 +179,20 @@ pub(crate) fn after_failed_redemption(
     failed: &FailedCall,
     timing: &Timing,
     id: &str,
-    now_ms: i64,
+    now: UnixMs,
 ) -> Trouble {
-    let trouble = after_failure(before, failed, timing, id, now_ms);
-    Trouble { until_ms: trouble.until_ms.min(now_ms + CODE_PAUSE_MAX_MS), wish: None, ..trouble }
+    let trouble = after_failure(before, failed, timing, id, now);
+    Trouble { until: trouble.until.min(now.plus_ms(CODE_PAUSE_MAX_MS)), wish: None, ..trouble }
 }
 
 /// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
 const LIST_SPACING_MS: i64 = 2_000;
 
 /// When the list is read because the provider announced a change of it. A wait that it asked for is kept.
-pub fn due_after_notice(progress: &AccountProgress, now_ms: i64) -> i64 {
-    let spaced_ms = now_ms.max(progress.listed_at_ms + LIST_SPACING_MS);
-    let asked_ms = progress.trouble.as_ref().map_or(spaced_ms, |trouble| trouble.until_ms.max(spaced_ms));
-    progress.discovery_due_at_ms.min(asked_ms)
+pub fn due_after_notice(progress: &AccountProgress, now: UnixMs) -> Due {
+    let spaced = progress.listed_at.map_or(now, |listed_at| now.max(listed_at.plus_ms(LIST_SPACING_MS)));
+    let allowed = progress.trouble.as_ref().map_or(spaced, |trouble| trouble.until.max(spaced));
+    progress.discovery_due.min(Due::At(allowed))
 }
 
 /// What subscriptions have to hear of the settings that a worker has now, if anything.

@@ -1,13 +1,14 @@
 //! The channel on an account's list of calendars: what is done about it next, and when. It has the same ladder as a calendar's
 //! channel; there is no poller beside it, since the daily look finds what it misses.
 
-use evercal_domain::{ChannelId, ProviderErrorKind};
+use evercal_domain::{ChannelId, ProviderErrorKind, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::channel::renewal_due_ms;
+use super::channel::renewal_due_at;
 use super::{jitter, waits};
-use crate::contract::{ChannelHint, ChannelOpened, ChannelRef};
-use crate::failure::{Cause, FailedCall};
+use crate::contract::{Cause, ChannelHint, ChannelOpened, ChannelRef};
+use crate::due::Due;
+use crate::failure::FailedCall;
 use crate::retry::Timing;
 use crate::subscription::LiveChannel;
 
@@ -29,17 +30,26 @@ pub struct ListChannel {
     /// Failed attempts since one was last had.
     pub failures: u32,
     /// When the next attempt is due, if the last one failed.
-    pub next_attempt_at_ms: Option<i64>,
-    /// Until when the last wish to wait was kept; 0 when there was none.
-    pub wish_until_ms: i64,
+    pub next_attempt: Option<Due>,
+    /// Until when the provider's last wish to wait was kept, where the last failed attempt brought one.
+    pub wish_until: Option<UnixMs>,
     /// The same, where it is so long that people have to see it.
-    pub asked_until_ms: Option<i64>,
+    pub asked_until: Option<UnixMs>,
     /// This list cannot be watched.
     pub unsupported: bool,
-    /// Channels to stop, and when to try.
-    pub to_stop: Vec<(ChannelRef, i64)>,
+    /// Channels to stop.
+    pub to_stop: Vec<ToStop>,
     /// Channels that are over.
     pub over: Vec<ChannelId>,
+}
+
+/// A channel on the list of calendars that is to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToStop {
+    /// Which.
+    pub channel: ChannelRef,
+    /// When to try (again).
+    pub not_before: Due,
 }
 
 /// The next thing to do.
@@ -54,8 +64,8 @@ pub enum ListChannelStep {
     },
     /// Nothing until then.
     WaitUntil {
-        /// Unix milliseconds.
-        at_ms: i64,
+        /// When something is due.
+        at: UnixMs,
     },
     /// Nothing until something changes.
     Park,
@@ -63,27 +73,27 @@ pub enum ListChannelStep {
 
 impl ListChannel {
     /// What to do next, while the account can make calls.
-    pub fn next_step(&self, is_wanted: bool, timing: &Timing, id: &str, now_ms: i64) -> ListChannelStep {
-        let attempt_ms = is_wanted.then(|| self.attempt_due_ms(timing, id)).flatten();
-        if attempt_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+    pub fn next_step(&self, is_wanted: bool, timing: &Timing, id: &str, now: UnixMs) -> ListChannelStep {
+        let attempt_due = is_wanted.then(|| self.attempt_due(timing, id)).flatten();
+        if attempt_due.is_some_and(|due| due.has_come(now)) {
             return ListChannelStep::Attempt;
         }
-        if let Some((channel, _)) = self.to_stop.iter().find(|(_, at_ms)| *at_ms <= now_ms) {
-            return ListChannelStep::Stop { channel: channel.clone() };
+        if let Some(next) = self.to_stop.iter().find(|entry| entry.not_before.has_come(now)) {
+            return ListChannelStep::Stop { channel: next.channel.clone() };
         }
-        let stop_ms = self.to_stop.iter().map(|(_, at_ms)| *at_ms).min();
-        match attempt_ms.into_iter().chain(stop_ms).min() {
-            Some(at_ms) => ListChannelStep::WaitUntil { at_ms },
+        let stops_due = self.to_stop.iter().map(|entry| entry.not_before);
+        match attempt_due.into_iter().chain(stops_due).filter_map(Due::instant).min() {
+            Some(at) => ListChannelStep::WaitUntil { at },
             None => ListChannelStep::Park,
         }
     }
 
-    fn attempt_due_ms(&self, timing: &Timing, id: &str) -> Option<i64> {
-        match (&self.live, self.next_attempt_at_ms) {
+    fn attempt_due(&self, timing: &Timing, id: &str) -> Option<Due> {
+        match (&self.live, self.next_attempt) {
             _ if self.unsupported => None,
-            (_, Some(at_ms)) => Some(at_ms),
-            (None, None) => Some(0),
-            (Some(live), None) => Some(renewal_due_ms(live, timing, id)),
+            (_, Some(due)) => Some(due),
+            (None, None) => Some(Due::Now),
+            (Some(live), None) => Some(Due::At(renewal_due_at(live, timing, id))),
         }
     }
 
@@ -94,27 +104,27 @@ impl ListChannel {
         self.live = Some(LiveChannel {
             channel_id: opened.channel_id,
             resource_id: opened.resource_id.clone(),
-            opened_at_ms: opened.opened_at_ms,
-            expires_at_ms: opened.expires_at_ms,
+            opened_at: opened.opened_at,
+            expires_at: opened.expires_at,
         });
         opened.superseded.iter().for_each(|channel| self.add_to_stop(channel.clone()));
-        self.to_stop.retain(|(channel, _)| channel.channel_id != opened.channel_id);
+        self.to_stop.retain(|entry| entry.channel.channel_id != opened.channel_id);
     }
 
     /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
     /// same. The live channel stays.
-    pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now_ms: i64) {
-        let ChannelOpened { channel_id, expires_at_ms, .. } = *opened;
+    pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
+        let ChannelOpened { channel_id, expires_at, .. } = *opened;
         let resource_id = Some(opened.resource_id.clone());
-        self.add_to_stop(ChannelRef { channel_id, resource_id, expires_at_ms });
-        self.failed(&FailedCall::of(Cause::NoAnswer), timing, id, now_ms);
+        self.add_to_stop(ChannelRef { channel_id, resource_id, expires_at: Some(expires_at) });
+        self.failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
     /// An attempt failed: the ladder, then once in the interval at which a lost channel is tried for.
-    pub(crate) fn failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now_ms: i64) {
+    pub(crate) fn failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
         self.attempting = false;
         self.failures = self.failures.saturating_add(1);
-        self.live = self.live.take().filter(|live| live.expires_at_ms > now_ms);
+        self.live = self.live.take().filter(|live| live.expires_at > now);
         if failed.kind() == Some(ProviderErrorKind::WatchUnsupported) {
             self.unsupported = true;
             return;
@@ -122,27 +132,27 @@ impl ListChannel {
         let rung = usize::try_from(self.failures.saturating_sub(1)).unwrap_or(usize::MAX);
         let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(self.failures));
         let pause_ms = i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000;
-        let is_repeated = self.wish_until_ms > 0 && self.wish_until_ms <= now_ms;
-        let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated);
-        self.wish_until_ms = if wish_ms > 0 { now_ms.saturating_add(wish_ms) } else { 0 };
-        self.asked_until_ms = waits::is_shown(wish_ms).then_some(self.wish_until_ms);
-        self.next_attempt_at_ms = Some(now_ms.saturating_add(pause_ms.max(wish_ms)));
+        let is_repeated = self.wish_until.is_some_and(|until| until <= now);
+        let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
+        self.wish_until = wish_ms.map(|wish_ms| now.plus_ms(wish_ms));
+        self.asked_until = self.wish_until.filter(|_| wish_ms.is_some_and(waits::is_shown));
+        self.next_attempt = Some(Due::At(now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0)))));
     }
 
     /// Forgets failed attempts: there are new tokens, or somebody does not want to wait.
     pub fn start_afresh(&mut self) {
         self.failures = 0;
-        self.next_attempt_at_ms = None;
-        self.wish_until_ms = 0;
-        self.asked_until_ms = None;
+        self.next_attempt = None;
+        self.wish_until = None;
+        self.asked_until = None;
         self.unsupported = false;
-        self.to_stop.iter_mut().for_each(|(_, at_ms)| *at_ms = 0);
+        self.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
     }
 
     /// No channel is wanted any more: the live one is stopped.
     pub fn set_aside(&mut self) {
-        if let Some(LiveChannel { channel_id, resource_id, expires_at_ms, .. }) = self.live.take() {
-            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at_ms });
+        if let Some(LiveChannel { channel_id, resource_id, expires_at, .. }) = self.live.take() {
+            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at: Some(expires_at) });
         }
     }
 
@@ -152,20 +162,20 @@ impl ListChannel {
         // The first notice may overtake the answer that makes the channel known.
         if !is_live && !self.attempting && !self.over.contains(&hint.channel_id) {
             let resource_id = hint.resource_id.clone();
-            self.add_to_stop(ChannelRef { channel_id: hint.channel_id, resource_id, expires_at_ms: 0 });
+            self.add_to_stop(ChannelRef { channel_id: hint.channel_id, resource_id, expires_at: None });
         }
     }
 
     fn add_to_stop(&mut self, channel: ChannelRef) {
-        let listed = self.to_stop.iter().any(|(listed, _)| listed.channel_id == channel.channel_id);
+        let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
         if !listed && self.to_stop.len() < TO_STOP_MAX {
-            self.to_stop.push((channel, 0));
+            self.to_stop.push(ToStop { channel, not_before: Due::Now });
         }
     }
 
     /// A channel is over, one way or the other.
     pub fn settled(&mut self, id: ChannelId) {
-        self.to_stop.retain(|(channel, _)| channel.channel_id != id);
+        self.to_stop.retain(|entry| entry.channel.channel_id != id);
         self.over.push(id);
         if self.over.len() > OVER_MAX {
             self.over.remove(0);
@@ -173,13 +183,12 @@ impl ListChannel {
     }
 
     /// A channel could not be stopped: again later, unless nobody knows when it ends or it has ended by then.
-    pub fn stop_failed(&mut self, id: ChannelId, now_ms: i64) {
-        let again_ms = now_ms + STOP_AGAIN_MS;
-        self.to_stop.retain(|(channel, _)| channel.channel_id != id || channel.expires_at_ms > again_ms);
-        self.to_stop
-            .iter_mut()
-            .filter(|(channel, _)| channel.channel_id == id)
-            .for_each(|(_, at_ms)| *at_ms = again_ms);
+    pub fn stop_failed(&mut self, id: ChannelId, now: UnixMs) {
+        let again_at = now.plus_ms(STOP_AGAIN_MS);
+        let lives_on = |channel: &ChannelRef| channel.expires_at.is_some_and(|expires_at| expires_at > again_at);
+        self.to_stop.retain(|entry| entry.channel.channel_id != id || lives_on(&entry.channel));
+        let of_it = self.to_stop.iter_mut().filter(|entry| entry.channel.channel_id == id);
+        of_it.for_each(|entry| entry.not_before = Due::At(again_at));
     }
 }
 
@@ -189,35 +198,37 @@ mod tests {
 
     const DAY_MS: i64 = 86_400_000;
 
-    fn opened(at_ms: i64, superseded: Vec<ChannelRef>) -> ChannelOpened {
+    const START: UnixMs = UnixMs::EPOCH;
+
+    fn opened(at: UnixMs, superseded: Vec<ChannelRef>) -> ChannelOpened {
         ChannelOpened {
             channel_id: ChannelId::generate(),
             resource_id: "resource".into(),
-            opened_at_ms: at_ms,
-            expires_at_ms: at_ms + 7 * DAY_MS,
+            opened_at: at,
+            expires_at: at.plus_ms(7 * DAY_MS),
             superseded,
         }
     }
 
-    fn next(channel: &ListChannel, now_ms: i64) -> ListChannelStep {
-        channel.next_step(true, &Timing::default(), "acc_1", now_ms)
+    fn next(channel: &ListChannel, now: UnixMs) -> ListChannelStep {
+        channel.next_step(true, &Timing::default(), "acc_1", now)
     }
 
     #[test]
     fn it_is_opened_at_once_and_renewed_a_day_before_it_ends_and_its_predecessor_is_stopped() {
         let mut channel = ListChannel::default();
-        assert_eq!(next(&channel, 0), ListChannelStep::Attempt);
-        assert_eq!(channel.next_step(false, &Timing::default(), "acc_1", 0), ListChannelStep::Park);
-        let first = opened(0, vec![]);
+        assert_eq!(next(&channel, START), ListChannelStep::Attempt);
+        assert_eq!(channel.next_step(false, &Timing::default(), "acc_1", START), ListChannelStep::Park);
+        let first = opened(START, vec![]);
         channel.opened(&first);
-        let ListChannelStep::WaitUntil { at_ms } = next(&channel, 0) else { panic!("it waits") };
-        assert!((5 * DAY_MS..6 * DAY_MS).contains(&at_ms), "{at_ms}");
-        assert_eq!(next(&channel, at_ms), ListChannelStep::Attempt);
-        let old = ChannelRef { channel_id: first.channel_id, resource_id: None, expires_at_ms: first.expires_at_ms };
-        channel.opened(&opened(at_ms, vec![old.clone()]));
-        assert_eq!(next(&channel, at_ms), ListChannelStep::Stop { channel: old });
+        let ListChannelStep::WaitUntil { at } = next(&channel, START) else { panic!("it waits") };
+        assert!((5 * DAY_MS..6 * DAY_MS).contains(&at.since_ms(START)), "{at}");
+        assert_eq!(next(&channel, at), ListChannelStep::Attempt);
+        let old = ChannelRef { channel_id: first.channel_id, resource_id: None, expires_at: Some(first.expires_at) };
+        channel.opened(&opened(at, vec![old.clone()]));
+        assert_eq!(next(&channel, at), ListChannelStep::Stop { channel: old });
         channel.settled(first.channel_id);
-        assert!(matches!(next(&channel, at_ms), ListChannelStep::WaitUntil { .. }));
+        assert!(matches!(next(&channel, at), ListChannelStep::WaitUntil { .. }));
     }
 
     #[test]
@@ -225,34 +236,41 @@ mod tests {
         let mut channel = ListChannel::default();
         let mut pauses = Vec::new();
         for _ in 0..4 {
-            channel.failed(&FailedCall::of(Cause::NoAnswer), &Timing::default(), "acc_1", 0);
-            pauses.push(channel.next_attempt_at_ms.unwrap() / 60_000);
+            channel.failed(&FailedCall::of(Cause::NoAnswer), &Timing::default(), "acc_1", START);
+            pauses.push(channel.next_attempt.unwrap().left_ms(START) / 60_000);
         }
         assert_eq!(pauses[..3], [5, 10, 20]);
         assert!((54..=66).contains(&pauses[3]), "{pauses:?}");
-        let wish = FailedCall { wait_ms: DAY_MS, ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
+        let wish = FailedCall {
+            asked_wait_ms: Some(DAY_MS),
+            ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited))
+        };
         let mut asked = ListChannel::default();
-        asked.failed(&wish, &Timing::default(), "acc_1", 0);
-        assert_eq!(asked.next_attempt_at_ms, Some(3_600_000), "an hour, until the provider repeats it");
+        asked.failed(&wish, &Timing::default(), "acc_1", START);
+        assert_eq!(
+            asked.next_attempt,
+            Some(Due::At(START.plus_ms(3_600_000))),
+            "an hour, until the provider repeats it"
+        );
         channel.start_afresh();
-        assert_eq!(next(&channel, 0), ListChannelStep::Attempt, "new tokens pass the wait");
+        assert_eq!(next(&channel, START), ListChannelStep::Attempt, "new tokens pass the wait");
     }
 
     #[test]
     fn a_channel_that_would_end_at_once_is_stopped_and_the_live_one_stays_with_its_failed_attempts() {
         let mut channel = ListChannel::default();
-        let live = opened(0, vec![]);
+        let live = opened(START, vec![]);
         channel.opened(&live);
-        let live_ref = ChannelRef { channel_id: live.channel_id, resource_id: None, expires_at_ms: live.expires_at_ms };
+        let live_ref = ChannelRef { channel_id: live.channel_id, resource_id: None, expires_at: Some(live.expires_at) };
         for failures in 1..=2 {
-            let short = ChannelOpened { expires_at_ms: 1_000, ..opened(0, vec![live_ref.clone()]) };
-            channel.ends_at_once(&short, &Timing::default(), "acc_1", 0);
+            let short = ChannelOpened { expires_at: START.plus_ms(1_000), ..opened(START, vec![live_ref.clone()]) };
+            channel.ends_at_once(&short, &Timing::default(), "acc_1", START);
             assert_eq!((channel.live.as_ref().unwrap().channel_id, channel.failures), (live.channel_id, failures));
-            let ListChannelStep::Stop { channel: stopped } = next(&channel, 0) else { panic!("it is stopped") };
+            let ListChannelStep::Stop { channel: stopped } = next(&channel, START) else { panic!("it is stopped") };
             assert_eq!(stopped.channel_id, short.channel_id);
             channel.settled(short.channel_id);
             assert!(
-                matches!(next(&channel, 0), ListChannelStep::WaitUntil { at_ms } if at_ms >= 300_000),
+                matches!(next(&channel, START), ListChannelStep::WaitUntil { at } if at >= START.plus_ms(300_000)),
                 "the ladder"
             );
         }
@@ -262,14 +280,14 @@ mod tests {
     fn a_list_that_cannot_be_watched_is_not_tried_again() {
         let mut channel = ListChannel::default();
         let unsupported = FailedCall::of(Cause::Provider(ProviderErrorKind::WatchUnsupported));
-        channel.failed(&unsupported, &Timing::default(), "acc_1", 0);
-        assert_eq!(next(&channel, i64::MAX), ListChannelStep::Park);
+        channel.failed(&unsupported, &Timing::default(), "acc_1", START);
+        assert_eq!(next(&channel, UnixMs::MAX), ListChannelStep::Park);
     }
 
     #[test]
     fn a_notice_on_a_channel_that_nobody_knows_has_it_stopped_once() {
         let mut channel = ListChannel::default();
-        channel.opened(&opened(0, vec![]));
+        channel.opened(&opened(START, vec![]));
         let hint = |channel_id| ChannelHint { channel_id, resource_id: Some("r".into()), announces_change: true };
         let (own, stray) = (channel.live.as_ref().unwrap().channel_id, ChannelId::generate());
         channel.heard(&hint(own));
@@ -277,7 +295,7 @@ mod tests {
         channel.heard(&hint(stray));
         channel.heard(&hint(stray));
         assert_eq!(channel.to_stop.len(), 1);
-        channel.stop_failed(stray, 0);
+        channel.stop_failed(stray, START);
         assert!(channel.to_stop.is_empty(), "nobody knows when it ends: its next notice names it again");
         channel.heard(&hint(stray));
         channel.settled(stray);

@@ -21,14 +21,14 @@ use temporalio_workflow::{
 };
 
 pub use state::{
-    ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncProgress,
-    ToStop, Trouble, Wait, WaitReason,
+    ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncEnd,
+    SyncProgress, ToStop, Trouble, Wait, WaitReason,
 };
 
 use calls::Calls;
 
 use crate::contract::{
-    AccountChanged, Close, Ended, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
+    AccountChanged, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
 };
 use crate::decide;
 use crate::time::condition;
@@ -113,7 +113,7 @@ impl SubscriptionWorkflow {
     pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
-        if change.needs_reauth == Some(false) {
+        if change.grant == Some(Grant::Works) {
             self.calls.consents += 1;
         }
         if let Some(timing) = change.timing {
@@ -158,10 +158,10 @@ impl SubscriptionWorkflow {
         condition(ctx, served).await;
         Ok(ctx.state_mut(|s| {
             s.waiters -= 1;
-            match &s.state.sync.last_outcome {
-                Some(outcome) if s.state.sync.ended >= ticket => match outcome {
-                    Ok(changes) => SyncNowResult::Done { changes: *changes },
-                    Err(error) => SyncNowResult::Failed { error: error.clone() },
+            match &s.state.sync.last_end {
+                Some(end) if s.state.sync.ended >= ticket => match end {
+                    SyncEnd::Done { changes } => SyncNowResult::Done { changes: *changes },
+                    SyncEnd::Failed(failure) => SyncNowResult::Failed(failure.clone()),
                 },
                 _ => SyncNowResult::AskAgain,
             }
@@ -200,10 +200,10 @@ impl SubscriptionWorkflow {
             state: self.state.state(),
             strategy: self.state.strategy,
             summary: publish::sentence(&self.state),
-            channel_expires_at_ms: self.state.channel.live.as_ref().map(|live| live.expires_at_ms),
-            next_channel_attempt_at_ms: decide::channel::attempt_due_ms(&self.state, &self.input.timing, &id),
+            channel_expires_at: self.state.channel.live.as_ref().map(|live| live.expires_at),
+            next_channel_attempt: decide::channel::attempt_due(&self.state, &self.input.timing, &id),
             failed_attempts: self.state.channel.failures,
-            last_sync_at_ms: self.state.sync.last_done_at_ms,
+            last_sync_at: self.state.sync.last_done_at,
             syncing: self.state.sync.running,
         }
     }

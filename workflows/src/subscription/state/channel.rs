@@ -1,10 +1,11 @@
 //! What the channel lane knows: the live channel, failed attempts, the poller, and channels that are to be stopped.
 
-use evercal_domain::ChannelId;
+use evercal_domain::{ChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{Trouble, WaitReason};
-use crate::contract::{ChannelHint, ChannelRef};
+use crate::contract::{Alert, ChannelHint, ChannelRef, Failure};
+use crate::due::Due;
 
 /// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
 /// named again by its next notice.
@@ -25,11 +26,11 @@ pub struct ChannelProgress {
     /// Those among them that said not found or forbidden.
     pub refusals: u32,
     /// When the next attempt is due, if the last one failed.
-    pub next_attempt_at_ms: Option<i64>,
+    pub next_attempt: Option<Due>,
     /// Why that attempt waits.
     pub wait_reason: WaitReason,
-    /// The last failure's kind, for people.
-    pub last_failure: Option<String>,
+    /// The last failure that counted, for people.
+    pub last_failure: Option<Failure>,
     /// What stands in the way of a channel beside failed attempts.
     pub trouble: Option<Trouble>,
     /// The ladder is used up: a poller stands in.
@@ -40,10 +41,10 @@ pub struct ChannelProgress {
     pub bridging: bool,
     /// Whether the poller was started.
     pub poller_runs: bool,
-    /// Seconds between two looks, as the poller was last told; 0 where this run has not told it yet.
-    pub poller_interval_s: u32,
-    /// Whether the alert about the lost channel stands.
-    pub alert_raised: bool,
+    /// Seconds between two looks, as this run last told the poller.
+    pub poller_interval_s: Option<u32>,
+    /// The alert about the lost channel, as it was last sent.
+    pub alert: Alert,
     /// The channel is suspect: replace it now.
     pub renew_requested: bool,
     /// Channels to stop.
@@ -62,9 +63,9 @@ pub struct LiveChannel {
     /// The provider's id of what is watched.
     pub resource_id: String,
     /// When it was opened.
-    pub opened_at_ms: i64,
+    pub opened_at: UnixMs,
     /// When the provider ends it.
-    pub expires_at_ms: i64,
+    pub expires_at: UnixMs,
 }
 
 /// A channel to stop.
@@ -77,7 +78,7 @@ pub struct ToStop {
     pub stray: bool,
     /// When to try (again).
     #[serde(default)]
-    pub not_before_ms: i64,
+    pub not_before: Due,
 }
 
 impl ChannelProgress {
@@ -85,7 +86,7 @@ impl ChannelProgress {
     pub(super) fn start_afresh(&mut self) {
         self.failures = 0;
         self.refusals = 0;
-        self.next_attempt_at_ms = None;
+        self.next_attempt = None;
         self.wait_reason = WaitReason::default();
         self.last_failure = None;
         self.trouble = None;
@@ -93,8 +94,8 @@ impl ChannelProgress {
 
     /// An attempt that waits is made now, and so is what could not be stopped.
     pub(in crate::subscription) fn hurry(&mut self) {
-        self.next_attempt_at_ms = self.next_attempt_at_ms.map(|at_ms| at_ms.min(0));
-        self.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
+        self.next_attempt = self.next_attempt.map(|_| Due::Now);
+        self.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
     }
 
     /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.
@@ -104,8 +105,11 @@ impl ChannelProgress {
         self.bridging = false;
         self.renew_requested = false;
         if let Some(live) = self.live.take() {
-            let LiveChannel { channel_id, resource_id, expires_at_ms, .. } = live;
-            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at_ms }, false);
+            let LiveChannel { channel_id, resource_id, expires_at, .. } = live;
+            self.add_to_stop(
+                ChannelRef { channel_id, resource_id: Some(resource_id), expires_at: Some(expires_at) },
+                false,
+            );
         }
     }
 
@@ -144,14 +148,14 @@ impl ChannelProgress {
 
     fn add_stray(&mut self, hint: &ChannelHint) {
         let channel =
-            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at_ms: 0 };
+            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at: None };
         self.add_to_stop(channel, true);
     }
 
     pub(super) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
         let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
         if !listed && self.to_stop.len() < TO_STOP_MAX {
-            self.to_stop.push(ToStop { channel, stray, not_before_ms: 0 });
+            self.to_stop.push(ToStop { channel, stray, not_before: Due::Now });
         }
     }
 
@@ -167,12 +171,13 @@ impl ChannelProgress {
     }
 
     /// Stopping failed: again later, unless it has run out by then anyway.
-    pub(super) fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
+    pub(super) fn stop_later(&mut self, id: ChannelId, at: UnixMs) {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
-        if entry.channel.expires_at_ms <= at_ms && !entry.stray {
+        let is_over = entry.channel.expires_at.is_none_or(|expires_at| expires_at <= at);
+        if is_over && !entry.stray {
             self.settled(id);
         } else {
-            entry.not_before_ms = at_ms;
+            entry.not_before = Due::At(at);
         }
     }
 

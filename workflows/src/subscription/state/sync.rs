@@ -1,11 +1,12 @@
 //! What the sync lane knows: what the next sync serves, how the last ones went, and when the next look is due.
 
-use evercal_domain::SyncReason;
+use evercal_domain::{SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{Trouble, Wait};
-use crate::contract::SyncCounts;
+use crate::contract::{Failure, SyncCounts};
 use crate::decide;
+use crate::due::Due;
 
 /// What the sync lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +20,12 @@ pub struct SyncProgress {
     pub begun: u64,
     /// Syncs ended.
     pub ended: u64,
-    /// How the last one ended: the changes found, or the kind of failure.
-    pub last_outcome: Option<Result<i64, String>>,
+    /// How the last one ended.
+    pub last_end: Option<SyncEnd>,
     /// When the last one ended well.
-    pub last_done_at_ms: Option<i64>,
-    /// When the next look without a reason is due; 0 before the first.
-    pub reconcile_due_at_ms: i64,
+    pub last_done_at: Option<UnixMs>,
+    /// When the next look without a reason is due; `None` before the first is planned.
+    pub reconcile_due: Option<Due>,
     /// Failed syncs in a row.
     pub failures: u32,
     /// Syncs in a row that said that the calendar is gone.
@@ -34,9 +35,22 @@ pub struct SyncProgress {
     /// What the last sync served, if it failed: the next one serves it too.
     pub failed: Option<PendingSync>,
     /// Since when the store has no row of the calendar.
-    pub row_missing_since_ms: Option<i64>,
+    pub row_missing_since: Option<UnixMs>,
     /// What stands in the way of reading.
     pub trouble: Option<Trouble>,
+}
+
+/// How a sync ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncEnd {
+    /// All is read.
+    Done {
+        /// The changes that it found.
+        changes: i64,
+    },
+    /// It failed; it is tried again.
+    Failed(Failure),
 }
 
 /// What one sync serves.
@@ -47,9 +61,9 @@ pub struct PendingSync {
     /// The notices that it answers.
     #[serde(default)]
     pub notices: u32,
-    /// When the first of them reached the gateway; 0 when there was none.
+    /// When the first of them reached the gateway, where there was one.
     #[serde(default)]
-    pub received_at_ms: i64,
+    pub received_at: Option<UnixMs>,
     /// What earlier slices did, when something more urgent interrupted them.
     #[serde(default)]
     pub so_far: SyncCounts,
@@ -62,8 +76,8 @@ pub struct PendingSync {
 }
 
 impl PendingSync {
-    pub(super) fn of(reason: SyncReason, notices: u32, received_at_ms: i64) -> Self {
-        Self { reason, notices, received_at_ms, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
+    pub(super) fn of(reason: SyncReason, notices: u32, received_at: Option<UnixMs>) -> Self {
+        Self { reason, notices, received_at, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
     }
 
     /// What is left of it when it failed. Whoever asked for a sync has an answer and waits no longer; a notice is still one
@@ -74,7 +88,7 @@ impl PendingSync {
             SyncReason::Operator => SyncReason::Reconcile,
             other => other,
         };
-        Self::of(reason, self.notices, self.received_at_ms)
+        Self::of(reason, self.notices, self.received_at)
     }
 
     /// What it waits for where another reason joins it, and how many attempts of it failed: one that may pass the wait
@@ -89,8 +103,8 @@ impl PendingSync {
 
 impl SyncProgress {
     /// Adds a reason to what the next sync serves.
-    pub fn add(&mut self, reason: SyncReason, notices: u32, received_at_ms: i64) {
-        self.merge(PendingSync::of(reason, notices, received_at_ms));
+    pub fn add(&mut self, reason: SyncReason, notices: u32, received_at: Option<UnixMs>) {
+        self.merge(PendingSync::of(reason, notices, received_at));
     }
 
     /// Merges a sync that was interrupted, or a new reason, into what the next sync serves.
@@ -102,10 +116,10 @@ impl SyncProgress {
                 PendingSync {
                     reason: pending.reason.most_urgent(other.reason),
                     notices: pending.notices.saturating_add(other.notices),
-                    received_at_ms: earliest(pending.received_at_ms, other.received_at_ms),
-                    so_far: if pending.so_far.started_at_ms == 0 { other.so_far } else { pending.so_far },
+                    received_at: pending.received_at.into_iter().chain(other.received_at).min(),
+                    so_far: if pending.so_far.started_at.is_none() { other.so_far } else { pending.so_far },
                     failed_attempts: one.1.max(other_one.1),
-                    wait: one.0.into_iter().chain(other_one.0).max_by_key(|wait| wait.until_ms),
+                    wait: one.0.into_iter().chain(other_one.0).max_by_key(|wait| wait.until),
                 }
             }
         });
@@ -117,8 +131,19 @@ impl SyncProgress {
             pending.wait = None;
         }
         if self.failed.is_some() {
-            self.reconcile_due_at_ms = self.reconcile_due_at_ms.min(1);
+            self.reconcile_due_by(Due::Now);
         }
+    }
+
+    /// The next look comes at this time at the latest. Before the first is planned there is nothing to bring forward: that one
+    /// is due in any case.
+    pub(in crate::subscription) fn reconcile_due_by(&mut self, latest: Due) {
+        self.reconcile_due = self.reconcile_due.map(|due| due.min(latest));
+    }
+
+    /// Whether the next look is due earlier than this.
+    pub(in crate::subscription) fn reconcile_is_due_before(&self, at: UnixMs) -> bool {
+        self.reconcile_due.is_some_and(|due| due < Due::At(at))
     }
 
     /// Takes what the next sync serves, together with what failed before it.
@@ -129,13 +154,5 @@ impl SyncProgress {
             self.merge(failed);
         }
         self.pending.take()
-    }
-}
-
-/// The earlier of two instants where 0 means none.
-fn earliest(one_ms: i64, other_ms: i64) -> i64 {
-    match (one_ms, other_ms) {
-        (0, only) | (only, 0) => only,
-        (one_ms, other_ms) => one_ms.min(other_ms),
     }
 }

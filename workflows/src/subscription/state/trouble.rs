@@ -1,11 +1,11 @@
 //! What stands in a subscription's way, and how people read it: nothing broken may look healthy.
 
-use evercal_domain::ProviderErrorKind;
+use evercal_domain::{ProviderErrorKind, UnixMs};
 use serde::{Deserialize, Serialize};
 
+use crate::contract::{Cause, Failure};
 use crate::decide::waits;
-use crate::failure::{Cause, FailedCall};
-use crate::time::readable;
+use crate::failure::FailedCall;
 
 /// What stands in the way of reading, or of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,46 +14,45 @@ pub enum Trouble {
     /// The provider asked us to wait.
     AskedToWait {
         /// Until when we do.
-        until_ms: i64,
+        until: UnixMs,
     },
     /// Attempts fail, and are repeated.
     Failing {
-        /// How, by kind.
-        words: String,
+        /// How.
+        failure: Failure,
     },
     /// The provider refuses the whole installation.
     ProjectRefused {
-        /// How, by kind.
-        words: String,
+        /// How.
+        failure: Failure,
     },
     /// The provider refuses all of the account's calendars.
     AccountRefused {
-        /// How, by kind.
-        words: String,
+        /// How.
+        failure: Failure,
     },
     /// The store cannot be used.
     Store,
     /// The provider's list of events does not end.
     EndlessList {
-        /// How, by kind.
-        words: String,
+        /// How.
+        failure: Failure,
     },
 }
 
 impl Trouble {
-    /// What people have to see of a failure that is repeated at `at_ms`; `None` where it is too small for that.
-    pub(crate) fn of(failed: &FailedCall, failures: u32, wait: &Wait, now_ms: i64) -> Option<Self> {
-        let words = failed.words();
-        match (failed.cause, wait.reason) {
+    /// What people have to see of a failure before what failed is tried again; `None` where it is too small for that.
+    pub(crate) fn of(failed: &FailedCall, attempts: Attempts, wait: &Wait, now: UnixMs) -> Option<Self> {
+        let failure = failed.failure.clone();
+        match (failed.cause(), wait.reason) {
             (Cause::Store, _) => Some(Self::Store),
-            (Cause::EndlessList, _) => Some(Self::EndlessList { words }),
-            (Cause::Provider(ProviderErrorKind::ProjectRefused), _) => Some(Self::ProjectRefused { words }),
-            (Cause::Provider(ProviderErrorKind::AccountRefused), _) => Some(Self::AccountRefused { words }),
+            (Cause::EndlessList, _) => Some(Self::EndlessList { failure }),
+            (Cause::Provider(ProviderErrorKind::ProjectRefused), _) => Some(Self::ProjectRefused { failure }),
+            (Cause::Provider(ProviderErrorKind::AccountRefused), _) => Some(Self::AccountRefused { failure }),
             (_, WaitReason::Asked) => {
-                waits::is_shown(wait.until_ms - now_ms).then_some(Self::AskedToWait { until_ms: wait.until_ms })
+                waits::is_shown(wait.until.since_ms(now)).then_some(Self::AskedToWait { until: wait.until })
             }
-            // The first repetition is everyday life.
-            (_, WaitReason::Recovery) => (failures > 1).then_some(Self::Failing { words }),
+            (_, WaitReason::Recovery) => attempts.are_worth_a_word().then_some(Self::Failing { failure }),
         }
     }
 
@@ -65,21 +64,40 @@ impl Trouble {
     /// One sentence for people.
     pub(super) fn sentence(&self, of: &str) -> String {
         match self {
-            Self::AskedToWait { until_ms } => {
-                format!("the provider asked us to wait until {} with {of}", readable(*until_ms))
+            Self::AskedToWait { until } => {
+                format!("the provider asked us to wait until {until} with {of}")
             }
-            Self::Failing { words } => format!("{of} fails ({words}); it is tried again"),
-            Self::ProjectRefused { words } => format!(
-                "the provider refuses this installation ({words}): an operator has to act; it is tried again every few \
+            Self::Failing { failure } => format!("{of} fails ({failure}); it is tried again"),
+            Self::ProjectRefused { failure } => format!(
+                "the provider refuses this installation ({failure}): an operator has to act; it is tried again every few \
                  minutes"
             ),
-            Self::AccountRefused { words } => format!(
-                "the provider refuses all calendars of this account ({words}); it is tried again every few minutes"
+            Self::AccountRefused { failure } => format!(
+                "the provider refuses all calendars of this account ({failure}); it is tried again every few minutes"
             ),
             Self::Store => "the store does not answer or refuses; it is tried again every few seconds".to_owned(),
-            Self::EndlessList { words } => {
-                format!("the provider's list of events does not end ({words}); it is read anew")
+            Self::EndlessList { failure } => {
+                format!("the provider's list of events does not end ({failure}); it is read anew")
             }
+        }
+    }
+}
+
+/// How far the attempts at something have come, for what people have to see of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// So many have failed in a row, and another one follows.
+    Failed(u32),
+    /// They are given up; what failed is tried anew after a pause.
+    GivenUp,
+}
+
+impl Attempts {
+    /// The first repetition is everyday life.
+    fn are_worth_a_word(self) -> bool {
+        match self {
+            Self::Failed(failures) => failures > 1,
+            Self::GivenUp => true,
         }
     }
 }
@@ -88,7 +106,7 @@ impl Trouble {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
     /// Its end.
-    pub until_ms: i64,
+    pub until: UnixMs,
     /// Why.
     pub reason: WaitReason,
 }
@@ -107,12 +125,12 @@ pub enum WaitReason {
 /// The provider refuses this calendar, and somebody has to act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// How, by kind.
-    pub words: String,
+    /// How.
+    pub failure: Failure,
     /// What it refuses, for people.
     pub of: RefusedCall,
     /// When it is tried again.
-    pub next_try_at_ms: i64,
+    pub next_try_at: UnixMs,
     /// Whether it is being tried again.
     pub trying: bool,
 }
@@ -134,10 +152,7 @@ impl Refusal {
             RefusedCall::Reading => "to read this calendar",
             RefusedCall::Watching => "to watch this calendar",
         };
-        let words = &self.words;
-        format!(
-            "the provider refuses {of} ({words}): check its sharing; tried again at {}",
-            readable(self.next_try_at_ms)
-        )
+        let (failure, next_try_at) = (&self.failure, self.next_try_at);
+        format!("the provider refuses {of} ({failure}): check its sharing; tried again at {next_try_at}")
     }
 }
