@@ -16,7 +16,6 @@ use crate::due::Due;
 
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct AccountProgress {
     /// The consent that is being settled.
     pub consent: ConsentProgress,
@@ -62,7 +61,6 @@ pub struct AccountProgress {
 
 /// How far the redemption of a consent has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ConsentProgress {
     /// A consent brought a code that has yet to be settled.
     pub waits: bool,
@@ -88,7 +86,6 @@ impl ConsentProgress {
 
 /// How far the end has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Ending {
     /// Until when the subscriptions may take to end; `None` before it is known which there are.
     pub closes_until: Option<UnixMs>,

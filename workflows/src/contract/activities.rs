@@ -129,7 +129,6 @@ pub struct ChannelOpened {
     /// When the provider ends it.
     pub expires_at: UnixMs,
     /// All other channels on the same that may be alive: the old one, and those whose answer was lost.
-    #[serde(default)]
     pub superseded: Vec<ChannelRef>,
 }
 
@@ -139,10 +138,8 @@ pub struct ChannelRef {
     /// The channel.
     pub channel_id: ChannelId,
     /// The provider's id of what is watched, where known.
-    #[serde(default)]
     pub resource_id: Option<String>,
     /// When it ends by itself; `None` where only a notice told of it.
-    #[serde(default)]
     pub expires_at: Option<UnixMs>,
 }
 
@@ -154,7 +151,6 @@ pub struct StopChannelInput {
     /// The channel.
     pub channel: ChannelRef,
     /// Whether a notice brought it up, although its owner does not know it.
-    #[serde(default)]
     pub stray: bool,
 }
 
@@ -168,7 +164,8 @@ pub enum ChannelSettled {
     WasOver,
     /// It was not in the register; it is ours by its token, and is stopped now.
     OrphanStopped,
-    /// It cannot be stopped: the provider never told us what it watches. It runs out by itself.
+    /// It cannot be stopped: the provider never told us what it watches. It runs out by itself. An answer that only a newer
+    /// version knows reads so too, since it asks for nothing.
     #[serde(other)]
     NotStoppable,
 }
@@ -182,7 +179,6 @@ pub struct CloseChannelsInput {
 
 /// Answer of `close_channels`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ChannelsClosed {
     /// How many were stopped by this call.
     pub stopped: u32,
@@ -196,23 +192,15 @@ pub struct SyncInput {
     /// Why.
     pub reason: SyncReason,
     /// When the first notice reached the gateway, where there was one.
-    #[serde(default)]
     pub notice_at: Option<UnixMs>,
     /// What earlier slices of this sync did.
-    #[serde(default)]
     pub so_far: SyncCounts,
     /// After how long a sync that has more to read hands its slot back, in milliseconds.
-    #[serde(default = "slice_ms")]
     pub slice_ms: u64,
-}
-
-fn slice_ms() -> u64 {
-    Timing::default().sync_slice_ms
 }
 
 /// A sync in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct SyncCounts {
     /// When the sync began; `None` before its first slice.
     pub started_at: Option<UnixMs>,
@@ -255,7 +243,7 @@ pub enum SyncOutcome {
     NeedsReauth,
     /// The store has no row of this calendar.
     NoRow,
-    /// Something that this version does not know; the reconcile will look again.
+    /// Something that only a newer version knows; the reconcile will look again.
     #[serde(other)]
     Unknown,
 }
@@ -282,7 +270,6 @@ pub struct RevokeInput {
     /// The account.
     pub account_id: AccountId,
     /// The provider does not answer: erase what we have without asking it again.
-    #[serde(default)]
     pub erase_only: bool,
 }
 
@@ -343,7 +330,6 @@ pub enum CalendarsListed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCalendars {
     /// The calendars whose subscription has not ended.
-    #[serde(default)]
     pub calendars: Vec<CalendarId>,
 }
 
@@ -357,7 +343,8 @@ pub enum AccountRevoked {
     KeptForOthers,
     /// The tokens are erased; the provider was not asked.
     OnlyErased,
-    /// The grant was dead already; the tokens are erased.
+    /// The grant was dead already; the tokens are erased. An answer that only a newer version knows reads so too: whatever else
+    /// it says, the activity has succeeded.
     #[serde(other)]
     WasDead,
 }

@@ -107,7 +107,6 @@ impl fmt::Display for Failure {
 
 /// What a failed activity carries beside its type.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FailureDetails {
     /// The provider's own word for it; letters, digits, `_` and `-` only.
     pub reason: Option<String>,

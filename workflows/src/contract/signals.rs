@@ -1,4 +1,5 @@
-//! Payloads of signals.
+//! Payloads of signals. Each field has a default (`#[serde(default)]`), since a signal that a person sends from the Temporal UI
+//! has no input, or half of one.
 
 use std::num::NonZeroU32;
 
@@ -33,10 +34,8 @@ pub struct ChannelHint {
     /// The channel.
     pub channel_id: ChannelId,
     /// The provider's id of what is watched.
-    #[serde(default)]
     pub resource_id: Option<String>,
     /// Whether a change was announced; false for the `sync` message that only says that the channel works.
-    #[serde(default)]
     pub announces_change: bool,
 }
 

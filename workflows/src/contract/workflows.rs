@@ -21,13 +21,10 @@ pub struct SubscriptionInput {
     /// Where it lives.
     pub provider: Provider,
     /// The durations to go by.
-    #[serde(default)]
     pub timing: Timing,
     /// How changes are found, to begin with; a later run goes by what is carried.
-    #[serde(default)]
     pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
-    #[serde(default)]
     pub carried: Option<SubscriptionState>,
 }
 
@@ -41,13 +38,10 @@ pub struct AccountInput {
     /// Where it lives.
     pub provider: Provider,
     /// The durations to go by.
-    #[serde(default)]
     pub timing: Timing,
     /// How changes are found.
-    #[serde(default)]
     pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
-    #[serde(default)]
     pub carried: Option<AccountProgress>,
 }
 
@@ -62,7 +56,6 @@ pub struct PollingInput {
 
 /// How a subscription or an account ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Ended {
     /// One sentence for people.
     pub reason: String,
@@ -79,7 +72,8 @@ pub enum SyncNowResult {
     },
     /// It failed; the subscription tries again by itself.
     Failed(Failure),
-    /// The subscription is handing over to its next run, or closing: ask again.
+    /// The subscription is handing over to its next run, or closing: ask again. An answer that only a newer version knows reads
+    /// so too: the next one may be known.
     #[serde(other)]
     AskAgain,
 }
@@ -90,7 +84,6 @@ pub struct SubscriptionStatus {
     /// The state.
     pub state: CalendarState,
     /// How changes are found.
-    #[serde(default)]
     pub strategy: SyncStrategy,
     /// One sentence for people.
     pub summary: String,

@@ -21,7 +21,6 @@ const STOP_AGAIN_MS: i64 = 3_600_000;
 
 /// What is known of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ListChannel {
     /// The channel that is live.
     pub live: Option<LiveChannel>,

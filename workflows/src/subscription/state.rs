@@ -23,7 +23,6 @@ use crate::retry::Timing;
 
 /// All that a subscription knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct SubscriptionState {
     /// The channel lane's part.
     pub channel: ChannelProgress,

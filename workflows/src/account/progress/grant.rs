@@ -17,7 +17,6 @@ const DETAIL: &str = "the provider refuses the grant: connect the account again"
 
 /// What is known of the grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct GrantProgress {
     /// Which one it is: counted with each consent that brought new tokens.
     pub number: u64,

@@ -15,7 +15,6 @@ pub(super) const OVER_MAX: usize = 16;
 
 /// What the channel lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ChannelProgress {
     /// The channel that is live.
     pub live: Option<LiveChannel>,
@@ -74,10 +73,8 @@ pub struct ToStop {
     /// Which.
     pub channel: ChannelRef,
     /// Whether only a notice told us of it.
-    #[serde(default)]
     pub stray: bool,
     /// When to try (again).
-    #[serde(default)]
     pub not_before: Due,
 }
 

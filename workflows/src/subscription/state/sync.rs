@@ -10,7 +10,6 @@ use crate::due::Due;
 
 /// What the sync lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct SyncProgress {
     /// What the next sync serves.
     pub pending: Option<PendingSync>,
@@ -59,19 +58,14 @@ pub struct PendingSync {
     /// The most urgent of its reasons.
     pub reason: SyncReason,
     /// The notices that it answers.
-    #[serde(default)]
     pub notices: u32,
     /// When the first of them reached the gateway, where there was one.
-    #[serde(default)]
     pub received_at: Option<UnixMs>,
     /// What earlier slices did, when something more urgent interrupted them.
-    #[serde(default)]
     pub so_far: SyncCounts,
     /// Attempts at it that failed.
-    #[serde(default)]
     pub failed_attempts: u32,
     /// What it waits for before the next attempt.
-    #[serde(default)]
     pub wait: Option<Wait>,
 }
 

@@ -392,12 +392,6 @@ fn a_failed_sync_that_somebody_asked_for_is_repeated_as_one_that_nobody_waits_fo
 }
 
 #[test]
-fn the_state_of_an_older_version_reads_with_defaults() {
-    let state: SubscriptionState = serde_json::from_str("{}").unwrap();
-    assert_eq!(state, SubscriptionState::default());
-}
-
-#[test]
 fn a_subscription_begins_with_the_strategy_that_it_is_given() {
     for (strategy, state) in [
         (SyncStrategy::Webhook, CalendarState::Creating),
