@@ -23,8 +23,8 @@ use temporalio_workflow::{
 pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
 
 use crate::contract::{
-    AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, ListChanged, RecordActivities,
-    StateNews, SubscriptionClosed, SubscriptionMissing, unpack,
+    AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, GrantLost, ListChanged,
+    RecordActivities, StateNews, SubscriptionClosed, SubscriptionMissing, unpack,
 };
 use crate::decide::account::{AccountStep, due_after_notice, next_step};
 use crate::time::{condition, instant, now, sleep_unless};
@@ -33,7 +33,7 @@ use crate::{names, retry};
 /// One connected account.
 #[workflow]
 pub struct AccountWorkflow {
-    input: AccountInput,
+    input: AccountInput<AccountProgress>,
     progress: AccountProgress,
     /// Nothing follows any more but the end or the next run.
     leaves: bool,
@@ -45,7 +45,7 @@ pub struct AccountWorkflow {
 impl AccountWorkflow {
     /// Takes the progress of the run before, or begins with the code that the consent brought.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput<AccountProgress>) -> Self {
         let begin = || {
             let mut progress = AccountProgress::default();
             progress.consent.comes();
@@ -92,10 +92,10 @@ impl AccountWorkflow {
         self.progress.consent.comes();
     }
 
-    /// A subscription found the grant dead.
+    /// A subscription found the grant dead ([`GrantLost`]).
     #[signal(name = names::SIGNAL_GRANT_LOST)]
     pub fn grant_lost(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let seen_by = unpack::<SubscriptionMissing>(&payload).calendar_id;
+        let seen_by = unpack::<GrantLost>(&payload).calendar_id;
         self.progress.grant_seen_dead(seen_by, now_in_signal(ctx));
     }
 

@@ -20,3 +20,6 @@ pub use due::Due;
 pub use polling::PollingWorkflow;
 pub use retry::Timing;
 pub use subscription::SubscriptionWorkflow;
+
+#[cfg(test)]
+mod tests;

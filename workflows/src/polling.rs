@@ -11,10 +11,9 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowSignalError,
 };
 
-use crate::contract::{Ended, Notify, PollingInput, PollingInterval, pack, unpack};
+use crate::contract::{Ended, Notify, NotifySignal, PollingInput, PollingInterval, unpack};
 use crate::decide::jitter;
 use crate::names;
-use crate::subscription::SubscriptionWorkflow;
 use crate::time::{now, sleep_unless};
 
 /// Looks per run; each is about ten events of history.
@@ -47,7 +46,7 @@ impl PollingWorkflow {
             let notify = Notify { reason: evercal_domain::SyncReason::Poll, ..Notify::default() };
             let told = ctx
                 .external_workflow(names::subscription_id(calendar_id), None)
-                .signal(SubscriptionWorkflow::notify, pack(&notify), SignalWorkflowOptions::default())
+                .signal(NotifySignal, notify, SignalWorkflowOptions::default())
                 .await;
             if matches!(told, Err(WorkflowSignalError::NotFound(..))) {
                 return Ok(Ended { reason: "the subscription is gone".into() });

@@ -27,7 +27,7 @@ const CRATES: [&str; 15] = [
 const KNOWN: [(&str, &[&str]); 3] = [
     ("crates/storage", &["copy", "page", "postgres", "sql", "sqlite", "types"]),
     ("crates/storage::statements", &["commit", "mirror", "reading"]),
-    ("workflows", &["account", "contract", "decide", "failure", "polling", "subscription"]),
+    ("workflows", &["account", "decide", "subscription"]),
 ];
 
 /// The absolute path of a module in its crate.

@@ -5,14 +5,13 @@ use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, work
 
 use super::subscriptions::{Started, close_subscription, start_subscription};
 use super::{Context, unless_disconnected};
-use crate::contract::{AccountActivities, AccountChanged, AccountRef, CalendarsListed, pack};
+use crate::contract::{AccountActivities, AccountChanged, AccountChangedSignal, AccountRef, Begins, CalendarsListed};
 use crate::decide::account::{BATCH_MAX, after_failure, settings_changed};
 use crate::decide::jitter;
 use crate::due::Due;
 use crate::failure::FailedCall;
 use crate::names;
 use crate::retry::{self, Timing};
-use crate::subscription::SubscriptionWorkflow;
 use crate::time::{now, sleep_unless};
 
 /// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
@@ -107,7 +106,7 @@ pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: Account
     // One that is gone needs no telling; the daily look finds what is missing.
     let _gone_is_fine = ctx
         .external_workflow(names::subscription_id(calendar_id), None)
-        .signal(SubscriptionWorkflow::account_changed, pack(&change), SignalWorkflowOptions::default())
+        .signal(AccountChangedSignal, change, SignalWorkflowOptions::default())
         .await;
 }
 
@@ -121,14 +120,14 @@ async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calenda
     let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
     let comes_back = ctx.state_mut(|s| s.progress.relisted.remove(&calendar_id));
     // Already running is what we want; any other refusal is found by the look at the fleet.
-    let mut started = start_subscription(ctx, calendar_id, None).await;
+    let mut started = start_subscription(ctx, calendar_id, Begins::First).await;
     let mut left = if comes_back { LAST_WORDS_ATTEMPTS } else { 0 };
     while started == Started::RanAlready && left > 0 {
         left -= 1;
         // The one before has said that it ends, which is the last thing that it does.
         let at = now(ctx).plus_ms(LAST_WORDS_MS);
         sleep_unless(ctx, detached, at, "the subscription before has yet to end", |_| false).await;
-        started = start_subscription(ctx, calendar_id, None).await;
+        started = start_subscription(ctx, calendar_id, Begins::First).await;
     }
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
     if started == Started::RanAlready && !is_known {

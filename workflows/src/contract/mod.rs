@@ -6,11 +6,13 @@
 //! names (`names`).
 
 mod activities;
+mod definitions;
 mod failures;
 mod signals;
 mod workflows;
 
 pub use activities::*;
+pub use definitions::*;
 pub use failures::*;
 pub use signals::*;
 pub use workflows::*;
@@ -19,7 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use temporalio_common::data_converters::{PayloadConverter, RawValue};
 
-/// Packs a signal's payload. Signals travel raw, since a payload that does not decode would stall the workflow for ever.
+/// Packs a signal's payload for who sends it by its name. Handlers take it raw, since a payload that does not decode would
+/// stall the workflow for ever.
 pub fn pack<T: Serialize + 'static>(payload: &T) -> RawValue {
     RawValue::from_value(payload, &PayloadConverter::serde_json())
 }

@@ -87,6 +87,14 @@ pub struct SubscriptionMissing {
     pub calendar_id: Option<CalendarId>,
 }
 
+/// A subscription found the grant of its account dead.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrantLost {
+    /// The calendar whose subscription found it out.
+    pub calendar_id: Option<CalendarId>,
+}
+
 /// An account's list of calendars changed, by a notice.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

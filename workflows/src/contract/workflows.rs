@@ -4,14 +4,32 @@ use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provide
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
-use crate::account::AccountProgress;
 use crate::due::Due;
 use crate::retry::Timing;
-use crate::subscription::SubscriptionState;
 
-/// Input of a subscription.
+/// The state of a workflow for whoever starts one: only a run that continues as new has one to carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoState {}
+
+/// How a run of a subscription begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begins<State> {
+    /// With everything before it: its first read is due, and it has no channel.
+    First,
+    /// With its end. Only a subscription stops its channels and writes its end down, so one that is not there is started for
+    /// that.
+    Closing {
+        /// One sentence for people: why.
+        reason: String,
+    },
+    /// Where the run before it continued as new.
+    Carried(State),
+}
+
+/// Input of a subscription. `State` is what its runs carry on; who starts one carries nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SubscriptionInput {
+pub struct SubscriptionInput<State = NoState> {
     /// The calendar.
     pub calendar_id: CalendarId,
     /// Its account.
@@ -24,13 +42,13 @@ pub struct SubscriptionInput {
     pub timing: Timing,
     /// How changes are found, to begin with; a later run goes by what is carried.
     pub strategy: SyncStrategy,
-    /// What the run before handed over; `None` for the first run.
-    pub carried: Option<SubscriptionState>,
+    /// With what this run begins.
+    pub begins: Begins<State>,
 }
 
-/// Input of an account.
+/// Input of an account. `State` is what its runs carry on; who starts one carries nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AccountInput {
+pub struct AccountInput<State = NoState> {
     /// The account.
     pub account_id: AccountId,
     /// Whose it is.
@@ -42,7 +60,7 @@ pub struct AccountInput {
     /// How changes are found.
     pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
-    pub carried: Option<AccountProgress>,
+    pub carried: Option<State>,
 }
 
 /// Input of the poller of a calendar.

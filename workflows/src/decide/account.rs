@@ -196,7 +196,11 @@ pub fn due_after_notice(progress: &AccountProgress, now: UnixMs) -> Due {
 }
 
 /// What subscriptions have to hear of the settings that a worker has now, if anything.
-pub fn settings_changed(input: &AccountInput, timing: Timing, strategy: SyncStrategy) -> Option<AccountChanged> {
+pub fn settings_changed<State>(
+    input: &AccountInput<State>,
+    timing: Timing,
+    strategy: SyncStrategy,
+) -> Option<AccountChanged> {
     let change = AccountChanged {
         timing: Some(timing).filter(|timing| *timing != input.timing),
         strategy: Some(strategy).filter(|strategy| *strategy != input.strategy),

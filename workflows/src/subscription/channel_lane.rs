@@ -10,14 +10,13 @@ use temporalio_workflow::{
 
 use super::publish::{is_due, publish};
 use super::{SubscriptionWorkflow, is_long, rotate_if_due};
-use crate::account::AccountWorkflow;
 use crate::contract::{
-    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput,
-    PollingInput, PollingInterval, RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
+    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, GrantLost, GrantLostSignal,
+    IntervalSignal, OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities,
+    StopChannelInput, StopSignal, SubscriptionClosed, SubscriptionClosedSignal,
 };
 use crate::decide::channel::{ChannelStep, grants_too_little, lifetime_s, next_step, stop_patience_s};
 use crate::failure::FailedCall;
-use crate::polling::PollingWorkflow;
 use crate::time::{condition, now, sleep_unless};
 use crate::{names, retry};
 
@@ -149,8 +148,7 @@ async fn start_poller(ctx: &Context) {
         .static_summary(summary.to_owned())
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
-    let started =
-        ctx.start_child_workflow(PollingWorkflow::run, PollingInput { calendar_id, interval_s }, options).await;
+    let started = ctx.start_child_workflow(PollingDefinition, PollingInput { calendar_id, interval_s }, options).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = true;
         // One that ran already may be about to end, or look more or less often.
@@ -162,8 +160,8 @@ async fn start_poller(ctx: &Context) {
 async fn pace_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
-    let payload = pack(&PollingInterval { interval_s: NonZeroU32::new(interval_s) });
-    let told = poller.signal(PollingWorkflow::interval, payload, signal_options()).await;
+    let interval = PollingInterval { interval_s: NonZeroU32::new(interval_s) };
+    let told = poller.signal(IntervalSignal, interval, signal_options()).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
         s.state.channel.poller_interval_s = Some(interval_s);
@@ -174,7 +172,7 @@ async fn stop_poller(ctx: &Context) {
     let id = ctx.state(|s| names::polling_id(s.input.calendar_id));
     let poller = ctx.external_workflow(id, None);
     // Not found means that it has ended already, which is what we want.
-    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), signal_options()).await;
+    let _gone_is_fine = poller.signal(StopSignal, (), signal_options()).await;
     ctx.state_mut(|s| s.state.channel.poller_runs = false);
 }
 
@@ -222,21 +220,18 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     });
     publish(ctx, detached).await;
     let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let payload = pack(&SubscriptionClosed { calendar_id: Some(calendar_id) });
+    let closed = SubscriptionClosed { calendar_id: Some(calendar_id) };
     // An account that is gone needs no telling.
-    let _gone_is_fine = ctx
-        .external_workflow(account, None)
-        .signal(AccountWorkflow::subscription_closed, payload, signal_options())
-        .await;
+    let _gone_is_fine =
+        ctx.external_workflow(account, None).signal(SubscriptionClosedSignal, closed, signal_options()).await;
 }
 
 /// The grant is dead for all calendars of the account, not only for this one.
 pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
     let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let payload = pack(&SubscriptionMissing { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) });
+    let lost = GrantLost { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) };
     // An account that is gone has told its subscriptions to close.
-    let _gone_is_fine =
-        ctx.external_workflow(account, None).signal(AccountWorkflow::grant_lost, payload, signal_options()).await;
+    let _gone_is_fine = ctx.external_workflow(account, None).signal(GrantLostSignal, lost, signal_options()).await;
 }
 
 /// What a cancelled subscription says under its own token is never sent, and its end has to be told.

@@ -28,7 +28,7 @@ pub use state::{
 use calls::Calls;
 
 use crate::contract::{
-    AccountChanged, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
+    AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
 };
 use crate::decide;
 use crate::time::condition;
@@ -42,7 +42,7 @@ const WAITERS_MAX: u32 = 8;
 /// One calendar's subscription.
 #[workflow]
 pub struct SubscriptionWorkflow {
-    input: SubscriptionInput,
+    input: SubscriptionInput<SubscriptionState>,
     state: SubscriptionState,
     /// Set when this run hands over to the next: lanes return at their next safe point.
     rotate: bool,
@@ -56,10 +56,11 @@ pub struct SubscriptionWorkflow {
 impl SubscriptionWorkflow {
     /// Takes the state of the run before, or begins.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput) -> Self {
-        let state = match input.carried.take() {
-            Some(carried) => carried.in_next_run(),
-            None => SubscriptionState::first(input.strategy),
+    pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput<SubscriptionState>) -> Self {
+        let state = match std::mem::replace(&mut input.begins, Begins::First) {
+            Begins::First => SubscriptionState::first(input.strategy),
+            Begins::Closing { reason } => SubscriptionState::closing(input.strategy, reason),
+            Begins::Carried(state) => state.in_next_run(),
         };
         Self { input, state, rotate: false, waiters: 0, calls: Calls::default(), published_in_run: false }
     }
@@ -87,7 +88,7 @@ impl SubscriptionWorkflow {
         if ctx.cancellation_token().is_cancelled() {
             ctx.state_mut(Self::close_as_cancelled);
         }
-        let next = ctx.state(|s| SubscriptionInput { carried: Some(s.state.clone()), ..s.input.clone() });
+        let next = ctx.state(|s| SubscriptionInput { begins: Begins::Carried(s.state.clone()), ..s.input.clone() });
         let options = ContinueAsNewOptions::builder().task_timeout(retry::WORKFLOW_TASK).build();
         let never = ctx.continue_as_new(next, options)?;
         match never {}

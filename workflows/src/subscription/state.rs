@@ -80,6 +80,11 @@ impl SubscriptionState {
         state
     }
 
+    /// The state of a subscription that begins with its end: told before it begins, it opens no channel first.
+    pub fn closing(strategy: SyncStrategy, reason: String) -> Self {
+        Self { close: Some(reason), ..Self::first(strategy) }
+    }
+
     /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
     #[must_use]
     pub fn in_next_run(mut self) -> Self {
