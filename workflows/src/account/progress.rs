@@ -260,6 +260,8 @@ fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
     use super::*;
 
     fn connected() -> AccountProgress {

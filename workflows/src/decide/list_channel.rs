@@ -193,6 +193,8 @@ impl ListChannel {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
     use super::*;
 
     const DAY_MS: i64 = 86_400_000;

@@ -79,6 +79,8 @@ impl AccountProgress {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
     use evercal_domain::{AccountState, ConsentOutcome};
 
     use super::*;

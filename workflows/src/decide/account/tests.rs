@@ -1,5 +1,7 @@
 //! The steps of an account, and its waits, as tables.
 
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use super::*;
 use crate::account::Ending;
 

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use proptest::prelude::*;
 
 use super::*;

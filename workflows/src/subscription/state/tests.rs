@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use evercal_domain::ChannelId;
 
 use super::channel::{OVER_MAX, TO_STOP_MAX};
