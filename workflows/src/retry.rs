@@ -1,4 +1,4 @@
-//! Every duration and every retry policy of the workflows, named by intent. Not for decisions (`decide`).
+//! Every duration and every retry policy of the workflows, named by intent. Not for decisions.
 
 use std::time::Duration;
 

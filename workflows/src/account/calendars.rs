@@ -3,16 +3,17 @@
 use evercal_domain::{CalendarId, SyncStrategy};
 use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, workflows};
 
+use super::decide::{BATCH_MAX, settings_changed};
 use super::subscriptions::{Started, close_subscription, start_subscription};
+use super::trouble::after_failure;
 use super::{Context, unless_disconnected};
 use crate::contract::{AccountActivities, AccountChanged, AccountChangedSignal, AccountRef, Begins, CalendarsListed};
-use crate::decide::account::{BATCH_MAX, after_failure, settings_changed};
-use crate::decide::jitter;
 use crate::due::Due;
-use crate::failure::FailedCall;
 use crate::names;
 use crate::retry::{self, Timing};
-use crate::time::{now, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::time::{now, sleep_unless};
 
 /// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
 const LAST_WORDS_ATTEMPTS: u32 = 10;

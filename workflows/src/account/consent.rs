@@ -2,12 +2,12 @@
 
 use temporalio_workflow::WorkflowCancellationToken;
 
+use super::trouble::{CODE_LIVES_MS, after_failed_redemption};
 use super::{AccountWorkflow, Context, unless_disconnected};
 use crate::contract::{AccountActivities, RedeemInput};
-use crate::decide::account::{CODE_LIVES_MS, after_failed_redemption};
-use crate::failure::FailedCall;
 use crate::retry;
-use crate::time::{condition, now, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now, sleep_unless};
 
 /// Runs until the account ends or hands over. A consent that is waiting then is carried on.
 pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {

@@ -3,13 +3,14 @@
 use evercal_domain::{CalendarId, Watched};
 use temporalio_workflow::{WorkflowCancellationToken, workflows};
 
+use super::list_channel::ListChannel;
 use super::subscriptions::close_subscription;
+use super::trouble::after_failure;
 use super::{AccountWorkflow, Context};
 use crate::contract::{AccountActivities, AccountRef, ChannelActivities, CloseChannelsInput, RevokeInput};
-use crate::decide::account::after_failure;
-use crate::failure::FailedCall;
 use crate::retry;
-use crate::time::{condition, now};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now};
 
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
@@ -57,7 +58,7 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
     let input = CloseChannelsInput { watched: Watched::CalendarList { account_id } };
     let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
-        s.progress.list_channel = crate::decide::list_channel::ListChannel::default();
+        s.progress.list_channel = ListChannel::default();
         s.progress.ending.list_is_unwatched = true;
     });
 }

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 pub use grant::GrantProgress;
 
+use super::list_channel::ListChannel;
+use super::trouble::Trouble;
 use crate::contract::{CodeRedeemed, Grant, ListLimit};
-use crate::decide::account::Trouble;
-use crate::decide::list_channel::ListChannel;
 use crate::due::Due;
+
+/// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
+const LIST_SPACING_MS: i64 = 2_000;
 
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +200,13 @@ impl AccountProgress {
         self.discovery_due = Due::Now;
         self.trouble = None;
         self.list_channel.start_afresh();
+    }
+
+    /// When the list is read because the provider announced a change of it. A wait that it asked for is kept.
+    pub(super) fn due_after_notice(&self, now: UnixMs) -> Due {
+        let spaced = self.listed_at.map_or(now, |listed_at| now.max(listed_at.plus_ms(LIST_SPACING_MS)));
+        let allowed = self.trouble.as_ref().map_or(spaced, |trouble| trouble.until.max(spaced));
+        self.discovery_due.min(Due::At(allowed))
     }
 
     fn tell_all(&mut self, grant: Grant) {

@@ -2,8 +2,8 @@
 //!
 //! Rules: one struct in, one struct out; an instant is a [`evercal_domain::UnixMs`]; no titles, addresses, tokens or event
 //! bodies. While builds of two versions work on the same workflows, unknown fields are ignored, and enums that an activity or
-//! an update answers have an arm for what only a newer version knows (`#[serde(other)]`). Not for decisions (`decide`) or
-//! names (`names`).
+//! an update answers have an arm for what only a newer version knows (`#[serde(other)]`). Not for names
+//! (`names`).
 
 mod activities;
 mod definitions;

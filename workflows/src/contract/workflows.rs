@@ -79,6 +79,19 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// How a sync ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncEnd {
+    /// All is read.
+    Done {
+        /// The changes that it found.
+        changes: i64,
+    },
+    /// It failed; it is tried again.
+    Failed(Failure),
+}
+
 /// Answer of `sync_now`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

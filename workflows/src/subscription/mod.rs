@@ -1,18 +1,21 @@
 //! `subscription/<calendar>`: keeps one calendar's mirror fresh, for years.
 //!
 //! Two lanes run side by side, so that a slow sync never delays a renewal and a failing renewal never delays a sync:
-//! `channel_lane` owns the push channel, `sync_lane` owns the reading. Handlers only change the state; every activity is
-//! called from a lane. Not for decisions (`decide`) or durations (`retry`).
+//! `channel` owns the push channel, `sync` owns the reading, each with its lane, its part of the state and its decisions.
+//! Handlers only change the state; every activity is called from a lane. Not for durations (`retry`).
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 mod calls;
-mod channel_lane;
+mod channel;
 mod publish;
+mod signals;
 mod state;
-mod sync_lane;
+mod sync;
+mod trouble;
 
-use evercal_domain::Watched;
+use evercal_domain::{SyncStrategy, UnixMs, Watched};
+use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -20,18 +23,18 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use state::{
-    ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncEnd,
-    SyncProgress, ToStop, Trouble, Wait, WaitReason,
-};
+pub use channel::{ChannelProgress, ToStop};
+pub use publish::Published;
+pub use sync::{PendingSync, SyncProgress};
+pub use trouble::{Refusal, RefusedCall, Trouble};
 
 use calls::Calls;
 
 use crate::contract::{
-    AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
+    AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncEnd, SyncNowResult,
+    unpack,
 };
-use crate::decide;
-use crate::time::condition;
+use crate::shared::time::condition;
 use crate::{names, retry};
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
@@ -50,6 +53,35 @@ pub struct SubscriptionWorkflow {
     calls: Calls,
     /// Whether this run has written the state down: each does so once, since a store may have lost it.
     published_in_run: bool,
+}
+
+/// All that a subscription knows: a plain value that signals change, that lanes read, and that travels to the next run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionState {
+    /// The channel lane's part.
+    pub channel: ChannelProgress,
+    /// The sync lane's part.
+    pub sync: SyncProgress,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
+    /// An operator paused it.
+    pub paused: bool,
+    /// The grant is dead.
+    pub needs_reauth: bool,
+    /// Not shared any more, or forbidden, and confirmed.
+    pub refusal: Option<Refusal>,
+    /// Refusals one after the other: each is waited for twice as long as the one before.
+    pub refusals_confirmed: u32,
+    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
+    pub wish_until: Option<UnixMs>,
+    /// Set when it has to end: why.
+    pub close: Option<String>,
+    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
+    pub withdrawn: bool,
+    /// Set when it has ended.
+    pub closed: bool,
+    /// What was last written down for readers.
+    pub published: Option<Published>,
 }
 
 #[workflow_methods]
@@ -71,8 +103,8 @@ impl SubscriptionWorkflow {
         // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
         let detached = WorkflowCancellationToken::new();
         workflows::join!(
-            channel_lane::run(ctx.clone(), detached.clone()),
-            sync_lane::run(ctx.clone(), detached.clone()),
+            channel::lane::run(ctx.clone(), detached.clone()),
+            sync::lane::run(ctx.clone(), detached.clone()),
             Self::close_when_cancelled(ctx.clone()),
         );
         let handlers = ctx.clone();
@@ -202,7 +234,7 @@ impl SubscriptionWorkflow {
             strategy: self.state.strategy,
             summary: publish::sentence(&self.state),
             channel_expires_at: self.state.channel.live.as_ref().map(|live| live.expires_at),
-            next_channel_attempt: decide::channel::attempt_due(&self.state, &self.input.timing, &id),
+            next_channel_attempt: channel::decide::attempt_due(&self.state, &self.input.timing, &id),
             failed_attempts: self.state.channel.failures,
             last_sync_at: self.state.sync.last_done_at,
             syncing: self.state.sync.running,

@@ -1,14 +1,37 @@
 //! What a subscription shows: search attributes and details in the Temporal UI, and the row that the API reads.
 
-use evercal_domain::{SyncStrategy, UnixMs};
+use evercal_domain::{CalendarState, SyncStrategy, UnixMs};
+use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::Timestamp;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
-use super::{Published, SubscriptionState, SubscriptionWorkflow, SyncEnd};
-use crate::contract::{RecordActivities, StateFact};
+use super::{SubscriptionState, SubscriptionWorkflow};
+use crate::contract::{RecordActivities, StateFact, SyncEnd};
 use crate::due::Due;
-use crate::time::now;
+use crate::shared::time::now;
 use crate::{names, retry};
+
+/// What readers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The state.
+    pub state: CalendarState,
+    /// One sentence about it.
+    pub detail: Option<String>,
+    /// When the live channel ends.
+    pub channel_expires_at: Option<UnixMs>,
+}
+
+impl Published {
+    /// What they are to be told of a state.
+    pub(crate) fn of(state: &SubscriptionState) -> Self {
+        Self {
+            state: state.state(),
+            detail: state.detail(),
+            channel_expires_at: state.channel.live.as_ref().map(|live| live.expires_at),
+        }
+    }
+}
 
 /// Whether readers see another state than there is, such as after a pause, which no lane makes itself.
 pub(super) fn is_due(workflow: &SubscriptionWorkflow) -> bool {

@@ -1,76 +1,19 @@
-//! The state of a subscription: a plain value that signals change, that lanes read, and that travels to the next run.
+//! How the state of a subscription changes: by signals, by what lanes find out, and by what an operator wants.
 //!
 //! Everything here is pure; what a reader sees as the state is derived, so that no two fields can contradict each other.
 
-mod channel;
-mod sync;
-mod trouble;
-
 use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy, UnixMs};
-use serde::{Deserialize, Serialize};
 
-pub use channel::{ChannelProgress, LiveChannel, ToStop};
-pub use sync::{PendingSync, SyncEnd, SyncProgress};
-pub(crate) use trouble::Attempts;
-pub use trouble::{Refusal, RefusedCall, Trouble, Wait, WaitReason};
-
+use super::SubscriptionState;
+use super::channel::decide::{AfterFailure, after_failure, is_counted};
+use super::sync::decide::{is_gone, refused_pause_ms};
+use super::trouble::{Attempts, Refusal, RefusedCall, Trouble};
 use crate::contract::{AccountChanged, Cause, ChannelOpened, ChannelRef, Failure, Grant, Notify};
-use crate::decide;
-use crate::decide::channel::AfterFailure;
 use crate::due::Due;
-use crate::failure::FailedCall;
 use crate::retry::Timing;
-
-/// All that a subscription knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubscriptionState {
-    /// The channel lane's part.
-    pub channel: ChannelProgress,
-    /// The sync lane's part.
-    pub sync: SyncProgress,
-    /// How changes are found.
-    pub strategy: SyncStrategy,
-    /// An operator paused it.
-    pub paused: bool,
-    /// The grant is dead.
-    pub needs_reauth: bool,
-    /// Not shared any more, or forbidden, and confirmed.
-    pub refusal: Option<Refusal>,
-    /// Refusals one after the other: each is waited for twice as long as the one before.
-    pub refusals_confirmed: u32,
-    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
-    pub wish_until: Option<UnixMs>,
-    /// Set when it has to end: why.
-    pub close: Option<String>,
-    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
-    pub withdrawn: bool,
-    /// Set when it has ended.
-    pub closed: bool,
-    /// What was last written down for readers.
-    pub published: Option<Published>,
-}
-
-/// What readers are told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// The state.
-    pub state: CalendarState,
-    /// One sentence about it.
-    pub detail: Option<String>,
-    /// When the live channel ends.
-    pub channel_expires_at: Option<UnixMs>,
-}
-
-impl Published {
-    /// What they are to be told of a state.
-    pub(crate) fn of(state: &SubscriptionState) -> Self {
-        Self {
-            state: state.state(),
-            detail: state.detail(),
-            channel_expires_at: state.channel.live.as_ref().map(|live| live.expires_at),
-        }
-    }
-}
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::LiveChannel;
+use crate::shared::waits::WaitReason;
 
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
@@ -232,7 +175,7 @@ impl SubscriptionState {
 
     /// The provider refuses this calendar, although others of its account answer.
     pub(crate) fn refused(&mut self, of: RefusedCall, failure: Failure, timing: &Timing, now: UnixMs) {
-        let next_try_at = now.plus_ms(decide::sync::refused_pause_ms(timing, self.refusals_confirmed));
+        let next_try_at = now.plus_ms(refused_pause_ms(timing, self.refusals_confirmed));
         self.refusals_confirmed = self.refusals_confirmed.saturating_add(1);
         self.refusal = Some(Refusal { failure, of, next_try_at, trying: false });
         self.sync.trouble = None;
@@ -243,7 +186,7 @@ impl SubscriptionState {
     /// The store has no row of this calendar. When that stays so, it is gone, and so is the subscription.
     pub(crate) fn row_missing(&mut self, timing: &Timing, now: UnixMs) {
         let since = *self.sync.row_missing_since.get_or_insert(now);
-        if decide::sync::is_gone(since, timing, now) {
+        if is_gone(since, timing, now) {
             self.close.get_or_insert_with(|| "the store has no such calendar any more".to_owned());
         }
     }
@@ -336,14 +279,14 @@ impl SubscriptionState {
     pub(crate) fn channel_failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
         let channel = &mut self.channel;
         channel.attempting = false;
-        if decide::channel::is_counted(failed.cause()) {
+        if is_counted(failed.cause()) {
             channel.failures = channel.failures.saturating_add(1);
             channel.last_failure = Some(failed.failure.clone());
         }
         let is_refused = failed.cause().is_refusal();
         channel.refusals = if is_refused { channel.refusals.saturating_add(1) } else { 0 };
         channel.live = channel.live.take().filter(|live| live.expires_at > now);
-        let after = decide::channel::after_failure(self, failed, timing, id, now);
+        let after = after_failure(self, failed, timing, id, now);
         let channel = &mut self.channel;
         match after {
             AfterFailure::Repeat { wait } | AfterFailure::Fallback { wait } => {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountProgress;
 use crate::contract::Grant;
-use crate::decide::account::due_after_notice;
 use crate::due::Due;
 
 /// For so long after new tokens came, a subscription may still speak of the old ones, in milliseconds: longer than a call takes.
@@ -45,7 +44,7 @@ impl AccountProgress {
         }
         self.grant.doubted_by.extend(seen_by);
         // Spaced, should the provider refuse subscriptions what it allows the account.
-        self.discovery_due = due_after_notice(self, now);
+        self.discovery_due = self.due_after_notice(now);
     }
 
     /// The list was read with the grant: whoever thought it dead is told.
@@ -84,8 +83,8 @@ mod tests {
     use evercal_domain::{AccountState, ConsentOutcome};
 
     use super::*;
+    use crate::account::decide::{AccountStep, next_step};
     use crate::contract::CodeRedeemed;
-    use crate::decide::account::{AccountStep, next_step};
 
     const CONSENTED_AT: UnixMs = UnixMs::new(1_000_000);
 

@@ -2,9 +2,12 @@
 
 use evercal_domain::ChannelId;
 
-use super::channel::{OVER_MAX, TO_STOP_MAX};
 use super::*;
 use crate::contract::{ChannelHint, ChannelRef, SyncCounts};
+use crate::shared::waits::Wait;
+use crate::subscription::channel::ToStop;
+use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
+use crate::subscription::sync::{PendingSync, SyncProgress};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const START: UnixMs = UnixMs::EPOCH;

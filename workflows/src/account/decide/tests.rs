@@ -3,7 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
 use super::*;
+use evercal_domain::ProviderErrorKind;
+
 use crate::account::Ending;
+use crate::account::trouble::{Trouble, after_failed_redemption, after_failure};
+use crate::contract::Cause;
+use crate::shared::failure::FailedCall;
 
 const MINUTE_MS: i64 = 60_000;
 const START: UnixMs = UnixMs::EPOCH;
@@ -158,10 +163,10 @@ fn an_installation_that_is_not_accepted_is_said_at_once_to_be_the_operators() {
 fn a_burst_of_notices_is_one_look_and_passes_no_wait() {
     let mut progress =
         AccountProgress { listed_at: Some(at(10_000)), discovery_due: Due::At(at(86_400_000)), ..connected() };
-    assert_eq!(due_after_notice(&progress, at(10_100)), Due::At(at(12_000)));
-    assert_eq!(due_after_notice(&progress, at(50_000)), Due::At(at(50_000)));
+    assert_eq!(progress.due_after_notice(at(10_100)), Due::At(at(12_000)));
+    assert_eq!(progress.due_after_notice(at(50_000)), Due::At(at(50_000)));
     progress.trouble = Some(after(None, &failed(ProviderErrorKind::RateLimited, Some(MINUTE_MS)), at(50_000)));
-    assert_eq!(due_after_notice(&progress, at(50_000)), Due::At(at(50_000 + MINUTE_MS)));
+    assert_eq!(progress.due_after_notice(at(50_000)), Due::At(at(50_000 + MINUTE_MS)));
     progress.discovery_due = Due::Now;
-    assert_eq!(due_after_notice(&progress, at(50_000)), Due::Now, "what is due already stays so");
+    assert_eq!(progress.due_after_notice(at(50_000)), Due::Now, "what is due already stays so");
 }

@@ -4,24 +4,24 @@
 use evercal_domain::{Priority, ProviderErrorKind, SyncReason, UnixMs};
 use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows};
 
-use super::channel_lane::tell_account_of_lost_grant;
-use super::publish::{publish, publish_last_sync};
-use super::state::Attempts;
-use super::{
-    Calls, PendingSync, RefusedCall, SubscriptionWorkflow, SyncEnd, Trouble, Wait, WaitReason, is_long, rotate_if_due,
-};
-use crate::contract::{Cause, Failure, SyncActivities, SyncCounts, SyncInput, SyncOutcome};
-use crate::decide;
-use crate::decide::sync::AfterFailure;
+use super::decide::{self, AfterFailure};
+use super::progress::PendingSync;
+use crate::contract::{Cause, Failure, SyncActivities, SyncCounts, SyncEnd, SyncInput, SyncOutcome};
 use crate::due::Due;
-use crate::failure::FailedCall;
 use crate::retry;
-use crate::time::{condition, now, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now, sleep_unless};
+use crate::shared::waits::{Wait, WaitReason};
+use crate::subscription::calls::Calls;
+use crate::subscription::publish::{publish, publish_last_sync};
+use crate::subscription::signals::tell_account_of_lost_grant;
+use crate::subscription::trouble::{Attempts, RefusedCall, Trouble};
+use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
 /// Runs until the subscription ends or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         let due_at = plan_reconcile(&ctx);
         // One timer serves many syncs: making a new one for each would double the history of a busy calendar.
@@ -87,7 +87,7 @@ fn plan_reconcile(ctx: &Context) -> UnixMs {
                 None => sync.add(SyncReason::Reconcile, 0, None),
             }
         }
-        let due_at = decide::sync::reconcile_due_at(&s.input.timing, &id, sync.begun, at);
+        let due_at = decide::reconcile_due_at(&s.input.timing, &id, sync.begun, at);
         let due_at = next_try_at.map_or(due_at, |next_try_at| next_try_at.min(due_at));
         sync.reconcile_due = Some(Due::At(due_at));
         due_at
@@ -132,7 +132,7 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
                 // Where it is shown, readers see it before the wait.
                 AfterFailure::Repeat { .. } => publish(ctx, detached).await,
                 AfterFailure::GiveUp => {
-                    given_up = Some(decide::sync::wait_reason(&failed));
+                    given_up = Some(decide::wait_reason(&failed));
                     break SyncEnd::Failed(failed.failure);
                 }
             },
@@ -158,7 +158,7 @@ async fn may_go_on(
     let is_called = move |s: &SubscriptionWorkflow| s.calls.pass(wait.reason, called_before) && !s.ends();
     let is_passed = move |s: &SubscriptionWorkflow| {
         let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
-        s.ends() || decide::sync::passes_wait(pending, priority)
+        s.ends() || decide::passes_wait(pending, priority)
     };
     let summary = match wait.reason {
         WaitReason::Asked => "wait for as long as the provider asked",
@@ -248,7 +248,7 @@ async fn grant_lost(ctx: &Context) -> Slice {
 /// which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
-    workflow.rotate || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
+    workflow.rotate || workflow.state.close.is_some() || decide::overtakes(pending, running)
 }
 
 /// Counts a failed attempt, and says what the job waits for, to itself and to people.
@@ -258,7 +258,7 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
     let (after, failures) = ctx.state(|s| {
         let (timing, id) = (&s.input.timing, s.input.calendar_id.to_string());
         let before = job.failed_attempts;
-        let after = decide::sync::after_failure(failed, job.reason, before, s.state.wish_until, timing, &id, at);
+        let after = decide::after_failure(failed, job.reason, before, s.state.wish_until, timing, &id, at);
         (after, before.saturating_add(1))
     });
     let wait = match after {
@@ -289,7 +289,7 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at: Uni
         let sync = &mut s.state.sync;
         let has_channel = s.state.channel.live.is_some();
         let (before, strategy) = (sync.missed_pushes, s.state.strategy);
-        sync.missed_pushes = decide::sync::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
+        sync.missed_pushes = decide::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
         if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
             s.state.channel.renew_requested = true;
         }
@@ -314,7 +314,7 @@ fn conclude(ctx: &Context, job: PendingSync, end: SyncEnd) {
     let has_failed = matches!(end, SyncEnd::Failed(_));
     ctx.state_mut(|s| {
         let pause_ms = match s.state.sync.refusals {
-            1 => decide::sync::confirm_pause_ms(&s.input.timing),
+            1 => decide::confirm_pause_ms(&s.input.timing),
             _ => i64::from(s.input.timing.failed_sync_pause_s) * 1_000,
         };
         if let Some(refusal) = s.state.refusal.as_mut().filter(|refusal| refusal.trying && has_failed) {

@@ -1,32 +1,32 @@
-//! The channel lane: carries out what `decide::channel` says, one step after the other.
+//! The channel lane: carries out what `decide` says, one step after the other.
 
 use std::num::NonZeroU32;
 
 use evercal_domain::{ProviderErrorKind, SyncStrategy, UnixMs};
 use temporalio_workflow::{
-    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowSignalError,
+    ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
-use super::publish::{is_due, publish};
-use super::{SubscriptionWorkflow, is_long, rotate_if_due};
+use super::decide::{ChannelStep, next_step, stop_patience_s};
 use crate::contract::{
-    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, GrantLost, GrantLostSignal,
-    IntervalSignal, OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities,
-    StopChannelInput, StopSignal, SubscriptionClosed, SubscriptionClosedSignal,
+    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, IntervalSignal,
+    OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
 };
-use crate::decide::channel::{ChannelStep, grants_too_little, lifetime_s, next_step, stop_patience_s};
-use crate::failure::FailedCall;
-use crate::time::{condition, now, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::time::{condition, now, sleep_unless};
+use crate::subscription::publish::{is_due, publish};
+use crate::subscription::signals::{own_token, signal_options, tell_account_of_end, tell_account_of_lost_grant};
+use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
 use crate::{names, retry};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
-/// When it is tried again after that, in milliseconds.
+/// When stopping a channel that could not be stopped is tried again, in milliseconds.
 const STOP_AGAIN_MS: i64 = 3_600_000;
 
 /// Runs until the subscription has ended or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         publish(&ctx, &detached).await;
         let step = ctx.state(|s| next(s, now(&ctx)));
@@ -206,7 +206,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         s.state.channel.live = None;
     });
     publish(ctx, detached).await;
-    let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let timing = ctx.state(|s| s.input.timing.clone());
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
@@ -219,28 +219,5 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         s.state.closed = true;
     });
     publish(ctx, detached).await;
-    let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let closed = SubscriptionClosed { calendar_id: Some(calendar_id) };
-    // An account that is gone needs no telling.
-    let _gone_is_fine =
-        ctx.external_workflow(account, None).signal(SubscriptionClosedSignal, closed, signal_options()).await;
-}
-
-/// The grant is dead for all calendars of the account, not only for this one.
-pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
-    let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let lost = GrantLost { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) };
-    // An account that is gone has told its subscriptions to close.
-    let _gone_is_fine = ctx.external_workflow(account, None).signal(GrantLostSignal, lost, signal_options()).await;
-}
-
-/// What a cancelled subscription says under its own token is never sent, and its end has to be told.
-fn signal_options() -> SignalWorkflowOptions {
-    SignalWorkflowOptions::builder().cancellation_token(own_token()).build()
-}
-
-/// A token that the cancellation of the workflow does not reach. A child under the workflow's would hang it, if somebody had
-/// terminated the child (sdk-core 0.10.1, child state machine).
-fn own_token() -> WorkflowCancellationToken {
-    WorkflowCancellationToken::new()
+    tell_account_of_end(ctx).await;
 }

@@ -1,16 +1,17 @@
 //! The channel on an account's list of calendars: what is done about it next, and when. It has the same ladder as a calendar's
 //! channel; there is no poller beside it, since the daily look finds what it misses.
 
+pub(super) mod lane;
+
 use evercal_domain::{ChannelId, ProviderErrorKind, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::channel::renewal_due_at;
-use super::{jitter, waits};
 use crate::contract::{Cause, ChannelHint, ChannelOpened, ChannelRef};
 use crate::due::Due;
-use crate::failure::FailedCall;
 use crate::retry::Timing;
-use crate::subscription::LiveChannel;
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::{LiveChannel, renewal_due_at};
+use crate::shared::{jitter, waits};
 
 /// Channels that may wait to be stopped. Tokens are signed, so only channels that we once made get here.
 const TO_STOP_MAX: usize = 16;

@@ -2,14 +2,13 @@
 
 use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, SyncStrategy, UnixMs};
 
-use super::{jitter, waits};
 use crate::contract::Cause;
-use crate::failure::FailedCall;
 use crate::retry::{
-    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, STORE_PAUSE_MS,
-    Timing, WIDER_PAUSE_MS,
+    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, Timing,
 };
-use crate::subscription::{Wait, WaitReason};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::waits::{self, Wait, WaitReason};
 
 /// When the next look without a reason is due.
 pub fn reconcile_due_at(timing: &Timing, id: &str, round: u64, now: UnixMs) -> UnixMs {
@@ -53,11 +52,11 @@ pub(crate) fn after_failure(
     id: &str,
     now: UnixMs,
 ) -> AfterFailure {
-    let is_repeated = is_repeated(wish_until, now);
+    let is_repeated = waits::is_repeated(wish_until, now);
     let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
     match failed.cause() {
         cause if cause.is_wider() => {
-            let until = now.plus_ms(wider_pause_ms(cause, timing, id));
+            let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
             AfterFailure::Repeat { wait: Wait { until, reason: WaitReason::Recovery }, is_counted: false }
         }
         Cause::EndlessList => AfterFailure::GiveUp,
@@ -98,20 +97,6 @@ pub fn backoff_ms(timing: &Timing, id: &str, failed_attempts: u32) -> i64 {
     let span_ms = u64::try_from(doubled_ms / 10).unwrap_or(0) + 1;
     let jitter_ms = jitter::place(id, &format!("backoff {failed_attempts}"), span_ms);
     doubled_ms + i64::try_from(jitter_ms).unwrap_or(0)
-}
-
-/// Whether the provider repeats a wish: the one before it was kept to its end.
-pub fn is_repeated(wish_until: Option<UnixMs>, now: UnixMs) -> bool {
-    wish_until.is_some_and(|until| until <= now)
-}
-
-/// The pause after what is refused whatever the calendar, in milliseconds: short for a store of ours, and such that a
-/// provider's refusal of everything is over here within five minutes after its end.
-pub(crate) fn wider_pause_ms(cause: Cause, timing: &Timing, id: &str) -> i64 {
-    let longest_ms = if cause == Cause::Store { STORE_PAUSE_MS } else { WIDER_PAUSE_MS };
-    let longest_ms = longest_ms.min(i64::from(timing.failed_sync_pause_s) * 1_000);
-    let spread_ms = jitter::place(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
-    longest_ms - i64::try_from(spread_ms).unwrap_or(0)
 }
 
 /// The pause before what was refused for this calendar is tried again, in milliseconds: doubled each time, up to a day.

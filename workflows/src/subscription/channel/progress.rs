@@ -3,15 +3,17 @@
 use evercal_domain::{ChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::{Trouble, WaitReason};
 use crate::contract::{Alert, ChannelHint, ChannelRef, Failure};
 use crate::due::Due;
+use crate::shared::live_channel::LiveChannel;
+use crate::shared::waits::WaitReason;
+use crate::subscription::trouble::Trouble;
 
 /// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
 /// named again by its next notice.
-pub(super) const TO_STOP_MAX: usize = 64;
+pub(in crate::subscription) const TO_STOP_MAX: usize = 64;
 /// Channels remembered as over, so that their late notices cost nothing. Older ones are looked up in the register.
-pub(super) const OVER_MAX: usize = 16;
+pub(in crate::subscription) const OVER_MAX: usize = 16;
 
 /// What the channel lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,19 +56,6 @@ pub struct ChannelProgress {
     pub unidentified: Vec<ChannelHint>,
 }
 
-/// A live channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveChannel {
-    /// Its id.
-    pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: String,
-    /// When it was opened.
-    pub opened_at: UnixMs,
-    /// When the provider ends it.
-    pub expires_at: UnixMs,
-}
-
 /// A channel to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToStop {
@@ -80,7 +69,7 @@ pub struct ToStop {
 
 impl ChannelProgress {
     /// Forgets failed attempts.
-    pub(super) fn start_afresh(&mut self) {
+    pub(in crate::subscription) fn start_afresh(&mut self) {
         self.failures = 0;
         self.refusals = 0;
         self.next_attempt = None;
@@ -96,7 +85,7 @@ impl ChannelProgress {
     }
 
     /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.
-    pub(super) fn set_aside(&mut self) {
+    pub(in crate::subscription) fn set_aside(&mut self) {
         self.start_afresh();
         self.fallback = false;
         self.bridging = false;
@@ -111,7 +100,7 @@ impl ChannelProgress {
     }
 
     /// Finds out whose notice a hint is; whether it may announce something.
-    pub(super) fn place(&mut self, hint: &ChannelHint) -> bool {
+    pub(in crate::subscription) fn place(&mut self, hint: &ChannelHint) -> bool {
         if self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id) {
             return true;
         }
@@ -133,7 +122,7 @@ impl ChannelProgress {
     }
 
     /// After an attempt: hints from the new channel were right, all others are strays.
-    pub(super) fn identify(&mut self) {
+    pub(in crate::subscription) fn identify(&mut self) {
         for hint in std::mem::take(&mut self.unidentified) {
             let known = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id)
                 || self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id);
@@ -149,7 +138,7 @@ impl ChannelProgress {
         self.add_to_stop(channel, true);
     }
 
-    pub(super) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
+    pub(in crate::subscription) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
         let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
         if !listed && self.to_stop.len() < TO_STOP_MAX {
             self.to_stop.push(ToStop { channel, stray, not_before: Due::Now });
@@ -168,7 +157,7 @@ impl ChannelProgress {
     }
 
     /// Stopping failed: again later, unless it has run out by then anyway.
-    pub(super) fn stop_later(&mut self, id: ChannelId, at: UnixMs) {
+    pub(in crate::subscription) fn stop_later(&mut self, id: ChannelId, at: UnixMs) {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
         let is_over = entry.channel.expires_at.is_none_or(|expires_at| expires_at <= at);
         if is_over && !entry.stray {
@@ -179,11 +168,11 @@ impl ChannelProgress {
     }
 
     /// A stray could not be stopped, and nobody knows when it ends: its next notice names it again.
-    pub(super) fn forget_stray(&mut self, id: ChannelId) {
+    pub(in crate::subscription) fn forget_stray(&mut self, id: ChannelId) {
         self.to_stop.retain(|entry| entry.channel.channel_id != id);
     }
 
-    pub(super) fn is_stray(&self, id: ChannelId) -> bool {
+    pub(in crate::subscription) fn is_stray(&self, id: ChannelId) -> bool {
         self.to_stop.iter().any(|entry| entry.channel.channel_id == id && entry.stray)
     }
 }

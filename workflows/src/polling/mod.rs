@@ -12,9 +12,9 @@ use temporalio_workflow::{
 };
 
 use crate::contract::{Ended, Notify, NotifySignal, PollingInput, PollingInterval, unpack};
-use crate::decide::jitter;
 use crate::names;
-use crate::time::{now, sleep_unless};
+use crate::shared::jitter;
+use crate::shared::time::{now, sleep_unless};
 
 /// Looks per run; each is about ten events of history.
 const ROUNDS_PER_RUN: u64 = 150;

@@ -3,10 +3,11 @@
 use evercal_domain::{SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::{Trouble, Wait};
-use crate::contract::{Failure, SyncCounts};
-use crate::decide;
+use super::decide;
+use crate::contract::{SyncCounts, SyncEnd};
 use crate::due::Due;
+use crate::shared::waits::Wait;
+use crate::subscription::trouble::Trouble;
 
 /// What the sync lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,19 +40,6 @@ pub struct SyncProgress {
     pub trouble: Option<Trouble>,
 }
 
-/// How a sync ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum SyncEnd {
-    /// All is read.
-    Done {
-        /// The changes that it found.
-        changes: i64,
-    },
-    /// It failed; it is tried again.
-    Failed(Failure),
-}
-
 /// What one sync serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingSync {
@@ -70,7 +58,7 @@ pub struct PendingSync {
 }
 
 impl PendingSync {
-    pub(super) fn of(reason: SyncReason, notices: u32, received_at: Option<UnixMs>) -> Self {
+    pub(in crate::subscription) fn of(reason: SyncReason, notices: u32, received_at: Option<UnixMs>) -> Self {
         Self { reason, notices, received_at, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
     }
 
@@ -89,7 +77,7 @@ impl PendingSync {
     /// begins anew.
     fn joined_by(&self, reason: SyncReason) -> (Option<Wait>, u32) {
         match self.wait {
-            Some(_) if decide::sync::passes_wait(Some(reason), self.reason.priority()) => (None, 0),
+            Some(_) if decide::passes_wait(Some(reason), self.reason.priority()) => (None, 0),
             wait => (wait, self.failed_attempts),
         }
     }
@@ -120,7 +108,7 @@ impl SyncProgress {
     }
 
     /// Whoever waits before the next attempt waits no longer.
-    pub(super) fn hurry(&mut self) {
+    pub(in crate::subscription) fn hurry(&mut self) {
         if let Some(pending) = &mut self.pending {
             pending.wait = None;
         }

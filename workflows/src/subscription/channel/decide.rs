@@ -2,12 +2,15 @@
 
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::{jitter, sync, waits};
-use crate::contract::{Alert, Cause, ChannelOpened, ChannelRef};
+use super::ChannelProgress;
+use crate::contract::{Alert, Cause, ChannelRef};
 use crate::due::Due;
-use crate::failure::FailedCall;
-use crate::retry::{CHANNEL_LIFETIME_MIN_S, STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
-use crate::subscription::{ChannelProgress, LiveChannel, SubscriptionState, Wait, WaitReason};
+use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::live_channel::renewal_due_at;
+use crate::shared::waits::{self, Wait, WaitReason};
+use crate::subscription::SubscriptionState;
 
 /// The next thing for the channel lane to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,36 +101,11 @@ pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Opti
     }
 }
 
-/// When a live channel's renewal is due: the lead before its expiry (half its life where that is shorter than two
-/// leads), and earlier by the margin and by this subscription's place in the spread.
-pub fn renewal_due_at(live: &LiveChannel, timing: &Timing, id: &str) -> UnixMs {
-    let lifetime_ms = live.expires_at.since_ms(live.opened_at).max(0);
-    let lead_ms = (i64::from(timing.renew_lead_s) * 1_000).min(lifetime_ms / 2);
-    let spread_s = jitter::place(id, "renewal", u64::from(timing.renew_spread_s) + 1);
-    let earlier_ms = (i64::from(timing.renew_margin_s) + i64::try_from(spread_s).unwrap_or(0)) * 1_000;
-    // A short-lived channel must not be renewed the moment it is made.
-    let earlier_ms = earlier_ms.min(lifetime_ms / 4);
-    live.expires_at.minus_ms(lead_ms + earlier_ms)
-}
-
-/// Whether a channel was granted for so short a time that renewing it would be all that happens.
-pub fn grants_too_little(opened: &ChannelOpened, timing: &Timing) -> bool {
-    let least_s = CHANNEL_LIFETIME_MIN_S.min(timing.channel_lifetime_s / 4);
-    opened.expires_at.since_ms(opened.opened_at) < i64::from(least_s) * 1_000
-}
-
 /// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
 /// call at most.
 pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
     let left_s = attempt_due(state, timing, id).map_or(i64::MAX, |due| due.left_ms(now) / 1_000);
     u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
-}
-
-/// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread.
-pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
-    let spread = timing.channel_lifetime_spread_s.min(timing.channel_lifetime_s / 2);
-    let less = jitter::place(id, "expiry", u64::from(spread) + 1);
-    timing.channel_lifetime_s - u32::try_from(less).unwrap_or(0)
 }
 
 /// What a failed attempt leads to.
@@ -171,7 +149,7 @@ pub(crate) fn after_failure(
         Cause::Provider(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
         cause if cause.is_refusal() && *refusals >= 2 => return AfterFailure::ActionRequired,
         cause if cause.is_wider() => {
-            let until = now.plus_ms(sync::wider_pause_ms(cause, timing, id));
+            let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
             return AfterFailure::Repeat { wait: Wait { until, reason: WaitReason::Recovery } };
         }
         _ => {}
@@ -179,7 +157,7 @@ pub(crate) fn after_failure(
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
     // A rate limit is a pause like any other failure, but not shorter than the provider asked for, within reason.
-    let is_repeated = sync::is_repeated(state.wish_until, now);
+    let is_repeated = waits::is_repeated(state.wish_until, now);
     let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
     let wait = |pause_s: u32| {
         let pause_ms = i64::from(pause_s) * 1_000;

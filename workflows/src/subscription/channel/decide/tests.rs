@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contract::{AccountChanged, ChannelOpened, Failure};
-use crate::subscription::{ChannelProgress, Refusal, RefusedCall, ToStop};
+use crate::shared::live_channel::{LiveChannel, grants_too_little, lifetime_s};
+use crate::subscription::{Refusal, RefusedCall, ToStop};
 use evercal_domain::{ChannelId, SyncStrategy};
 
 const HOUR_MS: i64 = 3_600_000;

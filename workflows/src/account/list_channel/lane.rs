@@ -1,19 +1,19 @@
-//! The lane of the channel on the account's list of calendars: carries out what `decide::list_channel` says.
+//! The lane of the channel on the account's list of calendars: carries out what [`ListChannelStep`] says.
 
 use evercal_domain::{ProviderErrorKind, UnixMs, Watched};
 use temporalio_workflow::WorkflowCancellationToken;
 
-use super::{AccountWorkflow, Context};
+use super::ListChannelStep;
+use crate::account::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
-use crate::decide::channel::{grants_too_little, lifetime_s};
-use crate::decide::list_channel::ListChannelStep;
 use crate::due::Due;
-use crate::failure::FailedCall;
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
-use crate::time::{condition, now, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::time::{condition, now, sleep_unless};
 
 /// Runs until the account ends or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::account) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         let since = now(&ctx);
         if ctx.state(|s| s.leaves) {

@@ -4,8 +4,8 @@ use evercal_domain::{ProviderErrorKind, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Cause, Failure};
-use crate::decide::waits;
-use crate::failure::FailedCall;
+use crate::shared::failure::FailedCall;
+use crate::shared::waits::{self, Wait, WaitReason};
 
 /// What stands in the way of reading, or of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,26 +100,6 @@ impl Attempts {
             Self::GivenUp => true,
         }
     }
-}
-
-/// A wait before the next attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wait {
-    /// Its end.
-    pub until: UnixMs,
-    /// Why.
-    pub reason: WaitReason,
-}
-
-/// Why an attempt waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WaitReason {
-    /// What failed may work again at any moment: the wait is cut short when it is seen to.
-    #[default]
-    Recovery,
-    /// The provider asked for it.
-    Asked,
 }
 
 /// The provider refuses this calendar, and somebody has to act.

@@ -6,10 +6,12 @@
 
 mod calendars;
 mod consent;
+mod decide;
 mod ending;
 mod list_channel;
 mod progress;
 mod subscriptions;
+mod trouble;
 
 use evercal_domain::{AccountState, UnixMs};
 use temporalio_common::ActivityDefinition;
@@ -20,14 +22,16 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
+use decide::{AccountStep, next_step};
+pub use list_channel::{ListChannel, ToStop};
 pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
+pub use trouble::{Trouble, Wish};
 
 use crate::contract::{
     AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, GrantLost, ListChanged,
     RecordActivities, StateNews, SubscriptionClosed, SubscriptionMissing, unpack,
 };
-use crate::decide::account::{AccountStep, due_after_notice, next_step};
-use crate::time::{condition, instant, now, sleep_unless};
+use crate::shared::time::{condition, instant, now, sleep_unless};
 use crate::{names, retry};
 
 /// One connected account.
@@ -62,7 +66,7 @@ impl AccountWorkflow {
         workflows::join!(
             live(ctx.clone(), detached.clone()),
             consent::run(ctx.clone(), detached.clone()),
-            list_channel::run(ctx.clone(), detached.clone()),
+            list_channel::lane::run(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone()),
         );
         if ctx.state(|s| s.taken_down) {
@@ -125,7 +129,7 @@ impl AccountWorkflow {
             self.progress.list_channel.heard(hint);
         }
         if hint.is_none_or(|hint| hint.announces_change) {
-            self.progress.discovery_due = due_after_notice(&self.progress, now_in_signal(ctx));
+            self.progress.discovery_due = self.progress.due_after_notice(now_in_signal(ctx));
         }
     }
 
