@@ -73,12 +73,28 @@ impl PendingSync {
         Self::of(reason, self.notices, self.received_at)
     }
 
-    /// What it waits for where another reason joins it, and how many attempts of it failed: one that may pass the wait
-    /// begins anew.
-    fn joined_by(&self, reason: SyncReason) -> (Option<Wait>, u32) {
+    /// What is left of its attempts where another reason joins it: one that may pass the wait begins anew.
+    fn joined_by(&self, reason: SyncReason) -> Tried {
         match self.wait {
-            Some(_) if decide::passes_wait(Some(reason), self.reason.priority()) => (None, 0),
-            wait => (wait, self.failed_attempts),
+            Some(_) if decide::passes_wait(Some(reason), self.reason.priority()) => Tried::default(),
+            wait => Tried { failed_attempts: self.failed_attempts, wait },
+        }
+    }
+}
+
+/// How often a sync was tried in vain, and what it waits for before the next attempt.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tried {
+    failed_attempts: u32,
+    wait: Option<Wait>,
+}
+
+impl Tried {
+    /// What holds for two syncs that become one: the later wait, and the attempts of the one that has more.
+    fn with(self, other: Self) -> Self {
+        Self {
+            failed_attempts: self.failed_attempts.max(other.failed_attempts),
+            wait: self.wait.into_iter().chain(other.wait).max_by_key(|wait| wait.until),
         }
     }
 }
@@ -94,14 +110,14 @@ impl SyncProgress {
         self.pending = Some(match self.pending.take() {
             None => other,
             Some(pending) => {
-                let (one, other_one) = (pending.joined_by(other.reason), other.joined_by(pending.reason));
+                let tried = pending.joined_by(other.reason).with(other.joined_by(pending.reason));
                 PendingSync {
                     reason: pending.reason.most_urgent(other.reason),
                     notices: pending.notices.saturating_add(other.notices),
                     received_at: pending.received_at.into_iter().chain(other.received_at).min(),
                     so_far: if pending.so_far.started_at.is_none() { other.so_far } else { pending.so_far },
-                    failed_attempts: one.1.max(other_one.1),
-                    wait: one.0.into_iter().chain(other_one.0).max_by_key(|wait| wait.until),
+                    failed_attempts: tried.failed_attempts,
+                    wait: tried.wait,
                 }
             }
         });
