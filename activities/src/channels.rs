@@ -11,7 +11,7 @@ use chrono::{DateTime, Duration, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{Channel, ChannelId, ChannelState, ProviderErrorKind, Watched};
+use evercal_domain::{Channel, ChannelId, ChannelState, ProviderErrorKind, UnixMs, Watched};
 use evercal_providers::{ChannelGrant, ChannelRequest, TokenError};
 use evercal_workflows::contract::{
     self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
@@ -85,8 +85,8 @@ impl ChannelActivities {
         let others = self.possibly_alive(input.watched, now).await?;
         Ok(ChannelOpened {
             channel_id: id,
-            opened_at_ms: now.timestamp_millis(),
-            expires_at_ms: grant.expires_at.timestamp_millis(),
+            opened_at: now.into(),
+            expires_at: grant.expires_at.into(),
             superseded: others
                 .into_iter()
                 .filter(|channel| channel.id != id)
@@ -94,7 +94,7 @@ impl ChannelActivities {
                     channel_id: channel.id,
                     // All channels on the same thing watch the same resource: the new answer tells what a lost one watches.
                     resource_id: channel.resource_id.or_else(|| Some(grant.resource_id.clone())),
-                    expires_at_ms: channel.expires_at.timestamp_millis(),
+                    expires_at: Some(UnixMs::from(channel.expires_at)),
                 })
                 .collect(),
             resource_id: grant.resource_id,

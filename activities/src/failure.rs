@@ -9,8 +9,7 @@ use evercal_domain::{ProviderError, RetryClass};
 use evercal_providers::TokenError;
 use evercal_storage::{StoreError, StoreErrorKind};
 use evercal_workflows::contract::{FailureDetails, SyncCounts};
-use evercal_workflows::decide::jitter;
-use evercal_workflows::names;
+use evercal_workflows::{jitter, names};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 

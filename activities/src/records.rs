@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{AccountState, Calendar, CalendarId};
+use evercal_domain::{AccountState, Calendar, CalendarId, UnixMs};
 use evercal_storage::StateRecord;
-use evercal_workflows::contract::{self, AccountStateFact, AlertFact, StateFact};
+use evercal_workflows::contract::{self, AccountStateFact, Alert, AlertFact, StateFact, StateNews};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -30,7 +29,7 @@ impl RecordActivities {
         attempt::run(&ctx, async {
             let store = &self.deps.store;
             let Some(calendar) = self.row(fact.calendar_id).await? else { return Ok(()) };
-            let at = instant(fact.at_ms);
+            let at = fact.at.to_datetime();
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
                 at,
@@ -44,7 +43,7 @@ impl RecordActivities {
                 calendar_id: fact.calendar_id,
                 state: fact.state,
                 detail: fact.detail,
-                channel_expires_at: fact.channel_expires_at_ms.map(instant),
+                channel_expires_at: fact.channel_expires_at.map(UnixMs::to_datetime),
                 at,
             };
             store.record_state(&record).await.map_err(from_store)?;
@@ -60,14 +59,17 @@ impl RecordActivities {
             let Some(calendar) = self.row(fact.calendar_id).await? else { return Ok(()) };
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
-                at: instant(fact.at_ms),
-                kind: if fact.raised { AuditKind::AlertRaised } else { AuditKind::AlertCleared },
+                at: fact.at.to_datetime(),
+                kind: match fact.alert {
+                    Alert::Raised => AuditKind::AlertRaised,
+                    Alert::Cleared => AuditKind::AlertCleared,
+                },
                 tenant_id: Some(calendar.tenant_id),
                 account_id: Some(calendar.account_id),
                 calendar_id: Some(calendar.id),
                 message: fact.message,
             };
-            tracing::warn!(calendar_id = %calendar.id, raised = fact.raised, "alert: {}", entry.message);
+            tracing::warn!(calendar_id = %calendar.id, raised = fact.alert == Alert::Raised, "alert: {}", entry.message);
             self.deps.store.append_audit(&entry).await.map_err(from_store)
         })
         .await
@@ -82,20 +84,20 @@ impl RecordActivities {
     ) -> Result<(), ActivityError> {
         attempt::run(&ctx, async {
             let store = &self.deps.store;
-            let at = instant(fact.at_ms);
+            let at = fact.at.to_datetime();
             let account = store.account(fact.account_id).await.map_err(from_store)?;
             let detail = fact.detail.as_deref();
             store.set_account_state(fact.account_id, fact.state, detail, at).await.map_err(from_store)?;
-            let channel_expires_at = fact.channel_expires_at_ms.map(instant);
+            let channel_expires_at = fact.channel_expires_at.map(UnixMs::to_datetime);
             store.set_account_channel(fact.account_id, channel_expires_at).await.map_err(from_store)?;
-            if !fact.is_news {
+            if fact.news == StateNews::Nothing {
                 return Ok(());
             }
             let entry = AuditEntry {
                 dedup_key: attempt::dedup_key(&ctx),
                 at,
                 kind: match fact.state {
-                    AccountState::Connected if fact.is_new_state => AuditKind::AccountConnected,
+                    AccountState::Connected if fact.news == StateNews::State => AuditKind::AccountConnected,
                     AccountState::Disconnected => AuditKind::AccountDisconnected,
                     _ => AuditKind::StateChanged,
                 },
@@ -125,8 +127,4 @@ impl RecordActivities {
 fn sentence(state: &str, detail: Option<&str>) -> String {
     let state = state.replace('_', " ");
     detail.map_or_else(|| state.clone(), |detail| format!("{state}: {detail}"))
-}
-
-fn instant(at_ms: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(at_ms).unwrap_or_default()
 }

@@ -65,7 +65,7 @@ impl Work for NoticeWork {
 
     fn merge(into: &mut Notify, next: Notify) {
         into.notices = into.notices.saturating_add(next.notices);
-        into.received_at_ms = into.received_at_ms.min(next.received_at_ms);
+        into.received_at = into.received_at.into_iter().chain(next.received_at).min();
         for hint in next.channels {
             add_hint(&mut into.channels, hint);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercal_domain::{CalendarId, SyncReason, TenantId};
 use evercal_process::Tasks;
-use evercal_workflows::contract::{Notify, SyncNowResult};
+use evercal_workflows::contract::{Failure, Notify, SyncNowResult};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -39,10 +39,7 @@ pub(crate) enum Asked {
         changes: i64,
     },
     /// It failed; the subscription tries again by itself.
-    Failed {
-        /// The kind of failure.
-        error: String,
-    },
+    Failed(Failure),
     /// The subscription does not sync now, and says why.
     Refused(String),
     /// The subscription has been told; the sync has not ended yet.
@@ -152,7 +149,7 @@ impl Update {
         loop {
             match tokio::time::timeout_at(deadline, self.signals.sync_now(calendar)).await.ok()? {
                 Ok(SyncNowResult::Done { changes }) => return Some(Asked::Done { changes }),
-                Ok(SyncNowResult::Failed { error }) => return Some(Asked::Failed { error }),
+                Ok(SyncNowResult::Failed(failure)) => return Some(Asked::Failed(failure)),
                 Ok(SyncNowResult::AskAgain) => {}
                 Err(SignalError::Refused(reason)) if refusals >= REFUSALS_MAX => return Some(Asked::Refused(reason)),
                 Err(SignalError::Refused(_)) => refusals += 1,

@@ -1,4 +1,4 @@
-//! Every duration and every retry policy of the workflows, named by intent. Not for decisions (`decide`).
+//! Every duration and every retry policy of the workflows, named by intent. Not for decisions.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use temporalio_workflow::{
 use crate::names;
 
 /// The durations that an installation may set. They travel in the inputs, since workflow code reads no configuration;
-/// the account workflow hands new ones on once a day.
+/// the account workflow hands new ones on once a day. A field that is left out has its default, since `EVERCAL_TIMING` names
+/// only those durations that an operator wants otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timing {

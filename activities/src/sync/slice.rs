@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN};
 use evercal_domain::zones;
-use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason};
+use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
 use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
@@ -38,9 +38,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
     };
     let now = attempt::started_at(ctx);
     let mut counts = input.so_far;
-    if counts.started_at_ms == 0 {
-        counts.started_at_ms = now.timestamp_millis();
-    }
+    counts.started_at.get_or_insert(now.into());
     let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
     let begun = Instant::now();
     let mut slice = Slice {
@@ -295,7 +293,7 @@ impl Slice<'_> {
             self.deps.store.record_sync_run(&run).await.map_err(from_store)?;
             run.finished_at
         };
-        Ok(SyncOutcome::Done { counts: self.counts, finished_at_ms: finished_at.timestamp_millis() })
+        Ok(SyncOutcome::Done { counts: self.counts, finished_at: finished_at.into() })
     }
 
     fn full_pass_detail(&self) -> Option<String> {
@@ -367,7 +365,7 @@ impl Slice<'_> {
 
     /// When the sync began that this slice is a part of.
     fn started_at(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(self.counts.started_at_ms).unwrap_or(self.now)
+        self.counts.started_at.map_or(self.now, UnixMs::to_datetime)
     }
 
     /// Now: by the machine's clock, or by the workflow's time where that is skipped.
@@ -380,7 +378,6 @@ impl Slice<'_> {
     }
 
     fn notice_to_stored_ms(&self) -> Option<i64> {
-        let received_at_ms = self.input.notice_at_ms;
-        (received_at_ms > 0).then(|| (self.wall_clock().timestamp_millis() - received_at_ms).max(0))
+        self.input.notice_at.map(|received_at| UnixMs::from(self.wall_clock()).since_ms(received_at).max(0))
     }
 }

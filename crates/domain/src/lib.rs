@@ -1,4 +1,4 @@
-//! The words of evercal: ids, accounts, calendars, events, channels, errors, limits and the clock.
+//! The words of evercal: ids, accounts, calendars, events, channels, errors, limits, instants and the clock.
 //!
 //! Every other crate speaks in these types. Not for: wire formats of providers (`crates/providers`), SQL
 //! (`crates/storage`), Temporal payloads (`workflows`), or anything asynchronous.
@@ -20,6 +20,7 @@ pub mod random;
 pub mod strategy;
 pub mod sync;
 pub mod tenant;
+pub mod unix_ms;
 
 pub use account::{Account, AccountState, Provider};
 pub use calendar::{AccessRole, Calendar, CalendarState, EventView, RemoteCalendar};
@@ -34,3 +35,4 @@ pub use ids::{
 };
 pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};
+pub use unix_ms::UnixMs;

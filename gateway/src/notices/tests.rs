@@ -1,11 +1,12 @@
-use evercal_domain::{ChannelId, SyncReason};
+use evercal_domain::{ChannelId, SyncReason, UnixMs};
 use proptest::prelude::*;
 
 use super::*;
 
 fn notice(channel_id: ChannelId, received_at_ms: i64, announces_change: bool, resource_id: Option<&str>) -> Notify {
     let hint = ChannelHint { channel_id, resource_id: resource_id.map(str::to_owned), announces_change };
-    Notify { reason: SyncReason::Notice, notices: 1, received_at_ms, channels: vec![hint] }
+    let received_at = Some(UnixMs::new(received_at_ms));
+    Notify { reason: SyncReason::Notice, notices: 1, received_at, channels: vec![hint] }
 }
 
 #[test]
@@ -15,7 +16,7 @@ fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
     for next in [notice(new, 10, true, Some("r2")), notice(old, 30, true, Some("r1")), notice(old, 40, false, None)] {
         NoticeWork::merge(&mut merged, next);
     }
-    assert_eq!((merged.notices, merged.received_at_ms), (4, 10));
+    assert_eq!((merged.notices, merged.received_at), (4, Some(UnixMs::new(10))));
     let hint = |channel_id, resource_id: &str| ChannelHint {
         channel_id,
         resource_id: Some(resource_id.to_owned()),

@@ -278,8 +278,8 @@ pub(super) async fn sync(
             let state = state.store.calendar(id).await?.map_or(CalendarState::Closed, |calendar| calendar.state);
             Err(Problem::of(not_synced(state)))
         }
-        Asked::Failed { error } => {
-            let detail = format!("The sync failed ({error}); the subscription tries again by itself.");
+        Asked::Failed(failure) => {
+            let detail = format!("The sync failed ({failure}); the subscription tries again by itself.");
             Err(Problem::new(ProblemKind::SyncFailed, detail))
         }
     }

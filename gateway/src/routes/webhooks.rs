@@ -65,7 +65,7 @@ pub(crate) async fn google(
     let notify = Notify {
         reason: SyncReason::Notice,
         notices: 1,
-        received_at_ms: received_at.timestamp_millis(),
+        received_at: Some(received_at.into()),
         channels: vec![hint.clone()],
     };
     let calendar_id = match claim.watched {

@@ -6,10 +6,12 @@ use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{CalendarId, CalendarState, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
+use evercal_domain::{
+    CalendarId, CalendarState, Clock, ProviderErrorKind, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via,
+};
 use evercal_gateway::SignalError;
 use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows, StateRecord};
-use evercal_workflows::contract::SyncNowResult;
+use evercal_workflows::contract::{Cause, Failure, SyncNowResult};
 use serde_json::{Value, json};
 
 use crate::support::{Call, Customer, World, bearer, eventually};
@@ -247,7 +249,7 @@ async fn a_sync_that_was_asked_for_tells_how_it_went() {
     let path = format!("/v1/calendars/{}/sync", customer.calendar);
     let answers = [
         (Ok(SyncNowResult::Done { changes: 3 }), 200),
-        (Ok(SyncNowResult::Failed { error: "rate_limited".into() }), 502),
+        (Ok(SyncNowResult::Failed(Failure::of(Cause::Provider(ProviderErrorKind::RateLimited)))), 502),
         (Err(SignalError::Refused("the calendar is paused".into())), 409),
         (Err(SignalError::NotFound), 202),
     ];

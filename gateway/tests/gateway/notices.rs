@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evercal_domain::SyncReason;
 use evercal_domain::channel_token::ChannelClaim;
-use evercal_domain::{CalendarId, CalendarState, ChannelId, Clock, SystemClock, Watched};
+use evercal_domain::{CalendarId, CalendarState, ChannelId, Clock, SystemClock, UnixMs, Watched};
 use evercal_gateway::AccountNews;
 use evercal_storage::StateRecord;
 
@@ -15,11 +15,11 @@ use crate::support::{Call, World, eventually};
 async fn a_notice_is_acknowledged_after_the_workflow_has_it() {
     let world = World::running().await;
     let customer = world.customer().await;
-    let before_ms = SystemClock.now().timestamp_millis();
+    let before = UnixMs::from(SystemClock.now());
     assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 204);
     let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
     assert_eq!((notify.reason, notify.notices), (SyncReason::Notice, 1));
-    assert!(notify.received_at_ms >= before_ms);
+    assert!(notify.received_at >= Some(before));
     assert_eq!(notify.channels[0].resource_id.as_deref(), Some("resource"));
 }
 

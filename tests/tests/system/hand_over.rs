@@ -44,7 +44,7 @@ async fn hands_over_for_strays(world: &World, calendar: CalendarId) {
     eventually("the run has handed over", || async {
         let hint =
             ChannelHint { channel_id: ChannelId::generate(), resource_id: Some("r".into()), announces_change: true };
-        let notify = Notify { reason: SyncReason::Notice, notices: 1, received_at_ms: 0, channels: vec![hint] };
+        let notify = Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint] };
         let options = WorkflowSignalOptions::default();
         world.subscription(calendar).signal(SubscriptionWorkflow::notify, pack(&notify), options).await.unwrap();
         let now = run_of(world, calendar).await;

@@ -49,7 +49,7 @@ async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_poss
     .await;
     eventually("the subscription knows that it has none", || async {
         let status = world.status(calendar).await;
-        if status.channel_expires_at_ms.is_none() { Ok(()) } else { Err(status) }
+        if status.channel_expires_at.is_none() { Ok(()) } else { Err(status) }
     })
     .await;
     reach(&world, calendar, CalendarState::Polling).await;

@@ -11,7 +11,7 @@ use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
     USER, World, WorldOptions, channels, eventually, histories, live_for, mirror, poller_has_ended, skipping,
 };
-use evercal_workflows::{Timing, names};
+use evercal_workflows::{Due, Timing, names};
 
 const DAY: Duration = Duration::from_hours(24);
 const LEAD: TimeDelta = TimeDelta::hours(24);
@@ -212,23 +212,24 @@ async fn bulk_connect_spreads_renewals() {
         world.new_calendar(&format!("Calendar {number}"));
     }
     let account = world.connect().await;
-    let due_ms = eventually("all calendars are live", || async {
+    let due = eventually("all calendars are live", || async {
         let calendars = world.store.calendars_of_account(account).await.unwrap();
         let live = calendars.iter().filter(|calendar| calendar.state == CalendarState::Live);
         if live.count() < CALENDARS {
             return Err(calendars.len());
         }
-        let mut due_ms = Vec::new();
+        let mut due = Vec::new();
         for calendar in &calendars {
-            due_ms.push(world.status(calendar.id).await.next_channel_attempt_at_ms.unwrap());
+            let next = world.status(calendar.id).await.next_channel_attempt;
+            due.push(next.and_then(Due::instant).unwrap().get());
         }
-        Ok(due_ms)
+        Ok(due)
     })
     .await;
-    let (first, last) = (due_ms.iter().min().unwrap(), due_ms.iter().max().unwrap());
+    let (first, last) = (due.iter().min().unwrap(), due.iter().max().unwrap());
     assert!(last - first > 6 * 3_600_000, "all renewals within {} min", (last - first) / 60_000);
     for hour in 0..=(last - first) / 3_600_000 {
-        let in_hour = due_ms.iter().filter(|due_ms| (*due_ms - first) / 3_600_000 == hour).count();
+        let in_hour = due.iter().filter(|due_ms| (*due_ms - first) / 3_600_000 == hour).count();
         assert!(in_hour <= CALENDARS / 4, "{in_hour} of {CALENDARS} renewals in one hour");
     }
     world.end().await;

@@ -3,16 +3,17 @@
 use evercal_domain::{CalendarId, SyncStrategy};
 use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, workflows};
 
+use super::decide::{BATCH_MAX, settings_changed};
 use super::subscriptions::{Started, close_subscription, start_subscription};
+use super::trouble::after_failure;
 use super::{Context, unless_disconnected};
-use crate::contract::{AccountActivities, AccountChanged, AccountRef, CalendarsListed, pack};
-use crate::decide::account::{BATCH_MAX, after_failure, settings_changed};
-use crate::decide::jitter;
-use crate::failure::FailedCall;
+use crate::contract::{AccountActivities, AccountChanged, AccountChangedSignal, AccountRef, Begins, CalendarsListed};
+use crate::due::Due;
 use crate::names;
 use crate::retry::{self, Timing};
-use crate::subscription::SubscriptionWorkflow;
-use crate::time::{now_ms, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::time::{now, sleep_unless};
 
 /// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
 const LAST_WORDS_ATTEMPTS: u32 = 10;
@@ -25,10 +26,10 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     let id = account_id.to_string();
     let (round, grant) = ctx.state(|s| (s.progress.discoveries, s.progress.grant.number));
     let pause_s = jitter::around(timing.discovery_interval_s, 10, &id, round);
-    let next_due_ms = || now_ms(ctx) + i64::from(pause_s) * 1_000;
+    let next_due = || Due::At(now(ctx).plus_s(pause_s));
     // Set before the call: whoever asks for a look during this one gets another.
-    let planned_ms = next_due_ms();
-    ctx.state_mut(|s| s.progress.discovery_due_at_ms = planned_ms);
+    let planned = next_due();
+    ctx.state_mut(|s| s.progress.discovery_due = planned);
     let options =
         |timing: &Timing, stop: &WorkflowCancellationToken| retry::account_call(timing, stop, "find the calendars");
     let input = AccountRef { account_id };
@@ -36,19 +37,19 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     else {
         return;
     };
-    let was_asked_meanwhile = ctx.state(|s| s.progress.discovery_due_at_ms != planned_ms);
-    let at_ms = now_ms(ctx);
+    let was_asked_meanwhile = ctx.state(|s| s.progress.discovery_due != planned);
+    let at = now(ctx);
     match result {
         Ok(CalendarsListed::Listed { listed, vanished, action_required, timing, strategy, incomplete }) => {
-            let due_ms = next_due_ms();
+            let due = next_due();
             ctx.state_mut(|s| {
                 s.progress.discoveries += 1;
-                s.progress.listed_at_ms = at_ms;
+                s.progress.listed_at = Some(at);
                 s.progress.trouble = None;
                 s.progress.incomplete = incomplete;
                 s.progress.grant_works();
                 if !was_asked_meanwhile {
-                    s.progress.discovery_due_at_ms = due_ms;
+                    s.progress.discovery_due = due;
                 }
                 s.progress.list_is_read(listed, &vanished);
             });
@@ -66,9 +67,9 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
         Err(error) => {
             let failed = FailedCall::from_error(&error);
             ctx.state_mut(|s| {
-                let trouble = after_failure(s.progress.trouble.as_ref(), &failed, &timing, &id, at_ms);
+                let trouble = after_failure(s.progress.trouble.as_ref(), &failed, &timing, &id, at);
                 if !was_asked_meanwhile {
-                    s.progress.discovery_due_at_ms = trouble.until_ms;
+                    s.progress.discovery_due = Due::At(trouble.until);
                 }
                 s.progress.trouble = Some(trouble);
             });
@@ -106,7 +107,7 @@ pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: Account
     // One that is gone needs no telling; the daily look finds what is missing.
     let _gone_is_fine = ctx
         .external_workflow(names::subscription_id(calendar_id), None)
-        .signal(SubscriptionWorkflow::account_changed, pack(&change), SignalWorkflowOptions::default())
+        .signal(AccountChangedSignal, change, SignalWorkflowOptions::default())
         .await;
 }
 
@@ -120,19 +121,19 @@ async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calenda
     let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
     let comes_back = ctx.state_mut(|s| s.progress.relisted.remove(&calendar_id));
     // Already running is what we want; any other refusal is found by the look at the fleet.
-    let mut started = start_subscription(ctx, calendar_id, None).await;
+    let mut started = start_subscription(ctx, calendar_id, Begins::First).await;
     let mut left = if comes_back { LAST_WORDS_ATTEMPTS } else { 0 };
     while started == Started::RanAlready && left > 0 {
         left -= 1;
         // The one before has said that it ends, which is the last thing that it does.
-        let at_ms = now_ms(ctx) + LAST_WORDS_MS;
-        sleep_unless(ctx, detached, at_ms, "the subscription before has yet to end", |_| false).await;
-        started = start_subscription(ctx, calendar_id, None).await;
+        let at = now(ctx).plus_ms(LAST_WORDS_MS);
+        sleep_unless(ctx, detached, at, "the subscription before has yet to end", |_| false).await;
+        started = start_subscription(ctx, calendar_id, Begins::First).await;
     }
     ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
     if started == Started::RanAlready && !is_known {
         let change = ctx.state(|s| AccountChanged {
-            needs_reauth: Some(s.progress.needs_reauth),
+            grant: Some(s.progress.grant_is()),
             timing: Some(s.input.timing.clone()),
             strategy: Some(s.input.strategy),
             ..AccountChanged::default()

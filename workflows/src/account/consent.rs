@@ -2,12 +2,12 @@
 
 use temporalio_workflow::WorkflowCancellationToken;
 
+use super::trouble::{CODE_LIVES_MS, after_failed_redemption};
 use super::{AccountWorkflow, Context, unless_disconnected};
 use crate::contract::{AccountActivities, RedeemInput};
-use crate::decide::account::{CODE_LIVES_MS, after_failed_redemption};
-use crate::failure::FailedCall;
 use crate::retry;
-use crate::time::{condition, now_ms, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now, sleep_unless};
 
 /// Runs until the account ends or hands over. A consent that is waiting then is carried on.
 pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
@@ -17,12 +17,12 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
         if ctx.state(|s| s.leaves) {
             return;
         }
-        if let Some(until_ms) = ctx.state(|s| s.progress.consent.trouble.as_ref().map(|trouble| trouble.until_ms)) {
+        if let Some(until) = ctx.state(|s| s.progress.consent.trouble.as_ref().map(|trouble| trouble.until)) {
             // A new consent forgets what the one before it waits for.
             let woken = |s: &AccountWorkflow| {
                 s.leaves || s.progress.disconnect.is_some() || s.progress.consent.trouble.is_none()
             };
-            if !sleep_unless(&ctx, &detached, until_ms, "try the consent again", woken).await {
+            if !sleep_unless(&ctx, &detached, until, "try the consent again", woken).await {
                 continue;
             }
         }
@@ -31,23 +31,20 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
 }
 
 async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let at_ms = now_ms(ctx);
-    let since_ms = ctx.state_mut(|s| {
+    let at = now(ctx);
+    let since = ctx.state_mut(|s| {
         let consent = &mut s.progress.consent;
         consent.waits = false;
         consent.is_under_way = true;
-        if consent.tried_since_ms == 0 {
-            consent.tried_since_ms = at_ms;
-        }
-        consent.tried_since_ms
+        *consent.tried_since.get_or_insert(at)
     });
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let input = RedeemInput { account_id, give_up: at_ms - since_ms >= CODE_LIVES_MS };
+    let input = RedeemInput { account_id, give_up: at.since_ms(since) >= CODE_LIVES_MS };
     let options = |timing: &retry::Timing, stop: &WorkflowCancellationToken| {
         retry::redemption(timing, stop, "redeem the authorization code")
     };
     let answer = unless_disconnected(ctx, detached, AccountActivities::redeem_code, input, options).await;
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     ctx.state_mut(|s| {
         let consent = &mut s.progress.consent;
         consent.is_under_way = false;
@@ -59,7 +56,7 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
             Some(Err(error)) => {
                 let failed = FailedCall::from_error(&error);
                 let id = account_id.to_string();
-                let trouble = after_failed_redemption(consent.trouble.as_ref(), &failed, &timing, &id, at_ms);
+                let trouble = after_failed_redemption(consent.trouble.as_ref(), &failed, &timing, &id, at);
                 consent.trouble = Some(trouble);
                 consent.waits = true;
             }
@@ -67,7 +64,7 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
                 if !consent.waits {
                     *consent = super::ConsentProgress::default();
                 }
-                s.progress.consent_ends(&redeemed, at_ms);
+                s.progress.consent_ends(&redeemed, at);
             }
         }
     });

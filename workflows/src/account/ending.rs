@@ -3,24 +3,26 @@
 use evercal_domain::{CalendarId, Watched};
 use temporalio_workflow::{WorkflowCancellationToken, workflows};
 
+use super::list_channel::ListChannel;
 use super::subscriptions::close_subscription;
+use super::trouble::after_failure;
 use super::{AccountWorkflow, Context};
 use crate::contract::{AccountActivities, AccountRef, ChannelActivities, CloseChannelsInput, RevokeInput};
-use crate::decide::account::after_failure;
-use crate::failure::FailedCall;
 use crate::retry;
-use crate::time::{condition, now_ms};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now};
 
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
 /// Says how long the end may take, before readers hear of it for the first time.
 pub(super) fn begins(ctx: &Context) {
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     ctx.state_mut(|s| {
-        let patience_ms = i64::from(s.input.timing.close_patience_s) * 1_000;
+        let patience_s = s.input.timing.close_patience_s;
         // The calendars' first, then those on their list.
-        s.progress.ending.stops_until_ms.get_or_insert(at_ms + 2 * patience_ms + CLOSE_SLACK_MS);
+        let until = at.plus_s(patience_s).plus_s(patience_s).plus_ms(CLOSE_SLACK_MS);
+        s.progress.ending.stops_until.get_or_insert(until);
     });
 }
 
@@ -29,12 +31,12 @@ pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToke
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let options = retry::account_call(&timing, detached, "find the calendars in the register");
     let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
-    let until_ms = now_ms(ctx) + i64::from(timing.close_patience_s) * 1_000 + CLOSE_SLACK_MS;
+    let until = now(ctx).plus_s(timing.close_patience_s).plus_ms(CLOSE_SLACK_MS);
     ctx.state_mut(|s| {
         // Without the register there is nothing more to go by; the tokens are erased in any case.
         s.progress.calendars.extend(open.map(|open| open.calendars).unwrap_or_default());
         s.progress.ending.to_close = s.progress.calendars.clone();
-        s.progress.ending.closes_until_ms = Some(until_ms);
+        s.progress.ending.closes_until = Some(until);
         s.progress.trouble = None;
     });
 }
@@ -56,7 +58,7 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
     let input = CloseChannelsInput { watched: Watched::CalendarList { account_id } };
     let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
-        s.progress.list_channel = crate::decide::list_channel::ListChannel::default();
+        s.progress.list_channel = ListChannel::default();
         s.progress.ending.list_is_unwatched = true;
     });
 }
@@ -65,15 +67,9 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
 /// erasing, does not wait for it longer than for a channel.
 pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) -> bool {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let at_ms = now_ms(ctx);
-    let since_ms = ctx.state_mut(|s| {
-        let since_ms = &mut s.progress.ending.revoked_since_ms;
-        if *since_ms == 0 {
-            *since_ms = at_ms;
-        }
-        *since_ms
-    });
-    let erase_only = at_ms - since_ms >= i64::from(timing.close_patience_s) * 1_000;
+    let at = now(ctx);
+    let since = ctx.state_mut(|s| *s.progress.ending.revoked_since.get_or_insert(at));
+    let erase_only = at >= since.plus_s(timing.close_patience_s);
     let summary = if erase_only {
         "erase the tokens; the provider did not answer"
     } else {
@@ -83,10 +79,10 @@ pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToke
     let input = RevokeInput { account_id, erase_only };
     let Err(error) = ctx.execute_activity(AccountActivities::revoke_account, input, options).await else { return true };
     let failed = FailedCall::from_error(&error);
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     ctx.state_mut(|s| {
         let before = s.progress.trouble.as_ref();
-        s.progress.trouble = Some(after_failure(before, &failed, &timing, &account_id.to_string(), at_ms));
+        s.progress.trouble = Some(after_failure(before, &failed, &timing, &account_id.to_string(), at));
     });
     false
 }

@@ -4,19 +4,21 @@ mod grant;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evercal_domain::{AccountId, AccountState, CalendarId, ConsentOutcome};
+use evercal_domain::{AccountId, AccountState, CalendarId, ConsentOutcome, UnixMs};
 use serde::{Deserialize, Serialize};
 
 pub use grant::GrantProgress;
 
-use crate::contract::{CodeRedeemed, ListLimit};
-use crate::decide::account::Trouble;
-use crate::decide::list_channel::ListChannel;
-use crate::time::readable;
+use super::list_channel::ListChannel;
+use super::trouble::Trouble;
+use crate::contract::{CodeRedeemed, Grant, ListLimit};
+use crate::due::Due;
+
+/// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
+const LIST_SPACING_MS: i64 = 2_000;
 
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct AccountProgress {
     /// The consent that is being settled.
     pub consent: ConsentProgress,
@@ -38,14 +40,14 @@ pub struct AccountProgress {
     pub closing: BTreeSet<CalendarId>,
     /// Those among them that are listed again: they are started when their subscription has ended.
     pub relisted: BTreeSet<CalendarId>,
-    /// The subscriptions to tell that the grant is dead (true) or works again (false).
-    pub to_tell: BTreeMap<CalendarId, bool>,
-    /// When the list of calendars is due; 0 means now.
-    pub discovery_due_at_ms: i64,
+    /// What subscriptions have yet to be told of the grant.
+    pub to_tell: BTreeMap<CalendarId, Grant>,
+    /// When the list of calendars is due.
+    pub discovery_due: Due,
     /// Discoveries so far.
     pub discoveries: u64,
     /// When the list was last read.
-    pub listed_at_ms: i64,
+    pub listed_at: Option<UnixMs>,
     /// Why the last list was not read to its end.
     pub incomplete: Option<ListLimit>,
     /// What keeps the next call of the list, or at the end of the revocation, waiting.
@@ -62,14 +64,13 @@ pub struct AccountProgress {
 
 /// How far the redemption of a consent has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ConsentProgress {
     /// A consent brought a code that has yet to be settled.
     pub waits: bool,
     /// It is being settled.
     pub is_under_way: bool,
-    /// When it was first tried; 0 before.
-    pub tried_since_ms: i64,
+    /// When it was first tried.
+    pub tried_since: Option<UnixMs>,
     /// Why it could not be settled yet.
     pub trouble: Option<Trouble>,
 }
@@ -88,24 +89,23 @@ impl ConsentProgress {
 
 /// How far the end has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Ending {
     /// Until when the subscriptions may take to end; `None` before it is known which there are.
-    pub closes_until_ms: Option<i64>,
+    pub closes_until: Option<UnixMs>,
     /// Until when stopping channels is tried, those of the calendars and then those on their list: for readers.
-    pub stops_until_ms: Option<i64>,
+    pub stops_until: Option<UnixMs>,
     /// The subscriptions that have yet to be asked to end.
     pub to_close: BTreeSet<CalendarId>,
     /// The channels on the list of calendars were stopped, or given up.
     pub list_is_unwatched: bool,
-    /// When giving the grant back was first tried; 0 before.
-    pub revoked_since_ms: i64,
+    /// When giving the grant back was first tried.
+    pub revoked_since: Option<UnixMs>,
 }
 
 impl Ending {
     /// How long it may take; the same from the beginning to the end, so that it is written down once.
     fn sentence(&self) -> Option<String> {
-        let until = readable(self.stops_until_ms?);
+        let until = self.stops_until?;
         Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
     }
 }
@@ -118,7 +118,7 @@ pub struct Recorded {
     /// The sentence.
     pub detail: Option<String>,
     /// When the channel on the list of calendars ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
 }
 
 impl AccountProgress {
@@ -153,34 +153,39 @@ impl AccountProgress {
                 let consent = self.consent.trouble.as_ref().and_then(|trouble| trouble.sentence("redeemed"));
                 consent.map(|sentence| format!("a consent waits: {sentence}"))
                     .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
-                    .or_else(|| self.list_channel.asked_until_ms.map(|until_ms| format!(
-                        "the channel on the list of calendars waits: the provider asked us to wait until {}; until then \
-                         the daily look finds what is new", readable(until_ms)
+                    .or_else(|| self.list_channel.asked_until.map(|until| format!(
+                        "the channel on the list of calendars waits: the provider asked us to wait until {until}; until \
+                         then the daily look finds what is new"
                     )))
                     .or_else(|| self.incomplete.map(|limit| limit_sentence(limit).to_owned()))
             }
         }
     }
 
+    /// What subscriptions are told of the grant.
+    pub(super) fn grant_is(&self) -> Grant {
+        if self.needs_reauth { Grant::Dead } else { Grant::Works }
+    }
+
     pub(super) fn readers_see(&self) -> Recorded {
         Recorded {
             state: self.state(),
             detail: self.detail(),
-            channel_expires_at_ms: self.list_channel.live.as_ref().map(|live| live.expires_at_ms),
+            channel_expires_at: self.list_channel.live.as_ref().map(|live| live.expires_at),
         }
     }
 
     /// What came of a consent. One that is of no use takes nothing away that works.
-    pub(super) fn consent_ends(&mut self, redeemed: &CodeRedeemed, now_ms: i64) {
+    pub(super) fn consent_ends(&mut self, redeemed: &CodeRedeemed, now: UnixMs) {
         let (outcome, has_tokens) = match redeemed {
             CodeRedeemed::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
             CodeRedeemed::NothingWaits { has_tokens } => (None, *has_tokens),
         };
         self.has_tokens = has_tokens;
         match outcome {
-            Some(ConsentOutcome::Granted) => self.regain_grant(now_ms),
+            Some(ConsentOutcome::Granted) => self.regain_grant(now),
             // The workflow before this one was lost: the tokens may be good, which the list will show.
-            None if has_tokens => self.regain_grant(now_ms),
+            None if has_tokens => self.regain_grant(now),
             Some(ConsentOutcome::Duplicate { account_id }) => self.duplicate_of = Some(*account_id),
             _ if has_tokens && !self.needs_reauth => {}
             outcome => {
@@ -192,13 +197,20 @@ impl AccountProgress {
 
     /// Somebody wants the list read now, whatever it waits for.
     pub(super) fn look_now(&mut self) {
-        self.discovery_due_at_ms = 0;
+        self.discovery_due = Due::Now;
         self.trouble = None;
         self.list_channel.start_afresh();
     }
 
-    fn tell_all(&mut self, needs_reauth: bool) {
-        self.to_tell = self.calendars.iter().map(|id| (*id, needs_reauth)).collect();
+    /// When the list is read because the provider announced a change of it. A wait that it asked for is kept.
+    pub(super) fn due_after_notice(&self, now: UnixMs) -> Due {
+        let spaced = self.listed_at.map_or(now, |listed_at| now.max(listed_at.plus_ms(LIST_SPACING_MS)));
+        let allowed = self.trouble.as_ref().map_or(spaced, |trouble| trouble.until.max(spaced));
+        self.discovery_due.min(Due::At(allowed))
+    }
+
+    fn tell_all(&mut self, grant: Grant) {
+        self.to_tell = self.calendars.iter().map(|id| (*id, grant)).collect();
     }
 
     /// The list was read: what is new has to be started. Those that should be running and do not are found by the gateway's
@@ -258,6 +270,8 @@ fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
     use super::*;
 
     fn connected() -> AccountProgress {
@@ -278,12 +292,12 @@ mod tests {
         let scopes = ConsentOutcome::MissingScopes { scopes: vec!["calendar".into()] };
         for outcome in [ConsentOutcome::AnotherUser, ConsentOutcome::Refused, ConsentOutcome::TooLate, scopes] {
             let mut progress = connected();
-            progress.consent_ends(&settled(outcome.clone(), true), 0);
+            progress.consent_ends(&settled(outcome.clone(), true), UnixMs::EPOCH);
             assert_eq!(progress, connected_like(&progress), "{outcome:?}");
             assert_eq!(progress.state(), AccountState::Connected);
 
             let mut new = AccountProgress::default();
-            new.consent_ends(&settled(outcome.clone(), false), 0);
+            new.consent_ends(&settled(outcome.clone(), false), UnixMs::EPOCH);
             assert_eq!(new.state(), AccountState::NeedsReauth, "{outcome:?}");
             assert!(new.detail().is_some());
         }
@@ -297,10 +311,10 @@ mod tests {
     fn a_duplicate_names_the_account_that_was_there_before_and_is_healed_by_a_consent_that_asks_for_it() {
         let other = AccountId::generate();
         let mut progress = AccountProgress::default();
-        progress.consent_ends(&settled(ConsentOutcome::Duplicate { account_id: other }, false), 0);
+        progress.consent_ends(&settled(ConsentOutcome::Duplicate { account_id: other }, false), UnixMs::EPOCH);
         assert_eq!(progress.state(), AccountState::Duplicate);
         assert!(progress.detail().unwrap().contains(&other.to_string()));
-        progress.consent_ends(&settled(ConsentOutcome::Granted, true), 0);
+        progress.consent_ends(&settled(ConsentOutcome::Granted, true), UnixMs::EPOCH);
         assert_eq!((progress.state(), progress.duplicate_of), (AccountState::Connecting, None));
     }
 
@@ -336,7 +350,7 @@ mod tests {
         progress.closing = calendars.clone();
         progress.relisted = calendars.clone();
         progress.grant.doubted_by = calendars.clone();
-        progress.tell_all(true);
+        progress.tell_all(Grant::Works);
         progress.ending.to_close = calendars;
         let bytes = serde_json::to_vec(&progress).unwrap().len();
         // Temporal takes 2 MiB, and sealing makes a payload a little larger.

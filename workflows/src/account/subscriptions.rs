@@ -8,8 +8,7 @@ use temporalio_workflow::{
 };
 
 use super::Context;
-use crate::contract::{Close, SubscriptionInput, pack};
-use crate::subscription::{SubscriptionState, SubscriptionWorkflow};
+use crate::contract::{Begins, Close, CloseSignal, NoState, SubscriptionDefinition, SubscriptionInput};
 use crate::{names, retry};
 
 /// What came of starting a subscription.
@@ -20,12 +19,8 @@ pub(super) enum Started {
     Refused,
 }
 
-/// Starts a subscription, from its beginning or with a state.
-pub(super) async fn start_subscription(
-    ctx: &Context,
-    calendar_id: CalendarId,
-    carried: Option<SubscriptionState>,
-) -> Started {
+/// Starts a subscription.
+pub(super) async fn start_subscription(ctx: &Context, calendar_id: CalendarId, begins: Begins<NoState>) -> Started {
     let input = ctx.state(|s| SubscriptionInput {
         calendar_id,
         account_id: s.input.account_id,
@@ -33,7 +28,7 @@ pub(super) async fn start_subscription(
         provider: s.input.provider,
         timing: s.input.timing.clone(),
         strategy: s.input.strategy,
-        carried,
+        begins,
     });
     let attributes = SearchAttributes::new([
         names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
@@ -52,7 +47,7 @@ pub(super) async fn start_subscription(
         .static_summary(format!("keeps one {} calendar fresh", input.provider.as_str()))
         .static_details("Channel lane: opens and renews the push channel. Sync lane: reads what changed.".to_owned())
         .build();
-    match ctx.start_child_workflow(SubscriptionWorkflow::run, input, options).await {
+    match ctx.start_child_workflow(SubscriptionDefinition, input, options).await {
         Ok(_child) => Started::Now,
         Err(ChildWorkflowStartError::StartFailed {
             cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
@@ -67,11 +62,9 @@ pub(super) async fn start_subscription(
 pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, reason: &str) {
     let Err(error) = ask_to_end(ctx, calendar_id, reason).await else { return };
     if matches!(error, WorkflowSignalError::NotFound(_)) {
-        // Told before it begins, it opens no channel first.
-        let strategy = ctx.state(|s| s.input.strategy);
-        let ends = SubscriptionState { close: Some(reason.to_owned()), ..SubscriptionState::first(strategy) };
+        let begins = Begins::Closing { reason: reason.to_owned() };
         ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
-        if start_subscription(ctx, calendar_id, Some(ends)).await == Started::RanAlready {
+        if start_subscription(ctx, calendar_id, begins).await == Started::RanAlready {
             // Somebody was faster. What else can be done is done by the next look, or by whoever disconnects again.
             let _told = ask_to_end(ctx, calendar_id, reason).await;
         }
@@ -81,7 +74,7 @@ pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, r
 async fn ask_to_end(ctx: &Context, calendar_id: CalendarId, reason: &str) -> Result<(), WorkflowSignalError> {
     // What a cancelled account says under its own token is never sent.
     let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let close = pack(&Close { reason: reason.to_owned() });
+    let close = Close { reason: reason.to_owned() };
     let subscription = ctx.external_workflow(names::subscription_id(calendar_id), None);
-    subscription.signal(SubscriptionWorkflow::close, close, options).await.map(drop)
+    subscription.signal(CloseSignal, close, options).await.map(drop)
 }

@@ -5,7 +5,7 @@
 
 use evercal_domain::{
     AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, ProviderErrorKind, SyncReason,
-    SyncStrategy, Watched,
+    SyncStrategy, UnixMs, Watched,
 };
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -125,11 +125,10 @@ pub struct ChannelOpened {
     /// The provider's id of what is watched.
     pub resource_id: String,
     /// When it was opened.
-    pub opened_at_ms: i64,
+    pub opened_at: UnixMs,
     /// When the provider ends it.
-    pub expires_at_ms: i64,
+    pub expires_at: UnixMs,
     /// All other channels on the same that may be alive: the old one, and those whose answer was lost.
-    #[serde(default)]
     pub superseded: Vec<ChannelRef>,
 }
 
@@ -139,11 +138,9 @@ pub struct ChannelRef {
     /// The channel.
     pub channel_id: ChannelId,
     /// The provider's id of what is watched, where known.
-    #[serde(default)]
     pub resource_id: Option<String>,
-    /// When it ends by itself.
-    #[serde(default)]
-    pub expires_at_ms: i64,
+    /// When it ends by itself; `None` where only a notice told of it.
+    pub expires_at: Option<UnixMs>,
 }
 
 /// Input of `stop_channel`.
@@ -154,7 +151,6 @@ pub struct StopChannelInput {
     /// The channel.
     pub channel: ChannelRef,
     /// Whether a notice brought it up, although its owner does not know it.
-    #[serde(default)]
     pub stray: bool,
 }
 
@@ -168,7 +164,8 @@ pub enum ChannelSettled {
     WasOver,
     /// It was not in the register; it is ours by its token, and is stopped now.
     OrphanStopped,
-    /// It cannot be stopped: the provider never told us what it watches. It runs out by itself.
+    /// It cannot be stopped: the provider never told us what it watches. It runs out by itself. An answer that only a newer
+    /// version knows reads so too, since it asks for nothing.
     #[serde(other)]
     NotStoppable,
 }
@@ -182,7 +179,6 @@ pub struct CloseChannelsInput {
 
 /// Answer of `close_channels`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ChannelsClosed {
     /// How many were stopped by this call.
     pub stopped: u32,
@@ -195,27 +191,19 @@ pub struct SyncInput {
     pub calendar_id: CalendarId,
     /// Why.
     pub reason: SyncReason,
-    /// When the first notice reached the gateway; 0 when there was none.
-    #[serde(default)]
-    pub notice_at_ms: i64,
+    /// When the first notice reached the gateway, where there was one.
+    pub notice_at: Option<UnixMs>,
     /// What earlier slices of this sync did.
-    #[serde(default)]
     pub so_far: SyncCounts,
     /// After how long a sync that has more to read hands its slot back, in milliseconds.
-    #[serde(default = "slice_ms")]
     pub slice_ms: u64,
-}
-
-fn slice_ms() -> u64 {
-    Timing::default().sync_slice_ms
 }
 
 /// A sync in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct SyncCounts {
-    /// When the sync began; 0 before its first slice.
-    pub started_at_ms: i64,
+    /// When the sync began; `None` before its first slice.
+    pub started_at: Option<UnixMs>,
     /// Pages read.
     pub pages: i64,
     /// Changes found.
@@ -237,7 +225,7 @@ pub enum SyncOutcome {
         /// The whole sync in numbers.
         counts: SyncCounts,
         /// When its last page was committed.
-        finished_at_ms: i64,
+        finished_at: UnixMs,
     },
     /// Time is up for this slice; the rest is read by the next one.
     More {
@@ -255,19 +243,9 @@ pub enum SyncOutcome {
     NeedsReauth,
     /// The store has no row of this calendar.
     NoRow,
-    /// Something that this version does not know; the reconcile will look again.
+    /// Something that only a newer version knows; the reconcile will look again.
     #[serde(other)]
     Unknown,
-}
-
-/// What a failure carries beside its type.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FailureDetails {
-    /// The provider's own word for it; letters, digits, `_` and `-` only.
-    pub reason: Option<String>,
-    /// What a sync had done by then.
-    pub counts: Option<SyncCounts>,
 }
 
 /// Input of the activities that take an account alone.
@@ -292,7 +270,6 @@ pub struct RevokeInput {
     /// The account.
     pub account_id: AccountId,
     /// The provider does not answer: erase what we have without asking it again.
-    #[serde(default)]
     pub erase_only: bool,
 }
 
@@ -353,7 +330,6 @@ pub enum CalendarsListed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenCalendars {
     /// The calendars whose subscription has not ended.
-    #[serde(default)]
     pub calendars: Vec<CalendarId>,
 }
 
@@ -367,7 +343,8 @@ pub enum AccountRevoked {
     KeptForOthers,
     /// The tokens are erased; the provider was not asked.
     OnlyErased,
-    /// The grant was dead already; the tokens are erased.
+    /// The grant was dead already; the tokens are erased. An answer that only a newer version knows reads so too: whatever else
+    /// it says, the activity has succeeded.
     #[serde(other)]
     WasDead,
 }
@@ -382,11 +359,22 @@ pub struct StateFact {
     /// One sentence for people.
     pub detail: Option<String>,
     /// When the live channel ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When this was so.
-    pub at_ms: i64,
+    pub at: UnixMs,
     /// Whether it is news; a run that continues as new repeats what readers know already.
     pub is_news: bool,
+}
+
+/// Whether somebody is to be alarmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alert {
+    /// The calendar has lost its channel.
+    Raised,
+    /// It has one again, or needs none.
+    #[default]
+    Cleared,
 }
 
 /// Input of `send_alert`.
@@ -395,11 +383,11 @@ pub struct AlertFact {
     /// The calendar.
     pub calendar_id: CalendarId,
     /// Raised, or over.
-    pub raised: bool,
+    pub alert: Alert,
     /// One sentence for people.
     pub message: String,
     /// When.
-    pub at_ms: i64,
+    pub at: UnixMs,
 }
 
 /// Input of `record_account_state`.
@@ -412,11 +400,21 @@ pub struct AccountStateFact {
     /// One sentence for people.
     pub detail: Option<String>,
     /// When the channel on its list of calendars ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When.
-    pub at_ms: i64,
-    /// Whether the state or the sentence is another one than before: news for the audit log.
-    pub is_news: bool,
-    /// Whether the account was in another state before.
-    pub is_new_state: bool,
+    pub at: UnixMs,
+    /// What of it is another than before.
+    pub news: StateNews,
+}
+
+/// What of an account's state readers do not know yet; news go into the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateNews {
+    /// The account is in another state than before.
+    State,
+    /// The state is the same, the sentence about it is another one.
+    Detail,
+    /// Neither: only the channel is another one.
+    Nothing,
 }

@@ -1,6 +1,9 @@
-//! Payloads of signals.
+//! Payloads of signals. Each field has a default (`#[serde(default)]`), since a signal that a person sends from the Temporal UI
+//! has no input, or half of one.
 
-use evercal_domain::{CalendarId, ChannelId, SyncReason, SyncStrategy};
+use std::num::NonZeroU32;
+
+use evercal_domain::{CalendarId, ChannelId, SyncReason, SyncStrategy, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Timing;
@@ -13,15 +16,15 @@ pub struct Notify {
     pub reason: SyncReason,
     /// How many notices this stands for.
     pub notices: u32,
-    /// When the first of them reached the gateway; 0 when there was none.
-    pub received_at_ms: i64,
+    /// When the first of them reached the gateway, where there was one.
+    pub received_at: Option<UnixMs>,
     /// The channels that they came on, each once; empty for reasons of our own.
     pub channels: Vec<ChannelHint>,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { reason: SyncReason::Reconcile, notices: 0, received_at_ms: 0, channels: Vec::new() }
+        Self { reason: SyncReason::Reconcile, notices: 0, received_at: None, channels: Vec::new() }
     }
 }
 
@@ -31,10 +34,8 @@ pub struct ChannelHint {
     /// The channel.
     pub channel_id: ChannelId,
     /// The provider's id of what is watched.
-    #[serde(default)]
     pub resource_id: Option<String>,
     /// Whether a change was announced; false for the `sync` message that only says that the channel works.
-    #[serde(default)]
     pub announces_change: bool,
 }
 
@@ -42,8 +43,8 @@ pub struct ChannelHint {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountChanged {
-    /// The grant is dead (`Some(true)`) or works again (`Some(false)`).
-    pub needs_reauth: Option<bool>,
+    /// What there is to say of the grant.
+    pub grant: Option<Grant>,
     /// The durations to go by from now on.
     pub timing: Option<Timing>,
     /// How changes are found from now on.
@@ -52,12 +53,22 @@ pub struct AccountChanged {
     pub listed: bool,
 }
 
+/// Whether an account's grant can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// The provider refuses it: somebody has to consent again.
+    Dead,
+    /// It works, perhaps again.
+    Works,
+}
+
 /// How often a poller looks from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PollingInterval {
-    /// Seconds between two looks; 0 changes nothing.
-    pub interval_s: u32,
+    /// Seconds between two looks; `None` changes nothing.
+    pub interval_s: Option<NonZeroU32>,
 }
 
 /// End a subscription.
@@ -73,6 +84,14 @@ pub struct Close {
 #[serde(default)]
 pub struct SubscriptionMissing {
     /// The calendar.
+    pub calendar_id: Option<CalendarId>,
+}
+
+/// A subscription found the grant of its account dead.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrantLost {
+    /// The calendar whose subscription found it out.
     pub calendar_id: Option<CalendarId>,
 }
 

@@ -1,15 +1,35 @@
 //! Inputs of workflows, answers of updates and queries.
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, SyncStrategy, TenantId};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Provider, SyncStrategy, TenantId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use crate::account::AccountProgress;
+use super::Failure;
+use crate::due::Due;
 use crate::retry::Timing;
-use crate::subscription::SubscriptionState;
 
-/// Input of a subscription.
+/// The state of a workflow for whoever starts one: only a run that continues as new has one to carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoState {}
+
+/// How a run of a subscription begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begins<State> {
+    /// With everything before it: its first read is due, and it has no channel.
+    First,
+    /// With its end. Only a subscription stops its channels and writes its end down, so one that is not there is started for
+    /// that.
+    Closing {
+        /// One sentence for people: why.
+        reason: String,
+    },
+    /// Where the run before it continued as new.
+    Carried(State),
+}
+
+/// Input of a subscription. `State` is what its runs carry on; who starts one carries nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SubscriptionInput {
+pub struct SubscriptionInput<State = NoState> {
     /// The calendar.
     pub calendar_id: CalendarId,
     /// Its account.
@@ -19,19 +39,16 @@ pub struct SubscriptionInput {
     /// Where it lives.
     pub provider: Provider,
     /// The durations to go by.
-    #[serde(default)]
     pub timing: Timing,
     /// How changes are found, to begin with; a later run goes by what is carried.
-    #[serde(default)]
     pub strategy: SyncStrategy,
-    /// What the run before handed over; `None` for the first run.
-    #[serde(default)]
-    pub carried: Option<SubscriptionState>,
+    /// With what this run begins.
+    pub begins: Begins<State>,
 }
 
-/// Input of an account.
+/// Input of an account. `State` is what its runs carry on; who starts one carries nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AccountInput {
+pub struct AccountInput<State = NoState> {
     /// The account.
     pub account_id: AccountId,
     /// Whose it is.
@@ -39,14 +56,11 @@ pub struct AccountInput {
     /// Where it lives.
     pub provider: Provider,
     /// The durations to go by.
-    #[serde(default)]
     pub timing: Timing,
     /// How changes are found.
-    #[serde(default)]
     pub strategy: SyncStrategy,
     /// What the run before handed over; `None` for the first run.
-    #[serde(default)]
-    pub carried: Option<AccountProgress>,
+    pub carried: Option<State>,
 }
 
 /// Input of the poller of a calendar.
@@ -60,10 +74,22 @@ pub struct PollingInput {
 
 /// How a subscription or an account ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Ended {
     /// One sentence for people.
     pub reason: String,
+}
+
+/// How a sync ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SyncEnd {
+    /// All is read.
+    Done {
+        /// The changes that it found.
+        changes: i64,
+    },
+    /// It failed; it is tried again.
+    Failed(Failure),
 }
 
 /// Answer of `sync_now`.
@@ -76,11 +102,9 @@ pub enum SyncNowResult {
         changes: i64,
     },
     /// It failed; the subscription tries again by itself.
-    Failed {
-        /// The kind of failure.
-        error: String,
-    },
-    /// The subscription is handing over to its next run, or closing: ask again.
+    Failed(Failure),
+    /// The subscription is handing over to its next run, or closing: ask again. An answer that only a newer version knows reads
+    /// so too: the next one may be known.
     #[serde(other)]
     AskAgain,
 }
@@ -91,18 +115,17 @@ pub struct SubscriptionStatus {
     /// The state.
     pub state: CalendarState,
     /// How changes are found.
-    #[serde(default)]
     pub strategy: SyncStrategy,
     /// One sentence for people.
     pub summary: String,
     /// When the live channel ends.
-    pub channel_expires_at_ms: Option<i64>,
+    pub channel_expires_at: Option<UnixMs>,
     /// When the next attempt at a channel is due, where one is.
-    pub next_channel_attempt_at_ms: Option<i64>,
+    pub next_channel_attempt: Option<Due>,
     /// Failed attempts since a channel was last had.
     pub failed_attempts: u32,
     /// When the last sync ended well.
-    pub last_sync_at_ms: Option<i64>,
+    pub last_sync_at: Option<UnixMs>,
     /// Whether a sync is running.
     pub syncing: bool,
 }

@@ -1,5 +1,7 @@
 //! What each call may take, as a table: durations and attempts are promises to operators and to the provider.
 
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use evercal_domain::{SyncReason, TenantId};
 use temporalio_workflow::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken};
 

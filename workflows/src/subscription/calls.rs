@@ -1,6 +1,6 @@
 //! What cuts the wait of a failed attempt short: counted, so that nothing is missed which comes while the attempt still runs.
 
-use super::WaitReason;
+use crate::shared::waits::WaitReason;
 
 /// How often in this run something happened for which an attempt that failed is repeated without its wait. Read before an
 /// attempt: what comes during it counts too.

@@ -1,18 +1,21 @@
 //! `subscription/<calendar>`: keeps one calendar's mirror fresh, for years.
 //!
 //! Two lanes run side by side, so that a slow sync never delays a renewal and a failing renewal never delays a sync:
-//! `channel_lane` owns the push channel, `sync_lane` owns the reading. Handlers only change the state; every activity is
-//! called from a lane. Not for decisions (`decide`) or durations (`retry`).
+//! `channel` owns the push channel, `sync` owns the reading, each with its lane, its part of the state and its decisions.
+//! Handlers only change the state; every activity is called from a lane. Not for durations (`retry`).
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 mod calls;
-mod channel_lane;
+mod channel;
 mod publish;
+mod signals;
 mod state;
-mod sync_lane;
+mod sync;
+mod trouble;
 
-use evercal_domain::Watched;
+use evercal_domain::{SyncStrategy, UnixMs, Watched};
+use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -20,18 +23,18 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use state::{
-    ChannelProgress, LiveChannel, PendingSync, Published, Refusal, RefusedCall, SubscriptionState, SyncProgress,
-    ToStop, Trouble, Wait, WaitReason,
-};
+pub use channel::{ChannelProgress, ToStop};
+pub use publish::Published;
+pub use sync::{PendingSync, SyncProgress};
+pub use trouble::{Refusal, RefusedCall, Trouble};
 
 use calls::Calls;
 
 use crate::contract::{
-    AccountChanged, Close, Ended, Notify, SubscriptionInput, SubscriptionStatus, SyncNowResult, unpack,
+    AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncEnd, SyncNowResult,
+    unpack,
 };
-use crate::decide;
-use crate::time::condition;
+use crate::shared::time::condition;
 use crate::{names, retry};
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
@@ -42,7 +45,7 @@ const WAITERS_MAX: u32 = 8;
 /// One calendar's subscription.
 #[workflow]
 pub struct SubscriptionWorkflow {
-    input: SubscriptionInput,
+    input: SubscriptionInput<SubscriptionState>,
     state: SubscriptionState,
     /// Set when this run hands over to the next: lanes return at their next safe point.
     rotate: bool,
@@ -52,14 +55,44 @@ pub struct SubscriptionWorkflow {
     published_in_run: bool,
 }
 
+/// All that a subscription knows: a plain value that signals change, that lanes read, and that travels to the next run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionState {
+    /// The channel lane's part.
+    pub channel: ChannelProgress,
+    /// The sync lane's part.
+    pub sync: SyncProgress,
+    /// How changes are found.
+    pub strategy: SyncStrategy,
+    /// An operator paused it.
+    pub paused: bool,
+    /// The grant is dead.
+    pub needs_reauth: bool,
+    /// Not shared any more, or forbidden, and confirmed.
+    pub refusal: Option<Refusal>,
+    /// Refusals one after the other: each is waited for twice as long as the one before.
+    pub refusals_confirmed: u32,
+    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
+    pub wish_until: Option<UnixMs>,
+    /// Set when it has to end: why.
+    pub close: Option<String>,
+    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
+    pub withdrawn: bool,
+    /// Set when it has ended.
+    pub closed: bool,
+    /// What was last written down for readers.
+    pub published: Option<Published>,
+}
+
 #[workflow_methods]
 impl SubscriptionWorkflow {
     /// Takes the state of the run before, or begins.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput) -> Self {
-        let state = match input.carried.take() {
-            Some(carried) => carried.in_next_run(),
-            None => SubscriptionState::first(input.strategy),
+    pub fn new(_ctx: &WorkflowContextView, mut input: SubscriptionInput<SubscriptionState>) -> Self {
+        let state = match std::mem::replace(&mut input.begins, Begins::First) {
+            Begins::First => SubscriptionState::first(input.strategy),
+            Begins::Closing { reason } => SubscriptionState::closing(input.strategy, reason),
+            Begins::Carried(state) => state.in_next_run(),
         };
         Self { input, state, rotate: false, waiters: 0, calls: Calls::default(), published_in_run: false }
     }
@@ -70,8 +103,8 @@ impl SubscriptionWorkflow {
         // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
         let detached = WorkflowCancellationToken::new();
         workflows::join!(
-            channel_lane::run(ctx.clone(), detached.clone()),
-            sync_lane::run(ctx.clone(), detached.clone()),
+            channel::lane::run(ctx.clone(), detached.clone()),
+            sync::lane::run(ctx.clone(), detached.clone()),
             Self::close_when_cancelled(ctx.clone()),
         );
         let handlers = ctx.clone();
@@ -87,7 +120,7 @@ impl SubscriptionWorkflow {
         if ctx.cancellation_token().is_cancelled() {
             ctx.state_mut(Self::close_as_cancelled);
         }
-        let next = ctx.state(|s| SubscriptionInput { carried: Some(s.state.clone()), ..s.input.clone() });
+        let next = ctx.state(|s| SubscriptionInput { begins: Begins::Carried(s.state.clone()), ..s.input.clone() });
         let options = ContinueAsNewOptions::builder().task_timeout(retry::WORKFLOW_TASK).build();
         let never = ctx.continue_as_new(next, options)?;
         match never {}
@@ -113,7 +146,7 @@ impl SubscriptionWorkflow {
     pub fn account_changed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
-        if change.needs_reauth == Some(false) {
+        if change.grant == Some(Grant::Works) {
             self.calls.consents += 1;
         }
         if let Some(timing) = change.timing {
@@ -158,10 +191,10 @@ impl SubscriptionWorkflow {
         condition(ctx, served).await;
         Ok(ctx.state_mut(|s| {
             s.waiters -= 1;
-            match &s.state.sync.last_outcome {
-                Some(outcome) if s.state.sync.ended >= ticket => match outcome {
-                    Ok(changes) => SyncNowResult::Done { changes: *changes },
-                    Err(error) => SyncNowResult::Failed { error: error.clone() },
+            match &s.state.sync.last_end {
+                Some(end) if s.state.sync.ended >= ticket => match end {
+                    SyncEnd::Done { changes } => SyncNowResult::Done { changes: *changes },
+                    SyncEnd::Failed(failure) => SyncNowResult::Failed(failure.clone()),
                 },
                 _ => SyncNowResult::AskAgain,
             }
@@ -200,10 +233,10 @@ impl SubscriptionWorkflow {
             state: self.state.state(),
             strategy: self.state.strategy,
             summary: publish::sentence(&self.state),
-            channel_expires_at_ms: self.state.channel.live.as_ref().map(|live| live.expires_at_ms),
-            next_channel_attempt_at_ms: decide::channel::attempt_due_ms(&self.state, &self.input.timing, &id),
+            channel_expires_at: self.state.channel.live.as_ref().map(|live| live.expires_at),
+            next_channel_attempt: channel::decide::attempt_due(&self.state, &self.input.timing, &id),
             failed_attempts: self.state.channel.failures,
-            last_sync_at_ms: self.state.sync.last_done_at_ms,
+            last_sync_at: self.state.sync.last_done_at,
             syncing: self.state.sync.running,
         }
     }

@@ -1,13 +1,37 @@
 //! What a subscription shows: search attributes and details in the Temporal UI, and the row that the API reads.
 
-use evercal_domain::SyncStrategy;
+use evercal_domain::{CalendarState, SyncStrategy, UnixMs};
+use serde::{Deserialize, Serialize};
 use temporalio_common::search_attributes::Timestamp;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
-use super::{Published, SubscriptionState, SubscriptionWorkflow};
-use crate::contract::{RecordActivities, StateFact};
-use crate::time::{now_ms, readable};
+use super::{SubscriptionState, SubscriptionWorkflow};
+use crate::contract::{RecordActivities, StateFact, SyncEnd};
+use crate::due::Due;
+use crate::shared::time::now;
 use crate::{names, retry};
+
+/// What readers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The state.
+    pub state: CalendarState,
+    /// One sentence about it.
+    pub detail: Option<String>,
+    /// When the live channel ends.
+    pub channel_expires_at: Option<UnixMs>,
+}
+
+impl Published {
+    /// What they are to be told of a state.
+    pub(crate) fn of(state: &SubscriptionState) -> Self {
+        Self {
+            state: state.state(),
+            detail: state.detail(),
+            channel_expires_at: state.channel.live.as_ref().map(|live| live.expires_at),
+        }
+    }
+}
 
 /// Whether readers see another state than there is, such as after a pause, which no lane makes itself.
 pub(super) fn is_due(workflow: &SubscriptionWorkflow) -> bool {
@@ -19,11 +43,11 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
     if !ctx.state(is_due) {
         return;
     }
-    let now = ctx.state(|s| Published::of(&s.state));
-    let is_news = ctx.state(|s| s.state.published.as_ref() != Some(&now));
+    let shown = ctx.state(|s| Published::of(&s.state));
+    let is_news = ctx.state(|s| s.state.published.as_ref() != Some(&shown));
     ctx.state_mut(|s| {
         s.published_in_run = true;
-        s.state.published = Some(now.clone());
+        s.state.published = Some(shown.clone());
     });
     show(ctx);
     let provider = ctx.state(|s| s.input.provider.as_str().to_owned());
@@ -31,32 +55,36 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
     let mut attributes = vec![
         names::ATTRIBUTE_PROVIDER.value_set(provider),
         names::ATTRIBUTE_ACCOUNT.value_set(account),
-        names::ATTRIBUTE_STATE.value_set(now.state.as_str().to_owned()),
+        names::ATTRIBUTE_STATE.value_set(shown.state.as_str().to_owned()),
     ];
     // Server 1.32 refuses to unset a date: without a channel the last one's expiry stays, which is in the past by then.
-    if let Some(at_ms) = now.channel_expires_at_ms {
-        attributes.push(names::ATTRIBUTE_EXPIRES_AT.value_set(timestamp(at_ms)));
+    if let Some(at) = shown.channel_expires_at {
+        attributes.push(names::ATTRIBUTE_EXPIRES_AT.value_set(timestamp(at)));
     }
     ctx.upsert_search_attributes(attributes);
     let fact = StateFact {
         calendar_id: ctx.state(|s| s.input.calendar_id),
-        state: now.state,
-        detail: now.detail,
-        channel_expires_at_ms: now.channel_expires_at_ms,
-        at_ms: now_ms(ctx),
+        state: shown.state,
+        detail: shown.detail,
+        channel_expires_at: shown.channel_expires_at,
+        at: now(ctx),
         is_news,
     };
-    let summary = format!("state: {}", now.state.as_str().replace('_', " "));
+    let summary = format!("state: {}", shown.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
     // It is tried without end, so only a defect fails it; the next change writes the whole state again.
     let _written = ctx.execute_activity(RecordActivities::record_state, fact, options).await;
 }
 
 /// Shows the last sync; at most once a minute, since each upsert is an event of the history.
-pub(super) fn publish_last_sync(ctx: &WorkflowContext<SubscriptionWorkflow>, previous_ms: Option<i64>, done_ms: i64) {
+pub(super) fn publish_last_sync(
+    ctx: &WorkflowContext<SubscriptionWorkflow>,
+    previous: Option<UnixMs>,
+    done_at: UnixMs,
+) {
     const MINUTE_MS: i64 = 60_000;
-    if previous_ms.is_none_or(|previous_ms| done_ms - previous_ms >= MINUTE_MS) {
-        ctx.upsert_search_attributes([names::ATTRIBUTE_LAST_SYNC_AT.value_set(timestamp(done_ms))]);
+    if previous.is_none_or(|previous| done_at.since_ms(previous) >= MINUTE_MS) {
+        ctx.upsert_search_attributes([names::ATTRIBUTE_LAST_SYNC_AT.value_set(timestamp(done_at))]);
     }
     show(ctx);
 }
@@ -73,25 +101,26 @@ pub(super) fn sentence(state: &SubscriptionState) -> String {
         text.push_str(&detail);
     }
     if let Some(live) = &state.channel.live {
-        text.push_str(&format!(". Channel until {}", readable(live.expires_at_ms)));
+        text.push_str(&format!(". Channel until {}", live.expires_at));
     }
     if state.strategy == SyncStrategy::Hybrid {
         text.push_str(". Polled beside it");
     }
-    if let Some(at_ms) = state.channel.next_attempt_at_ms {
-        text.push_str(&format!(". Next attempt at {}", readable(at_ms)));
+    match state.channel.next_attempt {
+        Some(Due::Now) => text.push_str(". Next attempt now"),
+        Some(Due::At(at)) => text.push_str(&format!(". Next attempt at {at}")),
+        None => {}
     }
-    match (state.sync.last_done_at_ms, &state.sync.last_outcome) {
-        (Some(at_ms), Some(Ok(changes))) => {
-            text.push_str(&format!(". Last sync {}: {changes} changes", readable(at_ms)));
-        }
-        (_, Some(Err(error))) => text.push_str(&format!(". Last sync failed: {error}")),
+    match (state.sync.last_done_at, &state.sync.last_end) {
+        (Some(at), Some(SyncEnd::Done { changes })) => text.push_str(&format!(". Last sync {at}: {changes} changes")),
+        (_, Some(SyncEnd::Failed(failure))) => text.push_str(&format!(". Last sync failed: {failure}")),
         _ => text.push_str(". Not synced yet"),
     }
     text.push('.');
     text
 }
 
-fn timestamp(at_ms: i64) -> Timestamp {
-    Timestamp::new(at_ms.div_euclid(1_000), i32::try_from(at_ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0))
+fn timestamp(at: UnixMs) -> Timestamp {
+    let ms = at.get();
+    Timestamp::new(ms.div_euclid(1_000), i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0))
 }

@@ -1,88 +1,37 @@
-//! The state of a subscription: a plain value that signals change, that lanes read, and that travels to the next run.
+//! How the state of a subscription changes: by signals, by what lanes find out, and by what an operator wants.
 //!
 //! Everything here is pure; what a reader sees as the state is derived, so that no two fields can contradict each other.
 
-mod channel;
-mod sync;
-mod trouble;
+use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy, UnixMs};
 
-use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy};
-use serde::{Deserialize, Serialize};
-
-pub use channel::{ChannelProgress, LiveChannel, ToStop};
-pub use sync::{PendingSync, SyncProgress};
-pub use trouble::{Refusal, RefusedCall, Trouble, Wait, WaitReason};
-
-use crate::contract::{AccountChanged, ChannelOpened, ChannelRef, Notify};
-use crate::decide;
-use crate::decide::channel::AfterFailure;
-use crate::failure::{Cause, FailedCall};
+use super::SubscriptionState;
+use super::channel::decide::{AfterFailure, after_failure, is_counted};
+use super::sync::decide::{is_gone, refused_pause_ms};
+use super::trouble::{Attempts, Refusal, RefusedCall, Trouble};
+use crate::contract::{AccountChanged, Cause, ChannelOpened, ChannelRef, Failure, Grant, Notify};
+use crate::due::Due;
 use crate::retry::Timing;
-
-/// All that a subscription knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SubscriptionState {
-    /// The channel lane's part.
-    pub channel: ChannelProgress,
-    /// The sync lane's part.
-    pub sync: SyncProgress,
-    /// How changes are found.
-    pub strategy: SyncStrategy,
-    /// An operator paused it.
-    pub paused: bool,
-    /// The grant is dead.
-    pub needs_reauth: bool,
-    /// Not shared any more, or forbidden, and confirmed.
-    pub refusal: Option<Refusal>,
-    /// Refusals one after the other: each is waited for twice as long as the one before.
-    pub refusals_confirmed: u32,
-    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
-    pub wish_until_ms: Option<i64>,
-    /// Set when it has to end: why.
-    pub close: Option<String>,
-    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
-    pub withdrawn: bool,
-    /// Set when it has ended.
-    pub closed: bool,
-    /// What was last written down for readers.
-    pub published: Option<Published>,
-}
-
-/// What readers are told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// The state.
-    pub state: CalendarState,
-    /// One sentence about it.
-    pub detail: Option<String>,
-    /// When the live channel ends.
-    pub channel_expires_at_ms: Option<i64>,
-}
-
-impl Published {
-    /// What they are to be told of a state.
-    pub(crate) fn of(state: &SubscriptionState) -> Self {
-        Self {
-            state: state.state(),
-            detail: state.detail(),
-            channel_expires_at_ms: state.channel.live.as_ref().map(|live| live.expires_at_ms),
-        }
-    }
-}
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::LiveChannel;
+use crate::shared::waits::WaitReason;
 
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
     pub fn first(strategy: SyncStrategy) -> Self {
         let mut state = Self { strategy, ..Self::default() };
-        state.sync.add(SyncReason::Connect, 0, 0);
+        state.sync.add(SyncReason::Connect, 0, None);
         state
+    }
+
+    /// The state of a subscription that begins with its end: told before it begins, it opens no channel first.
+    pub fn closing(strategy: SyncStrategy, reason: String) -> Self {
+        Self { close: Some(reason), ..Self::first(strategy) }
     }
 
     /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
     #[must_use]
     pub fn in_next_run(mut self) -> Self {
-        self.channel.poller_interval_s = 0;
+        self.channel.poller_interval_s = None;
         self
     }
 
@@ -133,7 +82,7 @@ impl SubscriptionState {
     }
 
     fn channel_detail(&self, state: CalendarState) -> Option<String> {
-        let failure = self.channel.last_failure.as_deref().unwrap_or("unknown");
+        let failure = self.channel.last_failure.as_ref().map_or_else(|| "unknown".to_owned(), Failure::to_string);
         match state {
             CalendarState::Renewing | CalendarState::Creating if self.channel.failures > 0 => {
                 Some(format!("attempt {} failed ({failure}); it is repeated", self.channel.failures))
@@ -151,7 +100,7 @@ impl SubscriptionState {
     /// Takes a signal in.
     pub fn receive(&mut self, notify: &Notify) {
         if notify.reason != SyncReason::Notice || notify.channels.is_empty() {
-            self.sync.add(notify.reason, notify.notices, notify.received_at_ms);
+            self.sync.add(notify.reason, notify.notices, notify.received_at);
             return;
         }
         let mut announced = false;
@@ -159,15 +108,15 @@ impl SubscriptionState {
             announced |= self.channel.place(hint) && hint.announces_change;
         }
         if announced {
-            self.sync.add(SyncReason::Notice, notify.notices, notify.received_at_ms);
+            self.sync.add(SyncReason::Notice, notify.notices, notify.received_at);
         }
     }
 
     /// The account tells its subscriptions something.
     pub fn account_changed(&mut self, change: &AccountChanged) {
-        match change.needs_reauth {
-            Some(true) => self.needs_reauth = true,
-            Some(false) => self.grant_works(),
+        match change.grant {
+            Some(Grant::Dead) => self.needs_reauth = true,
+            Some(Grant::Works) => self.grant_works(),
             None => {}
         }
         if let Some(strategy) = change.strategy {
@@ -177,7 +126,7 @@ impl SubscriptionState {
             self.try_refused_again(SyncReason::CatchUp);
             // Told because the account sees the calendar otherwise: it is read anew.
             if self.refusal.is_none() && !self.needs_reauth {
-                self.sync.add(SyncReason::CatchUp, 0, 0);
+                self.sync.add(SyncReason::CatchUp, 0, None);
             }
         }
     }
@@ -190,10 +139,10 @@ impl SubscriptionState {
             // Notices may have passed us by, and the old channel may be gone with the old grant.
             self.channel.renew_requested = self.channel.live.is_some();
             // What could not be stopped with the dead grant can be stopped now.
-            self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
-            self.sync.add(SyncReason::CatchUp, 0, 0);
+            self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
+            self.sync.add(SyncReason::CatchUp, 0, None);
         }
-        self.wish_until_ms = None;
+        self.wish_until = None;
         self.channel.hurry();
         self.sync.hurry();
         if self.refusal.is_some() {
@@ -220,24 +169,24 @@ impl SubscriptionState {
     pub(crate) fn try_refused_again(&mut self, reason: SyncReason) {
         if let Some(refusal) = &mut self.refusal {
             refusal.trying = true;
-            self.sync.add(reason, 0, 0);
+            self.sync.add(reason, 0, None);
         }
     }
 
     /// The provider refuses this calendar, although others of its account answer.
-    pub(crate) fn refused(&mut self, of: RefusedCall, words: String, timing: &Timing, now_ms: i64) {
-        let next_try_at_ms = now_ms + decide::sync::refused_pause_ms(timing, self.refusals_confirmed);
+    pub(crate) fn refused(&mut self, of: RefusedCall, failure: Failure, timing: &Timing, now: UnixMs) {
+        let next_try_at = now.plus_ms(refused_pause_ms(timing, self.refusals_confirmed));
         self.refusals_confirmed = self.refusals_confirmed.saturating_add(1);
-        self.refusal = Some(Refusal { words, of, next_try_at_ms, trying: false });
+        self.refusal = Some(Refusal { failure, of, next_try_at, trying: false });
         self.sync.trouble = None;
         self.channel.trouble = None;
-        self.sync.reconcile_due_at_ms = self.sync.reconcile_due_at_ms.min(next_try_at_ms);
+        self.sync.reconcile_due_by(Due::At(next_try_at));
     }
 
     /// The store has no row of this calendar. When that stays so, it is gone, and so is the subscription.
-    pub(crate) fn row_missing(&mut self, timing: &Timing, now_ms: i64) {
-        let since_ms = *self.sync.row_missing_since_ms.get_or_insert(now_ms);
-        if decide::sync::is_gone(since_ms, timing, now_ms) {
+    pub(crate) fn row_missing(&mut self, timing: &Timing, now: UnixMs) {
+        let since = *self.sync.row_missing_since.get_or_insert(now);
+        if is_gone(since, timing, now) {
             self.close.get_or_insert_with(|| "the store has no such calendar any more".to_owned());
         }
     }
@@ -246,7 +195,7 @@ impl SubscriptionState {
     pub(crate) fn read_works(&mut self) {
         self.sync.refusals = 0;
         self.sync.trouble = None;
-        self.wish_until_ms = None;
+        self.wish_until = None;
         // That reading works says nothing about a refused channel, but that it may be tried again.
         let is_over = |refusal: &mut Refusal| refusal.of == RefusedCall::Reading || refusal.trying;
         if let Some(refusal) = self.refusal.take_if(is_over) {
@@ -282,13 +231,13 @@ impl SubscriptionState {
         self.paused = false;
         self.sync.refusals = 0;
         self.try_refused_again(SyncReason::Operator);
-        self.sync.add(SyncReason::Operator, 0, 0);
+        self.sync.add(SyncReason::Operator, 0, None);
     }
 
     /// Somebody asked for a sync. A calendar that is refused is tried again for that.
     pub fn sync_asked(&mut self) {
         self.try_refused_again(SyncReason::Operator);
-        self.sync.add(SyncReason::Operator, 0, 0);
+        self.sync.add(SyncReason::Operator, 0, None);
     }
 
     /// Whether the sync lane has something to do.
@@ -308,8 +257,8 @@ impl SubscriptionState {
         channel.live = Some(LiveChannel {
             channel_id: opened.channel_id,
             resource_id: opened.resource_id.clone(),
-            opened_at_ms: opened.opened_at_ms,
-            expires_at_ms: opened.expires_at_ms,
+            opened_at: opened.opened_at,
+            expires_at: opened.expires_at,
         });
         channel.start_afresh();
         channel.fallback = false;
@@ -319,36 +268,36 @@ impl SubscriptionState {
             channel.add_to_stop(superseded.clone(), false);
         }
         channel.identify();
-        self.wish_until_ms = None;
+        self.wish_until = None;
         self.refusals_confirmed = 0;
         self.sync.missed_pushes = 0;
-        self.sync.add(SyncReason::NewChannel, 0, 0);
+        self.sync.add(SyncReason::NewChannel, 0, None);
         self.set_unwanted_channel_aside();
     }
 
     /// An attempt at a channel failed.
-    pub(crate) fn channel_failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now_ms: i64) {
+    pub(crate) fn channel_failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
         let channel = &mut self.channel;
         channel.attempting = false;
-        if decide::channel::is_counted(failed.cause) {
+        if is_counted(failed.cause()) {
             channel.failures = channel.failures.saturating_add(1);
-            channel.last_failure = Some(failed.words());
+            channel.last_failure = Some(failed.failure.clone());
         }
-        let is_refused = Cause::is_refusal(failed.cause);
+        let is_refused = failed.cause().is_refusal();
         channel.refusals = if is_refused { channel.refusals.saturating_add(1) } else { 0 };
-        channel.live = channel.live.take().filter(|live| live.expires_at_ms > now_ms);
-        let after = decide::channel::after_failure(self, failed, timing, id, now_ms);
+        channel.live = channel.live.take().filter(|live| live.expires_at > now);
+        let after = after_failure(self, failed, timing, id, now);
         let channel = &mut self.channel;
         match after {
             AfterFailure::Repeat { wait } | AfterFailure::Fallback { wait } => {
-                channel.next_attempt_at_ms = Some(wait.until_ms);
+                channel.next_attempt = Some(Due::At(wait.until));
                 channel.wait_reason = wait.reason;
                 channel.fallback |= matches!(after, AfterFailure::Fallback { .. });
                 // What the state says already needs no second sentence.
-                let trouble = Trouble::of(failed, channel.failures, &wait, now_ms);
+                let trouble = Trouble::of(failed, Attempts::Failed(channel.failures), &wait, now);
                 channel.trouble = trouble.filter(|trouble| !matches!(trouble, Trouble::Failing { .. }));
                 if wait.reason == WaitReason::Asked {
-                    self.wish_until_ms = Some(wait.until_ms);
+                    self.wish_until = Some(wait.until);
                 }
             }
             AfterFailure::PollOnly => {
@@ -360,7 +309,7 @@ impl SubscriptionState {
             AfterFailure::ActionRequired => {
                 channel.fallback = false;
                 channel.bridging = false;
-                self.refused(RefusedCall::Watching, failed.words(), timing, now_ms);
+                self.refused(RefusedCall::Watching, failed.failure.clone(), timing, now);
             }
         }
         self.channel.identify();
@@ -369,23 +318,22 @@ impl SubscriptionState {
 
     /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
     /// same. The live channel stays.
-    pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now_ms: i64) {
-        let ChannelOpened { channel_id, expires_at_ms, .. } = *opened;
+    pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
+        let ChannelOpened { channel_id, expires_at, .. } = *opened;
         let resource_id = Some(opened.resource_id.clone());
-        self.channel.add_to_stop(ChannelRef { channel_id, resource_id, expires_at_ms }, false);
-        self.channel_failed(&FailedCall::of(Cause::NoAnswer), timing, id, now_ms);
-        self.channel.last_failure = self.channel.last_failure.take().map(|_no_answer| "lifetime_too_short".to_owned());
+        self.channel.add_to_stop(ChannelRef { channel_id, resource_id, expires_at: Some(expires_at) }, false);
+        self.channel_failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
     /// A channel could not be stopped.
-    pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at_ms: i64) {
+    pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at: UnixMs) {
         let is_stray = self.channel.is_stray(channel);
         if !is_stray || kind == Some(ProviderErrorKind::GrantRevoked) {
-            self.channel.stop_later(channel, again_at_ms);
+            self.channel.stop_later(channel, again_at);
         } else {
             self.channel.forget_stray(channel);
             // Whether it is one of the register's nobody could find out: what it announced may be a real change.
-            self.sync.add(SyncReason::Notice, 1, 0);
+            self.sync.add(SyncReason::Notice, 1, None);
         }
     }
 }

@@ -1,29 +1,43 @@
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use evercal_domain::ChannelId;
 
-use super::channel::{OVER_MAX, TO_STOP_MAX};
 use super::*;
 use crate::contract::{ChannelHint, ChannelRef, SyncCounts};
+use crate::shared::waits::Wait;
+use crate::subscription::channel::ToStop;
+use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
+use crate::subscription::sync::{PendingSync, SyncProgress};
 
 const DAY_MS: i64 = 24 * 3_600_000;
+const START: UnixMs = UnixMs::EPOCH;
+
+fn at(ms: i64) -> UnixMs {
+    UnixMs::new(ms)
+}
 
 fn hint(channel_id: ChannelId) -> ChannelHint {
     ChannelHint { channel_id, resource_id: Some("r".into()), announces_change: true }
 }
 
 fn notice(channel_id: ChannelId) -> Notify {
-    Notify { reason: SyncReason::Notice, notices: 1, received_at_ms: 5, channels: vec![hint(channel_id)] }
+    Notify { reason: SyncReason::Notice, notices: 1, received_at: Some(at(5)), channels: vec![hint(channel_id)] }
 }
 
 fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
-    ChannelOpened { channel_id, resource_id: "r".into(), opened_at_ms: 0, expires_at_ms: 7 * DAY_MS, superseded }
+    ChannelOpened { channel_id, resource_id: "r".into(), opened_at: START, expires_at: at(7 * DAY_MS), superseded }
 }
 
-fn grant(is_dead: bool) -> AccountChanged {
-    AccountChanged { needs_reauth: Some(is_dead), ..AccountChanged::default() }
+fn told(grant: Grant) -> AccountChanged {
+    AccountChanged { grant: Some(grant), ..AccountChanged::default() }
 }
 
 fn choose(state: &mut SubscriptionState, strategy: SyncStrategy) {
     state.account_changed(&AccountChanged { strategy: Some(strategy), ..AccountChanged::default() });
+}
+
+fn forbidden() -> Failure {
+    Failure::of(Cause::Provider(ProviderErrorKind::Forbidden))
 }
 
 fn failure() -> FailedCall {
@@ -43,7 +57,7 @@ fn a_subscription_whose_row_is_gone_from_the_store_ends_unless_it_comes_back_soo
     let timing = Timing { failed_sync_pause_s: 900, ..Timing::default() };
     let mut state = SubscriptionState::first(SyncStrategy::Webhook);
     for (now_ms, ends) in [(5, false), (900_004, false), (900_005, true)] {
-        state.row_missing(&timing, now_ms);
+        state.row_missing(&timing, at(now_ms));
         assert_eq!(state.close.is_some(), ends, "{now_ms}");
     }
     assert_eq!(state.close.as_deref(), Some("the store has no such calendar any more"));
@@ -55,7 +69,7 @@ fn a_notice_of_the_live_channel_is_a_reason_to_sync() {
     let mut state = watched(channel_id);
     state.receive(&notice(channel_id));
     let pending = state.sync.pending.unwrap();
-    assert_eq!((pending.reason, pending.notices, pending.received_at_ms), (SyncReason::Notice, 1, 5));
+    assert_eq!((pending.reason, pending.notices, pending.received_at), (SyncReason::Notice, 1, Some(at(5))));
 }
 
 #[test]
@@ -100,7 +114,7 @@ fn while_a_channel_is_being_opened_a_notice_of_an_unknown_one_counts_and_is_sort
 fn an_old_channel_counts_until_it_is_stopped() {
     let (old, new) = (ChannelId::generate(), ChannelId::generate());
     let mut state = watched(old);
-    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at_ms: DAY_MS };
+    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at: Some(at(DAY_MS)) };
     state.channel_opened(&opened(new, vec![superseded]));
     state.sync.pending = None;
     state.receive(&notice(old));
@@ -128,12 +142,12 @@ fn lists_of_channels_do_not_grow_without_end() {
 fn a_channel_that_cannot_be_stopped_is_tried_again_until_its_end() {
     let (old, new) = (ChannelId::generate(), ChannelId::generate());
     let mut state = watched(old);
-    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at_ms: DAY_MS };
+    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at: Some(at(DAY_MS)) };
     state.channel_opened(&opened(new, vec![superseded]));
     state.sync.pending = None;
-    state.stop_failed(old, None, DAY_MS - 1);
-    assert_eq!(state.channel.to_stop[0].not_before_ms, DAY_MS - 1);
-    state.stop_failed(old, None, DAY_MS);
+    state.stop_failed(old, None, at(DAY_MS - 1));
+    assert_eq!(state.channel.to_stop[0].not_before, Due::At(at(DAY_MS - 1)));
+    state.stop_failed(old, None, at(DAY_MS));
     assert_eq!(state.sync.pending, None, "its notices counted all the time");
     assert!(state.channel.to_stop.is_empty(), "by then it has run out");
 }
@@ -145,7 +159,7 @@ fn a_stray_that_cannot_be_stopped_is_read_for_and_named_again_by_its_next_notice
     for _ in 0..2 {
         state.receive(&notice(stray));
         assert_eq!((state.channel.to_stop.len(), &state.sync.pending), (1, &None));
-        state.stop_failed(stray, Some(ProviderErrorKind::TemporaryFailure), DAY_MS);
+        state.stop_failed(stray, Some(ProviderErrorKind::TemporaryFailure), at(DAY_MS));
         assert_eq!((state.channel.to_stop.len(), state.channel.over.len()), (0, 0));
         assert_eq!(state.sync.pending.take().unwrap().reason, SyncReason::Notice, "its notice may be a real one");
     }
@@ -156,9 +170,9 @@ fn a_stray_that_cannot_be_stopped_with_a_dead_grant_is_kept_until_the_grant_work
     let mut state = watched(ChannelId::generate());
     let stray = ChannelId::generate();
     state.receive(&notice(stray));
-    state.stop_failed(stray, Some(ProviderErrorKind::GrantRevoked), DAY_MS);
+    state.stop_failed(stray, Some(ProviderErrorKind::GrantRevoked), at(DAY_MS));
     let entry = &state.channel.to_stop[0];
-    assert_eq!((entry.channel.channel_id, entry.not_before_ms), (stray, DAY_MS));
+    assert_eq!((entry.channel.channel_id, entry.not_before), (stray, Due::At(at(DAY_MS))));
     assert_eq!(state.sync.pending, None);
 }
 
@@ -167,10 +181,10 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
     let (live, short) = (ChannelId::generate(), ChannelId::generate());
     let timing = Timing::default();
     let mut state = watched(live);
-    let superseded = ChannelRef { channel_id: live, resource_id: None, expires_at_ms: 7 * DAY_MS };
-    let granted = ChannelOpened { expires_at_ms: 1, ..opened(short, vec![superseded]) };
+    let superseded = ChannelRef { channel_id: live, resource_id: None, expires_at: Some(at(7 * DAY_MS)) };
+    let granted = ChannelOpened { expires_at: at(1), ..opened(short, vec![superseded]) };
     for _ in 0..4 {
-        state.channel_ends_at_once(&granted, &timing, "cal_a", 6 * DAY_MS);
+        state.channel_ends_at_once(&granted, &timing, "cal_a", at(6 * DAY_MS));
     }
     assert_eq!(state.state(), CalendarState::Polling, "up the ladder like any other failure");
     assert_eq!(state.detail().unwrap(), "no channel could be had (lifetime_too_short); polling meanwhile");
@@ -190,13 +204,13 @@ fn a_new_channel_always_queues_one_sync() {
 fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
     let mut state = watched(ChannelId::generate());
     state.receive(&notice(ChannelId::generate()));
-    state.channel.to_stop[0].not_before_ms = DAY_MS;
-    state.account_changed(&grant(true));
+    state.channel.to_stop[0].not_before = Due::At(at(DAY_MS));
+    state.account_changed(&told(Grant::Dead));
     assert_eq!(state.state(), CalendarState::NeedsReauth);
-    state.account_changed(&grant(false));
+    state.account_changed(&told(Grant::Works));
     assert_eq!(state.state(), CalendarState::Live);
     assert!(state.channel.renew_requested);
-    assert_eq!(state.channel.to_stop[0].not_before_ms, 0);
+    assert_eq!(state.channel.to_stop[0].not_before, Due::Now);
     assert_eq!(state.sync.pending.unwrap().reason, SyncReason::CatchUp);
 }
 
@@ -204,7 +218,7 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
 fn a_grant_that_always_worked_changes_nothing() {
     let mut state = watched(ChannelId::generate());
     let before = state.clone();
-    state.account_changed(&grant(false));
+    state.account_changed(&told(Grant::Works));
     state.account_changed(&AccountChanged::default());
     assert_eq!(state, before);
 }
@@ -214,17 +228,17 @@ fn failures_lead_from_renewing_to_polling_and_a_channel_leads_back() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
     for _ in 0..3 {
-        state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
+        state.channel_failed(&failure(), &timing, "cal_a", at(6 * DAY_MS));
         assert_eq!(state.state(), CalendarState::Renewing);
     }
-    state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
+    state.channel_failed(&failure(), &timing, "cal_a", at(6 * DAY_MS));
     assert_eq!(state.state(), CalendarState::Polling);
     assert!(state.channel.live.is_some(), "what still lives goes on bringing notices");
-    state.channel_failed(&failure(), &timing, "cal_a", 8 * DAY_MS);
+    state.channel_failed(&failure(), &timing, "cal_a", at(8 * DAY_MS));
     assert!(state.channel.live.is_none(), "and is forgotten at its end");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert_eq!(state.state(), CalendarState::Live);
-    assert_eq!((state.channel.failures, state.channel.next_attempt_at_ms), (0, None));
+    assert_eq!((state.channel.failures, state.channel.next_attempt), (0, None));
 }
 
 #[test]
@@ -232,7 +246,7 @@ fn an_operator_resumes_from_a_pause_and_from_what_needed_action() {
     let mut state = watched(ChannelId::generate());
     state.paused = true;
     assert!(state.reading_is_blocked());
-    state.refused(RefusedCall::Reading, "forbidden".into(), &Timing::default(), 0);
+    state.refused(RefusedCall::Reading, forbidden(), &Timing::default(), START);
     state.resume();
     assert!(!state.reading_is_blocked());
     assert_eq!(state.sync.pending.unwrap().reason, SyncReason::Operator);
@@ -247,7 +261,12 @@ fn a_calendar_that_is_listed_is_tried_again_where_it_needed_action_and_is_left_a
     assert_eq!(state.sync.pending.take().unwrap().reason, SyncReason::CatchUp, "it may be seen otherwise");
     assert_eq!(state, before, "and nothing else was wrong");
     state.paused = true;
-    state.refused(RefusedCall::Reading, "not_found".into(), &Timing::default(), 0);
+    state.refused(
+        RefusedCall::Reading,
+        Failure::of(Cause::Provider(ProviderErrorKind::NotFound)),
+        &Timing::default(),
+        START,
+    );
     state.account_changed(&listed);
     assert!(state.refusal.as_ref().unwrap().trying, "it stays refused until the provider answers");
     assert_eq!(state.sync.pending.as_ref().unwrap().reason, SyncReason::CatchUp);
@@ -261,44 +280,46 @@ fn a_calendar_that_is_listed_is_tried_again_where_it_needed_action_and_is_left_a
 fn a_refused_calendar_says_what_was_refused_and_when_it_is_tried_again_and_a_person_may_try_before() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
-    state.refused(RefusedCall::Reading, "forbidden: requiredAccessLevel".into(), &timing, 0);
+    let named = Failure { reason: Some("requiredAccessLevel".into()), ..forbidden() };
+    state.refused(RefusedCall::Reading, named, &timing, START);
     assert_eq!(
         state.detail().unwrap(),
         "the provider refuses to read this calendar (forbidden: requiredAccessLevel): check its sharing; tried again at \
          1970-01-01 00:15 UTC"
     );
     assert!(state.reading_is_blocked());
-    assert_eq!(state.sync.reconcile_due_at_ms, 0, "a first look is due in any case");
+    assert_eq!(state.sync.reconcile_due, None, "a first look is due in any case");
     state.sync_asked();
     assert!(!state.reading_is_blocked());
-    state.refused(RefusedCall::Reading, "forbidden".into(), &timing, 0);
-    assert_eq!(state.refusal.unwrap().next_try_at_ms, 30 * 60_000, "each time after twice the pause");
+    state.refused(RefusedCall::Reading, forbidden(), &timing, START);
+    assert_eq!(state.refusal.unwrap().next_try_at, at(30 * 60_000), "each time after twice the pause");
 }
 
 #[test]
 fn what_waits_for_the_provider_to_work_again_waits_no_longer_when_it_does() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
-    state.channel_failed(&failure(), &timing, "cal_a", 6 * DAY_MS);
-    assert!(state.channel.next_attempt_at_ms.unwrap() > 6 * DAY_MS);
-    state.sync.failed = Some(PendingSync::of(SyncReason::Notice, 1, 0));
-    state.sync.reconcile_due_at_ms = 7 * DAY_MS;
+    state.channel_failed(&failure(), &timing, "cal_a", at(6 * DAY_MS));
+    assert!(state.channel.next_attempt.unwrap() > Due::At(at(6 * DAY_MS)));
+    state.sync.failed = Some(PendingSync::of(SyncReason::Notice, 1, None));
+    state.sync.reconcile_due = Some(Due::At(at(7 * DAY_MS)));
     state.retry_now();
-    assert_eq!((state.channel.next_attempt_at_ms, state.sync.reconcile_due_at_ms), (Some(0), 1));
+    assert_eq!((state.channel.next_attempt, state.sync.reconcile_due), (Some(Due::Now), Some(Due::Now)));
 }
 
 #[test]
 fn a_wait_that_the_provider_asked_for_is_ended_by_a_consent_and_by_nothing_that_works_elsewhere() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
-    let limited = FailedCall { wait_ms: DAY_MS, ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
-    state.channel_failed(&limited, &timing, "cal_a", 0);
+    let limited =
+        FailedCall { asked_wait_ms: Some(DAY_MS), ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
+    state.channel_failed(&limited, &timing, "cal_a", START);
     assert!(state.detail().unwrap().contains("asked us to wait until 1970-01-01 01:00 UTC"), "{:?}", state.detail());
     let before = state.clone();
     state.retry_now();
     assert_eq!(state, before);
-    state.account_changed(&grant(false));
-    assert_eq!((state.channel.next_attempt_at_ms, state.wish_until_ms), (Some(0), None));
+    state.account_changed(&told(Grant::Works));
+    assert_eq!((state.channel.next_attempt, state.wish_until), (Some(Due::Now), None));
 }
 
 #[test]
@@ -309,7 +330,7 @@ fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no
         (Cause::Provider(ProviderErrorKind::AccountRefused), "refuses all calendars of this account"),
     ] {
         let mut state = watched(ChannelId::generate());
-        state.channel_failed(&FailedCall::of(cause), &Timing::default(), "cal_a", 0);
+        state.channel_failed(&FailedCall::of(cause), &Timing::default(), "cal_a", START);
         assert_eq!((state.channel.failures, state.state()), (0, CalendarState::Live), "{cause:?}");
         assert!(state.detail().unwrap().contains(words), "{:?}", state.detail());
     }
@@ -318,67 +339,61 @@ fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no
 #[test]
 fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_done() {
     let mut sync = SyncProgress::default();
-    sync.add(SyncReason::Reconcile, 0, 0);
-    sync.add(SyncReason::Notice, 3, 70);
-    sync.add(SyncReason::Notice, 2, 50);
-    let so_far = SyncCounts { started_at_ms: 9, pages: 2, ..SyncCounts::default() };
-    sync.merge(PendingSync { so_far, ..PendingSync::of(SyncReason::Connect, 0, 0) });
+    sync.add(SyncReason::Reconcile, 0, None);
+    sync.add(SyncReason::Notice, 3, Some(at(70)));
+    sync.add(SyncReason::Notice, 2, Some(at(50)));
+    let so_far = SyncCounts { started_at: Some(at(9)), pages: 2, ..SyncCounts::default() };
+    sync.merge(PendingSync { so_far, ..PendingSync::of(SyncReason::Connect, 0, None) });
     let pending = sync.pending.unwrap();
-    assert_eq!((pending.reason, pending.notices, pending.received_at_ms), (SyncReason::Notice, 5, 50));
+    assert_eq!((pending.reason, pending.notices, pending.received_at), (SyncReason::Notice, 5, Some(at(50))));
     assert_eq!(pending.so_far, so_far);
 }
 
-fn deferred(reason: SyncReason, until_ms: i64) -> PendingSync {
-    let wait = Some(Wait { until_ms, reason: WaitReason::Asked });
-    PendingSync { wait, failed_attempts: 2, ..PendingSync::of(reason, 0, 0) }
+fn deferred(reason: SyncReason, until: UnixMs) -> PendingSync {
+    let wait = Some(Wait { until, reason: WaitReason::Asked });
+    PendingSync { wait, failed_attempts: 2, ..PendingSync::of(reason, 0, None) }
 }
 
 #[test]
 fn a_wait_ends_early_only_for_a_person_and_for_what_is_more_urgent() {
-    for (paused, joined_by, wanted_ms) in [
-        (SyncReason::Notice, SyncReason::Notice, 70),
-        (SyncReason::Notice, SyncReason::Reconcile, 70),
-        (SyncReason::Notice, SyncReason::Operator, 0),
-        (SyncReason::Operator, SyncReason::Operator, 0),
-        (SyncReason::Connect, SyncReason::NewChannel, 70),
-        (SyncReason::Connect, SyncReason::Notice, 0),
+    for (paused, joined_by, waits_on) in [
+        (SyncReason::Notice, SyncReason::Notice, true),
+        (SyncReason::Notice, SyncReason::Reconcile, true),
+        (SyncReason::Notice, SyncReason::Operator, false),
+        (SyncReason::Operator, SyncReason::Operator, false),
+        (SyncReason::Connect, SyncReason::NewChannel, true),
+        (SyncReason::Connect, SyncReason::Notice, false),
     ] {
         let (mut late, mut early) = (SyncProgress::default(), SyncProgress::default());
-        late.merge(deferred(paused, 70));
-        late.add(joined_by, 1, 0);
-        early.add(joined_by, 1, 0);
-        early.merge(deferred(paused, 70));
+        late.merge(deferred(paused, at(70)));
+        late.add(joined_by, 1, None);
+        early.add(joined_by, 1, None);
+        early.merge(deferred(paused, at(70)));
         for sync in [late, early] {
             let pending = sync.pending.unwrap();
-            let until_ms = pending.wait.map_or(0, |wait| wait.until_ms);
-            assert_eq!(until_ms, wanted_ms, "{paused:?} joined by {joined_by:?}");
-            assert_eq!(pending.failed_attempts, if wanted_ms == 0 { 0 } else { 2 }, "who passes begins anew");
+            let until = pending.wait.map(|wait| wait.until);
+            assert_eq!(until, waits_on.then_some(at(70)), "{paused:?} joined by {joined_by:?}");
+            assert_eq!(pending.failed_attempts, if waits_on { 2 } else { 0 }, "who passes begins anew");
         }
     }
 }
 
 #[test]
 fn the_next_sync_serves_what_failed_before_it_too() {
-    let failed = PendingSync::of(SyncReason::Notice, 2, 50).after_failure();
+    let failed = PendingSync::of(SyncReason::Notice, 2, Some(at(50))).after_failure();
     let mut sync = SyncProgress { failed: Some(failed), ..SyncProgress::default() };
     assert_eq!(sync.take(), None, "not before the next look");
-    sync.add(SyncReason::Poll, 0, 0);
-    assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, 50)));
-    sync.add(SyncReason::Poll, 0, 0);
+    sync.add(SyncReason::Poll, 0, None);
+    assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, Some(at(50)))));
+    sync.add(SyncReason::Poll, 0, None);
     assert_eq!(sync.take().unwrap().reason, SyncReason::Poll, "once");
 }
 
 #[test]
 fn a_failed_sync_that_somebody_asked_for_is_repeated_as_one_that_nobody_waits_for() {
-    let repeated = |notices| PendingSync::of(SyncReason::Operator, notices, 0).after_failure().reason;
+    let repeated = |notices| PendingSync::of(SyncReason::Operator, notices, None).after_failure().reason;
     assert_eq!(repeated(0), SyncReason::Reconcile);
     assert_eq!(repeated(1), SyncReason::Notice, "the change was announced");
-}
-
-#[test]
-fn the_state_of_an_older_version_reads_with_defaults() {
-    let state: SubscriptionState = serde_json::from_str("{}").unwrap();
-    assert_eq!(state, SubscriptionState::default());
 }
 
 #[test]
@@ -401,15 +416,15 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     state.channel.renew_requested = true;
     state.channel.fallback = true;
     state.channel.failures = 4;
-    state.channel.next_attempt_at_ms = Some(DAY_MS);
+    state.channel.next_attempt = Some(Due::At(at(DAY_MS)));
     choose(&mut state, SyncStrategy::Polling);
     assert_eq!(state.state(), CalendarState::PollOnly);
     assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
     let channel = &state.channel;
-    let to_stop = ChannelRef { channel_id, resource_id: Some("r".into()), expires_at_ms: 7 * DAY_MS };
-    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before_ms: 0 }]);
+    let to_stop = ChannelRef { channel_id, resource_id: Some("r".into()), expires_at: Some(at(7 * DAY_MS)) };
+    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before: Due::Now }]);
     assert_eq!((&channel.live, channel.fallback, channel.renew_requested), (&None, false, false));
-    assert_eq!((channel.failures, channel.next_attempt_at_ms), (0, None));
+    assert_eq!((channel.failures, channel.next_attempt), (0, None));
     state.receive(&notice(channel_id));
     assert!(state.sync.pending.is_some(), "until it is stopped, its notices count");
 }
@@ -429,7 +444,7 @@ fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_n
     assert_eq!(had.channel.live, None);
     assert_eq!(had.channel.to_stop[0].channel.channel_id, channel_id);
     for _ in 0..5 {
-        failed.channel_failed(&failure(), &timing, "cal_a", 0);
+        failed.channel_failed(&failure(), &timing, "cal_a", START);
     }
     assert_eq!((failed.channel.failures, failed.channel.fallback), (0, false));
     assert_eq!((had.state(), failed.state()), (CalendarState::PollOnly, CalendarState::PollOnly));
@@ -443,7 +458,7 @@ fn who_chooses_notices_again_is_polled_until_the_first_channel() {
     assert!(state.channel.bridging);
     assert_eq!(state.state(), CalendarState::Creating);
     assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
-    state.channel_failed(&failure(), &Timing::default(), "cal_a", 0);
+    state.channel_failed(&failure(), &Timing::default(), "cal_a", START);
     assert!(state.channel.bridging, "one failure is no reason to look away");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert!(!state.channel.bridging);
@@ -477,6 +492,6 @@ fn the_next_run_goes_on_with_everything_but_what_the_poller_was_told() {
     let mut state = watched(ChannelId::generate());
     choose(&mut state, SyncStrategy::Hybrid);
     let without_poller = state.clone();
-    state.channel.poller_interval_s = 900;
+    state.channel.poller_interval_s = Some(900);
     assert_eq!(state.in_next_run(), without_poller);
 }

@@ -1,36 +1,39 @@
 //! The sync lane: waits for a reason, reads in slices, records how it went. One sync at a time; whatever comes in
 //! meanwhile is exactly one more.
 
-use evercal_domain::{Priority, ProviderErrorKind, SyncReason};
+use evercal_domain::{Priority, ProviderErrorKind, SyncReason, UnixMs};
 use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows};
 
-use super::channel_lane::tell_account_of_lost_grant;
-use super::publish::{publish, publish_last_sync};
-use super::{Calls, PendingSync, RefusedCall, SubscriptionWorkflow, Trouble, Wait, WaitReason, is_long, rotate_if_due};
-use crate::contract::{SyncActivities, SyncCounts, SyncInput, SyncOutcome};
-use crate::decide;
-use crate::decide::sync::AfterFailure;
-use crate::failure::{Cause, FailedCall};
+use super::decide::{self, AfterFailure};
+use super::progress::PendingSync;
+use crate::contract::{Cause, Failure, SyncActivities, SyncCounts, SyncEnd, SyncInput, SyncOutcome};
+use crate::due::Due;
 use crate::retry;
-use crate::time::{condition, now_ms, sleep_unless, until};
+use crate::shared::failure::FailedCall;
+use crate::shared::time::{condition, now, sleep_unless};
+use crate::shared::waits::{Wait, WaitReason};
+use crate::subscription::calls::Calls;
+use crate::subscription::publish::{publish, publish_last_sync};
+use crate::subscription::signals::tell_account_of_lost_grant;
+use crate::subscription::trouble::{Attempts, RefusedCall, Trouble};
+use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
 /// Runs until the subscription ends or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
-        plan_reconcile(&ctx);
-        let due_ms = ctx.state(|s| s.state.sync.reconcile_due_at_ms);
+        let due_at = plan_reconcile(&ctx);
         // One timer serves many syncs: making a new one for each would double the history of a busy calendar.
         let timer_token = WorkflowCancellationToken::new();
-        let options = TimerOptions::builder(until(due_ms, now_ms(&ctx)))
+        let options = TimerOptions::builder(due_at.time_left(now(&ctx)))
             .summary("look although all seems healthy".to_owned())
             .cancellation_token(timer_token.clone())
             .build();
         let mut timer = ctx.timer(options);
         loop {
             let wakes = |s: &SubscriptionWorkflow| {
-                let is_due_earlier = s.state.sync.reconcile_due_at_ms < due_ms;
+                let is_due_earlier = s.state.sync.reconcile_is_due_before(due_at);
                 s.ends() || s.state.sync_wanted() || is_due_earlier || is_long(&ctx, s)
             };
             let mut woken = condition(&ctx, wakes);
@@ -54,7 +57,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
                 return;
             }
             // After a failed sync the next look is due earlier than this timer.
-            if ctx.state(|s| s.state.sync.reconcile_due_at_ms) < due_ms {
+            if ctx.state(|s| s.state.sync.reconcile_is_due_before(due_at)) {
                 timer_token.cancel();
                 break;
             }
@@ -64,27 +67,31 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
 
 /// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and says when the next look is. A calendar
 /// that the provider refuses is tried once more when that is due.
-fn plan_reconcile(ctx: &Context) {
-    let at_ms = now_ms(ctx);
+fn plan_reconcile(ctx: &Context) -> UnixMs {
+    let at = now(ctx);
     ctx.state_mut(|s| {
         let id = s.input.calendar_id.to_string();
-        if s.state.sync.reconcile_due_at_ms > at_ms {
-            return;
+        if let Some(Due::At(due_at)) = s.state.sync.reconcile_due
+            && due_at > at
+        {
+            return due_at;
         }
-        if s.state.refusal.as_ref().is_some_and(|refusal| refusal.next_try_at_ms <= at_ms) {
+        if s.state.refusal.as_ref().is_some_and(|refusal| refusal.next_try_at <= at) {
             s.state.try_refused_again(SyncReason::Reconcile);
         }
-        let next_try_ms = s.state.refusal.as_ref().filter(|refusal| !refusal.trying).map(|next| next.next_try_at_ms);
+        let next_try_at = s.state.refusal.as_ref().filter(|refusal| !refusal.trying).map(|next| next.next_try_at);
         let sync = &mut s.state.sync;
-        if sync.reconcile_due_at_ms != 0 {
+        if sync.reconcile_due.is_some() {
             match sync.failed.take() {
                 Some(failed) => sync.merge(failed),
-                None => sync.add(SyncReason::Reconcile, 0, 0),
+                None => sync.add(SyncReason::Reconcile, 0, None),
             }
         }
-        let due_ms = decide::sync::reconcile_due_ms(&s.input.timing, &id, sync.begun, at_ms);
-        sync.reconcile_due_at_ms = next_try_ms.map_or(due_ms, |next_try_ms| next_try_ms.min(due_ms));
-    });
+        let due_at = decide::reconcile_due_at(&s.input.timing, &id, sync.begun, at);
+        let due_at = next_try_at.map_or(due_at, |next_try_at| next_try_at.min(due_at));
+        sync.reconcile_due = Some(Due::At(due_at));
+        due_at
+    })
 }
 
 /// One sync: slices until all is read, or until something else has to happen first.
@@ -99,7 +106,7 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
     };
     let mut called_before = ctx.state(|s| s.calls);
     let mut given_up = None;
-    let outcome = loop {
+    let end = loop {
         let slice = if may_go_on(ctx, detached, &mut job, called_before).await {
             // Whoever says while it runs, or while its end is shown, that what failed works again is not to be missed.
             called_before = ctx.state(|s| s.calls);
@@ -108,7 +115,7 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
             Slice::Overtaken
         };
         match slice {
-            Slice::Over(outcome) => break outcome,
+            Slice::Over(end) => break end,
             Slice::Overtaken => {
                 // Both are one sync from now on, under the more urgent name; pages already read stay read.
                 ctx.state_mut(|s| {
@@ -125,13 +132,13 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
                 // Where it is shown, readers see it before the wait.
                 AfterFailure::Repeat { .. } => publish(ctx, detached).await,
                 AfterFailure::GiveUp => {
-                    given_up = Some(decide::sync::wait_reason(&failed));
-                    break Err(failed.words());
+                    given_up = Some(decide::wait_reason(&failed));
+                    break SyncEnd::Failed(failed.failure);
                 }
             },
         }
     };
-    conclude(ctx, job, outcome);
+    conclude(ctx, job, end);
     if given_up.is_some_and(|reason| ctx.state(|s| s.calls.pass(reason, called_before))) {
         // Said during the last attempt: there is no reason for a pause.
         ctx.state_mut(|s| s.state.retry_sync_now());
@@ -151,13 +158,13 @@ async fn may_go_on(
     let is_called = move |s: &SubscriptionWorkflow| s.calls.pass(wait.reason, called_before) && !s.ends();
     let is_passed = move |s: &SubscriptionWorkflow| {
         let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
-        s.ends() || decide::sync::passes_wait(pending, priority)
+        s.ends() || decide::passes_wait(pending, priority)
     };
     let summary = match wait.reason {
         WaitReason::Asked => "wait for as long as the provider asked",
         WaitReason::Recovery => "wait before the next attempt",
     };
-    let is_over = sleep_unless(ctx, detached, wait.until_ms, summary, move |s| is_called(s) || is_passed(s)).await;
+    let is_over = sleep_unless(ctx, detached, wait.until, summary, move |s| is_called(s) || is_passed(s)).await;
     if is_over || ctx.state(is_called) {
         job.wait = None;
         return true;
@@ -166,8 +173,8 @@ async fn may_go_on(
 }
 
 enum Slice {
-    /// The sync has ended: the changes that it found, or the kind of failure.
-    Over(Result<i64, String>),
+    /// The sync has ended.
+    Over(SyncEnd),
     /// There is more to read.
     Continue {
         /// The sync so far.
@@ -186,7 +193,7 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
     let input = SyncInput {
         calendar_id,
         reason: job.reason,
-        notice_at_ms: job.received_at_ms,
+        notice_at: job.received_at,
         so_far: job.so_far,
         slice_ms: timing.sync_slice_ms,
     };
@@ -204,26 +211,26 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
     };
     drop(overtaken);
     if !matches!(result, Ok(SyncOutcome::NoRow) | Err(_)) {
-        ctx.state_mut(|s| s.state.sync.row_missing_since_ms = None);
+        ctx.state_mut(|s| s.state.sync.row_missing_since = None);
     }
     match result {
-        Ok(SyncOutcome::Done { counts, finished_at_ms }) => {
-            finished(ctx, job, counts.unannounced, finished_at_ms);
-            Slice::Over(Ok(counts.changes))
+        Ok(SyncOutcome::Done { counts, finished_at }) => {
+            finished(ctx, job, counts.unannounced, finished_at);
+            Slice::Over(SyncEnd::Done { changes: counts.changes })
         }
         Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts },
         Ok(SyncOutcome::Refused { error, reason }) => {
-            let failed = FailedCall { reason, ..FailedCall::of(Cause::Provider(error)) };
-            refused(ctx, &failed);
-            Slice::Over(Err(failed.words()))
+            let failure = Failure { cause: Cause::Provider(error), reason };
+            refused(ctx, &failure);
+            Slice::Over(SyncEnd::Failed(failure))
         }
         Ok(SyncOutcome::NeedsReauth) => grant_lost(ctx).await,
         Ok(SyncOutcome::NoRow) => {
-            let at_ms = now_ms(ctx);
-            ctx.state_mut(|s| s.state.row_missing(&s.input.timing, at_ms));
+            let at = now(ctx);
+            ctx.state_mut(|s| s.state.row_missing(&s.input.timing, at));
             Slice::Failed(FailedCall::of(Cause::Store))
         }
-        Ok(SyncOutcome::Unknown) => Slice::Over(Err("unknown_outcome".to_owned())),
+        Ok(SyncOutcome::Unknown) => Slice::Over(SyncEnd::Failed(Failure::of(Cause::UnknownOutcome))),
         Err(error) => match FailedCall::from_error(&error) {
             failed if failed.kind() == Some(ProviderErrorKind::GrantRevoked) => grant_lost(ctx).await,
             failed => Slice::Failed(failed),
@@ -234,24 +241,24 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
 async fn grant_lost(ctx: &Context) -> Slice {
     ctx.state_mut(|s| s.state.needs_reauth = true);
     tell_account_of_lost_grant(ctx).await;
-    Slice::Over(Err(ProviderErrorKind::GrantRevoked.as_str().to_owned()))
+    Slice::Over(SyncEnd::Failed(Failure::of(Cause::Provider(ProviderErrorKind::GrantRevoked))))
 }
 
 /// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or the hand-over, for
 /// which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
-    workflow.rotate || workflow.state.close.is_some() || decide::sync::overtakes(pending, running)
+    workflow.rotate || workflow.state.close.is_some() || decide::overtakes(pending, running)
 }
 
 /// Counts a failed attempt, and says what the job waits for, to itself and to people.
 fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> AfterFailure {
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     job.so_far = failed.counts.unwrap_or(job.so_far);
     let (after, failures) = ctx.state(|s| {
         let (timing, id) = (&s.input.timing, s.input.calendar_id.to_string());
         let before = job.failed_attempts;
-        let after = decide::sync::after_failure(failed, job.reason, before, s.state.wish_until_ms, timing, &id, at_ms);
+        let after = decide::after_failure(failed, job.reason, before, s.state.wish_until, timing, &id, at);
         (after, before.saturating_add(1))
     });
     let wait = match after {
@@ -260,70 +267,72 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
             job.wait = Some(wait);
             wait
         }
-        // Its pause is one like any other, and long enough to be shown whatever it is.
-        AfterFailure::GiveUp => Wait { until_ms: at_ms, reason: WaitReason::Recovery },
+        AfterFailure::GiveUp => Wait { until: at, reason: WaitReason::Recovery },
     };
-    let is_given_up = after == AfterFailure::GiveUp;
+    let attempts = match after {
+        AfterFailure::Repeat { .. } => Attempts::Failed(failures),
+        AfterFailure::GiveUp => Attempts::GivenUp,
+    };
     ctx.state_mut(|s| {
-        let shown = if is_given_up { u32::MAX } else { failures };
-        s.state.sync.trouble = Trouble::of(failed, shown, &wait, at_ms);
+        s.state.sync.trouble = Trouble::of(failed, attempts, &wait, at);
         if wait.reason == WaitReason::Asked {
-            s.state.wish_until_ms = Some(wait.until_ms);
+            s.state.wish_until = Some(wait.until);
         }
     });
     after
 }
 
 /// A sync has read everything.
-fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at_ms: i64) {
-    let previous_ms = ctx.state_mut(|s| {
+fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at: UnixMs) {
+    let previous = ctx.state_mut(|s| {
         s.state.read_works();
         let sync = &mut s.state.sync;
         let has_channel = s.state.channel.live.is_some();
         let (before, strategy) = (sync.missed_pushes, s.state.strategy);
-        sync.missed_pushes = decide::sync::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
+        sync.missed_pushes = decide::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
         if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
             s.state.channel.renew_requested = true;
         }
-        sync.last_done_at_ms.replace(finished_at_ms)
+        sync.last_done_at.replace(finished_at)
     });
-    publish_last_sync(ctx, previous_ms, finished_at_ms);
+    publish_last_sync(ctx, previous, finished_at);
 }
 
 /// The provider refuses this calendar. Once may be a mistake; twice in a row is not.
-fn refused(ctx: &Context, failed: &FailedCall) {
-    let at_ms = now_ms(ctx);
+fn refused(ctx: &Context, failure: &Failure) {
+    let at = now(ctx);
     ctx.state_mut(|s| {
         s.state.sync.refusals = s.state.sync.refusals.saturating_add(1);
         if s.state.sync.refusals >= 2 || s.state.refusal.is_some() {
-            s.state.refused(RefusedCall::Reading, failed.words(), &s.input.timing, at_ms);
+            s.state.refused(RefusedCall::Reading, failure.clone(), &s.input.timing, at);
         }
     });
 }
 
-fn conclude(ctx: &Context, job: PendingSync, outcome: Result<i64, String>) {
-    let at_ms = now_ms(ctx);
+fn conclude(ctx: &Context, job: PendingSync, end: SyncEnd) {
+    let at = now(ctx);
+    let has_failed = matches!(end, SyncEnd::Failed(_));
     ctx.state_mut(|s| {
         let pause_ms = match s.state.sync.refusals {
-            1 => decide::sync::confirm_pause_ms(&s.input.timing),
+            1 => decide::confirm_pause_ms(&s.input.timing),
             _ => i64::from(s.input.timing.failed_sync_pause_s) * 1_000,
         };
-        if let Some(refusal) = s.state.refusal.as_mut().filter(|refusal| refusal.trying && outcome.is_err()) {
+        if let Some(refusal) = s.state.refusal.as_mut().filter(|refusal| refusal.trying && has_failed) {
             // What else failed says nothing about the refusal: it is tried again, and until then stays as it was.
             refusal.trying = false;
-            refusal.next_try_at_ms = at_ms + pause_ms;
+            refusal.next_try_at = at.plus_ms(pause_ms);
         }
         let sync = &mut s.state.sync;
         sync.running = false;
         sync.ended = sync.begun;
-        if outcome.is_ok() {
-            sync.failures = 0;
-        } else {
+        if has_failed {
             sync.failures = sync.failures.saturating_add(1);
             // The reason is not forgotten: the next look comes soon, for the same one, whatever newer one joins it.
             sync.failed = Some(job.after_failure());
-            sync.reconcile_due_at_ms = sync.reconcile_due_at_ms.min(at_ms + pause_ms);
+            sync.reconcile_due_by(Due::At(at.plus_ms(pause_ms)));
+        } else {
+            sync.failures = 0;
         }
-        sync.last_outcome = Some(outcome);
+        sync.last_end = Some(end);
     });
 }

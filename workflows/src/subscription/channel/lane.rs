@@ -1,34 +1,35 @@
-//! The channel lane: carries out what `decide::channel` says, one step after the other.
+//! The channel lane: carries out what `decide` says, one step after the other.
 
-use evercal_domain::{ProviderErrorKind, SyncStrategy};
+use std::num::NonZeroU32;
+
+use evercal_domain::{ProviderErrorKind, SyncStrategy, UnixMs};
 use temporalio_workflow::{
-    ChildWorkflowOptions, ParentClosePolicy, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowSignalError,
+    ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
-use super::publish::{is_due, publish};
-use super::{SubscriptionWorkflow, is_long, rotate_if_due};
-use crate::account::AccountWorkflow;
+use super::decide::{ChannelStep, next_step, stop_patience_s};
 use crate::contract::{
-    AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, OpenChannelInput, PollingInput,
-    PollingInterval, RecordActivities, StopChannelInput, SubscriptionClosed, SubscriptionMissing, pack,
+    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, IntervalSignal,
+    OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
 };
-use crate::decide::channel::{ChannelStep, grants_too_little, lifetime_s, next_step, stop_patience_s};
-use crate::failure::FailedCall;
-use crate::polling::PollingWorkflow;
-use crate::time::{condition, now_ms, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::time::{condition, now, sleep_unless};
+use crate::subscription::publish::{is_due, publish};
+use crate::subscription::signals::{own_token, signal_options, tell_account_of_end, tell_account_of_lost_grant};
+use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
 use crate::{names, retry};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
-/// When it is tried again after that, in milliseconds.
+/// When stopping a channel that could not be stopped is tried again, in milliseconds.
 const STOP_AGAIN_MS: i64 = 3_600_000;
 
 /// Runs until the subscription has ended or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         publish(&ctx, &detached).await;
-        let step = ctx.state(|s| next(s, now_ms(&ctx)));
+        let step = ctx.state(|s| next(s, now(&ctx)));
         if step != ChannelStep::Close && rotate_if_due(&ctx) {
             return;
         }
@@ -40,17 +41,17 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
             ChannelStep::StartPoller => start_poller(&ctx).await,
             ChannelStep::StopPoller => stop_poller(&ctx).await,
             ChannelStep::PacePoller => pace_poller(&ctx).await,
-            ChannelStep::Alert { raised } => alert(&ctx, &detached, raised).await,
+            ChannelStep::Alert(alert) => send_alert(&ctx, &detached, alert).await,
             ChannelStep::Attempt { renewal } => attempt(&ctx, &detached, renewal).await,
             ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
-            ChannelStep::WaitUntil { at_ms } => {
-                let since_ms = now_ms(&ctx);
-                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since_ms) != step;
-                sleep_unless(&ctx, &detached, at_ms, "next attempt at a channel", changed).await;
+            ChannelStep::WaitUntil { at } => {
+                let since = now(&ctx);
+                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since) != step;
+                sleep_unless(&ctx, &detached, at, "next attempt at a channel", changed).await;
             }
             ChannelStep::Park => {
-                let since_ms = now_ms(&ctx);
-                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since_ms) != ChannelStep::Park;
+                let since = now(&ctx);
+                let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since) != ChannelStep::Park;
                 condition(&ctx, changed).await;
             }
         }
@@ -62,8 +63,8 @@ fn wakes(ctx: &Context, workflow: &SubscriptionWorkflow) -> bool {
     workflow.rotate || is_due(workflow) || is_long(ctx, workflow)
 }
 
-fn next(workflow: &SubscriptionWorkflow, now_ms: i64) -> ChannelStep {
-    next_step(&workflow.state, &workflow.input.timing, &workflow.input.calendar_id.to_string(), now_ms)
+fn next(workflow: &SubscriptionWorkflow, now: UnixMs) -> ChannelStep {
+    next_step(&workflow.state, &workflow.input.timing, &workflow.input.calendar_id.to_string(), now)
 }
 
 /// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
@@ -83,16 +84,16 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
         let options = retry::channel_attempt(&timing, detached, "open a channel");
         ctx.execute_activity(ChannelActivities::create_channel, input, options).await
     };
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     match result {
         Ok(opened) if grants_too_little(&opened, &timing) => {
-            ctx.state_mut(|s| s.state.channel_ends_at_once(&opened, &timing, &id.to_string(), at_ms));
+            ctx.state_mut(|s| s.state.channel_ends_at_once(&opened, &timing, &id.to_string(), at));
         }
         Ok(opened) => ctx.state_mut(|s| s.state.channel_opened(&opened)),
         Err(error) => {
             let failed = FailedCall::from_error(&error);
             ctx.state_mut(|s| {
-                s.state.channel_failed(&failed, &timing, &id.to_string(), at_ms);
+                s.state.channel_failed(&failed, &timing, &id.to_string(), at);
                 if s.calls.pass(s.state.channel.wait_reason, called_before) {
                     s.state.channel.hurry();
                 }
@@ -108,22 +109,22 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
     let channel_id = channel.channel_id;
     let summary = if stray { "settle a stray channel" } else { "stop the old channel" };
-    let at_ms = now_ms(ctx);
-    let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at_ms));
+    let at = now(ctx);
+    let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at));
     let options = retry::channel_stop(&timing, patience_s, detached, summary);
     let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
-    let again_at_ms = now_ms(ctx) + STOP_AGAIN_MS;
+    let again_at = now(ctx).plus_ms(STOP_AGAIN_MS);
     let failed = settled.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
     ctx.state_mut(|s| match settled {
         Ok(settled) => {
             s.state.channel.settled(channel_id);
             // The register knew it as alive: its notice was a real one, and what it announced is read.
             if stray && settled == ChannelSettled::Stopped {
-                s.state.sync.add(evercal_domain::SyncReason::Notice, 1, 0);
+                s.state.sync.add(evercal_domain::SyncReason::Notice, 1, None);
             }
         }
-        Err(_) => s.state.stop_failed(channel_id, failed, again_at_ms),
+        Err(_) => s.state.stop_failed(channel_id, failed, again_at),
     });
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
     if failed == Some(ProviderErrorKind::GrantRevoked) {
@@ -147,12 +148,11 @@ async fn start_poller(ctx: &Context) {
         .static_summary(summary.to_owned())
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
-    let started =
-        ctx.start_child_workflow(PollingWorkflow::run, PollingInput { calendar_id, interval_s }, options).await;
+    let started = ctx.start_child_workflow(PollingDefinition, PollingInput { calendar_id, interval_s }, options).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = true;
         // One that ran already may be about to end, or look more or less often.
-        s.state.channel.poller_interval_s = if started.is_ok() { interval_s } else { 0 };
+        s.state.channel.poller_interval_s = started.is_ok().then_some(interval_s);
     });
 }
 
@@ -160,11 +160,11 @@ async fn start_poller(ctx: &Context) {
 async fn pace_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
-    let payload = pack(&PollingInterval { interval_s });
-    let told = poller.signal(PollingWorkflow::interval, payload, signal_options()).await;
+    let interval = PollingInterval { interval_s: NonZeroU32::new(interval_s) };
+    let told = poller.signal(IntervalSignal, interval, signal_options()).await;
     ctx.state_mut(|s| {
         s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
-        s.state.channel.poller_interval_s = interval_s;
+        s.state.channel.poller_interval_s = Some(interval_s);
     });
 }
 
@@ -172,22 +172,25 @@ async fn stop_poller(ctx: &Context) {
     let id = ctx.state(|s| names::polling_id(s.input.calendar_id));
     let poller = ctx.external_workflow(id, None);
     // Not found means that it has ended already, which is what we want.
-    let _gone_is_fine = poller.signal(PollingWorkflow::stop, pack(&()), signal_options()).await;
+    let _gone_is_fine = poller.signal(StopSignal, (), signal_options()).await;
     ctx.state_mut(|s| s.state.channel.poller_runs = false);
 }
 
-async fn alert(ctx: &Context, detached: &WorkflowCancellationToken, raised: bool) {
+async fn send_alert(ctx: &Context, detached: &WorkflowCancellationToken, alert: Alert) {
     let fact = AlertFact {
         calendar_id: ctx.state(|s| s.input.calendar_id),
-        raised,
+        alert,
         message: ctx.state(|s| s.state.detail()).unwrap_or_else(|| "a channel is live again".into()),
-        at_ms: now_ms(ctx),
+        at: now(ctx),
     };
-    let summary = if raised { "raise an alert: no channel" } else { "clear the alert" };
+    let summary = match alert {
+        Alert::Raised => "raise an alert: no channel",
+        Alert::Cleared => "clear the alert",
+    };
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, summary));
     // It is tried without end; marking it done whatever comes keeps the lane from spinning on a defect.
     let _sent = ctx.execute_activity(RecordActivities::send_alert, fact, options).await;
-    ctx.state_mut(|s| s.state.channel.alert_raised = raised);
+    ctx.state_mut(|s| s.state.channel.alert = alert);
 }
 
 /// Ends in order: poller, state, channels, account. Channels are tried for as long as configured; what is left then runs
@@ -203,43 +206,18 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         s.state.channel.live = None;
     });
     publish(ctx, detached).await;
-    let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let timing = ctx.state(|s| s.input.timing.clone());
     let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
         if let Err(error) = &closed {
-            let word = FailedCall::from_error(error).words();
-            s.state.close = s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({word})"));
+            let failure = FailedCall::from_error(error).failure;
+            s.state.close =
+                s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({failure})"));
         }
         s.state.closed = true;
     });
     publish(ctx, detached).await;
-    let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let payload = pack(&SubscriptionClosed { calendar_id: Some(calendar_id) });
-    // An account that is gone needs no telling.
-    let _gone_is_fine = ctx
-        .external_workflow(account, None)
-        .signal(AccountWorkflow::subscription_closed, payload, signal_options())
-        .await;
-}
-
-/// The grant is dead for all calendars of the account, not only for this one.
-pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
-    let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let payload = pack(&SubscriptionMissing { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) });
-    // An account that is gone has told its subscriptions to close.
-    let _gone_is_fine =
-        ctx.external_workflow(account, None).signal(AccountWorkflow::grant_lost, payload, signal_options()).await;
-}
-
-/// What a cancelled subscription says under its own token is never sent, and its end has to be told.
-fn signal_options() -> SignalWorkflowOptions {
-    SignalWorkflowOptions::builder().cancellation_token(own_token()).build()
-}
-
-/// A token that the cancellation of the workflow does not reach. A child under the workflow's would hang it, if somebody had
-/// terminated the child (sdk-core 0.10.1, child state machine).
-fn own_token() -> WorkflowCancellationToken {
-    WorkflowCancellationToken::new()
+    tell_account_of_end(ctx).await;
 }

@@ -1,26 +1,21 @@
-//! Workflow time as Unix milliseconds, the only time that workflow code knows; and waiting.
+//! Workflow time, the only time that workflow code knows; and waiting.
 
 use std::task::Poll;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
+use evercal_domain::UnixMs;
 use futures::future::{self, FusedFuture, FutureExt as _};
 use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows};
 
 /// Now, by the workflow's clock.
-pub(crate) fn now_ms<W>(ctx: &WorkflowContext<W>) -> i64 {
-    let since_epoch = ctx.workflow_time().and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> UnixMs {
+    instant(ctx.workflow_time())
 }
 
-/// How long until an instant; zero when it has passed.
-pub(crate) fn until(instant_ms: i64, now_ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(instant_ms.saturating_sub(now_ms)).unwrap_or(0))
-}
-
-/// An instant for people, by the minute.
-pub(crate) fn readable(at_ms: i64) -> String {
-    DateTime::from_timestamp_millis(at_ms).map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+/// What the workflow's clock says; before its first task it says nothing, and nothing is asked of it.
+pub(crate) fn instant(workflow_time: Option<SystemTime>) -> UnixMs {
+    let since_epoch = workflow_time.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    UnixMs::new(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A condition on the state that no cancellation ends, since the workflow's own must not end waits of the clean-up.
@@ -39,13 +34,13 @@ pub(crate) fn condition<'a, W>(
 pub(crate) async fn sleep_unless<W>(
     ctx: &WorkflowContext<W>,
     token: &WorkflowCancellationToken,
-    at_ms: i64,
+    at: UnixMs,
     summary: &str,
     mut woken: impl FnMut(&W) -> bool + Unpin,
 ) -> bool {
     // Not a child of the token, which would remember it for as long as it lives itself.
     let timer_token = WorkflowCancellationToken::new();
-    let options = TimerOptions::builder(until(at_ms, now_ms(ctx)))
+    let options = TimerOptions::builder(at.time_left(now(ctx)))
         .summary(summary.to_owned())
         .cancellation_token(timer_token.clone())
         .build();

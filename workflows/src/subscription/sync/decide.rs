@@ -1,18 +1,18 @@
 //! What the sync lane makes of its reasons and outcomes.
 
-use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, SyncStrategy};
+use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, SyncStrategy, UnixMs};
 
-use super::{jitter, waits};
-use crate::failure::{Cause, FailedCall};
+use crate::contract::Cause;
 use crate::retry::{
-    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, STORE_PAUSE_MS,
-    Timing, WIDER_PAUSE_MS,
+    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, Timing,
 };
-use crate::subscription::{Wait, WaitReason};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::waits::{self, Wait, WaitReason};
 
 /// When the next look without a reason is due.
-pub fn reconcile_due_ms(timing: &Timing, id: &str, round: u64, now_ms: i64) -> i64 {
-    now_ms + i64::from(jitter::around(timing.reconcile_interval_s, 10, id, round)) * 1_000
+pub fn reconcile_due_at(timing: &Timing, id: &str, round: u64, now: UnixMs) -> UnixMs {
+    now.plus_s(jitter::around(timing.reconcile_interval_s, 10, id, round))
 }
 
 /// Whether a waiting reason may push aside the sync that is running (or sits in its backoff): when it is more urgent, and
@@ -47,28 +47,31 @@ pub(crate) fn after_failure(
     failed: &FailedCall,
     reason: SyncReason,
     failed_attempts: u32,
-    wish_until_ms: Option<i64>,
+    wish_until: Option<UnixMs>,
     timing: &Timing,
     id: &str,
-    now_ms: i64,
+    now: UnixMs,
 ) -> AfterFailure {
-    let wish_ms = waits::kept_ms(failed.wait_ms, is_repeated(wish_until_ms, now_ms));
-    match failed.cause {
+    let is_repeated = waits::is_repeated(wish_until, now);
+    let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    match failed.cause() {
         cause if cause.is_wider() => {
-            let until_ms = now_ms + wider_pause_ms(cause, timing, id);
-            AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Recovery }, is_counted: false }
+            let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
+            AfterFailure::Repeat { wait: Wait { until, reason: WaitReason::Recovery }, is_counted: false }
         }
         Cause::EndlessList => AfterFailure::GiveUp,
         Cause::Provider(kind) if kind.retry_class() == RetryClass::Permanent => AfterFailure::GiveUp,
         // The provider says when: that is no failure of the job.
-        Cause::Provider(_) if failed.wait_ms > ASKED_WAIT_MIN_MS => AfterFailure::Repeat {
-            wait: Wait { until_ms: now_ms + wish_ms, reason: WaitReason::Asked },
-            is_counted: false,
-        },
+        Cause::Provider(_) if failed.asked_wait_ms.is_some_and(|wish_ms| wish_ms > ASKED_WAIT_MIN_MS) => {
+            AfterFailure::Repeat {
+                wait: Wait { until: now.plus_ms(wish_ms), reason: WaitReason::Asked },
+                is_counted: false,
+            }
+        }
         _ if failed_attempts >= retries(timing, reason) => AfterFailure::GiveUp,
         _ => {
-            let until_ms = now_ms + backoff_ms(timing, id, failed_attempts).max(wish_ms);
-            AfterFailure::Repeat { wait: Wait { until_ms, reason: wait_reason(failed) }, is_counted: true }
+            let until = now.plus_ms(backoff_ms(timing, id, failed_attempts).max(wish_ms));
+            AfterFailure::Repeat { wait: Wait { until, reason: wait_reason(failed) }, is_counted: true }
         }
     }
 }
@@ -96,20 +99,6 @@ pub fn backoff_ms(timing: &Timing, id: &str, failed_attempts: u32) -> i64 {
     doubled_ms + i64::try_from(jitter_ms).unwrap_or(0)
 }
 
-/// Whether the provider repeats a wish: the one before it was kept to its end.
-pub fn is_repeated(wish_until_ms: Option<i64>, now_ms: i64) -> bool {
-    wish_until_ms.is_some_and(|until_ms| until_ms <= now_ms)
-}
-
-/// The pause after what is refused whatever the calendar, in milliseconds: short for a store of ours, and such that a
-/// provider's refusal of everything is over here within five minutes after its end.
-pub(crate) fn wider_pause_ms(cause: Cause, timing: &Timing, id: &str) -> i64 {
-    let longest_ms = if cause == Cause::Store { STORE_PAUSE_MS } else { WIDER_PAUSE_MS };
-    let longest_ms = longest_ms.min(i64::from(timing.failed_sync_pause_s) * 1_000);
-    let spread_ms = jitter::place(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
-    longest_ms - i64::try_from(spread_ms).unwrap_or(0)
-}
-
 /// The pause before what was refused for this calendar is tried again, in milliseconds: doubled each time, up to a day.
 pub fn refused_pause_ms(timing: &Timing, refusals_before: u32) -> i64 {
     let first_ms = i64::from(timing.failed_sync_pause_s) * 1_000;
@@ -118,8 +107,8 @@ pub fn refused_pause_ms(timing: &Timing, refusals_before: u32) -> i64 {
 
 /// Whether a row that is missing from the store since then is gone, such as after an older database was brought back: a store
 /// that is only the wrong one for a while, or half restored, is not believed at once.
-pub fn is_gone(missing_since_ms: i64, timing: &Timing, now_ms: i64) -> bool {
-    now_ms.saturating_sub(missing_since_ms) >= i64::from(timing.failed_sync_pause_s) * 1_000
+pub fn is_gone(missing_since: UnixMs, timing: &Timing, now: UnixMs) -> bool {
+    now.since_ms(missing_since) >= i64::from(timing.failed_sync_pause_s) * 1_000
 }
 
 /// The pause before a first refusal is confirmed, in milliseconds.
@@ -164,7 +153,12 @@ mod tests {
     const MINUTE_MS: i64 = 60_000;
 
     fn after(failed: &FailedCall, reason: SyncReason, failed_attempts: u32) -> AfterFailure {
-        after_failure(failed, reason, failed_attempts, None, &Timing::default(), "cal_a", 0)
+        after_failure(failed, reason, failed_attempts, None, &Timing::default(), "cal_a", UnixMs::EPOCH)
+    }
+
+    /// How long a wait is that began at [`UnixMs::EPOCH`], in milliseconds.
+    fn length_ms(wait: Wait) -> i64 {
+        wait.until.since_ms(UnixMs::EPOCH)
     }
 
     fn provider(kind: ProviderErrorKind) -> FailedCall {
@@ -188,7 +182,7 @@ mod tests {
                     panic!("{reason:?}: attempt {attempt} is repeated");
                 };
                 let least_ms = 30_000 << attempt;
-                assert!((least_ms..=least_ms + least_ms / 10).contains(&wait.until_ms), "{attempt}: {wait:?}");
+                assert!((least_ms..=least_ms + least_ms / 10).contains(&length_ms(wait)), "{attempt}: {wait:?}");
                 assert_eq!(wait.reason, WaitReason::Recovery, "it is cut short when the provider answers again");
             }
             assert_eq!(after(&failed, reason, retries), AfterFailure::GiveUp, "{reason:?}");
@@ -205,11 +199,15 @@ mod tests {
 
     #[test]
     fn a_wish_of_a_day_is_kept_for_an_hour_and_counts_for_nothing_unless_it_is_repeated() {
-        let wish = FailedCall { wait_ms: 86_400_000, ..provider(ProviderErrorKind::RateLimited) };
-        let asked =
-            |until_ms| AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Asked }, is_counted: false };
-        let at = |wish_until_ms, now_ms| {
-            after_failure(&wish, SyncReason::Notice, 7, wish_until_ms, &Timing::default(), "cal_a", now_ms)
+        let wish = FailedCall { asked_wait_ms: Some(86_400_000), ..provider(ProviderErrorKind::RateLimited) };
+        let asked = |until_ms| AfterFailure::Repeat {
+            wait: Wait { until: UnixMs::new(until_ms), reason: WaitReason::Asked },
+            is_counted: false,
+        };
+        let at = |wish_until_ms: Option<i64>, now_ms| {
+            let wish_until = wish_until_ms.map(UnixMs::new);
+            let now = UnixMs::new(now_ms);
+            after_failure(&wish, SyncReason::Notice, 7, wish_until, &Timing::default(), "cal_a", now)
         };
         assert_eq!(at(None, 0), asked(60 * MINUTE_MS));
         assert_eq!(
@@ -228,7 +226,7 @@ mod tests {
             else {
                 panic!("it is repeated");
             };
-            assert!((5_000..=20_000).contains(&wait.until_ms), "{wait:?}");
+            assert!((5_000..=20_000).contains(&length_ms(wait)), "{wait:?}");
         }
     }
 
@@ -238,7 +236,7 @@ mod tests {
             let AfterFailure::Repeat { wait, is_counted: false } = after(&provider(kind), SyncReason::Poll, 100) else {
                 panic!("{kind} is repeated");
             };
-            assert!((2 * MINUTE_MS..5 * MINUTE_MS).contains(&wait.until_ms), "{wait:?}");
+            assert!((2 * MINUTE_MS..5 * MINUTE_MS).contains(&length_ms(wait)), "{wait:?}");
         }
     }
 
@@ -289,8 +287,8 @@ mod tests {
     #[test]
     fn reconciles_of_a_fleet_do_not_fall_together() {
         let timing = Timing::default();
-        let due: std::collections::BTreeSet<i64> =
-            (0..100).map(|n| reconcile_due_ms(&timing, &format!("cal_{n}"), 0, 0)).collect();
+        let due: std::collections::BTreeSet<UnixMs> =
+            (0..100).map(|n| reconcile_due_at(&timing, &format!("cal_{n}"), 0, UnixMs::EPOCH)).collect();
         assert!(due.len() > 90, "{} different moments", due.len());
     }
 }

@@ -1,20 +1,22 @@
 //! What the channel lane knows: the live channel, failed attempts, the poller, and channels that are to be stopped.
 
-use evercal_domain::ChannelId;
+use evercal_domain::{ChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::{Trouble, WaitReason};
-use crate::contract::{ChannelHint, ChannelRef};
+use crate::contract::{Alert, ChannelHint, ChannelRef, Failure};
+use crate::due::Due;
+use crate::shared::live_channel::LiveChannel;
+use crate::shared::waits::WaitReason;
+use crate::subscription::trouble::Trouble;
 
 /// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
 /// named again by its next notice.
-pub(super) const TO_STOP_MAX: usize = 64;
+pub(in crate::subscription) const TO_STOP_MAX: usize = 64;
 /// Channels remembered as over, so that their late notices cost nothing. Older ones are looked up in the register.
-pub(super) const OVER_MAX: usize = 16;
+pub(in crate::subscription) const OVER_MAX: usize = 16;
 
 /// What the channel lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ChannelProgress {
     /// The channel that is live.
     pub live: Option<LiveChannel>,
@@ -25,11 +27,11 @@ pub struct ChannelProgress {
     /// Those among them that said not found or forbidden.
     pub refusals: u32,
     /// When the next attempt is due, if the last one failed.
-    pub next_attempt_at_ms: Option<i64>,
+    pub next_attempt: Option<Due>,
     /// Why that attempt waits.
     pub wait_reason: WaitReason,
-    /// The last failure's kind, for people.
-    pub last_failure: Option<String>,
+    /// The last failure that counted, for people.
+    pub last_failure: Option<Failure>,
     /// What stands in the way of a channel beside failed attempts.
     pub trouble: Option<Trouble>,
     /// The ladder is used up: a poller stands in.
@@ -40,10 +42,10 @@ pub struct ChannelProgress {
     pub bridging: bool,
     /// Whether the poller was started.
     pub poller_runs: bool,
-    /// Seconds between two looks, as the poller was last told; 0 where this run has not told it yet.
-    pub poller_interval_s: u32,
-    /// Whether the alert about the lost channel stands.
-    pub alert_raised: bool,
+    /// Seconds between two looks, as this run last told the poller.
+    pub poller_interval_s: Option<u32>,
+    /// The alert about the lost channel, as it was last sent.
+    pub alert: Alert,
     /// The channel is suspect: replace it now.
     pub renew_requested: bool,
     /// Channels to stop.
@@ -54,38 +56,23 @@ pub struct ChannelProgress {
     pub unidentified: Vec<ChannelHint>,
 }
 
-/// A live channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveChannel {
-    /// Its id.
-    pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: String,
-    /// When it was opened.
-    pub opened_at_ms: i64,
-    /// When the provider ends it.
-    pub expires_at_ms: i64,
-}
-
 /// A channel to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToStop {
     /// Which.
     pub channel: ChannelRef,
     /// Whether only a notice told us of it.
-    #[serde(default)]
     pub stray: bool,
     /// When to try (again).
-    #[serde(default)]
-    pub not_before_ms: i64,
+    pub not_before: Due,
 }
 
 impl ChannelProgress {
     /// Forgets failed attempts.
-    pub(super) fn start_afresh(&mut self) {
+    pub(in crate::subscription) fn start_afresh(&mut self) {
         self.failures = 0;
         self.refusals = 0;
-        self.next_attempt_at_ms = None;
+        self.next_attempt = None;
         self.wait_reason = WaitReason::default();
         self.last_failure = None;
         self.trouble = None;
@@ -93,24 +80,27 @@ impl ChannelProgress {
 
     /// An attempt that waits is made now, and so is what could not be stopped.
     pub(in crate::subscription) fn hurry(&mut self) {
-        self.next_attempt_at_ms = self.next_attempt_at_ms.map(|at_ms| at_ms.min(0));
-        self.to_stop.iter_mut().for_each(|entry| entry.not_before_ms = 0);
+        self.next_attempt = self.next_attempt.map(|_| Due::Now);
+        self.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
     }
 
     /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.
-    pub(super) fn set_aside(&mut self) {
+    pub(in crate::subscription) fn set_aside(&mut self) {
         self.start_afresh();
         self.fallback = false;
         self.bridging = false;
         self.renew_requested = false;
         if let Some(live) = self.live.take() {
-            let LiveChannel { channel_id, resource_id, expires_at_ms, .. } = live;
-            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at_ms }, false);
+            let LiveChannel { channel_id, resource_id, expires_at, .. } = live;
+            self.add_to_stop(
+                ChannelRef { channel_id, resource_id: Some(resource_id), expires_at: Some(expires_at) },
+                false,
+            );
         }
     }
 
     /// Finds out whose notice a hint is; whether it may announce something.
-    pub(super) fn place(&mut self, hint: &ChannelHint) -> bool {
+    pub(in crate::subscription) fn place(&mut self, hint: &ChannelHint) -> bool {
         if self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id) {
             return true;
         }
@@ -132,7 +122,7 @@ impl ChannelProgress {
     }
 
     /// After an attempt: hints from the new channel were right, all others are strays.
-    pub(super) fn identify(&mut self) {
+    pub(in crate::subscription) fn identify(&mut self) {
         for hint in std::mem::take(&mut self.unidentified) {
             let known = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id)
                 || self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id);
@@ -144,14 +134,14 @@ impl ChannelProgress {
 
     fn add_stray(&mut self, hint: &ChannelHint) {
         let channel =
-            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at_ms: 0 };
+            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at: None };
         self.add_to_stop(channel, true);
     }
 
-    pub(super) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
+    pub(in crate::subscription) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
         let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
         if !listed && self.to_stop.len() < TO_STOP_MAX {
-            self.to_stop.push(ToStop { channel, stray, not_before_ms: 0 });
+            self.to_stop.push(ToStop { channel, stray, not_before: Due::Now });
         }
     }
 
@@ -167,21 +157,22 @@ impl ChannelProgress {
     }
 
     /// Stopping failed: again later, unless it has run out by then anyway.
-    pub(super) fn stop_later(&mut self, id: ChannelId, at_ms: i64) {
+    pub(in crate::subscription) fn stop_later(&mut self, id: ChannelId, at: UnixMs) {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
-        if entry.channel.expires_at_ms <= at_ms && !entry.stray {
+        let is_over = entry.channel.expires_at.is_none_or(|expires_at| expires_at <= at);
+        if is_over && !entry.stray {
             self.settled(id);
         } else {
-            entry.not_before_ms = at_ms;
+            entry.not_before = Due::At(at);
         }
     }
 
     /// A stray could not be stopped, and nobody knows when it ends: its next notice names it again.
-    pub(super) fn forget_stray(&mut self, id: ChannelId) {
+    pub(in crate::subscription) fn forget_stray(&mut self, id: ChannelId) {
         self.to_stop.retain(|entry| entry.channel.channel_id != id);
     }
 
-    pub(super) fn is_stray(&self, id: ChannelId) -> bool {
+    pub(in crate::subscription) fn is_stray(&self, id: ChannelId) -> bool {
         self.to_stop.iter().any(|entry| entry.channel.channel_id == id && entry.stray)
     }
 }

@@ -1,15 +1,16 @@
 //! What the sync lane knows: what the next sync serves, how the last ones went, and when the next look is due.
 
-use evercal_domain::SyncReason;
+use evercal_domain::{SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use super::{Trouble, Wait};
-use crate::contract::SyncCounts;
-use crate::decide;
+use super::decide;
+use crate::contract::{SyncCounts, SyncEnd};
+use crate::due::Due;
+use crate::shared::waits::Wait;
+use crate::subscription::trouble::Trouble;
 
 /// What the sync lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct SyncProgress {
     /// What the next sync serves.
     pub pending: Option<PendingSync>,
@@ -19,12 +20,12 @@ pub struct SyncProgress {
     pub begun: u64,
     /// Syncs ended.
     pub ended: u64,
-    /// How the last one ended: the changes found, or the kind of failure.
-    pub last_outcome: Option<Result<i64, String>>,
+    /// How the last one ended.
+    pub last_end: Option<SyncEnd>,
     /// When the last one ended well.
-    pub last_done_at_ms: Option<i64>,
-    /// When the next look without a reason is due; 0 before the first.
-    pub reconcile_due_at_ms: i64,
+    pub last_done_at: Option<UnixMs>,
+    /// When the next look without a reason is due; `None` before the first is planned.
+    pub reconcile_due: Option<Due>,
     /// Failed syncs in a row.
     pub failures: u32,
     /// Syncs in a row that said that the calendar is gone.
@@ -34,7 +35,7 @@ pub struct SyncProgress {
     /// What the last sync served, if it failed: the next one serves it too.
     pub failed: Option<PendingSync>,
     /// Since when the store has no row of the calendar.
-    pub row_missing_since_ms: Option<i64>,
+    pub row_missing_since: Option<UnixMs>,
     /// What stands in the way of reading.
     pub trouble: Option<Trouble>,
 }
@@ -45,25 +46,20 @@ pub struct PendingSync {
     /// The most urgent of its reasons.
     pub reason: SyncReason,
     /// The notices that it answers.
-    #[serde(default)]
     pub notices: u32,
-    /// When the first of them reached the gateway; 0 when there was none.
-    #[serde(default)]
-    pub received_at_ms: i64,
+    /// When the first of them reached the gateway, where there was one.
+    pub received_at: Option<UnixMs>,
     /// What earlier slices did, when something more urgent interrupted them.
-    #[serde(default)]
     pub so_far: SyncCounts,
     /// Attempts at it that failed.
-    #[serde(default)]
     pub failed_attempts: u32,
     /// What it waits for before the next attempt.
-    #[serde(default)]
     pub wait: Option<Wait>,
 }
 
 impl PendingSync {
-    pub(super) fn of(reason: SyncReason, notices: u32, received_at_ms: i64) -> Self {
-        Self { reason, notices, received_at_ms, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
+    pub(in crate::subscription) fn of(reason: SyncReason, notices: u32, received_at: Option<UnixMs>) -> Self {
+        Self { reason, notices, received_at, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
     }
 
     /// What is left of it when it failed. Whoever asked for a sync has an answer and waits no longer; a notice is still one
@@ -74,23 +70,39 @@ impl PendingSync {
             SyncReason::Operator => SyncReason::Reconcile,
             other => other,
         };
-        Self::of(reason, self.notices, self.received_at_ms)
+        Self::of(reason, self.notices, self.received_at)
     }
 
-    /// What it waits for where another reason joins it, and how many attempts of it failed: one that may pass the wait
-    /// begins anew.
-    fn joined_by(&self, reason: SyncReason) -> (Option<Wait>, u32) {
+    /// What is left of its attempts where another reason joins it: one that may pass the wait begins anew.
+    fn joined_by(&self, reason: SyncReason) -> Tried {
         match self.wait {
-            Some(_) if decide::sync::passes_wait(Some(reason), self.reason.priority()) => (None, 0),
-            wait => (wait, self.failed_attempts),
+            Some(_) if decide::passes_wait(Some(reason), self.reason.priority()) => Tried::default(),
+            wait => Tried { failed_attempts: self.failed_attempts, wait },
+        }
+    }
+}
+
+/// How often a sync was tried in vain, and what it waits for before the next attempt.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tried {
+    failed_attempts: u32,
+    wait: Option<Wait>,
+}
+
+impl Tried {
+    /// What holds for two syncs that become one: the later wait, and the attempts of the one that has more.
+    fn with(self, other: Self) -> Self {
+        Self {
+            failed_attempts: self.failed_attempts.max(other.failed_attempts),
+            wait: self.wait.into_iter().chain(other.wait).max_by_key(|wait| wait.until),
         }
     }
 }
 
 impl SyncProgress {
     /// Adds a reason to what the next sync serves.
-    pub fn add(&mut self, reason: SyncReason, notices: u32, received_at_ms: i64) {
-        self.merge(PendingSync::of(reason, notices, received_at_ms));
+    pub fn add(&mut self, reason: SyncReason, notices: u32, received_at: Option<UnixMs>) {
+        self.merge(PendingSync::of(reason, notices, received_at));
     }
 
     /// Merges a sync that was interrupted, or a new reason, into what the next sync serves.
@@ -98,27 +110,38 @@ impl SyncProgress {
         self.pending = Some(match self.pending.take() {
             None => other,
             Some(pending) => {
-                let (one, other_one) = (pending.joined_by(other.reason), other.joined_by(pending.reason));
+                let tried = pending.joined_by(other.reason).with(other.joined_by(pending.reason));
                 PendingSync {
                     reason: pending.reason.most_urgent(other.reason),
                     notices: pending.notices.saturating_add(other.notices),
-                    received_at_ms: earliest(pending.received_at_ms, other.received_at_ms),
-                    so_far: if pending.so_far.started_at_ms == 0 { other.so_far } else { pending.so_far },
-                    failed_attempts: one.1.max(other_one.1),
-                    wait: one.0.into_iter().chain(other_one.0).max_by_key(|wait| wait.until_ms),
+                    received_at: pending.received_at.into_iter().chain(other.received_at).min(),
+                    so_far: if pending.so_far.started_at.is_none() { other.so_far } else { pending.so_far },
+                    failed_attempts: tried.failed_attempts,
+                    wait: tried.wait,
                 }
             }
         });
     }
 
     /// Whoever waits before the next attempt waits no longer.
-    pub(super) fn hurry(&mut self) {
+    pub(in crate::subscription) fn hurry(&mut self) {
         if let Some(pending) = &mut self.pending {
             pending.wait = None;
         }
         if self.failed.is_some() {
-            self.reconcile_due_at_ms = self.reconcile_due_at_ms.min(1);
+            self.reconcile_due_by(Due::Now);
         }
+    }
+
+    /// The next look comes at this time at the latest. Before the first is planned there is nothing to bring forward: that one
+    /// is due in any case.
+    pub(in crate::subscription) fn reconcile_due_by(&mut self, latest: Due) {
+        self.reconcile_due = self.reconcile_due.map(|due| due.min(latest));
+    }
+
+    /// Whether the next look is due earlier than this.
+    pub(in crate::subscription) fn reconcile_is_due_before(&self, at: UnixMs) -> bool {
+        self.reconcile_due.is_some_and(|due| due < Due::At(at))
     }
 
     /// Takes what the next sync serves, together with what failed before it.
@@ -129,13 +152,5 @@ impl SyncProgress {
             self.merge(failed);
         }
         self.pending.take()
-    }
-}
-
-/// The earlier of two instants where 0 means none.
-fn earliest(one_ms: i64, other_ms: i64) -> i64 {
-    match (one_ms, other_ms) {
-        (0, only) | (only, 0) => only,
-        (one_ms, other_ms) => one_ms.min(other_ms),
     }
 }

@@ -11,11 +11,10 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowSignalError,
 };
 
-use crate::contract::{Ended, Notify, PollingInput, PollingInterval, pack, unpack};
-use crate::decide::jitter;
+use crate::contract::{Ended, Notify, NotifySignal, PollingInput, PollingInterval, unpack};
 use crate::names;
-use crate::subscription::SubscriptionWorkflow;
-use crate::time::{now_ms, sleep_unless};
+use crate::shared::jitter;
+use crate::shared::time::{now, sleep_unless};
 
 /// Looks per run; each is about ten events of history.
 const ROUNDS_PER_RUN: u64 = 150;
@@ -47,7 +46,7 @@ impl PollingWorkflow {
             let notify = Notify { reason: evercal_domain::SyncReason::Poll, ..Notify::default() };
             let told = ctx
                 .external_workflow(names::subscription_id(calendar_id), None)
-                .signal(SubscriptionWorkflow::notify, pack(&notify), SignalWorkflowOptions::default())
+                .signal(NotifySignal, notify, SignalWorkflowOptions::default())
                 .await;
             if matches!(told, Err(WorkflowSignalError::NotFound(..))) {
                 return Ok(Ended { reason: "the subscription is gone".into() });
@@ -55,9 +54,9 @@ impl PollingWorkflow {
             // The phase is by id and the length by round, so that a fleet that lost its channels together spreads out.
             let interval_s = ctx.state(|s| s.input.interval_s);
             let pause_s = jitter::around(interval_s, 10, &id, round);
-            let at_ms = now_ms(ctx) + i64::from(pause_s) * 1_000;
+            let at = now(ctx).plus_s(pause_s);
             let changed = move |s: &Self| s.stop || s.input.interval_s != interval_s;
-            let fired = sleep_unless(ctx, &token, at_ms, "next look", changed).await;
+            let fired = sleep_unless(ctx, &token, at, "next look", changed).await;
             if ctx.cancellation_token().is_cancelled() {
                 return Ok(Ended { reason: "cancelled".into() });
             }
@@ -83,9 +82,8 @@ impl PollingWorkflow {
     /// Look this often from now on ([`PollingInterval`]), and once at once.
     #[signal(name = names::SIGNAL_INTERVAL)]
     pub fn interval(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let PollingInterval { interval_s } = unpack(&payload);
-        if interval_s > 0 {
-            self.input.interval_s = interval_s;
+        if let PollingInterval { interval_s: Some(interval_s) } = unpack(&payload) {
+            self.input.interval_s = interval_s.get();
         }
     }
 }

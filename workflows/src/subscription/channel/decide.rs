@@ -1,12 +1,16 @@
 //! What the channel lane does next, and when.
 
-use evercal_domain::ProviderErrorKind;
+use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::{jitter, sync, waits};
-use crate::contract::{ChannelOpened, ChannelRef};
-use crate::failure::{Cause, FailedCall};
-use crate::retry::{CHANNEL_LIFETIME_MIN_S, STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
-use crate::subscription::{ChannelProgress, LiveChannel, SubscriptionState, Wait, WaitReason};
+use super::ChannelProgress;
+use crate::contract::{Alert, Cause, ChannelRef};
+use crate::due::Due;
+use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
+use crate::shared::failure::FailedCall;
+use crate::shared::jitter;
+use crate::shared::live_channel::renewal_due_at;
+use crate::shared::waits::{self, Wait, WaitReason};
+use crate::subscription::SubscriptionState;
 
 /// The next thing for the channel lane to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +24,7 @@ pub enum ChannelStep {
     /// Tell the poller how often to look.
     PacePoller,
     /// Raise (or clear) the alert about the lost channel.
-    Alert {
-        /// Raised, or over.
-        raised: bool,
-    },
+    Alert(Alert),
     /// Open a channel now.
     Attempt {
         /// Whether one is live that this one replaces.
@@ -38,15 +39,15 @@ pub enum ChannelStep {
     },
     /// Nothing until then.
     WaitUntil {
-        /// Unix milliseconds.
-        at_ms: i64,
+        /// When something is due.
+        at: UnixMs,
     },
     /// Nothing until something changes.
     Park,
 }
 
 /// Decides the next step. Waiting comes last: whatever can be done now is done first.
-pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i64) -> ChannelStep {
+pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> ChannelStep {
     if state.close.is_some() {
         return ChannelStep::Close;
     }
@@ -59,76 +60,52 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i
         return if poller_wanted { ChannelStep::StartPoller } else { ChannelStep::StopPoller };
     }
     // One that stands in is over soon, and goes on as it was started.
-    if poller_wanted && state.strategy.polls() && channel.poller_interval_s != timing.polling_interval_s {
+    if poller_wanted && state.strategy.polls() && channel.poller_interval_s != Some(timing.polling_interval_s) {
         return ChannelStep::PacePoller;
     }
-    if channel.fallback != channel.alert_raised {
-        return ChannelStep::Alert { raised: channel.fallback };
+    let alert = if channel.fallback { Alert::Raised } else { Alert::Cleared };
+    if alert != channel.alert {
+        return ChannelStep::Alert(alert);
     }
     // A dead grant stops calls of every kind; channels that should be stopped wait with it.
     if state.needs_reauth {
         return ChannelStep::Park;
     }
-    let attempt_due_ms = attempt_due_ms(state, timing, id);
-    if attempt_due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+    let attempt_due = attempt_due(state, timing, id);
+    if attempt_due.is_some_and(|due| due.has_come(now)) {
         return ChannelStep::Attempt { renewal: channel.live.is_some() };
     }
-    if let Some(next) = channel.to_stop.iter().find(|entry| entry.not_before_ms <= now_ms) {
+    if let Some(next) = channel.to_stop.iter().find(|entry| entry.not_before.has_come(now)) {
         return ChannelStep::Stop { channel: next.channel.clone(), stray: next.stray };
     }
-    let next_stop_ms = channel.to_stop.iter().map(|entry| entry.not_before_ms).min();
-    match attempt_due_ms.into_iter().chain(next_stop_ms).min() {
-        Some(at_ms) => ChannelStep::WaitUntil { at_ms },
+    let stops_due = channel.to_stop.iter().map(|entry| entry.not_before);
+    match attempt_due.into_iter().chain(stops_due).filter_map(Due::instant).min() {
+        Some(at) => ChannelStep::WaitUntil { at },
         None => ChannelStep::Park,
     }
 }
 
 /// When the next attempt at a channel is due; `None` when none is to be made.
-pub fn attempt_due_ms(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<i64> {
+pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<Due> {
     let channel = &state.channel;
     if !state.strategy.watches() || channel.poll_only || state.refusal.is_some() || state.needs_reauth {
         return None;
     }
-    if let Some(at_ms) = channel.next_attempt_at_ms {
-        return Some(at_ms);
+    if channel.next_attempt.is_some() {
+        return channel.next_attempt;
     }
     match &channel.live {
-        None => Some(0),
-        Some(_) if channel.renew_requested => Some(0),
-        Some(live) => Some(renewal_due_ms(live, timing, id)),
+        None => Some(Due::Now),
+        Some(_) if channel.renew_requested => Some(Due::Now),
+        Some(live) => Some(Due::At(renewal_due_at(live, timing, id))),
     }
-}
-
-/// When a live channel's renewal is due: the lead before its expiry (half its life where that is shorter than two
-/// leads), and earlier by the margin and by this subscription's place in the spread.
-pub fn renewal_due_ms(live: &LiveChannel, timing: &Timing, id: &str) -> i64 {
-    let lifetime_ms = live.expires_at_ms.saturating_sub(live.opened_at_ms).max(0);
-    let lead_ms = (i64::from(timing.renew_lead_s) * 1_000).min(lifetime_ms / 2);
-    let spread_s = jitter::place(id, "renewal", u64::from(timing.renew_spread_s) + 1);
-    let earlier_ms = (i64::from(timing.renew_margin_s) + i64::try_from(spread_s).unwrap_or(0)) * 1_000;
-    // A short-lived channel must not be renewed the moment it is made.
-    let earlier_ms = earlier_ms.min(lifetime_ms / 4);
-    live.expires_at_ms - lead_ms - earlier_ms
-}
-
-/// Whether a channel was granted for so short a time that renewing it would be all that happens.
-pub fn grants_too_little(opened: &ChannelOpened, timing: &Timing) -> bool {
-    let least_s = CHANNEL_LIFETIME_MIN_S.min(timing.channel_lifetime_s / 4);
-    opened.expires_at_ms.saturating_sub(opened.opened_at_ms) < i64::from(least_s) * 1_000
 }
 
 /// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
 /// call at most.
-pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now_ms: i64) -> u32 {
-    let left_s = attempt_due_ms(state, timing, id).map_or(i64::MAX, |due_ms| (due_ms - now_ms) / 1_000);
-    u32::try_from(left_s.max(0)).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
-}
-
-/// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread.
-pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
-    let spread = timing.channel_lifetime_spread_s.min(timing.channel_lifetime_s / 2);
-    let less = jitter::place(id, "expiry", u64::from(spread) + 1);
-    timing.channel_lifetime_s - u32::try_from(less).unwrap_or(0)
+pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
+    let left_s = attempt_due(state, timing, id).map_or(i64::MAX, |due| due.left_ms(now) / 1_000);
+    u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
 }
 
 /// What a failed attempt leads to.
@@ -164,35 +141,36 @@ pub(crate) fn after_failure(
     failed: &FailedCall,
     timing: &Timing,
     id: &str,
-    now_ms: i64,
+    now: UnixMs,
 ) -> AfterFailure {
     let ChannelProgress { failures, refusals, live, .. } = &state.channel;
-    match failed.cause {
+    match failed.cause() {
         Cause::Provider(ProviderErrorKind::WatchUnsupported) => return AfterFailure::PollOnly,
         Cause::Provider(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
         cause if cause.is_refusal() && *refusals >= 2 => return AfterFailure::ActionRequired,
         cause if cause.is_wider() => {
-            let until_ms = now_ms + sync::wider_pause_ms(cause, timing, id);
-            return AfterFailure::Repeat { wait: Wait { until_ms, reason: WaitReason::Recovery } };
+            let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
+            return AfterFailure::Repeat { wait: Wait { until, reason: WaitReason::Recovery } };
         }
         _ => {}
     }
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
     // A rate limit is a pause like any other failure, but not shorter than the provider asked for, within reason.
-    let wish_ms = waits::kept_ms(failed.wait_ms, sync::is_repeated(state.wish_until_ms, now_ms));
+    let is_repeated = waits::is_repeated(state.wish_until, now);
+    let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
     let wait = |pause_s: u32| {
         let pause_ms = i64::from(pause_s) * 1_000;
-        let reason = match failed.cause {
+        let reason = match failed.cause() {
             Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::Asked,
             _ if wish_ms > pause_ms => WaitReason::Asked,
             _ => WaitReason::Recovery,
         };
-        Wait { until_ms: now_ms + pause_ms.max(wish_ms), reason }
+        Wait { until: now.plus_ms(pause_ms.max(wish_ms)), reason }
     };
     // One that outlasts the ladder, or the channel, is waited for with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
-    let outlasts_channel = live.as_ref().is_some_and(|live| now_ms + wish_ms > live.expires_at_ms);
+    let outlasts_channel = live.as_ref().is_some_and(|live| now.plus_ms(wish_ms) > live.expires_at);
     let is_long_wait = wish_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
         Some(pause_s) if is_long_wait => AfterFailure::Fallback { wait: wait(*pause_s) },

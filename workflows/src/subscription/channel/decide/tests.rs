@@ -1,26 +1,39 @@
+#![expect(clippy::disallowed_methods, reason = "tests make ids")]
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::{AccountChanged, ChannelOpened};
-use crate::subscription::{ChannelProgress, Refusal, RefusedCall, ToStop};
+use crate::contract::{AccountChanged, ChannelOpened, Failure};
+use crate::shared::live_channel::{LiveChannel, grants_too_little, lifetime_s};
+use crate::subscription::{Refusal, RefusedCall, ToStop};
 use evercal_domain::{ChannelId, SyncStrategy};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MINUTE_MS: i64 = 60_000;
 const ID: &str = "cal_a";
+const START: UnixMs = UnixMs::EPOCH;
 
-fn live(opened_at_ms: i64, expires_at_ms: i64) -> LiveChannel {
-    LiveChannel { channel_id: ChannelId::generate(), resource_id: "r".into(), opened_at_ms, expires_at_ms }
+fn at(ms: i64) -> UnixMs {
+    UnixMs::new(ms)
+}
+
+fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
+    LiveChannel { channel_id: ChannelId::generate(), resource_id: "r".into(), opened_at, expires_at }
 }
 
 fn watched() -> SubscriptionState {
-    let channel = ChannelProgress { live: Some(live(0, 7 * DAY_MS)), ..ChannelProgress::default() };
+    let channel = ChannelProgress { live: Some(live(START, at(7 * DAY_MS))), ..ChannelProgress::default() };
     SubscriptionState { channel, ..SubscriptionState::default() }
 }
 
-fn step(state: &SubscriptionState, now_ms: i64) -> ChannelStep {
-    next_step(state, &Timing::default(), ID, now_ms)
+fn step(state: &SubscriptionState, now: UnixMs) -> ChannelStep {
+    next_step(state, &Timing::default(), ID, now)
+}
+
+/// When the renewal of a live channel is due.
+fn renewal_at(state: &SubscriptionState) -> UnixMs {
+    attempt_due(state, &Timing::default(), ID).and_then(Due::instant).unwrap()
 }
 
 fn failed(kind: ProviderErrorKind) -> FailedCall {
@@ -28,25 +41,30 @@ fn failed(kind: ProviderErrorKind) -> FailedCall {
 }
 
 fn refusal() -> Refusal {
-    Refusal { words: "forbidden".to_owned(), of: RefusedCall::Reading, next_try_at_ms: HOUR_MS, trying: false }
+    Refusal {
+        failure: Failure::of(Cause::Provider(ProviderErrorKind::Forbidden)),
+        of: RefusedCall::Reading,
+        next_try_at: at(HOUR_MS),
+        trying: false,
+    }
 }
 
 fn repeat(until_ms: i64, reason: WaitReason) -> AfterFailure {
-    AfterFailure::Repeat { wait: Wait { until_ms, reason } }
+    AfterFailure::Repeat { wait: Wait { until: at(until_ms), reason } }
 }
 
 #[test]
 fn a_new_subscription_opens_a_channel_at_once() {
-    assert_eq!(step(&SubscriptionState::default(), 0), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&SubscriptionState::default(), START), ChannelStep::Attempt { renewal: false });
 }
 
 #[test]
 fn a_live_channel_waits_for_its_renewal_and_is_renewed_when_that_is_due() {
     let state = watched();
-    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
-    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: due_ms });
-    assert_eq!(step(&state, due_ms - 1), ChannelStep::WaitUntil { at_ms: due_ms });
-    assert_eq!(step(&state, due_ms), ChannelStep::Attempt { renewal: true });
+    let due_at = renewal_at(&state);
+    assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: due_at });
+    assert_eq!(step(&state, due_at.minus_ms(1)), ChannelStep::WaitUntil { at: due_at });
+    assert_eq!(step(&state, due_at), ChannelStep::Attempt { renewal: true });
 }
 
 #[test]
@@ -54,20 +72,20 @@ fn the_end_comes_before_everything_else() {
     let mut state = watched();
     state.channel.fallback = true;
     state.close = Some("asked".into());
-    assert_eq!(step(&state, 0), ChannelStep::Close);
+    assert_eq!(step(&state, START), ChannelStep::Close);
 }
 
 #[test]
 fn the_fallback_starts_the_poller_then_raises_the_alert_then_tries_again() {
     let mut state = SubscriptionState::default();
     state.channel.fallback = true;
-    state.channel.next_attempt_at_ms = Some(HOUR_MS);
-    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    state.channel.next_attempt = Some(Due::At(at(HOUR_MS)));
+    assert_eq!(step(&state, START), ChannelStep::StartPoller);
     state.channel.poller_runs = true;
-    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: true });
-    state.channel.alert_raised = true;
-    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: HOUR_MS });
-    assert_eq!(step(&state, HOUR_MS), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Raised));
+    state.channel.alert = Alert::Raised;
+    assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(HOUR_MS) });
+    assert_eq!(step(&state, at(HOUR_MS)), ChannelStep::Attempt { renewal: false });
 }
 
 #[test]
@@ -75,29 +93,29 @@ fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
     let mut state = SubscriptionState::default();
     state.channel.fallback = true;
     state.channel.poller_runs = true;
-    state.channel.alert_raised = true;
+    state.channel.alert = Alert::Raised;
     let opened = ChannelOpened {
         channel_id: ChannelId::generate(),
         resource_id: "r".into(),
-        opened_at_ms: 0,
-        expires_at_ms: 7 * DAY_MS,
+        opened_at: START,
+        expires_at: at(7 * DAY_MS),
         superseded: vec![],
     };
     state.channel_opened(&opened);
-    assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+    assert_eq!(step(&state, START), ChannelStep::StopPoller);
     state.channel.poller_runs = false;
-    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: false });
-    state.channel.alert_raised = false;
-    assert!(matches!(step(&state, 0), ChannelStep::WaitUntil { .. }));
+    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Cleared));
+    state.channel.alert = Alert::Cleared;
+    assert!(matches!(step(&state, START), ChannelStep::WaitUntil { .. }));
 }
 
 #[test]
 fn a_calendar_that_cannot_be_watched_is_polled_without_an_alert_and_without_further_attempts() {
     let mut state = SubscriptionState::default();
     state.channel.poll_only = true;
-    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    assert_eq!(step(&state, START), ChannelStep::StartPoller);
     state.channel.poller_runs = true;
-    assert_eq!(step(&state, i64::MAX), ChannelStep::Park);
+    assert_eq!(step(&state, UnixMs::MAX), ChannelStep::Park);
 }
 
 #[test]
@@ -109,11 +127,11 @@ fn nobody_asks_for_looks_while_nothing_can_be_read() {
         let lost_grant = SubscriptionState { needs_reauth: true, ..polled.clone() };
         let not_shared = SubscriptionState { refusal: Some(refusal()), ..polled };
         for mut state in [lost_grant, not_shared] {
-            assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+            assert_eq!(step(&state, START), ChannelStep::StopPoller);
             state.channel.poller_runs = false;
-            assert_eq!(step(&state, 0), ChannelStep::Park);
+            assert_eq!(step(&state, START), ChannelStep::Park);
             (state.needs_reauth, state.refusal) = (false, None);
-            assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+            assert_eq!(step(&state, START), ChannelStep::StartPoller);
         }
     }
 }
@@ -121,32 +139,32 @@ fn nobody_asks_for_looks_while_nothing_can_be_read() {
 #[test]
 fn a_dead_grant_stops_calls_of_every_kind() {
     let mut state = watched();
-    state.channel.to_stop.push(to_stop(0));
+    state.channel.to_stop.push(to_stop(Due::Now));
     state.needs_reauth = true;
-    assert_eq!(step(&state, 30 * DAY_MS), ChannelStep::Park);
+    assert_eq!(step(&state, at(30 * DAY_MS)), ChannelStep::Park);
 }
 
 #[test]
 fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
     let mut state = watched();
     state.refusal = Some(refusal());
-    assert_eq!(step(&state, 30 * DAY_MS), ChannelStep::Park);
-    state.channel.to_stop.push(to_stop(5));
-    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: 5 });
-    assert!(matches!(step(&state, 5), ChannelStep::Stop { stray: false, .. }));
+    assert_eq!(step(&state, at(30 * DAY_MS)), ChannelStep::Park);
+    state.channel.to_stop.push(to_stop(Due::At(at(5))));
+    assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(5) });
+    assert!(matches!(step(&state, at(5)), ChannelStep::Stop { stray: false, .. }));
 }
 
 #[test]
 fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
     let mut state = watched();
     state.channel.renew_requested = true;
-    state.channel.to_stop.push(to_stop(0));
-    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: true });
+    state.channel.to_stop.push(to_stop(Due::Now));
+    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: true });
 }
 
 /// As it stands when its poller was started and told how often to look.
 fn polled(strategy: SyncStrategy, channel: ChannelProgress) -> SubscriptionState {
-    let poller_interval_s = Timing::default().polling_interval_s;
+    let poller_interval_s = Some(Timing::default().polling_interval_s);
     let channel = ChannelProgress { poller_runs: true, poller_interval_s, ..channel };
     SubscriptionState { channel, strategy, ..SubscriptionState::default() }
 }
@@ -154,84 +172,84 @@ fn polled(strategy: SyncStrategy, channel: ChannelProgress) -> SubscriptionState
 #[test]
 fn who_chose_polling_gets_a_poller_and_never_an_attempt_at_a_channel() {
     let state = SubscriptionState::first(SyncStrategy::Polling);
-    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    assert_eq!(step(&state, START), ChannelStep::StartPoller);
     let mut state = polled(SyncStrategy::Polling, ChannelProgress::default());
-    for now_ms in [0, DAY_MS, i64::MAX] {
-        assert_eq!(step(&state, now_ms), ChannelStep::Park);
+    for now in [START, at(DAY_MS), UnixMs::MAX] {
+        assert_eq!(step(&state, now), ChannelStep::Park);
     }
     state.channel.renew_requested = true;
-    state.channel.next_attempt_at_ms = Some(5);
-    assert_eq!(attempt_due_ms(&state, &Timing::default(), ID), None, "whatever else it knows");
+    state.channel.next_attempt = Some(Due::At(at(5)));
+    assert_eq!(attempt_due(&state, &Timing::default(), ID), None, "whatever else it knows");
 }
 
 #[test]
 fn who_chose_both_gets_the_poller_then_the_channel_and_keeps_both() {
     let state = SubscriptionState::first(SyncStrategy::Hybrid);
-    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    assert_eq!(step(&state, START), ChannelStep::StartPoller);
     let state = polled(SyncStrategy::Hybrid, ChannelProgress::default());
-    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: false });
     let state = polled(SyncStrategy::Hybrid, watched().channel);
-    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
-    assert_eq!(step(&state, 0), ChannelStep::WaitUntil { at_ms: due_ms });
-    assert_eq!(step(&state, due_ms), ChannelStep::Attempt { renewal: true });
+    let due_at = renewal_at(&state);
+    assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: due_at });
+    assert_eq!(step(&state, due_at), ChannelStep::Attempt { renewal: true });
 }
 
 #[test]
 fn who_chose_both_hears_of_a_lost_channel_and_keeps_the_poller_when_it_is_back() {
     let mut state = polled(SyncStrategy::Hybrid, ChannelProgress { fallback: true, ..ChannelProgress::default() });
-    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: true });
-    state.channel = ChannelProgress { alert_raised: true, ..polled(SyncStrategy::Hybrid, watched().channel).channel };
-    assert_eq!(step(&state, 0), ChannelStep::Alert { raised: false });
+    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Raised));
+    state.channel = ChannelProgress { alert: Alert::Raised, ..polled(SyncStrategy::Hybrid, watched().channel).channel };
+    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Cleared));
 }
 
 #[test]
 fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
     let mut state = watched();
     state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
-    assert_eq!(step(&state, 0), ChannelStep::StartPoller);
+    assert_eq!(step(&state, START), ChannelStep::StartPoller);
     let state = polled(SyncStrategy::Polling, state.channel);
-    assert!(matches!(step(&state, 0), ChannelStep::Stop { stray: false, .. }));
+    assert!(matches!(step(&state, START), ChannelStep::Stop { stray: false, .. }));
 }
 
 #[test]
 fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not() {
     for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
         let mut state = polled(strategy, ChannelProgress::default());
-        state.channel.poller_interval_s = 1;
-        assert_eq!(step(&state, 0), ChannelStep::PacePoller, "{strategy:?}");
+        state.channel.poller_interval_s = Some(1);
+        assert_eq!(step(&state, START), ChannelStep::PacePoller, "{strategy:?}");
     }
     let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
     let state = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
-    assert_eq!(step(&state, 0), ChannelStep::Park);
+    assert_eq!(step(&state, START), ChannelStep::Park);
 }
 
 #[test]
 fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
     let bridging = ChannelProgress { bridging: true, poller_runs: true, ..ChannelProgress::default() };
     let mut state = SubscriptionState { channel: bridging, ..SubscriptionState::default() };
-    assert_eq!(step(&state, 0), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: false });
     state.channel.bridging = false;
-    assert_eq!(step(&state, 0), ChannelStep::StopPoller);
+    assert_eq!(step(&state, START), ChannelStep::StopPoller);
 }
 
-fn to_stop(not_before_ms: i64) -> ToStop {
-    let channel = ChannelRef { channel_id: ChannelId::generate(), resource_id: None, expires_at_ms: DAY_MS };
-    ToStop { channel, stray: false, not_before_ms }
+fn to_stop(not_before: Due) -> ToStop {
+    let channel = ChannelRef { channel_id: ChannelId::generate(), resource_id: None, expires_at: Some(at(DAY_MS)) };
+    ToStop { channel, stray: false, not_before }
 }
 
 /// After so many failed attempts, the last one with this failure; the channel lives until then.
 fn after(failures: u32, last: FailedCall, live_until_ms: Option<i64>) -> AfterFailure {
     let channel = ChannelProgress {
         failures,
-        live: live_until_ms.map(|until_ms| live(0, until_ms)),
+        live: live_until_ms.map(|until_ms| live(START, at(until_ms))),
         ..ChannelProgress::default()
     };
     let state = SubscriptionState { channel, ..SubscriptionState::default() };
-    after_failure(&state, &last, &Timing::default(), ID, 0)
+    after_failure(&state, &last, &Timing::default(), ID, START)
 }
 
 fn limited(wait_ms: i64) -> FailedCall {
-    FailedCall { wait_ms, ..failed(ProviderErrorKind::RateLimited) }
+    FailedCall { asked_wait_ms: Some(wait_ms), ..failed(ProviderErrorKind::RateLimited) }
 }
 
 #[test]
@@ -242,7 +260,10 @@ fn the_ladder_has_its_rungs_and_then_polls_for_ever() {
     assert_eq!(after(3), repeat(20 * MINUTE_MS, WaitReason::Recovery));
     for failures in [4, 5, 1_000, u32::MAX] {
         let AfterFailure::Fallback { wait } = after(failures) else { panic!("{failures}: {:?}", after(failures)) };
-        assert!((54 * MINUTE_MS..=66 * MINUTE_MS).contains(&wait.until_ms), "hourly, give or take a tenth: {wait:?}");
+        assert!(
+            (54 * MINUTE_MS..=66 * MINUTE_MS).contains(&wait.until.since_ms(START)),
+            "hourly, give or take a tenth: {wait:?}"
+        );
     }
 }
 
@@ -251,17 +272,20 @@ fn a_wish_of_the_provider_lengthens_a_pause_for_an_hour_at_most_and_never_shorte
     assert_eq!(after(1, limited(1_000), None), repeat(5 * MINUTE_MS, WaitReason::Asked));
     assert_eq!(after(1, limited(30 * MINUTE_MS), None), repeat(30 * MINUTE_MS, WaitReason::Asked));
     let AfterFailure::Fallback { wait } = after(4, limited(DAY_MS), None) else { panic!("the ladder is used up") };
-    assert!((HOUR_MS..=66 * MINUTE_MS).contains(&wait.until_ms), "a day that was asked for once: {wait:?}");
+    assert!(
+        (HOUR_MS..=66 * MINUTE_MS).contains(&wait.until.since_ms(START)),
+        "a day that was asked for once: {wait:?}"
+    );
 }
 
 #[test]
 fn a_wish_that_is_repeated_is_kept_whole() {
-    let state = SubscriptionState { wish_until_ms: Some(HOUR_MS), ..watched() };
-    let AfterFailure::Fallback { wait } = after_failure(&state, &limited(DAY_MS), &Timing::default(), ID, HOUR_MS)
+    let state = SubscriptionState { wish_until: Some(at(HOUR_MS)), ..watched() };
+    let AfterFailure::Fallback { wait } = after_failure(&state, &limited(DAY_MS), &Timing::default(), ID, at(HOUR_MS))
     else {
         panic!("it outlasts the ladder")
     };
-    assert_eq!(wait, Wait { until_ms: HOUR_MS + DAY_MS, reason: WaitReason::Asked });
+    assert_eq!(wait, Wait { until: at(HOUR_MS + DAY_MS), reason: WaitReason::Asked });
 }
 
 #[test]
@@ -272,7 +296,7 @@ fn a_wait_that_outlasts_the_ladder_or_the_channel_has_a_poller() {
         (3, 21 * MINUTE_MS, Some(DAY_MS)),
         (1, 30 * MINUTE_MS, Some(20 * MINUTE_MS)),
     ] {
-        let wanted = AfterFailure::Fallback { wait: Wait { until_ms: wait_ms, reason: WaitReason::Asked } };
+        let wanted = AfterFailure::Fallback { wait: Wait { until: at(wait_ms), reason: WaitReason::Asked } };
         assert_eq!(after(failures, limited(wait_ms), live_until_ms), wanted, "{failures} {wait_ms} {live_until_ms:?}");
     }
     let short = after(1, limited(30 * MINUTE_MS), Some(DAY_MS));
@@ -290,7 +314,7 @@ fn a_store_that_fails_and_a_refusal_of_everybody_are_no_rungs_of_the_ladder() {
         let AfterFailure::Repeat { wait } = after(1_000, FailedCall::of(cause), None) else {
             panic!("{cause:?} is repeated")
         };
-        assert!((0..longest_ms).contains(&wait.until_ms), "{cause:?}: {wait:?}");
+        assert!((0..longest_ms).contains(&wait.until.since_ms(START)), "{cause:?}: {wait:?}");
         assert_eq!(wait.reason, WaitReason::Recovery);
     }
 }
@@ -301,7 +325,7 @@ fn each_kind_of_failure_leads_where_it_should() {
         let after = |refusals| {
             let channel = ChannelProgress { failures: 1, refusals, ..ChannelProgress::default() };
             let state = SubscriptionState { channel, ..SubscriptionState::default() };
-            after_failure(&state, &failed(kind), &Timing::default(), ID, 0)
+            after_failure(&state, &failed(kind), &Timing::default(), ID, START)
         };
         match kind {
             ProviderErrorKind::WatchUnsupported => assert_eq!(after(0), AfterFailure::PollOnly),
@@ -318,28 +342,28 @@ fn each_kind_of_failure_leads_where_it_should() {
 #[test]
 fn stopping_an_old_channel_never_holds_a_due_attempt_for_longer_than_one_call() {
     let mut state = watched();
-    let due_ms = attempt_due_ms(&state, &Timing::default(), ID).unwrap();
-    let patience_s = |state: &SubscriptionState, now_ms| stop_patience_s(state, &Timing::default(), ID, now_ms);
-    assert_eq!(patience_s(&state, 0), 600);
-    assert_eq!(patience_s(&state, due_ms - 5 * MINUTE_MS), 300);
-    assert_eq!(patience_s(&state, due_ms - 1), 90);
+    let due_at = renewal_at(&state);
+    let patience_s = |state: &SubscriptionState, now| stop_patience_s(state, &Timing::default(), ID, now);
+    assert_eq!(patience_s(&state, START), 600);
+    assert_eq!(patience_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
+    assert_eq!(patience_s(&state, due_at.minus_ms(1)), 90);
     state.channel.poll_only = true;
-    assert_eq!(patience_s(&state, due_ms), 600, "no attempt is due");
+    assert_eq!(patience_s(&state, due_at), 600, "no attempt is due");
 }
 
 proptest! {
     #[test]
     fn a_renewal_is_due_a_day_and_some_minutes_ahead_of_the_end(
         lifetime_ms in (2 * DAY_MS + 1)..=(30 * DAY_MS),
-        opened_at_ms in 0..(100 * 365 * DAY_MS),
+        opened_at in (0..(100 * 365 * DAY_MS)).prop_map(UnixMs::new),
         id in "cal_[0-9a-f]{32}",
     ) {
-        let channel = live(opened_at_ms, opened_at_ms + lifetime_ms);
-        let due_ms = renewal_due_ms(&channel, &Timing::default(), &id);
-        let ahead_ms = channel.expires_at_ms - due_ms;
+        let channel = live(opened_at, opened_at.plus_ms(lifetime_ms));
+        let due_at = renewal_due_at(&channel, &Timing::default(), &id);
+        let ahead_ms = channel.expires_at.since_ms(due_at);
         prop_assert!(ahead_ms >= DAY_MS + 5 * 60_000, "{ahead_ms}");
         prop_assert!(ahead_ms <= DAY_MS + HOUR_MS, "{ahead_ms}");
-        prop_assert!(due_ms > opened_at_ms);
+        prop_assert!(due_at > opened_at);
     }
 
     #[test]
@@ -347,29 +371,31 @@ proptest! {
         lifetime_ms in 1..=(2 * DAY_MS),
         id in "cal_[0-9a-f]{32}",
     ) {
-        let channel = live(1_000, 1_000 + lifetime_ms);
-        let due_ms = renewal_due_ms(&channel, &Timing::default(), &id);
-        prop_assert!(due_ms >= channel.opened_at_ms && due_ms <= channel.expires_at_ms, "{due_ms}");
-        prop_assert!(due_ms - channel.opened_at_ms >= lifetime_ms / 4, "not the moment it is made: {due_ms}");
+        let channel = live(at(1_000), at(1_000 + lifetime_ms));
+        let due_at = renewal_due_at(&channel, &Timing::default(), &id);
+        prop_assert!(due_at >= channel.opened_at && due_at <= channel.expires_at, "{due_at}");
+        prop_assert!(due_at.since_ms(channel.opened_at) >= lifetime_ms / 4, "not the moment it is made: {due_at}");
     }
 
     #[test]
     fn where_polling_was_chosen_no_state_leads_to_an_attempt_or_an_alert(
         failures in 0..10_u32,
         flags in prop::array::uniform6(any::<bool>()),
-        next_attempt_at_ms in prop::option::of(0..DAY_MS),
-        now_ms in 0..(30 * DAY_MS),
+        next_attempt_ms in prop::option::of(0..DAY_MS),
+        now in (0..(30 * DAY_MS)).prop_map(UnixMs::new),
     ) {
-        let [has_live, fallback, poller_runs, alert_raised, renew_requested, attempting] = flags;
+        let [has_live, fallback, poller_runs, is_alarmed, renew_requested, attempting] = flags;
         let channel = ChannelProgress {
-            live: has_live.then(|| live(0, 7 * DAY_MS)),
-            failures, next_attempt_at_ms, fallback, poller_runs, alert_raised, renew_requested, attempting,
+            live: has_live.then(|| live(START, at(7 * DAY_MS))),
+            failures, fallback, poller_runs, renew_requested, attempting,
+            next_attempt: next_attempt_ms.map(|ms| Due::At(at(ms))),
+            alert: if is_alarmed { Alert::Raised } else { Alert::Cleared },
             ..ChannelProgress::default()
         };
         let mut state = SubscriptionState { channel, ..SubscriptionState::default() };
         state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
-        let step = step(&state, now_ms);
-        prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert { raised: true }), "{step:?}");
+        let step = step(&state, now);
+        prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert(Alert::Raised)), "{step:?}");
     }
 
     #[test]
@@ -390,17 +416,17 @@ proptest! {
         let opened = ChannelOpened {
             channel_id: ChannelId::generate(),
             resource_id: "r".into(),
-            opened_at_ms: DAY_MS,
-            expires_at_ms: DAY_MS + granted_ms,
+            opened_at: at(DAY_MS),
+            expires_at: at(DAY_MS + granted_ms),
             superseded: vec![],
         };
         let mut state = SubscriptionState::default();
         if grants_too_little(&opened, &timing) {
-            state.channel_ends_at_once(&opened, &timing, &id, DAY_MS);
+            state.channel_ends_at_once(&opened, &timing, &id, at(DAY_MS));
         } else {
             state.channel_opened(&opened);
         }
-        let pause_ms = attempt_due_ms(&state, &timing, &id).unwrap() - DAY_MS;
+        let pause_ms = attempt_due(&state, &timing, &id).unwrap().left_ms(at(DAY_MS));
         let least_ms = i64::from((asked_s / 16).min(3 * 60)) * 1_000;
         prop_assert!(pause_ms >= least_ms, "{pause_ms} ms after {granted_ms} ms of {asked_s} s were granted");
     }

@@ -1,46 +1,47 @@
-//! The lane of the channel on the account's list of calendars: carries out what `decide::list_channel` says.
+//! The lane of the channel on the account's list of calendars: carries out what [`ListChannelStep`] says.
 
-use evercal_domain::{ProviderErrorKind, Watched};
+use evercal_domain::{ProviderErrorKind, UnixMs, Watched};
 use temporalio_workflow::WorkflowCancellationToken;
 
-use super::{AccountWorkflow, Context};
+use super::ListChannelStep;
+use crate::account::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
-use crate::decide::channel::{grants_too_little, lifetime_s};
-use crate::decide::list_channel::ListChannelStep;
-use crate::failure::FailedCall;
+use crate::due::Due;
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
-use crate::time::{condition, now_ms, sleep_unless};
+use crate::shared::failure::FailedCall;
+use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::time::{condition, now, sleep_unless};
 
 /// Runs until the account ends or hands over.
-pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
+pub(in crate::account) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
-        let since_ms = now_ms(&ctx);
+        let since = now(&ctx);
         if ctx.state(|s| s.leaves) {
             return;
         }
-        match ctx.state(|s| next(s, since_ms)) {
+        match ctx.state(|s| next(s, since)) {
             ListChannelStep::Attempt => attempt(&ctx, &detached).await,
             ListChannelStep::Stop { channel } => stop(&ctx, &detached, channel).await,
-            step @ ListChannelStep::WaitUntil { at_ms } => {
-                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since_ms) != step;
-                sleep_unless(&ctx, &detached, at_ms, "renew the channel on the list of calendars", changed).await;
+            step @ ListChannelStep::WaitUntil { at } => {
+                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since) != step;
+                sleep_unless(&ctx, &detached, at, "renew the channel on the list of calendars", changed).await;
             }
             ListChannelStep::Park => {
-                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since_ms) != ListChannelStep::Park;
+                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since) != ListChannelStep::Park;
                 condition(&ctx, changed).await;
             }
         }
     }
 }
 
-fn next(workflow: &AccountWorkflow, now_ms: i64) -> ListChannelStep {
+fn next(workflow: &AccountWorkflow, now: UnixMs) -> ListChannelStep {
     let AccountWorkflow { input, progress, .. } = workflow;
     // The list is read first; and who has no grant can neither open nor stop anything. The end has a step of its own.
     let can_call = progress.has_tokens && !progress.needs_reauth && progress.disconnect.is_none();
     if !can_call || progress.discoveries == 0 {
         return ListChannelStep::Park;
     }
-    progress.list_channel.next_step(input.strategy.watches(), &input.timing, &input.account_id.to_string(), now_ms)
+    progress.list_channel.next_step(input.strategy.watches(), &input.timing, &input.account_id.to_string(), now)
 }
 
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
@@ -59,13 +60,13 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
         let options = retry::channel_attempt(&timing, detached, "open a channel on the list of calendars");
         ctx.execute_activity(ChannelActivities::create_channel, input, options).await
     };
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     ctx.state_mut(|s| {
         let channel = &mut s.progress.list_channel;
         match result {
             // One that is not wanted any more is stopped, however long it would live.
             Ok(opened) if s.input.strategy.watches() && grants_too_little(&opened, &timing) => {
-                channel.ends_at_once(&opened, &timing, &id, at_ms);
+                channel.ends_at_once(&opened, &timing, &id, at);
             }
             Ok(opened) => {
                 channel.opened(&opened);
@@ -73,12 +74,12 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
                     channel.set_aside();
                 } else if !is_renewal {
                     // What changed before it was opened, nobody announced.
-                    s.progress.discovery_due_at_ms = s.progress.discovery_due_at_ms.min(at_ms);
+                    s.progress.discovery_due = s.progress.discovery_due.min(Due::At(at));
                 }
             }
             Err(error) => {
                 let failed = FailedCall::from_error(&error);
-                channel.failed(&failed, &timing, &id, at_ms);
+                channel.failed(&failed, &timing, &id, at);
                 if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
                     s.progress.grant_refused(grant);
                 }
@@ -94,9 +95,9 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
         retry::channel_stop(&timing, STOP_PATIENCE_MIN_S, detached, "stop a channel on the list of calendars");
     let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel, stray: false };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
-    let at_ms = now_ms(ctx);
+    let at = now(ctx);
     ctx.state_mut(|s| match settled {
         Ok(_) => s.progress.list_channel.settled(channel_id),
-        Err(_) => s.progress.list_channel.stop_failed(channel_id, at_ms),
+        Err(_) => s.progress.list_channel.stop_failed(channel_id, at),
     });
 }

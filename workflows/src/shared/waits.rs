@@ -1,8 +1,36 @@
-//! How long a provider's wish to be left alone is kept (`Retry-After`), and from when on people have to see it.
+//! Waits before the next attempt: how long a provider's wish to be left alone is kept (`Retry-After`), and from when on people
+//! have to see it.
 //!
 //! One rule for every call of an account: for a while a wish is kept without a word; what is longer is shown with its end; and
 //! none is believed for longer than an hour unless the provider repeats it at the end of that hour. An operator, a user's sync
 //! and a new consent do not wait at all; that is up to the caller.
+
+use evercal_domain::UnixMs;
+use serde::{Deserialize, Serialize};
+
+use super::jitter;
+use crate::contract::Cause;
+use crate::retry::{STORE_PAUSE_MS, Timing, WIDER_PAUSE_MS};
+
+/// A wait before the next attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// Its end.
+    pub until: UnixMs,
+    /// Why.
+    pub reason: WaitReason,
+}
+
+/// Why an attempt waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// What failed may work again at any moment: the wait is cut short when it is seen to.
+    #[default]
+    Recovery,
+    /// The provider asked for it.
+    Asked,
+}
 
 /// A wait of up to this long is nobody's concern, in milliseconds.
 pub const UNSPOKEN_MS: i64 = 15 * 60 * 1_000;
@@ -19,6 +47,20 @@ pub fn kept_ms(wish_ms: i64, is_repeated: bool) -> i64 {
 /// Whether a wait has to be shown, with its end.
 pub fn is_shown(wait_ms: i64) -> bool {
     wait_ms > UNSPOKEN_MS
+}
+
+/// Whether the provider repeats a wish: the one before it was kept to its end.
+pub fn is_repeated(wish_until: Option<UnixMs>, now: UnixMs) -> bool {
+    wish_until.is_some_and(|until| until <= now)
+}
+
+/// The pause after what is refused whatever the calendar, in milliseconds: short for a store of ours, and such that a
+/// provider's refusal of everything is over here within five minutes after its end.
+pub(crate) fn wider_pause_ms(cause: Cause, timing: &Timing, id: &str) -> i64 {
+    let longest_ms = if cause == Cause::Store { STORE_PAUSE_MS } else { WIDER_PAUSE_MS };
+    let longest_ms = longest_ms.min(i64::from(timing.failed_sync_pause_s) * 1_000);
+    let spread_ms = jitter::place(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
+    longest_ms - i64::try_from(spread_ms).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@
 
 mod calendars;
 mod consent;
+mod decide;
 mod ending;
 mod list_channel;
 mod progress;
 mod subscriptions;
+mod trouble;
 
-use evercal_domain::AccountState;
+use evercal_domain::{AccountState, UnixMs};
 use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -20,20 +22,22 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
+use decide::{AccountStep, next_step};
+pub use list_channel::{ListChannel, ToStop};
 pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
+pub use trouble::{Trouble, Wish};
 
 use crate::contract::{
-    AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, ListChanged, RecordActivities,
-    SubscriptionClosed, SubscriptionMissing, unpack,
+    AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, GrantLost, ListChanged,
+    RecordActivities, StateNews, SubscriptionClosed, SubscriptionMissing, unpack,
 };
-use crate::decide::account::{AccountStep, due_after_notice, next_step};
-use crate::time::{condition, now_ms, sleep_unless};
+use crate::shared::time::{condition, instant, now, sleep_unless};
 use crate::{names, retry};
 
 /// One connected account.
 #[workflow]
 pub struct AccountWorkflow {
-    input: AccountInput,
+    input: AccountInput<AccountProgress>,
     progress: AccountProgress,
     /// Nothing follows any more but the end or the next run.
     leaves: bool,
@@ -45,7 +49,7 @@ pub struct AccountWorkflow {
 impl AccountWorkflow {
     /// Takes the progress of the run before, or begins with the code that the consent brought.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, mut input: AccountInput<AccountProgress>) -> Self {
         let begin = || {
             let mut progress = AccountProgress::default();
             progress.consent.comes();
@@ -62,7 +66,7 @@ impl AccountWorkflow {
         workflows::join!(
             live(ctx.clone(), detached.clone()),
             consent::run(ctx.clone(), detached.clone()),
-            list_channel::run(ctx.clone(), detached.clone()),
+            list_channel::lane::run(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone()),
         );
         if ctx.state(|s| s.taken_down) {
@@ -92,11 +96,11 @@ impl AccountWorkflow {
         self.progress.consent.comes();
     }
 
-    /// A subscription found the grant dead.
+    /// A subscription found the grant dead ([`GrantLost`]).
     #[signal(name = names::SIGNAL_GRANT_LOST)]
     pub fn grant_lost(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let seen_by = unpack::<SubscriptionMissing>(&payload).calendar_id;
-        self.progress.grant_seen_dead(seen_by, now_in_signal_ms(ctx));
+        let seen_by = unpack::<GrantLost>(&payload).calendar_id;
+        self.progress.grant_seen_dead(seen_by, now_in_signal(ctx));
     }
 
     /// A notice came for a calendar whose subscription was not found ([`SubscriptionMissing`]).
@@ -125,7 +129,7 @@ impl AccountWorkflow {
             self.progress.list_channel.heard(hint);
         }
         if hint.is_none_or(|hint| hint.announces_change) {
-            self.progress.discovery_due_at_ms = due_after_notice(&self.progress, now_in_signal_ms(ctx));
+            self.progress.discovery_due = self.progress.due_after_notice(now_in_signal(ctx));
         }
     }
 
@@ -163,8 +167,8 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
         if is_long(&ctx) {
             break;
         }
-        let since_ms = now_ms(&ctx);
-        match ctx.state(|s| next_step(&s.progress, since_ms)) {
+        let since = now(&ctx);
+        match ctx.state(|s| next_step(&s.progress, since)) {
             AccountStep::FindOpen => ending::find_open(&ctx, &detached).await,
             AccountStep::Close { calendars } => ending::close(&ctx, &calendars).await,
             AccountStep::UnwatchList => ending::unwatch_list(&ctx, &detached).await,
@@ -177,8 +181,8 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             }
             AccountStep::TellGrant { calendars } => {
                 ctx.state_mut(|s| s.progress.to_tell.retain(|id, _| calendars.iter().all(|(told, _)| told != id)));
-                let tell = |(calendar_id, needs_reauth): (_, bool)| {
-                    let change = AccountChanged { needs_reauth: Some(needs_reauth), ..AccountChanged::default() };
+                let tell = |(calendar_id, grant)| {
+                    let change = AccountChanged { grant: Some(grant), ..AccountChanged::default() };
                     calendars::tell(&ctx, calendar_id, change)
                 };
                 let _told = workflows::join_all(calendars.into_iter().map(tell)).await;
@@ -188,12 +192,12 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
                 calendars::ensure(&ctx, &detached, calendars).await;
             }
             AccountStep::Discover => calendars::discover(&ctx, &detached).await,
-            step @ (AccountStep::WaitUntil { at_ms } | AccountStep::AwaitClosed { at_ms }) => {
-                let changed = wakes(&ctx, since_ms, step);
-                sleep_unless(&ctx, &detached, at_ms, "next look at the list of calendars", changed).await;
+            step @ (AccountStep::WaitUntil { at } | AccountStep::AwaitClosed { at }) => {
+                let changed = wakes(&ctx, since, step);
+                sleep_unless(&ctx, &detached, at, "next look at the list of calendars", changed).await;
             }
             step @ AccountStep::Park => {
-                condition(&ctx, wakes(&ctx, since_ms, step)).await;
+                condition(&ctx, wakes(&ctx, since, step)).await;
             }
         }
     }
@@ -201,10 +205,10 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
 }
 
 /// Whether there is something else to do than to wait.
-fn wakes(ctx: &Context, since_ms: i64, waits: AccountStep) -> impl FnMut(&AccountWorkflow) -> bool + Unpin + '_ {
+fn wakes(ctx: &Context, since: UnixMs, waits: AccountStep) -> impl FnMut(&AccountWorkflow) -> bool + Unpin + '_ {
     move |s: &AccountWorkflow| {
         let is_news = s.progress.recorded.as_ref() != Some(&s.progress.readers_see());
-        is_news || next_step(&s.progress, since_ms) != waits || is_over(ctx, s)
+        is_news || next_step(&s.progress, since) != waits || is_over(ctx, s)
     }
 }
 
@@ -220,21 +224,24 @@ fn is_over(ctx: &Context, workflow: &AccountWorkflow) -> bool {
 async fn record(ctx: &Context, detached: &WorkflowCancellationToken) {
     let mut news = ctx.state(|s| s.progress.readers_see());
     if ctx.state(|s| s.taken_down) {
-        news = Recorded { state: AccountState::Disconnected, detail: None, channel_expires_at_ms: None };
+        news = Recorded { state: AccountState::Disconnected, detail: None, channel_expires_at: None };
     }
     let before = ctx.state(|s| s.progress.recorded.clone());
     if before.as_ref() == Some(&news) {
         return;
     }
-    let is_new_state = before.as_ref().is_none_or(|before| before.state != news.state);
+    let state_news = match &before {
+        Some(before) if before.state == news.state && before.detail == news.detail => StateNews::Nothing,
+        Some(before) if before.state == news.state => StateNews::Detail,
+        _ => StateNews::State,
+    };
     let fact = ctx.state(|s| AccountStateFact {
         account_id: s.input.account_id,
         state: news.state,
         detail: news.detail.clone(),
-        channel_expires_at_ms: news.channel_expires_at_ms,
-        at_ms: now_ms(ctx),
-        is_news: is_new_state || before.is_none_or(|before| before.detail != news.detail),
-        is_new_state,
+        channel_expires_at: news.channel_expires_at,
+        at: now(ctx),
+        news: state_news,
     });
     let summary = format!("state: {}", news.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
@@ -270,8 +277,6 @@ async fn unless_disconnected<A: ActivityDefinition>(
 }
 
 /// Now, by the workflow's clock, inside a signal.
-fn now_in_signal_ms(ctx: &SyncWorkflowContext<AccountWorkflow>) -> i64 {
-    let since_epoch =
-        ctx.workflow_time().and_then(|now| now.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+fn now_in_signal(ctx: &SyncWorkflowContext<AccountWorkflow>) -> UnixMs {
+    instant(ctx.workflow_time())
 }

@@ -1,0 +1,111 @@
+//! What an account does next, and what its subscriptions hear of new settings.
+
+use evercal_domain::{CalendarId, SyncStrategy, UnixMs};
+
+use super::progress::AccountProgress;
+use crate::contract::{AccountChanged, AccountInput, Grant};
+use crate::due::Due;
+use crate::retry::Timing;
+
+/// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
+/// have under way.
+pub const BATCH_MAX: usize = 50;
+
+/// The next thing for an account to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountStep {
+    /// Find out what there is to take down.
+    FindOpen,
+    /// Ask these subscriptions to end.
+    Close {
+        /// Which.
+        calendars: Vec<CalendarId>,
+    },
+    /// Wait until the subscriptions have ended.
+    AwaitClosed {
+        /// At most until then.
+        at: UnixMs,
+    },
+    /// Stop the channels on the list of calendars.
+    UnwatchList,
+    /// Give the grant back, erase everything and end.
+    GiveBack,
+    /// Tell subscriptions that the grant is dead, or works again.
+    TellGrant {
+        /// Which subscriptions, and what to tell.
+        calendars: Vec<(CalendarId, Grant)>,
+    },
+    /// Make sure that subscriptions run.
+    Ensure {
+        /// Which.
+        calendars: Vec<CalendarId>,
+    },
+    /// Read the list of calendars.
+    Discover,
+    /// Nothing until then.
+    WaitUntil {
+        /// When something is due.
+        at: UnixMs,
+    },
+    /// Nothing until something changes.
+    Park,
+}
+
+/// Decides the next step. The end comes first, then what a person did, then what follows from it.
+pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
+    if progress.disconnect.is_some() {
+        return next_step_to_the_end(progress, now);
+    }
+    if !progress.to_tell.is_empty() {
+        let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, grant)| (*id, *grant)).collect();
+        return AccountStep::TellGrant { calendars };
+    }
+    // Also with a dead grant: a subscription that was lost is there again when the next consent comes.
+    if !progress.to_ensure.is_empty() {
+        return AccountStep::Ensure { calendars: progress.to_ensure.iter().take(BATCH_MAX).copied().collect() };
+    }
+    if progress.needs_reauth || progress.duplicate_of.is_some() || !progress.has_tokens {
+        return AccountStep::Park;
+    }
+    match progress.discovery_due {
+        Due::At(at) if at > now => AccountStep::WaitUntil { at },
+        Due::Now | Due::At(_) => AccountStep::Discover,
+    }
+}
+
+/// Subscriptions first (their channels can be stopped only while the grant works), then the channels on the list, then the
+/// grant, then the tokens.
+fn next_step_to_the_end(progress: &AccountProgress, now: UnixMs) -> AccountStep {
+    let ending = &progress.ending;
+    let Some(closes_until) = ending.closes_until else { return AccountStep::FindOpen };
+    if !ending.to_close.is_empty() {
+        return AccountStep::Close { calendars: ending.to_close.iter().take(BATCH_MAX).copied().collect() };
+    }
+    if !progress.calendars.is_empty() && now < closes_until {
+        return AccountStep::AwaitClosed { at: closes_until };
+    }
+    if !ending.list_is_unwatched {
+        return AccountStep::UnwatchList;
+    }
+    match &progress.trouble {
+        Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
+        _ => AccountStep::GiveBack,
+    }
+}
+
+/// What subscriptions have to hear of the settings that a worker has now, if anything.
+pub fn settings_changed<State>(
+    input: &AccountInput<State>,
+    timing: Timing,
+    strategy: SyncStrategy,
+) -> Option<AccountChanged> {
+    let change = AccountChanged {
+        timing: Some(timing).filter(|timing| *timing != input.timing),
+        strategy: Some(strategy).filter(|strategy| *strategy != input.strategy),
+        ..AccountChanged::default()
+    };
+    (change != AccountChanged::default()).then_some(change)
+}
+
+#[cfg(test)]
+mod tests;

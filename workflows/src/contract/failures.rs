@@ -1,0 +1,151 @@
+//! Why a call failed, as payloads and states carry it: a kind that code decides by, and the provider's own word for people.
+
+use std::fmt;
+
+use evercal_domain::ProviderErrorKind;
+use serde::{Deserialize, Serialize};
+
+use super::SyncCounts;
+use crate::names;
+
+const STORE: &str = "store_unavailable";
+const NO_ANSWER: &str = "no_answer";
+const LIFETIME_TOO_SHORT: &str = "lifetime_too_short";
+const UNKNOWN_OUTCOME: &str = "unknown_outcome";
+
+/// The kind of a failure; on the wire its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", from = "String")]
+pub enum Cause {
+    /// The provider said so, or did not answer.
+    Provider(ProviderErrorKind),
+    /// The store could not be used.
+    Store,
+    /// The provider's list does not end, or is larger than one list may be.
+    EndlessList,
+    /// No worker answered in time, or the failure is one of our own.
+    NoAnswer,
+    /// The provider opened a channel that ends so soon that renewing it would be all that happens.
+    LifetimeTooShort,
+    /// A worker of a newer version answered what this one does not know.
+    UnknownOutcome,
+}
+
+impl Cause {
+    /// The cause as a word for people, rows and the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Provider(kind) => kind.as_str(),
+            Self::Store => STORE,
+            Self::EndlessList => names::FAILURE_ENDLESS_LIST,
+            Self::NoAnswer => NO_ANSWER,
+            Self::LifetimeTooShort => LIFETIME_TOO_SHORT,
+            Self::UnknownOutcome => UNKNOWN_OUTCOME,
+        }
+    }
+
+    /// Reads the type of a failed activity, or a word. What is not known reads as a failure of our own.
+    pub fn from_word(word: &str) -> Self {
+        match ProviderErrorKind::from_name(word) {
+            Some(kind) => Self::Provider(kind),
+            None if word.starts_with(names::FAILURE_STORE_PREFIX) => Self::Store,
+            None if word == names::FAILURE_ENDLESS_LIST => Self::EndlessList,
+            None if word == LIFETIME_TOO_SHORT => Self::LifetimeTooShort,
+            None if word == UNKNOWN_OUTCOME => Self::UnknownOutcome,
+            None => Self::NoAnswer,
+        }
+    }
+
+    /// Whether the provider refuses this calendar, and no other.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Provider(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden))
+    }
+
+    /// Whether it is refused whatever the calendar, by a provider or a store that somebody has to mend.
+    pub fn is_wider(self) -> bool {
+        let refused = [ProviderErrorKind::ProjectRefused, ProviderErrorKind::AccountRefused];
+        matches!(self, Self::Store) || matches!(self, Self::Provider(kind) if refused.contains(&kind))
+    }
+}
+
+impl From<Cause> for &'static str {
+    fn from(cause: Cause) -> Self {
+        cause.word()
+    }
+}
+
+impl From<String> for Cause {
+    fn from(word: String) -> Self {
+        Self::from_word(&word)
+    }
+}
+
+/// A failure as people read it: the word of its kind, and behind it the provider's own where there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its kind.
+    pub cause: Cause,
+    /// The provider's own word for it, such as `accessNotConfigured`; letters, digits, `_` and `-` only.
+    pub reason: Option<String>,
+}
+
+impl Failure {
+    /// A failure of which nothing more is known than its kind.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, reason: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Some(reason) => write!(f, "{}: {reason}", self.cause.word()),
+            None => f.write_str(self.cause.word()),
+        }
+    }
+}
+
+/// What a failed activity carries beside its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FailureDetails {
+    /// The provider's own word for it; letters, digits, `_` and `-` only.
+    pub reason: Option<String>,
+    /// What a sync had done by then.
+    pub counts: Option<SyncCounts>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_read_by_its_type() {
+        for (name, cause) in [
+            ("timed_out", Cause::Provider(ProviderErrorKind::TimedOut)),
+            ("project_refused", Cause::Provider(ProviderErrorKind::ProjectRefused)),
+            ("store_unavailable", Cause::Store),
+            ("store_of_a_newer_version", Cause::Store),
+            ("endless_list", Cause::EndlessList),
+            ("superseded", Cause::NoAnswer),
+        ] {
+            assert_eq!(Cause::from_word(name), cause, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_cause_is_read_back_from_the_wire() {
+        let own = [Cause::Store, Cause::EndlessList, Cause::NoAnswer, Cause::LifetimeTooShort, Cause::UnknownOutcome];
+        for cause in ProviderErrorKind::ALL.map(Cause::Provider).into_iter().chain(own) {
+            let wire = serde_json::to_string(&cause).unwrap();
+            assert_eq!(serde_json::from_str::<Cause>(&wire).unwrap(), cause, "{wire}");
+        }
+    }
+
+    #[test]
+    fn people_read_the_kind_and_the_providers_own_word() {
+        let failure = Failure::of(Cause::Provider(ProviderErrorKind::Forbidden));
+        assert_eq!(failure.to_string(), "forbidden");
+        let named = Failure { reason: Some("requiredAccessLevel".into()), ..failure };
+        assert_eq!(named.to_string(), "forbidden: requiredAccessLevel");
+    }
+}
