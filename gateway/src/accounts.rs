@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, AccountId, AccountState, Calendar, Clock, SyncStrategies};
-use evercal_process::Pulse;
+use evercal_process::{Pulse, counted};
 use evercal_storage::{Store, StoreError};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
 
-use crate::counted::counted;
 use crate::missing::Missing;
 use crate::signals::{AccountNews, SignalError, Signals, Start};
 

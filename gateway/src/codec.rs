@@ -72,7 +72,7 @@ pub fn codec_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigErro
 /// Runs the codec endpoint until SIGINT or SIGTERM.
 pub async fn run_codec(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let config = CodecConfig::from_lookup(&Lookup::new(find))?;
-    let stop = evercal_settings::stop_signal()?;
+    let stop = evercal_process::stop_signal()?;
     let listener = TcpListener::bind(config.address).await;
     let listener = listener.with_context(|| format!("listening on EVERCAL_CODEC_ADDRESS {}", config.address))?;
     tracing::info!(address = %config.address, "the codec endpoint listens");

@@ -12,12 +12,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, CalendarId, Clock};
-use evercal_process::Pulse;
+use evercal_process::{Pulse, counted};
 use evercal_storage::{Store, StoreError, cause_of};
 use evercal_workflows::names;
 
 use crate::accounts::{AccountError, AccountWorkflows};
-use crate::counted::counted;
 use crate::signals::{SignalError, Signals};
 
 /// The claim of the look.

@@ -14,7 +14,6 @@ mod conditional;
 pub mod config;
 mod connections;
 mod consents;
-mod counted;
 mod cursor;
 mod debt;
 mod delivery;

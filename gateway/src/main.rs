@@ -2,19 +2,20 @@
 
 use std::process::ExitCode;
 
-use evercal_process::keep_files_private;
-use evercal_settings::{Lookup, Sources, end, log_as_json};
+use anyhow::Context as _;
+use evercal_process::{end, keep_files_private, log_as_json};
+use evercal_settings::{Lookup, Sources, log_filter, temporal_help};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     keep_files_private();
-    end(run().await)
+    end(run().await, temporal_help)
 }
 
 async fn run() -> anyhow::Result<()> {
     let sources = Sources::new(environment)?;
     let find = |name: &str| sources.find(name);
-    let _flush = log_as_json(&Lookup::new(&find))?;
+    let _flush = log_as_json(log_filter(&Lookup::new(&find))?).context("starting the log")?;
     evercal_gateway::run(&find).await
 }
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{Account, AccountId, Calendar, CalendarId, Clock, TenantId};
+use evercal_process::counted;
 use evercal_storage::Store;
 use evercal_workflows::names;
-
-use crate::counted::counted;
 
 /// What is younger than that may not have its workflow yet; or than the time between two looks at the fleet, where that is
 /// shorter.

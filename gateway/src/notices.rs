@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
-use evercal_process::Tasks;
+use evercal_process::{Tasks, counted};
 use evercal_storage::cause_of;
 use evercal_workflows::contract::{ChannelHint, Notify};
 
-use crate::counted::counted;
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
 use crate::refusals::{About, OnItsWay, Refusals};

@@ -52,7 +52,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
 
     // Before the first request, so that no signal to stop is missed.
-    let asked_to_stop = evercal_settings::stop_signal()?;
+    let asked_to_stop = evercal_process::stop_signal()?;
     tokio::pin!(asked_to_stop);
     let (listener, waiting) = shared(listener).context("sharing the listener")?;
     let meanwhile = Gateway::answer_meanwhile(waiting, not_ready(), &config);

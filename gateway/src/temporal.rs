@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, InstallationId};
+use evercal_process::counted;
 use evercal_settings::Namespace;
 use evercal_storage::InstallationOwner;
 use evercal_workflows::contract::{AccountInput, Close, ListChanged, Notify, SubscriptionMissing, SyncNowResult, pack};
@@ -32,7 +33,6 @@ use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::OnceCell;
 use tonic::{Code, IntoRequest, Status};
 
-use crate::counted::counted;
 use crate::signals::{AccountNews, RunningPage, SignalError, Signals, Start};
 
 /// Attempts of one call; a restart of Temporal breaks the connection under the first one.

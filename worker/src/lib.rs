@@ -20,10 +20,10 @@ use evercal_activities::outages::Outages;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Provider, SystemClock};
 use evercal_http::HttpClient;
-use evercal_process::Tasks;
+use evercal_process::{Tasks, stop_signal};
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
-use evercal_settings::{Lookup, Namespace, TemporalTarget, stop_signal, temporal_target};
+use evercal_settings::{Lookup, Namespace, TemporalTarget, temporal_target};
 use evercal_storage::{
     ProbePace, Store, StoreCondition, StoreJournal, StoreProbe, StoreSettings, StoreWatch, open_when_possible,
 };

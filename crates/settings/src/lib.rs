@@ -7,25 +7,21 @@
 
 mod ending;
 mod installation;
-mod logging;
 mod lookup;
 pub mod names;
 mod shared;
 mod sources;
-mod stopping;
 mod strategies;
 mod temporal;
 
-pub use ending::{end, temporal_help};
+pub use ending::temporal_help;
 pub use installation::Namespace;
-pub use logging::{LogError, log_as_json, log_as_json_into, log_filter};
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
-    google_client_id, google_client_secret, keyring, keyring_if_set, public_url, store, timing, timing_document,
-    use_zone_data, webhook_address, zone_data_folder,
+    google_client_id, google_client_secret, keyring, keyring_if_set, log_filter, public_url, store, timing,
+    timing_document, use_zone_data, webhook_address, zone_data_folder,
 };
 pub use sources::{CONFIG_FILE, Environment, Source, Sources};
-pub use stopping::stop_signal;
 pub use strategies::{strategy_variable, sync_strategies, sync_strategy};
 pub use temporal::{TemporalTarget, payload_codec, temporal_target};

@@ -10,6 +10,7 @@ use evercal_providers::google::GoogleSettings;
 use evercal_storage::{DatabaseUrl, Keyring, StoreSettings};
 use evercal_workflows::Timing;
 use serde_json::Value;
+use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use crate::lookup::{ConfigError, Lookup};
@@ -130,6 +131,15 @@ pub fn use_zone_data(lookup: &Lookup<'_>) -> Result<(), ConfigError> {
         zones::use_folder(&folder);
     }
     Ok(())
+}
+
+/// How much is logged when nobody says it.
+const DEFAULT_LOG_FILTER: &str = "info";
+
+/// `RUST_LOG`: how much is logged.
+pub fn log_filter(lookup: &Lookup<'_>) -> Result<EnvFilter, ConfigError> {
+    let filter = lookup.optional("RUST_LOG", "info,evercal_gateway=debug")?;
+    Ok(filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_LOG_FILTER)))
 }
 
 /// What `EVERCAL_TIMING` says.

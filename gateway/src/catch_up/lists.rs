@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use evercal_domain::{AccountId, AccountState};
+use evercal_process::counted;
 use evercal_storage::StoreError;
 use tokio::time::Instant;
 
 use super::CatchUp;
 use super::telling::Telling;
-use crate::counted::counted;
 use crate::signals::AccountNews;
 
 /// Accounts read from the store at a time.

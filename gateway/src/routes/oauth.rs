@@ -19,6 +19,7 @@ use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_domain::{
     Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, Provider, TenantId,
 };
+use evercal_process::counted;
 use evercal_providers::{AuthorizationRequest, pkce_challenge};
 use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind, TakenAttempt};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::config::OAUTH_CALLBACK;
-use crate::counted::counted;
 use crate::extract::Source;
 use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};
 use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};

@@ -15,11 +15,11 @@ use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
 use evercal_domain::{AccountId, SyncReason, Watched};
+use evercal_process::counted;
 use evercal_workflows::contract::{ChannelHint, Notify};
 use futures::TryStreamExt;
 
 use crate::connections::Connection;
-use crate::counted::counted;
 use crate::delivery::Delivered;
 use crate::extract::{Source, source};
 use crate::notices::NotDelivered;
