@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use evercal_process::{end, keep_files_private, log_as_json};
-use evercal_settings::{Lookup, Sources, log_filter, temporal_help};
+use evercal_settings::{Lookup, Sources, log_filter};
+use evercal_workflow_client::temporal_help;
 
 #[tokio::main]
 async fn main() -> ExitCode {

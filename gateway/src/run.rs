@@ -12,12 +12,12 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use evercal_domain::SystemClock;
 use evercal_storage::{StoreCondition, open_when_possible};
+use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use tokio::net::TcpListener;
 
-use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND, descriptors_max};
+use crate::config::{GatewayConfig, Lookup, descriptors_max};
 use crate::problem::{Problem, ProblemKind};
 use crate::server::Gateway;
-use crate::temporal::TemporalSignals;
 
 /// How the gateway calls itself in Temporal.
 const IDENTITY: &str = "evercal-gateway";
@@ -49,7 +49,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let listener = Gateway::bind(config.address).await?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
-    let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
+    let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
 
     // Before the first request, so that no signal to stop is missed.
     let asked_to_stop = evercal_process::stop_signal()?;
@@ -66,7 +66,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     if tokio::time::timeout(MEANWHILE_ENDS_WITHIN, meanwhile.drain()).await.is_err() {
         tracing::debug!("somebody still takes an answer from before the store was open");
     }
-    let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
+    let gateway = Gateway::serve(listener, config, store, workflows, Arc::new(SystemClock))?;
     let watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {
         () = asked_to_stop => None,

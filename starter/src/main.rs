@@ -16,7 +16,8 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use evercal_process::{keep_files_private, log_as_json};
-use evercal_settings::{Lookup, Sources, log_filter, temporal_help};
+use evercal_settings::{Lookup, Sources, log_filter};
+use evercal_workflow_client::temporal_help;
 
 use crate::cli::{CliError, Failure};
 

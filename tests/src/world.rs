@@ -10,7 +10,7 @@ use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
     AccountId, Calendar, CalendarId, Clock as _, Provider, SyncStrategies, SyncStrategy, SystemClock, TenantId, random,
 };
-use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
+use evercal_gateway::{Gateway, GatewayConfig};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
 use evercal_settings::TemporalTarget;
@@ -18,6 +18,7 @@ use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptio
 use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_worker::builds::BuildId;
+use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
@@ -367,12 +368,8 @@ impl World {
         config.timing = self.settings.timing.clone();
         config.strategies = self.settings.strategies();
         let target = self.target("gateway")?;
-        let signals = Arc::new(TemporalSignals::new(
-            target.connection,
-            target.client,
-            evercal_gateway::config::TEMPORAL_CALL_BOUND,
-        ));
-        let gateway = Gateway::start(config, self.store.clone(), signals, Arc::new(SystemClock)).await?;
+        let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
+        let gateway = Gateway::start(config, self.store.clone(), workflows, Arc::new(SystemClock)).await?;
         self.gateway = Some(gateway);
         Ok(())
     }

@@ -23,10 +23,11 @@ use evercal_http::HttpClient;
 use evercal_process::{Tasks, stop_signal};
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
-use evercal_settings::{Lookup, Namespace, TemporalTarget, temporal_target};
+use evercal_settings::{Lookup, TemporalTarget, temporal_target};
 use evercal_storage::{
     ProbePace, Store, StoreCondition, StoreJournal, StoreProbe, StoreSettings, StoreWatch, open_when_possible,
 };
+use evercal_workflow_client::Namespace;
 use temporalio_client::Connection as TemporalConnection;
 use temporalio_sdk::runtime::{Runtime, RuntimeOptions};
 

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use evercal_process::{end, keep_files_private, log_as_json};
-use evercal_settings::{Lookup, Sources, log_filter, temporal_help};
+use evercal_settings::{Lookup, Sources, log_filter};
+use evercal_workflow_client::temporal_help;
 
 /// Gives memory that is not needed any more back to the system, which the system's own allocator does seldom: a worker lets go
 /// of many small things at once.

@@ -5,8 +5,6 @@
 //! process alone are read beside that process. An error names the variable, what is wrong with its value, and an example;
 //! never the value itself.
 
-mod ending;
-mod installation;
 mod lookup;
 pub mod names;
 mod shared;
@@ -14,8 +12,6 @@ mod sources;
 mod strategies;
 mod temporal;
 
-pub use ending::temporal_help;
-pub use installation::Namespace;
 pub use lookup::{ConfigError, Lookup};
 pub use shared::{
     TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,

@@ -164,9 +164,6 @@ fn soft_limit(limits: &str) -> Option<usize> {
     open_files.split_whitespace().next()?.parse().ok()
 }
 
-/// How long a call to Temporal may take: within what providers wait for an answer.
-pub const TEMPORAL_CALL_BOUND: Duration = Duration::from_millis(2_500);
-
 impl GatewayConfig {
     /// Reads the configuration; errors name the variable, what is wrong and an example.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {

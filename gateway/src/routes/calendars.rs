@@ -312,7 +312,7 @@ impl From<DeliveryError> for Problem {
         match error {
             DeliveryError::Store(error) => error.into(),
             DeliveryError::Account(error) => error.into(),
-            DeliveryError::Signal(error) => {
+            DeliveryError::Workflow(error) => {
                 counted!(warn, "a subscription could not be told", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }

@@ -321,7 +321,7 @@ async fn keep(
             }
         }
     };
-    state.accounts.authorized(&account).await;
+    state.consent_backlog.authorized(&account).await;
     Ok(None)
 }
 

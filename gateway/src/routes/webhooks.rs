@@ -16,6 +16,7 @@ use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
 use evercal_domain::{AccountId, SyncReason, Watched};
 use evercal_process::counted;
+use evercal_workflow_client::{AccountSignal, SignalOutcome};
 use evercal_workflows::contract::{ChannelHint, Notify};
 use futures::TryStreamExt;
 
@@ -25,7 +26,6 @@ use crate::extract::{Source, source};
 use crate::notices::NotDelivered;
 use crate::openapi::{NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
-use crate::signals::AccountNews;
 use crate::state::AppState;
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
@@ -99,9 +99,9 @@ pub(crate) async fn google(
 /// A channel whose calendar nobody knows, such as after an older database was brought back: its account can stop it, as any
 /// channel that it does not know, and looks at its list of calendars, in which the calendar may be.
 async fn stop_through_account(state: &AppState, account: AccountId, hint: ChannelHint) -> Result<StatusCode, Problem> {
-    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
+    match state.accounts.signal(account, AccountSignal::ListChanged(hint)).await {
         // Without the account there are no tokens with which anybody could stop it: it runs out.
-        Ok(_told) => Ok(StatusCode::NO_CONTENT),
+        Ok(_outcome) => Ok(StatusCode::NO_CONTENT),
         Err(error) => {
             tracing::warn!(%account, %error, "a channel without a calendar could not be told to its account");
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
@@ -119,13 +119,13 @@ async fn list_changed(
     if !hint.announces_change {
         return Ok(StatusCode::NO_CONTENT);
     }
-    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
-        Ok(true) => Ok(StatusCode::NO_CONTENT),
+    match state.accounts.signal(account, AccountSignal::ListChanged(hint)).await {
+        Ok(SignalOutcome::Delivered) => Ok(StatusCode::NO_CONTENT),
         // In another's store there are none of our accounts.
-        Ok(false) if state.store_watch.condition().is_foreign() => {
+        Ok(SignalOutcome::NoAccount) if state.store_watch.condition().is_foreign() => {
             Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
         }
-        Ok(false) => {
+        Ok(SignalOutcome::NoAccount) => {
             if state.store.account(account).await?.is_none() {
                 let message = "a notice with a valid token for an account that does not exist";
                 state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);

@@ -1,4 +1,4 @@
-//! The gateway over real HTTP and a real SQLite file; only Temporal is played by [`support::Workflows`].
+//! The gateway over real HTTP and a real SQLite file; only Temporal is played by [`support::PlayedWorkflows`].
 
 // `cfg(test)` tells the lints that helpers are tests too.
 #[cfg(test)]

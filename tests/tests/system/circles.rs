@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The product's crates.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 16] = [
     "activities",
     "crates/domain",
     "crates/http",
@@ -16,6 +16,7 @@ const CRATES: [&str; 15] = [
     "crates/sealing",
     "crates/settings",
     "crates/storage",
+    "crates/workflow-client",
     "crates/zones",
     "gateway",
     "starter",

@@ -1,5 +1,5 @@
-//! Writes down that a workflow which should run did not, whoever found it: the look at the fleet, or somebody who had something
-//! to tell it. Not for: starting it again (`accounts.rs`).
+//! Writes down that a workflow which should run did not, whoever found it: the look at the fleet, or somebody who had a signal
+//! for it. Not for: starting it again (`accounts.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ const GRACE_MAX: TimeDelta = TimeDelta::minutes(1);
 const ENTRY_EVERY_S: i64 = 60;
 
 /// The audit log, for workflows that are missing.
-pub(crate) struct Missing {
+pub(crate) struct MissingWorkflows {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     grace: TimeDelta,
 }
 
-impl Missing {
+impl MissingWorkflows {
     /// Writes into this store; so long is the time between two looks at the fleet.
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, fleet_interval: Duration) -> Self {
         let grace = TimeDelta::from_std(fleet_interval).unwrap_or(GRACE_MAX).min(GRACE_MAX);
@@ -36,8 +36,8 @@ impl Missing {
         self.clock.now() - state_since < self.grace
     }
 
-    /// An account's workflow did not run and is started again. What there was to tell it is told, whether this can be written
-    /// down or not.
+    /// An account's workflow did not run and is started again. It gets its signal whether this can be written down or
+    /// not.
     pub(crate) async fn note_account(&self, account: &Account) {
         if !self.is_new(account.state_changed_at) {
             self.note(names::account_id(account.id), "the account", account.tenant_id, account.id, None).await;
