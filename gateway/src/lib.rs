@@ -1,14 +1,13 @@
 //! The gateway: everything that evercal says over HTTP. It takes the providers' notices, lets users connect accounts and
 //! answers readers from the mirror.
 //!
-//! Start at [`Gateway::start`] and `routes/mod.rs`; [`codec`] is a small process of its own. It keeps nothing of its own: what has to survive is in the store or in
+//! Start at [`Gateway::start`] and `routes/mod.rs`. It keeps nothing of its own: what has to survive is in the store or in
 //! Temporal before a request is answered. Not for calling providers (`activities`) or deciding when to sync (`workflows`).
 
 mod answers;
 mod bodies;
 mod caller;
 mod catch_up;
-pub mod codec;
 mod conditional;
 pub mod config;
 mod connections;

@@ -158,7 +158,7 @@ async fn main() -> ExitCode {
             role(Box::pin(evercal_worker::run_as(&identity, &find)), &find).await
         }
         Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
-        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&find)), &find).await,
+        Command::Codec => role(Box::pin(evercal_codec::run(&find)), &find).await,
         Command::Simulator(options) => {
             let SimulatorOptions { data_dir, port, seed } = options;
             let arguments = roles::SimulatorArguments { data_dir, port, seed };

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use evercal_domain::account::Secret;
+use http::HeaderValue;
 use url::Url;
 
 /// A configuration value that cannot be used. Never shows the value: it may be a secret.
@@ -75,6 +76,19 @@ impl<'a> Lookup<'a> {
         } else {
             Err(ConfigError::new(variable, "is neither http nor https", example))
         }
+    }
+
+    /// Origins as in the header `Origin`, comma-separated; none where nothing is given.
+    pub fn origins(&self, variable: &str, example: &'static str) -> Result<Vec<HeaderValue>, ConfigError> {
+        let Some(text) = self.text(variable) else { return Ok(Vec::new()) };
+        let origin = |text: &str| {
+            let url: Url = text.trim().parse().map_err(|error| ConfigError::new(variable, error, example))?;
+            if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text.trim() {
+                return Err(ConfigError::new(variable, "an origin is a scheme, a host and no path", example));
+            }
+            HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(variable, error, example))
+        };
+        text.split(',').map(origin).collect()
     }
 
     /// A secret that has to be given: as the value, or in the file that `<variable>_FILE` names.

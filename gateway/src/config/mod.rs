@@ -197,24 +197,7 @@ pub fn connections_per_peer(lookup: &Lookup<'_>) -> Result<Option<NonZeroUsize>,
 
 /// `EVERCAL_CORS_ORIGINS`: origins as in the header `Origin`, comma-separated.
 pub fn cors_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigError> {
-    origins(lookup, "EVERCAL_CORS_ORIGINS", "https://app.example.com,https://admin.example.com")
-}
-
-/// A list of origins.
-pub(crate) fn origins(
-    lookup: &Lookup<'_>,
-    variable: &str,
-    example: &'static str,
-) -> Result<Vec<HeaderValue>, ConfigError> {
-    let Some(text) = lookup.text(variable) else { return Ok(Vec::new()) };
-    let origin = |text: &str| {
-        let url: Url = text.trim().parse().map_err(|error| ConfigError::new(variable, error, example))?;
-        if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text.trim() {
-            return Err(ConfigError::new(variable, "an origin is a scheme, a host and no path", example));
-        }
-        HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(variable, error, example))
-    };
-    text.split(',').map(origin).collect()
+    lookup.origins("EVERCAL_CORS_ORIGINS", "https://app.example.com,https://admin.example.com")
 }
 
 #[cfg(test)]

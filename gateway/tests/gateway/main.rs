@@ -10,7 +10,6 @@ mod bad_input;
 #[cfg(test)]
 mod catch_up;
 #[cfg(test)]
-mod codec;
 #[cfg(test)]
 mod description;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use evercal_codec::CodecConfig;
 use evercal_gateway::GatewayConfig;
-use evercal_gateway::codec::CodecConfig;
 use evercal_settings::names::{PLAIN, SECRETS};
 use evercal_worker::WorkerConfig;
 

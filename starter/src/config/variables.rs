@@ -247,15 +247,15 @@ pub const VARIABLES: &[Variable] = &[
         name: "EVERCAL_CODEC_ADDRESS",
         read_by: &[Role::Codec],
         shown: Shown::Whole,
-        otherwise: Otherwise::Value(evercal_gateway::codec::DEFAULT_CODEC_ADDRESS),
-        check: |lookup| evercal_gateway::codec::codec_address(lookup).map(drop),
+        otherwise: Otherwise::Value(evercal_codec::DEFAULT_ADDRESS),
+        check: |lookup| evercal_codec::address(lookup).map(drop),
     },
     Variable {
         name: "EVERCAL_CODEC_ORIGINS",
         read_by: &[Role::Codec],
         shown: Shown::Whole,
         otherwise: Otherwise::Nothing("no browser"),
-        check: |lookup| evercal_gateway::codec::codec_origins(lookup).map(drop),
+        check: |lookup| evercal_codec::origins(lookup).map(drop),
     },
     Variable {
         name: "EVERCAL_HTTP_ADDRESS",

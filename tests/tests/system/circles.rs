@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The product's crates.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 17] = [
     "activities",
+    "codec",
     "crates/domain",
     "crates/http",
     "crates/payload-codec",
