@@ -80,7 +80,7 @@ impl Work for NoticeWork {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "notices could not be handed over", %calendar, notices = notify.notices, %error, cause);
+                counted!(warn, "notices could not be handed over", calendar_id = %calendar, notices = notify.notices, %error, cause);
                 Err(NotDelivered)
             }
         }

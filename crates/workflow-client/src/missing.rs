@@ -66,7 +66,7 @@ impl MissingWorkflows {
         counted!(warn, "a workflow that should run was missing and is started again", workflow_id = id);
         if let Err(error) = self.store.append_audit(&entry).await {
             let cause = error.cause();
-            counted!(warn, "that a workflow was missing could not be written down", %account, %error, cause);
+            counted!(warn, "that a workflow was missing could not be written down", account_id = %account, %error, cause);
         }
     }
 }

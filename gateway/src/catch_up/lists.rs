@@ -87,7 +87,7 @@ impl CatchUp {
                 lists.single.remove(&account);
             }
             Err(error) => {
-                counted!(warn, "an account could not be told to look at its list of calendars", %account, %error);
+                counted!(warn, "an account could not be told to look at its list of calendars", account_id = %account, %error);
                 telling.failures_in_a_row += 1;
                 lists.single.insert(account, Instant::now() + self.pace.pause);
             }

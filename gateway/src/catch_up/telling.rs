@@ -102,7 +102,7 @@ impl CatchUp {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "a calendar could not be told to catch up", %calendar, %error, cause);
+                counted!(warn, "a calendar could not be told to catch up", calendar_id = %calendar, %error, cause);
                 telling.failures_in_a_row += 1;
                 debt.put_off(calendar, Instant::now() + self.pace.pause);
             }

@@ -103,7 +103,7 @@ async fn stop_through_account(state: &AppState, account: AccountId, hint: Channe
         // Without the account there are no tokens with which anybody could stop it: it runs out.
         Ok(_outcome) => Ok(StatusCode::NO_CONTENT),
         Err(error) => {
-            tracing::warn!(%account, %error, "a channel without a calendar could not be told to its account");
+            tracing::warn!(account_id = %account, %error, "a channel without a calendar could not be told to its account");
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }
@@ -133,7 +133,7 @@ async fn list_changed(
             Ok(StatusCode::NO_CONTENT)
         }
         Err(error) => {
-            counted!(warn, "a notice about a list of calendars could not be handed over", %account, %error);
+            counted!(warn, "a notice about a list of calendars could not be handed over", account_id = %account, %error);
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }
