@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use evercal_settings::Lookup;
 use tokio::net::TcpListener;
 
-pub use config::{CodecConfig, DEFAULT_ADDRESS, address, origins};
+pub use config::CodecConfig;
 pub use router::router;
 
 /// Runs the codec endpoint until SIGINT or SIGTERM. `find` looks a value up by its name, such as `EVERCAL_PAYLOAD_KEY`.

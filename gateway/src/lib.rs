@@ -43,6 +43,6 @@ mod vocabulary;
 mod workers;
 
 pub use catch_up::{CatchUpPace, HEARTBEAT};
-pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
+pub use config::{ConfigError, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
 pub use run::run;
 pub use server::{Gateway, StartError};

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use evercal_process::{end, keep_files_private, log_as_json};
-use evercal_settings::{Lookup, Sources, log_filter};
+use evercal_settings::process::LOG_FILTER;
+use evercal_settings::{Lookup, Sources};
 use evercal_workflow_client::temporal_help;
 
 #[tokio::main]
@@ -16,7 +17,7 @@ async fn main() -> ExitCode {
 async fn run() -> anyhow::Result<()> {
     let sources = Sources::new(environment)?;
     let find = |name: &str| sources.find(name);
-    let _flush = log_as_json(log_filter(&Lookup::new(&find))?).context("starting the log")?;
+    let _flush = log_as_json(LOG_FILTER.read(&Lookup::new(&find))?).context("starting the log")?;
     evercal_gateway::run(&find).await
 }
 

@@ -30,7 +30,7 @@ const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
-    evercal_settings::use_zone_data(&lookup)?;
+    evercal_settings::process::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {
         let wanted = config.limits.connections_max;
         config.limits = config.limits.within(descriptors_max);
@@ -44,7 +44,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
             );
         }
     }
-    let store = evercal_settings::store(&lookup)?;
+    let store = evercal_settings::store::settings(&lookup)?;
     // A port that somebody else has is told at once.
     let listener = Gateway::bind(config.address).await?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;

@@ -16,7 +16,8 @@ use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use evercal_process::{keep_files_private, log_as_json};
-use evercal_settings::{Lookup, Sources, log_filter};
+use evercal_settings::process::LOG_FILTER;
+use evercal_settings::{Lookup, Sources};
 use evercal_workflow_client::temporal_help;
 
 use crate::cli::{CliError, Failure};
@@ -176,7 +177,7 @@ async fn main() -> ExitCode {
 /// Runs a part of evercal in this process, with logs.
 async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let logged = async {
-        let _flush = log_as_json(log_filter(&Lookup::new(find))?).context("starting the log")?;
+        let _flush = log_as_json(LOG_FILTER.read(&Lookup::new(find))?).context("starting the log")?;
         run.await
     };
     end(logged.await)

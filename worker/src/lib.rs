@@ -45,7 +45,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    evercal_settings::use_zone_data(&lookup)?;
+    evercal_settings::process::use_zone_data(&lookup)?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
     let asked_to_stop = stop_signal()?;
     let stop = async move {

@@ -106,7 +106,8 @@ async fn belong(
 }
 
 fn store_settings(find: &dyn Fn(&str) -> Option<String>) -> Result<StoreSettings, CliError> {
-    let url = evercal_settings::database_url(&Lookup::new(find))
+    let url = evercal_settings::store::DATABASE_URL
+        .read(&Lookup::new(find))
         .map_err(|error| CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE)"))?;
     Ok(StoreSettings::new(url, Keyring::none()))
 }

@@ -158,6 +158,7 @@ fn documents_name_only_paths_that_exist() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "docs/operations.md",
+        "docs/configuration.md",
         "docs/logging.md",
         "docs/benchmarks.md",
     ];
