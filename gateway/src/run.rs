@@ -30,6 +30,9 @@ const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
+    if config.google.is_none() {
+        tracing::warn!("no account at Google can be connected: GOOGLE_CLIENT_ID is not set");
+    }
     evercal_settings::process::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {
         let wanted = config.limits.connections_max;

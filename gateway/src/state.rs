@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use evercal_domain::Clock;
-use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_process::Tasks;
+use evercal_settings::google::Google;
 use evercal_storage::{Store, StoreWatch};
 use evercal_workflow_client::{AccountWorkflows, Workflows};
 
@@ -51,8 +51,9 @@ impl AppState {
         Self(Arc::new(shared))
     }
 
-    pub(crate) fn keys(&self) -> &ChannelTokenKeys {
-        &self.0.config.channel_token_keys
+    /// Google, where the installation is set up for it.
+    pub(crate) fn google(&self) -> Option<&Google> {
+        self.0.config.google.as_ref()
     }
 }
 

@@ -13,7 +13,9 @@ use evercal_domain::{
 use evercal_gateway::{Gateway, GatewayConfig};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
+use evercal_providers::google::GoogleSettings;
 use evercal_settings::TemporalTarget;
+use evercal_settings::google::Google;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
 use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
@@ -364,7 +366,9 @@ impl World {
         ];
         let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
-        config.channel_token_keys = self.settings.channel_token_keys.clone();
+        if let Some(google) = &mut config.google {
+            google.channel_token_keys = self.settings.channel_token_keys.clone();
+        }
         config.timing = self.settings.timing.clone();
         config.strategies = self.settings.strategies();
         let target = self.target("gateway")?;
@@ -398,12 +402,10 @@ impl World {
         google_webhook_address.set_path("/api/webhooks/google");
         let config = WorkerConfig {
             store,
-            channel_token_keys: self.settings.channel_token_keys.clone(),
-            google: evercal_providers::google::GoogleSettings::at(
-                &self.simulator.root_url().parse()?,
-                client.id,
-                Secret::new(client.secret),
-            )?,
+            google: Some(Google {
+                client: GoogleSettings::at(&self.simulator.root_url().parse()?, client.id, Secret::new(client.secret))?,
+                channel_token_keys: self.settings.channel_token_keys.clone(),
+            }),
             google_webhook_address,
             timing: self.settings.timing.clone(),
             strategies: self.settings.strategies(),

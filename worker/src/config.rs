@@ -1,10 +1,9 @@
 //! What a worker has to know to run.
 
-use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
-use evercal_providers::google::GoogleSettings;
-use evercal_settings::{BuildId, ConfigError, Lookup, gateway, google, store, strategies, timing, worker};
+use evercal_settings::google::{self, Google};
+use evercal_settings::{BuildId, ConfigError, Lookup, gateway, store, strategies, timing, worker};
 use evercal_storage::{ProbePace, StoreSettings};
 use evercal_workflows::Timing;
 use url::Url;
@@ -14,10 +13,8 @@ use url::Url;
 pub struct WorkerConfig {
     /// Where the mirror is kept, and the keys that open credentials.
     pub store: StoreSettings,
-    /// The keys that sign channel tokens.
-    pub channel_token_keys: ChannelTokenKeys,
-    /// The OAuth client at Google, and where Google is.
-    pub google: GoogleSettings,
+    /// Google, where the installation is set up for it.
+    pub google: Option<Google>,
     /// Where Google's notices are to be sent.
     pub google_webhook_address: Url,
     /// The durations that workflows go by.
@@ -44,7 +41,6 @@ impl WorkerConfig {
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             store: store::settings(lookup)?,
-            channel_token_keys: google::WEBHOOK_TOKEN.read(lookup)?,
             google: google::settings(lookup)?,
             google_webhook_address: gateway::webhook_address(lookup, Provider::Google)?,
             timing: timing::durations(lookup)?,

@@ -44,12 +44,12 @@ pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<D
 
 async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut Alerts) {
     for provider in Provider::ALL {
-        let connection = deps.connection(provider);
+        let Some(connection) = deps.connection(provider) else { continue };
         if let Some(question) = connection.outages.question() {
             ask(deps, connection, question).await;
         }
         wake(workflows, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
-        if let Err(error) = alerts.tell(deps, provider, connection.outages.refusal()).await {
+        if let Err(error) = alerts.tell(deps, connection, connection.outages.refusal()).await {
             tracing::warn!(%error, "an alert about a provider could not be written; it is tried again");
         }
     }
@@ -143,7 +143,8 @@ struct Alerts {
 impl Alerts {
     /// Says once that a provider refuses the whole installation, and once that it does not any more, whichever of the
     /// processes see it.
-    async fn tell(&mut self, deps: &Deps, provider: Provider, refusal: Refusal) -> Result<(), StoreError> {
+    async fn tell(&mut self, deps: &Deps, connection: &Connection, refusal: Refusal) -> Result<(), StoreError> {
+        let provider = connection.provider;
         self.ticks = self.ticks.wrapping_add(1);
         match refusal {
             Refusal::Refused(error) => {
@@ -169,7 +170,7 @@ impl Alerts {
             Refusal::None => {}
         }
         // Somebody else may have opened it, and be gone by now: whoever is answered closes it.
-        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && deps.connection(provider).outages.is_answered();
+        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && connection.outages.is_answered();
         if self.over || (looks && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
             if let Some(since) = deps.store.close_incident(provider).await? {
                 let (at, name) = (deps.clock.now(), provider.as_str());

@@ -41,7 +41,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
     if counts.started_at_ms == 0 {
         counts.started_at_ms = now.timestamp_millis();
     }
-    let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+    let connection = deps.connection_of(calendar.account_id).await?;
     let begun = Instant::now();
     let mut slice = Slice {
         deps,

@@ -35,6 +35,12 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// Whether another setting is given, as a value or by its file.
+    pub(crate) fn is_given(&self, other: &About) -> bool {
+        let by_file = || self.lookup.text(&format!("{}_FILE", other.name)).is_some();
+        self.lookup.text(other.name).is_some() || (other.is_secret() && by_file())
+    }
+
     /// An error about this setting.
     pub(crate) fn error(&self, problem: impl Display) -> ConfigError {
         ConfigError::new(self.about.name, problem, self.about.example)

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use evercal_domain::SyncStrategies;
-use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_providers::google::GoogleSettings;
 use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
 use url::Url;
 
+use evercal_settings::google::{self, Google};
 pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
-use evercal_settings::{gateway, google, strategies, timing};
+use evercal_settings::{gateway, strategies, timing};
 
 use crate::catch_up::CatchUpPace;
 
@@ -28,10 +27,9 @@ pub struct GatewayConfig {
     pub address: SocketAddr,
     /// Where browsers and providers reach it (`WEBHOOK_BASE_URL`).
     pub public_url: Url,
-    /// The keys that prove notices.
-    pub channel_token_keys: ChannelTokenKeys,
-    /// The OAuth client at Google. The gateway only builds the consent page's address and never uses the secret.
-    pub google: GoogleSettings,
+    /// Google, where the installation is set up for it. The gateway only builds the consent page's address and verifies notices,
+    /// and never uses the OAuth client's secret.
+    pub google: Option<Google>,
     /// The durations that new accounts go by.
     pub timing: Timing,
     /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
@@ -166,7 +164,6 @@ impl GatewayConfig {
         Ok(Self {
             address: gateway::HTTP_ADDRESS.read(lookup)?,
             public_url: gateway::PUBLIC_URL.read(lookup)?,
-            channel_token_keys: google::WEBHOOK_TOKEN.read(lookup)?,
             // Redeeming codes is the worker's work.
             google: google::settings_without_secret(lookup)?,
             timing: timing::durations(lookup)?,

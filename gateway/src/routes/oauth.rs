@@ -140,6 +140,10 @@ async fn begin(
     login_hint: Option<String>,
     allow_duplicate: bool,
 ) -> Result<Begun, Problem> {
+    let Some(google) = state.google() else {
+        let detail = "This installation is not set up for Google: GOOGLE_CLIENT_ID is not set.";
+        return Err(Problem::new(ProblemKind::PathNotFound, detail));
+    };
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
     let redirect_uri = redirect_uri(state)?;
@@ -162,7 +166,7 @@ async fn begin(
         allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    Ok(Begun { authorization_url: state.config.google.authorization_url(&consent), expires_at: attempt.expires_at })
+    Ok(Begun { authorization_url: google.client.authorization_url(&consent), expires_at: attempt.expires_at })
 }
 
 /// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.

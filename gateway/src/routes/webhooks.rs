@@ -171,7 +171,9 @@ fn believe(state: &AppState, headers: &HeaderMap) -> Result<ChannelClaim, Refuse
     let refused = |message| Refused { kind: SecurityKind::NoticeRefused, message };
     let token = headers.get(CHANNEL_TOKEN).ok_or(refused("no channel token"))?;
     let token = token.to_str().map_err(|_| refused("a malformed channel token"))?;
-    let claim = state.keys().verify(token).map_err(|_| refused("a channel token that is not ours"))?;
+    let google = state.google().ok_or(refused("a notice of a provider that this gateway is not set up for"))?;
+    let verified = google.channel_token_keys.verify(token);
+    let claim = verified.map_err(|_| refused("a channel token that is not ours"))?;
     let channel_id = headers.get(CHANNEL_ID).ok_or(refused("no channel id"))?;
     if channel_id.as_bytes() != claim.channel_id.to_string().as_bytes() {
         let message = "a channel id that is not the token's";

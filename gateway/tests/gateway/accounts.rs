@@ -57,6 +57,18 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
 }
 
+#[tokio::test]
+async fn an_installation_that_is_not_set_up_for_google_says_so_and_takes_no_notice_of_it() {
+    let mut world = World::new().await;
+    world.config.google = None;
+    world.start().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({})).await;
+    assert_eq!((start.status, start.kind().as_str()), (404, "path-not-found"), "{start:?}");
+    assert!(start.body.contains("GOOGLE_CLIENT_ID is not set"), "{}", start.body);
+    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 401);
+}
+
 /// A consent that comes back in a browser of which nothing is left but its connection.
 async fn come_back_in_a_browser(world: &World, customer: &Customer) -> (AccountId, TcpStream) {
     let start = world.post(&customer.key, START, &json!({})).await;
