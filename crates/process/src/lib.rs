@@ -13,8 +13,6 @@ mod stopping;
 mod tasks;
 
 pub use counted::CountedLine;
-#[doc(hidden)]
-pub use tracing;
 pub use ending::end;
 pub use log_writer::{LogFlush, LogWriter, log_lines_lost};
 pub use logging::{log_as_json, log_as_json_into};
@@ -22,3 +20,5 @@ pub use privacy::{keep_files_private, make_private};
 pub use say::say;
 pub use stopping::stop_signal;
 pub use tasks::{Pulse, SilentTask, TaskFailure, Tasks};
+#[doc(hidden)]
+pub use tracing;
