@@ -127,7 +127,7 @@ impl AccountActivities {
         account_id: AccountId,
     ) -> Result<AccountRevoked, ActivityError> {
         let store = &self.deps.store;
-        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let connection = self.deps.connection_of(account_id).await?;
         let credentials = store.credentials(account_id).await.map_err(from_store)?;
         let Some((credentials, _version)) = credentials else { return Ok(AccountRevoked::WasDead) };
         // Revoking ends the tokens of every client of the project for that person.

@@ -114,7 +114,7 @@ impl ChannelActivities {
             Some(id) => Some(self.deps.calendar(id).await.map_err(from_store)?),
             None => None,
         };
-        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let connection = self.deps.connection_of(account_id).await?;
         // A row for each attempt at what is not even tried would make the register grow for as long as an outage lasts.
         connection.may_call(account_id, watched.calendar_id()).map_err(|error| from_token(ctx, &error, repeat))?;
         let id = ChannelId::generate();
@@ -130,7 +130,7 @@ impl ChannelActivities {
         let request = ChannelRequest {
             id,
             address: connection.webhook_address.clone(),
-            token: Secret::new(self.deps.settings.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
+            token: Secret::new(connection.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
             expires_at,
         };
         let (provider, request) = (&connection.calendars, &request);
@@ -262,7 +262,7 @@ impl ChannelActivities {
         resource_id: &str,
     ) -> Result<(), ActivityError> {
         let account_id = watched.account_id();
-        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let connection = self.deps.connection_of(account_id).await?;
         let provider = &connection.calendars;
         let call = |context| async move { provider.close_channel(&context, id, resource_id).await };
         let stopped = connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await;

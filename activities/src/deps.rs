@@ -8,17 +8,19 @@ use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderE
 use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, ReadPosition, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
+use temporalio_sdk::activities::ActivityError;
 use url::Url;
 
 use crate::client_alert::ClientAlert;
+use crate::failure::{from_store, not_set_up};
 use crate::outages::{Caller, Outages};
 
 /// Everything that activities need; shared by all of them.
 pub struct Deps {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// Google.
-    pub google: Connection,
+    /// Google, where this worker is set up for it.
+    pub google: Option<Connection>,
     /// Real time.
     pub clock: Arc<dyn Clock>,
     /// What an operator sets.
@@ -37,6 +39,8 @@ pub struct Connection {
     pub tokens: TokenSource,
     /// Where its notices are to be sent.
     pub webhook_address: Url,
+    /// The keys that sign its channel tokens.
+    pub channel_token_keys: ChannelTokenKeys,
     /// Who waits for it while it fails.
     pub outages: Outages,
     /// What its operator is told where it does not accept our own client.
@@ -95,8 +99,6 @@ impl Connection {
 
 /// What an operator sets.
 pub struct ActivitySettings {
-    /// The keys that sign channel tokens.
-    pub channel_token_keys: ChannelTokenKeys,
     /// The durations that workflows go by; handed to them with the daily discovery.
     pub timing: Timing,
     /// How changes are found, by provider; handed to workflows with the durations.
@@ -106,11 +108,16 @@ pub struct ActivitySettings {
 }
 
 impl Deps {
-    /// The connection to a provider.
-    pub fn connection(&self, provider: Provider) -> &Connection {
+    /// The connection to a provider, where this worker is set up for it.
+    pub fn connection(&self, provider: Provider) -> Option<&Connection> {
         match provider {
-            Provider::Google => &self.google,
+            Provider::Google => self.google.as_ref(),
         }
+    }
+
+    /// The same, for what cannot be done without.
+    pub(crate) fn needed_connection(&self, provider: Provider) -> Result<&Connection, ActivityError> {
+        self.connection(provider).ok_or_else(|| not_set_up(provider))
     }
 
     /// A calendar that an activity names; a missing row is a permanent failure.
@@ -127,7 +134,7 @@ impl Deps {
     }
 
     /// The connection of an account's provider.
-    pub async fn connection_of(&self, account: AccountId) -> Result<&Connection, StoreError> {
-        Ok(self.connection(self.provider_of(account).await?))
+    pub(crate) async fn connection_of(&self, account: AccountId) -> Result<&Connection, ActivityError> {
+        self.needed_connection(self.provider_of(account).await.map_err(from_store)?)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use evercal_domain::{ProviderError, RetryClass};
+use evercal_domain::{Provider, ProviderError, RetryClass};
 use evercal_providers::TokenError;
 use evercal_storage::{StoreError, StoreErrorKind};
 use evercal_workflows::contract::{FailureDetails, SyncCounts};
@@ -100,6 +100,16 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
                 .into()
         }
     }
+}
+
+/// This worker is not set up for a provider. Another one may be, or this one when it is started again, so it is repeated.
+pub fn not_set_up(provider: Provider) -> ActivityError {
+    let provider = provider.as_str();
+    tracing::warn!(provider, "this worker is not set up for the provider");
+    ApplicationFailure::builder(anyhow::anyhow!("this worker is not set up for {provider}"))
+        .type_name("provider_not_set_up".to_owned())
+        .build()
+        .into()
 }
 
 /// A list of the provider's that does not end, or is larger than one may be.

@@ -34,7 +34,7 @@ pub(crate) async fn judge(
     others.sort_by_key(|other| !other.remote.primary);
     others.truncate(OTHERS_ASKED_MAX);
     let asked: Vec<Option<&Calendar>> = if others.is_empty() { vec![None] } else { others.iter().map(Some).collect() };
-    let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+    let connection = deps.connection_of(calendar.account_id).await?;
     let simulated_now = deps.settings.simulated_time.then(|| attempt::started_at(ctx));
     for other in asked {
         match ask(connection, calendar, other, simulated_now).await {

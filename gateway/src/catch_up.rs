@@ -19,14 +19,14 @@ use evercal_domain::Clock;
 use evercal_domain::heartbeat::WORKERS;
 use evercal_process::{Pulse, Tasks};
 use evercal_storage::{Store, StoreError, StoreErrorKind, StoreWatch, cause_of};
+use evercal_workflow_client::{AccountWorkflows, Workflows};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::accounts::AccountWorkflows;
+use crate::consent_backlog::ConsentBacklog;
 use crate::debt::Debt;
 use crate::delivery::Delivery;
 use crate::providers::ProvidersSeen;
 use crate::refusals::Refusals;
-use crate::signals::Signals;
 use crate::workers::{Workers, WorkersSeen};
 use lists::Lists;
 
@@ -111,9 +111,10 @@ impl Watch {
 /// Keeps the heartbeat and catches up.
 pub(crate) struct CatchUp {
     pub store: Arc<dyn Store>,
-    pub signals: Arc<dyn Signals>,
+    pub workflows: Arc<dyn Workflows>,
     pub delivery: Arc<Delivery>,
     pub accounts: Arc<AccountWorkflows>,
+    pub consent_backlog: Arc<ConsentBacklog>,
     pub refusals: Arc<Refusals>,
     pub clock: Arc<dyn Clock>,
     pub pace: CatchUpPace,
@@ -211,7 +212,7 @@ impl CatchUp {
     pub(crate) fn run(self: Arc<Self>, tasks: &Tasks, silence_max: Duration) {
         let looking = Arc::clone(&self);
         tasks.spawn_loop("catch-up", silence_max, |pulse| looking.keep_heartbeat(pulse));
-        tasks.spawn_loop("waiting accounts", silence_max, |pulse| self.settle_accounts(pulse));
+        tasks.spawn_loop("waiting accounts", silence_max, |pulse| self.drain_consents(pulse));
     }
 
     async fn keep_heartbeat(self: Arc<Self>, pulse: Pulse) {
@@ -224,10 +225,10 @@ impl CatchUp {
         }
     }
 
-    async fn settle_accounts(self: Arc<Self>, pulse: Pulse) {
+    async fn drain_consents(self: Arc<Self>, pulse: Pulse) {
         let mut interval = interval(self.pace.heartbeat);
         while pulse.wait(interval.tick()).await.is_some() {
-            if let Some(Err(error)) = pulse.work(self.accounts.settle(&pulse)).await {
+            if let Some(Err(error)) = pulse.work(self.consent_backlog.drain(&pulse)).await {
                 tracing::warn!(%error, cause = cause_of(&error), "accounts still wait for their workflow");
             }
         }
@@ -282,7 +283,7 @@ impl CatchUp {
 
     /// Asks Temporal and the store whether they answer, and moves the heartbeat row, which it answers.
     async fn look(&self, memory: &mut Memory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let (temporal, mut store) = tokio::join!(self.signals.ping(), in_time(self.store.last_beat(HEARTBEAT)));
+        let (temporal, mut store) = tokio::join!(self.workflows.ping(), in_time(self.store.last_beat(HEARTBEAT)));
         // What is not ours knows neither the past nor the calendars.
         let condition = self.store_watch.condition();
         if condition.is_foreign() {
@@ -354,7 +355,7 @@ impl CatchUp {
             memory.owe_all();
         }
         if memory.temporal.is_away() {
-            self.accounts.unsettle();
+            self.consent_backlog.fill();
         }
     }
 }

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_storage::{Store, StoreError};
+use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
 use evercal_workflows::contract::Notify;
-
-use crate::accounts::{AccountError, AccountWorkflows};
-use crate::signals::{SignalError, Signals};
 
 /// Delivers reasons to sync.
 pub(crate) struct Delivery {
     store: Arc<dyn Store>,
-    signals: Arc<dyn Signals>,
+    workflows: Arc<dyn Workflows>,
     accounts: Arc<AccountWorkflows>,
 }
 
@@ -33,7 +31,7 @@ pub(crate) enum Delivered {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     #[error(transparent)]
-    Signal(#[from] SignalError),
+    Workflow(#[from] WorkflowError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -42,15 +40,15 @@ pub(crate) enum DeliveryError {
 
 impl Delivery {
     /// Looks missing subscriptions up in `store`.
-    pub(crate) fn new(store: Arc<dyn Store>, signals: Arc<dyn Signals>, accounts: Arc<AccountWorkflows>) -> Self {
-        Self { store, signals, accounts }
+    pub(crate) fn new(store: Arc<dyn Store>, workflows: Arc<dyn Workflows>, accounts: Arc<AccountWorkflows>) -> Self {
+        Self { store, workflows, accounts }
     }
 
     /// Delivers. A plain signal, never signal-with-start: a late notice must not bring a closed subscription back.
     pub(crate) async fn deliver(&self, calendar: CalendarId, notify: &Notify) -> Result<Delivered, DeliveryError> {
-        match self.signals.notify(calendar, notify).await {
+        match self.workflows.notify(calendar, notify).await {
             Ok(()) => Ok(Delivered::ToSubscription),
-            Err(SignalError::NotFound) => self.without_subscription(calendar).await,
+            Err(WorkflowError::NotFound) => self.without_subscription(calendar).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -62,7 +60,9 @@ impl Delivery {
         if row.state == CalendarState::Closed {
             return Ok(Delivered::Closed);
         }
-        let told = self.accounts.tell_missing(&row).await?;
-        Ok(if told { Delivered::ToAccount } else { Delivered::Closed })
+        Ok(match self.accounts.signal_missing_subscription(&row).await? {
+            SignalOutcome::Delivered => Delivered::ToAccount,
+            SignalOutcome::NoAccount => Delivered::Closed,
+        })
     }
 }

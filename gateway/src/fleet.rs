@@ -12,13 +12,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, CalendarId, Clock};
-use evercal_process::Pulse;
+use evercal_process::{Pulse, counted};
 use evercal_storage::{Store, StoreError, cause_of};
+use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
 use evercal_workflows::names;
-
-use crate::accounts::{AccountError, AccountWorkflows};
-use crate::counted::counted;
-use crate::signals::{SignalError, Signals};
 
 /// The claim of the look.
 const CLAIM: &str = "fleet";
@@ -38,7 +35,7 @@ const TICK_MAX: Duration = Duration::from_secs(15);
 /// Looks at the fleet.
 pub(crate) struct Fleet {
     pub store: Arc<dyn Store>,
-    pub signals: Arc<dyn Signals>,
+    pub workflows: Arc<dyn Workflows>,
     pub accounts: Arc<AccountWorkflows>,
     pub clock: Arc<dyn Clock>,
     /// Between two looks.
@@ -52,7 +49,7 @@ enum LookError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Signal(#[from] SignalError),
+    Workflow(#[from] WorkflowError),
     #[error(transparent)]
     Account(#[from] AccountError),
 }
@@ -161,23 +158,24 @@ impl Fleet {
 
     /// An account whose workflow is not in the index; whether it was missing.
     async fn look_at_account(&self, account: &Account) -> Result<bool, LookError> {
-        let is_new = self.accounts.missing.is_new(account.state_changed_at);
-        if is_new || self.signals.runs(&names::account_id(account.id)).await? {
+        let is_new = self.accounts.is_new(account.state_changed_at);
+        if is_new || self.workflows.is_running(&names::account_id(account.id)).await? {
             return Ok(false);
         }
-        self.accounts.bring_back(account).await?;
+        self.accounts.restart(account).await?;
         Ok(true)
     }
 
     /// A calendar whose subscription is not in the index; whether it was missing.
     async fn look_at_calendar(&self, id: CalendarId) -> Result<bool, LookError> {
         let Some(calendar) = self.store.calendar(id).await? else { return Ok(false) };
-        let is_new = self.accounts.missing.is_new(calendar.state_changed_at);
+        let is_new = self.accounts.is_new(calendar.state_changed_at);
         let is_closed = calendar.state == evercal_domain::CalendarState::Closed;
-        if is_new || is_closed || self.signals.runs(&names::subscription_id(id)).await? {
+        if is_new || is_closed || self.workflows.is_running(&names::subscription_id(id)).await? {
             return Ok(false);
         }
-        Ok(self.accounts.tell_missing(&calendar).await?)
+        let outcome = self.accounts.signal_missing_subscription(&calendar).await?;
+        Ok(outcome == SignalOutcome::Delivered)
     }
 
     /// One of which a row cannot be read, or that cannot be started, does not keep the others from being looked at. Where
@@ -199,7 +197,7 @@ impl Fleet {
                 look.failed += 1;
                 look.failed_in_a_row += 1;
                 if look.failed_in_a_row >= FAILURES_IN_A_ROW_MAX {
-                    self.signals.ping().await?;
+                    self.workflows.ping().await?;
                     self.store.claim_rounds(CLAIM).await?;
                     look.failed_in_a_row = 0;
                 }
@@ -213,7 +211,7 @@ impl Fleet {
         let mut page = Vec::new();
         for _ in 0..PAGES_MAX {
             pulse.beat();
-            let answer = self.signals.running(workflow_type, page).await?;
+            let answer = self.workflows.list_running(workflow_type, page).await?;
             running.extend(answer.workflow_ids);
             page = answer.next;
             if page.is_empty() {

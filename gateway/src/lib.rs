@@ -1,20 +1,18 @@
 //! The gateway: everything that evercal says over HTTP. It takes the providers' notices, lets users connect accounts and
 //! answers readers from the mirror.
 //!
-//! Start at [`Gateway::start`] and `routes/mod.rs`; [`codec`] is a small process of its own. It keeps nothing of its own: what has to survive is in the store or in
+//! Start at [`Gateway::start`] and `routes/mod.rs`. It keeps nothing of its own: what has to survive is in the store or in
 //! Temporal before a request is answered. Not for calling providers (`activities`) or deciding when to sync (`workflows`).
 
-mod accounts;
 mod answers;
 mod bodies;
 mod caller;
 mod catch_up;
-pub mod codec;
 mod conditional;
 pub mod config;
 mod connections;
+mod consent_backlog;
 mod consents;
-mod counted;
 mod cursor;
 mod debt;
 mod delivery;
@@ -23,7 +21,6 @@ mod extract;
 mod fleet;
 mod group_commit;
 mod middleware;
-mod missing;
 mod notices;
 mod occurrences;
 mod openapi;
@@ -39,18 +36,13 @@ mod run;
 mod security_log;
 mod server;
 mod shared_reads;
-mod signals;
 mod state;
 mod sync_now;
-mod temporal;
 mod tenant_rates;
 mod vocabulary;
 mod workers;
 
-pub use accounts::{AccountError, AccountWorkflows, Given};
 pub use catch_up::{CatchUpPace, HEARTBEAT};
-pub use config::{ConfigError, DEFAULT_ADDRESS, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
+pub use config::{ConfigError, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
 pub use run::run;
 pub use server::{Gateway, StartError};
-pub use signals::{AccountNews, RunningPage, SignalError, Signals, Start};
-pub use temporal::TemporalSignals;

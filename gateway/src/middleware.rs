@@ -15,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::random::{self, RandomnessUnavailable};
+use evercal_process::counted;
 use evercal_storage::StoreCondition;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -22,7 +23,6 @@ use tracing::Instrument;
 
 use crate::answers::{Asker, UntilSent};
 use crate::config::OAUTH_CALLBACK;
-use crate::counted::counted;
 use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;

@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
-use evercal_process::Tasks;
+use evercal_process::{Tasks, counted};
 use evercal_storage::cause_of;
 use evercal_workflows::contract::{ChannelHint, Notify};
 
-use crate::counted::counted;
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
 use crate::refusals::{About, OnItsWay, Refusals};
@@ -81,7 +80,7 @@ impl Work for NoticeWork {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "notices could not be handed over", %calendar, notices = notify.notices, %error, cause);
+                counted!(warn, "notices could not be handed over", calendar_id = %calendar, notices = notify.notices, %error, cause);
                 Err(NotDelivered)
             }
         }

@@ -46,8 +46,6 @@ kinds! {
     InvalidCursor: "invalid-cursor", BAD_REQUEST, "Invalid cursor";
     /// The body is not JSON.
     MalformedBody: "malformed-body", BAD_REQUEST, "Malformed body";
-    /// The codec endpoint cannot open or seal this payload: it is damaged, or made with a key that is not here.
-    InvalidPayload: "invalid-payload", BAD_REQUEST, "Invalid payload";
     /// The request cannot be read as HTTP means it.
     MalformedRequest: "malformed-request", BAD_REQUEST, "Malformed request";
     /// No API key was sent, or one that is unknown or revoked.
@@ -56,8 +54,6 @@ kinds! {
     InvalidNotice: "invalid-notice", UNAUTHORIZED, "Invalid notice";
     /// The API key does not have the scope that this route needs.
     MissingScope: "missing-scope", FORBIDDEN, "Missing scope";
-    /// A browser's page of this origin may not ask.
-    OriginNotAllowed: "origin-not-allowed", FORBIDDEN, "Origin not allowed";
     /// Nothing is at this path.
     PathNotFound: "path-not-found", NOT_FOUND, "Path not found";
     /// Your tenant has no such account.

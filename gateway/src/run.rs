@@ -12,12 +12,12 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use evercal_domain::SystemClock;
 use evercal_storage::{StoreCondition, open_when_possible};
+use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use tokio::net::TcpListener;
 
-use crate::config::{GatewayConfig, Lookup, TEMPORAL_CALL_BOUND, descriptors_max};
+use crate::config::{GatewayConfig, Lookup, descriptors_max};
 use crate::problem::{Problem, ProblemKind};
 use crate::server::Gateway;
-use crate::temporal::TemporalSignals;
 
 /// How the gateway calls itself in Temporal.
 const IDENTITY: &str = "evercal-gateway";
@@ -30,7 +30,10 @@ const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
-    evercal_settings::use_zone_data(&lookup)?;
+    if config.google.is_none() {
+        tracing::warn!("no account at Google can be connected: GOOGLE_CLIENT_ID is not set");
+    }
+    evercal_settings::process::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {
         let wanted = config.limits.connections_max;
         config.limits = config.limits.within(descriptors_max);
@@ -44,15 +47,15 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
             );
         }
     }
-    let store = evercal_settings::store(&lookup)?;
+    let store = evercal_settings::store::settings(&lookup)?;
     // A port that somebody else has is told at once.
     let listener = Gateway::bind(config.address).await?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
-    let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
+    let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
 
     // Before the first request, so that no signal to stop is missed.
-    let asked_to_stop = evercal_settings::stop_signal()?;
+    let asked_to_stop = evercal_process::stop_signal()?;
     tokio::pin!(asked_to_stop);
     let (listener, waiting) = shared(listener).context("sharing the listener")?;
     let meanwhile = Gateway::answer_meanwhile(waiting, not_ready(), &config);
@@ -66,7 +69,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     if tokio::time::timeout(MEANWHILE_ENDS_WITHIN, meanwhile.drain()).await.is_err() {
         tracing::debug!("somebody still takes an answer from before the store was open");
     }
-    let gateway = Gateway::serve(listener, config, store, signals, Arc::new(SystemClock))?;
+    let gateway = Gateway::serve(listener, config, store, workflows, Arc::new(SystemClock))?;
     let watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {
         () = asked_to_stop => None,

@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use evercal_domain::Clock;
 use evercal_domain::journal::{OTHER_SOURCES, SecurityEvent, SecurityKind};
-use evercal_process::Pulse;
+use evercal_process::{Pulse, counted};
 use evercal_storage::Store;
 use tokio::sync::Notify;
-
-use crate::counted::counted;
 
 /// The first event of its kind is written at once, those after it together, this far apart.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);

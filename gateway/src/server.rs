@@ -8,8 +8,9 @@ use axum::Router;
 use axum::http::{HeaderMap, Request};
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_domain::{Clock, zones};
-use evercal_process::{Pulse, TaskFailure, Tasks};
+use evercal_process::{Pulse, TaskFailure, Tasks, counted};
 use evercal_storage::{Store, StoreJournal, StoreProbe, StoreWatch};
+use evercal_workflow_client::{AccountDefaults, AccountWorkflows, Workflows};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -18,13 +19,12 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
-use crate::accounts::{AccountWorkflows, Given};
 use crate::answers::Answers;
 use crate::catch_up::{CatchUp, Watch};
 use crate::config::{GatewayConfig, GatewayLimits, TrustedProxies};
 use crate::connections::{Connection, Connections, Place};
+use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
-use crate::counted::counted;
 use crate::delivery::Delivery;
 use crate::event_pages::EventPages;
 use crate::extract::Peer;
@@ -37,7 +37,6 @@ use crate::reads::Reads;
 use crate::refusals::Refusals;
 use crate::routes;
 use crate::security_log::SecurityLog;
-use crate::signals::Signals;
 use crate::state::{AppState, Shared};
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
@@ -82,11 +81,11 @@ impl Gateway {
     pub async fn start(
         config: GatewayConfig,
         store: Arc<dyn Store>,
-        signals: Arc<dyn Signals>,
+        workflows: Arc<dyn Workflows>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let listener = Self::bind(config.address).await?;
-        Self::serve(listener, config, store, signals, clock)
+        Self::serve(listener, config, store, workflows, clock)
     }
 
     /// Takes an address.
@@ -99,7 +98,7 @@ impl Gateway {
         listener: TcpListener,
         config: GatewayConfig,
         store: Arc<dyn Store>,
-        signals: Arc<dyn Signals>,
+        workflows: Arc<dyn Workflows>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let bound = |source| StartError::Bind { address: config.address, source };
@@ -112,19 +111,21 @@ impl Gateway {
         let process = random::token()?;
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
-        let given = Given { timing: config.timing.clone(), strategies: config.strategies.clone() };
+        let defaults = AccountDefaults { timing: config.timing.clone(), strategies: config.strategies.clone() };
         let accounts =
-            Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&clock), given));
-        let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&signals), Arc::clone(&accounts)));
+            Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&workflows), Arc::clone(&clock), defaults));
+        let consent_backlog = Arc::new(ConsentBacklog::new(Arc::clone(&store), Arc::clone(&accounts)));
+        let delivery = Arc::new(Delivery::new(Arc::clone(&store), Arc::clone(&workflows), Arc::clone(&accounts)));
         let security = Arc::new(SecurityLog::new(Arc::clone(&store), Arc::clone(&clock)));
         let (probe, store_watch) =
-            StoreProbe::new(Arc::clone(&store) as _, Arc::clone(&signals) as _, Arc::clone(&clock), config.probe);
+            StoreProbe::new(Arc::clone(&store) as _, Arc::clone(&workflows) as _, Arc::clone(&clock), config.probe);
         let store_journal = StoreJournal::new(Arc::clone(&store), Arc::clone(&clock), store_watch.clone());
         let catch_up = Arc::new(CatchUp {
             store: Arc::clone(&store),
-            signals: Arc::clone(&signals),
+            workflows: Arc::clone(&workflows),
             delivery: Arc::clone(&delivery),
             accounts: Arc::clone(&accounts),
+            consent_backlog: Arc::clone(&consent_backlog),
             refusals: Arc::clone(&refusals),
             clock: Arc::clone(&clock),
             pace,
@@ -134,7 +135,7 @@ impl Gateway {
         });
         let fleet = Fleet {
             store: Arc::clone(&store),
-            signals: Arc::clone(&signals),
+            workflows: Arc::clone(&workflows),
             accounts: Arc::clone(&accounts),
             clock: Arc::clone(&clock),
             interval: Duration::from_secs(config.timing.fleet_interval_s.into()),
@@ -149,7 +150,7 @@ impl Gateway {
                 background.group(),
             ),
             sync_now: SyncNow::new(
-                Arc::clone(&signals),
+                Arc::clone(&workflows),
                 delivery,
                 limits.sync_patience,
                 limits.syncs_per_tenant_max,
@@ -157,10 +158,11 @@ impl Gateway {
                 background.group(),
             ),
             config,
-            signals,
+            workflows,
             store,
             clock,
             accounts,
+            consent_backlog,
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             watch,

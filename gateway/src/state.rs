@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use evercal_domain::Clock;
-use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_process::Tasks;
+use evercal_settings::google::Google;
 use evercal_storage::{Store, StoreWatch};
+use evercal_workflow_client::{AccountWorkflows, Workflows};
 
-use crate::accounts::AccountWorkflows;
 use crate::answers::Answers;
 use crate::catch_up::Watch;
 use crate::config::GatewayConfig;
+use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::event_pages::EventPages;
 use crate::notices::Notices;
 use crate::reads::Reads;
 use crate::security_log::SecurityLog;
-use crate::signals::Signals;
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
 
@@ -28,11 +28,12 @@ pub(crate) struct AppState(Arc<Shared>);
 pub(crate) struct Shared {
     pub config: GatewayConfig,
     pub store: Arc<dyn Store>,
-    pub signals: Arc<dyn Signals>,
+    pub workflows: Arc<dyn Workflows>,
     pub clock: Arc<dyn Clock>,
     pub notices: Notices,
     pub sync_now: SyncNow,
     pub accounts: Arc<AccountWorkflows>,
+    pub consent_backlog: Arc<ConsentBacklog>,
     pub tenant_rates: TenantRates,
     pub security: Arc<SecurityLog>,
     pub watch: Arc<Watch>,
@@ -50,8 +51,9 @@ impl AppState {
         Self(Arc::new(shared))
     }
 
-    pub(crate) fn keys(&self) -> &ChannelTokenKeys {
-        &self.0.config.channel_token_keys
+    /// Google, where the installation is set up for it.
+    pub(crate) fn google(&self) -> Option<&Google> {
+        self.0.config.google.as_ref()
     }
 }
 

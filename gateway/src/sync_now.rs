@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evercal_domain::{CalendarId, SyncReason, TenantId};
 use evercal_process::Tasks;
+use evercal_workflow_client::{WorkflowError, Workflows};
 use evercal_workflows::contract::{Failure, Notify, SyncNowResult};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::{Delivered, Delivery, DeliveryError};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
-use crate::signals::{SignalError, Signals};
 
 /// Between two attempts. A subscription that hands over to its next run takes no updates for a moment.
 const ASK_AGAIN_DELAY: Duration = Duration::from_millis(200);
@@ -49,7 +49,7 @@ pub(crate) enum Asked {
 impl SyncNow {
     /// Waits up to `patience` for a sync to end.
     pub(crate) fn new(
-        signals: Arc<dyn Signals>,
+        workflows: Arc<dyn Workflows>,
         delivery: Arc<Delivery>,
         patience: Duration,
         waiting_per_tenant_max: usize,
@@ -57,7 +57,7 @@ impl SyncNow {
         tasks: Tasks,
     ) -> Self {
         let closing = CancellationToken::new();
-        let group = GroupCommit::new(Update { signals, patience, closing: closing.clone() }, limits, tasks);
+        let group = GroupCommit::new(Update { workflows, patience, closing: closing.clone() }, limits, tasks);
         let waiting = Arc::new(Waiting { per_tenant_max: waiting_per_tenant_max, tenants: Mutex::default() });
         Self { group, delivery, patience, waiting, closing }
     }
@@ -122,7 +122,7 @@ impl Drop for Place {
 }
 
 struct Update {
-    signals: Arc<dyn Signals>,
+    workflows: Arc<dyn Workflows>,
     patience: Duration,
     closing: CancellationToken,
 }
@@ -147,13 +147,13 @@ impl Update {
         let deadline = Instant::now() + self.patience;
         let mut refusals = 0;
         loop {
-            match tokio::time::timeout_at(deadline, self.signals.sync_now(calendar)).await.ok()? {
+            match tokio::time::timeout_at(deadline, self.workflows.sync_now(calendar)).await.ok()? {
                 Ok(SyncNowResult::Done { changes }) => return Some(Asked::Done { changes }),
                 Ok(SyncNowResult::Failed(failure)) => return Some(Asked::Failed(failure)),
                 Ok(SyncNowResult::AskAgain) => {}
-                Err(SignalError::Refused(reason)) if refusals >= REFUSALS_MAX => return Some(Asked::Refused(reason)),
-                Err(SignalError::Refused(_)) => refusals += 1,
-                Err(SignalError::NotFound | SignalError::Unavailable(_)) => return None,
+                Err(WorkflowError::Refused(reason)) if refusals >= REFUSALS_MAX => return Some(Asked::Refused(reason)),
+                Err(WorkflowError::Refused(_)) => refusals += 1,
+                Err(WorkflowError::NotFound | WorkflowError::Unavailable(_)) => return None,
             }
             tokio::time::sleep(ASK_AGAIN_DELAY).await;
         }

@@ -12,10 +12,13 @@ mod roles;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use evercal_process::keep_files_private;
-use evercal_settings::{Lookup, Sources, end, log_as_json};
+use evercal_process::{keep_files_private, log_as_json};
+use evercal_settings::process::LOG_FILTER;
+use evercal_settings::{Lookup, Sources};
+use evercal_workflow_client::temporal_help;
 
 use crate::cli::{CliError, Failure};
 
@@ -156,7 +159,7 @@ async fn main() -> ExitCode {
             role(Box::pin(evercal_worker::run_as(&identity, &find)), &find).await
         }
         Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
-        Command::Codec => role(Box::pin(evercal_gateway::codec::run_codec(&find)), &find).await,
+        Command::Codec => role(Box::pin(evercal_codec::run(&find)), &find).await,
         Command::Simulator(options) => {
             let SimulatorOptions { data_dir, port, seed } = options;
             let arguments = roles::SimulatorArguments { data_dir, port, seed };
@@ -173,10 +176,16 @@ async fn main() -> ExitCode {
 
 /// Runs a part of evercal in this process, with logs.
 async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
-    match log_as_json(&Lookup::new(find)) {
-        Ok(_flush) => end(run.await),
-        Err(error) => end(Err(error.into())),
-    }
+    let logged = async {
+        let _flush = log_as_json(LOG_FILTER.read(&Lookup::new(find))?).context("starting the log")?;
+        run.await
+    };
+    end(logged.await)
+}
+
+/// The exit code of a part; what went wrong, and what helps, is said on stderr.
+fn end(outcome: anyhow::Result<()>) -> ExitCode {
+    evercal_process::end(outcome, temporal_help)
 }
 
 #[expect(clippy::disallowed_methods, reason = "binaries read the environment")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use evercal_domain::{Clock as _, SystemClock};
-use evercal_settings::stop_signal;
+use evercal_process::stop_signal;
 use evercal_simulator::{DemoTenant, SimulatorOptions};
 
 /// What the simulator is started with.

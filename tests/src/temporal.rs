@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
-use evercal_devserver::{RateLimits, TemporalOptions, TemporalServer, cache_dir, keywords_and_instants};
-use evercal_workflows::names;
+use evercal_devserver::{RateLimits, TemporalOptions, TemporalServer, cache_dir};
+use evercal_workflow_client::search_attributes;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions};
 use tokio::sync::oneshot;
 use url::Url;
@@ -113,6 +113,6 @@ pub fn options(folder: &std::path::Path) -> anyhow::Result<TemporalOptions> {
     let cache = cache.context("neither XDG_CACHE_HOME nor HOME names a folder for the built Temporal server")?;
     let path: OsString = variable("PATH").unwrap_or_default();
     let mut options = TemporalOptions::new(folder, cache, path);
-    options.search_attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
+    options.search_attributes = search_attributes();
     Ok(options)
 }

@@ -10,14 +10,17 @@ use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
     AccountId, Calendar, CalendarId, Clock as _, Provider, SyncStrategies, SyncStrategy, SystemClock, TenantId, random,
 };
-use evercal_gateway::{Gateway, GatewayConfig, TemporalSignals};
+use evercal_gateway::{Gateway, GatewayConfig};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
+use evercal_providers::google::GoogleSettings;
 use evercal_settings::TemporalTarget;
+use evercal_settings::google::Google;
 use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
 use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_worker::builds::BuildId;
+use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
@@ -363,16 +366,14 @@ impl World {
         ];
         let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
-        config.channel_token_keys = self.settings.channel_token_keys.clone();
+        if let Some(google) = &mut config.google {
+            google.channel_token_keys = self.settings.channel_token_keys.clone();
+        }
         config.timing = self.settings.timing.clone();
         config.strategies = self.settings.strategies();
         let target = self.target("gateway")?;
-        let signals = Arc::new(TemporalSignals::new(
-            target.connection,
-            target.client,
-            evercal_gateway::config::TEMPORAL_CALL_BOUND,
-        ));
-        let gateway = Gateway::start(config, self.store.clone(), signals, Arc::new(SystemClock)).await?;
+        let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
+        let gateway = Gateway::start(config, self.store.clone(), workflows, Arc::new(SystemClock)).await?;
         self.gateway = Some(gateway);
         Ok(())
     }
@@ -401,12 +402,10 @@ impl World {
         google_webhook_address.set_path("/api/webhooks/google");
         let config = WorkerConfig {
             store,
-            channel_token_keys: self.settings.channel_token_keys.clone(),
-            google: evercal_providers::google::GoogleSettings::at(
-                &self.simulator.root_url().parse()?,
-                client.id,
-                Secret::new(client.secret),
-            )?,
+            google: Some(Google {
+                client: GoogleSettings::at(&self.simulator.root_url().parse()?, client.id, Secret::new(client.secret))?,
+                channel_token_keys: self.settings.channel_token_keys.clone(),
+            }),
             google_webhook_address,
             timing: self.settings.timing.clone(),
             strategies: self.settings.strategies(),

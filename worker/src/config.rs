@@ -1,27 +1,20 @@
 //! What a worker has to know to run.
 
-use std::num::{NonZeroU64, NonZeroUsize};
-
-use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{Provider, SyncStrategies};
 use evercal_http::HttpSettings;
-use evercal_providers::google::GoogleSettings;
-use evercal_settings::{ConfigError, Lookup};
+use evercal_settings::google::{self, Google};
+use evercal_settings::{BuildId, ConfigError, Lookup, gateway, store, strategies, timing, worker};
 use evercal_storage::{ProbePace, StoreSettings};
 use evercal_workflows::Timing;
 use url::Url;
-
-use crate::builds::BuildId;
 
 /// The configuration of a worker.
 #[derive(Clone)]
 pub struct WorkerConfig {
     /// Where the mirror is kept, and the keys that open credentials.
     pub store: StoreSettings,
-    /// The keys that sign channel tokens.
-    pub channel_token_keys: ChannelTokenKeys,
-    /// The OAuth client at Google, and where Google is.
-    pub google: GoogleSettings,
+    /// Google, where the installation is set up for it.
+    pub google: Option<Google>,
     /// Where Google's notices are to be sent.
     pub google_webhook_address: Url,
     /// The durations that workflows go by.
@@ -43,26 +36,20 @@ pub struct WorkerConfig {
     pub probe: ProbePace,
 }
 
-/// How large a worker's process may grow where nobody says otherwise, in MiB.
-pub(crate) const MEMORY_MIB_DEFAULT: u64 = 210;
-
 impl WorkerConfig {
     /// Reads the configuration; errors name the variable, what is wrong and an example.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            store: evercal_settings::store(lookup)?,
-            channel_token_keys: evercal_settings::channel_token_keys(lookup)?,
-            google: evercal_settings::google(lookup, true)?,
-            google_webhook_address: evercal_settings::webhook_address(lookup, Provider::Google)?,
-            timing: evercal_settings::timing(lookup)?,
-            strategies: evercal_settings::sync_strategies(lookup)?,
+            store: store::settings(lookup)?,
+            google: google::settings(lookup)?,
+            google_webhook_address: gateway::webhook_address(lookup, Provider::Google)?,
+            timing: timing::durations(lookup)?,
+            strategies: strategies::of_all_providers(lookup)?,
             http: HttpSettings::default(),
-            build_id: lookup.optional("EVERCAL_BUILD_ID", "2026-11-26.1 or a commit's hash")?,
-            memory_mib: lookup
-                .optional::<NonZeroU64>("EVERCAL_WORKER_MEMORY_MIB", "210")?
-                .map_or(MEMORY_MIB_DEFAULT, NonZeroU64::get),
-            concurrent_syncs: lookup.or_default::<NonZeroUsize>("SYNC_CONCURRENT_JOBS", "10", "10")?.get(),
-            simulated_time: lookup.or_default("EVERCAL_SIMULATED_TIME", "false", "true")?,
+            build_id: worker::BUILD_ID.read(lookup)?,
+            memory_mib: worker::MEMORY_MIB.read(lookup)?.get(),
+            concurrent_syncs: worker::CONCURRENT_JOBS.read(lookup)?.get(),
+            simulated_time: worker::SIMULATED_TIME.read(lookup)?,
             probe: ProbePace::default(),
         })
     }

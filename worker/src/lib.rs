@@ -20,15 +20,18 @@ use evercal_activities::outages::Outages;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Provider, SystemClock};
 use evercal_http::HttpClient;
-use evercal_process::Tasks;
+use evercal_process::{Tasks, stop_signal};
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
-use evercal_settings::{Lookup, Namespace, TemporalTarget, stop_signal, temporal_target};
+use evercal_settings::google::Google;
+use evercal_settings::{Lookup, TemporalTarget, temporal_target};
 use evercal_storage::{
     ProbePace, Store, StoreCondition, StoreJournal, StoreProbe, StoreSettings, StoreWatch, open_when_possible,
 };
+use evercal_workflow_client::Namespace;
 use temporalio_client::Connection as TemporalConnection;
 use temporalio_sdk::runtime::{Runtime, RuntimeOptions};
+use url::Url;
 
 pub use config::WorkerConfig;
 
@@ -44,7 +47,10 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    evercal_settings::use_zone_data(&lookup)?;
+    if config.google.is_none() {
+        tracing::warn!("accounts at Google wait for another worker: GOOGLE_CLIENT_ID is not set");
+    }
+    evercal_settings::process::use_zone_data(&lookup)?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
     let asked_to_stop = stop_signal()?;
     let stop = async move {
@@ -156,27 +162,30 @@ impl WatchedStore {
 /// Puts together what activities work with.
 fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
     let http = HttpClient::new(&config.http).context("making the HTTP client")?;
-    let google = Arc::new(GoogleProvider::new(config.google, Arc::new(http)));
-    let credentials = Arc::new(StoreCredentials(store.clone()));
-    let clock = Arc::new(SystemClock);
-    let client_alert = ClientAlert::new(Provider::Google, store.clone(), clock.clone());
+    let google = config.google.map(|google| connection_to_google(google, config.google_webhook_address, http, &store));
     Ok(Deps {
         store,
-        google: Connection {
-            provider: Provider::Google,
-            tokens: TokenSource::new(google.clone(), credentials, clock.clone()),
-            calendars: google.clone(),
-            oauth: google,
-            webhook_address: config.google_webhook_address,
-            outages: Outages::default(),
-            client_alert,
-        },
-        clock,
+        google,
+        clock: Arc::new(SystemClock),
         settings: ActivitySettings {
-            channel_token_keys: config.channel_token_keys,
             timing: config.timing,
             strategies: config.strategies,
             simulated_time: config.simulated_time,
         },
     })
+}
+
+fn connection_to_google(google: Google, webhook_address: Url, http: HttpClient, store: &Arc<dyn Store>) -> Connection {
+    let provider = Arc::new(GoogleProvider::new(google.client, Arc::new(http)));
+    let (credentials, clock) = (Arc::new(StoreCredentials(Arc::clone(store))), Arc::new(SystemClock));
+    Connection {
+        provider: Provider::Google,
+        tokens: TokenSource::new(provider.clone(), credentials, clock.clone()),
+        calendars: provider.clone(),
+        oauth: provider,
+        webhook_address,
+        channel_token_keys: google.channel_token_keys,
+        outages: Outages::default(),
+        client_alert: ClientAlert::new(Provider::Google, Arc::clone(store), clock),
+    }
 }

@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
-use evercal_process::keep_files_private;
-use evercal_settings::{Lookup, Sources, end, log_as_json};
+use anyhow::Context as _;
+use evercal_process::{end, keep_files_private, log_as_json};
+use evercal_settings::process::LOG_FILTER;
+use evercal_settings::{Lookup, Sources};
+use evercal_workflow_client::temporal_help;
 
 /// Gives memory that is not needed any more back to the system, which the system's own allocator does seldom: a worker lets go
 /// of many small things at once.
@@ -13,13 +16,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     keep_files_private();
-    end(run().await)
+    end(run().await, temporal_help)
 }
 
 async fn run() -> anyhow::Result<()> {
     let sources = Sources::new(environment)?;
     let find = |name: &str| sources.find(name);
-    let _flush = log_as_json(&Lookup::new(&find))?;
+    let _flush = log_as_json(LOG_FILTER.read(&Lookup::new(&find))?).context("starting the log")?;
     evercal_worker::run(&find).await
 }
 

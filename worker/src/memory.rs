@@ -66,11 +66,17 @@ fn resident_bytes() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use evercal_settings::Lookup;
+
     use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+    const LIMIT: u64 = 200 * MIB;
 
     #[test]
     fn by_default_a_worker_stays_below_250_megabytes_whatever_it_does() {
-        let limit = crate::config::MEMORY_MIB_DEFAULT * 1_048_576;
+        let unset = Lookup::new(&|_| None);
+        let limit = evercal_settings::worker::MEMORY_MIB.read(&unset).unwrap().get() * MIB;
         assert!(limit / 100 * HARD_LIMIT_PERCENT <= 250_000_000);
     }
 
@@ -79,9 +85,6 @@ mod tests {
         let resident = resident_bytes().expect("Linux tells");
         assert!((1_000_000..100_000_000_000).contains(&resident), "{resident} bytes");
     }
-
-    const MIB: u64 = 1024 * 1024;
-    const LIMIT: u64 = 200 * MIB;
 
     #[test]
     fn where_letting_go_helps_little_it_is_done_seldom_unless_much_came_since() {

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use evercal_activities::{AccountActivities, ChannelActivities, Deps, RecordActivities, SyncActivities};
 use evercal_process::Tasks;
 use evercal_settings::TemporalTarget;
+use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
 use temporalio_client::{Client, Connection};
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder, WorkerTuner};
@@ -52,6 +53,8 @@ pub(crate) async fn serve(
     deps: Arc<Deps>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    // Connects when it is needed: after an outage of a provider.
+    let subscriptions = TemporalWorkflows::new(target.connection.clone(), target.client.clone(), CALL_TIMEOUT);
     let connection = Connection::connect(target.connection).await.context("connecting to Temporal")?;
     let (store, clock, namespace) = (Arc::clone(&deps.store), Arc::clone(&deps.clock), target.client.namespace.clone());
     let life = Life::new(store, clock, connection.clone(), namespace)?;
@@ -76,7 +79,7 @@ pub(crate) async fn serve(
         let _nobody_listens = stop_workflows.send(true);
     }));
     let workflows = Workflows {
-        client: client.clone(),
+        client,
         runtime: Arc::clone(runtime),
         build_id: config.build_id.clone(),
         memory_max_bytes: config.memory_mib.saturating_mul(1024 * 1024),
@@ -89,7 +92,7 @@ pub(crate) async fn serve(
     tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
     let erasing_deps = Arc::clone(&deps);
     tasks.spawn_loop("erasure", erasure::SILENCE_MAX, |pulse| erasure::run(pulse, erasing_deps));
-    tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, client, deps));
+    tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, Arc::new(subscriptions), deps));
     let mut failed = None;
     let stop = async {
         tokio::select! {

@@ -11,10 +11,8 @@ use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{Account, AccountId, AccountState, Calendar, CalendarId, CalendarState, Provider};
 use evercal_process::Pulse;
 use evercal_storage::StoreError;
-use evercal_workflows::contract::pack;
-use evercal_workflows::{SubscriptionWorkflow, names};
+use evercal_workflow_client::Workflows;
 use futures::StreamExt as _;
-use temporalio_client::{Client, WorkflowSignalOptions};
 
 /// How long a round may take: a call to the provider, signals that Temporal does not take.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(5);
@@ -33,25 +31,25 @@ const ACCOUNT_PAGES_MAX: u32 = 20;
 
 /// Runs for as long as the worker does. Whatever fails here is tried again with the next tick: those that wait have their
 /// backoff in any case.
-pub(crate) async fn run(pulse: Pulse, client: Client, deps: Arc<Deps>) {
+pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<Deps>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut alerts = Alerts::default();
     while pulse.wait(ticks.tick()).await.is_some() {
-        if pulse.work(round(&client, &deps, &mut alerts)).await.is_none() {
+        if pulse.work(round(&*workflows, &deps, &mut alerts)).await.is_none() {
             return;
         }
     }
 }
 
-async fn round(client: &Client, deps: &Deps, alerts: &mut Alerts) {
+async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut Alerts) {
     for provider in Provider::ALL {
-        let connection = deps.connection(provider);
+        let Some(connection) = deps.connection(provider) else { continue };
         if let Some(question) = connection.outages.question() {
             ask(deps, connection, question).await;
         }
-        wake(client, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
-        if let Err(error) = alerts.tell(deps, provider, connection.outages.refusal()).await {
+        wake(workflows, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
+        if let Err(error) = alerts.tell(deps, connection, connection.outages.refusal()).await {
             tracing::warn!(%error, "an alert about a provider could not be written; it is tried again");
         }
     }
@@ -117,19 +115,15 @@ fn is_read(state: CalendarState) -> bool {
     }
 }
 
-async fn wake(client: &Client, calendars: Vec<CalendarId>) {
+async fn wake(workflows: &dyn Workflows, calendars: Vec<CalendarId>) {
     if calendars.is_empty() {
         return;
     }
     tracing::info!(count = calendars.len(), "the provider answers again: those that waited try now");
     futures::stream::iter(calendars)
         .for_each_concurrent(CONCURRENT_SIGNALS, |id| async move {
-            let handle = client.get_workflow_handle::<SubscriptionWorkflow>(names::subscription_id(id));
-            let payload = pack(&());
             // One that is gone waits for nothing; any other has its backoff.
-            if let Err(error) =
-                handle.signal(SubscriptionWorkflow::retry_now, payload, WorkflowSignalOptions::default()).await
-            {
+            if let Err(error) = workflows.retry_now(id).await {
                 tracing::debug!(calendar_id = %id, %error, "a subscription could not be woken");
             }
         })
@@ -149,7 +143,8 @@ struct Alerts {
 impl Alerts {
     /// Says once that a provider refuses the whole installation, and once that it does not any more, whichever of the
     /// processes see it.
-    async fn tell(&mut self, deps: &Deps, provider: Provider, refusal: Refusal) -> Result<(), StoreError> {
+    async fn tell(&mut self, deps: &Deps, connection: &Connection, refusal: Refusal) -> Result<(), StoreError> {
+        let provider = connection.provider;
         self.ticks = self.ticks.wrapping_add(1);
         match refusal {
             Refusal::Refused(error) => {
@@ -175,7 +170,7 @@ impl Alerts {
             Refusal::None => {}
         }
         // Somebody else may have opened it, and be gone by now: whoever is answered closes it.
-        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && deps.connection(provider).outages.is_answered();
+        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && connection.outages.is_answered();
         if self.over || (looks && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
             if let Some(since) = deps.store.close_incident(provider).await? {
                 let (at, name) = (deps.clock.now(), provider.as_str());

@@ -37,7 +37,9 @@ impl AccountActivities {
         };
         // On a conflict another consent came: the next attempt finds it.
         let outcome = store.settle_consent(account_id, settlement.1, &settlement.0).await.map_err(from_store)?;
-        self.deps.connection(account.provider).tokens.forget(account_id).await;
+        if let Some(connection) = self.deps.connection(account.provider) {
+            connection.tokens.forget(account_id).await;
+        }
         self.write_down(&account, &consent, &outcome).await?;
         self.ended(account_id, Some(outcome)).await
     }
@@ -62,7 +64,7 @@ impl AccountActivities {
         consent: &PendingConsent,
         version: ConsentVersion,
     ) -> Result<(Settlement, ConsentVersion), ActivityError> {
-        let connection = self.deps.connection(account.provider);
+        let connection = self.deps.needed_connection(account.provider)?;
         let refused = |outcome| Settlement::Refused(outcome);
         let (redeemed, version) = match &consent.grant {
             PendingGrant::Redeemed { credentials } => (credentials.clone(), version),
@@ -137,7 +139,7 @@ impl AccountActivities {
         if error.kind == ProviderErrorKind::ClientRefused {
             let store = &self.deps.store;
             store.end_attempt(&consent.state_hash, &ConsentOutcome::NotSetUp).await.map_err(from_store)?;
-            self.deps.connection(account.provider).client_alert.note(&error).await.map_err(from_store)?;
+            self.deps.needed_connection(account.provider)?.client_alert.note(&error).await.map_err(from_store)?;
         }
         Ok(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow))
     }

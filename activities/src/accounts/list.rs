@@ -10,7 +10,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::AccountActivities;
 use crate::attempt;
-use crate::failure::{Repeat, from_store, from_token};
+use crate::failure::{Repeat, from_token};
 
 /// How long reading a list may take: within what one attempt has.
 const READING_TIME_MAX: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ impl AccountActivities {
         ctx: &ActivityContext,
         account_id: AccountId,
     ) -> Result<Option<CalendarList>, ActivityError> {
-        let connection = self.deps.connection_of(account_id).await.map_err(from_store)?;
+        let connection = self.deps.connection_of(account_id).await?;
         let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
         let mut list = CalendarList { calendars: Vec::new(), is_readable: true, limit: None };
         let mut page: Option<PageToken> = None;

@@ -39,7 +39,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
     let now = attempt::started_at(ctx);
     let mut counts = input.so_far;
     counts.started_at.get_or_insert(now.into());
-    let connection = deps.connection_of(calendar.account_id).await.map_err(from_store)?;
+    let connection = deps.connection_of(calendar.account_id).await?;
     let begun = Instant::now();
     let mut slice = Slice {
         deps,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::binaries::find_program;
 use crate::config;
-use crate::options::{IndexedKind, TemporalOptions};
+use crate::options::TemporalOptions;
 use crate::ports::PortPlan;
 
 /// Its program.
@@ -36,7 +36,7 @@ pub(crate) fn arguments(options: &TemporalOptions, temporal_dir: &Path, ports: &
     add("--ui-port", ports.ui.to_string().into());
     add("--namespace", options.namespace.clone().into());
     for (name, kind) in &options.search_attributes {
-        add("--search-attribute", format!("{name}={}", kind_name(*kind)).into());
+        add("--search-attribute", format!("{name}={}", kind.as_str()).into());
     }
     for (key, value) in config::dynamic_settings(options) {
         add("--dynamic-config-value", format!("{key}={value}").into());
@@ -45,16 +45,4 @@ pub(crate) fn arguments(options: &TemporalOptions, temporal_dir: &Path, ports: &
         arguments.push("--headless".into());
     }
     arguments
-}
-
-fn kind_name(kind: IndexedKind) -> &'static str {
-    match kind {
-        IndexedKind::Text => "Text",
-        IndexedKind::Keyword => "Keyword",
-        IndexedKind::Int => "Int",
-        IndexedKind::Double => "Double",
-        IndexedKind::Bool => "Bool",
-        IndexedKind::Datetime => "Datetime",
-        IndexedKind::KeywordList => "KeywordList",
-    }
 }

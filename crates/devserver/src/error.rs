@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use evercal_workflow_client::RegistrationError;
+
 use crate::supervise::SuperviseError;
 
 /// Why Temporal cannot be used.
@@ -77,12 +79,15 @@ pub enum DevserverError {
         /// The answer of the client.
         source: Box<temporalio_client::errors::ClientConnectError>,
     },
-    /// The server refused a call, or did not do its effect in time.
+    /// The namespace cannot be made ready.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The server refused a call.
     #[error("Temporal cannot {action}")]
     Rpc {
         /// What was attempted, as a verb.
         action: String,
-        /// The last answer of the server.
+        /// The answer of the server.
         source: Box<tonic::Status>,
     },
 }

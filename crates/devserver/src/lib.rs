@@ -11,15 +11,15 @@
 //! [`postgres`] runs a PostgreSQL server the same way, from the system's packages.
 //!
 //! Not for production clusters: there the operator runs Temporal, and gateway and worker do not know this crate; of
-//! `evercal`, only `dev` and `prepare-temporal` use it. It reads no environment; binaries pass paths and addresses in.
+//! `evercal`, only `dev` uses it. It reads no environment; binaries pass paths and addresses in.
 
 mod binaries;
 mod cli;
 mod config;
+mod connecting;
 mod error;
 mod lifeline;
 mod log_file;
-mod namespace;
 mod options;
 mod ports;
 pub mod postgres;
@@ -31,11 +31,10 @@ pub mod small_disk;
 pub mod supervise;
 
 pub use binaries::{Binaries, ensure as ensure_binaries};
+pub use connecting::{activity_pollers, connect, connection_options};
 pub use error::DevserverError;
-pub use namespace::{activity_pollers, connect, connection_options, ensure_namespace};
 pub use options::{
-    DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, DEFAULT_RETENTION, IndexedKind, PostgresDatabases, RateLimits,
-    TemporalOptions, cache_dir, keywords_and_instants,
+    DEFAULT_HISTORY_SHARDS, DEFAULT_NAMESPACE, PostgresDatabases, RateLimits, TemporalOptions, cache_dir,
 };
 pub use ports::Ports;
 pub use security::{ClientCertificates, Security, ServerTls, ServerTokens};

@@ -4,17 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evercal_workflow_client::{DEFAULT_RETENTION, IndexedKind};
 use temporalio_client::ConnectionOptions;
-use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
 
 use crate::ports::Ports;
 use crate::security::Security;
 
 /// Namespace when the caller names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
-
-/// How long the server keeps the histories of closed workflows when the caller says nothing.
-pub const DEFAULT_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// Shards of a new database. Eight are the best of those measured on one machine with SQLite.
 pub const DEFAULT_HISTORY_SHARDS: u16 = 8;
@@ -104,45 +101,6 @@ pub struct RateLimits {
     pub namespace_requests_per_s: u32,
     /// Calls per second of the history service to its database (`history.persistenceMaxQPS`, 9,000).
     pub history_persistence_calls_per_s: u32,
-}
-
-/// The type of a search attribute, as the server indexes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndexedKind {
-    /// Full text, tokenised.
-    Text,
-    /// One exact string.
-    Keyword,
-    /// A signed 64-bit number.
-    Int,
-    /// A floating-point number.
-    Double,
-    /// True or false.
-    Bool,
-    /// An instant.
-    Datetime,
-    /// Several exact strings.
-    KeywordList,
-}
-
-/// Search attributes of names with whether each is an instant; the others are exact strings.
-pub fn keywords_and_instants(names: &[(&str, bool)]) -> Vec<(String, IndexedKind)> {
-    let kind = |is_instant| if is_instant { IndexedKind::Datetime } else { IndexedKind::Keyword };
-    names.iter().map(|(name, is_instant)| ((*name).to_owned(), kind(*is_instant))).collect()
-}
-
-impl From<IndexedKind> for IndexedValueType {
-    fn from(kind: IndexedKind) -> Self {
-        match kind {
-            IndexedKind::Text => Self::Text,
-            IndexedKind::Keyword => Self::Keyword,
-            IndexedKind::Int => Self::Int,
-            IndexedKind::Double => Self::Double,
-            IndexedKind::Bool => Self::Bool,
-            IndexedKind::Datetime => Self::Datetime,
-            IndexedKind::KeywordList => Self::KeywordList,
-        }
-    }
 }
 
 /// The folder for built servers by the XDG base directory rules, from the values of `XDG_CACHE_HOME` and

@@ -6,14 +6,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use evercal_process::{TaskFailure, make_private};
+use evercal_workflow_client::Namespace;
 use temporalio_client::Connection;
 use tracing::info;
 
 use crate::binaries::{self, Binaries};
 use crate::cli;
 use crate::config;
+use crate::connecting::{connect_by, host_and_port};
 use crate::error::DevserverError;
-use crate::namespace::{connect_by, ensure_namespace, host_and_port};
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
 use crate::postgres_schema;
@@ -79,7 +80,8 @@ impl TemporalServer {
             (options.security.connection_options(&address)?, address, Some(own))
         };
         let connection = connect_by(connection).await?;
-        ensure_namespace(&connection, &options.namespace, options.retention, &options.search_attributes).await?;
+        let namespace = Namespace { connection: connection.clone(), name: options.namespace.clone() };
+        namespace.register(options.retention, &options.search_attributes).await?;
         info!(address, namespace = options.namespace, own = own.is_some(), "Temporal is ready");
         Ok(Self { address, namespace: options.namespace, connection, own })
     }

@@ -1,31 +1,34 @@
-//! How named values (environment variables, in the end) become the settings that several processes share: store, keys,
-//! OAuth client, durations, the way to Temporal.
+//! Settings: named values (environment variables, in the end) of gateways, workers and the codec endpoint.
 //!
-//! Libraries never read the environment: a binary makes [`Sources`] of it, and hands a [`Lookup`] in. Settings of one
-//! process alone are read beside that process. An error names the variable, what is wrong with its value, and an example;
-//! never the value itself.
+//! Each is one [`Setting`] in the file of its subject: its name, what operators have to know of it, and how it is read. [`ALL`]
+//! lists them; `evercal config` and `docs/configuration.md` are made of it. Libraries never read the environment: a binary makes
+//! [`Sources`] of it, and hands a [`Lookup`] in. An error names the setting, what is wrong with its value, and an example; never
+//! the value itself.
 
-mod ending;
-mod installation;
-mod logging;
+mod about;
+mod all;
+mod build_id;
+pub mod codec;
+pub mod gateway;
+pub mod google;
 mod lookup;
-pub mod names;
-mod shared;
+pub mod process;
+mod proxies;
+mod reading;
+mod setting;
 mod sources;
-mod stopping;
-mod strategies;
-mod temporal;
+pub mod store;
+pub mod strategies;
+mod target;
+pub mod temporal;
+pub mod timing;
+pub mod worker;
 
-pub use ending::{end, temporal_help};
-pub use installation::Namespace;
-pub use logging::{LogError, log_as_json, log_as_json_into, log_filter};
+pub use about::{About, GivenBy, Otherwise, Role, Shown, UnknownRole};
+pub use all::{ALL, is_secret};
+pub use build_id::{BuildId, InvalidBuildId};
 pub use lookup::{ConfigError, Lookup};
-pub use shared::{
-    TimingDocument, channel_token_keys, database_connections, database_url, google, google_auth_url, google_base_url,
-    google_client_id, google_client_secret, keyring, keyring_if_set, public_url, store, timing, timing_document,
-    use_zone_data, webhook_address, zone_data_folder,
-};
+pub use proxies::TrustedProxies;
+pub use setting::{Described, Setting};
 pub use sources::{CONFIG_FILE, Environment, Source, Sources};
-pub use stopping::stop_signal;
-pub use strategies::{strategy_variable, sync_strategies, sync_strategy};
-pub use temporal::{TemporalTarget, payload_codec, temporal_target};
+pub use target::{TemporalTarget, temporal_target};

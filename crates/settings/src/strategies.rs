@@ -1,25 +1,37 @@
-//! `SYNC_STRATEGY_…`: how changes are found, one variable for each provider.
+//! `SYNC_STRATEGY_…`: how changes are found, one setting for each provider.
 
 use evercal_domain::{Provider, SyncStrategies, SyncStrategy};
 
+use crate::about::{About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
 use crate::lookup::{ConfigError, Lookup};
+use crate::reading::or_default;
+use crate::setting::Setting;
 
-/// The variable that sets a provider's strategy.
-pub const fn strategy_variable(provider: Provider) -> &'static str {
+/// How changes at Google are found.
+pub static GOOGLE: Setting<SyncStrategy> = Setting {
+    about: About {
+        name: "SYNC_STRATEGY_GOOGLE",
+        read_by: GATEWAY_AND_WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("webhook"),
+        example: "hybrid",
+        meaning: "how changes at Google are found: `webhook` (notices; the poller only while there is no channel), `polling` (no \
+                  channel is ever opened), `hybrid` (both)",
+    },
+    read: or_default,
+};
+
+/// The setting of one provider.
+pub fn of_provider(provider: Provider) -> &'static Setting<SyncStrategy> {
     match provider {
-        Provider::Google => "SYNC_STRATEGY_GOOGLE",
+        Provider::Google => &GOOGLE,
     }
 }
 
-/// The strategy of one provider.
-pub fn sync_strategy(lookup: &Lookup<'_>, provider: Provider) -> Result<SyncStrategy, ConfigError> {
-    let strategy = lookup.optional(strategy_variable(provider), "hybrid")?;
-    Ok(strategy.unwrap_or_default())
-}
-
 /// The strategies of all providers.
-pub fn sync_strategies(lookup: &Lookup<'_>) -> Result<SyncStrategies, ConfigError> {
-    Provider::ALL.into_iter().map(|provider| Ok((provider, sync_strategy(lookup, provider)?))).collect()
+pub fn of_all_providers(lookup: &Lookup<'_>) -> Result<SyncStrategies, ConfigError> {
+    Provider::ALL.into_iter().map(|provider| Ok((provider, of_provider(provider).read(lookup)?))).collect()
 }
 
 #[cfg(test)]
@@ -28,7 +40,7 @@ mod tests {
 
     fn read(value: &str) -> Result<SyncStrategies, ConfigError> {
         let find = |name: &str| (name == "SYNC_STRATEGY_GOOGLE").then(|| value.to_owned());
-        sync_strategies(&Lookup::new(&find))
+        of_all_providers(&Lookup::new(&find))
     }
 
     #[test]
@@ -41,7 +53,7 @@ mod tests {
 
     #[test]
     fn without_a_value_providers_are_watched() {
-        assert_eq!(read("").unwrap(), sync_strategies(&Lookup::new(&|_| None)).unwrap());
+        assert_eq!(read("").unwrap(), of_all_providers(&Lookup::new(&|_| None)).unwrap());
         assert_eq!(read("").unwrap().of(Provider::Google), SyncStrategy::Webhook);
     }
 
@@ -53,7 +65,7 @@ mod tests {
 
     #[test]
     fn each_provider_has_a_variable_of_its_own() {
-        let variables: std::collections::BTreeSet<&str> = Provider::ALL.into_iter().map(strategy_variable).collect();
-        assert_eq!(variables.len(), Provider::ALL.len());
+        let names = Provider::ALL.into_iter().map(|provider| of_provider(provider).about().name);
+        assert_eq!(names.collect::<std::collections::BTreeSet<&str>>().len(), Provider::ALL.len());
     }
 }

@@ -1,79 +1,201 @@
-//! The way to Temporal, by the SDK's own environment configuration (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API
-//! key, profile file); and what of it Temporal may read (`EVERCAL_PAYLOAD_KEY`).
+//! Temporal's own settings, which its SDK reads (`target.rs`): described here, and checked for what the SDK passes over in
+//! silence.
 
-use anyhow::anyhow;
-use evercal_payload_codec::SealingCodec;
-use evercal_sealing::Keyring;
-use temporalio_client::envconfig::LoadClientConfigProfileOptions;
-use temporalio_client::{ClientOptions, ConnectionOptions, GrpcCompression};
-use url::{Host, Url};
+use std::path::Path;
 
+use crate::about::{About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
+use crate::codec::PAYLOAD_KEY;
 use crate::lookup::{ConfigError, Lookup};
+use crate::reading::Given;
+use crate::setting::Setting;
+use crate::target::{TemporalTarget, temporal_target};
 
-/// Where Temporal is and how to talk to it.
-#[derive(Clone)]
-pub struct TemporalTarget {
-    /// The connection.
-    pub connection: ConnectionOptions,
-    /// The namespace and the data converter.
-    pub client: ClientOptions,
-}
+/// How somebody who only looks at the settings would call itself in Temporal.
+const IDENTITY: &str = "evercal config";
+/// What is shown of something that is given, but not by the setting itself.
+const GIVEN: &str = "set, not shown";
+const PATH_EXAMPLE: &str = "/etc/evercal/temporal.pem";
 
 impl TemporalTarget {
     /// Seals what is sent and opens what comes, where `EVERCAL_PAYLOAD_KEY` is set.
     pub fn sealing(mut self, lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
-        if let Some(codec) = payload_codec(lookup)? {
+        if let Some(codec) = PAYLOAD_KEY.read(lookup)? {
             self.client.data_converter = codec.into_converter();
         }
         Ok(self)
     }
 }
 
-/// `EVERCAL_PAYLOAD_KEY`: the keys that seal what Temporal keeps; the first seals, all open. Nothing is sealed without.
-pub fn payload_codec(lookup: &Lookup<'_>) -> Result<Option<SealingCodec>, ConfigError> {
-    const VARIABLE: &str = "EVERCAL_PAYLOAD_KEY";
-    const EXAMPLE: &str = "p1: followed by the output of `openssl rand -base64 32`";
-    let Some(text) = lookup.optional_secret(VARIABLE)? else { return Ok(None) };
-    let keyring = Keyring::parse(text.expose()).map_err(|error| ConfigError::new(VARIABLE, error, EXAMPLE))?;
-    Ok(Some(SealingCodec::new(keyring)))
+/// A setting that the SDK reads: nobody asks for its value here.
+const fn of_the_sdk(
+    name: &'static str,
+    shown: Shown,
+    otherwise: Otherwise,
+    example: &'static str,
+    meaning: &'static str,
+    read: fn(&Given<'_>) -> Result<(), ConfigError>,
+) -> Setting<()> {
+    let about =
+        About { name, read_by: GATEWAY_AND_WORKER, given_by: GivenBy::TemporalSdk, shown, otherwise, example, meaning };
+    Setting { about, read }
 }
 
-/// Reads it; `identity` is how the process calls itself in the Temporal UI.
-pub fn temporal_target(identity: &str) -> anyhow::Result<TemporalTarget> {
-    let (mut connection, client) =
-        ClientOptions::load_from_config(LoadClientConfigProfileOptions::default()).map_err(|error| {
-            anyhow!("the way to Temporal cannot be read: {error}; for example TEMPORAL_ADDRESS=127.0.0.1:7233")
-        })?;
-    identity.clone_into(&mut connection.identity);
-    if is_this_machine(&connection.target) {
-        // Small messages that never leave the machine: both ends would pack and unpack for nothing.
-        connection.grpc_compression = GrpcCompression::None;
-    }
-    Ok(TemporalTarget { connection, client })
-}
-
-/// Whether an address names the machine that this process runs on.
-fn is_this_machine(address: &Url) -> bool {
-    match address.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stays_on_the_machine_is_not_compressed() {
-        let is_here = |address: &str| is_this_machine(&address.parse().expect("an address"));
-        for here in ["http://127.0.0.1:7233", "http://[::1]:7233", "http://localhost:7233"] {
-            assert!(is_here(here), "{here}");
+/// The server. All that is wrong with the way as a whole is told of it.
+pub static ADDRESS: Setting<()> = of_the_sdk(
+    "TEMPORAL_ADDRESS",
+    Shown::Address,
+    Otherwise::TemporalSdk { read: |target| Some(target.connection.target.to_string()), nothing: "127.0.0.1:7233" },
+    "127.0.0.1:7233",
+    "where Temporal is",
+    |given| match temporal_target(IDENTITY) {
+        Err(error) => Err(given.error(error)),
+        Ok(target) if target.connection.tls_options.is_some() && target.connection.target.scheme() == "http" => {
+            let problem = "begins with http://, so that nothing is encrypted although TLS is asked for";
+            Err(ConfigError::new("TEMPORAL_ADDRESS", problem, "temporal.example.com:7233"))
         }
-        for elsewhere in ["http://10.0.0.1:7233", "https://[2001:db8::1]:7233", "https://evercal.tmprl.cloud:7233"] {
-            assert!(!is_here(elsewhere), "{elsewhere}");
+        Ok(_) => Ok(()),
+    },
+);
+
+/// The namespace.
+pub static NAMESPACE: Setting<()> = of_the_sdk(
+    "TEMPORAL_NAMESPACE",
+    Shown::Whole,
+    Otherwise::TemporalSdk { read: |target| Some(target.client.namespace.clone()), nothing: "default" },
+    "evercal",
+    "Temporal's namespace",
+    taken_as_it_is,
+);
+
+/// An API key.
+pub static API_KEY: Setting<()> = of_the_sdk(
+    "TEMPORAL_API_KEY",
+    Shown::Nothing,
+    Otherwise::TemporalSdk {
+        read: |target| target.connection.api_key.as_ref().map(|_| GIVEN.to_owned()),
+        nothing: "no key",
+    },
+    "the key that Temporal's operator gave out",
+    "an API key; TLS is on with it",
+    taken_as_it_is,
+);
+
+/// Whether TLS is on.
+pub static TLS: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS",
+    Shown::Whole,
+    Otherwise::TemporalSdk {
+        read: |target| Some(target.connection.tls_options.is_some().to_string()),
+        nothing: "false",
+    },
+    "true",
+    "true or false; on also with any of the next four",
+    |given| switch(given).map(drop),
+);
+
+/// Who signed Temporal's certificate.
+pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    Shown::Whole,
+    Otherwise::TemporalSdk { read: authority, nothing: "the authorities of this machine" },
+    PATH_EXAMPLE,
+    "who signed Temporal's certificate, where this machine does not trust them; `…_DATA` in place of `…_PATH` is the PEM text \
+     itself",
+    taken_as_it_is,
+);
+
+/// The name in Temporal's certificate.
+pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS_SERVER_NAME",
+    Shown::Whole,
+    Otherwise::TemporalSdk { read: server_name, nothing: "the host of TEMPORAL_ADDRESS" },
+    "temporal.example.com",
+    "the name in Temporal's certificate, where it is not the host's",
+    taken_as_it_is,
+);
+
+/// The certificate that Temporal wants to see.
+pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS_CLIENT_CERT_PATH",
+    Shown::Whole,
+    Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
+    PATH_EXAMPLE,
+    "the certificate that Temporal wants to see; with its key or not at all, `…_DATA` as above",
+    taken_as_it_is,
+);
+
+/// The key of that certificate.
+pub static TLS_CLIENT_KEY_PATH: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS_CLIENT_KEY_PATH",
+    Shown::Whole,
+    Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
+    PATH_EXAMPLE,
+    "the key of that certificate",
+    taken_as_it_is,
+);
+
+/// Whether the certificate's name is left unverified: the SDK for Rust knows the variable and goes on verifying.
+pub static TLS_DISABLE_HOST_VERIFICATION: Setting<()> = of_the_sdk(
+    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+    Shown::Whole,
+    Otherwise::Value("false"),
+    "false",
+    "not supported: certificates are always verified",
+    |given| {
+        if switch(given)? {
+            return Err(given.error(
+                "has no effect: certificates are always verified; \
+                 use TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME instead",
+            ));
         }
+        Ok(())
+    },
+);
+
+/// The profile in the SDK's file.
+pub static PROFILE: Setting<()> = of_the_sdk(
+    "TEMPORAL_PROFILE",
+    Shown::Whole,
+    Otherwise::Value("default"),
+    "production",
+    "the profile of that file that is used where these variables say nothing",
+    taken_as_it_is,
+);
+
+/// The SDK's file of profiles. The SDK goes on without one that does not exist.
+pub static CONFIG_FILE: Setting<()> = of_the_sdk(
+    "TEMPORAL_CONFIG_FILE",
+    Shown::Whole,
+    Otherwise::Nothing("temporalio/temporal.toml in the user's configuration folder"),
+    "/etc/evercal/temporal.toml",
+    "a file of profiles, in the form of Temporal's SDK",
+    |given| match given.text() {
+        Some(path) if !Path::new(&path).exists() => Err(given.error("names a file that does not exist")),
+        _ => Ok(()),
+    },
+);
+
+fn taken_as_it_is(_given: &Given<'_>) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+/// The SDK takes what is neither for nothing said.
+fn switch(given: &Given<'_>) -> Result<bool, ConfigError> {
+    match given.text().map(|text| text.to_lowercase()).as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(given.error("is neither true nor false")),
     }
+}
+
+fn authority(target: &TemporalTarget) -> Option<String> {
+    target.connection.tls_options.as_ref()?.server_root_ca_cert.as_ref().map(|_| GIVEN.to_owned())
+}
+
+fn server_name(target: &TemporalTarget) -> Option<String> {
+    target.connection.tls_options.as_ref()?.domain.clone()
+}
+
+fn client_certificate(target: &TemporalTarget) -> Option<String> {
+    target.connection.tls_options.as_ref()?.client_tls_options.as_ref().map(|_| GIVEN.to_owned())
 }

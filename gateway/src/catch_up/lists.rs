@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use evercal_domain::{AccountId, AccountState};
+use evercal_process::counted;
 use evercal_storage::StoreError;
+use evercal_workflow_client::AccountSignal;
 use tokio::time::Instant;
 
 use super::CatchUp;
 use super::telling::Telling;
-use crate::counted::counted;
-use crate::signals::AccountNews;
 
 /// Accounts read from the store at a time.
 const ACCOUNTS_PER_PAGE: u32 = 200;
@@ -81,13 +81,13 @@ impl CatchUp {
             return false;
         }
         telling.wait_for_turn().await;
-        match self.accounts.tell(account, AccountNews::ListMayHaveChanged).await {
+        match self.accounts.signal(account, AccountSignal::ListMayHaveChanged).await {
             Ok(_) => {
                 telling.failures_in_a_row = 0;
                 lists.single.remove(&account);
             }
             Err(error) => {
-                counted!(warn, "an account could not be told to look at its list of calendars", %account, %error);
+                counted!(warn, "an account could not be told to look at its list of calendars", account_id = %account, %error);
                 telling.failures_in_a_row += 1;
                 lists.single.insert(account, Instant::now() + self.pace.pause);
             }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, SyncReason};
+use evercal_process::counted;
 use evercal_storage::{StoreError, cause_of};
 use evercal_workflows::contract::Notify;
 use tokio::time::{Instant, Interval};
 
 use super::{CLAIM, CatchUp, CatchUpPace, Memory, interval};
-use crate::counted::counted;
 use crate::debt::Debt;
 
 /// How long a gateway has it without a sign of life: longer than a round may take.
@@ -102,7 +102,7 @@ impl CatchUp {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "a calendar could not be told to catch up", %calendar, %error, cause);
+                counted!(warn, "a calendar could not be told to catch up", calendar_id = %calendar, %error, cause);
                 telling.failures_in_a_row += 1;
                 debt.put_off(calendar, Instant::now() + self.pace.pause);
             }

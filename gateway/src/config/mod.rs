@@ -1,29 +1,24 @@
 //! What the gateway has to know to run, and how it is read from named values. Only binaries know where the
 //! values come from.
 
-mod proxies;
-
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use evercal_domain::SyncStrategies;
-use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_providers::google::GoogleSettings;
 use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
 use url::Url;
 
-pub use evercal_settings::{ConfigError, Lookup};
-pub use proxies::{TrustedProxies, trusted_proxies};
+use evercal_settings::google::{self, Google};
+pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
+use evercal_settings::{gateway, strategies, timing};
 
 use crate::catch_up::CatchUpPace;
 
 /// Where Google sends browsers back to; registered there.
 pub(crate) const OAUTH_CALLBACK: &str = "/v1/oauth/google/callback";
-/// Where the gateway listens when nothing else is said.
-pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 
 /// The configuration of a gateway.
 #[derive(Debug, Clone)]
@@ -32,10 +27,9 @@ pub struct GatewayConfig {
     pub address: SocketAddr,
     /// Where browsers and providers reach it (`WEBHOOK_BASE_URL`).
     pub public_url: Url,
-    /// The keys that prove notices.
-    pub channel_token_keys: ChannelTokenKeys,
-    /// The OAuth client at Google. The gateway only builds the consent page's address and never uses the secret.
-    pub google: GoogleSettings,
+    /// Google, where the installation is set up for it. The gateway only builds the consent page's address and verifies notices,
+    /// and never uses the OAuth client's secret.
+    pub google: Option<Google>,
     /// The durations that new accounts go by.
     pub timing: Timing,
     /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
@@ -164,60 +158,28 @@ fn soft_limit(limits: &str) -> Option<usize> {
     open_files.split_whitespace().next()?.parse().ok()
 }
 
-/// How long a call to Temporal may take: within what providers wait for an answer.
-pub const TEMPORAL_CALL_BOUND: Duration = Duration::from_millis(2_500);
-
 impl GatewayConfig {
     /// Reads the configuration; errors name the variable, what is wrong and an example.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
-        let address = lookup.or_default("EVERCAL_HTTP_ADDRESS", DEFAULT_ADDRESS, DEFAULT_ADDRESS)?;
         Ok(Self {
-            address,
-            public_url: evercal_settings::public_url(lookup)?,
-            channel_token_keys: evercal_settings::channel_token_keys(lookup)?,
+            address: gateway::HTTP_ADDRESS.read(lookup)?,
+            public_url: gateway::PUBLIC_URL.read(lookup)?,
             // Redeeming codes is the worker's work.
-            google: evercal_settings::google(lookup, false)?,
-            timing: evercal_settings::timing(lookup)?,
-            strategies: evercal_settings::sync_strategies(lookup)?,
+            google: google::settings_without_secret(lookup)?,
+            timing: timing::durations(lookup)?,
+            strategies: strategies::of_all_providers(lookup)?,
             // Read with the way to Temporal, whose profile may say it.
             temporal_namespace: "default".to_owned(),
             limits: GatewayLimits {
-                connections_per_peer_max: connections_per_peer(lookup)?,
+                connections_per_peer_max: gateway::CONNECTIONS_PER_PEER.read(lookup)?,
                 ..GatewayLimits::default()
             },
-            cors_origins: cors_origins(lookup)?,
-            trusted_proxies: trusted_proxies(lookup)?,
+            cors_origins: gateway::CORS_ORIGINS.read(lookup)?,
+            trusted_proxies: gateway::TRUSTED_PROXIES.read(lookup)?,
             catch_up: CatchUpPace::default(),
             probe: ProbePace::default(),
         })
     }
-}
-
-/// `EVERCAL_CONNECTIONS_PER_PEER`: connections of one address at a time.
-pub fn connections_per_peer(lookup: &Lookup<'_>) -> Result<Option<NonZeroUsize>, ConfigError> {
-    lookup.optional("EVERCAL_CONNECTIONS_PER_PEER", "256")
-}
-
-/// `EVERCAL_CORS_ORIGINS`: origins as in the header `Origin`, comma-separated.
-pub fn cors_origins(lookup: &Lookup<'_>) -> Result<Vec<HeaderValue>, ConfigError> {
-    origins(lookup, "EVERCAL_CORS_ORIGINS", "https://app.example.com,https://admin.example.com")
-}
-
-/// A list of origins.
-pub(crate) fn origins(
-    lookup: &Lookup<'_>,
-    variable: &str,
-    example: &'static str,
-) -> Result<Vec<HeaderValue>, ConfigError> {
-    let Some(text) = lookup.text(variable) else { return Ok(Vec::new()) };
-    let origin = |text: &str| {
-        let url: Url = text.trim().parse().map_err(|error| ConfigError::new(variable, error, example))?;
-        if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text.trim() {
-            return Err(ConfigError::new(variable, "an origin is a scheme, a host and no path", example));
-        }
-        HeaderValue::from_str(text.trim()).map_err(|error| ConfigError::new(variable, error, example))
-    };
-    text.split(',').map(origin).collect()
 }
 
 #[cfg(test)]

@@ -22,9 +22,14 @@ fn with(variable: &'static str, value: &'static str) -> Result<GatewayConfig, Co
 #[test]
 fn three_values_are_enough() {
     let config = read(&ENOUGH).unwrap();
-    assert_eq!(config.address.to_string(), DEFAULT_ADDRESS);
+    assert_eq!(config.address.to_string(), "127.0.0.1:8080");
     assert_eq!(config.timing, Timing::default());
-    assert_eq!(config.google.auth_url.host_str(), Some("accounts.google.com"));
+    assert_eq!(config.google.unwrap().client.auth_url.host_str(), Some("accounts.google.com"));
+}
+
+#[test]
+fn an_installation_without_accounts_at_google_needs_none_of_its_settings() {
+    assert!(read(&ENOUGH[..1]).unwrap().google.is_none());
 }
 
 #[test]

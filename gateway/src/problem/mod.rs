@@ -12,10 +12,10 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use evercal_process::counted;
 use evercal_storage::{StoreError, StoreErrorKind};
 
 pub(crate) use self::body::{ParameterError, ProblemBody};
-use crate::counted::counted;
 pub(crate) use crate::problem_kind::ProblemKind;
 
 /// Seconds after which somebody that was turned away should try again.

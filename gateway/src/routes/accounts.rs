@@ -7,21 +7,20 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use evercal_domain::{Account, AccountState};
+use evercal_process::counted;
+use evercal_workflow_client::{AccountError, AccountSignal, SignalOutcome};
 use evercal_workflows::names;
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::accounts::AccountError;
 use crate::bodies::{AccountBody, AccountListBody};
 use crate::caller::{Caller, Reader, Writer};
-use crate::counted::counted;
 use crate::cursor::Listing;
 use crate::extract::id;
 use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, Refusals, Untold};
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
-use crate::signals::AccountNews;
 use crate::state::AppState;
 use crate::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
 
@@ -96,7 +95,7 @@ pub(super) async fn one(
 
 /// Whether a workflow that should run does, as one word.
 pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> &'static str {
-    match tokio::time::timeout(WORKFLOW_PATIENCE, state.signals.runs(workflow_id)).await {
+    match tokio::time::timeout(WORKFLOW_PATIENCE, state.workflows.is_running(workflow_id)).await {
         Ok(Ok(true)) => "running",
         Ok(Ok(false)) => "missing",
         // What it reads from the store is true without Temporal too.
@@ -140,7 +139,7 @@ pub(super) async fn refresh(
     }
     let asked_at = state.clock.now();
     let deadline = Instant::now() + state.config.limits.refresh_patience;
-    if !state.accounts.tell(account.id, AccountNews::Look).await? {
+    if state.accounts.signal(account.id, AccountSignal::Discover).await? == SignalOutcome::NoAccount {
         return Err(Problem::of(ProblemKind::AccountDisconnected));
     }
     loop {
@@ -177,15 +176,18 @@ pub(super) async fn disconnect(
     Path(account): Path<String>,
 ) -> Result<(StatusCode, Json<DisconnectBody>), Problem> {
     let account = account_of(&state, caller, &account).await?;
-    let told = match account.state {
-        AccountState::Disconnected => false,
-        _ => state.accounts.tell(account.id, AccountNews::Disconnect).await?,
+    let outcome = match account.state {
+        AccountState::Disconnected => SignalOutcome::NoAccount,
+        _ => state.accounts.signal(account.id, AccountSignal::Disconnect).await?,
     };
-    if told {
+    if outcome == SignalOutcome::Delivered {
         // Readers see it at once, and nobody connects it again meanwhile. The workflow writes it too.
         state.store.set_account_state(account.id, AccountState::Disconnecting, None, state.clock.now()).await?;
     }
-    let now = if told { AccountState::Disconnecting } else { AccountState::Disconnected };
+    let now = match outcome {
+        SignalOutcome::Delivered => AccountState::Disconnecting,
+        SignalOutcome::NoAccount => AccountState::Disconnected,
+    };
     Ok((StatusCode::ACCEPTED, Json(DisconnectBody { id: account.id.to_string(), state: now.as_str() })))
 }
 
@@ -200,7 +202,7 @@ impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Store(error) => error.into(),
-            AccountError::Signal(error) => {
+            AccountError::Workflow(error) => {
                 counted!(warn, "an account's workflow could not be told", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use evercal_domain::event::EventWarning;
 use evercal_domain::{Calendar, CalendarState};
+use evercal_process::counted;
 use evercal_storage::{StoredBody, StoredItem, SyncRun};
 use evercal_workflows::names;
 use serde::Serialize;
@@ -15,7 +16,6 @@ use utoipa::ToSchema;
 use super::accounts::{Paging, workflow_state};
 use crate::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
 use crate::caller::{Caller, Reader, Writer};
-use crate::counted::counted;
 use crate::cursor::Listing;
 use crate::delivery::DeliveryError;
 use crate::extract::id;
@@ -312,7 +312,7 @@ impl From<DeliveryError> for Problem {
         match error {
             DeliveryError::Store(error) => error.into(),
             DeliveryError::Account(error) => error.into(),
-            DeliveryError::Signal(error) => {
+            DeliveryError::Workflow(error) => {
                 counted!(warn, "a subscription could not be told", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }

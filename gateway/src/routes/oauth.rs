@@ -19,6 +19,7 @@ use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_domain::{
     Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, Provider, TenantId,
 };
+use evercal_process::counted;
 use evercal_providers::{AuthorizationRequest, pkce_challenge};
 use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind, TakenAttempt};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::config::OAUTH_CALLBACK;
-use crate::counted::counted;
 use crate::extract::Source;
 use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};
 use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
@@ -140,6 +140,10 @@ async fn begin(
     login_hint: Option<String>,
     allow_duplicate: bool,
 ) -> Result<Begun, Problem> {
+    let Some(google) = state.google() else {
+        let detail = "This installation is not set up for Google: GOOGLE_CLIENT_ID is not set.";
+        return Err(Problem::new(ProblemKind::PathNotFound, detail));
+    };
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
     let redirect_uri = redirect_uri(state)?;
@@ -162,7 +166,7 @@ async fn begin(
         allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    Ok(Begun { authorization_url: state.config.google.authorization_url(&consent), expires_at: attempt.expires_at })
+    Ok(Begun { authorization_url: google.client.authorization_url(&consent), expires_at: attempt.expires_at })
 }
 
 /// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
@@ -321,7 +325,7 @@ async fn keep(
             }
         }
     };
-    state.accounts.authorized(&account).await;
+    state.consent_backlog.authorized(&account).await;
     Ok(None)
 }
 

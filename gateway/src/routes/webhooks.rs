@@ -15,17 +15,17 @@ use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::limits::WEBHOOK_BODY_BYTES_MAX;
 use evercal_domain::{AccountId, SyncReason, Watched};
+use evercal_process::counted;
+use evercal_workflow_client::{AccountSignal, SignalOutcome};
 use evercal_workflows::contract::{ChannelHint, Notify};
 use futures::TryStreamExt;
 
 use crate::connections::Connection;
-use crate::counted::counted;
 use crate::delivery::Delivered;
 use crate::extract::{Source, source};
 use crate::notices::NotDelivered;
 use crate::openapi::{NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
-use crate::signals::AccountNews;
 use crate::state::AppState;
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
@@ -99,11 +99,11 @@ pub(crate) async fn google(
 /// A channel whose calendar nobody knows, such as after an older database was brought back: its account can stop it, as any
 /// channel that it does not know, and looks at its list of calendars, in which the calendar may be.
 async fn stop_through_account(state: &AppState, account: AccountId, hint: ChannelHint) -> Result<StatusCode, Problem> {
-    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
+    match state.accounts.signal(account, AccountSignal::ListChanged(hint)).await {
         // Without the account there are no tokens with which anybody could stop it: it runs out.
-        Ok(_told) => Ok(StatusCode::NO_CONTENT),
+        Ok(_outcome) => Ok(StatusCode::NO_CONTENT),
         Err(error) => {
-            tracing::warn!(%account, %error, "a channel without a calendar could not be told to its account");
+            tracing::warn!(account_id = %account, %error, "a channel without a calendar could not be told to its account");
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }
@@ -119,13 +119,13 @@ async fn list_changed(
     if !hint.announces_change {
         return Ok(StatusCode::NO_CONTENT);
     }
-    match state.accounts.tell(account, AccountNews::ListChanged(hint)).await {
-        Ok(true) => Ok(StatusCode::NO_CONTENT),
+    match state.accounts.signal(account, AccountSignal::ListChanged(hint)).await {
+        Ok(SignalOutcome::Delivered) => Ok(StatusCode::NO_CONTENT),
         // In another's store there are none of our accounts.
-        Ok(false) if state.store_watch.condition().is_foreign() => {
+        Ok(SignalOutcome::NoAccount) if state.store_watch.condition().is_foreign() => {
             Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
         }
-        Ok(false) => {
+        Ok(SignalOutcome::NoAccount) => {
             if state.store.account(account).await?.is_none() {
                 let message = "a notice with a valid token for an account that does not exist";
                 state.security.note(SecurityKind::NoticeForUnknownChannel, source, message);
@@ -133,7 +133,7 @@ async fn list_changed(
             Ok(StatusCode::NO_CONTENT)
         }
         Err(error) => {
-            counted!(warn, "a notice about a list of calendars could not be handed over", %account, %error);
+            counted!(warn, "a notice about a list of calendars could not be handed over", account_id = %account, %error);
             Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
         }
     }
@@ -171,7 +171,9 @@ fn believe(state: &AppState, headers: &HeaderMap) -> Result<ChannelClaim, Refuse
     let refused = |message| Refused { kind: SecurityKind::NoticeRefused, message };
     let token = headers.get(CHANNEL_TOKEN).ok_or(refused("no channel token"))?;
     let token = token.to_str().map_err(|_| refused("a malformed channel token"))?;
-    let claim = state.keys().verify(token).map_err(|_| refused("a channel token that is not ours"))?;
+    let google = state.google().ok_or(refused("a notice of a provider that this gateway is not set up for"))?;
+    let verified = google.channel_token_keys.verify(token);
+    let claim = verified.map_err(|_| refused("a channel token that is not ours"))?;
     let channel_id = headers.get(CHANNEL_ID).ok_or(refused("no channel id"))?;
     if channel_id.as_bytes() != claim.channel_id.to_string().as_bytes() {
         let message = "a channel id that is not the token's";

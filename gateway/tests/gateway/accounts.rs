@@ -10,8 +10,8 @@ use evercal_domain::tenant::TenantLimits;
 use evercal_domain::{
     AccountId, AccountState, Clock as _, ConsentOutcome, PendingGrant, Provider, SyncStrategy, SystemClock,
 };
-use evercal_gateway::AccountNews;
 use evercal_storage::Settlement;
+use evercal_workflow_client::AccountSignal;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -55,6 +55,18 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     let PendingGrant::Code { code, redirect_uri, .. } = consent.grant else { panic!("{consent:?}") };
     assert_eq!(code.expose(), "marker-code");
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
+}
+
+#[tokio::test]
+async fn an_installation_that_is_not_set_up_for_google_says_so_and_takes_no_notice_of_it() {
+    let mut world = World::new().await;
+    world.config.google = None;
+    world.start().await;
+    let customer = world.customer().await;
+    let start = world.post(&customer.key, START, &json!({})).await;
+    assert_eq!((start.status, start.kind().as_str()), (404, "path-not-found"), "{start:?}");
+    assert!(start.body.contains("GOOGLE_CLIENT_ID is not set"), "{}", start.body);
+    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 401);
 }
 
 /// A consent that comes back in a browser of which nothing is left but its connection.
@@ -190,13 +202,13 @@ async fn a_disconnect_whose_workflow_was_lost_goes_on_and_a_late_notice_does_not
     let account = customer.account;
     world.store.set_account_state(account, AccountState::Disconnecting, None, SystemClock.now()).await.unwrap();
     world.start().await;
-    let told = vec![Call::Start(account), Call::Tell(account, AccountNews::Disconnect)];
+    let told = vec![Call::Start(account), Call::Signal(account, AccountSignal::Disconnect)];
     eventually(&told, async || world.workflows.calls()).await;
     // Both workflows are gone again when a notice comes.
     world.workflows.accounts.lock().unwrap().clear();
     world.workflows.missing.lock().unwrap().insert(customer.calendar);
     world.send_notice(&world.notice(customer.calendar, "exists")).await;
-    let brought_back = Call::Tell(account, AccountNews::SubscriptionMissing(customer.calendar));
+    let brought_back = Call::Signal(account, AccountSignal::SubscriptionMissing(customer.calendar));
     eventually(&2, async || world.workflows.calls().iter().filter(|call| **call == told[1]).count()).await;
     assert!(!world.workflows.calls().contains(&brought_back));
 }
@@ -222,7 +234,7 @@ async fn connecting_again_leaves_the_credentials_until_the_consent_is_settled_an
     assert_eq!(start.json()["account_id"], customer.account.to_string());
     let page = come_back(&world, &format!("state={}&code=new-code", consent(&start)["state"])).await;
     assert_eq!(page.status, 202);
-    let told = [Call::Start(customer.account), Call::Tell(customer.account, AccountNews::Authorized)];
+    let told = [Call::Start(customer.account), Call::Signal(customer.account, AccountSignal::Authorized)];
     assert_eq!(world.workflows.calls(), told);
     assert!(world.store.credentials(customer.account).await.unwrap().is_some(), "what worked works on");
     let (waiting, _) = world.store.consent(customer.account).await.unwrap().unwrap();
@@ -367,7 +379,7 @@ async fn what_is_being_disconnected_is_not_connected_again_not_even_by_a_consent
     assert_eq!(come_back(&world, &format!("state={early}&code=c")).await.status, 409);
     assert_eq!(world.post(&customer.key, START, &reconnect).await.problem(), 409);
     assert!(world.store.consent(customer.account).await.unwrap().is_none());
-    assert_eq!(world.workflows.calls(), [Call::Tell(customer.account, AccountNews::Disconnect)]);
+    assert_eq!(world.workflows.calls(), [Call::Signal(customer.account, AccountSignal::Disconnect)]);
 }
 
 #[tokio::test]
@@ -379,7 +391,7 @@ async fn disconnecting_twice_is_the_same_and_what_is_disconnected_stays_so() {
         let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("disconnecting")));
     }
-    let told = Call::Tell(customer.account, AccountNews::Disconnect);
+    let told = Call::Signal(customer.account, AccountSignal::Disconnect);
     assert_eq!(world.workflows.calls(), [told.clone(), told]);
     let now = chrono::DateTime::UNIX_EPOCH;
     world.store.set_account_state(customer.account, AccountState::Disconnected, None, now).await.unwrap();
@@ -398,7 +410,7 @@ async fn a_refresh_waits_for_a_look_that_began_after_it() {
     let path = format!("/v1/accounts/{}/refresh", customer.account);
     let body = json!({});
     let look = async {
-        let told = Call::Tell(customer.account, AccountNews::Look);
+        let told = Call::Signal(customer.account, AccountSignal::Discover);
         eventually(&true, async || world.workflows.calls().contains(&told)).await;
         world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
     };

@@ -9,8 +9,8 @@ use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{
     CalendarId, CalendarState, Clock, ProviderErrorKind, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via,
 };
-use evercal_gateway::SignalError;
 use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows, StateRecord};
+use evercal_workflow_client::WorkflowError;
 use evercal_workflows::contract::{Cause, Failure, SyncNowResult};
 use serde_json::{Value, json};
 
@@ -250,8 +250,8 @@ async fn a_sync_that_was_asked_for_tells_how_it_went() {
     let answers = [
         (Ok(SyncNowResult::Done { changes: 3 }), 200),
         (Ok(SyncNowResult::Failed(Failure::of(Cause::Provider(ProviderErrorKind::RateLimited)))), 502),
-        (Err(SignalError::Refused("the calendar is paused".into())), 409),
-        (Err(SignalError::NotFound), 202),
+        (Err(WorkflowError::Refused("the calendar is paused".into())), 409),
+        (Err(WorkflowError::NotFound), 202),
     ];
     for (answer, status) in answers {
         *world.workflows.sync.lock().unwrap() = Some(answer);
@@ -265,7 +265,7 @@ async fn a_sync_that_is_refused_says_what_the_calendar_needs() {
     let world = World::running().await;
     let customer = world.customer().await;
     let path = format!("/v1/calendars/{}/sync", customer.calendar);
-    *world.workflows.sync.lock().unwrap() = Some(Err(SignalError::Refused("marker: the workflow's words".into())));
+    *world.workflows.sync.lock().unwrap() = Some(Err(WorkflowError::Refused("marker: the workflow's words".into())));
     for (state, kind) in [
         (CalendarState::Live, "sync-refused"),
         (CalendarState::Paused, "calendar-paused"),

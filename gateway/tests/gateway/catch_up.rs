@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use evercal_domain::{CalendarId, Clock as _, SyncReason, SystemClock, Watched};
-use evercal_gateway::{AccountNews, HEARTBEAT};
+use evercal_gateway::HEARTBEAT;
 use evercal_storage::{AuditOf, PageRequest};
+use evercal_workflow_client::AccountSignal;
 
 use crate::support::{Call, Customer, World, eventually};
 
@@ -70,7 +71,7 @@ async fn one_calendar_that_cannot_be_told_does_not_keep_the_others_from_it() {
 
 /// How often an account was told that its list of calendars may have changed.
 fn looked(world: &World, customer: &Customer) -> usize {
-    let told = Call::Tell(customer.account, AccountNews::ListMayHaveChanged);
+    let told = Call::Signal(customer.account, AccountSignal::ListMayHaveChanged);
     world.workflows.calls().into_iter().filter(|call| *call == told).count()
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use chrono::TimeDelta;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccountState, Clock as _, SystemClock};
-use evercal_gateway::AccountNews;
 use evercal_storage::{AuditOf, PageRequest};
+use evercal_workflow_client::AccountSignal;
 use evercal_workflows::names;
 use serde_json::json;
 
@@ -160,7 +160,7 @@ async fn a_notice_about_a_list_of_calendars_goes_to_its_account() {
     assert_eq!(world.workflows.calls(), [], "a greeting says nothing");
     assert_eq!(world.send_notice(&world.notice_about(watched, "exists")).await.status, 204);
     let calls = world.workflows.calls();
-    let [Call::Tell(account, AccountNews::ListChanged(hint))] = calls.as_slice() else { panic!("{calls:?}") };
+    let [Call::Signal(account, AccountSignal::ListChanged(hint))] = calls.as_slice() else { panic!("{calls:?}") };
     assert_eq!((*account, hint.announces_change), (customer.account, true));
     world.workflows.down.store(true, Ordering::SeqCst);
     assert_eq!(world.send_notice(&world.notice_about(watched, "exists")).await.status, 503, "to be sent again");

@@ -1,4 +1,4 @@
-//! The gateway over real HTTP and a real SQLite file; only Temporal is played by [`support::Workflows`].
+//! The gateway over real HTTP and a real SQLite file; only Temporal is played by [`support::PlayedWorkflows`].
 
 // `cfg(test)` tells the lints that helpers are tests too.
 #[cfg(test)]
@@ -10,7 +10,6 @@ mod bad_input;
 #[cfg(test)]
 mod catch_up;
 #[cfg(test)]
-mod codec;
 #[cfg(test)]
 mod description;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use evercal_domain::SyncReason;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::{CalendarId, CalendarState, ChannelId, Clock, SystemClock, UnixMs, Watched};
-use evercal_gateway::AccountNews;
 use evercal_storage::StateRecord;
+use evercal_workflow_client::AccountSignal;
 
 use crate::support::{Call, World, eventually};
 
@@ -116,7 +116,7 @@ async fn a_missing_subscription_is_reported_to_its_account() {
     let customer = world.customer().await;
     world.workflows.missing.lock().unwrap().insert(customer.calendar);
     assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 204);
-    let told = Call::Tell(customer.account, AccountNews::SubscriptionMissing(customer.calendar));
+    let told = Call::Signal(customer.account, AccountSignal::SubscriptionMissing(customer.calendar));
     assert_eq!(world.workflows.calls(), [told]);
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, InstallationId, Watched};
-use evercal_gateway::AccountNews;
 use evercal_storage::{AuditOf, PageRequest, StoreCondition};
+use evercal_workflow_client::AccountSignal;
 use serde_json::json;
 
 use crate::support::{Call, World, eventually};
@@ -150,7 +150,7 @@ async fn a_channel_whose_calendar_is_not_in_the_store_is_given_to_its_account_to
     assert_eq!(world.send_notice(&notice).await.status, 204);
     let told = world.workflows.calls();
     let stray = told.iter().find_map(|call| match call {
-        Call::Tell(account, AccountNews::ListChanged(hint)) if *account == customer.account => Some(hint),
+        Call::Signal(account, AccountSignal::ListChanged(hint)) if *account == customer.account => Some(hint),
         _ => None,
     });
     let stray = stray.unwrap_or_else(|| panic!("its account was told: {told:?}"));

@@ -19,8 +19,9 @@ use evercal_domain::{
     PendingConsent, PendingGrant, Provider, ProviderCalendarId, RemoteCalendar, SyncStrategy, SystemClock, TenantId,
     Watched,
 };
-use evercal_gateway::{AccountNews, Gateway, GatewayConfig, Lookup, RunningPage, SignalError, Signals, Start};
+use evercal_gateway::{Gateway, GatewayConfig, Lookup};
 use evercal_storage::{AccountAdmission, DatabaseUrl, InstallationOwner, Keyring, Settlement, Store, StoreSettings};
+use evercal_workflow_client::{AccountSignal, RunningPage, StartOutcome, WorkflowError, Workflows};
 use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -34,18 +35,19 @@ use crate::faulty_store::{Faults, FaultyStore};
 const DEADLINE: Duration = Duration::from_secs(60);
 const TOKEN_KEY: &str = "a-key-of-sixteen-chars";
 
-/// What a gateway told the workflows.
+/// What a gateway asked of the workflows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Notify(CalendarId, Notify),
     Start(AccountId),
-    Tell(AccountId, AccountNews),
+    Signal(AccountId, AccountSignal),
+    RetryNow(CalendarId),
     SyncNow(CalendarId),
 }
 
 /// Plays Temporal: remembers calls, and misbehaves as told.
 #[derive(Default)]
-pub struct Workflows {
+pub struct PlayedWorkflows {
     calls: Mutex<Vec<Call>>,
     /// Temporal is away.
     pub down: AtomicBool,
@@ -61,13 +63,13 @@ pub struct Workflows {
     pub reached: AtomicBool,
     /// How long Temporal takes for those, and a subscription for a sync.
     pub delay: Mutex<Duration>,
-    /// Telling an account panics.
+    /// Signalling an account panics.
     pub panics: AtomicBool,
     /// Starting these fails.
     pub broken: Mutex<HashSet<AccountId>>,
     /// What accounts were told to go by when they started.
     pub strategies: Mutex<Vec<SyncStrategy>>,
-    /// Telling these accounts fails.
+    /// Signalling these accounts fails.
     pub failing_accounts: Mutex<HashSet<AccountId>>,
     /// These accounts run.
     pub accounts: Mutex<HashSet<AccountId>>,
@@ -80,13 +82,13 @@ pub struct Workflows {
     /// Pages of it that were read.
     pub index_pages: AtomicUsize,
     /// What `sync_now` answers; without it, it hangs as it does without a worker.
-    pub sync: Mutex<Option<Result<SyncNowResult, SignalError>>>,
+    pub sync: Mutex<Option<Result<SyncNowResult, WorkflowError>>>,
 }
 
-impl Workflows {
-    fn call(&self, call: Call) -> Result<(), SignalError> {
+impl PlayedWorkflows {
+    fn call(&self, call: Call) -> Result<(), WorkflowError> {
         if self.down.load(Ordering::SeqCst) {
-            return Err(SignalError::Unavailable("down".into()));
+            return Err(WorkflowError::Unavailable("down".into()));
         }
         self.calls.lock().unwrap().push(call);
         Ok(())
@@ -115,7 +117,7 @@ impl Workflows {
 }
 
 #[async_trait]
-impl InstallationOwner for Workflows {
+impl InstallationOwner for PlayedWorkflows {
     async fn owner(&self, ours: InstallationId) -> Result<InstallationId, String> {
         if self.down.load(Ordering::SeqCst) {
             return Err("down".into());
@@ -129,45 +131,49 @@ impl InstallationOwner for Workflows {
 }
 
 #[async_trait]
-impl Signals for Workflows {
-    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), SignalError> {
+impl Workflows for PlayedWorkflows {
+    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), WorkflowError> {
         self.reached.store(true, Ordering::SeqCst);
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
         if self.missing.lock().unwrap().contains(&calendar) {
-            return Err(SignalError::NotFound);
+            return Err(WorkflowError::NotFound);
         }
         if self.failing.lock().unwrap().contains(&calendar) {
-            return Err(SignalError::Unavailable("as the test asked".into()));
+            return Err(WorkflowError::Unavailable("as the test asked".into()));
         }
         self.call(Call::Notify(calendar, notify.clone()))
     }
 
-    async fn tell_account(&self, account: AccountId, news: AccountNews) -> Result<(), SignalError> {
-        assert!(!self.panics.load(Ordering::SeqCst), "marker: as the test asked");
-        if !self.down.load(Ordering::SeqCst) && !self.accounts.lock().unwrap().contains(&account) {
-            return Err(SignalError::NotFound);
-        }
-        if self.failing_accounts.lock().unwrap().contains(&account) {
-            return Err(SignalError::Unavailable("as the test asked".into()));
-        }
-        self.call(Call::Tell(account, news))
+    async fn retry_now(&self, calendar: CalendarId) -> Result<(), WorkflowError> {
+        self.call(Call::RetryNow(calendar))
     }
 
-    async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError> {
+    async fn signal_account(&self, account: AccountId, signal: AccountSignal) -> Result<(), WorkflowError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "marker: as the test asked");
+        if !self.down.load(Ordering::SeqCst) && !self.accounts.lock().unwrap().contains(&account) {
+            return Err(WorkflowError::NotFound);
+        }
+        if self.failing_accounts.lock().unwrap().contains(&account) {
+            return Err(WorkflowError::Unavailable("as the test asked".into()));
+        }
+        self.call(Call::Signal(account, signal))
+    }
+
+    async fn start_account(&self, input: &AccountInput) -> Result<StartOutcome, WorkflowError> {
         self.reached.store(true, Ordering::SeqCst);
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
         if self.broken.lock().unwrap().contains(&input.account_id) {
-            return Err(SignalError::Unavailable("as the test asked".into()));
+            return Err(WorkflowError::Unavailable("as the test asked".into()));
         }
         self.call(Call::Start(input.account_id))?;
         self.strategies.lock().unwrap().push(input.strategy);
         let new = self.accounts.lock().unwrap().insert(input.account_id);
-        Ok(if new { Start::Started } else { Start::AlreadyRunning })
+        Ok(if new { StartOutcome::Started } else { StartOutcome::AlreadyRunning })
     }
 
-    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, SignalError> {
+    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, WorkflowError> {
         self.call(Call::SyncNow(calendar))?;
         let (answer, delay) = (self.sync.lock().unwrap().clone(), *self.delay.lock().unwrap());
         tokio::time::sleep(delay).await;
@@ -177,14 +183,14 @@ impl Signals for Workflows {
         }
     }
 
-    async fn runs(&self, workflow_id: &str) -> Result<bool, SignalError> {
+    async fn is_running(&self, workflow_id: &str) -> Result<bool, WorkflowError> {
         if self.down.load(Ordering::SeqCst) {
-            return Err(SignalError::Unavailable("down".into()));
+            return Err(WorkflowError::Unavailable("down".into()));
         }
         Ok(self.is_running(workflow_id))
     }
 
-    async fn running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, SignalError> {
+    async fn list_running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, WorkflowError> {
         self.index_pages.fetch_add(1, Ordering::SeqCst);
         let all = self.index.lock().unwrap().clone();
         let all: Vec<String> = all.into_iter().filter(|id| id.starts_with(&format!("{workflow_type}/"))).collect();
@@ -195,13 +201,13 @@ impl Signals for Workflows {
         Ok(RunningPage { workflow_ids: all[begin..end].to_vec(), next })
     }
 
-    async fn ping(&self) -> Result<(), SignalError> {
+    async fn ping(&self) -> Result<(), WorkflowError> {
         self.pings.fetch_add(1, Ordering::SeqCst);
         let one_less = |left: usize| left.checked_sub(1);
         if self.pings_lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return Err(SignalError::Unavailable("as the test asked".into()));
+            return Err(WorkflowError::Unavailable("as the test asked".into()));
         }
-        if self.down.load(Ordering::SeqCst) { Err(SignalError::Unavailable("down".into())) } else { Ok(()) }
+        if self.down.load(Ordering::SeqCst) { Err(WorkflowError::Unavailable("down".into())) } else { Ok(()) }
     }
 }
 
@@ -220,7 +226,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     /// What the gateway meets in the same store.
     pub faults: Arc<Faults>,
-    pub workflows: Arc<Workflows>,
+    pub workflows: Arc<PlayedWorkflows>,
     pub keys: ChannelTokenKeys,
     pub config: GatewayConfig,
     /// Whether a worker shows signs of life.
@@ -284,8 +290,8 @@ impl World {
     pub async fn start(&mut self) {
         let (faults, clock) = (Arc::clone(&self.faults), Arc::new(SystemClock));
         let store = Arc::new(FaultyStore { store: Arc::clone(&self.store), faults });
-        let signals: Arc<dyn Signals> = Arc::clone(&self.workflows) as _;
-        self.gateway = Some(Gateway::start(self.config.clone(), store, signals, clock).await.unwrap());
+        let workflows: Arc<dyn Workflows> = Arc::clone(&self.workflows) as _;
+        self.gateway = Some(Gateway::start(self.config.clone(), store, workflows, clock).await.unwrap());
     }
 
     pub async fn stop(&mut self) {

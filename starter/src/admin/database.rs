@@ -92,7 +92,7 @@ pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) 
     let target = options.options.url(find)?;
     let progress = spinner();
     // Not needed for the copy, but for everybody who uses it; where it is set, it is tried.
-    let keyring = evercal_settings::keyring_if_set(&Lookup::new(find)).map_err(|error| {
+    let keyring = evercal_settings::store::master_key_if_set(&Lookup::new(find)).map_err(|error| {
         CliError::usage(error.to_string(), "give the master key that the file was used with, or none")
     })?;
     let copied = evercal_storage::copy_store(&options.from, &target, keyring.as_ref(), |table, rows| {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{AccountState, SystemClock, TenantId};
-use evercal_gateway::config::TEMPORAL_CALL_BOUND;
-use evercal_gateway::{AccountNews, AccountWorkflows, Given, TemporalSignals};
-use evercal_settings::{ConfigError, Lookup, temporal_help};
+use evercal_settings::{ConfigError, Lookup};
 use evercal_storage::PageRequest;
+use evercal_workflow_client::{
+    AccountDefaults, AccountSignal, AccountWorkflows, CALL_TIMEOUT, SignalOutcome, TemporalWorkflows, temporal_help,
+};
 
 use super::{Session, told};
 use crate::cli::{CliError, Failure};
@@ -15,7 +16,7 @@ use crate::cli::{CliError, Failure};
 /// How the command calls itself in Temporal.
 const IDENTITY: &str = "evercal tenants";
 
-/// Tells each account's workflow to end, as `DELETE /v1/accounts/{id}` does; answers how many were told.
+/// Signals each account's workflow to take everything down, as `DELETE /v1/accounts/{id}` does; answers how many were signalled.
 pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Option<String>) -> Result<u32, CliError> {
     let lookup = Lookup::new(find);
     let unusable = |error: ConfigError| CliError::usage(error.to_string(), "`evercal config` shows what would be read");
@@ -23,27 +24,27 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
         .map_err(|error| CliError::usage(format!("{error:#}"), "set TEMPORAL_ADDRESS, and repeat the command"))?
         .sealing(&lookup)
         .map_err(unusable)?;
-    let signals = Arc::new(TemporalSignals::new(target.connection, target.client, TEMPORAL_CALL_BOUND));
+    let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
     // For an account whose workflow was lost and is started again.
-    let given = Given {
-        timing: evercal_settings::timing(&lookup).map_err(unusable)?,
-        strategies: evercal_settings::sync_strategies(&lookup).map_err(unusable)?,
+    let defaults = AccountDefaults {
+        timing: evercal_settings::timing::durations(&lookup).map_err(unusable)?,
+        strategies: evercal_settings::strategies::of_all_providers(&lookup).map_err(unusable)?,
     };
-    let workflows = AccountWorkflows::new(Arc::clone(&session.store), signals, Arc::new(SystemClock), given);
+    let accounts = AccountWorkflows::new(Arc::clone(&session.store), workflows, Arc::new(SystemClock), defaults);
     let mut page = PageRequest::first(API_PAGE_ROWS_MAX);
     let mut disconnecting = 0;
     loop {
-        let accounts = session.store.accounts_of_tenant(tenant, &page).await.map_err(|error| told(&error))?;
-        for account in accounts.items.iter().filter(|account| account.state != AccountState::Disconnected) {
-            let is_told = workflows.tell(account.id, AccountNews::Disconnect).await.map_err(|error| {
+        let rows = session.store.accounts_of_tenant(tenant, &page).await.map_err(|error| told(&error))?;
+        for account in rows.items.iter().filter(|account| account.state != AccountState::Disconnected) {
+            let outcome = accounts.signal(account.id, AccountSignal::Disconnect).await.map_err(|error| {
                 let message = format!("the workflow of {} could not be told: {error}", account.id);
                 let next = temporal_help(&message)
                     .unwrap_or("check that Temporal runs, and TEMPORAL_ADDRESS; then repeat the command");
                 CliError::new(Failure::Unreachable, message, next)
             })?;
-            disconnecting += u32::from(is_told);
+            disconnecting += u32::from(outcome == SignalOutcome::Delivered);
         }
-        match accounts.next {
+        match rows.next {
             Some(next) => page.after = Some(next),
             None => return Ok(disconnecting),
         }

@@ -102,7 +102,7 @@ impl Options {
                 let message = format!("{} does not exist: no `evercal dev` has run there", path.display());
                 Err(CliError::new(Failure::NotFound, message, "name another folder, or set DATABASE_URL"))
             }
-            None => evercal_settings::database_url(&Lookup::new(find)).map_err(|error| {
+            None => evercal_settings::store::DATABASE_URL.read(&Lookup::new(find)).map_err(|error| {
                 CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE), or give --data-dir")
             }),
         }

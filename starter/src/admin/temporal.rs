@@ -2,11 +2,10 @@
 //! the other commands.
 
 use clap::Args;
-use evercal_devserver::{DEFAULT_RETENTION, ensure_namespace, keywords_and_instants};
 use evercal_domain::{Clock as _, InstallationId, SystemClock};
-use evercal_settings::{Lookup, Namespace, temporal_help};
+use evercal_settings::Lookup;
 use evercal_storage::{Keyring, StoreSettings};
-use evercal_workflows::names;
+use evercal_workflow_client::{DEFAULT_RETENTION, Namespace, search_attributes, temporal_help};
 use serde_json::json;
 use temporalio_client::Connection;
 use tonic::Status;
@@ -47,19 +46,20 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
         // Nothing is asked or registered for a database that is not named.
         store_settings(find)?;
     }
-    let attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
-    let (connection, namespace) =
-        options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
-    ensure_namespace(&connection, &namespace, DEFAULT_RETENTION, &attributes).await.map_err(|error| {
+    let attributes = search_attributes();
+    let (connection, name) = options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
+    let namespace = Namespace { connection, name };
+    namespace.register(DEFAULT_RETENTION, &attributes).await.map_err(|error| {
         let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
                       where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
         CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
-    let installation = belong(&Namespace { connection, name: namespace.clone() }, options.adopt_database, find).await?;
+    let installation = belong(&namespace, options.adopt_database, find).await?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {
         let installation = installation.map(|id| id.to_string());
-        let answer = json!({"namespace": namespace, "search_attributes": attributes, "installation": installation});
+        let answer =
+            json!({"namespace": namespace.name, "search_attributes": attributes, "installation": installation});
         return Ok(pretty(&answer));
     }
     let whose = match installation {
@@ -67,7 +67,7 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
         None => "Its workflows will belong to the database of the first gateway or worker that starts.".to_owned(),
     };
     let count = attributes.len();
-    Ok(format!("The namespace `{namespace}` has the {count} search attributes that evercal needs.\n{whose}\n"))
+    Ok(format!("The namespace `{}` has the {count} search attributes that evercal needs.\n{whose}\n", namespace.name))
 }
 
 /// Says that the workflows belong to the database of `DATABASE_URL`, where there is one. A database that is not there yet is
@@ -106,7 +106,8 @@ async fn belong(
 }
 
 fn store_settings(find: &dyn Fn(&str) -> Option<String>) -> Result<StoreSettings, CliError> {
-    let url = evercal_settings::database_url(&Lookup::new(find))
+    let url = evercal_settings::store::DATABASE_URL
+        .read(&Lookup::new(find))
         .map_err(|error| CliError::usage(error.to_string(), "set DATABASE_URL (or DATABASE_URL_FILE)"))?;
     Ok(StoreSettings::new(url, Keyring::none()))
 }

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use evercal_codec::CodecConfig;
 use evercal_gateway::GatewayConfig;
-use evercal_gateway::codec::CodecConfig;
-use evercal_settings::names::{PLAIN, SECRETS};
+use evercal_settings::codec::PAYLOAD_KEY;
+use evercal_settings::store;
 use evercal_worker::WorkerConfig;
 
 use super::*;
@@ -23,14 +24,14 @@ fn complete() -> BTreeMap<&'static str, String> {
     .into()
 }
 
-fn report(values: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Setting> {
+fn report(values: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Item> {
     let find = |name: &str| values.get(name).cloned();
     let lookup = Lookup::new(&find);
-    VARIABLES.iter().map(|variable| (variable.name, read(variable, &lookup, &|_| Some(Source::Environment)))).collect()
+    ALL.iter().map(|setting| (setting.about().name, read(*setting, &lookup, &|_| Some(Source::Environment)))).collect()
 }
 
 fn shown(values: &BTreeMap<&'static str, String>) -> String {
-    let settings: Vec<Setting> = report(values).into_values().collect();
+    let settings: Vec<Item> = report(values).into_values().collect();
     for_people(Screen::detect(&|_| None), &settings)
 }
 
@@ -46,44 +47,23 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     let listed = |role: Role| -> BTreeSet<String> {
         // Read by the SDK, and by the log.
         let is_elsewhere = |name: &str| name.starts_with("TEMPORAL_") || name == "RUST_LOG";
-        let names = VARIABLES.iter().filter(|variable| variable.read_by.contains(&role)).map(|variable| variable.name);
-        names.filter(|name| !is_elsewhere(name)).map(str::to_owned).collect()
+        let of_role = ALL.iter().map(|setting| setting.about()).filter(|about| about.read_by.contains(&role));
+        of_role.map(|about| about.name).filter(|name| !is_elsewhere(name)).map(str::to_owned).collect()
     };
     // Where the store is, the gateway reads beside its configuration.
-    evercal_settings::store(&lookup).unwrap();
-    evercal_settings::payload_codec(&lookup).unwrap();
-    evercal_settings::zone_data_folder(&lookup).unwrap();
+    store::settings(&lookup).unwrap();
+    PAYLOAD_KEY.read(&lookup).unwrap();
+    ZONE_DATA_FOLDER.read(&lookup).unwrap();
     GatewayConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Gateway));
     asked.borrow_mut().clear();
-    evercal_settings::payload_codec(&lookup).unwrap();
-    evercal_settings::zone_data_folder(&lookup).unwrap();
+    PAYLOAD_KEY.read(&lookup).unwrap();
+    ZONE_DATA_FOLDER.read(&lookup).unwrap();
     WorkerConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Worker));
     asked.borrow_mut().clear();
     CodecConfig::from_lookup(&lookup).unwrap();
     assert_eq!(*asked.borrow(), listed(Role::Codec));
-}
-
-#[test]
-fn the_file_and_the_command_line_take_the_same_variables() {
-    let listed: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
-    let taken: BTreeSet<&str> = SECRETS.into_iter().chain(PLAIN).collect();
-    assert_eq!(taken, listed.into_iter().filter(|name| !name.starts_with("TEMPORAL_")).collect());
-}
-
-#[test]
-fn the_readme_lists_the_same_variables() {
-    let readme = include_str!("../../../README.md");
-    let rows = readme.lines().filter(|line| line.starts_with("| `"));
-    let of_roles = rows.filter(|line| {
-        let read_by = line.split('|').nth(2).unwrap();
-        ["gateway", "worker", "codec", "all"].iter().any(|role| read_by.contains(role))
-    });
-    let named: BTreeSet<&str> =
-        of_roles.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
-    let listed: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
-    assert_eq!(named, listed);
 }
 
 #[test]
@@ -164,7 +144,8 @@ fn no_secret_and_no_password_is_shown() {
 #[test]
 fn a_secret_in_a_file_names_the_variable_of_the_file() {
     let complete = complete();
-    for name in SECRETS {
+    let secrets = ALL.iter().map(|setting| setting.about()).filter(|about| about.is_secret());
+    for name in secrets.map(|about| about.name) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut values = complete.clone();
         std::fs::write(file.path(), values.remove(name).unwrap()).unwrap();

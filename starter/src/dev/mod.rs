@@ -12,8 +12,10 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use evercal_process::say;
-use evercal_settings::{Lookup, log_as_json_into, stop_signal};
+use anyhow::Context as _;
+use evercal_process::{log_as_json_into, say, stop_signal};
+use evercal_settings::Lookup;
+use evercal_settings::process::LOG_FILTER;
 
 use folder::Folder;
 use parts::Parts;
@@ -38,7 +40,8 @@ pub struct DevArguments {
 pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let stopped = stop_signal()?;
     let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
-    let _flush = log_as_json_into(folder.own_log()?, &Lookup::new(find))?;
+    let _flush =
+        log_as_json_into(folder.own_log()?, LOG_FILTER.read(&Lookup::new(find))?).context("starting the log")?;
     // What a killed run left there says where it was, not where this one is.
     folder.remove_ready();
     let progress = Progress { silent: arguments.json };

@@ -5,13 +5,14 @@ use std::ffi::OsString;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
-use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir, keywords_and_instants};
+use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir};
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_process::TaskFailure;
-use evercal_settings::{CONFIG_FILE, Namespace, temporal_target};
+use evercal_settings::{CONFIG_FILE, temporal_target};
 use evercal_simulator::OauthClient;
 use evercal_storage::{Keyring, StoreSettings};
+use evercal_workflow_client::{Namespace, search_attributes};
 use evercal_workflows::names;
 use temporalio_client::{Connection, ConnectionOptions};
 use url::Url;
@@ -164,7 +165,7 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
         options.namespace = namespace;
     }
     options.env_remove = of_no_use();
-    options.search_attributes = keywords_and_instants(&names::SEARCH_ATTRIBUTES);
+    options.search_attributes = search_attributes();
     Ok(options)
 }
 

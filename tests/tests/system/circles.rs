@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The product's crates, and the simulator.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 18] = [
     "activities",
+    "codec",
     "crates/domain",
     "crates/http",
     "crates/payload-codec",
@@ -17,6 +18,7 @@ const CRATES: [&str; 16] = [
     "crates/settings",
     "crates/simulator",
     "crates/storage",
+    "crates/workflow-client",
     "crates/zones",
     "gateway",
     "starter",

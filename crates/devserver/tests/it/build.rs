@@ -4,9 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use evercal_devserver::{
-    DevserverError, IndexedKind, PostgresDatabases, TemporalOptions, TemporalServer, ensure_binaries,
-};
+use evercal_devserver::{DevserverError, PostgresDatabases, TemporalOptions, TemporalServer, ensure_binaries};
+use evercal_workflow_client::IndexedKind;
 
 use crate::support::options;
 

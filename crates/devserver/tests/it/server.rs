@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use evercal_devserver::{DevserverError, IndexedKind, Ports, RateLimits, TemporalServer, connect, connection_options};
+use evercal_devserver::{DevserverError, Ports, RateLimits, TemporalServer, connect, connection_options};
+use evercal_workflow_client::IndexedKind;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::common::v1::{
     Payload, SearchAttributes, WorkflowExecution, WorkflowType,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
+use crate::all::{is_name, is_secret};
 use crate::lookup::ConfigError;
-use crate::names::{is_name, is_secret};
 
 /// The variable that names the file.
 pub const CONFIG_FILE: &str = "EVERCAL_CONFIG_FILE";

@@ -1,12 +1,7 @@
-//! How a process ends: its exit code, what went wrong, and what to do next; above all when Temporal cannot be reached, which
-//! variable of the SDK's configuration is missing or wrong.
+//! What to do when Temporal cannot be reached: which variable of the SDK's configuration is missing or wrong.
 //!
 //! The SDK hands on what TLS and gRPC said, and only as text. Tests against a real server hold the words below to it
 //! (`starter/tests/dev/temporal_tls.rs`).
-
-use std::process::ExitCode;
-
-use evercal_process::say;
 
 /// What an error says, and what helps; the first that fits counts.
 const HELP: [(&str, &str); 6] = [
@@ -38,17 +33,6 @@ const HELP: [(&str, &str); 6] = [
          TLS and these settings do not, set TEMPORAL_TLS=true",
     ),
 ];
-
-/// The exit code of a part of evercal; an error is told on stderr.
-pub fn end(outcome: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = outcome else { return ExitCode::SUCCESS };
-    let error = format!("{error:#}");
-    say(format_args!("error: {error}"));
-    if let Some(help) = temporal_help(&error) {
-        say(format_args!(" next: {help}"));
-    }
-    ExitCode::FAILURE
-}
 
 /// What helps against an error of the way to Temporal, if it is one that we know.
 pub fn temporal_help(error: &str) -> Option<&'static str> {

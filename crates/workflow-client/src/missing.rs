@@ -1,5 +1,5 @@
-//! Writes down that a workflow which should run did not, whoever found it: the look at the fleet, or somebody who had something
-//! to tell it. Not for: starting it again (`accounts.rs`).
+//! Writes down that a workflow which should run did not, whoever found it: the look at the fleet, or somebody who had a signal
+//! for it. Not for: starting it again (`accounts.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{Account, AccountId, Calendar, CalendarId, Clock, TenantId};
+use evercal_process::counted;
 use evercal_storage::Store;
 use evercal_workflows::names;
-
-use crate::counted::counted;
 
 /// What is younger than that may not have its workflow yet; or than the time between two looks at the fleet, where that is
 /// shorter.
@@ -19,13 +18,13 @@ const GRACE_MAX: TimeDelta = TimeDelta::minutes(1);
 const ENTRY_EVERY_S: i64 = 60;
 
 /// The audit log, for workflows that are missing.
-pub(crate) struct Missing {
+pub(crate) struct MissingWorkflows {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     grace: TimeDelta,
 }
 
-impl Missing {
+impl MissingWorkflows {
     /// Writes into this store; so long is the time between two looks at the fleet.
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, fleet_interval: Duration) -> Self {
         let grace = TimeDelta::from_std(fleet_interval).unwrap_or(GRACE_MAX).min(GRACE_MAX);
@@ -37,8 +36,8 @@ impl Missing {
         self.clock.now() - state_since < self.grace
     }
 
-    /// An account's workflow did not run and is started again. What there was to tell it is told, whether this can be written
-    /// down or not.
+    /// An account's workflow did not run and is started again. It gets its signal whether this can be written down or
+    /// not.
     pub(crate) async fn note_account(&self, account: &Account) {
         if !self.is_new(account.state_changed_at) {
             self.note(names::account_id(account.id), "the account", account.tenant_id, account.id, None).await;
@@ -67,7 +66,7 @@ impl Missing {
         counted!(warn, "a workflow that should run was missing and is started again", workflow_id = id);
         if let Err(error) = self.store.append_audit(&entry).await {
             let cause = error.cause();
-            counted!(warn, "that a workflow was missing could not be written down", %account, %error, cause);
+            counted!(warn, "that a workflow was missing could not be written down", account_id = %account, %error, cause);
         }
     }
 }

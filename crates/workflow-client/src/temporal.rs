@@ -1,4 +1,4 @@
-//! [`Signals`] over the real Temporal.
+//! [`Workflows`] over the real Temporal.
 //!
 //! The connection is made with the first call that needs it, so that a gateway starts (and says 503) while Temporal is
 //! down; afterwards it reconnects by itself.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, InstallationId};
-use evercal_settings::Namespace;
+use evercal_process::counted;
 use evercal_storage::InstallationOwner;
 use evercal_workflows::contract::{AccountInput, Close, ListChanged, Notify, SubscriptionMissing, SyncNowResult, pack};
 use evercal_workflows::names;
@@ -32,9 +32,11 @@ use temporalio_common::search_attributes::SearchAttributes;
 use tokio::sync::OnceCell;
 use tonic::{Code, IntoRequest, Status};
 
-use crate::counted::counted;
-use crate::signals::{AccountNews, RunningPage, SignalError, Signals, Start};
+use crate::namespace::Namespace;
+use crate::workflows::{AccountSignal, RunningPage, StartOutcome, WorkflowError, Workflows};
 
+/// How long a call to Temporal may take: within what providers wait for an answer to a notice.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Attempts of one call; a restart of Temporal breaks the connection under the first one.
 const ATTEMPTS_MAX: usize = 3;
 /// Workflows in one page of Temporal's index: the most that it gives.
@@ -43,22 +45,22 @@ const RUNNING_PAGE_SIZE: i32 = 1_000;
 const DISCONNECT_REASON: &str = "disconnected through the API";
 
 /// The workflows on a Temporal server.
-pub struct TemporalSignals {
+pub struct TemporalWorkflows {
     connection: ConnectionOptions,
     options: ClientOptions,
     /// How long one call may take in all.
-    bound: Duration,
+    timeout: Duration,
     client: OnceCell<Client>,
 }
 
-impl TemporalSignals {
-    /// Will connect with these options; no call but a sync takes longer than `bound`.
-    pub fn new(mut connection: ConnectionOptions, options: ClientOptions, bound: Duration) -> Self {
-        connection.connect_timeout = Some(bound);
-        Self { connection, options, bound, client: OnceCell::new() }
+impl TemporalWorkflows {
+    /// Will connect with these options; no call but a sync takes longer than `timeout`.
+    pub fn new(mut connection: ConnectionOptions, options: ClientOptions, timeout: Duration) -> Self {
+        connection.connect_timeout = Some(timeout);
+        Self { connection, options, timeout, client: OnceCell::new() }
     }
 
-    async fn client(&self) -> Result<&Client, SignalError> {
+    async fn client(&self) -> Result<&Client, WorkflowError> {
         let connect = || async {
             let connection = Connection::connect(self.connection.clone()).await.map_err(|error| unavailable(&error))?;
             Client::new(connection, self.options.clone()).map_err(|error| unavailable(&error))
@@ -66,7 +68,7 @@ impl TemporalSignals {
         self.client.get_or_try_init(connect).await
     }
 
-    /// Our namespace, for what is the same for gateways and workers. Its callers bound their time themselves.
+    /// Our namespace. Its callers bound their time themselves.
     async fn namespace(&self) -> Result<Namespace, String> {
         let client = self.client().await.map_err(|error| error.to_string())?;
         Ok(Namespace { connection: client.connection().clone(), name: self.options.namespace.clone() })
@@ -87,25 +89,25 @@ impl TemporalSignals {
         }
     }
 
-    async fn bounded<T>(&self, call: impl Future<Output = Result<T, SignalError>>) -> Result<T, SignalError> {
-        match tokio::time::timeout(self.bound, call).await {
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, WorkflowError>>) -> Result<T, WorkflowError> {
+        match tokio::time::timeout(self.timeout, call).await {
             Ok(answer) => answer,
-            Err(_) => Err(SignalError::Unavailable(format!("no answer within {} ms", self.bound.as_millis()))),
+            Err(_) => Err(WorkflowError::Unavailable(format!("no answer within {} ms", self.timeout.as_millis()))),
         }
     }
 
     fn rpc(&self) -> RpcOptions {
-        let retries = RetryOptions::builder().max_retries(ATTEMPTS_MAX).max_elapsed_time(Some(self.bound)).build();
-        RpcOptions::builder().timeout(self.bound).retry_options(retries).build()
+        let retries = RetryOptions::builder().max_retries(ATTEMPTS_MAX).max_elapsed_time(Some(self.timeout)).build();
+        RpcOptions::builder().timeout(self.timeout).retry_options(retries).build()
     }
 
-    async fn signal(&self, workflow_id: String, signal: &str, payload: RawValue) -> Result<(), SignalError> {
+    async fn signal(&self, workflow_id: String, signal: &str, payload: RawValue) -> Result<(), WorkflowError> {
         self.bounded(async {
             let workflow = self.client().await?.get_workflow_handle::<UntypedWorkflow>(workflow_id);
             let options = WorkflowSignalOptions::builder().rpc_options(self.rpc()).build();
             match workflow.signal(UntypedSignal::new(signal), payload, options).await {
                 Ok(()) => Ok(()),
-                Err(WorkflowInteractionError::NotFound(_)) => Err(SignalError::NotFound),
+                Err(WorkflowInteractionError::NotFound(_)) => Err(WorkflowError::NotFound),
                 Err(error) => Err(unavailable(&error)),
             }
         })
@@ -114,7 +116,7 @@ impl TemporalSignals {
 }
 
 #[async_trait]
-impl InstallationOwner for TemporalSignals {
+impl InstallationOwner for TemporalWorkflows {
     async fn owner(&self, ours: InstallationId) -> Result<InstallationId, String> {
         self.namespace().await?.owner(ours).await
     }
@@ -125,29 +127,35 @@ impl InstallationOwner for TemporalSignals {
 }
 
 #[async_trait]
-impl Signals for TemporalSignals {
-    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), SignalError> {
+impl Workflows for TemporalWorkflows {
+    async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), WorkflowError> {
         self.signal(names::subscription_id(calendar), names::SIGNAL_NOTIFY, pack(notify)).await
     }
 
-    async fn tell_account(&self, account: AccountId, news: AccountNews) -> Result<(), SignalError> {
-        let (signal, payload) = match news {
-            AccountNews::Authorized => (names::SIGNAL_AUTHORIZED, RawValue::empty()),
-            AccountNews::SubscriptionMissing(calendar) => {
+    async fn retry_now(&self, calendar: CalendarId) -> Result<(), WorkflowError> {
+        self.signal(names::subscription_id(calendar), names::SIGNAL_RETRY_NOW, RawValue::empty()).await
+    }
+
+    async fn signal_account(&self, account: AccountId, signal: AccountSignal) -> Result<(), WorkflowError> {
+        let (name, payload) = match signal {
+            AccountSignal::Authorized => (names::SIGNAL_AUTHORIZED, RawValue::empty()),
+            AccountSignal::SubscriptionMissing(calendar) => {
                 let missing = SubscriptionMissing { calendar_id: Some(calendar) };
                 (names::SIGNAL_SUBSCRIPTION_MISSING, pack(&missing))
             }
-            AccountNews::ListChanged(hint) => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged { channel: Some(hint) })),
-            AccountNews::ListMayHaveChanged => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged::default())),
-            AccountNews::Look => (names::SIGNAL_DISCOVER, RawValue::empty()),
-            AccountNews::Disconnect => {
+            AccountSignal::ListChanged(hint) => {
+                (names::SIGNAL_LIST_CHANGED, pack(&ListChanged { channel: Some(hint) }))
+            }
+            AccountSignal::ListMayHaveChanged => (names::SIGNAL_LIST_CHANGED, pack(&ListChanged::default())),
+            AccountSignal::Discover => (names::SIGNAL_DISCOVER, RawValue::empty()),
+            AccountSignal::Disconnect => {
                 (names::SIGNAL_DISCONNECT, pack(&Close { reason: DISCONNECT_REASON.to_owned() }))
             }
         };
-        self.signal(names::account_id(account), signal, payload).await
+        self.signal(names::account_id(account), name, payload).await
     }
 
-    async fn start_account(&self, input: &AccountInput) -> Result<Start, SignalError> {
+    async fn start_account(&self, input: &AccountInput) -> Result<StartOutcome, WorkflowError> {
         self.bounded(async {
             let attributes = SearchAttributes::new([
                 names::ATTRIBUTE_PROVIDER.value_set(input.provider.as_str().to_owned()),
@@ -164,27 +172,27 @@ impl Signals for TemporalSignals {
                 .build();
             let workflow = UntypedWorkflow::new(names::ACCOUNT);
             match self.client().await?.start_workflow(workflow, pack(input), options).await {
-                Ok(_) => Ok(Start::Started),
-                Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(Start::AlreadyRunning),
+                Ok(_) => Ok(StartOutcome::Started),
+                Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(StartOutcome::AlreadyRunning),
                 Err(error) => Err(unavailable(&error)),
             }
         })
         .await
     }
 
-    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, SignalError> {
+    async fn sync_now(&self, calendar: CalendarId) -> Result<SyncNowResult, WorkflowError> {
         let client = self.bounded(self.client()).await?;
         let workflow = client.get_workflow_handle::<UntypedWorkflow>(names::subscription_id(calendar));
         let update = UntypedUpdate::new(names::UPDATE_SYNC_NOW);
         match workflow.execute_update(update, RawValue::empty(), WorkflowExecuteUpdateOptions::default()).await {
             Ok(result) => Ok(read_result(&result)),
-            Err(WorkflowUpdateError::NotFound(_)) => Err(SignalError::NotFound),
-            Err(WorkflowUpdateError::Failed(failure)) => Err(SignalError::Refused(self.reason(*failure).await)),
+            Err(WorkflowUpdateError::NotFound(_)) => Err(WorkflowError::NotFound),
+            Err(WorkflowUpdateError::Failed(failure)) => Err(WorkflowError::Refused(self.reason(*failure).await)),
             Err(error) => Err(unavailable(&error)),
         }
     }
 
-    async fn runs(&self, workflow_id: &str) -> Result<bool, SignalError> {
+    async fn is_running(&self, workflow_id: &str) -> Result<bool, WorkflowError> {
         self.bounded(async {
             let mut client = self.client().await?.clone();
             let execution = WorkflowExecution { workflow_id: workflow_id.to_owned(), ..Default::default() };
@@ -204,7 +212,7 @@ impl Signals for TemporalSignals {
         .await
     }
 
-    async fn running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, SignalError> {
+    async fn list_running(&self, workflow_type: &str, page: Vec<u8>) -> Result<RunningPage, WorkflowError> {
         self.bounded(async {
             let mut client = self.client().await?.clone();
             let request = ListWorkflowExecutionsRequest {
@@ -221,13 +229,13 @@ impl Signals for TemporalSignals {
         .await
     }
 
-    async fn ping(&self) -> Result<(), SignalError> {
+    async fn ping(&self) -> Result<(), WorkflowError> {
         self.bounded(async {
             let mut client = self.client().await?.clone();
             let request = DescribeNamespaceRequest { namespace: self.options.namespace.clone(), ..Default::default() };
             WorkflowService::describe_namespace(&mut client, request.into_request()).await.map(|_| ()).map_err(
                 |status: Status| match status.code() {
-                    Code::NotFound => SignalError::Unavailable("the namespace does not exist".to_owned()),
+                    Code::NotFound => WorkflowError::Unavailable("the namespace does not exist".to_owned()),
                     _ => unavailable(&status),
                 },
             )
@@ -242,6 +250,6 @@ fn read_result(result: &RawValue) -> SyncNowResult {
     payload.and_then(|payload| serde_json::from_slice(&payload.data).ok()).unwrap_or(SyncNowResult::AskAgain)
 }
 
-fn unavailable(error: &impl std::error::Error) -> SignalError {
-    SignalError::Unavailable(error.to_string())
+fn unavailable(error: &impl std::error::Error) -> WorkflowError {
+    WorkflowError::Unavailable(error.to_string())
 }

@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use evercal_domain::InstallationId;
 use evercal_storage::InstallationOwner;
 use evercal_workflows::names;
-use temporalio_client::Connection;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution, WorkflowType};
 use temporalio_common::protos::temporal::api::enums::v1::{
@@ -25,17 +24,11 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{Code, IntoRequest, Status};
 
+use crate::namespace::Namespace;
+
 /// Asking and claiming race with others that claim; so often both are tried.
 const ATTEMPTS: u32 = 3;
 const SUMMARY: &str = "whose database the workflows of this namespace belong to; no worker serves it, on purpose";
-
-/// A namespace that is asked over a connection.
-pub struct Namespace {
-    /// The connection.
-    pub connection: Connection,
-    /// Its name.
-    pub name: String,
-}
 
 #[async_trait]
 impl InstallationOwner for Namespace {

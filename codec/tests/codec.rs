@@ -4,9 +4,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::Response;
-use evercal_gateway::codec::codec_router;
 use evercal_payload_codec::SealingCodec;
-use evercal_storage::Keyring;
+use evercal_sealing::Keyring;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -30,7 +29,7 @@ impl Endpoint {
         if let Some(origin) = origin {
             request = request.header(ORIGIN, origin);
         }
-        let router = codec_router(self.codec.clone(), vec![HeaderValue::from_static(UI)]).unwrap();
+        let router = evercal_codec::router(self.codec.clone(), vec![HeaderValue::from_static(UI)]);
         let request = request.body(Body::from(body.to_owned())).expect("a request");
         router.oneshot(request).await.expect("a router answers")
     }

@@ -14,7 +14,7 @@ const TELLING_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A kind of line. [`counted!`] makes one for each place.
 #[derive(Debug)]
-pub(crate) struct Line(Mutex<Window>);
+pub struct CountedLine(Mutex<Window>);
 
 #[derive(Debug)]
 struct Window {
@@ -24,15 +24,15 @@ struct Window {
     left_out: u64,
 }
 
-impl Line {
-    /// A kind that was never written.
-    pub(crate) const fn new() -> Self {
+impl CountedLine {
+    /// A kind of which no line was written yet.
+    pub const fn unwritten() -> Self {
         Self(Mutex::new(Window { ends_at: None, left_out: 0 }))
     }
 
     /// Whether this one is written. Where it is not, `tell` hears how many were left out when the second is over, and that
     /// is the line of the next second.
-    pub(crate) fn is_written(&'static self, tell: fn(u64)) -> bool {
+    pub fn is_written(&'static self, tell: fn(u64)) -> bool {
         let Ok(runtime) = Handle::try_current() else { return true };
         let now = Instant::now();
         let mut window = self.window();
@@ -66,17 +66,17 @@ impl Line {
     }
 }
 
-/// Writes a line that others can cause: `counted!(warn, "a text that is the same each time", %error)`. The fields `left_out`
-/// in a line of the same text says how many more there were.
+/// Writes a line that others can cause: `counted!(warn, "a text that is the same each time", %error)`. The field
+/// `left_out` in a line of the same text says how many more there were.
+#[macro_export]
 macro_rules! counted {
     ($level:ident, $text:literal $(, $($fields:tt)+)?) => {{
-        static LINE: $crate::counted::Line = $crate::counted::Line::new();
-        if LINE.is_written(|left_out| tracing::$level!(left_out, $text)) {
-            tracing::$level!($($($fields)+,)? $text);
+        static LINE: $crate::CountedLine = $crate::CountedLine::unwritten();
+        if LINE.is_written(|left_out| $crate::tracing::$level!(left_out, $text)) {
+            $crate::tracing::$level!($($($fields)+,)? $text);
         }
     }};
 }
-pub(crate) use counted;
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +86,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_one_line_a_second_and_every_one_is_counted() {
-        static LINE: Line = Line::new();
+        static LINE: CountedLine = CountedLine::unwritten();
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
         static COUNTS: AtomicU64 = AtomicU64::new(0);

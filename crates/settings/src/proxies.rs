@@ -2,25 +2,14 @@
 
 use std::net::IpAddr;
 
-use evercal_settings::{ConfigError, Lookup};
 use ipnet::IpNet;
-
-const VARIABLE: &str = "EVERCAL_TRUSTED_PROXIES";
-const EXAMPLE: &str = "10.0.0.0/8,192.0.2.7";
 
 /// Addresses and networks whose word about a request's origin is taken.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// `EVERCAL_TRUSTED_PROXIES`: addresses and networks, comma-separated; none without it.
-pub fn trusted_proxies(lookup: &Lookup<'_>) -> Result<TrustedProxies, ConfigError> {
-    let Some(text) = lookup.text(VARIABLE) else { return Ok(TrustedProxies::default()) };
-    TrustedProxies::parse(&text)
-        .ok_or_else(|| ConfigError::new(VARIABLE, "not a list of addresses or networks", EXAMPLE))
-}
-
 impl TrustedProxies {
-    /// Reads such a list.
+    /// Reads a comma-separated list of addresses and networks.
     pub fn parse(text: &str) -> Option<Self> {
         let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
         text.split(',').map(str::trim).map(network).collect::<Option<_>>().map(Self)
@@ -34,7 +23,7 @@ impl TrustedProxies {
 
     /// Where a request came from that this peer brought: of what proxies said (`X-Forwarded-For`), the last one who is not
     /// one of them. What stands before that may be invented.
-    pub(crate) fn origin<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
+    pub fn origin<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         let mut origin = peer;
         let mut said = forwarded.flat_map(|header| header.split(',')).rev();
         while self.contain(origin) {

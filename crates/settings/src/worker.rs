@@ -1,0 +1,65 @@
+//! What workers alone read.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use crate::about::{About, GivenBy, Otherwise, Shown, WORKER};
+use crate::build_id::BuildId;
+use crate::reading::{optional, or_default};
+use crate::setting::Setting;
+
+/// The build of this worker.
+pub static BUILD_ID: Setting<Option<BuildId>> = Setting {
+    about: About {
+        name: "EVERCAL_BUILD_ID",
+        read_by: WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Nothing("workers are not versioned"),
+        example: "2026-11-26.1 or a commit's hash",
+        meaning: "the build of this worker, which gets work once it was promoted",
+    },
+    read: optional,
+};
+
+/// Syncs at a time in one process.
+pub static CONCURRENT_JOBS: Setting<NonZeroUsize> = Setting {
+    about: About {
+        name: "SYNC_CONCURRENT_JOBS",
+        read_by: WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("10"),
+        example: "10",
+        meaning: "syncs at a time in one process",
+    },
+    read: or_default,
+};
+
+/// How large the process may grow before it lets go of the workflows in memory, in MiB.
+pub static MEMORY_MIB: Setting<NonZeroU64> = Setting {
+    about: About {
+        name: "EVERCAL_WORKER_MEMORY_MIB",
+        read_by: WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("210"),
+        example: "210",
+        meaning: "how large the process may grow, in MiB, before it lets go of workflows in memory, whose histories it then reads \
+                  again when they have something to do",
+    },
+    read: or_default,
+};
+
+/// Whether requests carry the workflow's time for a simulator. Never in production.
+pub static SIMULATED_TIME: Setting<bool> = Setting {
+    about: About {
+        name: "EVERCAL_SIMULATED_TIME",
+        read_by: WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("false"),
+        example: "true",
+        meaning: "tests only: requests carry the workflow's time to the simulator",
+    },
+    read: or_default,
+};
