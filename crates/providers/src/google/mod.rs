@@ -3,6 +3,7 @@
 
 mod calls;
 mod conference;
+mod details;
 mod errors;
 mod event;
 mod oauth;

@@ -78,7 +78,6 @@ pub async fn a_commit_that_changes_nothing_for_readers_leaves_no_revision(databa
     seeded.try_commit(&[single("s1", "a")], &occurrences, Some(finish(true, at(4)))).await.unwrap();
     assert_eq!(revisions(&seeded, 5).await, before);
 
-    // The feed does not tell it, but readers see it.
     let later = RemoteItem::Event(Box::new(Event { updated_at: Some(at(9)), ..event("s1", "a") }));
     assert_eq!(touched(&seeded, &[later], &occurrences).await, [1]);
 }
