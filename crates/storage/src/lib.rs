@@ -38,8 +38,8 @@ pub use sql::reading::OccurrenceKey;
 pub use types::{
     AccountAdmission, AuditOf, AuthorizationAttempt, CalendarsReconciled, ClaimRounds, ConsentVersion,
     CredentialsVersion, Cursor, Expanded, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted,
-    PageRequest, PassFinish, ProviderIncident, QuarantinedEvent, ReadOccurrence, SeriesRows, Settlement, StaleItem,
-    StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt, WindowNow,
+    PageRequest, PassFinish, ProviderIncident, QuarantinedEvent, Reached, ReadOccurrence, SeriesRows, Settlement,
+    StaleItem, StateRecord, StoredBody, StoredItem, SyncPosition, SyncRun, SyncRunOutcome, TakenAttempt, WindowNow,
 };
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.

@@ -10,8 +10,8 @@ use evercal_domain::{
 use serde::{Deserialize, Serialize};
 
 pub use mirror::{
-    Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, ReadOccurrence,
-    SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
+    Cursor, Expanded, OccurrenceRange, OwnerOccurrences, PageCommit, PageCommitted, PassFinish, Reached,
+    ReadOccurrence, SeriesRows, StaleItem, StoredBody, StoredItem, SyncPosition, WindowNow,
 };
 
 /// Which rows of a list to give.

@@ -42,7 +42,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         }],
     });
     let now = SystemClock.now();
-    let position = world.store.begin_full_pass(calendar, 0).await.unwrap();
+    let position = world.store.begin_full_pass(calendar, 0, 2_500).await.unwrap();
     let finish = PassFinish {
         sweep: true,
         confirmed_at: now,
@@ -66,7 +66,7 @@ async fn fill(world: &World, calendar: CalendarId) {
             series: SeriesRows::All,
         },
         zone_data: &evercal_domain::zones::version(),
-        cursor: &Cursor::ready("t".into()),
+        cursor: &Cursor::ready("t"),
         finish: Some(finish),
         at: now,
     };

@@ -229,7 +229,7 @@ impl Filled {
 
     async fn fill(&self, events: usize, description_bytes: usize) {
         let position = self.store.sync_position(self.calendar).await.unwrap();
-        let position = self.store.begin_full_pass(self.calendar, position.revision).await.unwrap();
+        let position = self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         let now = SystemClock.now();
         let made: Vec<Event> = (0..events).map(|number| event(number, description_bytes)).collect();
         let occurrences: Vec<_> = made.iter().map(occurrence).collect();
@@ -257,7 +257,7 @@ impl Filled {
                 series: SeriesRows::All,
             },
             zone_data: &evercal_domain::zones::version(),
-            cursor: &Cursor::ready("token".into()),
+            cursor: &Cursor::ready("token"),
             finish: Some(finish),
             at: now,
         };

@@ -36,11 +36,17 @@ impl Mirror for Backend {
         row.ok_or_else(|| not_found("read a sync position"))?.try_into()
     }
 
-    async fn begin_full_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {
+    async fn begin_full_pass(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        page_events_max: u32,
+    ) -> Result<SyncPosition, StoreError> {
+        let cursor = Cursor::Full { page_events_max, reached: None };
         let row: Option<PositionRow> = sqlx::query_as(sql::BEGIN_FULL_PASS)
             .bind(calendar.to_string())
             .bind(expected_revision)
-            .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
+            .bind(to_json(&cursor, "calendars.sync_cursor")?)
             .bind(zones::version().as_str())
             .fetch_optional(&self.write)
             .await

@@ -126,7 +126,7 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     assert_eq!(state.kind, StoreErrorKind::NotFound);
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.take_over_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
-    assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.begin_full_pass(unknown, 0, 2_500).await.unwrap_err().kind, StoreErrorKind::NotFound);
     let expanded = Expanded { occurrences: &[], zone_data: &zone_data(), window: WindowNow::Same };
     assert_eq!(store.replace_occurrences(unknown, 0, &expanded).await.unwrap_err().kind, StoreErrorKind::NotFound);
 }

@@ -9,12 +9,12 @@ use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventTime, PendingConsent,
-    PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId,
-    Via, Zone,
+    PendingGrant, Provider, ProviderCalendarId, ProviderCursor, ProviderEventId, RemoteCalendar, RemoteItem,
+    SeriesPosition, TenantId, Via, Zone,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, SeriesRows, Settlement, Store, StoreError, StoredItem,
+    PassFinish, Reached, SeriesRows, Settlement, Store, StoreError, StoredItem,
 };
 
 use super::Database;
@@ -200,7 +200,12 @@ pub fn zone_data() -> evercal_domain::zones::ZoneDataVersion {
 }
 
 pub fn ready() -> Cursor {
-    Cursor::ready("token".into())
+    Cursor::ready("token")
+}
+
+/// Inside a full pass, before this page.
+pub fn in_full_pass(page: &str) -> Cursor {
+    Cursor::Full { page_events_max: 2_500, reached: Some(Reached { at: ProviderCursor::new(page), began_at: at(0) }) }
 }
 
 pub fn first(limit: u32) -> PageRequest {
@@ -267,7 +272,7 @@ impl Seeded {
     /// A full pass of one page.
     pub async fn full_pass(&self, items: &[RemoteItem]) -> PageCommitted {
         let position = self.store.sync_position(self.calendar).await.unwrap();
-        self.store.begin_full_pass(self.calendar, position.revision).await.unwrap();
+        self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         self.try_commit(items, &[], Some(finish(true, at(1)))).await.unwrap()
     }
 

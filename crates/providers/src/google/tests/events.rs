@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
-use super::answer;
-use crate::provider::{Next, SyncToken};
+use super::{answer, done};
+use crate::google::cursor::Place;
+use crate::provider::Next;
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
 const PAGE: &str = include_str!("events_page.json");
@@ -127,8 +128,8 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
 
 #[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), EVENTS_PER_PAGE).unwrap();
-    assert_eq!(page.next, Next::Done(SyncToken::new("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
+    let page = events_page(&answer(200, PAGE), &Place::default(), EVENTS_PER_PAGE).unwrap();
+    assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
     };
@@ -480,14 +481,14 @@ proptest! {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
         let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), EVENTS_PER_PAGE).unwrap();
+        let page = events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), EVENTS_PER_PAGE));
+        drop(events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE));
     }
 }
 
