@@ -314,7 +314,8 @@ fn may_have_happened(error: &TokenError) -> bool {
             | ProviderErrorKind::RateLimited
             | ProviderErrorKind::TokenRefreshNeeded
             | ProviderErrorKind::GrantRevoked
-            | ProviderErrorKind::SyncTokenExpired
+            | ProviderErrorKind::PositionLost
+            | ProviderErrorKind::PageTooLarge
             | ProviderErrorKind::NotFound
             | ProviderErrorKind::Forbidden
             | ProviderErrorKind::ClientRefused

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderError, SyncStrategies};
-use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, ReadPosition, TokenError, TokenSource};
+use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use temporalio_sdk::activities::ActivityError;
@@ -83,17 +83,13 @@ impl Connection {
         Err(refusal.into())
     }
 
-    /// Reads one event of a calendar, to see whether the provider answers for it.
-    pub async fn read_one_event(
-        &self,
-        calendar: &Calendar,
-        simulated_now: Option<DateTime<Utc>>,
-    ) -> Result<(), TokenError> {
-        let (remote_id, first) = (&calendar.remote.provider_id, &ReadPosition::Full { page: None });
-        let call = |context| async move { self.calendars.read_events(&context, remote_id, first, 1).await };
-        let read = self.tokens.with_token(calendar.account_id, simulated_now, call).await;
-        self.outages.note_question(Caller { account: calendar.account_id, calendar: calendar.id }, &read);
-        read.map(drop)
+    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    pub async fn probe(&self, calendar: &Calendar, simulated_now: Option<DateTime<Utc>>) -> Result<(), TokenError> {
+        let remote_id = &calendar.remote.provider_id;
+        let call = |context| async move { self.calendars.probe(&context, remote_id).await };
+        let answer = self.tokens.with_token(calendar.account_id, simulated_now, call).await;
+        self.outages.note_question(Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
+        answer
     }
 }
 

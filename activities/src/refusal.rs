@@ -62,7 +62,7 @@ async fn ask(
     simulated_now: Option<DateTime<Utc>>,
 ) -> Result<(), TokenError> {
     if let Some(other) = other {
-        return connection.read_one_event(other, simulated_now).await;
+        return connection.probe(other, simulated_now).await;
     }
     let call = |context| async move { connection.calendars.list_calendars(&context, None).await };
     connection.tokens.with_token(refused.account_id, simulated_now, call).await.map(drop)

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use evercal_domain::account::Secret;
 use evercal_domain::limits::EVENTS_PER_PAGE;
-use evercal_domain::{Calendar, ProviderCalendarId, RemoteItem};
+use evercal_domain::{Calendar, ProviderCalendarId, ProviderCursor, RemoteItem};
 use evercal_http::{HttpClient, HttpSettings};
 use evercal_providers::google::{GoogleProvider, GoogleSettings};
-use evercal_providers::{CalendarProvider as _, CallContext, EventsPage, Next, ReadPosition, SyncToken};
+use evercal_providers::{CalendarProvider as _, CallContext, EventsPage, Next, Position};
 use evercal_simulator::{OauthClient, TokenRequest};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -35,7 +35,7 @@ pub struct Work {
     access: Secret,
     store: Rows,
     /// Each with the token that the next read begins at.
-    calendars: Vec<(ProviderCalendarId, Mutex<SyncToken>)>,
+    calendars: Vec<(ProviderCalendarId, Mutex<ProviderCursor>)>,
 }
 
 impl Work {
@@ -69,8 +69,7 @@ impl Work {
     pub async fn once(&self, number: u32) -> anyhow::Result<()> {
         let (id, token) = self.calendars.get(usize::try_from(number)?).context("no such calendar")?;
         let mut token = token.lock().await;
-        let position = ReadPosition::Incremental { sync_token: token.clone(), page: None };
-        let page = self.read(id, &position).await?;
+        let page = self.read(id, Position::At(&token)).await?;
         let Next::Done(next) = page.next else { anyhow::bail!("more than a page changed") };
         let changed = page.items.iter().find_map(|item| match item {
             RemoteItem::Event(event) => Some(event),
@@ -84,17 +83,17 @@ impl Work {
         Ok(())
     }
 
-    async fn first_token(&self, id: &ProviderCalendarId) -> anyhow::Result<SyncToken> {
-        let mut page = None;
+    async fn first_token(&self, id: &ProviderCalendarId) -> anyhow::Result<ProviderCursor> {
+        let mut next = self.read(id, Position::Beginning).await?.next;
         loop {
-            match self.read(id, &ReadPosition::Full { page }).await?.next {
+            match next {
                 Next::Done(token) => return Ok(token),
-                Next::Page(next) => page = Some(next),
+                Next::More(cursor) => next = self.read(id, Position::At(&cursor)).await?.next,
             }
         }
     }
 
-    async fn read(&self, id: &ProviderCalendarId, position: &ReadPosition) -> anyhow::Result<EventsPage> {
+    async fn read(&self, id: &ProviderCalendarId, position: Position<'_>) -> anyhow::Result<EventsPage> {
         let context = CallContext { access: self.access.clone(), simulated_now: None };
         Ok(self.provider.read_events(&context, id, position, EVENTS_PER_PAGE).await?)
     }

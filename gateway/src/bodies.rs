@@ -2,16 +2,19 @@
 //! Each field has a description, and all of them are always sent: what is not known is null.
 
 mod accounts;
+mod details;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use evercal_domain::event::{Attendee, Conference, Event, EventTime, EventWarning, Occurrence, Person};
+use evercal_domain::event::{Event, EventTime, EventWarning, Occurrence};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::limits::DESCRIPTION_BYTES_SHOWN_MAX;
 use evercal_storage::{Page, ReadOccurrence};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::vocabulary::{AuditKindName, ConferenceKindName, EventStatusName, ResponseName};
+use crate::vocabulary::{AuditKindName, EventStatusName, ResponseName, ShowAsName, VisibilityName};
+
+use details::{AttachmentBody, AttendeeBody, ConferenceBody, PersonBody, RemindersBody};
 
 pub(crate) use accounts::{AccountBody, CalendarBody, CalendarStateBody};
 
@@ -108,7 +111,7 @@ pub(crate) struct OccurrenceBody {
     start: TimeBody,
     /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
-    /// Whether it stands.
+    /// Whether it stands, may stand, or was called off.
     #[schema(value_type = EventStatusName)]
     status: &'static str,
     /// Its title; null where it has none, or where the account may not see it.
@@ -120,16 +123,27 @@ pub(crate) struct OccurrenceBody {
     description_truncated: bool,
     /// Its place, as text.
     location: Option<String>,
-    /// Whether it takes the time of the account's user. Not when it is marked as free, or when they have declined it.
+    /// Whether it takes the time of the account's user. Not when it shows as free, was called off, or when they have declined it.
     busy: bool,
+    /// How it shows in the day of the account's user.
+    #[schema(value_type = ShowAsName)]
+    show_as: &'static str,
     /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
+    /// Who may see its details, in the provider's words.
+    #[schema(value_type = VisibilityName)]
+    visibility: &'static str,
     /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
     /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
     /// Who was invited.
     attendees: Vec<AttendeeBody>,
+    /// What the account's user answered; null where they were not asked.
+    #[schema(value_type = Option<ResponseName>)]
+    self_response: Option<evercal_domain::event::Response>,
+    /// Labels that its user gave it.
+    categories: Vec<String>,
     /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,
     /// A page about it at the provider.
@@ -148,7 +162,8 @@ impl From<ReadOccurrence> for OccurrenceBody {
     fn from(read: ReadOccurrence) -> Self {
         let ReadOccurrence { occurrence, event, .. } = read;
         let id = occurrence_id(&occurrence);
-        let Event { status, title, mut description, location, busy, private, event_type, .. } = event;
+        let (busy, private) = (event.is_busy(), event.is_private());
+        let Event { status, title, mut description, location, show_as, visibility, event_type, .. } = event;
         let description_truncated = description.as_mut().is_some_and(truncate);
         Self {
             id,
@@ -163,10 +178,14 @@ impl From<ReadOccurrence> for OccurrenceBody {
             description_truncated,
             location,
             busy,
+            show_as: show_as.as_str(),
             private,
+            visibility: visibility.as_str(),
             event_type,
             organizer: event.organizer.map(PersonBody::from),
             attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
+            self_response: event.self_response,
+            categories: event.categories,
             ical_uid: event.ical_uid,
             link: event.link,
             conference: event.conference.map(ConferenceBody::from),
@@ -193,7 +212,7 @@ pub(crate) struct EventBody {
     start: TimeBody,
     /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
-    /// Whether it stands.
+    /// Whether it stands, may stand, or was called off.
     #[schema(value_type = EventStatusName)]
     status: &'static str,
     /// Its title; null where it has none, or where the account may not see it.
@@ -202,16 +221,35 @@ pub(crate) struct EventBody {
     description: Option<String>,
     /// Its place, as text.
     location: Option<String>,
-    /// Whether it takes the time of the account's user. Not when it is marked as free, or when they have declined it.
+    /// Whether it takes the time of the account's user. Not when it shows as free, was called off, or when they have declined it.
     busy: bool,
+    /// How it shows in the day of the account's user.
+    #[schema(value_type = ShowAsName)]
+    show_as: &'static str,
     /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
+    /// Who may see its details, in the provider's words.
+    #[schema(value_type = VisibilityName)]
+    visibility: &'static str,
     /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
+    /// Who wrote it, where that is told beside the organizer.
+    creator: Option<PersonBody>,
     /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
     /// Who was invited.
     attendees: Vec<AttendeeBody>,
+    /// What the account's user answered; null where they were not asked.
+    #[schema(value_type = Option<ResponseName>)]
+    self_response: Option<evercal_domain::event::Response>,
+    /// Labels that its user gave it.
+    categories: Vec<String>,
+    /// When the account's user is reminded.
+    reminders: RemindersBody,
+    /// Files that hang on it.
+    attachments: Vec<AttachmentBody>,
+    /// Grows with each change that its guests have to look at again (RFC 5545 `SEQUENCE`); null where the provider has none.
+    sequence: Option<i64>,
     /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,
     /// A page about it at the provider.
@@ -241,11 +279,19 @@ impl From<Event> for EventBody {
             title: event.title,
             description: event.description,
             location: event.location,
-            busy: event.busy,
-            private: event.private,
+            busy: event.is_busy(),
+            show_as: event.show_as.as_str(),
+            private: event.is_private(),
+            visibility: event.visibility.as_str(),
             event_type: event.event_type,
+            creator: event.creator.map(PersonBody::from),
             organizer: event.organizer.map(PersonBody::from),
             attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
+            self_response: event.self_response,
+            categories: event.categories,
+            reminders: event.reminders.into(),
+            attachments: event.attachments.into_iter().map(AttachmentBody::from).collect(),
+            sequence: event.sequence,
             ical_uid: event.ical_uid,
             link: event.link,
             conference: event.conference.map(ConferenceBody::from),
@@ -270,70 +316,6 @@ fn occurrence_id(occurrence: &Occurrence) -> String {
     match &occurrence.series_id {
         Some(series) => format!("{}_{}", series.as_str(), occurrence.original_start.key()),
         None => occurrence.source_id.as_str().to_owned(),
-    }
-}
-
-/// How the guests of an event meet without being in one place.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Conference)]
-pub(crate) struct ConferenceBody {
-    /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
-    #[schema(example = "https://meet.google.com/abc-defg-hij")]
-    url: String,
-    /// Whose service it is.
-    #[schema(value_type = ConferenceKindName)]
-    kind: &'static str,
-}
-
-impl From<Conference> for ConferenceBody {
-    fn from(conference: Conference) -> Self {
-        Self { url: conference.url, kind: conference.kind.as_str() }
-    }
-}
-
-/// Somebody who has to do with an event.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Person)]
-pub(crate) struct PersonBody {
-    /// Their address; null where the provider does not tell it.
-    #[schema(example = "robin@example.com")]
-    email: Option<String>,
-    /// Their name; null where the provider does not tell it.
-    name: Option<String>,
-    /// Whether it is the account's own user.
-    #[serde(rename = "self")]
-    is_self: bool,
-}
-
-impl From<Person> for PersonBody {
-    fn from(person: Person) -> Self {
-        Self { email: person.email, name: person.name, is_self: person.is_self }
-    }
-}
-
-/// A guest, and their answer.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Attendee)]
-pub(crate) struct AttendeeBody {
-    #[serde(flatten)]
-    person: PersonBody,
-    /// Their answer.
-    #[schema(value_type = ResponseName)]
-    response: evercal_domain::event::Response,
-    /// Whether they may stay away.
-    optional: bool,
-    /// Whether it is a room or a thing.
-    resource: bool,
-}
-
-impl From<Attendee> for AttendeeBody {
-    fn from(attendee: Attendee) -> Self {
-        Self {
-            person: attendee.person.into(),
-            response: attendee.response,
-            optional: attendee.optional,
-            resource: attendee.resource,
-        }
     }
 }
 

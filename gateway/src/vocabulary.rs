@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use evercal_domain::event::ConferenceKind;
+use evercal_domain::event::{ConferenceKind, ReminderMethod, ShowAs, Visibility};
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{AccessRole, AccountState, CalendarState, EventStatus, Provider, SyncReason, Via};
 use evercal_storage::SyncRunOutcome;
@@ -50,8 +50,15 @@ open_enums! {
     /// What confirmed that the mirror is complete: a notice of the provider (`push`), a poll, or a sync for another reason, such
     /// as the timer, a new channel or somebody's request (`reconcile`).
     ViaName "Via": Via::ALL.map(Via::as_str).map(str::to_owned);
-    /// Whether an event stands, or may stand. Cancelled ones are not shown.
+    /// Whether an event stands, or may stand. `cancelled` is one that was called off and that the provider still shows; one that
+    /// the provider takes out of the calendar is not there.
     EventStatusName "EventStatus": EventStatus::ALL.map(EventStatus::as_str).map(str::to_owned);
+    /// How an event shows in the day of the account's user. `free` and `working_elsewhere` take no time.
+    ShowAsName "ShowAs": ShowAs::ALL.map(ShowAs::as_str).map(str::to_owned);
+    /// Who may see the details of an event: whoever may read the calendar, or its guests alone.
+    VisibilityName "Visibility": Visibility::ALL.map(Visibility::as_str).map(str::to_owned);
+    /// How somebody is reminded; `other` is a way that has no name here.
+    ReminderMethodName "ReminderMethod": ReminderMethod::ALL.map(ReminderMethod::as_str).map(str::to_owned);
     /// Somebody's answer to an invitation.
     ResponseName "AttendeeResponse": ["needs_action", "accepted", "tentative", "declined"].map(str::to_owned);
     /// Whose service a conference is: Google Meet, Google Hangouts in old events, or one that was added to the calendar.

@@ -331,7 +331,8 @@ fn says(kind: ProviderErrorKind) -> Says {
         ProviderErrorKind::NotFound
         | ProviderErrorKind::Forbidden
         | ProviderErrorKind::AccountRefused
-        | ProviderErrorKind::SyncTokenExpired
+        | ProviderErrorKind::PositionLost
+        | ProviderErrorKind::PageTooLarge
         | ProviderErrorKind::WatchUnsupported
         | ProviderErrorKind::InvalidRequest => Says::Answers,
     }

@@ -1,59 +1,83 @@
 //! The stored cursor and the provider's pages: what is asked for next, and where a pass stands after it.
 
 use chrono::{DateTime, Utc};
-use evercal_providers::{Next, PageToken, ReadPosition, SyncToken};
-use evercal_storage::Cursor;
+use evercal_providers::{Next, Position};
+use evercal_storage::{Cursor, Reached};
 
 /// The stored cursor as a request. `Start` never gets here: a full pass is begun first.
-pub(super) fn read_position(cursor: &Cursor) -> ReadPosition {
+pub(super) fn position(cursor: &Cursor) -> Position<'_> {
     match cursor {
-        Cursor::Start => ReadPosition::Full { page: None },
-        Cursor::Full { page, .. } => ReadPosition::Full { page: page.clone().map(PageToken::new) },
-        Cursor::Ready { sync_token, page, .. } => ReadPosition::Incremental {
-            sync_token: SyncToken::new(sync_token.clone()),
-            page: page.clone().map(PageToken::new),
-        },
+        Cursor::Start | Cursor::Full { reached: None, .. } => Position::Beginning,
+        Cursor::Full { reached: Some(Reached { at, .. }), .. }
+        | Cursor::Changes { reached: Reached { at, .. }, .. }
+        | Cursor::Ready { at } => Position::At(at),
     }
 }
 
-/// Whether the pass is a full one, where it stands after a page, and whether that was the last.
-pub(super) fn next_cursor(cursor: &Cursor, next: Next, began: DateTime<Utc>) -> (bool, Cursor, bool) {
-    let full = !matches!(cursor, Cursor::Ready { .. });
-    let since_ms = began.timestamp_millis();
-    match (next, cursor) {
-        (Next::Done(token), _) => (full, Cursor::ready(token.into_string()), true),
-        (Next::Page(page), Cursor::Ready { sync_token, .. }) => {
-            let page = Some(page.into_string());
-            (full, Cursor::Ready { sync_token: sync_token.clone(), page, since_ms }, false)
-        }
-        (Next::Page(page), Cursor::Start | Cursor::Full { .. }) => {
-            (full, Cursor::Full { page: Some(page.into_string()), since_ms }, false)
-        }
+/// Whether the pass reads everything, not only what changed.
+pub(super) fn is_full(cursor: &Cursor) -> bool {
+    matches!(cursor, Cursor::Start | Cursor::Full { .. })
+}
+
+/// How many events each page of the pass has at most; the wanted number where a pass over changes only begins.
+pub(super) fn page_events_max(cursor: &Cursor, wanted: u32) -> u32 {
+    match cursor {
+        Cursor::Full { page_events_max, .. } | Cursor::Changes { page_events_max, .. } => *page_events_max,
+        Cursor::Start | Cursor::Ready { .. } => wanted,
+    }
+}
+
+/// When the pass asked for its first page; none where it has not.
+pub(super) fn began_at(cursor: &Cursor) -> Option<DateTime<Utc>> {
+    match cursor {
+        Cursor::Full { reached, .. } => reached.as_ref().map(|reached| reached.began_at),
+        Cursor::Changes { reached, .. } => Some(reached.began_at),
+        Cursor::Start | Cursor::Ready { .. } => None,
+    }
+}
+
+/// Where the pass stands after a page.
+pub(super) fn next(cursor: &Cursor, next: Next, page_events_max: u32, began_at: DateTime<Utc>) -> Cursor {
+    match next {
+        Next::Done(at) => Cursor::Ready { at },
+        Next::More(at) if is_full(cursor) => Cursor::Full { page_events_max, reached: Some(Reached { at, began_at }) },
+        Next::More(at) => Cursor::Changes { page_events_max, reached: Reached { at, began_at } },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use evercal_domain::ProviderCursor;
+
     use super::*;
 
-    const BEGAN: DateTime<Utc> = DateTime::from_timestamp_millis(7).unwrap();
+    const BEGAN_AT: DateTime<Utc> = DateTime::from_timestamp_millis(7).unwrap();
 
-    #[test]
-    fn a_page_without_the_last_token_keeps_the_old_token() {
-        let cursor = Cursor::ready("old".into());
-        let (full, next, is_last) = next_cursor(&cursor, Next::Page(PageToken::new("p2")), BEGAN);
-        assert_eq!(next, Cursor::Ready { sync_token: "old".into(), page: Some("p2".into()), since_ms: 7 });
-        assert!(!full && !is_last);
+    fn at(text: &str) -> ProviderCursor {
+        ProviderCursor::new(text)
+    }
+
+    fn after(cursor: &Cursor, answer: Next) -> Cursor {
+        next(cursor, answer, page_events_max(cursor, 100), began_at(cursor).unwrap_or(BEGAN_AT))
     }
 
     #[test]
-    fn only_the_last_page_of_a_pass_brings_a_new_token() {
-        let in_pass = |cursor| next_cursor(&cursor, Next::Page(PageToken::new("p9")), BEGAN).1;
-        for cursor in [in_pass(Cursor::Start), in_pass(Cursor::ready("old".into()))] {
-            let (full, next, is_last) = next_cursor(&cursor, Next::Done(SyncToken::new("new")), BEGAN);
-            assert_eq!(next, Cursor::ready("new".into()));
-            assert_eq!(full, matches!(cursor, Cursor::Full { .. }));
-            assert!(is_last);
+    fn a_pass_keeps_its_kind_its_size_and_its_beginning_until_its_last_page() {
+        let full = Cursor::Full { page_events_max: 78, reached: None };
+        for (begun, size) in [(full, 78), (Cursor::ready("old"), 100)] {
+            let second = after(&begun, Next::More(at("p2")));
+            assert_eq!(position(&second), Position::At(&at("p2")));
+            assert_eq!(page_events_max(&second, 2_500), size, "whoever takes it up wants another size");
+            assert_eq!((is_full(&second), began_at(&second)), (is_full(&begun), Some(BEGAN_AT)));
+            let third = next(&second, Next::More(at("p3")), size, began_at(&second).unwrap());
+            assert_eq!(began_at(&third), Some(BEGAN_AT));
+            assert_eq!(after(&third, Next::Done(at("new"))), Cursor::ready("new"));
         }
+    }
+
+    #[test]
+    fn a_pass_over_everything_begins_at_the_beginning_and_one_over_changes_where_the_last_ended() {
+        assert_eq!(position(&Cursor::Full { page_events_max: 1, reached: None }), Position::Beginning);
+        assert_eq!(position(&Cursor::ready("old")), Position::At(&at("old")));
     }
 }

@@ -7,7 +7,7 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN};
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
-use evercal_providers::{EventsPage, Next, PAGE_TOO_LARGE, TokenError};
+use evercal_providers::{EventsPage, Next, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
     Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
@@ -16,8 +16,7 @@ use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 
-use super::cursor::{next_cursor, read_position};
-use super::{limits, merge, roll};
+use super::{cursor, limits, merge, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider_after, from_store, from_token, superseded};
@@ -94,7 +93,7 @@ impl Slice<'_> {
                 let owned = match position.cursor {
                     Cursor::Start => self.begin_full_pass(&position).await?,
                     Cursor::Full { .. } => self.take_over_pass(&position).await?,
-                    Cursor::Ready { .. } => Some(position),
+                    Cursor::Changes { .. } | Cursor::Ready { .. } => Some(position),
                 };
                 match owned {
                     Some(owned) => position = owned,
@@ -113,7 +112,7 @@ impl Slice<'_> {
             }
             let is_last = matches!(page.next, Next::Done(_));
             let items = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
-            let began = self.pass_began(&position.cursor);
+            let began_at = self.pass_began_at(&position.cursor);
             let Some(committed) = self.commit(&position, page).await? else { continue };
             self.counts.pages += 1;
             self.counts.changes += committed.changes;
@@ -122,7 +121,7 @@ impl Slice<'_> {
             if is_last {
                 return self.finish().await;
             }
-            if let Some(limit) = limits::reached(&self.counts, self.wall_clock() - began) {
+            if let Some(limit) = limits::reached(&self.counts, self.wall_clock() - began_at) {
                 // Going on where it is would end here again.
                 self.begin_full_pass(&self.position().await?).await?;
                 return Err(endless_list(limit));
@@ -155,7 +154,7 @@ impl Slice<'_> {
 
     /// `None` when another attempt was faster; then look again.
     async fn begin_full_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
-        let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision).await;
+        let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision, self.page_events_max).await;
         let owned = self.owned(begun)?;
         // It may be due because the calendar is another one now: in another zone, or seen with other eyes.
         self.calendar = self.deps.calendar(self.calendar.id).await.map_err(from_store)?;
@@ -177,10 +176,9 @@ impl Slice<'_> {
     }
 
     async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
-        let read = read_position(&position.cursor);
-        let (provider, remote_id, read) = (&self.connection.calendars, &self.calendar.remote.provider_id, &read);
-        let size = self.page_events_max;
-        let call = |context| async move { provider.read_events(&context, remote_id, read, size).await };
+        let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
+        let (at, size) = (cursor::position(&position.cursor), self.page_events_max_of(&position.cursor));
+        let call = |context| async move { provider.read_events(&context, remote_id, at, size).await };
         let simulated_now = self.deps.settings.simulated_time.then_some(self.now);
         self.connection.call(self.calendar.account_id, Some(self.calendar.id), simulated_now, call).await
     }
@@ -194,18 +192,18 @@ impl Slice<'_> {
         if let TokenError::NotConnected = error {
             return Ok(Some(SyncOutcome::NeedsReauth));
         }
-        if let TokenError::Provider(error @ ProviderError { kind, reason, .. }) = error {
+        if let TokenError::Provider(error @ ProviderError { kind, .. }) = error {
             match kind {
-                // The token is lost, not the grant: all is read again, and deletes are found by the sweep.
-                ProviderErrorKind::SyncTokenExpired if self.fresh_starts < FRESH_STARTS_MAX => {
+                // The place is lost, not the grant: all is read again, and deletes are found by the sweep.
+                ProviderErrorKind::PositionLost if self.fresh_starts < FRESH_STARTS_MAX => {
                     self.fresh_starts += 1;
-                    tracing::info!(calendar_id = %self.calendar.id, "the sync token expired: full pass");
+                    tracing::info!(calendar_id = %self.calendar.id, "the provider does not go on where the calendar stands: full pass");
                     self.begin_full_pass(position).await?;
                     return Ok(None);
                 }
                 // The pages of a pass have one size, so smaller ones need another pass.
-                ProviderErrorKind::TemporaryFailure if reason.as_deref() == Some(PAGE_TOO_LARGE) => {
-                    let page_events_max = read_position(&position.cursor).page_events_max(self.page_events_max);
+                ProviderErrorKind::PageTooLarge => {
+                    let page_events_max = self.page_events_max_of(&position.cursor);
                     if page_events_max > EVENTS_PER_PAGE_MIN {
                         self.page_events_max = (page_events_max / 2).max(EVENTS_PER_PAGE_MIN);
                         tracing::info!(calendar_id = %self.calendar.id, page_events_max, "a page was too large: full pass");
@@ -240,11 +238,13 @@ impl Slice<'_> {
         position: &SyncPosition,
         page: EventsPage,
     ) -> Result<Option<PageCommitted>, ActivityError> {
-        let began = self.pass_began(&position.cursor);
-        let (full, cursor, is_last) = next_cursor(&position.cursor, page.next, began);
+        let began_at = self.pass_began_at(&position.cursor);
+        let full = cursor::is_full(&position.cursor);
+        let is_last = matches!(page.next, Next::Done(_));
+        let cursor = cursor::next(&position.cursor, page.next, self.page_events_max_of(&position.cursor), began_at);
         // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows. Until then
         // readers go by the window of before, so that occurrences are made for both.
-        let window = Window::around(began);
+        let window = Window::around(began_at);
         let both = position.window_end.map(Window::ending).map_or(window, |stored| stored.joined(&window));
         let zone_data = zones::version();
         self.count_unannounced(full, &page.items);
@@ -261,7 +261,7 @@ impl Slice<'_> {
                 .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
             let last_sync =
                 LastSync { finished_at, changes: self.counts.changes, notice_to_stored_ms: self.notice_to_stored_ms() };
-            PassFinish { sweep, confirmed_at: began, via: self.input.reason.via(), window_end, last_sync, run }
+            PassFinish { sweep, confirmed_at: began_at, via: self.input.reason.via(), window_end, last_sync, run }
         });
         let ended_at = finish.as_ref().and_then(|finish| finish.run.as_ref()).map(|run| run.finished_at);
         let commit = PageCommit {
@@ -297,8 +297,9 @@ impl Slice<'_> {
     }
 
     fn full_pass_detail(&self) -> Option<String> {
-        (self.fresh_starts > 0)
-            .then(|| "the sync token had expired, or the access role had changed: everything was read again".to_owned())
+        (self.fresh_starts > 0).then(|| {
+            "the provider had lost our place, or the access role had changed: everything was read again".to_owned()
+        })
     }
 
     async fn record_failure(&self, error: &ActivityError) -> Result<(), ActivityError> {
@@ -354,13 +355,13 @@ impl Slice<'_> {
 
     /// When the pass asked for its first page: only what was there by then is sure to be in the mirror at its end, however
     /// long it takes and whoever ends it.
-    fn pass_began(&self, cursor: &Cursor) -> DateTime<Utc> {
-        match cursor {
-            Cursor::Start | Cursor::Full { page: None, .. } | Cursor::Ready { page: None, .. } => self.now,
-            Cursor::Full { page: Some(_), since_ms } | Cursor::Ready { page: Some(_), since_ms, .. } => {
-                DateTime::from_timestamp_millis(*since_ms).filter(|_| *since_ms > 0).unwrap_or(self.started_at())
-            }
-        }
+    fn pass_began_at(&self, cursor: &Cursor) -> DateTime<Utc> {
+        cursor::began_at(cursor).unwrap_or(self.now)
+    }
+
+    /// How many events each page of the pass has at most.
+    fn page_events_max_of(&self, cursor: &Cursor) -> u32 {
+        cursor::page_events_max(cursor, self.page_events_max)
     }
 
     /// When the sync began that this slice is a part of.

@@ -35,8 +35,10 @@ pub enum ProviderErrorKind {
     TokenRefreshNeeded,
     /// The grant is dead (`invalid_grant`): somebody has to consent again.
     GrantRevoked,
-    /// The sync token is not valid any more (410): a full pass is due, the grant is fine.
-    SyncTokenExpired,
+    /// The provider does not go on where we stand, as Google with its 410: a full pass is due, the grant is fine.
+    PositionLost,
+    /// A page is too large for us; one with fewer events may not be.
+    PageTooLarge,
     /// No such calendar, event or channel, or not for us any more (404).
     NotFound,
     /// Not allowed for this calendar (403 other than those around it).
@@ -55,7 +57,7 @@ pub enum ProviderErrorKind {
 
 impl ProviderErrorKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ConnectionReset,
         Self::ConnectionRefused,
         Self::TimedOut,
@@ -63,7 +65,8 @@ impl ProviderErrorKind {
         Self::TemporaryFailure,
         Self::TokenRefreshNeeded,
         Self::GrantRevoked,
-        Self::SyncTokenExpired,
+        Self::PositionLost,
+        Self::PageTooLarge,
         Self::NotFound,
         Self::Forbidden,
         Self::ClientRefused,
@@ -83,7 +86,8 @@ impl ProviderErrorKind {
             Self::TemporaryFailure => "temporary_failure",
             Self::TokenRefreshNeeded => "token_refresh_needed",
             Self::GrantRevoked => "grant_revoked",
-            Self::SyncTokenExpired => "sync_token_expired",
+            Self::PositionLost => "position_lost",
+            Self::PageTooLarge => "page_too_large",
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
             Self::ClientRefused => "client_refused",
@@ -107,12 +111,13 @@ impl ProviderErrorKind {
             | Self::TimedOut
             | Self::RateLimited
             | Self::TemporaryFailure
+            | Self::PageTooLarge
             | Self::ClientRefused
             | Self::TokenRefreshNeeded
             | Self::AccountRefused
             | Self::ProjectRefused => RetryClass::Retryable,
             Self::GrantRevoked
-            | Self::SyncTokenExpired
+            | Self::PositionLost
             | Self::NotFound
             | Self::Forbidden
             | Self::WatchUnsupported

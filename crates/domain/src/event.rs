@@ -1,14 +1,23 @@
 //! Events as the mirror keeps them: singles, masters of a series and its exceptions. Occurrences are derived
-//! (`crates/recurrence`).
+//! (`crates/recurrence`). Which field comes from where at each provider is in `docs/events.md`.
+
+mod details;
+mod fingerprint;
+mod people;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use evercal_zones::Zone;
 
 use crate::calendar::EventView;
 use crate::ids::ProviderEventId;
+
+pub use self::details::{
+    Attachment, Conference, ConferenceKind, Reminder, ReminderMethod, Reminders, ShowAs, Visibility,
+};
+pub use self::fingerprint::Fingerprint;
+pub use self::people::{Attendee, Person, Response};
 
 /// A start or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,90 +60,21 @@ pub enum EventStatus {
     Confirmed,
     /// It may stand.
     Tentative,
+    /// It was called off, and its provider still shows it. Where a provider takes such an event out of the calendar, there is
+    /// none to show.
+    Cancelled,
 }
 
 impl EventStatus {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Confirmed, Self::Tentative];
+    pub const ALL: [Self; 3] = [Self::Confirmed, Self::Tentative, Self::Cancelled];
 
     /// The name in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
             Self::Tentative => "tentative",
-        }
-    }
-}
-
-/// Somebody's answer to an invitation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Response {
-    /// No answer yet.
-    NeedsAction,
-    /// Yes.
-    Accepted,
-    /// Perhaps.
-    Tentative,
-    /// No.
-    Declined,
-}
-
-/// An organizer or a guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
-    /// Their address, where the provider tells it.
-    pub email: Option<String>,
-    /// Their name, where the provider tells it.
-    pub name: Option<String>,
-    /// Whether it is the account's own user.
-    pub is_self: bool,
-}
-
-/// A guest and the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attendee {
-    /// Who.
-    pub person: Person,
-    /// Their answer.
-    pub response: Response,
-    /// Whether they may stay away.
-    pub optional: bool,
-    /// Whether it is a room or a thing.
-    pub resource: bool,
-}
-
-/// How the guests of an event meet without being in one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conference {
-    /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
-    pub url: String,
-    /// Whose service it is.
-    pub kind: ConferenceKind,
-}
-
-/// Whose service a conference is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConferenceKind {
-    /// Google Meet.
-    GoogleMeet,
-    /// Google Hangouts, in old events.
-    GoogleHangouts,
-    /// A service that somebody added to the calendar.
-    ThirdParty,
-}
-
-impl ConferenceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::GoogleMeet, Self::GoogleHangouts, Self::ThirdParty];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::GoogleMeet => "google_meet",
-            Self::GoogleHangouts => "google_hangouts",
-            Self::ThirdParty => "third_party",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -175,16 +115,35 @@ pub struct Event {
     pub recurrence: Vec<String>,
     /// Set for an exception.
     pub series: Option<SeriesPosition>,
-    /// Whether it takes the time of the account's user: not transparent (RFC 5545 `TRANSP`), and not declined by them.
-    pub busy: bool,
-    /// Whether only its guests may see the details.
-    pub private: bool,
+    /// How it shows in the day of the account's user.
+    pub show_as: ShowAs,
+    /// Who may see its details.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub visibility: Visibility,
     /// The provider's own kind, such as `outOfOffice`; `None` for an ordinary event.
     pub event_type: Option<String>,
+    /// Labels that its user gave it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Who wrote it, where that is told beside the organizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<Person>,
     /// The organizer.
     pub organizer: Option<Person>,
     /// The guests.
     pub attendees: Vec<Attendee>,
+    /// What the account's user answered; `None` where they were not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_response: Option<Response>,
+    /// When the account's user is reminded.
+    #[serde(default, skip_serializing_if = "Reminders::is_empty")]
+    pub reminders: Reminders,
+    /// Files that hang on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// RFC 5545 section 3.8.7.4: grows with each change that its guests have to look at again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<i64>,
     /// A page about it at the provider.
     pub link: Option<String>,
     /// Where its guests meet by video or telephone.
@@ -220,26 +179,78 @@ impl EventWarning {
 }
 
 impl Event {
+    /// One that says only when it is.
+    pub fn minimal(provider_id: ProviderEventId, start: EventTime, end: EventTime) -> Self {
+        Self {
+            provider_id,
+            ical_uid: None,
+            etag: None,
+            status: EventStatus::Confirmed,
+            title: None,
+            description: None,
+            location: None,
+            start,
+            end,
+            recurrence: Vec::new(),
+            series: None,
+            show_as: ShowAs::Busy,
+            visibility: Visibility::Public,
+            event_type: None,
+            categories: Vec::new(),
+            creator: None,
+            organizer: None,
+            attendees: Vec::new(),
+            self_response: None,
+            reminders: Reminders::default(),
+            attachments: Vec::new(),
+            sequence: None,
+            link: None,
+            conference: None,
+            created_at: None,
+            updated_at: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Takes out what a view may not show: it may have been read when the account could see more.
     pub fn hide_beyond(&mut self, view: EventView) {
         let shows_details = match view {
             EventView::Times => false,
-            EventView::Public => !self.private,
+            EventView::Public => !self.is_private(),
             EventView::Everything => true,
         };
         if !shows_details {
+            if self.show_as.takes_time() && !self.is_busy() {
+                // Without the answer that is taken out below it would look busy.
+                self.show_as = ShowAs::Free;
+            }
+            self.visibility = Visibility::Private;
             self.title = None;
             self.description = None;
             self.location = None;
+            self.categories = Vec::new();
+            self.creator = None;
             self.organizer = None;
             self.attendees = Vec::new();
+            self.self_response = None;
+            self.reminders = Reminders::default();
+            self.attachments = Vec::new();
             self.conference = None;
-            self.private = true;
         }
     }
-}
 
-impl Event {
+    /// Whether it takes the time of the account's user: not shown as free, not called off, and not declined by them.
+    pub fn is_busy(&self) -> bool {
+        self.show_as.takes_time()
+            && self.status != EventStatus::Cancelled
+            && self.self_response != Some(Response::Declined)
+    }
+
+    /// Whether its details are meant for its guests alone.
+    pub fn is_private(&self) -> bool {
+        self.visibility != Visibility::Public
+    }
+
     /// Whether it is the master of a series.
     pub fn is_master(&self) -> bool {
         !self.recurrence.is_empty()
@@ -289,89 +300,7 @@ pub struct Occurrence {
     pub end: EventTime,
 }
 
-/// SHA-256 over what a reader of an event can see, without the provider's version marks; equal fingerprints mean
-/// that there is nothing to tell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    /// Of an event.
-    pub fn of_event(event: &Event) -> Self {
-        let visible = Event { etag: None, updated_at: None, ..event.clone() };
-        Self::of(&visible)
-    }
-
-    /// Of a cancelled occurrence.
-    pub fn of_cancelled(position: &SeriesPosition) -> Self {
-        Self::of(&("cancelled", position))
-    }
-
-    fn of(content: &impl Serialize) -> Self {
-        // Serialising our own plain structs cannot fail; an empty text would still be a stable fingerprint.
-        let text = serde_json::to_vec(content).unwrap_or_default();
-        let digest = Sha256::digest(&text);
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-
-    /// As 64 hexadecimal digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads a stored one back.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event() -> Event {
-        Event {
-            provider_id: ProviderEventId::new("e1"),
-            ical_uid: None,
-            etag: Some("\"1\"".into()),
-            status: EventStatus::Confirmed,
-            title: Some("Stand-up".into()),
-            description: None,
-            location: None,
-            start: EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() },
-            end: EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 1, 2).unwrap() },
-            recurrence: vec![],
-            series: None,
-            busy: true,
-            private: false,
-            event_type: None,
-            organizer: None,
-            attendees: vec![],
-            link: None,
-            conference: None,
-            created_at: None,
-            updated_at: None,
-            warnings: vec![],
-        }
-    }
-
-    #[test]
-    fn a_new_version_tag_alone_is_no_change() {
-        let touched = Event { etag: Some("\"2\"".into()), ..event() };
-        assert_eq!(Fingerprint::of_event(&event()), Fingerprint::of_event(&touched));
-    }
-
-    #[test]
-    fn a_new_title_is_a_change() {
-        let renamed = Event { title: Some("Review".into()), ..event() };
-        assert_ne!(Fingerprint::of_event(&event()), Fingerprint::of_event(&renamed));
-    }
-
-    #[test]
-    fn the_same_instant_in_two_zones_is_the_same_occurrence() {
-        let at = "2026-06-01T08:00:00Z".parse().unwrap();
-        let berlin = EventTime::Instant { at, zone: Zone::of_iana("Europe/Berlin") };
-        let tokyo = EventTime::Instant { at, zone: Zone::of_iana("Asia/Tokyo") };
-        assert_eq!(berlin.key(), tokyo.key());
-    }
+/// Whether a field says nothing: then a stored body has no word of it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -150,6 +150,11 @@ provider_id!(
     /// An event's id at the provider, unique inside its calendar.
     ProviderEventId
 );
+provider_id!(
+    /// Where the reading of a calendar stands, in the provider's own terms: a sync token, a place between two pages, or whatever
+    /// it needs to go on. Only the provider that made it reads it.
+    ProviderCursor
+);
 
 #[cfg(test)]
 mod tests {

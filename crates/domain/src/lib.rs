@@ -31,7 +31,8 @@ pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
 pub use evercal_zones::{self as zones, Zone};
 pub use ids::{
-    AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderEventId, TenantId,
+    AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderCursor, ProviderEventId,
+    TenantId,
 };
 pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};

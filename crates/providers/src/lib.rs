@@ -6,14 +6,13 @@
 
 pub mod google;
 mod oauth;
-mod page_size;
 mod provider;
 mod tokens;
 
 pub use oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PAGE_TOO_LARGE,
-    PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
+    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PageToken, Position,
+    SIMULATED_NOW_HEADER,
 };
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, StoredCredentials, SwapOutcome, TokenError, TokenSource,

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::{
-    AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteCalendar, RemoteItem,
+    AccessRole, ChannelId, ProviderCalendarId, ProviderCursor, ProviderError, ProviderErrorKind, RemoteCalendar,
+    RemoteItem,
 };
 use evercal_http::{TransportError, TransportErrorKind};
 use url::Url;
@@ -14,10 +15,7 @@ use url::Url;
 /// The request header that carries [`CallContext::simulated_now`], in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";
 
-/// The reason of an error that a pass with smaller pages may not meet.
-pub const PAGE_TOO_LARGE: &str = "pageTooLarge";
-
-/// Reads calendars and holds channels. One call is one request, sent once: retries belong to the caller.
+/// Reads calendars and holds channels. Each request is sent once: retries belong to the caller.
 #[async_trait]
 pub trait CalendarProvider: Send + Sync {
     /// One page of the account's calendars; `page` is `None` for the first.
@@ -30,16 +28,19 @@ pub trait CalendarProvider: Send + Sync {
     /// The user's own calendar, whose id says who the user is.
     async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError>;
 
-    /// One page of a calendar's events: masters and exceptions, not occurrences. The first page of a pass decides how
-    /// many events each of its pages has at most. An answer that is too large for us is an error with the reason
-    /// [`PAGE_TOO_LARGE`].
+    /// One page of a calendar's events: masters and exceptions, not occurrences. All pages of a pass are asked for with the same
+    /// size. An answer that is too large for us is [`ProviderErrorKind::PageTooLarge`], a cursor that does not lead on is
+    /// [`ProviderErrorKind::PositionLost`].
     async fn read_events(
         &self,
         context: &CallContext,
         calendar: &ProviderCalendarId,
-        position: &ReadPosition,
+        position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
+
+    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError>;
 
     /// Opens a push channel. When the answer is lost, the channel may exist all the same.
     async fn open_channel(
@@ -106,26 +107,13 @@ opaque_token!(
     /// Names the next page of a list.
     PageToken
 );
-opaque_token!(
-    /// Names a moment of a calendar, from which changes can be asked for.
-    SyncToken
-);
-
-/// Where to read on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadPosition {
-    /// Everything that exists. What was deleted is not told: it is what was not seen by the last page.
-    Full {
-        /// The next page; `None` for the first.
-        page: Option<PageToken>,
-    },
-    /// What changed since the token, deletions included.
-    Incremental {
-        /// The token of the last finished pass; the same for each page of this one.
-        sync_token: SyncToken,
-        /// The next page; `None` for the first.
-        page: Option<PageToken>,
-    },
+/// Where to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position<'a> {
+    /// At the beginning of everything that exists. What was deleted is not told: it is what no page of the pass has.
+    Beginning,
+    /// Where the page before ended: inside a pass, or at the end of one, from where changes are told, deletions included.
+    At(&'a ProviderCursor),
 }
 
 /// One page of events. It may be empty and still not be the last.
@@ -142,10 +130,10 @@ pub struct EventsPage {
 /// What follows a page of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Another page.
-    Page(PageToken),
+    /// Another page, from here.
+    More(ProviderCursor),
     /// Nothing: the pass is complete, and the next one begins here.
-    Done(SyncToken),
+    Done(ProviderCursor),
 }
 
 /// One page of calendars.

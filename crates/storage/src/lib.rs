@@ -47,7 +47,7 @@ pub use entities::mirror::commit::{Expanded, PageCommit, PageCommitted, PassFini
 pub use entities::mirror::events::{StaleItem, StoredBody, StoredItem};
 pub use entities::mirror::occurrence_key::OccurrenceKey;
 pub use entities::mirror::occurrences::{OccurrenceRange, OwnerOccurrences, ReadOccurrence, SeriesRows};
-pub use entities::mirror::position::{Cursor, SyncPosition};
+pub use entities::mirror::position::{Cursor, Reached, SyncPosition};
 pub use entities::mirror::quarantine::QuarantinedEvent;
 pub use entities::mirror::sync_runs::{SyncRun, SyncRunOutcome};
 pub use entities::tenants::Tenants;

@@ -156,7 +156,7 @@ through! { Channels:
 
 through! { Mirror:
     sync_position(calendar: CalendarId) -> SyncPosition;
-    begin_full_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
+    begin_full_pass(calendar: CalendarId, expected_revision: i64, page_events_max: u32) -> SyncPosition;
     take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
     related_items(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredItem>;
     stale_items(calendar: CalendarId, generation: i64) -> Vec<StaleItem>;

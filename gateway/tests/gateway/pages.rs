@@ -65,7 +65,7 @@ async fn sync_until(
             series: SeriesRows::All,
         },
         zone_data: &evercal_domain::zones::version(),
-        cursor: &Cursor::ready("t".into()),
+        cursor: &Cursor::ready("t"),
         finish: Some(PassFinish {
             sweep: false,
             confirmed_at: now,

@@ -82,7 +82,7 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
     let window = Window::around(now);
     let mut position = world.store.sync_position(calendar).await.unwrap();
     if is_first {
-        position = world.store.begin_full_pass(calendar, position.revision).await.unwrap();
+        position = world.store.begin_full_pass(calendar, position.revision, 2_500).await.unwrap();
     }
     let commit = PageCommit {
         calendar_id: calendar,
@@ -99,7 +99,7 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
             zone: Zone::UTC,
             series: SeriesRows::All,
         },
-        cursor: &Cursor::ready("t".into()),
+        cursor: &Cursor::ready("t"),
         finish: Some(PassFinish {
             sweep: is_first,
             confirmed_at: now,

@@ -1,5 +1,6 @@
 //! What a share that was reduced no longer shows: from the next read on, wherever it is read.
 
+use evercal_domain::event::Visibility;
 use evercal_domain::{AccessRole, CalendarState, Clock as _, Event, SystemClock};
 use evercal_storage::StateRecord;
 use serde_json::Value;
@@ -20,7 +21,7 @@ fn with_details(id: &str, private: bool) -> Event {
         description: Some("what it is about".to_owned()),
         location: Some("Room 1".to_owned()),
         recurrence: vec!["RRULE:FREQ=DAILY".to_owned()],
-        private,
+        visibility: if private { Visibility::Private } else { Visibility::Public },
         ..event(id, at("2019-01-07T19:00:00Z"), at("2019-01-07T20:00:00Z"))
     }
 }

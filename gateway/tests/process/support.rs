@@ -11,8 +11,8 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventStatus, EventTime, PendingConsent,
-    PendingGrant, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
+    AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventTime, PendingConsent, PendingGrant,
+    ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish,
@@ -229,7 +229,7 @@ impl Filled {
 
     async fn fill(&self, events: usize, description_bytes: usize) {
         let position = self.store.sync_position(self.calendar).await.unwrap();
-        let position = self.store.begin_full_pass(self.calendar, position.revision).await.unwrap();
+        let position = self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         let now = SystemClock.now();
         let made: Vec<Event> = (0..events).map(|number| event(number, description_bytes)).collect();
         let occurrences: Vec<_> = made.iter().map(occurrence).collect();
@@ -257,7 +257,7 @@ impl Filled {
                 series: SeriesRows::All,
             },
             zone_data: &evercal_domain::zones::version(),
-            cursor: &Cursor::ready("token".into()),
+            cursor: &Cursor::ready("token"),
             finish: Some(finish),
             at: now,
         };
@@ -277,27 +277,10 @@ fn event(number: usize, description_bytes: usize) -> Event {
         zone: None,
     };
     Event {
-        provider_id: ProviderEventId::new(format!("event{number:06}")),
         ical_uid: Some(format!("event{number:06}@example.com")),
-        etag: None,
-        status: EventStatus::Confirmed,
         title: Some(format!("Event {number}")),
         description: Some("ä".repeat(description_bytes / 2)),
-        location: None,
-        start: at(number * 60),
-        end: at(number * 60 + 30),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
+        ..Event::minimal(ProviderEventId::new(format!("event{number:06}")), at(number * 60), at(number * 60 + 30))
     }
 }
 

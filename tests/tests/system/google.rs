@@ -34,7 +34,10 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
     .await;
     let calendar = world.calendar_of(USER).await.id;
     let cursor = world.store.sync_position(calendar).await.unwrap().cursor;
-    assert!(matches!(cursor, Cursor::Full { page: Some(_), .. }), "the pass rests before its third page: {cursor:?}");
+    assert!(
+        matches!(cursor, Cursor::Full { reached: Some(_), .. }),
+        "the pass rests before its third page: {cursor:?}"
+    );
     world.control().expire_page_tokens(USER).unwrap();
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
     world.try_connect(again).await.unwrap();

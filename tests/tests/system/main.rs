@@ -9,6 +9,7 @@ mod clients;
 mod confirmed;
 mod dependencies;
 mod disconnect;
+mod event_fields;
 mod faults;
 mod full_journal;
 mod google;

@@ -84,12 +84,12 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         403 if body.has_any(&PROJECT_REASONS) || body.reasons.is_empty() => Kind::ProjectRefused,
         403 => Kind::Forbidden,
         // Whatever the reason: an expired token, a changed ACL. Never a success.
-        410 if call == LIST_EVENTS => Kind::SyncTokenExpired,
+        410 if call == LIST_EVENTS => Kind::PositionLost,
         404 | 410 => Kind::NotFound,
         429 => Kind::RateLimited,
         // A token that Google calls invalid is as useless as one that it calls expired, and nothing but a full pass
         // replaces it: sync and page tokens are kept for as long as a calendar rests.
-        400 if call == LIST_EVENTS && body.refuses_list_token => Kind::SyncTokenExpired,
+        400 if call == LIST_EVENTS && body.refuses_list_token => Kind::PositionLost,
         400 if body.has_any(&["pushNotSupportedForRequestedResource"]) => Kind::WatchUnsupported,
         // The request went through once already; the next attempt brings a new id and will succeed.
         400 if body.has_any(&["channelIdNotUnique"]) => Kind::TemporaryFailure,

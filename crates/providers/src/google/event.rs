@@ -1,12 +1,13 @@
 //! One event of Google's as the domain sees it. Pure, and alone: whatever is wrong with it stays with it.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use evercal_domain::event::{Attendee, EventWarning, Person, Response};
+use evercal_domain::event::{Attendee, EventWarning, Person, Response, ShowAs, Visibility};
 use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX, YEARS};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
 use serde::Deserialize;
 
 use super::conference::conference;
+use super::details::{attachments, reminders};
 
 /// Guests of one event; more are beyond what Google allows and beyond what we keep in memory.
 const ATTENDEES_MAX: usize = 2_000;
@@ -78,6 +79,7 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     }
     let end = end_in_years(start, end);
     let is_series = !wire.recurrence.is_empty();
+    let attendees: Vec<Attendee> = wire.attendees.into_iter().map(WireAttendee::into_domain).collect();
 
     Ok(RemoteItem::Event(Box::new(Event {
         provider_id,
@@ -91,12 +93,23 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         end,
         recurrence: if start.is_all_day() { wire.recurrence } else { without_excluded_dates(wire.recurrence) },
         series,
-        busy: wire.transparency.as_deref() != Some("transparent")
-            && !wire.attendees.iter().any(WireAttendee::is_our_no),
-        private: matches!(wire.visibility.as_deref(), Some("private" | "confidential")),
+        show_as: show_as(wire.event_type.as_deref(), wire.transparency.as_deref(), status),
+        visibility: match wire.visibility.as_deref() {
+            Some("private") => Visibility::Private,
+            Some("confidential") => Visibility::Confidential,
+            // `default` is what the calendar's readers see.
+            _ => Visibility::Public,
+        },
         event_type: wire.event_type.filter(|kind| kind != "default"),
+        // Google's colours are no labels, and it has no others.
+        categories: vec![],
+        creator: wire.creator.map(WirePerson::into_domain),
         organizer: wire.organizer.map(WirePerson::into_domain),
-        attendees: wire.attendees.into_iter().map(WireAttendee::into_domain).collect(),
+        self_response: attendees.iter().find(|attendee| attendee.person.is_self).map(|attendee| attendee.response),
+        attendees,
+        reminders: reminders(wire.reminders),
+        attachments: attachments(wire.attachments),
+        sequence: wire.sequence,
         link: wire.html_link,
         conference: conference(wire.conference_data, wire.hangout_link),
         created_at: informational(wire.created.as_deref()),
@@ -104,6 +117,18 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         // Of a single event only the instants matter, and those are known.
         warnings: if is_series && has_unknown_zone { vec![EventWarning::UnknownZone] } else { vec![] },
     })))
+}
+
+/// What an event is comes before how much time it takes: where somebody works takes none
+/// (<https://developers.google.com/workspace/calendar/api/guides/working-hours-and-location>).
+fn show_as(event_type: Option<&str>, transparency: Option<&str>, status: EventStatus) -> ShowAs {
+    match (event_type, transparency) {
+        (Some("workingLocation"), _) => ShowAs::WorkingElsewhere,
+        (_, Some("transparent")) => ShowAs::Free,
+        (Some("outOfOffice"), _) => ShowAs::OutOfOffice,
+        _ if status == EventStatus::Tentative => ShowAs::Tentative,
+        _ => ShowAs::Busy,
+    }
 }
 
 /// The place of an instance in its series, as its id says it: `{series}_20260301T090000Z`, or `{series}_20260301` where it
@@ -201,9 +226,11 @@ fn unreadable(raw: &str, reason: String) -> RemoteItem {
 
 /// The fields of [`WireEvent`], as the `fields` parameter names them.
 pub(super) const EVENT_FIELDS: &str = "id,status,etag,iCalUID,htmlLink,created,updated,summary,description,location,\
-    start,end,recurrence,recurringEventId,originalStartTime,transparency,visibility,eventType,hangoutLink,\
+    start,end,recurrence,recurringEventId,originalStartTime,transparency,visibility,eventType,sequence,hangoutLink,\
     conferenceData(conferenceSolution(key(type)),entryPoints(entryPointType,uri)),\
-    organizer(email,displayName,self),attendees(email,displayName,self,responseStatus,optional,resource)";
+    creator(email,displayName,self),organizer(email,displayName,self),\
+    attendees(email,displayName,self,responseStatus,optional,resource),\
+    reminders(useDefault,overrides(method,minutes)),attachments(fileUrl,title)";
 
 /// The fields that we read; any others are ignored. One that is not in [`EVENT_FIELDS`] never comes.
 #[derive(Deserialize)]
@@ -233,9 +260,14 @@ struct WireEvent {
     hangout_link: Option<String>,
     /// Read for itself, so that what is odd about it costs no event.
     conference_data: Option<serde_json::Value>,
+    creator: Option<WirePerson>,
     organizer: Option<WirePerson>,
     #[serde(default)]
     attendees: Vec<WireAttendee>,
+    /// As with `conference_data`.
+    reminders: Option<serde_json::Value>,
+    attachments: Option<serde_json::Value>,
+    sequence: Option<i64>,
 }
 
 #[derive(Deserialize, Default, PartialEq, Eq)]
@@ -317,11 +349,6 @@ struct WireAttendee {
 }
 
 impl WireAttendee {
-    /// Whether the calendar's own user has said no: the event is shown, and takes no time of theirs.
-    fn is_our_no(&self) -> bool {
-        self.person.is_self && self.response_status.as_deref() == Some("declined")
-    }
-
     fn into_domain(self) -> Attendee {
         Attendee {
             person: self.person.into_domain(),

@@ -3,6 +3,8 @@
 
 mod calls;
 mod conference;
+mod cursor;
+mod details;
 mod errors;
 mod event;
 mod oauth;
@@ -19,10 +21,11 @@ use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
 use crate::provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PAGE_TOO_LARGE, PageToken,
-    ReadPosition, error_without_answer,
+    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PageToken, Position,
+    error_without_answer,
 };
 use calls::{LIST_EVENTS, WATCH_CALENDARS, WATCH_EVENTS};
+use cursor::Place;
 
 /// Google, or the simulator that stands in for it.
 pub struct GoogleProvider {
@@ -69,16 +72,25 @@ impl CalendarProvider for GoogleProvider {
         &self,
         context: &CallContext,
         calendar: &ProviderCalendarId,
-        position: &ReadPosition,
+        position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
-        let page_events_max = position.page_events_max(page_events_max);
-        let request = requests::list_events(&self.settings, context, calendar, position, page_events_max);
+        let place = match position {
+            Position::Beginning => Place::default(),
+            // What cannot be read leads nowhere, like a token that Google refuses.
+            Position::At(cursor) => Place::of(cursor)
+                .ok_or_else(|| ProviderError::without_answer(ProviderErrorKind::PositionLost, LIST_EVENTS))?,
+        };
+        let request = requests::list_events(&self.settings, context, calendar, &place, page_events_max);
         let answer = self.transport.send(request).await.map_err(|error| match error.kind {
-            TransportErrorKind::TooLarge => error_without_answer(&error).with_reason(PAGE_TOO_LARGE),
+            TransportErrorKind::TooLarge => ProviderError::without_answer(ProviderErrorKind::PageTooLarge, error.call),
             _ => error_without_answer(&error),
         })?;
-        parse::events_page(&checked(LIST_EVENTS, answer)?, page_events_max)
+        parse::events_page(&checked(LIST_EVENTS, answer)?, &place, page_events_max)
+    }
+
+    async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError> {
+        self.read_events(context, calendar, Position::Beginning, 1).await.map(drop)
     }
 
     async fn open_channel(

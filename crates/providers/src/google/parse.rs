@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
+use super::cursor::Place;
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
-use crate::page_size;
-use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken, SyncToken};
+use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken};
 
 /// A page of any list.
 #[derive(Deserialize)]
@@ -25,8 +25,12 @@ struct WirePage<'body> {
     access_role: Option<String>,
 }
 
-/// A page of `events.list`.
-pub(super) fn events_page(answer: &HttpResponse, page_events_max: u32) -> Result<EventsPage, ProviderError> {
+/// A page of `events.list`, which was asked for at a place.
+pub(super) fn events_page(
+    answer: &HttpResponse,
+    place: &Place,
+    page_events_max: u32,
+) -> Result<EventsPage, ProviderError> {
     let text = text_of(answer);
     let unreadable = || unreadable_answer(LIST_EVENTS, answer);
     let page: WirePage = serde_json::from_str(&text).map_err(|_| unreadable())?;
@@ -34,8 +38,8 @@ pub(super) fn events_page(answer: &HttpResponse, page_events_max: u32) -> Result
         return Err(unreadable().with_reason("pageTooLong"));
     }
     let next = match (page.next_page_token, page.next_sync_token) {
-        (Some(token), _) => Next::Page(page_size::seal(page_events_max, token)),
-        (None, Some(token)) => Next::Done(SyncToken::new(token)),
+        (Some(token), _) => Next::More(place.next(token)),
+        (None, Some(token)) => Next::Done(Place::done(token)),
         (None, None) => return Err(unreadable().with_reason("noNextToken")),
     };
     // Nobody is `none` who can read; a role of a newer API changes nothing.

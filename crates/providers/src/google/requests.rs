@@ -6,10 +6,10 @@ use serde_json::json;
 use url::Url;
 
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_CALENDARS, WATCH_EVENTS};
+use super::cursor::Place;
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
-use crate::page_size;
-use crate::provider::{CallContext, ChannelRequest, PageToken, ReadPosition, SIMULATED_NOW_HEADER};
+use crate::provider::{CallContext, ChannelRequest, PageToken, SIMULATED_NOW_HEADER};
 
 /// Calendars in one page: Google's maximum.
 const CALENDARS_PER_PAGE: u32 = 250;
@@ -42,19 +42,15 @@ pub(super) fn primary_calendar(settings: &GoogleSettings, context: &CallContext)
 ///
 /// Google wants the same parameters in a full and in an incremental pass. `showDeleted` is therefore left out in both:
 /// `false` is refused beside a sync token, and without it a full pass still brings the cancelled occurrences of living
-/// series (and no other tombstones), an incremental one every deletion. Of each event we ask for what we read:
-/// attachments, reminders and the like can be most of it.
+/// series (and no other tombstones), an incremental one every deletion. Of each event we ask for what we read: extended
+/// properties and the like can be most of it.
 pub(super) fn list_events(
     settings: &GoogleSettings,
     context: &CallContext,
     calendar: &ProviderCalendarId,
-    position: &ReadPosition,
+    place: &Place,
     page_events_max: u32,
 ) -> HttpRequest {
-    let (sync_token, page) = match position {
-        ReadPosition::Full { page } => (None, page),
-        ReadPosition::Incremental { sync_token, page } => (Some(sync_token), page),
-    };
     let mut url = endpoint(settings, &["calendars", calendar.as_str(), "events"]);
     {
         let mut query = url.query_pairs_mut();
@@ -62,11 +58,11 @@ pub(super) fn list_events(
         query.append_pair("singleEvents", "false");
         query.append_pair("prettyPrint", "false");
         query.append_pair("fields", &format!("accessRole,nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
-        if let Some(sync_token) = sync_token {
-            query.append_pair("syncToken", sync_token.as_str());
+        if let Some(sync_token) = &place.sync_token {
+            query.append_pair("syncToken", sync_token);
         }
-        if let Some(page) = page {
-            query.append_pair("pageToken", page_size::providers_token(page));
+        if let Some(page_token) = &place.page_token {
+            query.append_pair("pageToken", page_token);
         }
     }
     authorized(HttpRequest::get(LIST_EVENTS, url), context)

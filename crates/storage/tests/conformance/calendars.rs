@@ -1,5 +1,6 @@
 //! Calendars and the states of their subscriptions.
 
+use evercal_domain::event::Visibility;
 use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Event, RemoteCalendar, RemoteItem};
 use evercal_storage::{Cursor, Expanded, PageRequest, StateRecord, StoreErrorKind, WindowNow};
 
@@ -125,7 +126,7 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
     assert_eq!(state.kind, StoreErrorKind::NotFound);
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);
     assert_eq!(store.take_over_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
-    assert_eq!(store.begin_full_pass(unknown, 0).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert_eq!(store.begin_full_pass(unknown, 0, 2_500).await.unwrap_err().kind, StoreErrorKind::NotFound);
     let expanded = Expanded { occurrences: &[], zone_data: &zone_data(), window: WindowNow::Same };
     assert_eq!(store.replace_occurrences(unknown, 0, &expanded).await.unwrap_err().kind, StoreErrorKind::NotFound);
 }
@@ -133,7 +134,7 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
 /// Mirrors an event with details, and a private one.
 async fn with_details(seeded: &Seeded) {
     let meeting = Event { location: Some("Room 1".into()), ..event("s1", "Meeting") };
-    let private = Event { private: true, ..event("s2", "Doctor") };
+    let private = Event { visibility: Visibility::Private, ..event("s2", "Doctor") };
     let items: Vec<RemoteItem> =
         [meeting, private].into_iter().map(|event| RemoteItem::Event(Box::new(event))).collect();
     let at_eight = |id| occurrences_of(id, vec![occurrence(id, instant(0), instant(30))]);

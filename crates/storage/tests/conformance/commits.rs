@@ -11,18 +11,21 @@ use evercal_storage::{
 use super::Database;
 use super::calendars::record;
 use super::fixtures::{
-    add_calendar, at, cancelled, deleted, event, exception, finish, first, id, instant, occurrence, occurrences_of,
-    ready, seeded, single, unreadable, window, zone_data,
+    add_calendar, at, cancelled, deleted, event, exception, finish, first, id, in_full_pass, instant, occurrence,
+    occurrences_of, ready, seeded, single, unreadable, window, zone_data,
 };
 
 pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database) {
     let seeded = seeded(database).await;
     let start = seeded.store.sync_position(seeded.calendar).await.unwrap();
     assert_eq!((&start.cursor, start.window_end), (&Cursor::Start, None));
-    let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision).await.unwrap();
-    assert_eq!((&begun.cursor, begun.generation), (&Cursor::full(), start.generation + 1));
+    let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision, 2_500).await.unwrap();
+    assert_eq!(
+        (&begun.cursor, begun.generation),
+        (&Cursor::Full { page_events_max: 2_500, reached: None }, start.generation + 1)
+    );
 
-    let cursor = Cursor::Full { page: Some("page 2".into()), since_ms: 5 };
+    let cursor = in_full_pass("page 2");
     let page = PageCommit {
         calendar_id: seeded.calendar,
         expected_revision: begun.revision,
@@ -62,7 +65,9 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
             at: at(1),
         };
         assert!(seeded.store.commit_page(&page).await.unwrap_err().is_conflict());
-        assert!(seeded.store.begin_full_pass(seeded.calendar, expected_revision).await.unwrap_err().is_conflict());
+        assert!(
+            seeded.store.begin_full_pass(seeded.calendar, expected_revision, 2_500).await.unwrap_err().is_conflict()
+        );
         assert!(seeded.store.take_over_pass(seeded.calendar, expected_revision).await.unwrap_err().is_conflict());
     }
     assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap(), position);
@@ -74,7 +79,7 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
 pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one_before(database: &Database) {
     let seeded = seeded(database).await;
     let start = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision).await.unwrap();
+    let begun = seeded.store.begin_full_pass(seeded.calendar, start.revision, 2_500).await.unwrap();
     let taken = seeded.store.take_over_pass(seeded.calendar, begun.revision).await.unwrap();
     assert_eq!(taken, SyncPosition { revision: begun.revision + 1, ..begun.clone() });
     assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap(), taken);
@@ -86,7 +91,7 @@ pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one
         occurrences: &[],
         window: window(),
         zone_data: &zone_data(),
-        cursor: &Cursor::Full { page: Some("page 2".into()), since_ms: 5 },
+        cursor: &in_full_pass("page 2"),
         finish: None,
         at: at(1),
     };
@@ -121,7 +126,7 @@ pub async fn only_true_differences_are_told(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[single("same", "a"), single("renamed", "a"), single("gone", "a")]).await;
     let before = seeded.last_sequence().await;
-    let touched = Event { etag: Some("\"2\"".into()), updated_at: Some(at(9)), ..event("same", "a") };
+    let touched = Event { etag: Some("\"2\"".into()), ..event("same", "a") };
     let page = [RemoteItem::Event(Box::new(touched.clone())), single("renamed", "b"), deleted("gone")];
     assert_eq!(seeded.commit(&page).await.changes, 2);
     assert_eq!(seeded.told_after(before).await, ["updated renamed", "deleted gone"]);

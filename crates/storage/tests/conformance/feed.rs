@@ -66,7 +66,7 @@ async fn compare_with_the_model(seeded: &Seeded, passes: &[Pass]) -> Result<(), 
     for (full, pages) in passes {
         if *full {
             let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-            seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+            seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
             model.seen.clear();
         }
         for (index, page) in pages.iter().enumerate() {

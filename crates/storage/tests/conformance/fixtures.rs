@@ -8,13 +8,13 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventStatus, EventTime,
-    PendingConsent, PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventTime, PendingConsent,
+    PendingGrant, Provider, ProviderCalendarId, ProviderCursor, ProviderEventId, RemoteCalendar, RemoteItem,
     SeriesPosition, TenantId, Via, Zone,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, SeriesRows, Settlement, Store, StoreError, StoredItem,
+    PassFinish, Reached, SeriesRows, Settlement, Store, StoreError, StoredItem,
 };
 
 use super::Database;
@@ -133,27 +133,12 @@ pub fn date(text: &str) -> EventTime {
 /// A single event of half an hour.
 pub fn event(provider_id: &str, title: &str) -> Event {
     Event {
-        provider_id: id(provider_id),
         ical_uid: Some(format!("{provider_id}@example.com")),
         etag: Some("\"1\"".into()),
-        status: EventStatus::Confirmed,
         title: Some(title.into()),
-        description: None,
-        location: None,
-        start: instant(0),
-        end: instant(30),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
-        warnings: vec![],
+        ..Event::minimal(id(provider_id), instant(0), instant(30))
     }
 }
 
@@ -215,7 +200,12 @@ pub fn zone_data() -> evercal_domain::zones::ZoneDataVersion {
 }
 
 pub fn ready() -> Cursor {
-    Cursor::ready("token".into())
+    Cursor::ready("token")
+}
+
+/// Inside a full pass, before this page.
+pub fn in_full_pass(page: &str) -> Cursor {
+    Cursor::Full { page_events_max: 2_500, reached: Some(Reached { at: ProviderCursor::new(page), began_at: at(0) }) }
 }
 
 pub fn first(limit: u32) -> PageRequest {
@@ -282,7 +272,7 @@ impl Seeded {
     /// A full pass of one page.
     pub async fn full_pass(&self, items: &[RemoteItem]) -> PageCommitted {
         let position = self.store.sync_position(self.calendar).await.unwrap();
-        self.store.begin_full_pass(self.calendar, position.revision).await.unwrap();
+        self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         self.try_commit(items, &[], Some(finish(true, at(1)))).await.unwrap()
     }
 

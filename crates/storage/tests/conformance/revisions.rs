@@ -73,12 +73,11 @@ pub async fn a_commit_that_changes_nothing_for_readers_leaves_no_revision(databa
     seeded.try_commit(&[new_etag], &occurrences, Some(finish(false, at(3)))).await.unwrap();
     seeded.try_commit(&[unreadable(Some("s1"), "{}"), deleted("s9")], &[], None).await.unwrap();
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     seeded.store.take_over_pass(seeded.calendar, begun.revision).await.unwrap();
     seeded.try_commit(&[single("s1", "a")], &occurrences, Some(finish(true, at(4)))).await.unwrap();
     assert_eq!(revisions(&seeded, 5).await, before);
 
-    // The feed does not tell it, but readers see it.
     let later = RemoteItem::Event(Box::new(Event { updated_at: Some(at(9)), ..event("s1", "a") }));
     assert_eq!(touched(&seeded, &[later], &occurrences).await, [1]);
 }
@@ -156,7 +155,7 @@ pub async fn what_is_swept_or_erased_moves_the_revision_and_no_number_comes_back
     seeded.try_commit(&[single("s1", "a"), single("s2", "a")], &occurrences, None).await.unwrap();
     let before = revisions(&seeded, 5).await;
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+    seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     let swept = [on_day("s1", 1), occurrences_of("s2", vec![])];
     seeded.try_commit(&[single("s1", "a")], &swept, Some(finish(true, at(1)))).await.unwrap();
     let after_the_sweep = revisions(&seeded, 5).await;

@@ -90,7 +90,7 @@ pub async fn stale_items_are_what_a_sweep_would_delete(database: &Database) {
     let seeded = seeded(database).await;
     seeded.full_pass(&[single("kept", "a"), single("gone", "a"), cancelled("gone_1", "kept")]).await;
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     seeded.commit(&[single("kept", "a")]).await;
     let stale = seeded.store.stale_items(seeded.calendar, begun.generation).await.unwrap();
     let stale: Vec<_> = stale.iter().map(|item| item.provider_id.as_str()).collect();

@@ -44,7 +44,7 @@ pub async fn an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_
         assert_eq!((related.len(), unreadable), (2, vec![&id("broken")]), "{breakage}");
 
         let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-        seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+        seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
         seeded.try_commit(&page, &occurrences, Some(finish(true, at(1)))).await.unwrap();
         assert_eq!(seeded.ids().await, ["broken", "whole"], "{breakage}");
         assert_eq!(seeded.event_count().await, 2, "{breakage}");
@@ -65,7 +65,7 @@ pub async fn an_event_that_cannot_be_read_is_swept_like_any_other(database: &Dat
         [(&id("broken"), &id("series")), (&id("series"), &id("series"))]
     );
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision).await.unwrap();
+    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     seeded.commit(&[master("series", "a")]).await;
     let stale = seeded.store.stale_items(seeded.calendar, begun.generation).await.unwrap();
     assert_eq!(

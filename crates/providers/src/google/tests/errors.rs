@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::calls::{LIST_CALENDARS, LIST_EVENTS, REVOKE, STOP_CHANNEL, TOKEN, WATCH_EVENTS};
 use super::super::errors::parse_error;
 use super::{answer, context, provider};
-use crate::provider::{CalendarProvider, PAGE_TOO_LARGE, ReadPosition};
+use crate::provider::{CalendarProvider, Position};
 
 fn api(reason: &str) -> String {
     let entry = json!({"domain": "global", "reason": reason, "message": "marker ada@example.com"});
@@ -39,8 +39,8 @@ fn each_documented_error_has_its_kind() {
         (LIST_EVENTS, 404, "notFound", Kind::NotFound),
         (WATCH_EVENTS, 404, "notFound", Kind::NotFound),
         (LIST_CALENDARS, 409, "conflict", Kind::InvalidRequest),
-        (LIST_EVENTS, 410, "fullSyncRequired", Kind::SyncTokenExpired),
-        (LIST_EVENTS, 410, "updatedMinTooLongAgo", Kind::SyncTokenExpired),
+        (LIST_EVENTS, 410, "fullSyncRequired", Kind::PositionLost),
+        (LIST_EVENTS, 410, "updatedMinTooLongAgo", Kind::PositionLost),
         (STOP_CHANNEL, 410, "deleted", Kind::NotFound),
         (LIST_EVENTS, 412, "conditionNotMet", Kind::InvalidRequest),
         (WATCH_EVENTS, 400, "pushNotSupportedForRequestedResource", Kind::WatchUnsupported),
@@ -105,7 +105,7 @@ fn invalid_grant_is_not_a_stale_sync_token() {
 #[test]
 fn a_410_of_the_events_list_without_a_reason_is_still_an_expired_token() {
     let error = parse_error(LIST_EVENTS, &answer(410, "Gone"));
-    assert_eq!((error.kind, error.reason), (ProviderErrorKind::SyncTokenExpired, None));
+    assert_eq!((error.kind, error.reason), (ProviderErrorKind::PositionLost, None));
 }
 
 #[test]
@@ -117,14 +117,14 @@ fn a_list_token_that_is_called_invalid_leads_to_a_full_pass_too() {
     };
     // As recorded: no location.
     let recorded = |message: &str| json!({"domain": "global", "reason": "invalid", "message": message});
-    assert_eq!(kind(LIST_EVENTS, recorded("Invalid sync token value.")), Kind::SyncTokenExpired);
-    assert_eq!(kind(LIST_EVENTS, recorded("Invalid page token value.")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, recorded("Invalid sync token value.")), Kind::PositionLost);
+    assert_eq!(kind(LIST_EVENTS, recorded("Invalid page token value.")), Kind::PositionLost);
     assert_eq!(kind(LIST_EVENTS, recorded("Invalid time zone value.")), Kind::InvalidRequest);
     // Only a list of events has a full pass to begin.
     assert_eq!(kind(LIST_CALENDARS, recorded("Invalid page token value.")), Kind::InvalidRequest);
     let located = |name: &str| json!({"reason": "invalid", "locationType": "parameter", "location": name});
-    assert_eq!(kind(LIST_EVENTS, located("syncToken")), Kind::SyncTokenExpired);
-    assert_eq!(kind(LIST_EVENTS, located("pageToken")), Kind::SyncTokenExpired);
+    assert_eq!(kind(LIST_EVENTS, located("syncToken")), Kind::PositionLost);
+    assert_eq!(kind(LIST_EVENTS, located("pageToken")), Kind::PositionLost);
     assert_eq!(kind(LIST_EVENTS, located("timeZone")), Kind::InvalidRequest);
 }
 
@@ -178,13 +178,13 @@ async fn no_answer_at_all_is_told_apart_by_what_happened() {
         (TransportErrorKind::Reset, Kind::ConnectionReset, None),
         (TransportErrorKind::TimedOut, Kind::TimedOut, None),
         (TransportErrorKind::Tls, Kind::ConnectionRefused, Some("tls")),
-        (TransportErrorKind::TooLarge, Kind::TemporaryFailure, Some(PAGE_TOO_LARGE)),
+        (TransportErrorKind::TooLarge, Kind::PageTooLarge, None),
         (TransportErrorKind::InvalidRequest, Kind::InvalidRequest, None),
     ];
     for (transport, kind, reason) in table {
         let (google, _) = provider(Err(transport));
         let calendar = ProviderCalendarId::new("ada@example.com");
-        let outcome = google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }, 2_500).await;
+        let outcome = google.read_events(&context(), &calendar, Position::Beginning, 2_500).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind, error.reason.as_deref()), (kind, reason));
         assert_eq!((error.call, error.status), (LIST_EVENTS, None));

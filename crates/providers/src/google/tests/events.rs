@@ -1,6 +1,9 @@
 //! Single entries: what each becomes, and that nothing spoils anything else.
 
-use evercal_domain::event::{Attendee, Conference, ConferenceKind, EventWarning, Person, Response};
+use evercal_domain::event::{
+    Attachment, Attendee, Conference, ConferenceKind, EventWarning, Person, Reminder, ReminderMethod, Reminders,
+    Response, ShowAs, Visibility,
+};
 use evercal_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_PAGE};
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
 use proptest::prelude::*;
@@ -8,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
-use super::answer;
-use crate::provider::{Next, SyncToken};
+use super::{answer, done};
+use crate::google::cursor::Place;
+use crate::provider::Next;
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
 const PAGE: &str = include_str!("events_page.json");
@@ -63,9 +67,11 @@ fn exactly_the_fields_that_are_read_are_asked_for() {
         "hangoutLink": "https://meet.example.com/a",
         "conferenceData": {"conferenceId": "x", "conferenceSolution": {"key": {"type": "addOn"}, "name": "X"},
             "entryPoints": [{"entryPointType": "phone", "uri": "tel:+1-555-0100", "pin": "1"}]},
+        "sequence": 3, "creator": {"email": "c@example.com", "displayName": "C", "self": true},
+        "reminders": {"useDefault": false, "overrides": [{"method": "popup", "minutes": 10}]},
+        "attachments": [{"fileUrl": "https://drive.example/1", "title": "Plan", "iconLink": "x", "mimeType": "text/plain"}],
         // Not read.
-        "kind": "calendar#event", "sequence": 3, "creator": {"email": "c@example.com"},
-        "reminders": {"useDefault": true}, "attachments": [{"fileUrl": "x"}],
+        "kind": "calendar#event",
         "extendedProperties": {"shared": {"x": "y"}}, "colorId": "1", "guestsCanModify": true, "attendeesOmitted": true,
     });
     // An event is never both, a series and an exception.
@@ -122,8 +128,8 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
 
 #[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), EVENTS_PER_PAGE).unwrap();
-    assert_eq!(page.next, Next::Done(SyncToken::new("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
+    let page = events_page(&answer(200, PAGE), &Place::default(), EVENTS_PER_PAGE).unwrap();
+    assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
     };
@@ -142,10 +148,22 @@ fn a_whole_page_is_understood_without_loss() {
         end: at("2026-03-02T08:15:00Z", zurich),
         recurrence: vec!["EXDATE;TZID=Europe/Zurich:20260304T090000".into(), "RRULE:FREQ=DAILY;COUNT=200".into()],
         series: None,
-        busy: true,
-        private: false,
+        show_as: ShowAs::Busy,
+        visibility: Visibility::Public,
         event_type: None,
+        categories: vec![],
+        creator: Some(ada.clone()),
         organizer: Some(ada.clone()),
+        self_response: Some(Response::Accepted),
+        reminders: Reminders {
+            use_default: false,
+            own: vec![Reminder { method: ReminderMethod::Email, minutes_before: 30 }],
+        },
+        attachments: vec![Attachment {
+            title: Some("Notes".into()),
+            url: "https://drive.google.com/open?id=1x".into(),
+        }],
+        sequence: Some(2),
         attendees: vec![
             Attendee { person: ada, response: Response::Accepted, optional: false, resource: false },
             Attendee {
@@ -184,13 +202,13 @@ fn a_whole_page_is_understood_without_loss() {
 
     let RemoteItem::Event(all_day) = all_day else { panic!("{all_day:?}") };
     assert_eq!((all_day.start, all_day.end), (date("2026-04-01"), date("2026-04-04")));
-    assert_eq!((all_day.event_type.as_deref(), all_day.busy), (Some("outOfOffice"), false));
+    assert_eq!((all_day.event_type.as_deref(), all_day.show_as), (Some("outOfOffice"), ShowAs::Free));
 
     assert_eq!(deleted, &RemoteItem::Deleted { provider_id: ProviderEventId::new("gone1") });
     assert_eq!(stub, &RemoteItem::Deleted { provider_id: ProviderEventId::new("stub1") });
 
     let RemoteItem::Event(private) = private else { panic!("{private:?}") };
-    assert_eq!((private.title.as_deref(), private.private), (None, true));
+    assert_eq!((private.title.as_deref(), private.visibility), (None, Visibility::Private));
 }
 
 #[test]
@@ -269,20 +287,44 @@ fn a_missing_end_is_what_rfc_5545_says() {
 #[test]
 fn defaults_are_those_of_the_discovery_document() {
     let event = understood(&event_with(json!({})));
-    assert_eq!((event.status, event.busy, event.private), (EventStatus::Confirmed, true, false));
+    assert_eq!(
+        (event.status, event.show_as, event.visibility),
+        (EventStatus::Confirmed, ShowAs::Busy, Visibility::Public)
+    );
+    assert_eq!((event.reminders, event.self_response, event.sequence), (Reminders::default(), None, None));
     assert_eq!((event.title, event.event_type, event.organizer), (None, None, None));
 }
 
 #[test]
-fn visibility_transparency_and_type_are_understood() {
-    for (visibility, private) in [("default", false), ("public", false), ("private", true), ("confidential", true)] {
-        assert_eq!(understood(&event_with(json!({"visibility": visibility}))).private, private, "{visibility}");
-    }
-    for (transparency, busy) in [("opaque", true), ("transparent", false)] {
-        assert_eq!(understood(&event_with(json!({"transparency": transparency}))).busy, busy, "{transparency}");
+fn visibility_and_type_are_understood() {
+    for (visibility, expected) in [
+        ("default", Visibility::Public),
+        ("public", Visibility::Public),
+        ("private", Visibility::Private),
+        ("confidential", Visibility::Confidential),
+    ] {
+        let event = understood(&event_with(json!({"visibility": visibility})));
+        assert_eq!((event.visibility, event.is_private()), (expected, expected != Visibility::Public), "{visibility}");
     }
     for (kind, expected) in [("default", None), ("focusTime", Some("focusTime")), ("aNewKind", Some("aNewKind"))] {
         assert_eq!(understood(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
+    }
+}
+
+#[test]
+fn how_an_event_shows_comes_from_its_type_then_its_transparency_then_its_status() {
+    for (kind, transparency, status, expected, is_busy) in [
+        ("default", "opaque", "confirmed", ShowAs::Busy, true),
+        ("default", "opaque", "tentative", ShowAs::Tentative, true),
+        ("default", "transparent", "tentative", ShowAs::Free, false),
+        ("focusTime", "opaque", "confirmed", ShowAs::Busy, true),
+        ("outOfOffice", "opaque", "tentative", ShowAs::OutOfOffice, true),
+        ("outOfOffice", "transparent", "confirmed", ShowAs::Free, false),
+        ("workingLocation", "transparent", "confirmed", ShowAs::WorkingElsewhere, false),
+        ("birthday", "transparent", "confirmed", ShowAs::Free, false),
+    ] {
+        let event = understood(&event_with(json!({"eventType": kind, "transparency": transparency, "status": status})));
+        assert_eq!((event.show_as, event.is_busy()), (expected, is_busy), "{kind}, {transparency}, {status}");
     }
 }
 
@@ -439,14 +481,14 @@ proptest! {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
         let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), EVENTS_PER_PAGE).unwrap();
+        let page = events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), EVENTS_PER_PAGE));
+        drop(events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE));
     }
 }
 
@@ -459,8 +501,7 @@ fn what_the_accounts_user_declined_takes_no_time_of_theirs() {
         ]);
         let event =
             json!({"id": "e", "start": {"date": "2026-06-02"}, "end": {"date": "2026-06-03"}, "attendees": guests});
-        let RemoteItem::Event(event) = item(&event) else { panic!("no event") };
-        event.busy
+        understood(&event).is_busy()
     };
     assert!(!event("declined", true));
     assert!(event("declined", false), "somebody else's no");

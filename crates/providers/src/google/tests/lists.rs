@@ -4,15 +4,13 @@ use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteItem};
 use serde_json::{Value, json};
 
-use super::{answer, context, provider};
-use crate::provider::{
-    CalendarProvider, CalendarsPage, ChannelGrant, ChannelRequest, EventsPage, Next, PageToken, ReadPosition, SyncToken,
-};
+use super::{answer, context, done, in_full_pass, provider};
+use crate::provider::{CalendarProvider, CalendarsPage, ChannelGrant, ChannelRequest, EventsPage, Next, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
     let calendar = ProviderCalendarId::new("primary");
-    google.read_events(&context(), &calendar, &ReadPosition::Full { page: None }, EVENTS_PER_PAGE).await
+    google.read_events(&context(), &calendar, Position::Beginning, EVENTS_PER_PAGE).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
@@ -40,17 +38,17 @@ fn reason<T>(outcome: Result<T, ProviderError>) -> (ProviderErrorKind, String) {
 #[tokio::test]
 async fn an_empty_page_can_have_a_next_one() {
     let page = read(r#"{"items":[],"nextPageToken":"p2"}"#).await.unwrap();
-    assert_eq!(page, EventsPage { items: vec![], next: Next::Page(PageToken::new("p2")), access_role: None });
+    assert_eq!(page, EventsPage { items: vec![], next: Next::More(in_full_pass("p2")), access_role: None });
     let page = read(r#"{"nextPageToken":"p3"}"#).await.unwrap();
-    assert_eq!(page.next, Next::Page(PageToken::new("p3")));
+    assert_eq!(page.next, Next::More(in_full_pass("p3")));
 }
 
 #[tokio::test]
 async fn only_the_last_page_ends_the_pass() {
     let page = read(r#"{"nextSyncToken":"s1"}"#).await.unwrap();
-    assert_eq!(page.next, Next::Done(SyncToken::new("s1")));
+    assert_eq!(page.next, Next::Done(done("s1")));
     let both = read(r#"{"nextSyncToken":"s1","nextPageToken":"p2"}"#).await.unwrap();
-    assert_eq!(both.next, Next::Page(PageToken::new("p2")), "with a page to come the pass is not over");
+    assert_eq!(both.next, Next::More(in_full_pass("p2")), "with a page to come the pass is not over");
 }
 
 #[tokio::test]

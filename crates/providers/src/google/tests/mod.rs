@@ -10,9 +10,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use evercal_domain::ProviderCursor;
 use evercal_domain::account::Secret;
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 
+use super::cursor::Place;
 use super::{GoogleProvider, GoogleSettings};
 use crate::provider::CallContext;
 
@@ -46,6 +48,20 @@ fn settings() -> GoogleSettings {
 
 fn context() -> CallContext {
     CallContext { access: Secret::new("ya29.access"), simulated_now: None }
+}
+
+/// The next page of a pass over everything, and of one over what changed since `s`.
+fn in_full_pass(page: &str) -> ProviderCursor {
+    Place::default().next(page.to_owned())
+}
+
+fn in_changes(page: &str) -> ProviderCursor {
+    Place::of(&done("s")).unwrap().next(page.to_owned())
+}
+
+/// The end of a pass.
+fn done(sync_token: &str) -> ProviderCursor {
+    Place::done(sync_token.to_owned())
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {

@@ -1,79 +1,78 @@
 //! What goes out.
 
 use evercal_domain::limits::EVENTS_PER_PAGE;
-use evercal_domain::{ChannelId, ProviderCalendarId};
+use evercal_domain::{ChannelId, ProviderCalendarId, ProviderCursor, ProviderErrorKind};
 use evercal_http::{Body, Method};
 use serde_json::json;
 use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
-use super::{answer, context, provider, settings};
+use super::{answer, context, done, in_changes, in_full_pass, provider, settings};
 use crate::google::GoogleSettings;
-use crate::provider::{
-    CalendarProvider, CallContext, ChannelRequest, Next, PageToken, ReadPosition, SIMULATED_NOW_HEADER, SyncToken,
-};
+use crate::google::cursor::Place;
+use crate::provider::{CalendarProvider, CallContext, ChannelRequest, Next, PageToken, Position, SIMULATED_NOW_HEADER};
 
-fn events_url(calendar: &str, position: &ReadPosition) -> String {
-    sized_events_url(calendar, position, EVENTS_PER_PAGE)
+fn events_url(calendar: &str, place: &Place) -> String {
+    list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), place, EVENTS_PER_PAGE).url.to_string()
 }
 
-fn sized_events_url(calendar: &str, position: &ReadPosition, wanted: u32) -> String {
-    let (calendar, size) = (ProviderCalendarId::new(calendar), position.page_events_max(wanted));
-    list_events(&settings(), &context(), &calendar, position, size).url.to_string()
+fn place(cursor: &ProviderCursor) -> Place {
+    Place::of(cursor).unwrap()
 }
 
 #[test]
 fn both_kinds_of_pass_send_the_same_parameters_but_for_the_tokens() {
-    let sync_token = SyncToken::new("CPDAlvWDx70CEPDAlvWDx70CGAU=");
-    let page = || Some(PageToken::new("next page"));
+    let sync_token = "CPDAlvWDx70CEPDAlvWDx70CGAU=";
+    let changes = place(&done(sync_token));
     let table = [
-        (ReadPosition::Full { page: None }, ""),
-        (ReadPosition::Full { page: page() }, "&pageToken=next+page"),
-        (
-            ReadPosition::Incremental { sync_token: sync_token.clone(), page: None },
-            "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D",
-        ),
-        (
-            ReadPosition::Incremental { sync_token, page: page() },
-            "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D&pageToken=next+page",
-        ),
+        (Place::default(), ""),
+        (place(&in_full_pass("next page")), "&pageToken=next+page"),
+        (changes.clone(), "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D"),
+        (place(&changes.next("next page".to_owned())), "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D&pageToken=next+page"),
     ];
     let common = "https://www.googleapis.com/calendar/v3/calendars/primary/events?maxResults=2500&singleEvents=false\
         &prettyPrint=false&fields=accessRole%2CnextPageToken%2CnextSyncToken%2Citems%28id%2Cstatus%2Cetag%2CiCalUID%2ChtmlLink\
         %2Ccreated%2Cupdated%2Csummary%2Cdescription%2Clocation%2Cstart%2Cend%2Crecurrence%2CrecurringEventId\
-        %2CoriginalStartTime%2Ctransparency%2Cvisibility%2CeventType%2ChangoutLink\
-        %2CconferenceData%28conferenceSolution%28key%28type%29%29%2CentryPoints%28entryPointType%2Curi%29%29%2Corganizer%28email%2CdisplayName%2Cself%29\
-        %2Cattendees%28email%2CdisplayName%2Cself%2CresponseStatus%2Coptional%2Cresource%29%29";
-    for (position, tokens) in table {
-        assert_eq!(events_url("primary", &position), format!("{common}{tokens}"));
+        %2CoriginalStartTime%2Ctransparency%2Cvisibility%2CeventType%2Csequence%2ChangoutLink\
+        %2CconferenceData%28conferenceSolution%28key%28type%29%29%2CentryPoints%28entryPointType%2Curi%29%29\
+        %2Ccreator%28email%2CdisplayName%2Cself%29%2Corganizer%28email%2CdisplayName%2Cself%29\
+        %2Cattendees%28email%2CdisplayName%2Cself%2CresponseStatus%2Coptional%2Cresource%29\
+        %2Creminders%28useDefault%2Coverrides%28method%2Cminutes%29%29%2Cattachments%28fileUrl%2Ctitle%29%29";
+    for (place, tokens) in table {
+        assert_eq!(events_url("primary", &place), format!("{common}{tokens}"));
     }
 }
 
 #[tokio::test]
-async fn a_pass_keeps_the_page_size_with_which_it_began() {
-    let max_results = |url: &str| {
-        let url = Url::parse(url).unwrap();
-        let value =
-            |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
-        (value("maxResults").unwrap(), value("pageToken"))
-    };
-    let first = ReadPosition::Full { page: None };
-    assert_eq!(max_results(&sized_events_url("primary", &first, 78)), ("78".into(), None));
-    let (google, _) = provider(Ok(answer(200, r#"{"items":[],"nextPageToken":"p2"}"#)));
-    let page = google.read_events(&context(), &ProviderCalendarId::new("primary"), &first, 78).await.unwrap();
-    let Next::Page(token) = page.next else { panic!("the pass is not over") };
-    // Kept, and taken up by somebody who would begin with another size.
-    let kept = PageToken::new(token.into_string());
-    let second = ReadPosition::Full { page: Some(kept) };
-    assert_eq!(max_results(&events_url("primary", &second)), ("78".into(), Some("p2".into())));
-    let usual = ReadPosition::Full { page: Some(PageToken::new("p2")) };
-    assert_eq!(max_results(&sized_events_url("primary", &usual, 78)), ("2500".into(), Some("p2".into())));
+async fn a_cursor_leads_from_page_to_page_and_from_pass_to_pass() {
+    let (google, transport) = provider(Ok(answer(200, r#"{"items":[],"nextPageToken":"p2"}"#)));
+    let primary = ProviderCalendarId::new("primary");
+    // As it was kept by somebody who knows only its text.
+    let kept = |cursor: ProviderCursor| ProviderCursor::new(cursor.as_str());
+    let (begun, before) = (kept(done("s")), kept(in_changes("p1")));
+    assert_eq!((place(&begun).sync_token.as_deref(), place(&begun).page_token), (Some("s"), None));
+    let page = google.read_events(&context(), &primary, Position::At(&before), 78).await.unwrap();
+    assert_eq!(page.next, Next::More(in_changes("p2")));
+    let asked = transport.requests.lock().unwrap()[0].url.clone();
+    for (name, value) in [("maxResults", "78"), ("syncToken", "s"), ("pageToken", "p1")] {
+        assert!(asked.query_pairs().any(|pair| pair == (name.into(), value.into())), "{name}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_not_ours_is_a_lost_position_and_no_request() {
+    for text in ["", "CPDAlvWDx70CEPDAlvWDx70CGAU=", r#"{"page":1}"#, r#"{"unknown":"x"}"#] {
+        let (google, transport) = provider(Ok(answer(200, "{}")));
+        let cursor = ProviderCursor::new(text);
+        let read = google.read_events(&context(), &ProviderCalendarId::new("primary"), Position::At(&cursor), 1).await;
+        assert_eq!(read.unwrap_err().kind, ProviderErrorKind::PositionLost, "{text}");
+        assert!(transport.requests.lock().unwrap().is_empty(), "{text}");
+    }
 }
 
 #[test]
 fn no_parameter_is_sent_that_google_refuses_beside_a_sync_token() {
-    let position = ReadPosition::Incremental { sync_token: SyncToken::new("s"), page: None };
-    let url = Url::parse(&events_url("primary", &position)).unwrap();
+    let url = Url::parse(&events_url("primary", &place(&done("s")))).unwrap();
     let forbidden = [
         "iCalUID",
         "orderBy",
@@ -97,7 +96,7 @@ fn a_calendar_id_is_one_encoded_segment_of_the_path() {
         ("en.german#holiday@group.v.calendar.google.com", "en.german%23holiday@group.v.calendar.google.com"),
         ("a/b?c=d&e%20 f", "a%2Fb%3Fc=d&e%2520%20f"),
     ] {
-        let url = events_url(id, &ReadPosition::Full { page: None });
+        let url = events_url(id, &Place::default());
         assert!(url.contains(&format!("/calendars/{segment}/events?")), "{url}");
     }
 }

@@ -30,7 +30,12 @@ pub trait Mirror: Send + Sync {
     /// Where a calendar's reading stands.
     async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError>;
     /// Begins a full pass: a new generation, cursor at its first page. Conflict if the revision moved.
-    async fn begin_full_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
+    async fn begin_full_pass(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        page_events_max: u32,
+    ) -> Result<SyncPosition, StoreError>;
     /// Goes on with a pass that somebody else began: the position stays, the revision moves, so that their next commit
     /// fails and they stop. Conflict if the revision moved.
     async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;

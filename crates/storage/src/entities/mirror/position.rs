@@ -1,6 +1,7 @@
 //! How far the reading of a calendar has come.
 
 use chrono::{DateTime, Utc};
+use evercal_domain::ProviderCursor;
 use evercal_domain::zones::ZoneDataVersion;
 use serde::{Deserialize, Serialize};
 
@@ -26,37 +27,42 @@ pub struct SyncPosition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cursor {
-    /// Nothing was ever read, or the sync token is lost: a full pass is due.
+    /// Nothing was ever read, or the place is lost: a full pass is due.
     Start,
     /// Inside a full pass.
     Full {
-        /// The next page; `None` for the first.
-        page: Option<String>,
-        /// When the pass asked for its first page, as Unix milliseconds; 0 before that.
-        #[serde(default)]
-        since_ms: i64,
+        /// How many events each of its pages has at most: a provider may want all pages of a pass to be asked for alike.
+        page_events_max: u32,
+        /// Where it got to; `None` before its first page.
+        reached: Option<Reached>,
     },
-    /// The last pass ended with this token; changes since then can be asked for.
+    /// Inside a pass over what changed since the last one.
+    Changes {
+        /// As in a full pass.
+        page_events_max: u32,
+        /// Where it got to.
+        reached: Reached,
+    },
+    /// The last pass ended here; changes since then can be asked for.
     Ready {
-        /// The provider's sync token.
-        sync_token: String,
-        /// The next page of the pass that began at the token; `None` between passes.
-        page: Option<String>,
-        /// When that pass asked for its first page, as Unix milliseconds; 0 between passes.
-        #[serde(default)]
-        since_ms: i64,
+        /// Where.
+        at: ProviderCursor,
     },
 }
 
-impl Cursor {
-    /// At the beginning of a full pass.
-    pub fn full() -> Self {
-        Self::Full { page: None, since_ms: 0 }
-    }
+/// How far a pass got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Where its next page is.
+    pub at: ProviderCursor,
+    /// When the pass asked for its first page.
+    pub began_at: DateTime<Utc>,
+}
 
-    /// Between passes: the last one ended with this token.
-    pub fn ready(sync_token: String) -> Self {
-        Self::Ready { sync_token, page: None, since_ms: 0 }
+impl Cursor {
+    /// Between passes: the last one ended here.
+    pub fn ready(at: &str) -> Self {
+        Self::Ready { at: ProviderCursor::new(at) }
     }
 }
 

@@ -39,8 +39,13 @@ impl Mirror for Backend {
         position::read(self, calendar).await
     }
 
-    async fn begin_full_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {
-        position::begin_full_pass(self, calendar, expected_revision).await
+    async fn begin_full_pass(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        page_events_max: u32,
+    ) -> Result<SyncPosition, StoreError> {
+        position::begin_full_pass(self, calendar, expected_revision, page_events_max).await
     }
 
     async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {

@@ -28,11 +28,13 @@ pub async fn begin_full_pass(
     store: &Backend,
     calendar: CalendarId,
     expected_revision: i64,
+    page_events_max: u32,
 ) -> Result<SyncPosition, StoreError> {
+    let cursor = Cursor::Full { page_events_max, reached: None };
     let row: Option<PositionRow> = sqlx::query_as(BEGIN_FULL_PASS)
         .bind(calendar.to_string())
         .bind(expected_revision)
-        .bind(to_json(&Cursor::full(), "calendars.sync_cursor")?)
+        .bind(to_json(&cursor, "calendars.sync_cursor")?)
         .bind(zones::version().as_str())
         .fetch_optional(store.write_pool())
         .await

@@ -1,0 +1,266 @@
+//! What a page does, all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use evercal_domain::limits::EVENT_BYTES_MAX;
+use evercal_domain::{ProviderEventId, RemoteItem, Zone};
+use evercal_recurrence::{ExpandError, Window};
+
+use crate::changes::{Differences, NewChange, VisibleChange};
+use crate::content::{Unreadable, id_of, key_of, master_of, understood};
+use crate::occurrences::{OwnerOccurrences, Row, Rows};
+use crate::row::{NewRow, RowKind, RowState, StoredRow};
+
+/// Whether a pass ends with a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// More pages come.
+    No,
+    /// A pass over what changed.
+    Pass,
+    /// A pass over everything, of a provider that tells no deletions in it: what no page of it had is gone.
+    FullPass,
+}
+
+/// What the store has of all that a page touches. Read after the revision that the commit will build on: who changes any of it
+/// moves the revision, and the commit fails.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// All rows of each owner that is touched ([`touched_ids`]).
+    pub rows: Vec<StoredRow>,
+    /// Where a full pass ends: the ids of the rows that no page before this one had.
+    pub stale: BTreeSet<ProviderEventId>,
+    /// Where a pass ends: cancelled occurrences whose series is not mirrored.
+    pub orphans: Vec<(ProviderEventId, RowState)>,
+    /// The keys of what is in quarantine.
+    pub quarantined: BTreeSet<String>,
+    /// Those of them that no page of the full pass had that ends.
+    pub stale_quarantined: BTreeSet<String>,
+}
+
+/// What the store has to do, in one transaction.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Rows to write.
+    pub upserts: Vec<NewRow>,
+    /// Rows to delete, with the occurrences that they own.
+    pub deletes: Vec<ProviderEventId>,
+    /// Rows that were seen and stay as they are, since what was seen could not be read.
+    pub seen: Vec<ProviderEventId>,
+    /// What goes into quarantine.
+    pub quarantine: Vec<Unreadable>,
+    /// The keys of what leaves it.
+    pub released: Vec<String>,
+    /// Whether what no page of this full pass had leaves it too.
+    pub sweeps_quarantine: bool,
+    /// The occurrences of each owner that is touched.
+    pub occurrences: Vec<OwnerOccurrences>,
+    /// The lines of the change feed, in order.
+    pub changes: Vec<NewChange>,
+    /// By how much the number of events moves.
+    pub event_count_delta: i64,
+    /// The rows that readers see differently.
+    pub visible: Vec<VisibleChange>,
+}
+
+/// The ids whose owners a page touches: its items' own, their masters', and those of what a full pass leaves behind.
+pub fn touched_ids<'a>(items: &'a [RemoteItem], stale_owners: &'a [ProviderEventId]) -> BTreeSet<&'a ProviderEventId> {
+    items.iter().flat_map(|item| id_of(item).into_iter().chain(master_of(item))).chain(stale_owners).collect()
+}
+
+/// Plans a page. `zone` is the calendar's, in which a series repeats that names none; series get their occurrences inside of
+/// `window`. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
+pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Option<Zone>, window: &Window) -> Plan {
+    let items = understood(items);
+    let page = Page::of(&items, ends, snapshot);
+    let (occurrences, unreadable) = page.rows.expand(zone, window);
+    let orphans = page.orphans(&unreadable);
+    let gone = page.gone_with_the_page();
+
+    let mut draft = Draft::beside(snapshot);
+    draft.write(items, unreadable, &orphans);
+    for id in gone.into_iter().chain(orphans) {
+        draft.delete(&id);
+    }
+    let released = draft.understood.iter().map(key_of).filter(|key| snapshot.quarantined.contains(key)).collect();
+    Plan {
+        upserts: draft.upserts,
+        deletes: draft.deletes,
+        seen: draft.quarantine.iter().filter_map(|item| item.provider_id.clone()).collect(),
+        quarantine: draft.quarantine,
+        released,
+        sweeps_quarantine: ends == Ends::FullPass,
+        occurrences,
+        event_count_delta: draft.differences.event_count_delta(),
+        visible: draft.differences.visible(),
+        changes: draft.differences.into_changes(),
+    }
+}
+
+/// A page beside what is there.
+struct Page<'a> {
+    ends: Ends,
+    snapshot: &'a Snapshot,
+    before: BTreeMap<&'a ProviderEventId, &'a RowState>,
+    /// What the page says anything about.
+    named: BTreeSet<&'a ProviderEventId>,
+    /// What it says is gone.
+    deleted: BTreeSet<&'a ProviderEventId>,
+    /// The rows of all touched owners, as they will be.
+    rows: Rows<'a>,
+}
+
+impl<'a> Page<'a> {
+    fn of(items: &'a [RemoteItem], ends: Ends, snapshot: &'a Snapshot) -> Self {
+        let deleted = items.iter().filter_map(|item| match item {
+            RemoteItem::Deleted { provider_id } => Some(provider_id),
+            _ => None,
+        });
+        let mut page = Self {
+            ends,
+            snapshot,
+            before: snapshot.rows.iter().map(|row| (&row.provider_id, &row.state)).collect(),
+            named: items.iter().filter_map(id_of).collect(),
+            deleted: deleted.collect(),
+            rows: Rows::of(&snapshot.rows),
+        };
+        page.apply(items);
+        page
+    }
+
+    /// What the page deletes goes first, and whatever it names stays, in any order.
+    fn apply(&mut self, items: &'a [RemoteItem]) {
+        self.rows.owners.extend(&self.deleted);
+        let (gone, deleted) = (self.gone_with_the_page(), &self.deleted);
+        self.rows.rows.retain(|id, _| !deleted.contains(id) && !gone.contains(*id));
+        for item in items {
+            let (id, row) = match item {
+                RemoteItem::Event(event) => (&event.provider_id, Row::Event(event)),
+                RemoteItem::CancelledOccurrence { provider_id, position } => (provider_id, Row::Cancelled(position)),
+                // The old row of what cannot be read stands until it can be read again.
+                RemoteItem::Deleted { .. } | RemoteItem::Unreadable { .. } => continue,
+            };
+            self.rows.owners.insert(row.master().unwrap_or(id));
+            self.rows.rows.insert(id, row);
+        }
+    }
+
+    /// Rows that the page does not name, and that go: the parts of a series whose master it deletes (its deletion is told by
+    /// the master alone), and what a full pass did not see.
+    fn gone_with_the_page(&self) -> BTreeSet<ProviderEventId> {
+        let is_part_of_deleted =
+            |state: &RowState| state.series_master_id.as_ref().is_some_and(|master| self.deleted.contains(master));
+        let parts = self.before.iter().filter(|(_, state)| is_part_of_deleted(state)).map(|(id, _)| *id);
+        let stale = self.snapshot.stale.iter().filter(|_| self.ends == Ends::FullPass);
+        parts.chain(stale).filter(|id| !self.named.contains(id)).cloned().collect()
+    }
+
+    /// Cancelled occurrences that are left without a series. They come when a page after the one that deleted the master still
+    /// tells its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
+    fn orphans(&self, unreadable: &BTreeMap<ProviderEventId, ExpandError>) -> BTreeSet<ProviderEventId> {
+        if self.ends == Ends::No {
+            return BTreeSet::new();
+        }
+        let is_there = |master: &ProviderEventId| {
+            let is_written = !unreadable.contains_key(master) || self.before.contains_key(master);
+            self.rows.rows.contains_key(master) && is_written
+        };
+        let loaded = self.rows.rows.iter().filter(|(id, row)| match row {
+            Row::Cancelled(_) => true,
+            Row::Unreadable(_) => self.before.get(*id).is_some_and(|state| state.kind == RowKind::Cancelled),
+            Row::Event(_) => false,
+        });
+        let loaded = loaded.filter_map(|(id, row)| Some((*id, row.master()?)));
+        let others = self.snapshot.orphans.iter().filter(|(id, _)| !self.before.contains_key(id));
+        let others = others.filter(|(id, _)| !self.named.contains(id));
+        let others = others.filter_map(|(id, state)| Some((id, state.series_master_id.as_ref()?)));
+        let left_alone =
+            loaded.chain(others).filter(|(_, master)| !is_there(master) && !self.is_held(master, unreadable));
+        left_alone.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether an event is in quarantine after the page.
+    fn is_held(&self, id: &ProviderEventId, unreadable: &BTreeMap<ProviderEventId, ExpandError>) -> bool {
+        let key = key_of(id);
+        if self.named.contains(id) {
+            return unreadable.contains_key(id) || !(self.rows.rows.contains_key(id) || self.deleted.contains(id));
+        }
+        let is_swept = self.ends == Ends::FullPass && self.snapshot.stale_quarantined.contains(&key);
+        self.snapshot.quarantined.contains(&key) && !is_swept
+    }
+}
+
+/// A plan while it is made.
+#[derive(Default)]
+struct Draft<'a> {
+    before: BTreeMap<&'a ProviderEventId, &'a RowState>,
+    upserts: Vec<NewRow>,
+    deletes: Vec<ProviderEventId>,
+    quarantine: Vec<Unreadable>,
+    /// What the page said something about that could be read.
+    understood: Vec<ProviderEventId>,
+    differences: Differences,
+}
+
+impl<'a> Draft<'a> {
+    fn beside(snapshot: &'a Snapshot) -> Self {
+        let rows = snapshot.rows.iter().map(|row| (&row.provider_id, &row.state));
+        let orphans = snapshot.orphans.iter().map(|(id, state)| (id, state));
+        Self { before: orphans.chain(rows).collect(), ..Self::default() }
+    }
+
+    /// What the page itself says; its deletions come last.
+    fn write(
+        &mut self,
+        items: Vec<RemoteItem>,
+        mut unreadable: BTreeMap<ProviderEventId, ExpandError>,
+        orphans: &BTreeSet<ProviderEventId>,
+    ) {
+        let mut deleted = Vec::new();
+        for item in items {
+            match item {
+                RemoteItem::Event(event) => match unreadable.remove(&event.provider_id) {
+                    Some(error) => {
+                        let raw = serde_json::to_string(&event).unwrap_or_default();
+                        let raw = raw.chars().take(EVENT_BYTES_MAX / 4).collect();
+                        let id = Some(event.provider_id);
+                        self.quarantine.push(Unreadable::new(id, error.to_string(), raw));
+                    }
+                    None => self.upsert(NewRow::of_event(event)),
+                },
+                RemoteItem::CancelledOccurrence { provider_id, .. } if orphans.contains(&provider_id) => {
+                    self.understood.push(provider_id);
+                }
+                RemoteItem::CancelledOccurrence { provider_id, position } => {
+                    self.upsert(NewRow::of_cancelled(provider_id, position));
+                }
+                RemoteItem::Deleted { provider_id } => deleted.push(provider_id),
+                RemoteItem::Unreadable { provider_id, reason, raw } => {
+                    self.quarantine.push(Unreadable::new(provider_id, reason, raw));
+                }
+            }
+        }
+        for id in deleted {
+            self.delete(&id);
+            self.understood.push(id);
+        }
+    }
+
+    fn upsert(&mut self, row: NewRow) {
+        let before = self.before.get(&row.provider_id).map(|state| (*state).clone());
+        self.differences.note(&row.provider_id, before, Some(row.state.clone()));
+        self.understood.push(row.provider_id.clone());
+        self.upserts.push(row);
+    }
+
+    /// Deletes a row where there is one.
+    fn delete(&mut self, id: &ProviderEventId) {
+        if let Some(before) = self.before.get(id) {
+            self.differences.note(id, Some((*before).clone()), None);
+            self.deletes.push(id.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
