@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use evercal_domain::event::{Event, EventTime, Occurrence};
+use evercal_domain::event::{Event, EventTime};
 use evercal_domain::{CalendarId, Clock as _, ProviderEventId, RemoteItem, SystemClock, Zone, zones};
-use evercal_storage::{OccurrenceRange, OwnerOccurrences, PageCommit, SeriesRows, Store};
+use evercal_mirror::{Ends, Window};
+use evercal_storage::{OccurrenceRange, PageCommit, SeriesRows, Store};
 
 use crate::effort::Effort;
 use crate::fixture::Fixture;
@@ -80,26 +81,17 @@ fn event(number: i64, from: DateTime<Utc>) -> Event {
 /// Writes events into a mirror as a sync would.
 async fn write(store: &dyn Store, calendar: CalendarId, events: &[Event]) -> anyhow::Result<()> {
     let items: Vec<RemoteItem> = events.iter().map(|event| RemoteItem::Event(Box::new(event.clone()))).collect();
-    let occurrence = |event: &Event| Occurrence {
-        source_id: event.provider_id.clone(),
-        series_id: None,
-        original_start: event.start,
-        start: event.start,
-        end: event.end,
-    };
-    let of =
-        |event: &Event| OwnerOccurrences { owner: event.provider_id.clone(), occurrences: vec![occurrence(event)] };
-    let occurrences: Vec<OwnerOccurrences> = events.iter().map(of).collect();
     let now = SystemClock.now();
     let (from_date, to_date) = (now.date_naive(), now.date_naive());
     for _ in 0..ATTEMPTS_MAX {
         let position = store.sync_position(calendar).await?;
+        let snapshot = store.snapshot(calendar, &position, &items, Ends::No).await?;
+        let plan = evercal_mirror::plan(items.clone(), Ends::No, &snapshot, None, &Window::around(now));
         let commit = PageCommit {
             calendar_id: calendar,
             expected_revision: position.revision,
             generation: position.generation,
-            items: &items,
-            occurrences: &occurrences,
+            plan: &plan,
             window: OccurrenceRange {
                 from: now,
                 to: now,

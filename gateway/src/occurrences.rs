@@ -13,10 +13,10 @@ use evercal_domain::event::Occurrence;
 use evercal_domain::limits::{EVENTS_PAGE_BYTES_MAX, SERIES_YEARS};
 use evercal_domain::zones::Clock;
 use evercal_domain::{Calendar, Event, EventTime, ProviderEventId, SeriesPosition, Zone};
+use evercal_mirror::StoredBody;
 use evercal_recurrence::{ExpandError, Series, Steps, Window, expand_series_within};
 use evercal_storage::{
     OccurrenceKey, OccurrenceRange, Page, PageRequest, ReadOccurrence, SeriesRows, Store, StoreError, StoreErrorKind,
-    StoredBody,
 };
 use tokio::sync::Semaphore;
 
@@ -160,7 +160,7 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
     loop {
         let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
         let mut batch: BTreeMap<ProviderEventId, Whole> = BTreeMap::new();
-        for row in store.related_items(calendar.id, &masters).await? {
+        for row in store.related_rows(calendar.id, &masters).await? {
             let owner = row.owner().clone();
             let whole = batch.entry(owner).or_default();
             match row.body {
@@ -173,7 +173,7 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
                     whole.cancelled.push(position);
                 }
                 // A cancelled occurrence might come back otherwise; the master may be what cannot be read.
-                StoredBody::Unreadable { .. } => loaded.is_all = false,
+                StoredBody::Unreadable => loaded.is_all = false,
             }
             // A single series may have thousands of exceptions.
             if bytes > SERIES_BYTES_MAX {

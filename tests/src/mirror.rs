@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use evercal_domain::event::{Attendee, EventTime, Fingerprint, Response};
 use evercal_domain::{CalendarId, EventStatus};
+use evercal_mirror::{StoredBody, StoredRow};
 use evercal_simulator::{TrueEvent, TrueGuest, TruePosition, Truth};
-use evercal_storage::{PageRequest, Store, StoredBody, StoredItem};
+use evercal_storage::{PageRequest, Store};
 
 use crate::shown;
 use crate::wait::eventually;
@@ -50,17 +51,17 @@ pub async fn follows_from_its_changes(store: &dyn Store, calendar: CalendarId) {
             None => known.remove(&id),
         };
     }
-    let fingerprint = |item: &StoredItem| match &item.body {
+    let fingerprint = |item: &StoredRow| match &item.body {
         StoredBody::Event(event) => Fingerprint::of_event(event),
         StoredBody::Cancelled(position) => Fingerprint::of_cancelled(position),
-        StoredBody::Unreadable { .. } => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
     };
     let rows = rows(store, calendar).await;
     let mirror = rows.iter().map(|item| (item.provider_id.as_str().to_owned(), fingerprint(item))).collect();
     assert_eq!(known, mirror, "the feed ends in another state than the mirror's");
 }
 
-async fn rows(store: &dyn Store, calendar: CalendarId) -> Vec<StoredItem> {
+async fn rows(store: &dyn Store, calendar: CalendarId) -> Vec<StoredRow> {
     let mut rows = Vec::new();
     let mut after = None;
     loop {
@@ -78,7 +79,7 @@ async fn mirror_facts(store: &dyn Store, calendar: CalendarId) -> Facts {
 }
 
 /// What the mirror holds, as the provider says it.
-fn mirrored(item: &StoredItem) -> TrueEvent {
+fn mirrored(item: &StoredRow) -> TrueEvent {
     let id = item.provider_id.as_str().to_owned();
     match &item.body {
         StoredBody::Event(event) => TrueEvent {
@@ -100,7 +101,7 @@ fn mirrored(item: &StoredItem) -> TrueEvent {
             let position = TruePosition { series, original_start: time(&position.original_start) };
             TrueEvent::cancelled(id, Some(position))
         }
-        StoredBody::Unreadable { .. } => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
     }
 }
 

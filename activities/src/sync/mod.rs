@@ -5,7 +5,6 @@
 
 mod cursor;
 mod limits;
-mod merge;
 mod roll;
 mod slice;
 

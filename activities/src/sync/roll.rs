@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use evercal_domain::zones::{self, ZoneDataVersion};
 use evercal_domain::{Calendar, CalendarId, ProviderEventId, Zone};
+use evercal_mirror::expand_stored;
 use evercal_recurrence::Window;
 use evercal_storage::{Expanded, OccurrenceRange, SeriesRows, StoreError, StoreErrorKind, SyncPosition, WindowNow};
 use temporalio_sdk::activities::ActivityError;
 
-use super::merge::{calendar_zone, expand_stored};
 use crate::deps::Deps;
 use crate::failure::from_store;
 
@@ -17,6 +17,11 @@ const MASTERS_PER_BATCH: u32 = 200;
 const CALENDARS_PER_PAGE: u32 = 100;
 /// A window that was left so far behind is not kept while the new one is made: both together would be too long.
 const WINDOW_KEPT_BEHIND_MAX: TimeDelta = TimeDelta::days(31);
+
+/// The zone in which a series repeats that names none.
+pub(super) fn calendar_zone(calendar: &Calendar) -> Option<Zone> {
+    calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok())
+}
 
 /// Whether series have to be expanded again, because the window has moved since they last were, or the zone data are newer
 /// than those by which they were. A pass that knows that they need not saves the look.
@@ -97,10 +102,14 @@ async fn expand_all(deps: &Deps, calendar: &Calendar, window: &Window) -> Result
     loop {
         let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
         let is_last = masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX);
-        let stored = store.related_items(calendar.id, &masters).await?;
-        let occurrences = tokio::task::spawn_blocking(move || expand_stored(stored, zone, &both))
+        let rows = store.related_rows(calendar.id, &masters).await?;
+        let (occurrences, failed) = tokio::task::spawn_blocking(move || expand_stored(&rows, zone, &both))
             .await
             .map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))?;
+        for error in failed {
+            // It keeps the occurrences that it has.
+            tracing::warn!(calendar_id = %calendar.id, %error, "a series could not be expanded for the new window");
+        }
         let window = if is_last { WindowNow::Until(window.end) } else { WindowNow::Same };
         let expanded = Expanded { occurrences: &occurrences, zone_data: &zone_data, window };
         revision = store.replace_occurrences(calendar.id, revision, &expanded).await?;

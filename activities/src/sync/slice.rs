@@ -7,6 +7,7 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN};
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
+use evercal_mirror::{Ends, Plan};
 use evercal_providers::{EventsPage, Next, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{
@@ -16,7 +17,7 @@ use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 
-use super::{cursor, limits, merge, roll};
+use super::{cursor, limits, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider_after, from_store, from_token, superseded};
@@ -248,8 +249,12 @@ impl Slice<'_> {
         let both = position.window_end.map(Window::ending).map_or(window, |stored| stored.joined(&window));
         let zone_data = zones::version();
         self.count_unannounced(full, &page.items);
-        let sweep = full && is_last;
-        let merged = merge::merge(self.deps, &self.calendar, position.generation, page.items, sweep, &both).await?;
+        let ends = match (is_last, full) {
+            (false, _) => Ends::No,
+            (true, false) => Ends::Pass,
+            (true, true) => Ends::FullPass,
+        };
+        let plan = self.plan(position, page.items, ends, both).await?;
         let finished_at = self.wall_clock();
         let finish = is_last.then(|| {
             // Without a full pass no more is expanded than before.
@@ -261,15 +266,14 @@ impl Slice<'_> {
                 .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
             let last_sync =
                 LastSync { finished_at, changes: self.counts.changes, notice_to_stored_ms: self.notice_to_stored_ms() };
-            PassFinish { sweep, confirmed_at: began_at, via: self.input.reason.via(), window_end, last_sync, run }
+            PassFinish { confirmed_at: began_at, via: self.input.reason.via(), window_end, last_sync, run }
         });
         let ended_at = finish.as_ref().and_then(|finish| finish.run.as_ref()).map(|run| run.finished_at);
         let commit = PageCommit {
             calendar_id: self.calendar.id,
             expected_revision: position.revision,
             generation: position.generation,
-            items: &merged.items,
-            occurrences: &merged.occurrences,
+            plan: &plan,
             window: roll::kept_range(&both),
             zone_data: &zone_data,
             cursor: &cursor,
@@ -282,6 +286,22 @@ impl Slice<'_> {
             self.ended_at = ended_at;
         }
         Ok(committed)
+    }
+
+    /// What a page does to the mirror as it stands at this position.
+    async fn plan(
+        &self,
+        position: &SyncPosition,
+        items: Vec<RemoteItem>,
+        ends: Ends,
+        window: Window,
+    ) -> Result<Plan, ActivityError> {
+        let snapshot = self.deps.store.snapshot(self.calendar.id, position, &items, ends).await.map_err(from_store)?;
+        let zone = roll::calendar_zone(&self.calendar);
+        // Expanding takes milliseconds for most pages and much more for a few: off the threads that serve the network.
+        tokio::task::spawn_blocking(move || evercal_mirror::plan(items, ends, &snapshot, zone, &window))
+            .await
+            .map_err(|panic| ActivityError::from(anyhow::Error::new(panic)))
     }
 
     async fn finish(&mut self) -> Result<SyncOutcome, ActivityError> {

@@ -63,9 +63,10 @@ pub struct Plan {
     pub visible: Vec<VisibleChange>,
 }
 
-/// The ids whose owners a page touches: its items' own, their masters', and those of what a full pass leaves behind.
-pub fn touched_ids<'a>(items: &'a [RemoteItem], stale_owners: &'a [ProviderEventId]) -> BTreeSet<&'a ProviderEventId> {
-    items.iter().flat_map(|item| id_of(item).into_iter().chain(master_of(item))).chain(stale_owners).collect()
+/// The ids whose owners a page touches: its items' own, and their masters'. A full pass that ends touches those of what it did
+/// not see too.
+pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
+    items.iter().flat_map(|item| id_of(item).into_iter().chain(master_of(item))).collect()
 }
 
 /// Plans a page. `zone` is the calendar's, in which a series repeats that names none; series get their occurrences inside of

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 
 use evercal_domain::event::Occurrence;
 use evercal_domain::{EventTime, ProviderEventId};
+use evercal_mirror::{OwnerOccurrences, VisibleChange};
 
 use crate::columns::{micros, midnight_micros};
-use crate::entities::mirror::occurrences::{OccurrencePlace, OccurrenceRange, OwnerOccurrences};
-use crate::page::VisibleChange;
+use crate::entities::mirror::occurrences::{OccurrencePlace, OccurrenceRange};
 
 /// Spans that one commit leaves behind for instants, and as many for dates. More of them are joined where the gaps between
 /// them are smallest.
@@ -79,7 +79,7 @@ pub struct Touched {
 impl Touched {
     /// What the rows of a page change, beside their occurrences. `window` is where the occurrences of series are all there;
     /// `owners` are those whose occurrences the page replaces.
-    pub fn note_rows(&mut self, changes: Vec<VisibleChange>, owners: &[OwnerOccurrences], window: &OccurrenceRange) {
+    pub fn note_rows(&mut self, changes: &[VisibleChange], owners: &[OwnerOccurrences], window: &OccurrenceRange) {
         let deleted = changes.iter().filter(|change| change.is_deleted).map(|change| &change.id);
         let replaced: HashSet<&ProviderEventId> = owners.iter().map(|owner| &owner.owner).chain(deleted).collect();
         let is_replaced = |change: &VisibleChange| change.owners.iter().all(|owner| replaced.contains(owner));
@@ -90,7 +90,7 @@ impl Touched {
         if changes.iter().any(|change| change.is_of_series) {
             self.note_outside(window);
         }
-        self.changed_sources.extend(changes.into_iter().map(|change| change.id));
+        self.changed_sources.extend(changes.iter().map(|change| change.id.clone()));
     }
 
     /// A series goes on where none of its occurrences are kept.

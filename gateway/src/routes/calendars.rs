@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use evercal_domain::event::EventWarning;
 use evercal_domain::{Calendar, CalendarState};
+use evercal_mirror::{StoredBody, StoredRow};
 use evercal_process::counted;
-use evercal_storage::{StoredBody, StoredItem, SyncRun};
+use evercal_storage::SyncRun;
 use evercal_workflows::names;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -100,7 +101,7 @@ pub(super) struct WarnedBody {
 }
 
 impl WarnedBody {
-    fn of(item: StoredItem) -> Option<Self> {
+    fn of(item: StoredRow) -> Option<Self> {
         let StoredBody::Event(event) = item.body else { return None };
         let warnings = event.warnings.into_iter().map(EventWarning::sentence).collect();
         Some(Self { event_id: item.provider_id.as_str().to_owned(), warnings })

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::event::{Event, EventTime, Occurrence, SeriesPosition};
+use evercal_domain::event::{Event, EventTime, SeriesPosition};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{
     CalendarId, CalendarState, Clock, ProviderErrorKind, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via,
 };
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows, StateRecord};
+use evercal_mirror::{Ends, Window};
+use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows, StateRecord};
 use evercal_workflow_client::WorkflowError;
 use evercal_workflows::contract::{Cause, Failure, SyncNowResult};
 use serde_json::{Value, json};
@@ -32,33 +33,24 @@ async fn fill(world: &World, calendar: CalendarId) {
     let position =
         SeriesPosition { master_id: ProviderEventId::new("master"), original_start: instant("2026-06-10T10:00:00Z") };
     let mut moved = event("moved", instant("2026-06-10T11:00:00Z"), instant("2026-06-10T12:00:00Z"));
-    moved.series = Some(position.clone());
-    let occurrences = [&single, &all_day, &moved].map(|event| OwnerOccurrences {
-        owner: event.series.as_ref().map_or_else(|| event.provider_id.clone(), |series| series.master_id.clone()),
-        occurrences: vec![Occurrence {
-            source_id: event.provider_id.clone(),
-            series_id: event.series.as_ref().map(|series| series.master_id.clone()),
-            original_start: event.series.as_ref().map_or(event.start, |series| series.original_start),
-            start: event.start,
-            end: event.end,
-        }],
-    });
+    moved.series = Some(position);
     let now = SystemClock.now();
     let position = world.store.begin_full_pass(calendar, 0, 2_500).await.unwrap();
     let finish = PassFinish {
-        sweep: true,
         confirmed_at: now,
         via: Via::Push,
         window_end: Some(now),
         last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: Some(12) },
         run: None,
     };
+    let items: Vec<_> = [single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))).into();
+    let snapshot = world.store.snapshot(calendar, &position, &items, Ends::FullPass).await.unwrap();
+    let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
-        items: &[single, all_day, moved].map(|event| RemoteItem::Event(Box::new(event))),
-        occurrences: &occurrences,
+        plan: &plan,
         window: OccurrenceRange {
             from: now,
             to: now,

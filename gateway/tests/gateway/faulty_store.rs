@@ -14,15 +14,15 @@ use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
-    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, TenantId,
-    Watched,
+    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, RemoteItem,
+    TenantId, Watched,
 };
+use evercal_mirror::{Ends, Snapshot, StoredRow};
 use evercal_storage::{
     AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
     Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Expanded, Heartbeats, Journal, Mirror,
     OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident, QuarantinedEvent, ReadOccurrence,
-    Settlement, StaleItem, StateRecord, Store, StoreError, StoreErrorKind, StoredItem, SyncPosition, SyncRun,
-    TakenAttempt, Tenants, Upkeep,
+    Settlement, StateRecord, Store, StoreError, StoreErrorKind, SyncPosition, SyncRun, TakenAttempt, Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -158,8 +158,8 @@ through! { Mirror:
     sync_position(calendar: CalendarId) -> SyncPosition;
     begin_full_pass(calendar: CalendarId, expected_revision: i64, page_events_max: u32) -> SyncPosition;
     take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
-    related_items(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredItem>;
-    stale_items(calendar: CalendarId, generation: i64) -> Vec<StaleItem>;
+    snapshot(calendar: CalendarId, position: &SyncPosition, items: &[RemoteItem], ends: Ends) -> Snapshot;
+    related_rows(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredRow>;
     master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
     commit_page(commit: &PageCommit<'_>) -> PageCommitted;
     replace_occurrences(calendar: CalendarId, expected: i64, expanded: &Expanded<'_>) -> i64;
@@ -169,10 +169,10 @@ through! { Mirror:
     occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
     revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
     event(calendar: CalendarId, id: &ProviderEventId) -> Option<Event>;
-    items(calendar: CalendarId, page: &PageRequest) -> Page<StoredItem>;
+    items(calendar: CalendarId, page: &PageRequest) -> Page<StoredRow>;
     changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
     quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;
-    warned(calendar: CalendarId, limit: u32) -> Vec<StoredItem>;
+    warned(calendar: CalendarId, limit: u32) -> Vec<StoredRow>;
     record_sync_run(run: &SyncRun) -> ();
     sync_runs(calendar: CalendarId, limit: u32) -> Vec<SyncRun>;
     erase_withdrawn(since_before: DateTime<Utc>) -> u64;

@@ -9,7 +9,8 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{AccessRole, CalendarId, Clock, Event, EventTime, RemoteItem, Via};
 use evercal_domain::{ProviderCalendarId, RemoteCalendar, SystemClock};
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
+use evercal_mirror::{Ends, OwnerOccurrences, Plan, Window};
+use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows};
 
 use crate::api::event;
 use crate::support::{Answer, Customer, World, bearer};
@@ -50,12 +51,13 @@ async fn sync_until(
     let (items, occurrences): (Vec<_>, Vec<_>) = events.iter().cloned().unzip();
     let position = world.store.sync_position(calendar).await.unwrap();
     let (from, to) = (morning(1), morning(30));
+    let snapshot = world.store.snapshot(calendar, &position, &items, Ends::Pass).await.unwrap();
+    let plan = evercal_mirror::plan(items, Ends::Pass, &snapshot, None, &Window::around(now));
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
-        items: &items,
-        occurrences: &occurrences,
+        plan: &Plan { occurrences, ..plan },
         window: OccurrenceRange {
             from,
             to,
@@ -67,7 +69,6 @@ async fn sync_until(
         zone_data: &evercal_domain::zones::version(),
         cursor: &Cursor::ready("t"),
         finish: Some(PassFinish {
-            sweep: false,
             confirmed_at: now,
             via: Via::Poll,
             window_end: Some(window_end),

@@ -12,8 +12,9 @@ use evercal_domain::{
     CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, SystemClock, Via,
     Zone, zones,
 };
+use evercal_mirror::{Ends, OwnerOccurrences, Plan};
 use evercal_recurrence::{Series, Window, expand_series, single_occurrence};
-use evercal_storage::{Cursor, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish, SeriesRows};
+use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows};
 use serde_json::Value;
 
 use crate::api::event;
@@ -84,12 +85,14 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
     if is_first {
         position = world.store.begin_full_pass(calendar, position.revision, 2_500).await.unwrap();
     }
+    let ends = if is_first { Ends::FullPass } else { Ends::Pass };
+    let snapshot = world.store.snapshot(calendar, &position, items, ends).await.unwrap();
+    let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &window);
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
-        items,
-        occurrences: owners,
+        plan: &Plan { occurrences: owners.to_vec(), ..plan },
         zone_data: &zones::version(),
         window: OccurrenceRange {
             from: window.start,
@@ -101,7 +104,6 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
         },
         cursor: &Cursor::ready("t"),
         finish: Some(PassFinish {
-            sweep: is_first,
             confirmed_at: now,
             via: Via::Push,
             window_end: Some(window.end),
@@ -386,7 +388,7 @@ async fn series_are_read_for_a_few_readers_at_a_time() {
     let world = Arc::new(world);
     let customer = Arc::new(world.customer().await);
     fill(&world, customer.calendar, vec![]).await;
-    *world.faults.held.lock().unwrap() = Some("related_items");
+    *world.faults.held.lock().unwrap() = Some("related_rows");
     let readers: Vec<_> = (0..8)
         .map(|second| {
             let (world, customer) = (Arc::clone(&world), Arc::clone(&customer));

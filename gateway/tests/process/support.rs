@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use evercal_domain::account::Secret;
 use evercal_domain::calendar::LastSync;
-use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
     AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventTime, PendingConsent, PendingGrant,
     ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
 };
+use evercal_mirror::{Ends, Window};
 use evercal_storage::{
-    AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish,
-    SeriesRows, Store, StoreSettings,
+    AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, PageCommit, PassFinish, SeriesRows, Store,
+    StoreSettings,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -232,10 +232,10 @@ impl Filled {
         let position = self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         let now = SystemClock.now();
         let made: Vec<Event> = (0..events).map(|number| event(number, description_bytes)).collect();
-        let occurrences: Vec<_> = made.iter().map(occurrence).collect();
         let items: Vec<_> = made.into_iter().map(|event| RemoteItem::Event(Box::new(event))).collect();
+        let snapshot = self.store.snapshot(self.calendar, &position, &items, Ends::FullPass).await.unwrap();
+        let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
         let finish = PassFinish {
-            sweep: true,
             confirmed_at: now,
             via: Via::Push,
             window_end: Some(now),
@@ -246,8 +246,7 @@ impl Filled {
             calendar_id: self.calendar,
             expected_revision: position.revision,
             generation: position.generation,
-            items: &items,
-            occurrences: &occurrences,
+            plan: &plan,
             window: OccurrenceRange {
                 from: now,
                 to: now,
@@ -282,17 +281,6 @@ fn event(number: usize, description_bytes: usize) -> Event {
         description: Some("ä".repeat(description_bytes / 2)),
         ..Event::minimal(ProviderEventId::new(format!("event{number:06}")), at(number * 60), at(number * 60 + 30))
     }
-}
-
-fn occurrence(event: &Event) -> OwnerOccurrences {
-    let occurrence = Occurrence {
-        source_id: event.provider_id.clone(),
-        series_id: None,
-        original_start: event.start,
-        start: event.start,
-        end: event.end,
-    };
-    OwnerOccurrences { owner: event.provider_id.clone(), occurrences: vec![occurrence] }
 }
 
 /// Waits until `look` has something.

@@ -26,26 +26,37 @@ fn ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
 
 #[test]
 fn crates_depend_only_in_the_direction_of_the_architecture() {
-    let allowed: [(&str, &[&str]); 22] = [
+    let allowed: [(&str, &[&str]); 23] = [
         ("zones", &[]),
         ("domain", &["zones"]),
         ("http", &["domain"]),
         ("recurrence", &["domain"]),
+        ("mirror", &["domain", "recurrence"]),
         ("process", &[]),
         ("sealing", &["domain"]),
         ("payload-codec", &["sealing"]),
-        ("storage", &["domain", "sealing"]),
+        ("storage", &["domain", "mirror", "sealing"]),
         ("simulator", &["domain", "process"]),
         ("devserver", &["process", "workflow-client"]),
         ("workflows", &["domain"]),
         ("workflow-client", &["domain", "process", "storage", "workflows"]),
         ("providers", &["domain", "http"]),
         ("settings", &["domain", "payload-codec", "providers", "sealing", "storage", "workflows"]),
-        ("activities", &["domain", "providers", "recurrence", "storage", "workflows"]),
+        ("activities", &["domain", "mirror", "providers", "recurrence", "storage", "workflows"]),
         ("codec", &["payload-codec", "process", "settings"]),
         (
             "gateway",
-            &["domain", "process", "providers", "recurrence", "settings", "storage", "workflow-client", "workflows"],
+            &[
+                "domain",
+                "mirror",
+                "process",
+                "providers",
+                "recurrence",
+                "settings",
+                "storage",
+                "workflow-client",
+                "workflows",
+            ],
         ),
         (
             "worker",
@@ -85,6 +96,7 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
                 "domain",
                 "gateway",
                 "http",
+                "mirror",
                 "payload-codec",
                 "providers",
                 "settings",
@@ -95,7 +107,10 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
                 "workflows",
             ],
         ),
-        ("benches", &["devserver", "domain", "http", "providers", "simulator", "storage", "tests", "workflows"]),
+        (
+            "benches",
+            &["devserver", "domain", "http", "mirror", "providers", "simulator", "storage", "tests", "workflows"],
+        ),
         ("xtask", &[]),
     ];
     for (package, dependencies) in direct_dependencies(&metadata()) {
@@ -159,6 +174,7 @@ fn documents_name_only_paths_that_exist() {
         "CONTRIBUTING.md",
         "docs/operations.md",
         "docs/configuration.md",
+        "docs/events.md",
         "docs/logging.md",
         "docs/benchmarks.md",
     ];

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The product's crates, and the simulator.
-const CRATES: [&str; 18] = [
+const CRATES: [&str; 19] = [
     "activities",
     "codec",
     "crates/domain",
     "crates/http",
+    "crates/mirror",
     "crates/payload-codec",
     "crates/process",
     "crates/providers",

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use evercal_domain::zones::{self, ZoneDataVersion};
 use evercal_domain::{CalendarId, ProviderEventId};
 use evercal_http::Method;
+use evercal_mirror::OwnerOccurrences;
 use evercal_simulator::TruePosition;
-use evercal_storage::{Expanded, OwnerOccurrences, WindowNow};
+use evercal_storage::{Expanded, WindowNow};
 use evercal_tests::{USER, World, WorldOptions, eventually, shown};
 use serde_json::{Map, Value, json};
 

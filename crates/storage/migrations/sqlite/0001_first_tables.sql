@@ -152,8 +152,6 @@ CREATE TABLE events (
     kind              TEXT   NOT NULL,
     series_master_id  TEXT,
     fingerprint       TEXT   NOT NULL,
-    -- When the provider says it was last changed: readers see that, and the fingerprint leaves it out.
-    updated_at        BIGINT,
     -- JSON: an event, or for a cancelled occurrence its place in the series.
     body              TEXT   NOT NULL,
     -- Whether something of it could not be taken as it was sent.

@@ -4,15 +4,16 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Fingerprint;
 use evercal_domain::{CalendarState, Event, RemoteItem, SyncReason, Via};
+use evercal_mirror::{Ends, StoredBody};
 use evercal_storage::{
-    Cursor, PageCommit, PageCommitted, PassFinish, StoreErrorKind, StoredBody, SyncPosition, SyncRun, SyncRunOutcome,
+    Cursor, PageCommit, PageCommitted, PassFinish, StoreErrorKind, SyncPosition, SyncRun, SyncRunOutcome,
 };
 
 use super::Database;
 use super::calendars::record;
 use super::fixtures::{
-    add_calendar, at, cancelled, deleted, event, exception, finish, first, id, in_full_pass, instant, occurrence,
-    occurrences_of, ready, seeded, single, unreadable, window, zone_data,
+    Finish, add_calendar, at, cancelled, deleted, event, exception, finish, first, id, in_full_pass, instant,
+    occurrence, occurrences_of, ready, seeded, single, unreadable, window, zone_data,
 };
 
 pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database) {
@@ -30,8 +31,7 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
         calendar_id: seeded.calendar,
         expected_revision: begun.revision,
         generation: begun.generation,
-        items: &[single("s1", "a"), cancelled("m1_1", "m1")],
-        occurrences: &[],
+        plan: &seeded.plan(&[single("s1", "a"), cancelled("m1_1", "m1")], &[], Ends::No).await,
         window: window(),
         zone_data: &zone_data(),
         cursor: &cursor,
@@ -41,7 +41,7 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
     let committed = seeded.store.commit_page(&page).await.unwrap();
     assert_eq!(committed, PageCommitted { revision: begun.revision + 1, changes: 2 });
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    assert_eq!(position, SyncPosition { revision: committed.revision, cursor, ..begun });
+    assert_eq!(position, SyncPosition { revision: committed.revision, cursor, has_cancelled: true, ..begun });
     assert_eq!(seeded.ids().await, ["m1_1", "s1"]);
     assert_eq!(seeded.told_after(0).await, ["created s1", "cancelled m1_1"]);
     assert_eq!(seeded.event_count().await, 1);
@@ -51,17 +51,18 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[single("s1", "a")]).await;
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    let occurrences = [occurrences_of("s2", vec![occurrence("s2", instant(0), instant(30))])];
+    let plan = seeded.plan(&[single("s2", "zombie"), deleted("s1")], &occurrences, Ends::FullPass).await;
     for expected_revision in [position.revision - 1, position.revision + 1] {
         let page = PageCommit {
             calendar_id: seeded.calendar,
             expected_revision,
             generation: position.generation,
-            items: &[single("s2", "zombie"), deleted("s1")],
-            occurrences: &[occurrences_of("s2", vec![occurrence("s2", instant(0), instant(30))])],
+            plan: &plan,
             window: window(),
             zone_data: &zone_data(),
             cursor: &Cursor::Start,
-            finish: Some(finish(true, at(5))),
+            finish: Some(finish(true, at(5)).pass),
             at: at(1),
         };
         assert!(seeded.store.commit_page(&page).await.unwrap_err().is_conflict());
@@ -87,8 +88,7 @@ pub async fn who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one
         calendar_id: seeded.calendar,
         expected_revision: begun.revision,
         generation: begun.generation,
-        items: &[single("s1", "a")],
-        occurrences: &[],
+        plan: &seeded.plan(&[single("s1", "a")], &[], Ends::No).await,
         window: window(),
         zone_data: &zone_data(),
         cursor: &in_full_pass("page 2"),
@@ -170,8 +170,9 @@ pub async fn a_sweep_deletes_what_the_full_pass_did_not_see_and_tells_it(databas
 pub async fn finishing_a_pass_confirms_the_mirror_and_never_moves_back(database: &Database) {
     let seeded = seeded(database).await;
     let last_sync = LastSync { finished_at: at(8), changes: 5, notice_to_stored_ms: Some(740) };
-    let pushed = PassFinish { via: Via::Push, last_sync, ..finish(false, at(7)) };
-    seeded.try_commit(&[single("s1", "a")], &[], Some(pushed.clone())).await.unwrap();
+    let Finish { ends, pass } = finish(false, at(7));
+    let pushed = PassFinish { via: Via::Push, last_sync, ..pass };
+    seeded.try_commit(&[single("s1", "a")], &[], Some(Finish { ends, pass: pushed.clone() })).await.unwrap();
     let read = seeded.store.calendar(seeded.calendar).await.unwrap().unwrap();
     assert_eq!((read.confirmed_at, read.confirmed_via), (Some(at(7)), Some(Via::Push)));
     assert_eq!(read.last_sync, Some(LastSync { changes: 6, ..pushed.last_sync }));
@@ -251,6 +252,7 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
     let items = [single("s1", "a"), unreadable(None, "{}")];
     seeded.try_commit(&items, &occurrences, Some(finish(false, at(1)))).await.unwrap();
     let running = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    let plan = seeded.plan(&items, &[], Ends::No).await;
     // As a disconnect does it: the subscription has closed by then.
     let closed = super::calendars::record(seeded.calendar, CalendarState::Closed, 1);
     seeded.store.record_state(&closed).await.unwrap();
@@ -262,8 +264,7 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
         calendar_id: seeded.calendar,
         expected_revision: running.revision,
         generation: running.generation,
-        items: &items,
-        occurrences: &[],
+        plan: &plan,
         window: window(),
         zone_data: &zone_data(),
         cursor: &ready(),

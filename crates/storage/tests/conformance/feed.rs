@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_domain::RemoteItem;
 use evercal_domain::event::Fingerprint;
-use evercal_storage::{StoredBody, StoredItem};
+use evercal_mirror::{RowState, StoredBody, StoredRow};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -105,11 +105,11 @@ async fn compare_with_the_model(seeded: &Seeded, passes: &[Pass]) -> Result<(), 
     Ok(())
 }
 
-fn fingerprint_of(item: &StoredItem) -> (String, String) {
+fn fingerprint_of(item: &StoredRow) -> (String, String) {
     let fingerprint = match &item.body {
         StoredBody::Event(event) => Fingerprint::of_event(event),
         StoredBody::Cancelled(position) => Fingerprint::of_cancelled(position),
-        StoredBody::Unreadable { .. } => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
     };
     (item.provider_id.as_str().to_owned(), fingerprint.as_str().to_owned())
 }
@@ -121,7 +121,7 @@ fn id_or_none(id: Option<&evercal_domain::ProviderEventId>) -> String {
 /// A mirror in memory.
 #[derive(Default)]
 struct Model {
-    rows: BTreeMap<String, StoredItem>,
+    rows: BTreeMap<String, StoredRow>,
     /// Ids in quarantine.
     held: BTreeSet<String>,
     /// Ids that the running full pass has told of.
@@ -159,7 +159,12 @@ impl Model {
 
     fn put(&mut self, id: &str, provider_id: &evercal_domain::ProviderEventId, body: StoredBody) {
         self.held.remove(id);
-        self.rows.insert(id.to_owned(), StoredItem { provider_id: provider_id.clone(), body });
+        let state = match &body {
+            StoredBody::Event(event) => RowState::of_event(event),
+            StoredBody::Cancelled(position) => RowState::of_cancelled(position),
+            StoredBody::Unreadable => panic!("a page brings no such row"),
+        };
+        self.rows.insert(id.to_owned(), StoredRow { provider_id: provider_id.clone(), state, body });
     }
 
     fn finish(&mut self, full: bool) {
@@ -170,7 +175,7 @@ impl Model {
         let known: BTreeSet<String> = self.rows.keys().chain(&self.held).cloned().collect();
         self.rows.retain(|_, row| match &row.body {
             StoredBody::Cancelled(position) => known.contains(position.master_id.as_str()),
-            StoredBody::Event(_) | StoredBody::Unreadable { .. } => true,
+            StoredBody::Event(_) | StoredBody::Unreadable => true,
         });
     }
 

@@ -12,9 +12,10 @@ use evercal_domain::{
     PendingGrant, Provider, ProviderCalendarId, ProviderCursor, ProviderEventId, RemoteCalendar, RemoteItem,
     SeriesPosition, TenantId, Via, Zone,
 };
+use evercal_mirror::{Ends, OwnerOccurrences, Plan, StoredRow, Window};
 use evercal_storage::{
-    AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
-    PassFinish, Reached, SeriesRows, Settlement, Store, StoreError, StoredItem,
+    AccountAdmission, Cursor, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Reached,
+    SeriesRows, Settlement, Store, StoreError,
 };
 
 use super::Database;
@@ -228,18 +229,35 @@ pub async fn all_pages<T>(limit: u32, read: impl AsyncFn(PageRequest) -> Page<T>
     }
 }
 
-pub fn finish(sweep: bool, confirmed_at: DateTime<Utc>) -> PassFinish {
-    PassFinish {
-        sweep,
+/// The last page of a pass.
+#[derive(Clone)]
+pub struct Finish {
+    pub ends: Ends,
+    pub pass: PassFinish,
+}
+
+/// The last page of a pass over everything, or of one over what changed.
+pub fn finish(full: bool, confirmed_at: DateTime<Utc>) -> Finish {
+    let pass = PassFinish {
         confirmed_at,
         via: Via::Reconcile,
         window_end: Some(at(60 * 24 * 365)),
         last_sync: LastSync { finished_at: confirmed_at, changes: 0, notice_to_stored_ms: None },
         run: None,
-    }
+    };
+    Finish { ends: if full { Ends::FullPass } else { Ends::Pass }, pass }
 }
 
 impl Seeded {
+    /// What a page does, with these occurrences in place of those that it has.
+    pub async fn plan(&self, items: &[RemoteItem], occurrences: &[OwnerOccurrences], ends: Ends) -> Plan {
+        let position = self.store.sync_position(self.calendar).await.unwrap();
+        let snapshot = self.store.snapshot(self.calendar, &position, items, ends).await.unwrap();
+        let all = Window { start: at(-60 * 24), end: at(60 * 24) };
+        let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &all);
+        Plan { occurrences: occurrences.to_vec(), ..plan }
+    }
+
     /// Commits a page of a pass on the current revision.
     pub async fn commit(&self, items: &[RemoteItem]) -> PageCommitted {
         self.try_commit(items, &[], None).await.unwrap()
@@ -250,20 +268,20 @@ impl Seeded {
         &self,
         items: &[RemoteItem],
         occurrences: &[OwnerOccurrences],
-        finish: Option<PassFinish>,
+        finish: Option<Finish>,
     ) -> Result<PageCommitted, StoreError> {
         let position = self.store.sync_position(self.calendar).await?;
+        let plan = self.plan(items, occurrences, finish.as_ref().map_or(Ends::No, |finish| finish.ends)).await;
         let cursor = ready();
         let page = PageCommit {
             calendar_id: self.calendar,
             expected_revision: position.revision,
             generation: position.generation,
-            items,
-            occurrences,
+            plan: &plan,
             window: window(),
             zone_data: &zone_data(),
             cursor: &cursor,
-            finish,
+            finish: finish.map(|finish| finish.pass),
             at: at(1),
         };
         self.store.commit_page(&page).await
@@ -277,7 +295,7 @@ impl Seeded {
     }
 
     /// The whole mirror.
-    pub async fn items(&self) -> Vec<StoredItem> {
+    pub async fn items(&self) -> Vec<StoredRow> {
         let Page { items, next } = self.store.items(self.calendar, &first(1_000)).await.unwrap();
         assert_eq!(next, None);
         items

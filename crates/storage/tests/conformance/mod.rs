@@ -174,8 +174,9 @@ macro_rules! conformance_tests {
                 an_exception_that_the_page_itself_tells_survives_its_master,
                 a_cancelled_occurrence_goes_with_its_master_in_any_order,
                 a_cancelled_occurrence_waits_for_a_master_in_quarantine,
-                related_items_give_the_whole_series_of_what_is_named,
-                stale_items_are_what_a_sweep_would_delete,
+                related_rows_give_the_whole_series_of_what_is_named,
+                a_snapshot_has_what_a_full_pass_did_not_see_where_it_ends,
+                a_snapshot_has_the_quarantine_and_lonely_cancellations_where_there_are_any,
                 master_ids_page_in_order,
                 items_page_in_order_and_read_back_whole,
             }

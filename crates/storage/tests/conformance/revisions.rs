@@ -2,7 +2,8 @@
 
 use evercal_domain::event::Occurrence;
 use evercal_domain::{Event, EventTime, RemoteItem};
-use evercal_storage::{Expanded, OccurrenceRange, OwnerOccurrences, WindowNow};
+use evercal_mirror::OwnerOccurrences;
+use evercal_storage::{Expanded, OccurrenceRange, WindowNow};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

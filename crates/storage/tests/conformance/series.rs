@@ -1,5 +1,6 @@
 //! Series: masters, exceptions and cancelled occurrences, and what belongs together.
 
+use evercal_mirror::Ends;
 use evercal_storage::PageRequest;
 
 use super::Database;
@@ -56,7 +57,7 @@ pub async fn a_cancelled_occurrence_waits_for_a_master_in_quarantine(database: &
     assert_eq!(seeded.ids().await, ["m1_1"]);
 }
 
-pub async fn related_items_give_the_whole_series_of_what_is_named(database: &Database) {
+pub async fn related_rows_give_the_whole_series_of_what_is_named(database: &Database) {
     let seeded = seeded(database).await;
     seeded
         .commit(&[
@@ -78,25 +79,45 @@ pub async fn related_items_give_the_whole_series_of_what_is_named(database: &Dat
     ];
     for (named, expected) in cases {
         let ids: Vec<_> = named.iter().copied().map(id).collect();
-        let items = seeded.store.related_items(seeded.calendar, &ids).await.unwrap();
+        let items = seeded.store.related_rows(seeded.calendar, &ids).await.unwrap();
         let found: Vec<_> = items.iter().map(|item| item.provider_id.as_str()).collect();
         assert_eq!(found, expected, "named {named:?}");
     }
     let many: Vec<_> = (0..2_500).map(|index| id(&format!("none{index}"))).chain([id("s1")]).collect();
-    assert_eq!(seeded.store.related_items(seeded.calendar, &many).await.unwrap().len(), 1);
+    assert_eq!(seeded.store.related_rows(seeded.calendar, &many).await.unwrap().len(), 1);
 }
 
-pub async fn stale_items_are_what_a_sweep_would_delete(database: &Database) {
+pub async fn a_snapshot_has_what_a_full_pass_did_not_see_where_it_ends(database: &Database) {
     let seeded = seeded(database).await;
     seeded.full_pass(&[single("kept", "a"), single("gone", "a"), cancelled("gone_1", "kept")]).await;
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
+    seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     seeded.commit(&[single("kept", "a")]).await;
-    let stale = seeded.store.stale_items(seeded.calendar, begun.generation).await.unwrap();
-    let stale: Vec<_> = stale.iter().map(|item| item.provider_id.as_str()).collect();
-    assert_eq!(stale, ["gone", "gone_1"]);
+    let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    for (ends, expected) in [(Ends::FullPass, vec!["gone", "gone_1"]), (Ends::Pass, vec![]), (Ends::No, vec![])] {
+        let snapshot = seeded.store.snapshot(seeded.calendar, &position, &[], ends).await.unwrap();
+        let stale: Vec<_> = snapshot.stale.iter().map(|id| id.as_str()).collect();
+        assert_eq!(stale, expected, "{ends:?}");
+    }
     seeded.try_commit(&[], &[], Some(finish(true, at(1)))).await.unwrap();
     assert_eq!(seeded.ids().await, ["kept"]);
+}
+
+pub async fn a_snapshot_has_the_quarantine_and_lonely_cancellations_where_there_are_any(database: &Database) {
+    let seeded = seeded(database).await;
+    seeded.commit(&[single("s1", "a")]).await;
+    let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    assert!(!position.has_quarantine && !position.has_cancelled);
+    seeded.commit(&[unreadable(Some("bad"), "{}"), cancelled("m1_1", "m1")]).await;
+    let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    assert!(position.has_quarantine && position.has_cancelled);
+    let snapshot = seeded.store.snapshot(seeded.calendar, &position, &[], Ends::Pass).await.unwrap();
+    assert_eq!(snapshot.quarantined, ["id:bad".to_owned()].into());
+    assert!(snapshot.stale_quarantined.is_empty());
+    assert_eq!(snapshot.orphans.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["m1_1"]);
+    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
+    let snapshot = seeded.store.snapshot(seeded.calendar, &begun, &[], Ends::FullPass).await.unwrap();
+    assert_eq!(snapshot.stale_quarantined, snapshot.quarantined, "no page of this pass had it");
 }
 
 pub async fn master_ids_page_in_order(database: &Database) {
@@ -115,6 +136,6 @@ pub async fn items_page_in_order_and_read_back_whole(database: &Database) {
     let read = async |page: PageRequest| seeded.store.items(seeded.calendar, &page).await.unwrap();
     let seen = all_pages(3, read).await;
     assert_eq!(seen.iter().map(|item| item.provider_id.as_str()).collect::<Vec<_>>(), names);
-    let whole = evercal_storage::StoredBody::Event(Box::new(super::fixtures::event("s0", "a")));
+    let whole = evercal_mirror::StoredBody::Event(Box::new(super::fixtures::event("s0", "a")));
     assert_eq!(seen[0].body, whole);
 }

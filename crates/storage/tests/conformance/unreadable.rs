@@ -1,7 +1,8 @@
 //! Rows that do not read back: damaged, or written by a newer version that knows more.
 
 use evercal_domain::Zone;
-use evercal_storage::{OccurrenceRange, SeriesRows, StoredBody, StoredItem};
+use evercal_mirror::{Ends, StoredBody, StoredRow};
+use evercal_storage::{OccurrenceRange, SeriesRows};
 
 use super::Database;
 use super::fixtures::{
@@ -38,8 +39,8 @@ pub async fn an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_
     for breakage in BREAKAGES {
         database.execute(breakage).await;
         assert_eq!(seeded.ids().await, ["whole"], "{breakage}");
-        let related = seeded.store.related_items(seeded.calendar, &named).await.unwrap();
-        let unreadable = |item: &&StoredItem| item.body == StoredBody::Unreadable { master_id: None };
+        let related = seeded.store.related_rows(seeded.calendar, &named).await.unwrap();
+        let unreadable = |item: &&StoredRow| item.body == StoredBody::Unreadable;
         let unreadable: Vec<_> = related.iter().filter(unreadable).map(|item| &item.provider_id).collect();
         assert_eq!((related.len(), unreadable), (2, vec![&id("broken")]), "{breakage}");
 
@@ -59,19 +60,19 @@ pub async fn an_event_that_cannot_be_read_is_swept_like_any_other(database: &Dat
     seeded.full_pass(&[master("series", "a"), exception("broken", "series", "a")]).await;
     database.execute("UPDATE events SET body = '{}', kind = 'of tomorrow' WHERE provider_event_id = 'broken'").await;
     // What was known of the row leads to its series, which has to be expanded anew.
-    let related = seeded.store.related_items(seeded.calendar, &[id("broken")]).await.unwrap();
+    let related = seeded.store.related_rows(seeded.calendar, &[id("broken")]).await.unwrap();
     assert_eq!(
         related.iter().map(|item| (&item.provider_id, item.owner())).collect::<Vec<_>>(),
         [(&id("broken"), &id("series")), (&id("series"), &id("series"))]
     );
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
-    let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
+    seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();
     seeded.commit(&[master("series", "a")]).await;
-    let stale = seeded.store.stale_items(seeded.calendar, begun.generation).await.unwrap();
-    assert_eq!(
-        stale.iter().map(|item| (item.provider_id.clone(), item.owner().clone())).collect::<Vec<_>>(),
-        [(id("broken"), id("series"))]
-    );
+    let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
+    let snapshot = seeded.store.snapshot(seeded.calendar, &position, &[], Ends::FullPass).await.unwrap();
+    assert_eq!(snapshot.stale, [id("broken")].into());
+    let rows: Vec<_> = snapshot.rows.iter().map(|row| row.provider_id.as_str()).collect();
+    assert_eq!(rows, ["broken", "series"], "its whole series is expanded anew");
     seeded.try_commit(&[], &[], Some(finish(true, at(1)))).await.unwrap();
     assert_eq!((seeded.ids().await, seeded.event_count().await), (vec!["series".to_owned()], 1));
 }

@@ -118,7 +118,7 @@ async fn a_copied_store_answers_the_same_and_goes_on() {
     let going_on = Seeded { store: copy, tenant, account, calendar };
     going_on.commit(&[single("new", "after the move")]).await;
     let named = [id("new")];
-    assert_eq!(going_on.store.related_items(going_on.calendar, &named).await.unwrap().len(), 1);
+    assert_eq!(going_on.store.related_rows(going_on.calendar, &named).await.unwrap().len(), 1);
     assert_ne!(before.cursor, Cursor::Start);
 }
 

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{CalendarId, RemoteItem, Via};
+use evercal_domain::{CalendarId, Via};
+use evercal_mirror::{OwnerOccurrences, Plan};
 
-use super::occurrences::{OccurrenceRange, OwnerOccurrences};
+use super::occurrences::OccurrenceRange;
 use super::position::Cursor;
 use super::sync_runs::SyncRun;
 
@@ -18,11 +19,9 @@ pub struct PageCommit<'a> {
     pub expected_revision: i64,
     /// The generation that the page's rows are marked with.
     pub generation: i64,
-    /// What the page holds. An unreadable item goes to quarantine; a readable one leaves it.
-    pub items: &'a [RemoteItem],
-    /// The occurrences of every owner that the page (and the sweep) touches.
-    pub occurrences: &'a [OwnerOccurrences],
-    /// Where those of series are all there; outside of it there may be more of them.
+    /// What the page does.
+    pub plan: &'a Plan,
+    /// Where the occurrences of series are all there; outside of it there may be more of them.
     pub window: OccurrenceRange,
     /// The zone data by which they were made.
     pub zone_data: &'a ZoneDataVersion,
@@ -37,8 +36,6 @@ pub struct PageCommit<'a> {
 /// What the last page of a pass does besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassFinish {
-    /// After a full pass: rows of older generations are deleted (and told in the feed).
-    pub sweep: bool,
     /// The mirror is known to be complete as of this moment: the beginning of the pass.
     pub confirmed_at: DateTime<Utc>,
     /// What started the pass.
@@ -57,7 +54,7 @@ pub struct PassFinish {
 pub struct PageCommitted {
     /// The new revision.
     pub revision: i64,
-    /// How many changes the page made (and the sweep, on the last page of a full pass).
+    /// How many changes the page made.
     pub changes: i64,
 }
 

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId, RemoteItem};
+use evercal_mirror::{Ends, Snapshot, StoredRow};
 
 use self::commit::{Expanded, PageCommit, PageCommitted};
-use self::events::{StaleItem, StoredItem};
 use self::occurrences::{OccurrenceRange, ReadOccurrence};
 use self::position::SyncPosition;
 use self::quarantine::QuarantinedEvent;
@@ -39,12 +39,17 @@ pub trait Mirror: Send + Sync {
     /// Goes on with a pass that somebody else began: the position stays, the revision moves, so that their next commit
     /// fails and they stop. Conflict if the revision moved.
     async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
+    /// What a page is planned beside ([`evercal_mirror::plan`]); `position` is the one that the commit will build on.
+    async fn snapshot(
+        &self,
+        calendar: CalendarId,
+        position: &SyncPosition,
+        items: &[RemoteItem],
+        ends: Ends,
+    ) -> Result<Snapshot, StoreError>;
     /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to. Those that cannot
     /// be read are among them as such: a fresh copy heals them, and until then their series is not known whole.
-    async fn related_items(&self, calendar: CalendarId, ids: &[ProviderEventId])
-    -> Result<Vec<StoredItem>, StoreError>;
-    /// The rows that a sweep of this generation would delete.
-    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StaleItem>, StoreError>;
+    async fn related_rows(&self, calendar: CalendarId, ids: &[ProviderEventId]) -> Result<Vec<StoredRow>, StoreError>;
     /// Ids of masters after `after`, in order: for rolling the window forward.
     async fn master_ids(
         &self,
@@ -52,7 +57,7 @@ pub trait Mirror: Send + Sync {
         after: Option<&ProviderEventId>,
         limit: u32,
     ) -> Result<Vec<ProviderEventId>, StoreError>;
-    /// Commits a page, its cursor, its occurrences and its changes in one transaction.
+    /// Carries out the plan of a page, and moves the cursor, in one transaction. Conflict if the revision moved.
     async fn commit_page(&self, commit: &PageCommit<'_>) -> Result<PageCommitted, StoreError>;
     /// Replaces occurrences outside of a pass; answers the new revision.
     async fn replace_occurrences(
@@ -85,13 +90,13 @@ pub trait Mirror: Send + Sync {
     /// One event: a single one, a master or an exception. Not a cancelled occurrence.
     async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError>;
     /// All rows of the mirror, by id: for proofs and exports.
-    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError>;
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError>;
     /// The change feed after `after_sequence`, oldest first.
     async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
     /// Events that could not be read, newest first.
     async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError>;
     /// Events of which something could not be taken as it was sent, by id.
-    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredItem>, StoreError>;
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError>;
     /// Writes a line of the sync log. The same key again is no error.
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
     /// The sync log, newest first.

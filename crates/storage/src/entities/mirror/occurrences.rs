@@ -9,15 +9,6 @@ use super::occurrence_key::OccurrenceKey;
 use crate::columns::{from_json, instant, parsed, time_us, zone_of};
 use crate::error::StoreError;
 
-/// All occurrences of one owner inside the window; replaces what the store had for that owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnerOccurrences {
-    /// A master's id, or a single event's.
-    pub owner: ProviderEventId,
-    /// Its occurrences; empty removes them.
-    pub occurrences: Vec<Occurrence>,
-}
-
 /// A range of time to read. Instants bound timed events, dates bound all-day ones; both half open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OccurrenceRange {

@@ -21,6 +21,10 @@ pub struct SyncPosition {
     pub window_end: Option<DateTime<Utc>>,
     /// The oldest zone data by which any of its series was expanded; `None` before the first pass.
     pub zone_data: Option<ZoneDataVersion>,
+    /// Whether anything is in quarantine, which is nearly always empty: else nobody has to look.
+    pub has_quarantine: bool,
+    /// Whether any occurrence is cancelled.
+    pub has_cancelled: bool,
 }
 
 /// How far the reading of a calendar has come.
@@ -73,6 +77,8 @@ pub struct PositionRow {
     sync_cursor: String,
     window_end: Option<i64>,
     zone_data: String,
+    has_quarantine: bool,
+    has_cancelled: bool,
 }
 
 impl TryFrom<PositionRow> for SyncPosition {
@@ -85,6 +91,8 @@ impl TryFrom<PositionRow> for SyncPosition {
             cursor: from_json(&row.sync_cursor, "calendars.sync_cursor")?,
             window_end: instant_or_none(row.window_end, "calendars.window_end")?,
             zone_data: ZoneDataVersion::read(&row.zone_data),
+            has_quarantine: row.has_quarantine,
+            has_cancelled: row.has_cancelled,
         })
     }
 }

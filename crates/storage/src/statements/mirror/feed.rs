@@ -3,12 +3,12 @@
 use evercal_domain::CalendarId;
 use evercal_domain::change::Change;
 use evercal_domain::event::Fingerprint;
+use evercal_mirror::NewChange;
 use sqlx::QueryBuilder;
 
 use super::{Backend, Connection, Database, Engine, ROWS_PER_STATEMENT, failed};
 use crate::entities::mirror::feed::ChangeRow;
 use crate::error::StoreError;
-use crate::page::NewChange;
 
 pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
      committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";

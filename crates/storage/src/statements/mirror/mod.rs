@@ -8,18 +8,19 @@ pub mod occurrences;
 pub mod position;
 pub mod quarantine;
 pub mod revisions;
+pub mod snapshot;
 pub mod sync_runs;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::change::Change;
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId};
+use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId, RemoteItem};
+use evercal_mirror::{Ends, Snapshot, StoredRow};
 
 use super::{Backend, Connection, Database, Engine, calendars, conflict, failed, not_found};
 use crate::entities::mirror::Mirror;
 use crate::entities::mirror::commit::{Expanded, PageCommit, PageCommitted};
-use crate::entities::mirror::events::{StaleItem, StoredItem};
 use crate::entities::mirror::occurrences::{OccurrenceRange, ReadOccurrence};
 use crate::entities::mirror::position::SyncPosition;
 use crate::entities::mirror::quarantine::QuarantinedEvent;
@@ -52,16 +53,18 @@ impl Mirror for Backend {
         position::take_over_pass(self, calendar, expected_revision).await
     }
 
-    async fn related_items(
+    async fn snapshot(
         &self,
         calendar: CalendarId,
-        ids: &[ProviderEventId],
-    ) -> Result<Vec<StoredItem>, StoreError> {
-        events::related(self, calendar, ids).await
+        position: &SyncPosition,
+        items: &[RemoteItem],
+        ends: Ends,
+    ) -> Result<Snapshot, StoreError> {
+        snapshot::read(self, calendar, position, items, ends).await
     }
 
-    async fn stale_items(&self, calendar: CalendarId, generation: i64) -> Result<Vec<StaleItem>, StoreError> {
-        events::stale(self, calendar, generation).await
+    async fn related_rows(&self, calendar: CalendarId, ids: &[ProviderEventId]) -> Result<Vec<StoredRow>, StoreError> {
+        events::related(self, calendar, &ids.iter().map(ProviderEventId::as_str).collect()).await
     }
 
     async fn master_ids(
@@ -112,7 +115,7 @@ impl Mirror for Backend {
         events::read(self, calendar, id).await
     }
 
-    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredItem>, StoreError> {
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError> {
         events::list(self, calendar, page).await
     }
 
@@ -124,7 +127,7 @@ impl Mirror for Backend {
         quarantine::list(self, calendar, limit).await
     }
 
-    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredItem>, StoreError> {
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError> {
         events::warned(self, calendar, limit).await
     }
 

@@ -11,6 +11,7 @@ use evercal_domain::event::Occurrence;
 use evercal_domain::limits::EVENTS_PAGE_BYTES_MAX;
 use evercal_domain::zones::Clock;
 use evercal_domain::{CalendarId, ProviderEventId};
+use evercal_mirror::OwnerOccurrences;
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
@@ -18,8 +19,7 @@ use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars,
 use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
 use crate::entities::mirror::occurrence_key::OccurrenceKey;
 use crate::entities::mirror::occurrences::{
-    LENGTHS_MAX_US, OccurrencePlace, OccurrenceRange, OccurrenceRow, OwnerOccurrences, ReadOccurrence, SeriesRows,
-    length_class,
+    LENGTHS_MAX_US, OccurrencePlace, OccurrenceRange, OccurrenceRow, ReadOccurrence, SeriesRows, length_class,
 };
 use crate::error::StoreError;
 use crate::lookup::Lookup;
@@ -196,8 +196,7 @@ pub async fn replace(
 ) -> Result<(), StoreError> {
     let owners: HashMap<&ProviderEventId, &[Occurrence]> =
         owners.iter().map(|owner| (&owner.owner, owner.occurrences.as_slice())).collect();
-    let ids: Vec<&ProviderEventId> = owners.keys().copied().collect();
-    delete(connection, calendar, &ids, touched).await?;
+    delete(connection, calendar, owners.keys().copied(), touched).await?;
 
     let mut rows: Vec<(&ProviderEventId, &Occurrence)> = owners
         .into_iter()
@@ -241,10 +240,10 @@ pub async fn replace(
 pub async fn delete(
     connection: &mut Connection,
     calendar: &str,
-    owners: &[&ProviderEventId],
+    owners: impl Iterator<Item = &ProviderEventId>,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let owners: Vec<&str> = owners.iter().map(|owner| owner.as_str()).collect();
+    let owners: Vec<&str> = owners.map(ProviderEventId::as_str).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
         let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
         query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);

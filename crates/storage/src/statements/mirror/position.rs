@@ -9,7 +9,17 @@ use crate::entities::mirror::commit::{PassFinish, WindowNow};
 use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition};
 use crate::error::StoreError;
 
-const POSITION: &str = "SELECT revision, generation, sync_cursor, window_end, zone_data FROM calendars WHERE id = $1";
+/// The columns of a [`PositionRow`]; `$1` is the calendar.
+macro_rules! position_columns {
+    () => {
+        "revision, generation, sync_cursor, window_end, zone_data, \
+         EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
+         EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
+         AS has_cancelled"
+    };
+}
+
+pub const POSITION: &str = concat!("SELECT ", position_columns!(), " FROM calendars WHERE id = $1");
 
 pub async fn read(store: &Backend, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
     let row: Option<PositionRow> = sqlx::query_as(POSITION)
@@ -20,9 +30,12 @@ pub async fn read(store: &Backend, calendar: CalendarId) -> Result<SyncPosition,
     row.ok_or_else(|| not_found("read a sync position"))?.try_into()
 }
 
-const BEGIN_FULL_PASS: &str = "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
+const BEGIN_FULL_PASS: &str = concat!(
+    "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
      sync_cursor = $3, zone_data = CASE WHEN zone_data = '' THEN $4 ELSE zone_data END \
-     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
+     WHERE id = $1 AND revision = $2 RETURNING ",
+    position_columns!()
+);
 
 pub async fn begin_full_pass(
     store: &Backend,
@@ -42,8 +55,10 @@ pub async fn begin_full_pass(
     moved(store, calendar, row, "begin a full pass").await
 }
 
-const TAKE_OVER_PASS: &str = "UPDATE calendars SET revision = revision + 1 \
-     WHERE id = $1 AND revision = $2 RETURNING revision, generation, sync_cursor, window_end, zone_data";
+const TAKE_OVER_PASS: &str = concat!(
+    "UPDATE calendars SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING ",
+    position_columns!()
+);
 
 pub async fn take_over_pass(
     store: &Backend,
@@ -73,14 +88,10 @@ async fn moved(
     Err(conflict(operation))
 }
 
-/// The compare-and-set that every commit begins with. Older zone data than the others' are noted. It also says whether there
-/// is anything to look through in what is nearly always empty, so that a commit asks no question of its own about that.
+/// The compare-and-set that every commit begins with. Older zone data than the others' are noted.
 pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor), \
      zone_data = CASE WHEN zone_data > $4 THEN $4 ELSE zone_data END \
      WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence AS last_sequence, \
-     EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
-     EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
-     AS has_cancelled, \
      (SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1) AS last_shown";
 
 /// What a commit finds when it begins.
@@ -89,8 +100,6 @@ pub struct Claimed {
     pub revision: i64,
     /// The last number that was given in the feed.
     pub last_sequence: i64,
-    pub has_quarantine: bool,
-    pub has_cancelled: bool,
     /// The last number of what readers see.
     pub last_shown: i64,
 }

@@ -1,15 +1,13 @@
 //! Events that could not be read, set aside until they can be.
 
-use std::collections::HashSet;
-
 use evercal_domain::{CalendarId, ProviderEventId};
+use evercal_mirror::Unreadable;
 
-use super::{Backend, Connection, Engine, events, failed};
+use super::{Backend, Connection, Engine, failed};
 use crate::columns::{micros, readable, storable};
 use crate::entities::mirror::commit::PageCommit;
 use crate::entities::mirror::quarantine::{QuarantineRow, QuarantinedEvent};
 use crate::error::StoreError;
-use crate::page::{PageContent, Unreadable};
 
 pub const QUARANTINED: &str = "SELECT provider_event_id, reason, raw, first_seen_at FROM quarantine \
      WHERE calendar_id = $1 ORDER BY first_seen_at DESC, item_key LIMIT $2";
@@ -30,8 +28,7 @@ const QUARANTINE: &str = "INSERT INTO quarantine (calendar_id, item_key, provide
      ON CONFLICT (calendar_id, item_key) DO UPDATE SET generation = excluded.generation, reason = excluded.reason, \
      raw = excluded.raw";
 
-/// Sets unreadable items aside. The row of one that is already mirrored stays as it was; its generation is renewed, so that
-/// the sweep of a full pass does not delete it.
+/// Sets unreadable items aside.
 pub async fn add(
     connection: &mut Connection,
     calendar: &str,
@@ -51,31 +48,26 @@ pub async fn add(
             .execute(&mut *connection)
             .await
             .map_err(failed("quarantine an event"))?;
-        if let Some(id) = id {
-            events::renew_generation(connection, calendar, id, page.generation).await?;
-        }
     }
     Ok(())
 }
 
-pub const QUARANTINED_KEYS: &str = "SELECT item_key FROM quarantine WHERE calendar_id = $1";
+pub const QUARANTINED_KEYS: &str = "SELECT item_key, generation FROM quarantine WHERE calendar_id = $1";
+
+/// The keys of what is in quarantine, each with the generation that last had it.
+pub async fn keys(store: &Backend, calendar: CalendarId) -> Result<Vec<(String, i64)>, StoreError> {
+    sqlx::query_as(QUARANTINED_KEYS)
+        .bind(calendar.to_string())
+        .fetch_all(store.read_pool())
+        .await
+        .map_err(failed("read the quarantine"))
+}
 
 pub const RELEASE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND item_key = $2";
 
-/// Takes out of quarantine what the page has made readable or deleted. Quarantine is nearly always empty, so it is read
-/// once instead of asked for each id.
-pub async fn release(connection: &mut Connection, calendar: &str, content: &PageContent) -> Result<(), StoreError> {
-    let held: HashSet<String> = sqlx::query_scalar(QUARANTINED_KEYS)
-        .bind(calendar)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(failed("read the quarantine"))?
-        .into_iter()
-        .collect();
-    if held.is_empty() {
-        return Ok(());
-    }
-    for key in content.understood().filter(|key| held.contains(key)) {
+/// Takes out of quarantine what could be read now, or is gone.
+pub async fn release(connection: &mut Connection, calendar: &str, keys: &[String]) -> Result<(), StoreError> {
+    for key in keys {
         sqlx::query(RELEASE)
             .bind(calendar)
             .bind(key)
