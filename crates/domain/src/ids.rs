@@ -115,41 +115,17 @@ own_id!(
     ChannelId, "chn_", "channel"
 );
 
-macro_rules! provider_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Takes the provider's text as it is.
-            pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
-            }
-
-            /// The provider's text, for the request or the row that needs it.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-    };
-}
-
-provider_id!(
+redacted! {
     /// A calendar's id at the provider; at Google usually somebody's e-mail address.
-    ProviderCalendarId
-);
-provider_id!(
+    #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(transparent)]
+    ProviderCalendarId;
+
     /// An event's id at the provider, unique inside its calendar.
-    ProviderEventId
-);
+    #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(transparent)]
+    ProviderEventId;
+}
 
 #[cfg(test)]
 mod tests {
