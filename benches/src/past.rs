@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence};
+use evercal_domain::event::{Event, EventTime, Occurrence};
 use evercal_domain::{CalendarId, Clock as _, ProviderEventId, RemoteItem, SystemClock, Zone, zones};
 use evercal_storage::{OccurrenceRange, OwnerOccurrences, PageCommit, SeriesRows, Store};
 
@@ -67,28 +67,10 @@ fn event(number: i64, from: DateTime<Utc>) -> Event {
     let start = from + TimeDelta::minutes(90 * number + 1);
     let hours = if number % 1_000 == 0 { 24 * 30 } else { 1 };
     let time = |at| EventTime::Instant { at, zone: None };
+    let id = ProviderEventId::new(format!("past{}", number + LONG_PAST));
     Event {
-        provider_id: ProviderEventId::new(format!("past{}", number + LONG_PAST)),
-        ical_uid: None,
-        etag: None,
-        status: EventStatus::Confirmed,
         title: Some(format!("event {number}")),
-        description: None,
-        location: None,
-        start: time(start),
-        end: time(start + TimeDelta::hours(hours)),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        conference: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
+        ..Event::minimal(id, time(start), time(start + TimeDelta::hours(hours)))
     }
 }
 

@@ -220,6 +220,39 @@ impl EventWarning {
 }
 
 impl Event {
+    /// An event of which nothing more is known: it stands, is nobody's in particular and takes the time of the account's user.
+    /// `end` is exclusive.
+    pub fn minimal(provider_id: ProviderEventId, start: EventTime, end: EventTime) -> Self {
+        Self {
+            provider_id,
+            ical_uid: None,
+            etag: None,
+            status: EventStatus::Confirmed,
+            title: None,
+            description: None,
+            location: None,
+            start,
+            end,
+            recurrence: Vec::new(),
+            series: None,
+            busy: true,
+            private: false,
+            event_type: None,
+            organizer: None,
+            attendees: Vec::new(),
+            link: None,
+            conference: None,
+            created_at: None,
+            updated_at: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Whether it is the master of a series.
+    pub fn is_master(&self) -> bool {
+        !self.recurrence.is_empty()
+    }
+
     /// Takes out what a view may not show: it may have been read when the account could see more.
     pub fn hide_beyond(&mut self, view: EventView) {
         let shows_details = match view {
@@ -236,13 +269,6 @@ impl Event {
             self.conference = None;
             self.private = true;
         }
-    }
-}
-
-impl Event {
-    /// Whether it is the master of a series.
-    pub fn is_master(&self) -> bool {
-        !self.recurrence.is_empty()
     }
 }
 
@@ -330,28 +356,11 @@ mod tests {
     use super::*;
 
     fn event() -> Event {
+        let date = |day| EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 1, day).unwrap() };
         Event {
-            provider_id: ProviderEventId::new("e1"),
-            ical_uid: None,
             etag: Some("\"1\"".into()),
-            status: EventStatus::Confirmed,
             title: Some("Stand-up".into()),
-            description: None,
-            location: None,
-            start: EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 1, 1).unwrap() },
-            end: EventTime::Date { date: NaiveDate::from_ymd_opt(2026, 1, 2).unwrap() },
-            recurrence: vec![],
-            series: None,
-            busy: true,
-            private: false,
-            event_type: None,
-            organizer: None,
-            attendees: vec![],
-            link: None,
-            conference: None,
-            created_at: None,
-            updated_at: None,
-            warnings: vec![],
+            ..Event::minimal(ProviderEventId::new("e1"), date(1), date(2))
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{Method, Request};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::event::{Event, EventStatus, EventTime, Occurrence, SeriesPosition};
+use evercal_domain::event::{Event, EventTime, Occurrence, SeriesPosition};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, CalendarState, Clock, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via};
 use evercal_gateway::SignalError;
@@ -19,29 +19,7 @@ fn instant(text: &str) -> EventTime {
 }
 
 pub fn event(id: &str, start: EventTime, end: EventTime) -> Event {
-    Event {
-        provider_id: ProviderEventId::new(id),
-        ical_uid: None,
-        etag: None,
-        status: EventStatus::Confirmed,
-        title: Some(format!("title of {id}")),
-        description: None,
-        location: None,
-        start,
-        end,
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
-    }
+    Event { title: Some(format!("title of {id}")), ..Event::minimal(ProviderEventId::new(id), start, end) }
 }
 
 /// Commits a mirror: a single event, an all-day one, and an occurrence of a series that was moved.

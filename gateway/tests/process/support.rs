@@ -11,8 +11,8 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventStatus, EventTime, PendingConsent,
-    PendingGrant, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
+    AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventTime, PendingConsent, PendingGrant,
+    ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, OwnerOccurrences, PageCommit, PassFinish,
@@ -276,28 +276,12 @@ fn event(number: usize, description_bytes: usize) -> Event {
             + chrono::Duration::minutes(i64::try_from(minutes).unwrap()),
         zone: None,
     };
+    let id = ProviderEventId::new(format!("event{number:06}"));
     Event {
-        provider_id: ProviderEventId::new(format!("event{number:06}")),
         ical_uid: Some(format!("event{number:06}@example.com")),
-        etag: None,
-        status: EventStatus::Confirmed,
         title: Some(format!("Event {number}")),
         description: Some("ä".repeat(description_bytes / 2)),
-        location: None,
-        start: at(number * 60),
-        end: at(number * 60 + 30),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
+        ..Event::minimal(id, at(number * 60), at(number * 60 + 30))
     }
 }
 

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Duration, Utc};
-use evercal_domain::{EventStatus, EventTime};
+use evercal_domain::EventTime;
 
 use super::*;
 
@@ -22,29 +22,7 @@ fn window() -> Window {
 
 /// An hour at the beginning of the window.
 fn event(provider_id: &str) -> Event {
-    Event {
-        provider_id: id(provider_id),
-        ical_uid: None,
-        etag: None,
-        status: EventStatus::Confirmed,
-        title: None,
-        description: None,
-        location: None,
-        start: instant(0),
-        end: instant(1),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
-    }
+    Event::minimal(id(provider_id), instant(0), instant(1))
 }
 
 fn single(provider_id: &str) -> Event {

@@ -1,7 +1,7 @@
 //! Short ways to write events, windows and answers.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
-use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, SeriesPosition, Zone, event::Occurrence};
+use evercal_domain::{Event, EventTime, ProviderEventId, SeriesPosition, Zone, event::Occurrence};
 use evercal_recurrence::{CalendarObject, ExpandError, Series, Window, expand_series, single_occurrence};
 
 /// `2026-06-01` or `2026-06-01T08:00:00Z`.
@@ -22,29 +22,7 @@ pub fn time_in(zone: Zone, text: &str) -> EventTime {
 }
 
 pub fn event(id: &str, start: EventTime, end: EventTime) -> Event {
-    Event {
-        provider_id: ProviderEventId::new(id),
-        ical_uid: None,
-        etag: None,
-        status: EventStatus::Confirmed,
-        title: None,
-        description: None,
-        location: None,
-        start,
-        end,
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
-        created_at: None,
-        updated_at: None,
-        warnings: vec![],
-    }
+    Event::minimal(ProviderEventId::new(id), start, end)
 }
 
 pub fn master(start: EventTime, end: EventTime, lines: &[&str]) -> Event {

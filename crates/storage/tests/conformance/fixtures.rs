@@ -8,9 +8,9 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventStatus, EventTime,
-    PendingConsent, PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem,
-    SeriesPosition, TenantId, Via, Zone,
+    AccessRole, Account, AccountId, AccountState, CalendarId, ConsentOutcome, Event, EventTime, PendingConsent,
+    PendingGrant, Provider, ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, TenantId,
+    Via, Zone,
 };
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, OwnerOccurrences, Page, PageCommit, PageCommitted, PageRequest,
@@ -133,27 +133,12 @@ pub fn date(text: &str) -> EventTime {
 /// A single event of half an hour.
 pub fn event(provider_id: &str, title: &str) -> Event {
     Event {
-        provider_id: id(provider_id),
         ical_uid: Some(format!("{provider_id}@example.com")),
         etag: Some("\"1\"".into()),
-        status: EventStatus::Confirmed,
         title: Some(title.into()),
-        description: None,
-        location: None,
-        start: instant(0),
-        end: instant(30),
-        recurrence: vec![],
-        series: None,
-        busy: true,
-        private: false,
-        event_type: None,
-        organizer: None,
-        attendees: vec![],
-        link: None,
-        conference: None,
         created_at: Some(at(0)),
         updated_at: Some(at(0)),
-        warnings: vec![],
+        ..Event::minimal(id(provider_id), instant(0), instant(30))
     }
 }
 
