@@ -53,18 +53,7 @@ pub enum EventStatus {
     Tentative,
 }
 
-impl EventStatus {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Confirmed, Self::Tentative];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Tentative => "tentative",
-        }
-    }
-}
+names! { EventStatus { Confirmed = "confirmed", Tentative = "tentative" } }
 
 /// Somebody's answer to an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +67,10 @@ pub enum Response {
     Tentative,
     /// No.
     Declined,
+}
+
+names! {
+    Response { NeedsAction = "needs_action", Accepted = "accepted", Tentative = "tentative", Declined = "declined" }
 }
 
 /// An organizer or a guest.
@@ -125,19 +118,7 @@ pub enum ConferenceKind {
     ThirdParty,
 }
 
-impl ConferenceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::GoogleMeet, Self::GoogleHangouts, Self::ThirdParty];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::GoogleMeet => "google_meet",
-            Self::GoogleHangouts => "google_hangouts",
-            Self::ThirdParty => "third_party",
-        }
-    }
-}
+names! { ConferenceKind { GoogleMeet = "google_meet", GoogleHangouts = "google_hangouts", ThirdParty = "third_party" } }
 
 /// The place of an exception in its series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

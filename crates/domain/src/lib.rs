@@ -4,6 +4,8 @@
 //! (`crates/storage`), Temporal payloads (`workflows`), or anything asynchronous.
 
 #[macro_use]
+mod names;
+#[macro_use]
 mod redacted;
 
 pub mod account;
