@@ -1,10 +1,11 @@
 # The one image of evercal: `evercal gateway`, `evercal worker`, `evercal migrate` and the rest are its subcommands.
 # Built from a checkout: docker build --tag evercal .
+# Without the default features, so without `evercal dev` and what only it needs: the simulated Google.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --package evercal-starter \
+RUN cargo build --release --locked --package evercal-starter --no-default-features \
     && strip target/release/evercal
 
 FROM debian:bookworm-slim

@@ -145,6 +145,5 @@ impl AccountActivities {
 
 /// Whose grant it is, as a hash: the primary calendar's id is the person's address at Google.
 fn grant_subject(provider: Provider, primary: &ProviderCalendarId) -> String {
-    let digest = Sha256::digest(format!("{}:{}", provider.as_str(), primary.as_str()).as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(format!("{}:{}", provider.as_str(), primary.as_str())))
 }

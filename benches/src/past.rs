@@ -68,13 +68,10 @@ fn event(number: i64, from: DateTime<Utc>) -> Event {
     let start = from + TimeDelta::minutes(90 * number + 1);
     let hours = if number % 1_000 == 0 { 24 * 30 } else { 1 };
     let time = |at| EventTime::Instant { at, zone: None };
+    let id = ProviderEventId::new(format!("past{}", number + LONG_PAST));
     Event {
         title: Some(format!("event {number}")),
-        ..Event::minimal(
-            ProviderEventId::new(format!("past{}", number + LONG_PAST)),
-            time(start),
-            time(start + TimeDelta::hours(hours)),
-        )
+        ..Event::minimal(id, time(start), time(start + TimeDelta::hours(hours)))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The codec endpoint: for Temporal's UI and CLI, and for no other page.
 
+#![expect(clippy::expect_used, reason = "a test whose endpoint does not answer has failed")]
+
 use axum::body::{Body, to_bytes};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, ORIGIN};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::Response;
 use evercal_payload_codec::SealingCodec;
@@ -84,4 +86,12 @@ async fn another_installations_payload_and_a_broken_document_are_the_callers_mis
         let problem = String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().into()).unwrap();
         assert!(problem.contains(detail), "{problem}");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_answered_with_a_problem_too() {
+    let response = Endpoint::new().ask("/payloads", None, PLAIN).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
 }

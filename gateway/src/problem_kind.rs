@@ -1,4 +1,5 @@
-//! What can be wrong, each kind with a name that never changes. Programs compare the `type` of a problem; `/docs` lists them.
+//! What can be wrong, each kind with a name that never changes. Programs compare the `type` of a problem; the API's
+//! description says what each means.
 
 use axum::http::StatusCode;
 
@@ -31,7 +32,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $title,)+ }
             }
 
-            /// What it means and what to do, for `/docs`.
+            /// What it means and what to do, for the description.
             pub(crate) fn meaning(self) -> &'static str {
                 match self { $(Self::$kind => concat!($($meaning),+).trim_ascii_start(),)+ }
             }

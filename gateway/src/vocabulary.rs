@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use evercal_domain::event::{ConferenceKind, ReminderMethod, ShowAs, Visibility};
+use evercal_domain::event::{ConferenceKind, ReminderMethod, Response, ShowAs, Visibility};
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{AccessRole, AccountState, CalendarState, EventStatus, Provider, SyncReason, Via};
 use evercal_storage::SyncRunOutcome;
@@ -60,7 +60,7 @@ open_enums! {
     /// How somebody is reminded; `other` is a way that has no name here.
     ReminderMethodName "ReminderMethod": ReminderMethod::ALL.map(ReminderMethod::as_str).map(str::to_owned);
     /// Somebody's answer to an invitation.
-    ResponseName "AttendeeResponse": ["needs_action", "accepted", "tentative", "declined"].map(str::to_owned);
+    ResponseName "AttendeeResponse": Response::ALL.map(Response::as_str).map(str::to_owned);
     /// Whose service a conference is: Google Meet, Google Hangouts in old events, or one that was added to the calendar.
     ConferenceKindName "ConferenceKind": ConferenceKind::ALL.map(ConferenceKind::as_str).map(str::to_owned);
     /// Why a sync ran.

@@ -1,13 +1,17 @@
 //! The bin `evercal`: `evercal dev` runs everything on one machine, the roles run one part of it each, some commands
 //! administer the database, and the others ask a running evercal through its API.
 //!
-//! Only arguments and the choice of what to run; see `dev/`, `roles.rs`, `admin/` and `cli/`.
+//! Only arguments and the choice of what to run; see `dev/`, `admin/` and `cli/`. A build without the feature `dev`, as the
+//! image's is, has `without_dev.rs` in the place of `dev/`.
 
 mod admin;
 mod cli;
 mod config;
+#[cfg(feature = "dev")]
 mod dev;
-mod roles;
+#[cfg(not(feature = "dev"))]
+#[path = "without_dev.rs"]
+mod dev;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,16 +59,14 @@ impl SettingsOptions {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
-    Dev(DevOptions),
+    #[command(flatten)]
+    Dev(dev::Command),
     /// Run a worker
     Worker(WorkerOptions),
     /// Run a gateway
     Gateway,
     /// Open sealed payloads for Temporal's UI and CLI
     Codec,
-    /// Run a simulated Google Calendar on loopback
-    Simulator(SimulatorOptions),
     /// Show the settings that a gateway and a worker would read here, and what is wrong with them
     Config(config::ConfigOptions),
     #[command(flatten)]
@@ -79,48 +81,23 @@ impl Command {
         match self {
             Self::Worker(_) | Self::Gateway | Self::Codec | Self::Config(_) => true,
             Self::Administer(command) => command.reads_settings(),
-            Self::Dev(_) | Self::Simulator(_) | Self::Ask(_) => false,
+            Self::Dev(_) | Self::Ask(_) => false,
         }
     }
 }
 
-const SETTINGS_REFUSED: &str = "--config and --set are for worker, gateway, codec, config and the commands that \
-                                administer the database; give `evercal dev` settings by the environment";
-
-#[derive(Args)]
-struct DevOptions {
-    /// Where it keeps everything
-    #[arg(long, value_name = "FOLDER", default_value = cli::DATA_DIR_DEFAULT)]
-    data_dir: PathBuf,
-    /// The API's port; without it the one of last time, else 8080 or a free one
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
-    /// Forget what was there and begin anew
-    #[arg(long)]
-    fresh: bool,
-    /// Print one line of JSON when ready, instead of the live table
-    #[arg(long)]
-    json: bool,
-}
+const SETTINGS_REFUSED: &str = if cfg!(feature = "dev") {
+    "--config and --set are for worker, gateway, codec, config and the commands that administer the database; give `evercal \
+     dev` settings by the environment"
+} else {
+    "--config and --set are for worker, gateway, codec, config and the commands that administer the database"
+};
 
 #[derive(Args)]
 struct WorkerOptions {
     /// How it calls itself in Temporal: `dev` knows its own worker by it
     #[arg(long, hide = true)]
     identity: Option<String>,
-}
-
-#[derive(Args)]
-struct SimulatorOptions {
-    /// Where it keeps its state; without it nothing is kept
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
-    /// Its port; 0 takes a free one, which the log names
-    #[arg(long, default_value_t = 0)]
-    port: u16,
-    /// Make the demo user with two calendars; the same events for the same seed
-    #[arg(long)]
-    seed: Option<u64>,
 }
 
 #[tokio::main]
@@ -150,21 +127,13 @@ async fn main() -> ExitCode {
     };
     let find = |name: &str| sources.find(name);
     match command {
-        Command::Dev(options) => {
-            let DevOptions { data_dir, port, fresh, json } = options;
-            end(dev::run(dev::DevArguments { data_dir, port, fresh, json }, &find).await)
-        }
+        Command::Dev(command) => dev::run(command, &find).await,
         Command::Worker(WorkerOptions { identity: None }) => role(Box::pin(evercal_worker::run(&find)), &find).await,
         Command::Worker(WorkerOptions { identity: Some(identity) }) => {
             role(Box::pin(evercal_worker::run_as(&identity, &find)), &find).await
         }
         Command::Gateway => role(Box::pin(evercal_gateway::run(&find)), &find).await,
         Command::Codec => role(Box::pin(evercal_codec::run(&find)), &find).await,
-        Command::Simulator(options) => {
-            let SimulatorOptions { data_dir, port, seed } = options;
-            let arguments = roles::SimulatorArguments { data_dir, port, seed };
-            role(Box::pin(roles::simulator(arguments)), &find).await
-        }
         Command::Config(options) => match config::run(&options, &sources) {
             Ok(code) => code,
             Err(error) => end(Err(error)),

@@ -11,6 +11,15 @@ use crate::suite;
 /// The test that builds the pinned Temporal, where it is not in the cache.
 const TEMPORAL_IS_BUILT: &str = "it::build::the_pinned_programs_are_built_once_and_found_again";
 
+/// How Cargo says what it built, while it shows errors to people.
+const JSON: &str = "json-render-diagnostics";
+
+/// The tests of a build without the feature `dev` of `evercal`, as the image's is.
+const WITHOUT_DEV: [&str; 2] = [
+    "cli::image::the_simulator_is_only_in_a_build_with_the_feature_dev",
+    "cli::image::the_commands_that_are_missing_say_where_there_is_an_evercal_that_has_them",
+];
+
 /// Checks everything; stops at the first thing that does not hold.
 pub fn verify() -> anyhow::Result<()> {
     let in_ci = variable("CI").is_some_and(|value| value == "true");
@@ -28,11 +37,22 @@ pub fn verify() -> anyhow::Result<()> {
         command
     };
     step("format", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
-    step("lints", || run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])))?;
-    // No doc tests: there are none, and each crate would be compiled once more to find that out.
-    let arguments = ["test", "--workspace", "--all-targets", "--no-run", "--message-format", "json-render-diagnostics"];
-    let programs = step("build", || suite::build(&mut cargo(&arguments)))?;
+    step("lints", || {
+        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--no-default-features", "--", "-D", "warnings"]))
+    })?;
     let prepare = |command: &mut Command| tools.give_to(command);
+    // Of the whole workspace, so that only `evercal` itself is compiled twice. Before the rest: both builds put their `evercal`
+    // into the same place, where the other tests look for the whole one.
+    let arguments =
+        ["test", "--workspace", "--no-default-features", "--test", "cli", "--no-run", "--message-format", JSON];
+    step("image", || {
+        let programs = suite::build(&mut cargo(&arguments))?;
+        WITHOUT_DEV.iter().try_for_each(|test| suite::run_alone(&programs, test, &prepare))
+    })?;
+    // No doc tests: there are none, and each crate would be compiled once more to find that out.
+    let arguments = ["test", "--workspace", "--all-targets", "--no-run", "--message-format", JSON];
+    let programs = step("build", || suite::build(&mut cargo(&arguments)))?;
     // Takes minutes the first time, and both cores: tests beside it would lose patience.
     step("Temporal", || suite::run_alone(&programs, TEMPORAL_IS_BUILT, &prepare))?;
     step("tests", || suite::run(programs, &prepare))

@@ -163,9 +163,8 @@ impl AccountActivities {
             ConsentOutcome::TooLate => "a consent could not be redeemed in time".to_owned(),
             _ => "a consent was refused by the provider".to_owned(),
         };
-        let hash: String = consent.state_hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let entry = AuditEntry {
-            dedup_key: format!("consent/{}/{hash}", account.id),
+            dedup_key: format!("consent/{}/{}", account.id, hex::encode(consent.state_hash)),
             at: self.deps.clock.now(),
             kind: AuditKind::ConsentRefused,
             tenant_id: Some(account.tenant_id),

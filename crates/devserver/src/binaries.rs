@@ -30,6 +30,8 @@ const SCHEMA_TOOL: Program = Program { file: "temporal-sql-tool", package: "go.t
 const OUTPUT_TAIL_LINES: usize = 15;
 /// Time between two looks at the lock of another builder, and at least between two signs of progress.
 const TICK: Duration = Duration::from_millis(500);
+/// Of the hash over the pinned versions, in the name of their folder.
+const PINS_HEX_DIGITS: usize = 16;
 
 struct Program {
     file: &'static str,
@@ -172,15 +174,10 @@ async fn lock_build(path: &Path) -> Result<File, DevserverError> {
 }
 
 fn cache_key() -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::new().chain_update(GO_MOD).chain_update(GO_SUM).finalize();
-    let mut key = directive(GO_MOD, "go.temporal.io/server").to_owned();
-    key.push('-');
-    for byte in digest.iter().take(8) {
-        // Writing to a String cannot fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    format!("{key}-{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+    let server = directive(GO_MOD, "go.temporal.io/server");
+    let digest = hex::encode(Sha256::new().chain_update(GO_MOD).chain_update(GO_SUM).finalize());
+    let pins: String = digest.chars().take(PINS_HEX_DIGITS).collect();
+    format!("{server}-{pins}-{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 /// The word after `name` in go.mod: the version of the module that holds package `name`, or of Go itself.

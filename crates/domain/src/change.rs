@@ -20,22 +20,7 @@ pub enum ChangeKind {
     Deleted,
 }
 
-impl ChangeKind {
-    /// The name in rows and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Cancelled => "cancelled",
-            Self::Deleted => "deleted",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Created, Self::Updated, Self::Cancelled, Self::Deleted].into_iter().find(|kind| kind.as_str() == name)
-    }
-}
+names! { ChangeKind { Created = "created", Updated = "updated", Cancelled = "cancelled", Deleted = "deleted" } }
 
 /// One line of a calendar's change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]

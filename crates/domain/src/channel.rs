@@ -19,22 +19,7 @@ pub enum ChannelState {
     Expired,
 }
 
-impl ChannelState {
-    /// The name in rows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Live => "live",
-            Self::Stopped => "stopped",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Live, Self::Stopped, Self::Expired].into_iter().find(|state| state.as_str() == name)
-    }
-}
+names! { ChannelState { Pending = "pending", Live = "live", Stopped = "stopped", Expired = "expired" } }
 
 /// What a channel watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -158,7 +158,7 @@ fn mac(secret: &Secret, signed: &str) -> Hmac<Sha256> {
 
 fn key_id(secret: &Secret) -> String {
     let digest = Sha256::digest([b"evercal key id:".as_slice(), secret.expose().as_bytes()].concat());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(KEY_ID_CHARS).collect()
+    hex::encode(digest).chars().take(KEY_ID_CHARS).collect()
 }
 
 #[cfg(test)]

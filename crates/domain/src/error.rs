@@ -3,7 +3,6 @@
 //! Carries no URL and no text from the provider beyond its reason code: calendar ids are often e-mail addresses, and
 //! these errors end up in Temporal's histories and in logs.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -55,54 +54,28 @@ pub enum ProviderErrorKind {
     InvalidRequest,
 }
 
+names! {
+    ProviderErrorKind {
+        ConnectionReset = "connection_reset",
+        ConnectionRefused = "connection_refused",
+        TimedOut = "timed_out",
+        RateLimited = "rate_limited",
+        TemporaryFailure = "temporary_failure",
+        TokenRefreshNeeded = "token_refresh_needed",
+        GrantRevoked = "grant_revoked",
+        PositionLost = "position_lost",
+        PageTooLarge = "page_too_large",
+        NotFound = "not_found",
+        Forbidden = "forbidden",
+        ClientRefused = "client_refused",
+        AccountRefused = "account_refused",
+        ProjectRefused = "project_refused",
+        WatchUnsupported = "watch_unsupported",
+        InvalidRequest = "invalid_request",
+    }
+}
+
 impl ProviderErrorKind {
-    /// All kinds.
-    pub const ALL: [Self; 16] = [
-        Self::ConnectionReset,
-        Self::ConnectionRefused,
-        Self::TimedOut,
-        Self::RateLimited,
-        Self::TemporaryFailure,
-        Self::TokenRefreshNeeded,
-        Self::GrantRevoked,
-        Self::PositionLost,
-        Self::PageTooLarge,
-        Self::NotFound,
-        Self::Forbidden,
-        Self::ClientRefused,
-        Self::AccountRefused,
-        Self::ProjectRefused,
-        Self::WatchUnsupported,
-        Self::InvalidRequest,
-    ];
-
-    /// The name in failures, rows and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ConnectionReset => "connection_reset",
-            Self::ConnectionRefused => "connection_refused",
-            Self::TimedOut => "timed_out",
-            Self::RateLimited => "rate_limited",
-            Self::TemporaryFailure => "temporary_failure",
-            Self::TokenRefreshNeeded => "token_refresh_needed",
-            Self::GrantRevoked => "grant_revoked",
-            Self::PositionLost => "position_lost",
-            Self::PageTooLarge => "page_too_large",
-            Self::NotFound => "not_found",
-            Self::Forbidden => "forbidden",
-            Self::ClientRefused => "client_refused",
-            Self::AccountRefused => "account_refused",
-            Self::ProjectRefused => "project_refused",
-            Self::WatchUnsupported => "watch_unsupported",
-            Self::InvalidRequest => "invalid_request",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
     /// Whether another try makes sense.
     pub fn retry_class(self) -> RetryClass {
         match self {
@@ -123,12 +96,6 @@ impl ProviderErrorKind {
             | Self::WatchUnsupported
             | Self::InvalidRequest => RetryClass::Permanent,
         }
-    }
-}
-
-impl fmt::Display for ProviderErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -199,13 +166,6 @@ mod tests {
             "project_refused",
         ];
         assert_eq!(retried, expected);
-    }
-
-    #[test]
-    fn every_kind_reads_back_its_name() {
-        for kind in ProviderErrorKind::ALL {
-            assert_eq!(ProviderErrorKind::from_name(kind.as_str()), Some(kind));
-        }
     }
 
     #[test]

@@ -65,19 +65,7 @@ pub enum EventStatus {
     Cancelled,
 }
 
-impl EventStatus {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Confirmed, Self::Tentative, Self::Cancelled];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Tentative => "tentative",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
+names! { EventStatus { Confirmed = "confirmed", Tentative = "tentative", Cancelled = "cancelled" } }
 
 /// The place of an exception in its series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -179,7 +167,8 @@ impl EventWarning {
 }
 
 impl Event {
-    /// One that says only when it is.
+    /// An event of which nothing more is known: it stands, is nobody's in particular and takes the time of the account's user.
+    /// `end` is exclusive.
     pub fn minimal(provider_id: ProviderEventId, start: EventTime, end: EventTime) -> Self {
         Self {
             provider_id,

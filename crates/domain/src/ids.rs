@@ -115,46 +115,23 @@ own_id!(
     ChannelId, "chn_", "channel"
 );
 
-macro_rules! provider_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Takes the provider's text as it is.
-            pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
-            }
-
-            /// The provider's text, for the request or the row that needs it.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-    };
-}
-
-provider_id!(
+redacted! {
     /// A calendar's id at the provider; at Google usually somebody's e-mail address.
-    ProviderCalendarId
-);
-provider_id!(
+    #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(transparent)]
+    ProviderCalendarId;
+
     /// An event's id at the provider, unique inside its calendar.
-    ProviderEventId
-);
-provider_id!(
+    #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(transparent)]
+    ProviderEventId;
+
     /// Where the reading of a calendar stands, in the provider's own terms: a sync token, a place between two pages, or whatever
     /// it needs to go on. Only the provider that made it reads it.
-    ProviderCursor
-);
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    ProviderCursor;
+}
 
 #[cfg(test)]
 mod tests {

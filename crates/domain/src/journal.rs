@@ -2,7 +2,6 @@
 //! addresses.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::account::Provider;
 use crate::ids::{AccountId, CalendarId, TenantId};
@@ -13,8 +12,7 @@ pub fn client_refused_key(provider: Provider, at: DateTime<Utc>) -> String {
 }
 
 /// A kind of entry of the audit log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditKind {
     /// A subscription changed its state.
     StateChanged,
@@ -46,48 +44,22 @@ pub enum AuditKind {
     KeyRevoked,
 }
 
-impl AuditKind {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::StateChanged,
-        Self::AlertRaised,
-        Self::AlertCleared,
-        Self::AccountConnected,
-        Self::AccountDisconnected,
-        Self::ConsentRefused,
-        Self::WorkflowMissing,
-        Self::OrphanStopped,
-        Self::CatchUp,
-        Self::TenantCreated,
-        Self::TenantLimited,
-        Self::TenantRevoked,
-        Self::KeyCreated,
-        Self::KeyRevoked,
-    ];
-
-    /// The name in rows and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StateChanged => "state_changed",
-            Self::AlertRaised => "alert_raised",
-            Self::AlertCleared => "alert_cleared",
-            Self::AccountConnected => "account_connected",
-            Self::AccountDisconnected => "account_disconnected",
-            Self::ConsentRefused => "consent_refused",
-            Self::WorkflowMissing => "workflow_missing",
-            Self::OrphanStopped => "orphan_stopped",
-            Self::CatchUp => "catch_up",
-            Self::TenantCreated => "tenant_created",
-            Self::TenantLimited => "tenant_limited",
-            Self::TenantRevoked => "tenant_revoked",
-            Self::KeyCreated => "key_created",
-            Self::KeyRevoked => "key_revoked",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+names! {
+    AuditKind {
+        StateChanged = "state_changed",
+        AlertRaised = "alert_raised",
+        AlertCleared = "alert_cleared",
+        AccountConnected = "account_connected",
+        AccountDisconnected = "account_disconnected",
+        ConsentRefused = "consent_refused",
+        WorkflowMissing = "workflow_missing",
+        OrphanStopped = "orphan_stopped",
+        CatchUp = "catch_up",
+        TenantCreated = "tenant_created",
+        TenantLimited = "tenant_limited",
+        TenantRevoked = "tenant_revoked",
+        KeyCreated = "key_created",
+        KeyRevoked = "key_revoked",
     }
 }
 
@@ -111,8 +83,7 @@ pub struct AuditEntry {
 }
 
 /// A kind of security event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityKind {
     /// A notice whose token is missing, malformed or badly signed.
     NoticeRefused,
@@ -128,32 +99,14 @@ pub enum SecurityKind {
     StoreReplaced,
 }
 
-impl SecurityKind {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::NoticeRefused,
-        Self::NoticeForUnknownChannel,
-        Self::NoticeContradicts,
-        Self::ApiKeyRefused,
-        Self::OAuthStateRefused,
-        Self::StoreReplaced,
-    ];
-
-    /// The name in rows and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoticeRefused => "notice_refused",
-            Self::NoticeForUnknownChannel => "notice_for_unknown_channel",
-            Self::NoticeContradicts => "notice_contradicts",
-            Self::ApiKeyRefused => "api_key_refused",
-            Self::OAuthStateRefused => "oauth_state_refused",
-            Self::StoreReplaced => "store_replaced",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+names! {
+    SecurityKind {
+        NoticeRefused = "notice_refused",
+        NoticeForUnknownChannel = "notice_for_unknown_channel",
+        NoticeContradicts = "notice_contradicts",
+        ApiKeyRefused = "api_key_refused",
+        OAuthStateRefused = "oauth_state_refused",
+        StoreReplaced = "store_replaced",
     }
 }
 

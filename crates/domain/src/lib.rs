@@ -3,6 +3,11 @@
 //! Every other crate speaks in these types. Not for: wire formats of providers (`crates/providers`), SQL
 //! (`crates/storage`), Temporal payloads (`workflows`), or anything asynchronous.
 
+#[macro_use]
+mod names;
+#[macro_use]
+mod redacted;
+
 pub mod account;
 pub mod calendar;
 pub mod change;

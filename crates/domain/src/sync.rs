@@ -23,6 +23,18 @@ pub enum SyncReason {
     Reconcile,
 }
 
+names! {
+    SyncReason {
+        Operator = "operator",
+        Notice = "notice",
+        CatchUp = "catch_up",
+        Poll = "poll",
+        NewChannel = "new_channel",
+        Connect = "connect",
+        Reconcile = "reconcile",
+    }
+}
+
 /// How urgent an activity is: Temporal's priority key, lower first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,23 +117,6 @@ impl SyncReason {
         }
     }
 
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Operator, Self::Notice, Self::CatchUp, Self::Poll, Self::NewChannel, Self::Connect, Self::Reconcile];
-
-    /// The name in rows and summaries.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Notice => "notice",
-            Self::CatchUp => "catch_up",
-            Self::Poll => "poll",
-            Self::NewChannel => "new_channel",
-            Self::Connect => "connect",
-            Self::Reconcile => "reconcile",
-        }
-    }
-
     /// Of two reasons that one sync serves, the one that it is reported under: the more urgent.
     #[must_use]
     pub fn most_urgent(self, other: Self) -> Self {
@@ -141,24 +136,7 @@ pub enum Via {
     Reconcile,
 }
 
-impl Via {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Push, Self::Poll, Self::Reconcile];
-
-    /// The name in rows and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Push => "push",
-            Self::Poll => "poll",
-            Self::Reconcile => "reconcile",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|via| via.as_str() == name)
-    }
-}
+names! { Via { Push = "push", Poll = "poll", Reconcile = "reconcile" } }
 
 #[cfg(test)]
 mod tests {

@@ -58,19 +58,7 @@ pub enum Scope {
     Operator,
 }
 
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Operator];
-
-    /// The name in rows, answers and arguments.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Operator => "operator",
-        }
-    }
-}
+names! { Scope { Read = "read", Write = "write", Operator = "operator" } }
 
 /// A text that names no scopes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -109,8 +97,7 @@ impl std::str::FromStr for Scopes {
     type Err = InvalidScopes;
 
     fn from_str(text: &str) -> Result<Self, InvalidScopes> {
-        let scope = |name: &str| Scope::ALL.into_iter().find(|scope| scope.as_str() == name.trim());
-        let scopes: Option<BTreeSet<Scope>> = text.split(',').map(scope).collect();
+        let scopes: Option<BTreeSet<Scope>> = text.split(',').map(|name| Scope::from_name(name.trim())).collect();
         scopes.filter(|scopes| !scopes.is_empty()).map(Self).ok_or(InvalidScopes)
     }
 }

@@ -1,7 +1,5 @@
 //! What evercal asks of a calendar provider, in the domain's words.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
@@ -72,41 +70,11 @@ pub struct CallContext {
     pub simulated_now: Option<DateTime<Utc>>,
 }
 
-macro_rules! opaque_token {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq)]
-        pub struct $name(String);
-
-        impl $name {
-            /// Takes the provider's text as it is.
-            pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
-            }
-
-            /// The provider's text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-
-            /// The provider's text, to keep.
-            pub fn into_string(self) -> String {
-                self.0
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(redacted)"))
-            }
-        }
-    };
+evercal_domain::redacted! {
+    /// Names the next page of a list.
+    PageToken;
 }
 
-opaque_token!(
-    /// Names the next page of a list.
-    PageToken
-);
 /// Where to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position<'a> {

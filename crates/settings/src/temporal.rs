@@ -64,7 +64,7 @@ pub static NAMESPACE: Setting<()> = of_the_sdk(
     Otherwise::TemporalSdk { read: |target| Some(target.client.namespace.clone()), nothing: "default" },
     "evercal",
     "Temporal's namespace",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// An API key.
@@ -77,7 +77,7 @@ pub static API_KEY: Setting<()> = of_the_sdk(
     },
     "the key that Temporal's operator gave out",
     "an API key; TLS is on with it",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// Whether TLS is on.
@@ -101,7 +101,7 @@ pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
     PATH_EXAMPLE,
     "who signed Temporal's certificate, where this machine does not trust them; `…_DATA` in place of `…_PATH` is the PEM text \
      itself",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// The name in Temporal's certificate.
@@ -111,7 +111,7 @@ pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
     Otherwise::TemporalSdk { read: server_name, nothing: "the host of TEMPORAL_ADDRESS" },
     "temporal.example.com",
     "the name in Temporal's certificate, where it is not the host's",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// The certificate that Temporal wants to see.
@@ -121,7 +121,7 @@ pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
     Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
     PATH_EXAMPLE,
     "the certificate that Temporal wants to see; with its key or not at all, `…_DATA` as above",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// The key of that certificate.
@@ -131,7 +131,7 @@ pub static TLS_CLIENT_KEY_PATH: Setting<()> = of_the_sdk(
     Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
     PATH_EXAMPLE,
     "the key of that certificate",
-    taken_as_it_is,
+    |_| Ok(()),
 );
 
 /// Whether the certificate's name is left unverified: the SDK for Rust knows the variable and goes on verifying.
@@ -158,8 +158,8 @@ pub static PROFILE: Setting<()> = of_the_sdk(
     Shown::Whole,
     Otherwise::Value("default"),
     "production",
-    "the profile of that file that is used where these variables say nothing",
-    taken_as_it_is,
+    "the profile of the SDK's file that is used where these variables say nothing",
+    |_| Ok(()),
 );
 
 /// The SDK's file of profiles. The SDK goes on without one that does not exist.
@@ -174,10 +174,6 @@ pub static CONFIG_FILE: Setting<()> = of_the_sdk(
         _ => Ok(()),
     },
 );
-
-fn taken_as_it_is(_given: &Given<'_>) -> Result<(), ConfigError> {
-    Ok(())
-}
 
 /// The SDK takes what is neither for nothing said.
 fn switch(given: &Given<'_>) -> Result<bool, ConfigError> {

@@ -5,11 +5,14 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 use super::examples;
+use crate::problem::ProblemKind;
 
 /// What callers send; all else is what they are sent.
 const REQUEST_BODIES: [&str; 1] = ["ConsentRequest"];
 /// How every refusal is told.
 const PROBLEM: &str = "Problem";
+/// What kinds of them there are.
+const PROBLEM_TYPE: &str = "ProblemType";
 /// The route whose answers say in headers how fresh they are.
 const WITH_FRESHNESS: &str = "list_events";
 
@@ -21,6 +24,9 @@ pub(crate) fn finished(document: OpenApi) -> Value {
     for (name, schema) in objects(document.pointer_mut("/components/schemas")) {
         if name == PROBLEM {
             schema.insert("example".to_owned(), examples::of_a_problem(&examples));
+        }
+        if name == PROBLEM_TYPE {
+            add_meanings(schema);
         }
         if REQUEST_BODIES.contains(&name.as_str()) {
             schema.insert("additionalProperties".to_owned(), json!(false));
@@ -43,6 +49,15 @@ pub(crate) fn finished(document: OpenApi) -> Value {
 fn objects(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Map<String, Value>)> {
     let entries = value.and_then(Value::as_object_mut).into_iter().flatten();
     entries.filter_map(|(name, value)| Some((name, value.as_object_mut()?)))
+}
+
+/// Says of each kind of problem what it means and what to do, as a list in Markdown.
+fn add_meanings(schema: &mut Map<String, Value>) {
+    let Some(Value::String(description)) = schema.get_mut("description") else { return };
+    description.push_str("\n");
+    for kind in ProblemKind::ALL {
+        description.push_str(&format!("\n- `{}` ({}): {}", kind.urn(), kind.status().as_u16(), kind.meaning()));
+    }
 }
 
 /// Every field of an answer is sent, also one that is null.

@@ -10,7 +10,6 @@ mod bad_input;
 #[cfg(test)]
 mod catch_up;
 #[cfg(test)]
-#[cfg(test)]
 mod description;
 #[cfg(test)]
 mod faulty_store;

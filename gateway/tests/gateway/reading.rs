@@ -1,13 +1,20 @@
 //! What clients of every language rely on: the description, conditional reads, compression, and other origins.
 
+use std::io::Read as _;
+
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::support::{Answer, World, bearer};
 
 /// The committed description. `EVERCAL_WRITE_OPENAPI=1` writes it anew.
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+
+/// What a page of the viewer may do.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 async fn plain(world: &World, path: &str) -> Answer {
     world.send(Method::GET, path, &[], Body::empty()).await
@@ -48,27 +55,66 @@ async fn every_route_but_those_for_browsers_providers_and_supervisors_needs_a_ke
     assert!(routes >= 15, "{routes}");
 }
 
-#[tokio::test]
-async fn the_description_can_be_read_without_scripts() {
-    let world = World::running().await;
-    let page = plain(&world, "/docs").await;
-    assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
-    for expected in ["/v1/calendars/{id}/events", "confirmed_at", "Rate limited", "openapi.json"] {
-        assert!(page.body.contains(expected), "{expected} is missing");
+/// A file of the viewer, unpacked.
+async fn viewer_file(world: &World, name: &str) -> (HeaderMap, String) {
+    let (headers, packed) = world.send_for_bytes(Method::GET, &format!("/docs/{name}"), &[]).await;
+    assert_eq!(headers["content-security-policy"], POLICY, "{name}");
+    let mut text = Vec::new();
+    if headers.contains_key("content-encoding") {
+        GzDecoder::new(packed.as_slice()).read_to_end(&mut text).unwrap();
+    } else {
+        text = packed;
     }
-    assert!(!page.body.contains("<script"));
+    (headers, String::from_utf8_lossy(&text).into_owned())
 }
 
 #[tokio::test]
-async fn the_page_lists_each_kind_of_problem_that_the_description_names() {
+async fn the_viewer_needs_nothing_that_its_policy_forbids() {
     let world = World::running().await;
-    let page = plain(&world, "/docs").await;
+    assert_eq!(plain(&world, "/docs").await.headers["location"], "/docs/");
+    let (headers, page) = viewer_file(&world, "").await;
+    assert_eq!(headers["content-type"], "text/html");
+    // All scripts and styles are files beside the page.
+    assert_eq!(page.matches("<script").count(), page.matches("<script src=\"./").count(), "{page}");
+    assert!(!page.contains("<style") && !page.contains("style=") && !page.contains(" on"), "{page}");
+    let files: Vec<&str> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert!(files.len() > 4, "{files:?}");
+    for name in files {
+        let (_, content) = viewer_file(&world, name.trim_start_matches("./")).await;
+        assert!(!name.contains("//") && !content.is_empty(), "{name}");
+    }
+    assert_eq!(plain(&world, "/docs/nothing.js").await.problem(), 404);
+}
+
+#[tokio::test]
+async fn the_viewer_shows_this_gateway_s_description_and_asks_nobody_else() {
+    let world = World::running().await;
+    let (headers, settings) = viewer_file(&world, "swagger-initializer.js").await;
+    assert_eq!(headers["content-type"], "text/javascript");
+    for expected in [r#""url": "/openapi.json""#, r#""validatorUrl": "none""#, r#""layout": "BaseLayout""#] {
+        assert!(settings.contains(expected), "{expected} is missing in {settings}");
+    }
+    assert!(!settings.contains("http"), "{settings}");
+    // What makes it show a field for the key.
     let description = plain(&world, "/openapi.json").await.json();
-    let kinds = description["components"]["schemas"]["ProblemType"]["anyOf"][0]["enum"].as_array().unwrap().clone();
+    assert_eq!(description["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
+}
+
+#[tokio::test]
+async fn the_description_says_of_each_kind_of_problem_what_it_means() {
+    let world = World::running().await;
+    let description = plain(&world, "/openapi.json").await.json();
+    let schema = &description["components"]["schemas"]["ProblemType"];
+    let kinds = schema["anyOf"][0]["enum"].as_array().unwrap();
     assert!(kinds.contains(&"urn:evercal:problem:list-changed".into()) && kinds.len() > 20, "{kinds:?}");
+    let said = schema["description"].as_str().unwrap();
     for kind in kinds {
-        let (table, _) = page.body.split_once("Bodies").unwrap();
-        assert!(table.contains(&format!("<code>{}</code>", kind.as_str().unwrap())), "{kind} is not listed");
+        let meaning = said.lines().find(|line| line.starts_with(&format!("- `{}` (", kind.as_str().unwrap())));
+        assert!(meaning.is_some_and(|meaning| meaning.ends_with('.')), "{kind} is not explained: {said}");
     }
 }
 

@@ -275,11 +275,12 @@ fn event(number: usize, description_bytes: usize) -> Event {
             + chrono::Duration::minutes(i64::try_from(minutes).unwrap()),
         zone: None,
     };
+    let id = ProviderEventId::new(format!("event{number:06}"));
     Event {
         ical_uid: Some(format!("event{number:06}@example.com")),
         title: Some(format!("Event {number}")),
         description: Some("ä".repeat(description_bytes / 2)),
-        ..Event::minimal(ProviderEventId::new(format!("event{number:06}")), at(number * 60), at(number * 60 + 30))
+        ..Event::minimal(id, at(number * 60), at(number * 60 + 30))
     }
 }
 

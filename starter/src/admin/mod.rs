@@ -21,6 +21,7 @@ use evercal_storage::{DatabaseUrl, Keyring, Store, StoreError, StoreErrorKind, S
 use serde_json::Value;
 
 use crate::cli::table::Screen;
+use crate::cli::target::DATABASE_FILE;
 use crate::cli::{CliError, Failure, print};
 
 /// A command that opens the database.
@@ -95,7 +96,7 @@ impl Options {
     fn url(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<DatabaseUrl, CliError> {
         match &self.data_dir {
             Some(folder) => {
-                let path = folder.join(crate::dev::DATABASE_FILE);
+                let path = folder.join(DATABASE_FILE);
                 if path.exists() {
                     return Ok(DatabaseUrl::file(path));
                 }

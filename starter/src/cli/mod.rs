@@ -2,7 +2,7 @@
 //! `refresh`, `disconnect`.
 //!
 //! A command calls the API and returns its whole output as text; only [`run`] prints. Tables are for people; `--json`
-//! gives the API's own answer. Not for running anything (`dev/`, `roles.rs`), and never past the API into the store.
+//! gives the API's own answer. Not for running anything (`dev/`, `main.rs`), and never past the API into the store.
 
 mod answers;
 mod client;
@@ -11,7 +11,7 @@ mod error;
 mod progress;
 mod resolve;
 pub mod table;
-mod target;
+pub mod target;
 pub mod times;
 
 use std::io::{ErrorKind, Write as _};
@@ -28,7 +28,6 @@ pub use commands::pretty;
 pub use error::{CliError, Failure};
 use table::Screen;
 use target::Target;
-pub use target::{DATA_DIR_DEFAULT, READY_FILE};
 use times::WindowEdge;
 
 /// Shown below every `--help`.

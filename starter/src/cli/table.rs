@@ -14,7 +14,8 @@ const NO_DELIMITER: char = '\0';
 /// What the output goes to.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
-    width: u16,
+    /// Columns of a line.
+    pub width: u16,
     has_colours: bool,
 }
 
@@ -24,11 +25,6 @@ impl Screen {
         let no_colour = find("NO_COLOR").is_some_and(|value| !value.is_empty());
         let width = Table::new().width().unwrap_or(WIDTH_MAX).clamp(WIDTH_MIN, WIDTH_MAX);
         Self { width, has_colours: std::io::stdout().is_terminal() && !no_colour }
-    }
-
-    /// Columns of a line.
-    pub fn width(self) -> usize {
-        usize::from(self.width)
     }
 
     /// A screen of this width, without colours.

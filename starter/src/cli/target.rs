@@ -14,6 +14,8 @@ use super::error::{CliError, Failure};
 pub const DATA_DIR_DEFAULT: &str = ".evercal";
 /// The file in the data folder of a running `evercal dev` that says where it is.
 pub const READY_FILE: &str = "dev.json";
+/// The database in the data folder of an `evercal dev`.
+pub const DATABASE_FILE: &str = "evercal.db";
 /// The size of that file in bytes; it has about one kilobyte.
 const READY_FILE_BYTES_MAX: usize = 64 * 1024;
 
@@ -77,7 +79,11 @@ impl Target {
             ErrorKind::NotFound => CliError::new(
                 Failure::Unreachable,
                 format!("no evercal to ask: {shown} does not exist, so no `evercal dev` runs on this folder"),
-                format!("start `evercal dev`, name its folder with --data-dir, or set {API} and {API_KEY}"),
+                if cfg!(feature = "dev") {
+                    format!("start `evercal dev`, name its folder with --data-dir, or set {API} and {API_KEY}")
+                } else {
+                    format!("set {API} and {API_KEY}, or name the folder of an `evercal dev` with --data-dir")
+                },
             ),
             _ => CliError::new(
                 Failure::Error,

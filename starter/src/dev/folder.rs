@@ -16,12 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::ports::HeldPort;
 use super::ready::Ready;
-use crate::cli::READY_FILE;
+use crate::cli::target::{DATABASE_FILE, READY_FILE};
 
 /// The API's port when nothing else is said and it is free.
 const DEFAULT_PORT: u16 = 8080;
-/// The mirror.
-pub const DATABASE_FILE: &str = "evercal.db";
 const KEPT: &str = "dev-keys.json";
 const KEPT_UNFINISHED: &str = "dev-keys.tmp";
 const LOCK: &str = "dev.lock";

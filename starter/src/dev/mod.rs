@@ -8,11 +8,14 @@ mod folder;
 mod parts;
 mod ports;
 mod ready;
+mod simulator;
 mod table;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::{Args, Subcommand};
 use evercal_process::{log_as_json_into, say, stop_signal};
 use evercal_settings::Lookup;
 use evercal_settings::process::LOG_FILTER;
@@ -20,31 +23,51 @@ use evercal_settings::process::LOG_FILTER;
 use folder::Folder;
 use parts::Parts;
 
-use crate::cli::{DATA_DIR_DEFAULT, print};
+use crate::cli::print;
+use crate::cli::target::DATA_DIR_DEFAULT;
 
-pub use folder::DATABASE_FILE;
-
-/// What a person may say.
-pub struct DevArguments {
-    /// Where everything is kept.
-    pub data_dir: PathBuf,
-    /// The API's port; by default the one of the last run, else 8080 or a free one.
-    pub port: Option<u16>,
-    /// Begin anew: what the folder holds is deleted.
-    pub fresh: bool,
-    /// One line of JSON when ready, instead of a table.
-    pub json: bool,
+/// A command of the feature `dev`; without it, `without_dev.rs` stands here.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
+    Dev(DevOptions),
+    /// Run a simulated Google Calendar on loopback
+    Simulator(simulator::Options),
 }
 
-/// Runs until Ctrl-C or SIGTERM. `find` looks an environment variable up.
-pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+/// What a person may say to `evercal dev`.
+#[derive(Args)]
+pub struct DevOptions {
+    /// Where it keeps everything
+    #[arg(long, value_name = "FOLDER", default_value = DATA_DIR_DEFAULT)]
+    data_dir: PathBuf,
+    /// The API's port; without it the one of last time, else 8080 or a free one
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Forget what was there and begin anew
+    #[arg(long)]
+    fresh: bool,
+    /// Print one line of JSON when ready, instead of the live table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a command until Ctrl-C or SIGTERM. `find` looks an environment variable up.
+pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    match command {
+        Command::Dev(options) => end(everything(options, find).await),
+        Command::Simulator(options) => crate::role(Box::pin(simulator::run(options)), find).await,
+    }
+}
+
+async fn everything(options: DevOptions, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let stopped = stop_signal()?;
-    let (folder, ports) = Folder::open(&arguments.data_dir, arguments.fresh, arguments.port).await?;
+    let (folder, ports) = Folder::open(&options.data_dir, options.fresh, options.port).await?;
     let _flush =
         log_as_json_into(folder.own_log()?, LOG_FILTER.read(&Lookup::new(find))?).context("starting the log")?;
     // What a killed run left there says where it was, not where this one is.
     folder.remove_ready();
-    let progress = Progress { silent: arguments.json };
+    let progress = Progress { silent: options.json };
     tokio::pin!(stopped);
 
     progress.say("starting Temporal …");
@@ -57,13 +80,13 @@ pub async fn run(arguments: DevArguments, find: &dyn Fn(&str) -> Option<String>)
         progress.say("connecting the demo calendars …");
         let ready = connect::demo_tenant(&folder, &parts).await.map_err(|error| parts.explained(&error))?;
         folder.write_ready(&ready)?;
-        if arguments.json {
+        if options.json {
             print(&format!("{}\n", serde_json::to_string(&ready)?))?;
             std::future::pending::<()>().await;
         } else {
             let program = std::env::args().next().unwrap_or_else(|| "evercal".to_owned());
-            let is_usual = arguments.data_dir == Path::new(DATA_DIR_DEFAULT);
-            print(&ready.for_people(&program, (!is_usual).then_some(arguments.data_dir.as_path())))?;
+            let is_usual = options.data_dir == Path::new(DATA_DIR_DEFAULT);
+            print(&ready.for_people(&program, (!is_usual).then_some(options.data_dir.as_path())))?;
             table::show(&ready, &parts, find).await?;
         }
         Ok(())

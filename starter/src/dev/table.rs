@@ -193,7 +193,7 @@ fn of_ailing(screen: Screen, part: &Ailing) -> String {
 /// A text of any length in lines of the screen's width, ending with a newline.
 fn wrapped(screen: Screen, text: &str) -> String {
     let characters: Vec<char> = plain(text).chars().collect();
-    characters.chunks(screen.width()).map(|line| line.iter().collect::<String>() + "\n").collect()
+    characters.chunks(usize::from(screen.width)).map(|line| line.iter().collect::<String>() + "\n").collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod config;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod image;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod ports;

@@ -15,6 +15,7 @@ mod full_journal;
 mod google;
 mod hand_over;
 mod histories;
+mod image;
 mod lessons;
 mod main_job;
 mod memory;

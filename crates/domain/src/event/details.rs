@@ -15,19 +15,7 @@ pub enum Visibility {
     Confidential,
 }
 
-impl Visibility {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Public, Self::Private, Self::Confidential];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Private => "private",
-            Self::Confidential => "confidential",
-        }
-    }
-}
+names! { Visibility { Public = "public", Private = "private", Confidential = "confidential" } }
 
 /// How an event shows in the day of the account's user, as its author wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,21 +33,9 @@ pub enum ShowAs {
     WorkingElsewhere,
 }
 
+names! { ShowAs { Free = "free", Tentative = "tentative", Busy = "busy", OutOfOffice = "out_of_office", WorkingElsewhere = "working_elsewhere" } }
+
 impl ShowAs {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Free, Self::Tentative, Self::Busy, Self::OutOfOffice, Self::WorkingElsewhere];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Free => "free",
-            Self::Tentative => "tentative",
-            Self::Busy => "busy",
-            Self::OutOfOffice => "out_of_office",
-            Self::WorkingElsewhere => "working_elsewhere",
-        }
-    }
-
     /// Whether it takes time.
     pub fn takes_time(self) -> bool {
         match self {
@@ -108,19 +84,7 @@ pub enum ReminderMethod {
     Other,
 }
 
-impl ReminderMethod {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Popup, Self::Email, Self::Other];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Popup => "popup",
-            Self::Email => "email",
-            Self::Other => "other",
-        }
-    }
-}
+names! { ReminderMethod { Popup = "popup", Email = "email", Other = "other" } }
 
 /// A file that hangs on an event. Only where it is: evercal reads none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,16 +116,4 @@ pub enum ConferenceKind {
     ThirdParty,
 }
 
-impl ConferenceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::GoogleMeet, Self::GoogleHangouts, Self::ThirdParty];
-
-    /// The name in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::GoogleMeet => "google_meet",
-            Self::GoogleHangouts => "google_hangouts",
-            Self::ThirdParty => "third_party",
-        }
-    }
-}
+names! { ConferenceKind { GoogleMeet = "google_meet", GoogleHangouts = "google_hangouts", ThirdParty = "third_party" } }

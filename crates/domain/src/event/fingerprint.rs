@@ -26,7 +26,7 @@ impl Fingerprint {
         // Serialising our own plain structs cannot fail; an empty text would still be a stable fingerprint.
         let text = serde_json::to_vec(content).unwrap_or_default();
         let digest = Sha256::digest(&text);
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex::encode(digest))
     }
 
     /// As 64 hexadecimal digits.

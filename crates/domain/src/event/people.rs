@@ -16,6 +16,10 @@ pub enum Response {
     Declined,
 }
 
+names! {
+    Response { NeedsAction = "needs_action", Accepted = "accepted", Tentative = "tentative", Declined = "declined" }
+}
+
 /// An organizer or a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

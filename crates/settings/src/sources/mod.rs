@@ -31,16 +31,8 @@ pub enum Source {
     File,
 }
 
-impl Source {
-    /// As people read it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CommandLine => "command line",
-            Self::Environment => "environment",
-            Self::File => "file",
-        }
-    }
-}
+// As people read it.
+evercal_domain::names! { Source { CommandLine = "command line", Environment = "environment", File = "file" } }
 
 /// All sources of a process, each over the next.
 pub struct Sources {
