@@ -77,7 +77,7 @@ fn event(number: i64, from: DateTime<Utc>) -> Event {
 
 /// Writes events into a mirror as a sync would.
 async fn write(store: &dyn Store, calendar: CalendarId, events: &[Event]) -> anyhow::Result<()> {
-    let items: Vec<RemoteItem> = events.iter().map(|event| RemoteItem::Event(Box::new(event.clone()))).collect();
+    let items: Vec<RemoteItem> = events.iter().map(|event| RemoteItem::from(event.clone())).collect();
     let now = SystemClock.now();
     let (from_date, to_date) = (now.date_naive(), now.date_naive());
     for _ in 0..ATTEMPTS_MAX {

@@ -72,7 +72,7 @@ impl Work {
         let page = self.read(id, Position::At(&token)).await?;
         let Next::Done(next) = page.next else { anyhow::bail!("more than a page changed") };
         let changed = page.items.iter().find_map(|item| match item {
-            RemoteItem::Event(event) => Some(event),
+            RemoteItem::Event(remote) => Some(&remote.event),
             _ => None,
         });
         if let Some(event) = changed {

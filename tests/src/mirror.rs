@@ -92,7 +92,7 @@ fn mirrored(item: &StoredRow) -> TrueEvent {
             end: Some(time(&event.end)),
             recurrence: event.recurrence.clone(),
             status: Some(if event.status == EventStatus::Tentative { "tentative" } else { "confirmed" }.to_owned()),
-            version: event.etag.clone(),
+            version: item.version.clone(),
             location: event.location.clone(),
             guests: event.attendees.iter().map(guest).collect(),
         },

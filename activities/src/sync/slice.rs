@@ -367,7 +367,7 @@ impl Slice<'_> {
         }
         let announced_by = self.started_at() - ANNOUNCEMENT_GRACE;
         let late = |item: &&RemoteItem| match item {
-            RemoteItem::Event(event) => event.updated_at.is_some_and(|updated_at| updated_at < announced_by),
+            RemoteItem::Event(remote) => remote.event.updated_at.is_some_and(|updated_at| updated_at < announced_by),
             _ => false,
         };
         self.counts.unannounced += i64::try_from(items.iter().filter(late).count()).unwrap_or(i64::MAX);

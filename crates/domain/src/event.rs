@@ -84,8 +84,6 @@ pub struct Event {
     pub provider_id: ProviderEventId,
     /// RFC 5545 UID, the same for all of a series.
     pub ical_uid: Option<String>,
-    /// The provider's version tag.
-    pub etag: Option<String>,
     /// Whether it stands.
     pub status: EventStatus,
     /// Title; `None` where the provider hides it.
@@ -173,7 +171,6 @@ impl Event {
         Self {
             provider_id,
             ical_uid: None,
-            etag: None,
             status: EventStatus::Confirmed,
             title: None,
             description: None,
@@ -203,12 +200,7 @@ impl Event {
 
     /// Takes out what a view may not show: it may have been read when the account could see more.
     pub fn hide_beyond(&mut self, view: EventView) {
-        let shows_details = match view {
-            EventView::Times => false,
-            EventView::Public => !self.is_private(),
-            EventView::Everything => true,
-        };
-        if !shows_details {
+        if !self.shows_details_in(view) {
             if self.show_as.takes_time() && !self.is_busy() {
                 // Without the answer that is taken out below it would look busy.
                 self.show_as = ShowAs::Free;
@@ -225,6 +217,15 @@ impl Event {
             self.reminders = Reminders::default();
             self.attachments = Vec::new();
             self.conference = None;
+        }
+    }
+
+    /// Whether a view has more of it than its times.
+    pub fn shows_details_in(&self, view: EventView) -> bool {
+        match view {
+            EventView::Times => false,
+            EventView::Public => !self.is_private(),
+            EventView::Everything => true,
         }
     }
 
@@ -250,7 +251,7 @@ impl Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteItem {
     /// It exists, like this.
-    Event(Box<Event>),
+    Event(Box<RemoteEvent>),
     /// One occurrence of a living series is cancelled; kept as long as its master lives.
     CancelledOccurrence {
         /// Its id at the provider.
@@ -272,6 +273,23 @@ pub enum RemoteItem {
         /// What the provider sent, cut to [`crate::limits::EVENT_BYTES_MAX`].
         raw: String,
     },
+}
+
+/// An event as its provider gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteEvent {
+    /// What it says.
+    pub event: Event,
+    /// The provider's own mark of this version, such as an ETag. No reader is answered it.
+    pub version: Option<String>,
+    /// The provider's own text, as far as it was asked for; none where it is not kept.
+    pub raw: Option<String>,
+}
+
+impl From<Event> for RemoteItem {
+    fn from(event: Event) -> Self {
+        Self::Event(Box::new(RemoteEvent { event, version: None, raw: None }))
+    }
 }
 
 /// One occurrence inside the window: a single event, an exception, or one that a rule made.

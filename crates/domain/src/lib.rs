@@ -33,7 +33,7 @@ pub use channel::{Channel, ChannelState, Watched};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consent::{ConsentOutcome, PendingConsent, PendingGrant};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
-pub use event::{Event, EventStatus, EventTime, RemoteItem, SeriesPosition};
+pub use event::{Event, EventStatus, EventTime, RemoteEvent, RemoteItem, SeriesPosition};
 pub use evercal_zones::{self as zones, Zone};
 pub use ids::{
     AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderCursor, ProviderEventId,

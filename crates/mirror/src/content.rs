@@ -40,7 +40,7 @@ pub(crate) fn key_of(id: &ProviderEventId) -> String {
 /// The id that an item is about, where it has one.
 pub(crate) fn id_of(item: &RemoteItem) -> Option<&ProviderEventId> {
     match item {
-        RemoteItem::Event(event) => Some(&event.provider_id),
+        RemoteItem::Event(remote) => Some(&remote.event.provider_id),
         RemoteItem::CancelledOccurrence { provider_id, .. } | RemoteItem::Deleted { provider_id } => Some(provider_id),
         RemoteItem::Unreadable { provider_id, .. } => provider_id.as_ref(),
     }
@@ -49,7 +49,7 @@ pub(crate) fn id_of(item: &RemoteItem) -> Option<&ProviderEventId> {
 /// The master of the series that an item is a part of.
 pub(crate) fn master_of(item: &RemoteItem) -> Option<&ProviderEventId> {
     match item {
-        RemoteItem::Event(event) => event.series.as_ref().map(|series| &series.master_id),
+        RemoteItem::Event(remote) => remote.event.series.as_ref().map(|series| &series.master_id),
         RemoteItem::CancelledOccurrence { position, .. } => Some(&position.master_id),
         RemoteItem::Deleted { .. } | RemoteItem::Unreadable { .. } => None,
     }
@@ -71,9 +71,9 @@ pub(crate) fn understood(items: Vec<RemoteItem>) -> Vec<RemoteItem> {
         .collect();
     for item in &mut items {
         match item {
-            RemoteItem::Event(event) if event.is_master() => {
-                let found = warnings(event);
-                event.warnings.extend(found);
+            RemoteItem::Event(remote) if remote.event.is_master() => {
+                let found = warnings(&remote.event);
+                remote.event.warnings.extend(found);
             }
             RemoteItem::CancelledOccurrence { provider_id, position } if gone.contains(&position.master_id) => {
                 *item = RemoteItem::Deleted { provider_id: provider_id.clone() };

@@ -136,7 +136,7 @@ impl<'a> Page<'a> {
         self.rows.rows.retain(|id, _| !deleted.contains(id) && !gone.contains(*id));
         for item in items {
             let (id, row) = match item {
-                RemoteItem::Event(event) => (&event.provider_id, Row::Event(event)),
+                RemoteItem::Event(remote) => (&remote.event.provider_id, Row::Event(&remote.event)),
                 RemoteItem::CancelledOccurrence { provider_id, position } => (provider_id, Row::Cancelled(position)),
                 // The old row of what cannot be read stands until it can be read again.
                 RemoteItem::Deleted { .. } | RemoteItem::Unreadable { .. } => continue,
@@ -220,14 +220,15 @@ impl<'a> Draft<'a> {
         let mut deleted = Vec::new();
         for item in items {
             match item {
-                RemoteItem::Event(event) => match unreadable.remove(&event.provider_id) {
+                RemoteItem::Event(remote) => match unreadable.remove(&remote.event.provider_id) {
                     Some(error) => {
-                        let raw = serde_json::to_string(&event).unwrap_or_default();
+                        let raw =
+                            remote.raw.unwrap_or_else(|| serde_json::to_string(&remote.event).unwrap_or_default());
                         let raw = raw.chars().take(EVENT_BYTES_MAX / 4).collect();
-                        let id = Some(event.provider_id);
+                        let id = Some(remote.event.provider_id);
                         self.quarantine.push(Unreadable::new(id, error.to_string(), raw));
                     }
-                    None => self.upsert(NewRow::of_event(event)),
+                    None => self.upsert(NewRow::of_event(remote)),
                 },
                 RemoteItem::CancelledOccurrence { provider_id, .. } if orphans.contains(&provider_id) => {
                     self.understood.push(provider_id);

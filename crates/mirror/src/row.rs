@@ -1,7 +1,7 @@
 //! Rows of a mirror: what the store has, and what is to be written.
 
 use evercal_domain::event::Fingerprint;
-use evercal_domain::{Event, ProviderEventId, SeriesPosition};
+use evercal_domain::{Event, ProviderEventId, RemoteEvent, SeriesPosition};
 
 /// What kind of row an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub struct StoredRow {
     pub provider_id: ProviderEventId,
     /// Its columns.
     pub state: RowState,
+    /// The provider's own mark of the version that is mirrored.
+    pub version: Option<String>,
     /// Its body.
     pub body: StoredBody,
 }
@@ -117,7 +119,7 @@ impl StoredRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewBody {
     /// A single event, a master or an exception.
-    Event(Box<Event>),
+    Event(Box<RemoteEvent>),
     /// A cancelled occurrence.
     Cancelled(SeriesPosition),
 }
@@ -134,8 +136,9 @@ pub struct NewRow {
 }
 
 impl NewRow {
-    pub(crate) fn of_event(event: Box<Event>) -> Self {
-        Self { provider_id: event.provider_id.clone(), state: RowState::of_event(&event), body: NewBody::Event(event) }
+    pub(crate) fn of_event(remote: Box<RemoteEvent>) -> Self {
+        let (provider_id, state) = (remote.event.provider_id.clone(), RowState::of_event(&remote.event));
+        Self { provider_id, state, body: NewBody::Event(remote) }
     }
 
     pub(crate) fn of_cancelled(provider_id: ProviderEventId, position: SeriesPosition) -> Self {
@@ -144,6 +147,6 @@ impl NewRow {
 
     /// Whether something of it could not be taken as it was sent.
     pub fn is_warned(&self) -> bool {
-        matches!(&self.body, NewBody::Event(event) if !event.warnings.is_empty())
+        matches!(&self.body, NewBody::Event(remote) if !remote.event.warnings.is_empty())
     }
 }

@@ -169,6 +169,7 @@ through! { Mirror:
     occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
     revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
     event(calendar: CalendarId, id: &ProviderEventId) -> Option<Event>;
+    event_raw(calendar: CalendarId, id: &ProviderEventId) -> Option<String>;
     items(calendar: CalendarId, page: &PageRequest) -> Page<StoredRow>;
     changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
     quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;

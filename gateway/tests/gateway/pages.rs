@@ -31,7 +31,7 @@ pub fn single(id: &str, title: &str, at: DateTime<Utc>) -> (RemoteItem, OwnerOcc
         start: event.start,
         end: event.end,
     };
-    (RemoteItem::Event(Box::new(event)), OwnerOccurrences { owner: id, occurrences: vec![occurrence] })
+    (RemoteItem::from(event), OwnerOccurrences { owner: id, occurrences: vec![occurrence] })
 }
 
 /// A pass of one page, as a sync commits it.

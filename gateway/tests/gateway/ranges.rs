@@ -56,11 +56,8 @@ pub async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
         expanded(&days, vec![], vec![], None),
         OwnerOccurrences { owner: single.provider_id.clone(), occurrences },
     ];
-    let mut items: Vec<RemoteItem> = [weekly, days, moved, single]
-        .into_iter()
-        .chain(others)
-        .map(|event| RemoteItem::Event(Box::new(event)))
-        .collect();
+    let mut items: Vec<RemoteItem> =
+        [weekly, days, moved, single].into_iter().chain(others).map(|event| RemoteItem::from(event)).collect();
     items.push(RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("gone"), position: cancelled });
     add(world, calendar, &items, &owners, true).await;
 }
@@ -158,7 +155,7 @@ async fn a_page_of_large_computed_occurrences_is_bounded_in_bytes_and_reading_on
     let customer = world.customer().await;
     let daily = master("large", at("2019-01-07T17:00:00Z"), at("2019-01-07T18:00:00Z"), &["RRULE:FREQ=DAILY"]);
     let daily = Event { description: Some("x".repeat(190 * 1024)), ..daily };
-    let items = [RemoteItem::Event(Box::new(daily.clone()))];
+    let items = [RemoteItem::from(daily.clone())];
     add(&world, customer.calendar, &items, &[expanded(&daily, vec![], vec![], None)], true).await;
     let (mut seen, mut rest) = (Vec::new(), "&limit=500".to_owned());
     loop {
@@ -279,7 +276,7 @@ async fn a_series_without_a_zone_goes_by_the_new_one_as_soon_as_its_calendar_has
     // The customer's calendar is in Berlin, where it is one hour earlier by UTC in summer.
     let floating = master("floating", start, end, &["RRULE:FREQ=WEEKLY"]);
     let owners = [expanded(&floating, vec![], vec![], Zone::of_iana("Europe/Berlin"))];
-    add(&world, customer.calendar, &[RemoteItem::Event(Box::new(floating))], &owners, true).await;
+    add(&world, customer.calendar, &[RemoteItem::from(floating)], &owners, true).await;
     // Stored: some July is within a year.
     let year = (SystemClock.now() + TimeDelta::days(180)).year();
     let (from, to) = (format!("{year}-07-01T00:00:00Z"), format!("{year}-07-31T00:00:00Z"));
@@ -314,7 +311,7 @@ async fn what_reaches_into_the_window_is_there_also_where_series_cannot_be_expan
         end: time(4),
     };
     let owner = OwnerOccurrences { owner: long.provider_id.clone(), occurrences: vec![occurrence] };
-    add(&world, customer.calendar, &[RemoteItem::Event(Box::new(long))], &[owner], false).await;
+    add(&world, customer.calendar, &[RemoteItem::from(long)], &[owner], false).await;
     let text = |days: i64| (edge + TimeDelta::days(days)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let read = page(&world, &customer, &text(-20), &text(20), "&limit=500").await;
     let from: DateTime<Utc> = read["complete_from"].as_str().unwrap().parse().unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, EventTime, SeriesPosition};
+use evercal_domain::{Event, EventTime, RemoteEvent, SeriesPosition};
 use proptest::prelude::*;
 
 use super::*;
@@ -54,7 +54,7 @@ fn exception(provider_id: &str, day: i64) -> Event {
 }
 
 fn is(event: Event) -> RemoteItem {
-    RemoteItem::Event(Box::new(event))
+    RemoteItem::from(event)
 }
 
 fn cancelled(provider_id: &str, day: i64) -> RemoteItem {
@@ -71,12 +71,12 @@ fn unreadable(provider_id: &str) -> RemoteItem {
 
 fn stored(event: Event) -> StoredRow {
     let state = RowState::of_event(&event);
-    StoredRow { provider_id: event.provider_id.clone(), state, body: StoredBody::Event(Box::new(event)) }
+    StoredRow { provider_id: event.provider_id.clone(), state, version: None, body: StoredBody::Event(Box::new(event)) }
 }
 
 fn stored_cancelled(provider_id: &str, day: i64) -> StoredRow {
     let (state, body) = (RowState::of_cancelled(&position(day)), StoredBody::Cancelled(position(day)));
-    StoredRow { provider_id: id(provider_id), state, body }
+    StoredRow { provider_id: id(provider_id), state, version: None, body }
 }
 
 fn damaged(row: StoredRow) -> StoredRow {
@@ -173,9 +173,18 @@ fn of_the_same_id_the_last_item_counts() {
 #[test]
 fn only_true_differences_are_told() {
     let rows = [stored(single("same")), stored(single("renamed")), stored(single("gone"))];
-    let new_tag = Event { etag: Some("2".into()), ..single("same") };
+    let new_version = RemoteEvent { event: single("same"), version: Some("2".into()), raw: Some("{}".into()) };
     let renamed = Event { title: Some("other".into()), ..single("renamed") };
-    let plan = planned(&rows, &[deleted("gone"), is(new_tag), is(renamed), is(single("new")), deleted("unknown")]);
+    let plan = planned(
+        &rows,
+        &[
+            deleted("gone"),
+            RemoteItem::Event(Box::new(new_version)),
+            is(renamed),
+            is(single("new")),
+            deleted("unknown"),
+        ],
+    );
     assert_eq!(told(&plan), ["updated renamed", "created new", "deleted gone"]);
     assert_eq!((plan.event_count_delta, plan.upserts.len(), texts(&plan.deletes)), (0, 3, vec!["gone"]));
     let mut visible: Vec<&str> = plan.visible.iter().map(|change| change.id.as_str()).collect();
@@ -304,10 +313,10 @@ fn after(rows: &[StoredRow], plan: &Plan) -> Vec<StoredRow> {
         rows.iter().map(|row| (row.provider_id.clone(), row.clone())).collect();
     for row in &plan.upserts {
         let body = match &row.body {
-            NewBody::Event(event) => StoredBody::Event(event.clone()),
+            NewBody::Event(remote) => StoredBody::Event(Box::new(remote.event.clone())),
             NewBody::Cancelled(position) => StoredBody::Cancelled(position.clone()),
         };
-        let row = StoredRow { provider_id: row.provider_id.clone(), state: row.state.clone(), body };
+        let row = StoredRow { provider_id: row.provider_id.clone(), state: row.state.clone(), version: None, body };
         all.insert(row.provider_id.clone(), row);
     }
     for id in &plan.deletes {

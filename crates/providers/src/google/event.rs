@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use evercal_domain::event::{Attendee, EventWarning, Person, Response, ShowAs, Visibility};
 use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX, YEARS};
-use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
+use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteEvent, RemoteItem, SeriesPosition, Zone};
 use serde::Deserialize;
 
 use super::conference::conference;
@@ -18,7 +18,7 @@ pub(super) fn remote_item(raw: &str) -> RemoteItem {
         return unreadable(raw, format!("the event is larger than {EVENT_BYTES_MAX} bytes"));
     }
     match serde_json::from_str::<WireEvent>(raw) {
-        Ok(wire) => understand(wire).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
+        Ok(wire) => understand(wire, raw).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
         // Only the place: the parser's own words can repeat what somebody wrote into the event.
         Err(error) => unreadable(
             raw,
@@ -27,7 +27,7 @@ pub(super) fn remote_item(raw: &str) -> RemoteItem {
     }
 }
 
-fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
+fn understand(wire: WireEvent, raw: &str) -> Result<RemoteItem, &'static str> {
     if wire.id.is_empty() {
         return Err("the event has no id");
     }
@@ -81,10 +81,9 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
     let is_series = !wire.recurrence.is_empty();
     let attendees: Vec<Attendee> = wire.attendees.into_iter().map(WireAttendee::into_domain).collect();
 
-    Ok(RemoteItem::Event(Box::new(Event {
+    let event = Event {
         provider_id,
         ical_uid: wire.ical_uid,
-        etag: wire.etag,
         status,
         title: wire.summary,
         description: wire.description,
@@ -116,7 +115,8 @@ fn understand(wire: WireEvent) -> Result<RemoteItem, &'static str> {
         updated_at: informational(wire.updated.as_deref()),
         // Of a single event only the instants matter, and those are known.
         warnings: if is_series && has_unknown_zone { vec![EventWarning::UnknownZone] } else { vec![] },
-    })))
+    };
+    Ok(RemoteItem::Event(Box::new(RemoteEvent { event, version: wire.etag, raw: Some(raw.to_owned()) })))
 }
 
 /// What an event is comes before how much time it takes: where somebody works takes none

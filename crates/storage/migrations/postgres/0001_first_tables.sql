@@ -153,10 +153,14 @@ CREATE TABLE events (
     kind              TEXT   NOT NULL,
     series_master_id  TEXT COLLATE "C",
     fingerprint       TEXT   NOT NULL,
-    -- JSON: an event, or for a cancelled occurrence its place in the series.
-    body              TEXT   NOT NULL,
+    -- The provider's own mark of this version.
+    version           TEXT,
     -- Whether something of it could not be taken as it was sent.
     warned            BOOLEAN NOT NULL,
+    -- JSON: an event, or for a cancelled occurrence its place in the series.
+    body              TEXT   NOT NULL,
+    -- The provider's own text, where it is kept. The last column, so that whoever reads the body does not go through it.
+    raw               TEXT,
     PRIMARY KEY (calendar_id, provider_event_id)
 );
 CREATE INDEX events_warned ON events (calendar_id, provider_event_id) WHERE warned;

@@ -127,7 +127,7 @@ pub async fn only_true_differences_are_told(database: &Database) {
     seeded.commit(&[single("same", "a"), single("renamed", "a"), single("gone", "a")]).await;
     let before = seeded.last_sequence().await;
     let touched = Event { etag: Some("\"2\"".into()), ..event("same", "a") };
-    let page = [RemoteItem::Event(Box::new(touched.clone())), single("renamed", "b"), deleted("gone")];
+    let page = [RemoteItem::from(touched.clone()), single("renamed", "b"), deleted("gone")];
     assert_eq!(seeded.commit(&page).await.changes, 2);
     assert_eq!(seeded.told_after(before).await, ["updated renamed", "deleted gone"]);
     assert!(seeded.items().await.iter().any(|item| item.body == StoredBody::Event(Box::new(touched.clone()))));

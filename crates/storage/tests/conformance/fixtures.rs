@@ -144,17 +144,17 @@ pub fn event(provider_id: &str, title: &str) -> Event {
 }
 
 pub fn single(provider_id: &str, title: &str) -> RemoteItem {
-    RemoteItem::Event(Box::new(event(provider_id, title)))
+    RemoteItem::from(event(provider_id, title))
 }
 
 pub fn master(provider_id: &str, title: &str) -> RemoteItem {
     let recurrence = vec!["RRULE:FREQ=DAILY".into()];
-    RemoteItem::Event(Box::new(Event { recurrence, ..event(provider_id, title) }))
+    RemoteItem::from(Event { recurrence, ..event(provider_id, title) })
 }
 
 pub fn exception(provider_id: &str, master_id: &str, title: &str) -> RemoteItem {
     let series = Some(position(master_id));
-    RemoteItem::Event(Box::new(Event { series, ..event(provider_id, title) }))
+    RemoteItem::from(Event { series, ..event(provider_id, title) })
 }
 
 pub fn cancelled(provider_id: &str, master_id: &str) -> RemoteItem {

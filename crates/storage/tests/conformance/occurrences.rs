@@ -178,7 +178,7 @@ pub async fn a_page_goes_on_where_the_last_one_ended_after_a_write_in_between(da
     // One that sorts before everything appears while the reader is on its way.
     let early = Event { start: instant(-5), ..event("early", "a") };
     let given = [occurrences_of("early", vec![occurrence("early", instant(-5), instant(5))])];
-    let item = evercal_domain::RemoteItem::Event(Box::new(early));
+    let item = evercal_domain::RemoteItem::from(early);
     seeded.try_commit(&[item], &given, None).await.unwrap();
     let page = PageRequest { after: head.next, limit: 1_000 };
     let rest = seeded.store.occurrences(seeded.calendar, &range(0, 60), &page).await.unwrap();

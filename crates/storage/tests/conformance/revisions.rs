@@ -69,7 +69,7 @@ pub async fn a_commit_that_changes_nothing_for_readers_leaves_no_revision(databa
     let before = revisions(&seeded, 5).await;
     assert_eq!(moved(&nothing_yet, &before), [1]);
 
-    let new_etag = RemoteItem::Event(Box::new(Event { etag: Some("\"2\"".into()), ..event("s1", "a") }));
+    let new_etag = RemoteItem::from(Event { etag: Some("\"2\"".into()), ..event("s1", "a") });
     seeded.try_commit(&[], &[], Some(finish(false, at(2)))).await.unwrap();
     seeded.try_commit(&[new_etag], &occurrences, Some(finish(false, at(3)))).await.unwrap();
     seeded.try_commit(&[unreadable(Some("s1"), "{}"), deleted("s9")], &[], None).await.unwrap();
@@ -79,7 +79,7 @@ pub async fn a_commit_that_changes_nothing_for_readers_leaves_no_revision(databa
     seeded.try_commit(&[single("s1", "a")], &occurrences, Some(finish(true, at(4)))).await.unwrap();
     assert_eq!(revisions(&seeded, 5).await, before);
 
-    let later = RemoteItem::Event(Box::new(Event { updated_at: Some(at(9)), ..event("s1", "a") }));
+    let later = RemoteItem::from(Event { updated_at: Some(at(9)), ..event("s1", "a") });
     assert_eq!(touched(&seeded, &[later], &occurrences).await, [1]);
 }
 

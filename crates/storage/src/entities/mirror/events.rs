@@ -8,7 +8,7 @@ use crate::columns::{corrupt, from_json};
 use crate::error::StoreError;
 
 /// The columns of [`EventRow`].
-pub const EVENT_COLUMNS: &str = "provider_event_id, kind, series_master_id, fingerprint, body";
+pub const EVENT_COLUMNS: &str = "provider_event_id, kind, series_master_id, fingerprint, version, body";
 
 #[derive(sqlx::FromRow)]
 pub struct EventRow {
@@ -16,6 +16,7 @@ pub struct EventRow {
     kind: String,
     series_master_id: Option<String>,
     fingerprint: String,
+    version: Option<String>,
     body: String,
 }
 
@@ -51,7 +52,7 @@ impl EventRow {
             fingerprint: self.fingerprint,
         };
         let (provider_id, state) = state.read();
-        StoredRow { provider_id, state, body }
+        StoredRow { provider_id, state, version: self.version, body }
     }
 }
 

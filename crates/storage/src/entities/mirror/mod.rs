@@ -89,6 +89,8 @@ pub trait Mirror: Send + Sync {
     async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError>;
     /// One event: a single one, a master or an exception. Not a cancelled occurrence.
     async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError>;
+    /// The provider's own text of an event, where it is kept and the account may see all of the event.
+    async fn event_raw(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError>;
     /// All rows of the mirror, by id: for proofs and exports.
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError>;
     /// The change feed after `after_sequence`, oldest first.

@@ -1,5 +1,6 @@
 //! The rows of a mirror.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_domain::{CalendarId, Event, ProviderEventId};
@@ -9,7 +10,7 @@ use sqlx::QueryBuilder;
 use super::{
     Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, occurrences,
 };
-use crate::columns::{from_json, readable, to_json};
+use crate::columns::{from_json, readable, storable, to_json};
 use crate::entities::mirror::events::{EVENT_COLUMNS, EventRow};
 use crate::error::StoreError;
 use crate::lookup::Lookup;
@@ -36,7 +37,27 @@ pub async fn read(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -
     Ok(Some(event))
 }
 
-pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, body FROM events \
+const RAW: &str = "SELECT body, raw FROM events \
+     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
+
+pub async fn raw(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError> {
+    if id.as_str().contains('\0') {
+        return Ok(None);
+    }
+    let row: Option<(String, Option<String>)> = sqlx::query_as(RAW)
+        .bind(calendar.to_string())
+        .bind(id.as_str())
+        .fetch_optional(store.read_pool())
+        .await
+        .map_err(failed("read an event's own text"))?;
+    let Some((body, raw)) = row else { return Ok(None) };
+    let event: Event = from_json(&body, "events.body")?;
+    // Asked for after the row: whoever sees less since before that gets no more from here.
+    let view = calendars::view_of(store, calendar).await?;
+    Ok(raw.filter(|_| view.is_some_and(|view| event.shows_details_in(view))))
+}
+
+pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, version, body FROM events \
      WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
 pub async fn list(store: &Backend, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError> {
@@ -50,7 +71,7 @@ pub async fn list(store: &Backend, calendar: CalendarId, page: &PageRequest) -> 
     Ok(page_of(rows, page, |row| row.provider_event_id.clone()))
 }
 
-pub const WARNED: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, body FROM events \
+pub const WARNED: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, version, body FROM events \
      WHERE calendar_id = $1 AND warned ORDER BY provider_event_id LIMIT $2";
 
 pub async fn warned(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError> {
@@ -119,16 +140,24 @@ async fn collect(
 /// A row with its body as text, which needs no lock to be made.
 pub struct WrittenRow<'a> {
     row: &'a NewRow,
+    version: Option<Cow<'a, str>>,
     body: String,
+    raw: Option<Cow<'a, str>>,
 }
 
 impl<'a> WrittenRow<'a> {
     pub fn of(row: &'a NewRow) -> Result<Self, StoreError> {
-        let body = match &row.body {
-            NewBody::Event(event) => to_json(event, "events.body")?,
-            NewBody::Cancelled(position) => to_json(position, "events.body")?,
-        };
-        Ok(Self { row, body })
+        Ok(match &row.body {
+            NewBody::Event(remote) => Self {
+                row,
+                version: remote.version.as_deref().map(storable),
+                body: to_json(&remote.event, "events.body")?,
+                raw: remote.raw.as_deref().map(storable),
+            },
+            NewBody::Cancelled(position) => {
+                Self { row, version: None, body: to_json(position, "events.body")?, raw: None }
+            }
+        })
     }
 }
 
@@ -142,9 +171,9 @@ pub async fn upsert(
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
-             body, warned) ",
+             version, warned, body, raw) ",
         );
-        query.push_values(rows, |mut values, WrittenRow { row, body }| {
+        query.push_values(rows, |mut values, WrittenRow { row, version, body, raw }| {
             values
                 .push_bind(calendar)
                 .push_bind(row.provider_id.as_str())
@@ -152,13 +181,16 @@ pub async fn upsert(
                 .push_bind(row.state.kind.as_str())
                 .push_bind(row.state.series_master_id.as_ref().map(ProviderEventId::as_str))
                 .push_bind(row.state.fingerprint.as_str())
+                .push_bind(version.as_deref())
+                .push_bind(row.is_warned())
                 .push_bind(body.as_str())
-                .push_bind(row.is_warned());
+                .push_bind(raw.as_deref());
         });
         query.push(
             " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
              kind = excluded.kind, series_master_id = excluded.series_master_id, \
-             fingerprint = excluded.fingerprint, body = excluded.body, warned = excluded.warned",
+             fingerprint = excluded.fingerprint, version = excluded.version, warned = excluded.warned, \
+             body = excluded.body, raw = excluded.raw",
         );
         query.build().execute(&mut *connection).await.map_err(failed("write events"))?;
     }

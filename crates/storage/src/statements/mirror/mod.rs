@@ -115,6 +115,10 @@ impl Mirror for Backend {
         events::read(self, calendar, id).await
     }
 
+    async fn event_raw(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError> {
+        events::raw(self, calendar, id).await
+    }
+
     async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError> {
         events::list(self, calendar, page).await
     }
