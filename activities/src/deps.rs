@@ -99,6 +99,8 @@ pub struct ActivitySettings {
     pub timing: Timing,
     /// How changes are found, by provider; handed to workflows with the durations.
     pub strategies: SyncStrategies,
+    /// Whether the provider's own text of each event is kept.
+    pub keep_raw: bool,
     /// Whether requests carry the workflow's time for a simulator. Never in production.
     pub simulated_time: bool,
 }

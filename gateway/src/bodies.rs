@@ -262,6 +262,9 @@ pub(crate) struct EventBody {
     updated_at: Option<DateTime<Utc>>,
     /// What of the event could not be taken as the provider sent it, in sentences; mostly nothing.
     warnings: Vec<&'static str>,
+    /// The event in the provider's own text, as far as evercal asks for it; null unless it was asked for by `include=raw`, and
+    /// where it is not kept, or where the account may not see all of the event.
+    raw: Option<String>,
 }
 
 impl From<Event> for EventBody {
@@ -298,7 +301,15 @@ impl From<Event> for EventBody {
             created_at: event.created_at,
             updated_at: event.updated_at,
             warnings: event.warnings.into_iter().map(EventWarning::sentence).collect(),
+            raw: None,
         }
+    }
+}
+
+impl EventBody {
+    /// The same with the provider's own text.
+    pub(crate) fn with_raw(self, raw: Option<String>) -> Self {
+        Self { raw, ..self }
     }
 }
 

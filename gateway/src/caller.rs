@@ -24,6 +24,15 @@ const API_KEY_BYTES_MAX: usize = 256;
 pub(crate) struct Caller {
     pub tenant_id: TenantId,
     pub limits: TenantLimits,
+    /// Whether they may see events in the provider's own text.
+    pub may_see_raw: bool,
+}
+
+impl Caller {
+    /// Refuses who may not see events in the provider's own text.
+    pub(crate) fn require_raw(&self) -> Result<(), Problem> {
+        if self.may_see_raw { Ok(()) } else { Err(missing(Scope::Raw)) }
+    }
 }
 
 /// A caller who may read.
@@ -77,10 +86,15 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
     state.tenant_rates.take(tenant.id, tenant.limits.requests_per_minute).map_err(Problem::too_many)?;
     if !key.scopes.allow(scope) {
         state.security.note(SecurityKind::ApiKeyRefused, source, "an API key without the scope that this needs");
-        let detail = format!("This API key does not have the scope `{}`.", scope.as_str());
-        return Err(Problem::new(ProblemKind::MissingScope, detail));
+        return Err(missing(scope));
     }
-    Ok(Caller { tenant_id: tenant.id, limits: tenant.limits })
+    let may_see_raw = key.scopes.allow(Scope::Raw);
+    Ok(Caller { tenant_id: tenant.id, limits: tenant.limits, may_see_raw })
+}
+
+fn missing(scope: Scope) -> Problem {
+    let detail = format!("This API key does not have the scope `{}`.", scope.as_str());
+    Problem::new(ProblemKind::MissingScope, detail)
 }
 
 fn bearer(parts: &Parts) -> Option<&str> {

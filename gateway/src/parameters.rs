@@ -161,6 +161,22 @@ impl QueryReader {
         }
     }
 
+    /// One of some names, or nothing.
+    pub(crate) fn one_of<T: Copy>(
+        &mut self,
+        name: &'static str,
+        known: &[(&'static str, T)],
+    ) -> Result<Option<T>, Noted> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match known.iter().find(|(known, _)| *known == text) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => {
+                let names: Vec<String> = known.iter().map(|(known, _)| format!("`{known}`")).collect();
+                Err(self.names.note(name, format!("`{name}` must be {}.", names.join(" or "))))
+            }
+        }
+    }
+
     /// A time that has to be there (RFC 3339).
     pub(crate) fn instant(&mut self, name: &'static str) -> Result<DateTime<Utc>, Noted> {
         let Some(text) = self.text(name)? else {

@@ -63,6 +63,8 @@ open_enums! {
     ResponseName "AttendeeResponse": Response::ALL.map(Response::as_str).map(str::to_owned);
     /// Whose service a conference is: Google Meet, Google Hangouts in old events, or one that was added to the calendar.
     ConferenceKindName "ConferenceKind": ConferenceKind::ALL.map(ConferenceKind::as_str).map(str::to_owned);
+    /// What may be added to an event: `raw`, the provider's own text.
+    IncludeName "Include": ["raw"].map(str::to_owned);
     /// Why a sync ran.
     SyncReasonName "SyncReason": SyncReason::ALL.map(SyncReason::as_str).map(str::to_owned);
     /// How a sync ended.

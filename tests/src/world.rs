@@ -124,6 +124,8 @@ pub struct Settings {
     pub payload_codec: Option<SealingCodec>,
     /// The build of workers that start from now on.
     pub build_id: Option<BuildId>,
+    /// Whether workers that start from now on keep the provider's own text of events.
+    pub keep_raw: bool,
 }
 
 impl Settings {
@@ -170,6 +172,7 @@ impl World {
             memory_mib: u64::MAX / 1_048_576,
             payload_codec: None,
             build_id: None,
+            keep_raw: true,
         };
         let store = evercal_storage::open(&settings.store).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
@@ -413,6 +416,7 @@ impl World {
             concurrent_syncs: self.settings.concurrent_syncs,
             memory_mib: self.settings.memory_mib,
             build_id: self.settings.build_id.clone(),
+            keep_raw: self.settings.keep_raw,
             simulated_time: self.settings.simulated_time,
             probe: ProbePace::default(),
         };

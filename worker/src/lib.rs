@@ -170,6 +170,7 @@ fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
         settings: ActivitySettings {
             timing: config.timing,
             strategies: config.strategies,
+            keep_raw: config.keep_raw,
             simulated_time: config.simulated_time,
         },
     })

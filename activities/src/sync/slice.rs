@@ -254,7 +254,7 @@ impl Slice<'_> {
             (true, false) => Ends::Pass,
             (true, true) => Ends::FullPass,
         };
-        let plan = self.plan(position, page.items, ends, both).await?;
+        let plan = self.plan(position, self.kept(page.items), ends, both).await?;
         let finished_at = self.wall_clock();
         let finish = is_last.then(|| {
             // Without a full pass no more is expanded than before.
@@ -286,6 +286,18 @@ impl Slice<'_> {
             self.ended_at = ended_at;
         }
         Ok(committed)
+    }
+
+    /// The items without the provider's own text, where that is not kept.
+    fn kept(&self, mut items: Vec<RemoteItem>) -> Vec<RemoteItem> {
+        if !self.deps.settings.keep_raw {
+            for item in &mut items {
+                if let RemoteItem::Event(remote) = item {
+                    remote.raw = None;
+                }
+            }
+        }
+        items
     }
 
     /// What a page does to the mirror as it stands at this position.

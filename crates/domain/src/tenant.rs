@@ -56,13 +56,15 @@ pub enum Scope {
     Write,
     /// Read the audit log and the security log.
     Operator,
+    /// See events in the provider's own text too, which may say more than evercal's fields do.
+    Raw,
 }
 
-names! { Scope { Read = "read", Write = "write", Operator = "operator" } }
+names! { Scope { Read = "read", Write = "write", Operator = "operator", Raw = "raw" } }
 
 /// A text that names no scopes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("scopes are some of read, write and operator, separated by commas")]
+#[error("scopes are some of read, write, operator and raw, separated by commas")]
 pub struct InvalidScopes;
 
 /// What a key may be used for: at least one scope.

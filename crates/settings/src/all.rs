@@ -35,6 +35,7 @@ pub static ALL: &[&dyn Described] = &[
     &worker::BUILD_ID,
     &worker::CONCURRENT_JOBS,
     &worker::MEMORY_MIB,
+    &worker::KEEP_RAW,
     &timing::MAX_RETRIES,
     &timing::TIMEOUT_MS,
     &timing::POLLING_INTERVAL_MS,

@@ -50,6 +50,20 @@ pub static MEMORY_MIB: Setting<NonZeroU64> = Setting {
     read: or_default,
 };
 
+/// Whether the provider's own text of each event is kept.
+pub static KEEP_RAW: Setting<bool> = Setting {
+    about: About {
+        name: "EVERCAL_KEEP_RAW",
+        read_by: WORKER,
+        given_by: GivenBy::Value,
+        shown: Shown::Whole,
+        otherwise: Otherwise::Value("true"),
+        example: "false",
+        meaning: "whether the provider's own text of each event is kept; what is kept already goes with an event's next change",
+    },
+    read: or_default,
+};
+
 /// Whether requests carry the workflow's time for a simulator. Never in production.
 pub static SIMULATED_TIME: Setting<bool> = Setting {
     about: About {

@@ -32,7 +32,7 @@ use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotMo
 use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
-use crate::vocabulary::{CalendarStateName, ViaName};
+use crate::vocabulary::{CalendarStateName, IncludeName, ViaName};
 
 /// When the mirror was last known to be complete; not there before that.
 pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-confirmed-at");
@@ -175,12 +175,35 @@ pub(super) async fn list(
     Ok(window.with_freshness(tag.put_on(response)))
 }
 
+/// What of an event.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventQuery {
+    /// `raw` adds the event in the provider's own text. Needs a key with the scope `raw`.
+    #[param(value_type = Option<IncludeName>)]
+    include: Option<Include>,
+}
+
+/// What may be added to an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Include {
+    Raw,
+}
+
+impl FromQuery for EventQuery {
+    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+        let include = query.one_of("include", &[("raw", Include::Raw)])?;
+        Ok(Self { include })
+    }
+}
+
 /// One event, whole: a single one, the master of a series, or an exception of one.
 #[utoipa::path(
     get, operation_id = "get_event", path = "/v1/calendars/{id}/events/{event}", tag = "calendars", security(("api_key" = [])),
     params(
         ("id" = String, Path, description = "The calendar's id."),
-        ("event" = String, Path, description = "The event's id, as lists have it in `event_id`.")
+        ("event" = String, Path, description = "The event's id, as lists have it in `event_id`."),
+        EventQuery
     ),
     responses((status = 200, description = "The event.", body = EventBody), NotModified, MissingEvent, Refusals)
 )]
@@ -188,10 +211,16 @@ pub(super) async fn one(
     Reader(caller): Reader,
     State(state): State<AppState>,
     Path((calendar, event)): Path<(String, String)>,
+    ApiQuery(query): ApiQuery<EventQuery>,
 ) -> Result<Json<EventBody>, Problem> {
-    let calendar = calendar_of(&state, caller, &calendar).await?;
-    let event = state.store.event(calendar.id, &ProviderEventId::new(event)).await?;
-    event.map(|event| Json(event.into())).ok_or_else(|| Problem::of(ProblemKind::EventNotFound))
+    let includes_raw = query.include == Some(Include::Raw);
+    if includes_raw {
+        caller.require_raw()?;
+    }
+    let (calendar, id) = (calendar_of(&state, caller, &calendar).await?, ProviderEventId::new(event));
+    let event = state.store.event(calendar.id, &id).await?.ok_or_else(|| Problem::of(ProblemKind::EventNotFound))?;
+    let raw = if includes_raw { state.store.event_raw(calendar.id, &id).await? } else { None };
+    Ok(Json(EventBody::from(event).with_raw(raw)))
 }
 
 /// Reads and writes the rows of a page, with the state of the mirror that they belong to. While somebody writes in the window

@@ -36,7 +36,8 @@ pub struct CreateOptions {
     /// A name for people, such as where it is used
     #[arg(long, default_value = "made on the command line")]
     label: String,
-    /// What it may be used for: read (see calendars), write (connect, disconnect, sync), operator (read the logs)
+    /// What it may be used for: read (see calendars), write (connect, disconnect, sync), operator (read the logs),
+    /// raw (see events in the provider's own text)
     #[arg(long, default_value = "read,write")]
     scopes: Scopes,
     /// Print the key alone

@@ -126,7 +126,7 @@ async fn what_cannot_be_meant_is_an_error_that_says_what_to_do() {
         (&["keys", "revoke", &unknown], 3, "there is no key", "`evercal keys list`"),
         (&["keys", "create", "--tenant", "nobody"], 3, "there is no tenant `nobody`", "`evercal tenants list`"),
         (&["keys", "create", "--tenant", "Twins"], 2, "several tenants are called `Twins`", "`evercal tenants list`"),
-        (&["keys", "create", "--tenant", "Twins", "--scopes", "admin"], 2, "read, write and operator", "--help"),
+        (&["keys", "create", "--tenant", "Twins", "--scopes", "admin"], 2, "read, write, operator and raw", "--help"),
         (&["keys", "revoke", "evk_secret"], 2, "is not the id of a key", "`evercal keys list`"),
         (&["tenants", "create", "two\nlines"], 2, "control character", "another one"),
         (&["tenants", "create", "Idle", "--requests-per-minute", "0"], 2, "0 is not in", "--help"),

@@ -1,8 +1,12 @@
 //! Each field of an event on its way from the provider to whoever reads the API: what fills it, and what changes of it are
 //! told. The table is `docs/events.md`.
 
+use evercal_domain::account::Secret;
 use evercal_domain::change::ChangeKind;
+use evercal_domain::tenant::ApiKey;
+use evercal_domain::{CalendarId, Clock as _, SystemClock, random};
 use evercal_http::Method;
+use evercal_simulator::{AccessRole, CalendarAccess};
 use evercal_tests::{USER, World, WorldOptions, eventually, mirror};
 use serde_json::{Map, Value, json};
 
@@ -92,7 +96,61 @@ async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
     world.end().await;
 }
 
-async fn last_change(world: &World, calendar: evercal_domain::CalendarId) -> i64 {
+/// The answer to somebody who asks for an event in the provider's own text.
+async fn with_raw(world: &World, calendar: CalendarId, event: &str, key: &Secret) -> (u16, Value) {
+    let path = format!("/v1/calendars/{calendar}/events/{event}?include=raw");
+    let answer = world.call(Method::GET, &path, None, Some(key)).await.unwrap();
+    (answer.status, serde_json::from_slice(&answer.body).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_is_kept() {
+    let mut world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let team = world.new_calendar("Team");
+    for calendar in [USER, &team] {
+        world.control().insert_event(calendar, fields(whole())).unwrap();
+    }
+    world.connect_and_settle().await;
+    let all = world.api_key.clone();
+    let narrow = Secret::new(random::token().unwrap());
+    let tenant = world.store.tenants().await.unwrap()[0].id;
+    let scopes = "read,write,operator".parse().unwrap();
+    let row = ApiKey { scopes, ..ApiKey::new(tenant, "without raw", narrow.expose(), SystemClock.now()) };
+    world.store.insert_api_key(&row).await.unwrap();
+
+    let (own, shared) = (world.calendar_of(USER).await.id, world.calendar_of(&team).await.id);
+    let (status, event) = with_raw(&world, own, "wholeevent1", &all).await;
+    assert_eq!(status, 200);
+    let raw: Value = serde_json::from_str(event["raw"].as_str().unwrap()).unwrap();
+    assert_eq!((&raw["id"], &raw["summary"]), (&json!("wholeevent1"), &json!("Review")));
+    let (status, refusal) = with_raw(&world, own, "wholeevent1", &narrow).await;
+    assert_eq!((status, refusal["type"].as_str()), (403, Some("urn:evercal:problem:missing-scope")));
+    let path = format!("/v1/calendars/{own}/events/wholeevent1");
+    assert_eq!(world.api(Method::GET, &path, None).await.unwrap()["raw"], Value::Null, "nobody asked for it");
+
+    // What the account may not see (any more) is in no text either.
+    let seen = |role| CalendarAccess { calendar: team.clone(), user: USER.to_owned(), role: Some(role) };
+    world.control().set_access(&seen(AccessRole::FreeBusyReader)).unwrap();
+    world.control().patch_event(&team, "wholeevent1", fields(json!({"summary": "Secret"}))).unwrap();
+    eventually("the text is gone with the role", || async {
+        let (_, event) = with_raw(&world, shared, "wholeevent1", &all).await;
+        if event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
+    })
+    .await;
+
+    world.stop_worker().await.unwrap();
+    world.settings.keep_raw = false;
+    world.start_worker().unwrap();
+    world.control().patch_event(USER, "wholeevent1", fields(json!({"summary": "Later"}))).unwrap();
+    eventually("a change takes the text away", || async {
+        let (_, event) = with_raw(&world, own, "wholeevent1", &all).await;
+        if event["title"] == "Later" && event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
+    })
+    .await;
+    world.end().await;
+}
+
+async fn last_change(world: &World, calendar: CalendarId) -> i64 {
     let changes = world.store.changes(calendar, 0, 1_000).await.unwrap();
     changes.last().map_or(0, |change| change.sequence)
 }
