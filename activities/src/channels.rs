@@ -1,7 +1,7 @@
 //! Opening and stopping push channels.
 //!
 //! The register is written before the provider is called: whatever happens in between, a channel that may exist has a
-//! row. No provider lists its channels, so a row is all that ever leads to a lost one.
+//! row. Where a provider lists none, a row is all that ever leads to a lost one.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
@@ -11,8 +11,10 @@ use chrono::{DateTime, Duration, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{Channel, ChannelId, ChannelState, ProviderErrorKind, UnixMs, Watched};
-use evercal_providers::{ChannelGrant, ChannelRequest, TokenError};
+use evercal_domain::{
+    Channel, ChannelId, ChannelState, ProviderError, ProviderErrorKind, RemoteChannelId, UnixMs, Watched,
+};
+use evercal_providers::{ChannelGrant, ChannelRequest, Channels, LostChannels, TokenError, WatchedRemote};
 use evercal_workflows::contract::{
     self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
     StopChannelInput,
@@ -21,12 +23,9 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::attempt;
-use crate::deps::Deps;
+use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, from_provider, from_store, from_token};
 use crate::refusal::{self, Refused};
-
-/// Lifetime of a channel that is opened only to learn what a lost one watches.
-const HELPER_LIFETIME: Duration = Duration::hours(1);
 
 /// Implements [`contract::ChannelActivities`].
 pub struct ChannelActivities {
@@ -83,6 +82,9 @@ impl ChannelActivities {
         let lifetime = Duration::seconds(input.lifetime_s.into());
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
         let others = self.possibly_alive(input.watched, now).await?;
+        let connection = self.deps.connection_of(input.watched.account_id()).await?;
+        // What the new one's answer tells of those whose own answers were lost.
+        let told = |lost| connection.calendars.channels()?.told_by(grant.remote_id.as_ref()?, lost);
         Ok(ChannelOpened {
             channel_id: id,
             opened_at: now.into(),
@@ -92,12 +94,11 @@ impl ChannelActivities {
                 .filter(|channel| channel.id != id)
                 .map(|channel| ChannelRef {
                     channel_id: channel.id,
-                    // All channels on the same thing watch the same resource: the new answer tells what a lost one watches.
-                    resource_id: channel.resource_id.or_else(|| Some(grant.resource_id.clone())),
+                    remote_id: channel.remote_id.or_else(|| told(channel.id)),
                     expires_at: Some(UnixMs::from(channel.expires_at)),
                 })
                 .collect(),
-            resource_id: grant.resource_id,
+            remote_id: grant.remote_id.clone(),
         })
     }
 
@@ -121,7 +122,7 @@ impl ChannelActivities {
         let pending = Channel {
             id,
             watched,
-            resource_id: None,
+            remote_id: None,
             state: ChannelState::Pending,
             created_at: attempt::started_at(ctx),
             expires_at,
@@ -133,17 +134,15 @@ impl ChannelActivities {
             token: Secret::new(connection.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
             expires_at,
         };
-        let (provider, request) = (&connection.calendars, &request);
-        let remote_id = calendar.as_ref().map(|calendar| &calendar.remote.provider_id);
-        let call = |context| async move {
-            match remote_id {
-                Some(calendar) => provider.open_channel(&context, calendar, request).await,
-                None => provider.open_list_channel(&context, request).await,
-            }
+        let request = &request;
+        let remote = match &calendar {
+            Some(calendar) => WatchedRemote::Calendar(&calendar.remote.provider_id),
+            None => WatchedRemote::CalendarList,
         };
+        let call = |context| async move { channels_of(connection)?.open(&context, remote, request).await };
         match connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await {
             Ok(grant) => {
-                store.activate_channel(id, &grant.resource_id, grant.expires_at).await.map_err(from_store)?;
+                store.activate_channel(id, grant.remote_id.as_ref(), grant.expires_at).await.map_err(from_store)?;
                 Ok((id, grant))
             }
             Err(error) => {
@@ -174,10 +173,10 @@ impl ChannelActivities {
             store.set_channel_state(row.id, ChannelState::Expired).await.map_err(from_store)?;
             return Ok(ChannelSettled::WasOver);
         }
-        let Some(resource_id) = row.resource_id.or_else(|| input.channel.resource_id.clone()) else {
+        let Some(remote_id) = row.remote_id.or_else(|| input.channel.remote_id.clone()) else {
             return Ok(ChannelSettled::NotStoppable);
         };
-        self.stop_one(ctx, row.watched, row.id, &resource_id).await?;
+        self.stop_one(ctx, row.watched, row.id, &remote_id).await?;
         Ok(ChannelSettled::Stopped)
     }
 
@@ -189,15 +188,15 @@ impl ChannelActivities {
         input: &StopChannelInput,
         now: DateTime<Utc>,
     ) -> Result<ChannelSettled, ActivityError> {
-        let Some(resource_id) = input.channel.resource_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
+        let Some(remote_id) = input.channel.remote_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
         let (id, watched) = (input.channel.channel_id, input.watched);
-        self.call_stop(ctx, watched, id, &resource_id).await?;
+        self.call_stop(ctx, watched, id, &remote_id).await?;
         let store = &self.deps.store;
         let account = store.account(watched.account_id()).await.map_err(from_store)?;
         let row = Channel {
             id,
             watched,
-            resource_id: Some(resource_id),
+            remote_id: Some(remote_id),
             state: ChannelState::Stopped,
             created_at: now,
             expires_at: now,
@@ -218,23 +217,25 @@ impl ChannelActivities {
 
     async fn close_all(&self, ctx: &ActivityContext, watched: Watched) -> Result<ChannelsClosed, ActivityError> {
         let now = attempt::started_at(ctx);
+        let connection = self.deps.connection_of(watched.account_id()).await?;
         let mut alive = self.possibly_alive(watched, now).await?;
-        let known = alive.iter().find_map(|channel| channel.resource_id.clone());
-        let resource_id = match known {
-            Some(resource_id) => resource_id,
-            None if alive.is_empty() => return Ok(ChannelsClosed::default()),
-            None => {
-                // Only lost ones: nobody ever told us what they watch. A helper's answer does.
-                let expires_at = now + HELPER_LIFETIME;
-                let (_, grant) = self.open_one(ctx, watched, expires_at, self.backoff()).await?;
-                alive = self.possibly_alive(watched, now).await?;
-                grant.resource_id
-            }
-        };
+        let mut known = alive.iter().find_map(|channel| channel.remote_id.clone());
+        if known.is_none()
+            && !alive.is_empty()
+            && let Some(LostChannels::ToldByAnother { helper_lives }) =
+                connection.calendars.channels().map(Channels::lost)
+        {
+            // Only lost ones: nobody ever told us what the provider calls them. A helper's answer does.
+            let (_, grant) = self.open_one(ctx, watched, now + helper_lives, self.backoff()).await?;
+            alive = self.possibly_alive(watched, now).await?;
+            known = grant.remote_id;
+        }
+        let told = |lost| connection.calendars.channels()?.told_by(known.as_ref()?, lost);
         let (mut stopped, mut failed) = (0, None);
         for channel in alive {
-            let resource_id = channel.resource_id.as_deref().unwrap_or(&resource_id);
-            match self.stop_one(ctx, watched, channel.id, resource_id).await {
+            // One of which nobody knows what it is called cannot be stopped: it runs out.
+            let Some(remote_id) = channel.remote_id.or_else(|| told(channel.id)) else { continue };
+            match self.stop_one(ctx, watched, channel.id, &remote_id).await {
                 Ok(()) => stopped += 1,
                 // One that cannot be stopped keeps none of the others alive.
                 Err(error) => failed = Some(worth_another_try(failed, error)),
@@ -248,9 +249,9 @@ impl ChannelActivities {
         ctx: &ActivityContext,
         watched: Watched,
         id: ChannelId,
-        resource_id: &str,
+        remote_id: &RemoteChannelId,
     ) -> Result<(), ActivityError> {
-        self.call_stop(ctx, watched, id, resource_id).await?;
+        self.call_stop(ctx, watched, id, remote_id).await?;
         self.deps.store.set_channel_state(id, ChannelState::Stopped).await.map_err(from_store)
     }
 
@@ -259,12 +260,11 @@ impl ChannelActivities {
         ctx: &ActivityContext,
         watched: Watched,
         id: ChannelId,
-        resource_id: &str,
+        remote_id: &RemoteChannelId,
     ) -> Result<(), ActivityError> {
         let account_id = watched.account_id();
         let connection = self.deps.connection_of(account_id).await?;
-        let provider = &connection.calendars;
-        let call = |context| async move { provider.close_channel(&context, id, resource_id).await };
+        let call = |context| async move { channels_of(connection)?.close(&context, id, remote_id).await };
         let stopped = connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await;
         stopped.map_err(|error| from_token(ctx, &error, self.backoff()))
     }
@@ -292,6 +292,12 @@ impl ChannelActivities {
     fn simulated_now(&self, ctx: &ActivityContext) -> Option<DateTime<Utc>> {
         self.deps.settings.simulated_time.then(|| attempt::started_at(ctx))
     }
+}
+
+/// The provider's channels; one that has none watches nothing.
+fn channels_of(connection: &Connection) -> Result<&dyn Channels, ProviderError> {
+    let none = || ProviderError::without_answer(ProviderErrorKind::WatchUnsupported, "channels");
+    connection.calendars.channels().ok_or_else(none)
 }
 
 /// Of two failures the one to report: while one of them may pass, all is tried again.

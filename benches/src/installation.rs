@@ -305,7 +305,11 @@ impl Installation {
             self.gateway,
             channel.id,
             self.channel_token_keys.sign(claim),
-            channel.resource_id.context("a live channel has a resource")?,
+            channel
+                .remote_id
+                .as_ref()
+                .and_then(|id| id.as_str().split(' ').nth(1))
+                .context("a live channel has a resource")?,
         );
         Ok(request.into_bytes().into())
     }

@@ -13,7 +13,6 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::random::{self, RandomnessUnavailable};
 use evercal_process::counted;
 use evercal_storage::StoreCondition;
@@ -24,6 +23,7 @@ use tracing::Instrument;
 use crate::answers::{Asker, UntilSent};
 use crate::config::OAUTH_CALLBACK;
 use crate::problem::{Problem, ProblemKind};
+use crate::proven::Proven;
 use crate::refusals::Refusals;
 use crate::state::AppState;
 
@@ -133,9 +133,9 @@ impl Admission {
 /// keeps its place until it is sent; of those each tenant has a number of its own.
 pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let Ok(place) = Arc::clone(&admission.places).try_acquire_owned() else {
-        let proven = request.extensions().get::<ChannelClaim>();
-        if let Some((refusals, claim)) = admission.refusals.as_ref().zip(proven) {
-            refusals.add(claim.watched);
+        let proven = request.extensions().get::<Proven>();
+        if let Some((refusals, proven)) = admission.refusals.as_ref().zip(proven) {
+            proven.notices.iter().for_each(|notice| refusals.add(notice.claim.watched));
         }
         return Problem::of(ProblemKind::Overloaded).into_response();
     };

@@ -91,7 +91,7 @@ fn add_hint(channels: &mut Vec<ChannelHint>, hint: ChannelHint) {
     match channels.iter_mut().find(|known| known.channel_id == hint.channel_id) {
         Some(known) => {
             known.announces_change |= hint.announces_change;
-            known.resource_id = known.resource_id.take().or(hint.resource_id);
+            known.remote_id = known.remote_id.take().or(hint.remote_id);
         }
         None => channels.push(hint),
     }

@@ -57,6 +57,8 @@ kinds! {
     MissingScope: "missing-scope", FORBIDDEN, "Missing scope";
     /// Nothing is at this path.
     PathNotFound: "path-not-found", NOT_FOUND, "Path not found";
+    /// This installation has no accounts at a provider of this name.
+    ProviderNotFound: "provider-not-found", NOT_FOUND, "Provider not found";
     /// Your tenant has no such account.
     AccountNotFound: "account-not-found", NOT_FOUND, "Account not found";
     /// Your tenant has no such calendar.

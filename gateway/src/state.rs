@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use evercal_domain::Clock;
 use evercal_process::Tasks;
-use evercal_settings::google::Google;
 use evercal_storage::{Store, StoreWatch};
 use evercal_workflow_client::{AccountWorkflows, Workflows};
 
@@ -14,7 +13,9 @@ use crate::config::GatewayConfig;
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::event_pages::EventPages;
+use crate::fronts::Front;
 use crate::notices::Notices;
+use crate::problem::Problem;
 use crate::reads::Reads;
 use crate::security_log::SecurityLog;
 use crate::sync_now::SyncNow;
@@ -51,9 +52,9 @@ impl AppState {
         Self(Arc::new(shared))
     }
 
-    /// Google, where the installation is set up for it.
-    pub(crate) fn google(&self) -> Option<&Google> {
-        self.0.config.google.as_ref()
+    /// A provider by its name, or what to answer where the installation has none of this name.
+    pub(crate) fn front(&self, provider: &str) -> Result<Front<'_>, Problem> {
+        Front::of(&self.0.config, provider)
     }
 }
 

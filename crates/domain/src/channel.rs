@@ -1,9 +1,9 @@
-//! The register of push channels. No provider lists them, so this is the only place that knows them all.
+//! The register of push channels. Not every provider lists them, so this is the only place that knows them all.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, CalendarId, ChannelId};
+use crate::ids::{AccountId, CalendarId, ChannelId, RemoteChannelId};
 
 /// Where a channel is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +59,12 @@ impl Watched {
 /// A push channel in the register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// Our id, which is also the provider's for Google.
+    /// Our id.
     pub id: ChannelId,
     /// What it watches.
     pub watched: Watched,
-    /// The provider's id of the watched thing; needed to stop the channel. Known from the answer or from a notice.
-    pub resource_id: Option<String>,
+    /// What the provider calls it, which it may take to stop it. Known from the answer or from a notice.
+    pub remote_id: Option<RemoteChannelId>,
     /// Where it is in its life.
     pub state: ChannelState,
     /// When the row was written.

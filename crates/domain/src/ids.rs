@@ -111,7 +111,7 @@ own_id!(
     InstallationId, "ins_", "installation"
 );
 own_id!(
-    /// A push channel. For Google it is also the channel id that the provider sees (36 of the allowed 64 characters).
+    /// A push channel: 36 characters, which providers that want an id of ours take as it is.
     ChannelId, "chn_", "channel"
 );
 
@@ -125,6 +125,12 @@ redacted! {
     #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[serde(transparent)]
     ProviderEventId;
+
+    /// What a provider calls a push channel, where our own id does not suffice to close it; of one channel alone. Only the provider
+    /// that made it reads it.
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    RemoteChannelId;
 
     /// Where the reading of a calendar stands, in the provider's own terms: a sync token, a place between two pages, or whatever
     /// it needs to go on. Only the provider that made it reads it.

@@ -1,7 +1,5 @@
 //! Limits on everything that comes from outside, each with its unit and its reason.
 
-/// A webhook body in bytes. Google sends none; the rest is room for other providers' batches.
-pub const WEBHOOK_BODY_BYTES_MAX: usize = 64 * 1024;
 /// An API request body in bytes. The largest one today is an account label.
 pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 /// A provider's answer in bytes: 2,500 events of about 13 KiB fit. Where they are larger, a pass has smaller pages.

@@ -4,16 +4,19 @@
 //! Requests are values and parsing is pure, so that both are tested with literals; only `mod.rs` of a provider's folder
 //! sends. Not for: when to call (`workflows`), budgets and retries (`activities`), or keeping anything (`storage`).
 
+mod call;
+mod channels;
 pub mod google;
+mod notices;
 mod oauth;
 mod provider;
 mod tokens;
 
-pub use oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
-pub use provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, Next, PageToken, Position,
-    SIMULATED_NOW_HEADER,
-};
+pub use call::{CallContext, SIMULATED_NOW_HEADER};
+pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
+pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
+pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
+pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, StoredCredentials, SwapOutcome, TokenError, TokenSource,
 };

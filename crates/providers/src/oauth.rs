@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evercal_domain::ProviderError;
 use evercal_domain::account::Secret;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 /// A provider whose accounts are connected by OAuth. Calls run on real time, whatever time a calendar lives in.
 #[async_trait]
@@ -23,9 +24,21 @@ pub trait OAuthProvider: Send + Sync {
     /// Gets a new access token.
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError>;
 
-    /// Ends a grant by one of its tokens; a grant that is already dead is ended. At Google this ends the grants of
-    /// *every* client of the project for that user.
+    /// Ends a grant by one of its tokens; a grant that is already dead is ended. It may end grants of other clients of the same
+    /// operator for that user too.
     async fn revoke(&self, token: &Secret) -> Result<(), ProviderError>;
+}
+
+/// A provider's consent page, as far as a browser and the person before it meet it. Pure.
+pub trait ConsentPage: Send + Sync {
+    /// The provider's name, for people.
+    fn title(&self) -> &'static str;
+
+    /// Where to send a browser.
+    fn authorization_url(&self, request: &AuthorizationRequest) -> Url;
+
+    /// What a scope means, in the words of the consent page; none where we have none.
+    fn scope_in_words(&self, scope: &str) -> Option<&'static str>;
 }
 
 /// What the consent page is asked for.

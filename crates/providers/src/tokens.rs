@@ -14,8 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
 
+use crate::call::CallContext;
 use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
-use crate::provider::CallContext;
 
 /// How long before its end a token is not used any more: longer than one call may take.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);

@@ -17,8 +17,8 @@ use evercal_settings::{gateway, strategies, timing};
 
 use crate::catch_up::CatchUpPace;
 
-/// Where Google sends browsers back to; registered there.
-pub(crate) const OAUTH_CALLBACK: &str = "/v1/oauth/google/callback";
+/// Where providers send browsers back to; registered at each with its name in the place of `{provider}`.
+pub(crate) const OAUTH_CALLBACK: &str = "/v1/oauth/{provider}/callback";
 
 /// The configuration of a gateway.
 #[derive(Debug, Clone)]

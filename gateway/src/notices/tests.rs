@@ -1,10 +1,10 @@
-use evercal_domain::{ChannelId, SyncReason, UnixMs};
+use evercal_domain::{ChannelId, RemoteChannelId, SyncReason, UnixMs};
 use proptest::prelude::*;
 
 use super::*;
 
-fn notice(channel_id: ChannelId, received_at_ms: i64, announces_change: bool, resource_id: Option<&str>) -> Notify {
-    let hint = ChannelHint { channel_id, resource_id: resource_id.map(str::to_owned), announces_change };
+fn notice(channel_id: ChannelId, received_at_ms: i64, announces_change: bool, remote_id: Option<&str>) -> Notify {
+    let hint = ChannelHint { channel_id, remote_id: remote_id.map(RemoteChannelId::new), announces_change };
     let received_at = Some(UnixMs::new(received_at_ms));
     Notify { reason: SyncReason::Notice, notices: 1, received_at, channels: vec![hint] }
 }
@@ -17,9 +17,9 @@ fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
         NoticeWork::merge(&mut merged, next);
     }
     assert_eq!((merged.notices, merged.received_at), (4, Some(UnixMs::new(10))));
-    let hint = |channel_id, resource_id: &str| ChannelHint {
+    let hint = |channel_id, remote_id: &str| ChannelHint {
         channel_id,
-        resource_id: Some(resource_id.to_owned()),
+        remote_id: Some(RemoteChannelId::new(remote_id)),
         announces_change: true,
     };
     assert_eq!(merged.channels, [hint(old, "r1"), hint(new, "r2")]);

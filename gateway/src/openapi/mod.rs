@@ -85,6 +85,10 @@ problems! {
         UnsupportedMediaType, InvalidBody, RateLimited, Internal, StoreUnavailable, Overloaded, TimedOut;
     /// Of routes that tell a workflow something.
     Untold: StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
+    /// Of routes that name a provider.
+    MissingProvider: ProviderNotFound;
+    /// Of routes that connect an account.
+    NotConnectable: ProviderNotFound, AccountNotFound, Gone;
     /// Of routes that name an account.
     MissingAccount: AccountNotFound, Gone;
     /// Of routes that name a calendar.

@@ -73,7 +73,7 @@ fn description() -> Value {
 }
 
 fn webhooks() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(webhooks::google))
+    OpenApiRouter::new().routes(routes!(webhooks::take))
 }
 
 fn sync() -> OpenApiRouter<AppState> {

@@ -1,4 +1,4 @@
-//! Connecting an account at Google: the code flow with PKCE (RFC 6749 section 4.1, RFC 7636). The gateway sends a browser
+//! Connecting an account by consent: the code flow with PKCE (RFC 6749 section 4.1, RFC 7636). The gateway sends a browser
 //! to the consent page and takes the code that comes back; the code is sealed into the store, and a worker redeems it.
 
 mod pages;
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, Path, Query, State};
 use axum::http::header::ALLOW;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -33,7 +33,8 @@ use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::config::OAUTH_CALLBACK;
 use crate::extract::Source;
-use crate::openapi::{BodyRefusals, MissingAccount, NotConnected, Unavailable};
+use crate::fronts::Front;
+use crate::openapi::{BodyRefusals, MissingProvider, NotConnectable, NotConnected, Unavailable};
 use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
@@ -49,10 +50,8 @@ const LOGIN_HINT_CHARS_MAX: usize = 320;
 const ID_CHARS_MAX: usize = 64;
 /// A `state` in bytes; ours have 43.
 const STATE_BYTES_MAX: usize = 128;
-/// An authorization code in bytes; Google's have about 75.
+/// An authorization code in bytes; known ones have some hundred.
 const CODE_BYTES_MAX: usize = 2_048;
-/// The label of an account that was given none.
-const DEFAULT_LABEL: &str = "Google account";
 
 /// What to connect.
 #[derive(ToSchema)]
@@ -63,7 +62,7 @@ pub(super) struct StartRequest {
     label: Option<String>,
     /// The account to connect again.
     account_id: Option<String>,
-    /// The user's address, to preselect the account at Google. Not stored.
+    /// The user's address, to preselect the account at the provider. Not stored.
     #[schema(min_length = 1, max_length = 320)]
     login_hint: Option<String>,
     /// Connect a user who is connected by another account of yours already: their calendars are then mirrored twice.
@@ -93,20 +92,29 @@ pub(super) struct StartBody {
     expires_at: DateTime<Utc>,
 }
 
-/// Begins to connect an account at Google.
+/// Begins to connect an account at a provider.
 #[utoipa::path(
-    post, operation_id = "start_google_consent", path = "/v1/oauth/google/start", tag = "accounts", security(("api_key" = [])), request_body = StartRequest,
-    responses((status = 201, description = "Where to send the browser.", body = StartBody), MissingAccount, NotConnected, BodyRefusals)
+    post, operation_id = "start_consent", path = "/v1/oauth/{provider}/start", tag = "accounts", security(("api_key" = [])),
+    params(("provider" = String, Path, description = "The provider's name, such as `google`.")), request_body = StartRequest,
+    responses(
+        (status = 201, description = "Where to send the browser.", body = StartBody),
+        NotConnectable, NotConnected, BodyRefusals
+    )
 )]
 pub(super) async fn start(
     Writer(caller): Writer,
     State(state): State<AppState>,
+    Path(provider): Path<String>,
     ApiBody(request): ApiBody<StartRequest>,
 ) -> Result<(StatusCode, Json<StartBody>), Problem> {
-    let label = request.label.unwrap_or_else(|| DEFAULT_LABEL.to_owned());
+    let front = state.front(&provider)?;
+    let label = request.label.unwrap_or_else(|| format!("{} account", front.consent.title()));
     let account_id = match &request.account_id {
         Some(id) => {
             let account = account_of(&state, caller, id).await?;
+            if account.provider != front.provider {
+                return Err(Problem::of(ProblemKind::AccountNotFound));
+            }
             reconnectable(&account).map_err(|detail| Problem::new(ProblemKind::AccountDisconnected, detail))?;
             account.id
         }
@@ -116,7 +124,8 @@ pub(super) async fn start(
         }
         None => AccountId::generate(),
     };
-    let begun = begin(&state, caller.tenant_id, account_id, label, request.login_hint, request.allow_duplicate).await?;
+    let wanted = Wanted { account_id, label, login_hint: request.login_hint, allow_duplicate: request.allow_duplicate };
+    let begun = begin(&state, &front, caller.tenant_id, wanted).await?;
     let body = StartBody {
         authorization_url: begun.authorization_url.into(),
         account_id: account_id.to_string(),
@@ -131,22 +140,20 @@ struct Begun {
     expires_at: DateTime<Utc>,
 }
 
-/// Remembers what has to come back, and makes the address to send the browser to.
-async fn begin(
-    state: &AppState,
-    tenant_id: TenantId,
+/// What is to be connected.
+struct Wanted {
     account_id: AccountId,
     label: String,
     login_hint: Option<String>,
     allow_duplicate: bool,
-) -> Result<Begun, Problem> {
-    let Some(google) = state.google() else {
-        let detail = "This installation is not set up for Google: GOOGLE_CLIENT_ID is not set.";
-        return Err(Problem::new(ProblemKind::PathNotFound, detail));
-    };
+}
+
+/// Remembers what has to come back, and makes the address to send the browser to.
+async fn begin(state: &AppState, front: &Front<'_>, tenant_id: TenantId, wanted: Wanted) -> Result<Begun, Problem> {
+    let Wanted { account_id, label, login_hint, allow_duplicate } = wanted;
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
-    let redirect_uri = redirect_uri(state)?;
+    let redirect_uri = redirect_uri(state, front.provider)?;
     let consent = AuthorizationRequest {
         redirect_uri: redirect_uri.clone(),
         state: state_parameter.clone(),
@@ -156,7 +163,7 @@ async fn begin(
     let attempt = AuthorizationAttempt {
         state_hash: hash(&state_parameter),
         tenant_id,
-        provider: Provider::Google,
+        provider: front.provider,
         account_id,
         label,
         code_verifier,
@@ -166,10 +173,10 @@ async fn begin(
         allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    Ok(Begun { authorization_url: google.client.authorization_url(&consent), expires_at: attempt.expires_at })
+    Ok(Begun { authorization_url: front.consent.authorization_url(&consent), expires_at: attempt.expires_at })
 }
 
-/// What Google sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
+/// What a provider sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
 #[derive(Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct CallbackQuery {
@@ -181,10 +188,11 @@ pub(super) struct CallbackQuery {
     error: Option<String>,
 }
 
-/// Where Google sends the browser back to. The `state` is the only proof of who asked, so it is good for one use; the same
+/// Where a provider sends the browser back to. The `state` is the only proof of who asked, so it is good for one use; the same
 /// once more is a reload, and shows what came of it. A page tells the person in the browser how it went.
 #[utoipa::path(
-    get, operation_id = "finish_google_consent", path = "/v1/oauth/google/callback", tag = "accounts", params(CallbackQuery),
+    get, operation_id = "finish_consent", path = "/v1/oauth/{provider}/callback", tag = "accounts",
+    params(("provider" = String, Path, description = "The provider's name, such as `google`."), CallbackQuery),
     responses(
         (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
         (status = 202, description = "A page for the person: the consent is being checked; reload to see more.",
@@ -195,12 +203,13 @@ pub(super) struct CallbackQuery {
         (status = 409, description = "A page for the person: another user's consent, a user who is connected already, an \
             account that was disconnected, or there may be no more of them.",
             body = String, content_type = "text/html"),
-        Unavailable
+        MissingProvider, Unavailable
     )
 )]
 pub(super) async fn callback(
     State(state): State<AppState>,
     Source(source): Source,
+    Path(provider): Path<String>,
     method: Method,
     query: Result<Query<CallbackQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
@@ -208,11 +217,12 @@ pub(super) async fn callback(
     if method == Method::HEAD {
         return Ok((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response());
     }
+    let front = state.front(&provider)?;
     // For the person in the browser, a query that cannot be read is a link that is no longer good.
     let query = query.map_or_else(|_| CallbackQuery::default(), |Query(query)| query);
     let state_parameter = query.state.clone().unwrap_or_default();
     // The consent is good for one use: a browser that goes away now takes nothing with it.
-    let coming_back = come_back(state.clone(), source, query).in_current_span();
+    let coming_back = come_back(state.clone(), front.provider, source, query).in_current_span();
     let Some(coming_back) = state.consents.keep(coming_back) else {
         return Err(Problem::new(
             ProblemKind::Overloaded,
@@ -225,7 +235,7 @@ pub(super) async fn callback(
         Returned::Kept(state_hash) => Page::of(wait_for_outcome(&state, &state_hash).await?),
         Returned::Unknown => Page::UnknownAttempt,
     };
-    Ok(page.into_answer(&state_parameter))
+    Ok(page.into_answer(&front, &state_parameter))
 }
 
 /// What became of what a browser brought.
@@ -236,7 +246,12 @@ enum Returned {
     Unknown,
 }
 
-async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Result<Returned, Problem> {
+async fn come_back(
+    state: AppState,
+    provider: Provider,
+    source: IpAddr,
+    query: CallbackQuery,
+) -> Result<Returned, Problem> {
     let state_parameter = query.state.filter(|text| text.len() <= STATE_BYTES_MAX);
     let code = query.code.filter(|code| !code.is_empty() && code.len() <= CODE_BYTES_MAX && query.error.is_none());
     let state_hash = state_parameter.as_deref().map(hash);
@@ -253,6 +268,11 @@ async fn come_back(state: AppState, source: IpAddr, query: CallbackQuery) -> Res
         return Ok(Returned::Unknown);
     };
     let attempt = match taken {
+        TakenAttempt::Now(attempt) | TakenAttempt::Before(attempt) if attempt.provider != provider => {
+            let message = "a consent that came back under the name of another provider";
+            state.security.note(SecurityKind::OAuthStateRefused, source, message);
+            return Ok(Returned::Unknown);
+        }
         TakenAttempt::Now(attempt) => attempt,
         TakenAttempt::Before(attempt) => {
             // What came of it is known, or will be; unless whoever took it before was cut off before it was kept.
@@ -338,27 +358,33 @@ pub(super) struct AgainForm {
 
 /// Begins a consent anew that came to nothing, for whoever has its `state`: the page of such a consent has a button for it.
 #[utoipa::path(
-    post, operation_id = "restart_google_consent", path = "/v1/oauth/google/again", tag = "accounts",
+    post, operation_id = "restart_consent", path = "/v1/oauth/{provider}/again", tag = "accounts",
+    params(("provider" = String, Path, description = "The provider's name, such as `google`.")),
     request_body(content = AgainForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "To the consent page."),
         (status = 400, description = "A page for the person: the link is no longer good.", body = String,
             content_type = "text/html"),
-        Unavailable
+        MissingProvider, Unavailable
     )
 )]
 pub(super) async fn again(
     State(state): State<AppState>,
+    Path(provider): Path<String>,
     form: Result<Form<AgainForm>, FormRejection>,
 ) -> Result<Response, Problem> {
+    let front = state.front(&provider)?;
     // For the person in the browser, a form that cannot be read is a link that is no longer good.
     let state_parameter = form.map_or_else(|_| String::new(), |Form(form)| form.state);
     let known = state_parameter.len() <= STATE_BYTES_MAX;
     let attempt =
         if known { state.store.ended_attempt(&hash(&state_parameter), state.clock.now()).await? } else { None };
-    let Some(attempt) = attempt else { return Ok(Page::UnknownAttempt.into_answer("")) };
+    let Some(attempt) = attempt.filter(|attempt| attempt.provider == front.provider) else {
+        return Ok(Page::UnknownAttempt.into_answer(&front, ""));
+    };
     let AuthorizationAttempt { tenant_id, account_id, label, allow_duplicate, .. } = attempt;
-    let begun = begin(&state, tenant_id, account_id, label, None, allow_duplicate).await?;
+    let wanted = Wanted { account_id, label, login_hint: None, allow_duplicate };
+    let begun = begin(&state, &front, tenant_id, wanted).await?;
     Ok(Redirect::to(begun.authorization_url.as_str()).into_response())
 }
 
@@ -373,8 +399,8 @@ fn reconnectable(account: &Account) -> Result<(), &'static str> {
     }
 }
 
-fn redirect_uri(state: &AppState) -> Result<String, Problem> {
-    let url = state.config.public_url.join(OAUTH_CALLBACK);
+fn redirect_uri(state: &AppState, provider: Provider) -> Result<String, Problem> {
+    let url = state.config.public_url.join(&OAUTH_CALLBACK.replace("{provider}", provider.as_str()));
     url.map(String::from).map_err(|_| Problem::of(ProblemKind::Internal))
 }
 

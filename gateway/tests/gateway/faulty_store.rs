@@ -146,7 +146,7 @@ through! { Calendars:
 
 through! { Channels:
     insert_channel(channel: &Channel) -> ();
-    activate_channel(id: ChannelId, resource_id: &str, expires_at: DateTime<Utc>) -> ();
+    activate_channel(id: ChannelId, remote_id: Option<&RemoteChannelId>, expires_at: DateTime<Utc>) -> ();
     set_channel_state(id: ChannelId, state: ChannelState) -> ();
     channel(id: ChannelId) -> Option<Channel>;
     channels_alive(watched: Watched) -> Vec<Channel>;

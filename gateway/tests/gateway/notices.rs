@@ -20,7 +20,8 @@ async fn a_notice_is_acknowledged_after_the_workflow_has_it() {
     let [notify] = world.workflows.notifies(customer.calendar).try_into().unwrap();
     assert_eq!((notify.reason, notify.notices), (SyncReason::Notice, 1));
     assert!(notify.received_at >= Some(before));
-    assert_eq!(notify.channels[0].resource_id.as_deref(), Some("resource"));
+    let remote_id = notify.channels[0].remote_id.as_ref().unwrap();
+    assert!(remote_id.as_str().ends_with(" resource"), "as the provider calls it");
 }
 
 #[tokio::test]

@@ -154,6 +154,10 @@ async fn a_channel_whose_calendar_is_not_in_the_store_is_given_to_its_account_to
         _ => None,
     });
     let stray = stray.unwrap_or_else(|| panic!("its account was told: {told:?}"));
-    assert_eq!((stray.channel_id.to_string(), stray.resource_id.as_deref()), (notice[0].1.clone(), Some("resource")));
+    let remote_id = format!("{} resource", notice[0].1);
+    assert_eq!(
+        (stray.channel_id.to_string(), stray.remote_id.as_ref().map(|id| id.as_str())),
+        (notice[0].1.clone(), Some(remote_id.as_str()))
+    );
     eventually(&1, async || world.security_events("notice_for_unknown_channel").await).await;
 }

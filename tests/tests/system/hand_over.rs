@@ -2,7 +2,7 @@
 //! ended by the server for its long history.
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{CalendarId, CalendarState, ChannelId, SyncReason};
+use evercal_domain::{CalendarId, CalendarState, ChannelId, RemoteChannelId, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_storage::{AuditOf, PageRequest};
@@ -42,8 +42,11 @@ async fn hands_over(world: &World, calendar: CalendarId) {
 async fn hands_over_for_strays(world: &World, calendar: CalendarId) {
     let before = run_of(world, calendar).await;
     eventually("the run has handed over", || async {
-        let hint =
-            ChannelHint { channel_id: ChannelId::generate(), resource_id: Some("r".into()), announces_change: true };
+        let hint = ChannelHint {
+            channel_id: ChannelId::generate(),
+            remote_id: Some(RemoteChannelId::new("r")),
+            announces_change: true,
+        };
         let notify = Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint] };
         let options = WorkflowSignalOptions::default();
         world.subscription(calendar).signal(SubscriptionWorkflow::notify, pack(&notify), options).await.unwrap();

@@ -4,8 +4,8 @@
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
 use evercal_domain::{
-    AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, ProviderErrorKind, SyncReason,
-    SyncStrategy, UnixMs, Watched,
+    AccountId, AccountState, CalendarId, CalendarState, ChannelId, ConsentOutcome, ProviderErrorKind, RemoteChannelId,
+    SyncReason, SyncStrategy, UnixMs, Watched,
 };
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -122,8 +122,8 @@ pub struct OpenChannelInput {
 pub struct ChannelOpened {
     /// The new channel.
     pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: String,
+    /// What the provider calls it.
+    pub remote_id: Option<RemoteChannelId>,
     /// When it was opened.
     pub opened_at: UnixMs,
     /// When the provider ends it.
@@ -137,8 +137,8 @@ pub struct ChannelOpened {
 pub struct ChannelRef {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The provider's id of what is watched, where known.
-    pub resource_id: Option<String>,
+    /// What the provider calls it, where known.
+    pub remote_id: Option<RemoteChannelId>,
     /// When it ends by itself; `None` where only a notice told of it.
     pub expires_at: Option<UnixMs>,
 }

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use evercal_domain::{CalendarId, ChannelId, SyncReason, SyncStrategy, UnixMs};
+use evercal_domain::{CalendarId, ChannelId, RemoteChannelId, SyncReason, SyncStrategy, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Timing;
@@ -33,8 +33,8 @@ impl Default for Notify {
 pub struct ChannelHint {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: Option<String>,
+    /// What the provider calls it, where the notice says so.
+    pub remote_id: Option<RemoteChannelId>,
     /// Whether a change was announced; false for the `sync` message that only says that the channel works.
     pub announces_change: bool,
 }

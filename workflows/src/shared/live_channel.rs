@@ -1,7 +1,7 @@
 //! A channel that is live, on a calendar or on an account's list of calendars: the lifetime that is asked for, and when it is
 //! renewed.
 
-use evercal_domain::{ChannelId, UnixMs};
+use evercal_domain::{ChannelId, RemoteChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::jitter;
@@ -13,8 +13,8 @@ use crate::retry::{CHANNEL_LIFETIME_MIN_S, Timing};
 pub struct LiveChannel {
     /// Its id.
     pub channel_id: ChannelId,
-    /// The provider's id of what is watched.
-    pub resource_id: String,
+    /// What the provider calls it.
+    pub remote_id: Option<RemoteChannelId>,
     /// When it was opened.
     pub opened_at: UnixMs,
     /// When the provider ends it.

@@ -256,7 +256,7 @@ impl SubscriptionState {
         channel.attempting = false;
         channel.live = Some(LiveChannel {
             channel_id: opened.channel_id,
-            resource_id: opened.resource_id.clone(),
+            remote_id: opened.remote_id.clone(),
             opened_at: opened.opened_at,
             expires_at: opened.expires_at,
         });
@@ -320,8 +320,8 @@ impl SubscriptionState {
     /// same. The live channel stays.
     pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
         let ChannelOpened { channel_id, expires_at, .. } = *opened;
-        let resource_id = Some(opened.resource_id.clone());
-        self.channel.add_to_stop(ChannelRef { channel_id, resource_id, expires_at: Some(expires_at) }, false);
+        let remote_id = opened.remote_id.clone();
+        self.channel.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) }, false);
         self.channel_failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 

@@ -1,12 +1,14 @@
-//! Google Calendar API v3. This file sends; what is sent is built in [`requests`],
+//! Google Calendar API v3. This file and [`channels`] send; what is sent is built in [`requests`],
 //! what comes back is read in [`parse`] and [`event`], what failed is judged in [`errors`].
 
 mod calls;
+mod channels;
 mod conference;
 mod cursor;
 mod details;
 mod errors;
 mod event;
+mod notices;
 mod oauth;
 mod parse;
 mod requests;
@@ -15,16 +17,16 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercal_domain::{ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind};
+use evercal_domain::{ProviderCalendarId, ProviderError, ProviderErrorKind};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
+pub use notices::GoogleNotices;
 pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
-use crate::provider::{
-    CalendarProvider, CalendarsPage, CallContext, ChannelGrant, ChannelRequest, EventsPage, PageToken, Position,
-    error_without_answer,
-};
-use calls::{LIST_EVENTS, WATCH_CALENDARS, WATCH_EVENTS};
+use crate::call::{CallContext, error_without_answer};
+use crate::channels::Channels;
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
+use calls::LIST_EVENTS;
 use cursor::Place;
 
 /// Google, or the simulator that stands in for it.
@@ -93,36 +95,8 @@ impl CalendarProvider for GoogleProvider {
         self.read_events(context, calendar, Position::Beginning, 1).await.map(drop)
     }
 
-    async fn open_channel(
-        &self,
-        context: &CallContext,
-        calendar: &ProviderCalendarId,
-        request: &ChannelRequest,
-    ) -> Result<ChannelGrant, ProviderError> {
-        let answer = self.send(requests::watch_events(&self.settings, context, calendar, request)).await?;
-        parse::channel_grant(WATCH_EVENTS, &answer)
-    }
-
-    async fn open_list_channel(
-        &self,
-        context: &CallContext,
-        request: &ChannelRequest,
-    ) -> Result<ChannelGrant, ProviderError> {
-        let answer = self.send(requests::watch_calendars(&self.settings, context, request)).await?;
-        parse::channel_grant(WATCH_CALENDARS, &answer)
-    }
-
-    async fn close_channel(
-        &self,
-        context: &CallContext,
-        id: ChannelId,
-        resource_id: &str,
-    ) -> Result<(), ProviderError> {
-        match self.send(requests::stop_channel(&self.settings, context, id, resource_id)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+    fn channels(&self) -> Option<&dyn Channels> {
+        Some(self)
     }
 }
 

@@ -12,11 +12,24 @@ use url::Url;
 use super::calls::{REVOKE, TOKEN};
 use super::errors::unreadable_answer;
 use super::{GoogleProvider, GoogleSettings};
-use crate::oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant};
+use crate::oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant};
 
-impl GoogleSettings {
-    /// The consent page to send a browser to. Pure: nothing is called.
-    pub fn authorization_url(&self, request: &AuthorizationRequest) -> Url {
+/// What scopes mean, in the words of Google's consent page.
+const SCOPES_IN_WORDS: [(&str, &str); 2] = [
+    ("https://www.googleapis.com/auth/calendar.calendarlist.readonly", "See the list of your calendars"),
+    ("https://www.googleapis.com/auth/calendar.events.readonly", "See the events of your calendars"),
+];
+
+impl ConsentPage for GoogleSettings {
+    fn title(&self) -> &'static str {
+        "Google"
+    }
+
+    fn scope_in_words(&self, scope: &str) -> Option<&'static str> {
+        SCOPES_IN_WORDS.iter().find(|(known, _)| *known == scope).map(|(_, words)| *words)
+    }
+
+    fn authorization_url(&self, request: &AuthorizationRequest) -> Url {
         let mut url = self.auth_url.clone();
         {
             let mut query = url.query_pairs_mut();

@@ -12,7 +12,7 @@ use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
 use super::cursor::Place;
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
-use crate::provider::{CalendarsPage, ChannelGrant, EventsPage, Next, PageToken};
+use crate::provider::{CalendarsPage, EventsPage, Next, PageToken};
 
 /// A page of any list.
 #[derive(Deserialize)]
@@ -79,12 +79,12 @@ pub(super) fn calendar_id(answer: &HttpResponse) -> Result<ProviderCalendarId, P
     if is_usable_id(&wire.id) { Ok(ProviderCalendarId::new(wire.id)) } else { Err(unreadable()) }
 }
 
-/// The answer of `events.watch` and `calendarList.watch`.
-pub(super) fn channel_grant(call: &'static str, answer: &HttpResponse) -> Result<ChannelGrant, ProviderError> {
+/// The resource and the end of a channel, in the answer of `events.watch` and `calendarList.watch`.
+pub(super) fn channel(call: &'static str, answer: &HttpResponse) -> Result<(String, DateTime<Utc>), ProviderError> {
     let unreadable = || unreadable_answer(call, answer);
     let wire: WireChannel = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
     let expires_at = wire.expiration.instant().ok_or_else(unreadable)?;
-    Ok(ChannelGrant { resource_id: wire.resource_id, expires_at })
+    Ok((wire.resource_id, expires_at))
 }
 
 /// The body as text. Bytes that are no UTF-8 are replaced, so that they spoil one entry and not the page.

@@ -9,7 +9,9 @@ use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATC
 use super::cursor::Place;
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
-use crate::provider::{CallContext, ChannelRequest, PageToken, SIMULATED_NOW_HEADER};
+use crate::call::{CallContext, SIMULATED_NOW_HEADER};
+use crate::channels::ChannelRequest;
+use crate::provider::PageToken;
 
 /// Calendars in one page: Google's maximum.
 const CALENDARS_PER_PAGE: u32 = 250;

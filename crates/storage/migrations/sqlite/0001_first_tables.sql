@@ -126,13 +126,14 @@ CREATE TABLE mirror_revisions (
     PRIMARY KEY (calendar_id, revision, span)
 ) WITHOUT ROWID;
 
--- The register of push channels; no provider lists them.
+-- The register of push channels; not every provider lists them.
 CREATE TABLE channels (
     id          TEXT   NOT NULL PRIMARY KEY,
     account_id  TEXT   NOT NULL REFERENCES accounts (id),
     -- NULL where it watches the account's list of calendars.
     calendar_id TEXT   REFERENCES calendars (id),
-    resource_id TEXT,
+    -- What the provider calls it, where our id does not suffice to close it.
+    remote_id   TEXT,
     state       TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
 
 use crate::columns::{corrupt, instant, parsed};
 use crate::error::StoreError;
@@ -16,7 +16,7 @@ pub trait Channels: Send + Sync {
     async fn activate_channel(
         &self,
         id: ChannelId,
-        resource_id: &str,
+        remote_id: Option<&RemoteChannelId>,
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
     /// Sets a channel's state. Never from `stopped` or `expired` back.
@@ -37,7 +37,7 @@ pub struct ChannelRow {
     id: String,
     account_id: String,
     calendar_id: Option<String>,
-    resource_id: Option<String>,
+    remote_id: Option<String>,
     state: String,
     created_at: i64,
     expires_at: i64,
@@ -55,7 +55,7 @@ impl TryFrom<ChannelRow> for Channel {
         Ok(Self {
             id: parsed(&row.id, "channels.id")?,
             watched,
-            resource_id: row.resource_id,
+            remote_id: row.remote_id.map(RemoteChannelId::new),
             state: ChannelState::from_name(&row.state).ok_or_else(|| corrupt("channels.state"))?,
             created_at: instant(row.created_at, "channels.created_at")?,
             expires_at: instant(row.expires_at, "channels.expires_at")?,

@@ -2,36 +2,36 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
 
 use super::{Backend, Engine, failed, found};
 use crate::columns::{micros, readable};
 use crate::entities::channels::{ChannelRow, Channels};
 use crate::error::StoreError;
 
-const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, resource_id, state, created_at, expires_at) \
+const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, remote_id, state, created_at, expires_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
 
 /// A channel that has ended meanwhile stays ended, but its resource is kept: without it nobody could stop it.
-const ACTIVATE: &str = "UPDATE channels SET resource_id = $2, expires_at = $3, \
+const ACTIVATE: &str = "UPDATE channels SET remote_id = $2, expires_at = $3, \
      state = CASE WHEN state = 'pending' THEN 'live' ELSE state END WHERE id = $1";
 
 const SET_STATE: &str =
     "UPDATE channels SET state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
 
 pub const BY_ID: &str =
-    "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at FROM channels WHERE id = $1";
+    "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at FROM channels WHERE id = $1";
 
-const ALIVE_OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+const ALIVE_OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
      FROM channels WHERE calendar_id = $1 AND state IN ('pending', 'live') ORDER BY id";
 
-const ALIVE_OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+const ALIVE_OF_LIST: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
      FROM channels WHERE account_id = $1 AND calendar_id IS NULL AND state IN ('pending', 'live') ORDER BY id";
 
-pub const OF_LIST: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+pub const OF_LIST: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
      FROM channels WHERE account_id = $1 AND calendar_id IS NULL ORDER BY id";
 
-pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, resource_id, state, created_at, expires_at \
+pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
      FROM channels WHERE calendar_id = $1 ORDER BY id";
 
 #[async_trait]
@@ -41,7 +41,7 @@ impl Channels for Backend {
             .bind(channel.id.to_string())
             .bind(channel.watched.account_id().to_string())
             .bind(channel.watched.calendar_id().map(|id| id.to_string()))
-            .bind(&channel.resource_id)
+            .bind(channel.remote_id.as_ref().map(RemoteChannelId::as_str))
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
             .bind(micros(channel.expires_at))
@@ -54,12 +54,12 @@ impl Channels for Backend {
     async fn activate_channel(
         &self,
         id: ChannelId,
-        resource_id: &str,
+        remote_id: Option<&RemoteChannelId>,
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let done = sqlx::query(ACTIVATE)
             .bind(id.to_string())
-            .bind(resource_id)
+            .bind(remote_id.map(RemoteChannelId::as_str))
             .bind(micros(expires_at))
             .execute(self.write_pool())
             .await

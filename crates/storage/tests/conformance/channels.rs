@@ -1,6 +1,6 @@
 //! The register of channels.
 
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
 use evercal_storage::StoreErrorKind;
 
 use super::Database;
@@ -10,11 +10,15 @@ fn pending(seeded: &Seeded) -> Channel {
     Channel {
         id: ChannelId::generate(),
         watched: Watched::Calendar { account_id: seeded.account, calendar_id: seeded.calendar },
-        resource_id: None,
+        remote_id: None,
         state: ChannelState::Pending,
         created_at: at(0),
         expires_at: at(100),
     }
+}
+
+fn remote(id: &str) -> RemoteChannelId {
+    RemoteChannelId::new(id)
 }
 
 pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
@@ -23,10 +27,10 @@ pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
     seeded.store.insert_channel(&channel).await.unwrap();
     assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(channel.clone()));
     for _ in 0..2 {
-        seeded.store.activate_channel(channel.id, "resource", at(90)).await.unwrap();
+        seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90)).await.unwrap();
     }
     let live = Channel {
-        resource_id: Some("resource".into()),
+        remote_id: Some(remote("resource")),
         state: ChannelState::Live,
         expires_at: at(90),
         ..channel.clone()
@@ -34,7 +38,7 @@ pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
     assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(live));
     let unknown = ChannelId::generate();
     assert_eq!(seeded.store.channel(unknown).await.unwrap(), None);
-    let error = seeded.store.activate_channel(unknown, "resource", at(90)).await.unwrap_err();
+    let error = seeded.store.activate_channel(unknown, Some(&remote("resource")), at(90)).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::NotFound);
 }
 
@@ -42,7 +46,7 @@ pub async fn inserting_a_channel_twice_changes_nothing(database: &Database) {
     let seeded = seeded(database).await;
     let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
-    seeded.store.activate_channel(channel.id, "resource", at(90)).await.unwrap();
+    seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90)).await.unwrap();
     seeded.store.insert_channel(&channel).await.unwrap();
     assert_eq!(seeded.store.channel(channel.id).await.unwrap().unwrap().state, ChannelState::Live);
 }
@@ -54,9 +58,9 @@ pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Dat
         seeded.store.insert_channel(&channel).await.unwrap();
         seeded.store.set_channel_state(channel.id, ended).await.unwrap();
         seeded.store.set_channel_state(channel.id, ChannelState::Live).await.unwrap();
-        seeded.store.activate_channel(channel.id, "late answer", at(90)).await.unwrap();
+        seeded.store.activate_channel(channel.id, Some(&remote("late answer")), at(90)).await.unwrap();
         let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
-        assert_eq!((read.state, read.resource_id.as_deref()), (ended, Some("late answer")));
+        assert_eq!((read.state, read.remote_id), (ended, Some(remote("late answer"))));
     }
 }
 
@@ -81,7 +85,7 @@ pub async fn channels_that_are_over_are_not_among_those_alive(database: &Databas
         }
         seeded.store.set_channel_state(channels[0].id, ChannelState::Stopped).await.unwrap();
         seeded.store.set_channel_state(channels[2].id, ChannelState::Expired).await.unwrap();
-        seeded.store.activate_channel(channels[3].id, "resource", channels[3].expires_at).await.unwrap();
+        seeded.store.activate_channel(channels[3].id, Some(&remote("resource")), channels[3].expires_at).await.unwrap();
         let alive = seeded.store.channels_alive(watched).await.unwrap();
         let ids: Vec<ChannelId> = alive.iter().map(|channel| channel.id).collect();
         assert_eq!(ids, [channels[1].id, channels[3].id], "{watched:?}");

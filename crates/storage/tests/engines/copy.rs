@@ -28,7 +28,7 @@ async fn grown(database: &Database) -> Seeded {
     let channel = Channel {
         id: ChannelId::generate(),
         watched: Watched::Calendar { account_id: seeded.account, calendar_id: seeded.calendar },
-        resource_id: Some("resource".into()),
+        remote_id: Some(evercal_domain::RemoteChannelId::new("resource")),
         state: ChannelState::Live,
         created_at: at(0),
         expires_at: at(9),

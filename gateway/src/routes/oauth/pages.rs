@@ -5,14 +5,9 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use evercal_domain::{AccountId, ConsentOutcome};
+use evercal_providers::ConsentPage;
 
-/// Where the button of a page leads.
-const AGAIN: &str = "/v1/oauth/google/again";
-/// What scopes mean, for people.
-const SCOPES: [(&str, &str); 2] = [
-    ("https://www.googleapis.com/auth/calendar.calendarlist.readonly", "See the list of your calendars"),
-    ("https://www.googleapis.com/auth/calendar.events.readonly", "See the events of your calendars"),
-];
+use crate::fronts::Front;
 
 /// How a consent ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +22,7 @@ pub(in crate::routes) enum Page {
 
 struct Content {
     status: StatusCode,
-    title: &'static str,
+    title: String,
     text: String,
     /// Whether beginning again may help.
     offers_again: bool,
@@ -39,8 +34,14 @@ impl Page {
         outcome.map_or(Self::BeingChecked, Self::Ended)
     }
 
-    fn content(&self) -> Content {
-        let content = |status, title, text: &str| Content { status, title, text: text.to_owned(), offers_again: false };
+    fn content(&self, consent: &dyn ConsentPage) -> Content {
+        let provider = consent.title();
+        let content = |status, title: &str, text: &str| Content {
+            status,
+            title: title.to_owned(),
+            text: text.to_owned(),
+            offers_again: false,
+        };
         let again = |content: Content| Content { offers_again: true, ..content };
         let outcome = match self {
             Self::Ended(outcome) => outcome,
@@ -65,20 +66,23 @@ impl Page {
             }
             ConsentOutcome::AnotherUser => again(content(
                 StatusCode::CONFLICT,
-                "That was another Google account",
-                "These calendars belong to another Google account than the one you have just chosen. Nothing was changed: \
-                 what was connected works on as before. Please begin again and choose the account it was connected with.",
+                &format!("That was another {provider} account"),
+                &format!(
+                    "These calendars belong to another {provider} account than the one you have just chosen. Nothing was \
+                     changed: what was connected works on as before. Please begin again and choose the account it was \
+                     connected with."
+                ),
             )),
             ConsentOutcome::Duplicate { account_id } => Content {
                 status: StatusCode::CONFLICT,
-                title: "Connected already",
-                text: duplicate(*account_id),
+                title: "Connected already".to_owned(),
+                text: duplicate(provider, *account_id),
                 offers_again: false,
             },
             ConsentOutcome::MissingScopes { scopes } => Content {
                 status: StatusCode::BAD_REQUEST,
-                title: "Something is missing",
-                text: missing(scopes),
+                title: "Something is missing".to_owned(),
+                text: missing(consent, scopes),
                 offers_again: true,
             },
             ConsentOutcome::NotGranted => again(content(
@@ -89,18 +93,22 @@ impl Page {
             ConsentOutcome::Refused => again(content(
                 StatusCode::BAD_REQUEST,
                 "Not connected",
-                "Google did not accept what came back with you, so nothing was changed. Please begin again.",
+                &format!(
+                    "{provider} did not accept what came back with you, so nothing was changed. Please begin again."
+                ),
             )),
             ConsentOutcome::TooLate => again(content(
                 StatusCode::BAD_REQUEST,
                 "Not connected",
-                "Google could not be reached in time, so nothing was changed. Please begin again.",
+                &format!("{provider} could not be reached in time, so nothing was changed. Please begin again."),
             )),
             ConsentOutcome::NotSetUp => content(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Not connected yet",
-                "Google does not accept this service at the moment. That is nothing you can mend; its operator has been told. \
-                 Your consent is tried again for a few minutes.",
+                &format!(
+                    "{provider} does not accept this service at the moment. That is nothing you can mend; its operator has \
+                     been told. Your consent is tried again for a few minutes."
+                ),
             ),
             ConsentOutcome::AccountGone => content(
                 StatusCode::CONFLICT,
@@ -121,11 +129,11 @@ impl Page {
     }
 
     /// The answer; the button of a page needs the `state` that it belongs to.
-    pub(in crate::routes) fn into_answer(self, state_parameter: &str) -> Response {
-        let Content { status, title, text, offers_again } = self.content();
+    pub(in crate::routes) fn into_answer(self, front: &Front<'_>, state_parameter: &str) -> Response {
+        let Content { status, title, text, offers_again } = self.content(front.consent);
         // The button leads on to the consent page, wherever that is.
         let form_action = if offers_again { "" } else { "; form-action 'none'" };
-        let button = if offers_again { button(state_parameter) } else { String::new() };
+        let button = if offers_again { button(front, state_parameter) } else { String::new() };
         let html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
@@ -143,37 +151,38 @@ impl Page {
 }
 
 /// A `state` of ours has no character that HTML knows; what else would be one names nothing.
-fn button(state_parameter: &str) -> String {
+fn button(front: &Front<'_>, state_parameter: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if state_parameter.is_empty() || !state_parameter.chars().all(is_plain) {
         return String::new();
     }
+    let provider = front.provider.as_str();
     format!(
-        "<form method=\"post\" action=\"{AGAIN}\"><input type=\"hidden\" name=\"state\" value=\"{state_parameter}\">\
+        "<form method=\"post\" action=\"/v1/oauth/{provider}/again\"><input type=\"hidden\" name=\"state\" value=\"{state_parameter}\">\
          <button>Begin again</button></form>\n"
     )
 }
 
-fn duplicate(account: AccountId) -> String {
+fn duplicate(provider: &str, account: AccountId) -> String {
     format!(
-        "This Google account is connected already, as {account}, so nothing was connected a second time. You can close this \
+        "This {provider} account is connected already, as {account}, so nothing was connected a second time. You can close this \
          page."
     )
 }
 
 /// Names what is missing in the words of the consent page where we know them.
-fn missing(scopes: &[String]) -> String {
+fn missing(consent: &dyn ConsentPage, scopes: &[String]) -> String {
     let name = |scope: &String| {
-        let known = SCOPES.iter().find(|(known, _)| known == scope);
-        known.map_or_else(
+        consent.scope_in_words(scope).map_or_else(
             || scope.chars().filter(|c| !matches!(c, '<' | '>' | '&' | '"')).collect(),
-            |(_, words)| format!("\u{201c}{words}\u{201d}"),
+            |words| format!("\u{201c}{words}\u{201d}"),
         )
     };
     let names: Vec<String> = scopes.iter().map(name).collect();
     format!(
-        "On Google's page this was left out, and without it your calendars cannot be read: {}. Nothing was changed. Please \
+        "On {}'s page this was left out, and without it your calendars cannot be read: {}. Nothing was changed. Please \
          begin again, and leave all boxes ticked.",
+        consent.title(),
         names.join(", ")
     )
 }

@@ -103,7 +103,7 @@ impl ListChannel {
         self.start_afresh();
         self.live = Some(LiveChannel {
             channel_id: opened.channel_id,
-            resource_id: opened.resource_id.clone(),
+            remote_id: opened.remote_id.clone(),
             opened_at: opened.opened_at,
             expires_at: opened.expires_at,
         });
@@ -115,8 +115,8 @@ impl ListChannel {
     /// same. The live channel stays.
     pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
         let ChannelOpened { channel_id, expires_at, .. } = *opened;
-        let resource_id = Some(opened.resource_id.clone());
-        self.add_to_stop(ChannelRef { channel_id, resource_id, expires_at: Some(expires_at) });
+        let remote_id = opened.remote_id.clone();
+        self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) });
         self.failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
@@ -151,8 +151,8 @@ impl ListChannel {
 
     /// No channel is wanted any more: the live one is stopped.
     pub fn set_aside(&mut self) {
-        if let Some(LiveChannel { channel_id, resource_id, expires_at, .. }) = self.live.take() {
-            self.add_to_stop(ChannelRef { channel_id, resource_id: Some(resource_id), expires_at: Some(expires_at) });
+        if let Some(LiveChannel { channel_id, remote_id, expires_at, .. }) = self.live.take() {
+            self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) });
         }
     }
 
@@ -161,8 +161,8 @@ impl ListChannel {
         let is_live = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id);
         // The first notice may overtake the answer that makes the channel known.
         if !is_live && !self.attempting && !self.over.contains(&hint.channel_id) {
-            let resource_id = hint.resource_id.clone();
-            self.add_to_stop(ChannelRef { channel_id: hint.channel_id, resource_id, expires_at: None });
+            let remote_id = hint.remote_id.clone();
+            self.add_to_stop(ChannelRef { channel_id: hint.channel_id, remote_id, expires_at: None });
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn opened(at: UnixMs, superseded: Vec<ChannelRef>) -> ChannelOpened {
         ChannelOpened {
             channel_id: ChannelId::generate(),
-            resource_id: "resource".into(),
+            remote_id: Some(evercal_domain::RemoteChannelId::new("resource")),
             opened_at: at,
             expires_at: at.plus_ms(7 * DAY_MS),
             superseded,
@@ -226,7 +226,7 @@ mod tests {
         let ListChannelStep::WaitUntil { at } = next(&channel, START) else { panic!("it waits") };
         assert!((5 * DAY_MS..6 * DAY_MS).contains(&at.since_ms(START)), "{at}");
         assert_eq!(next(&channel, at), ListChannelStep::Attempt);
-        let old = ChannelRef { channel_id: first.channel_id, resource_id: None, expires_at: Some(first.expires_at) };
+        let old = ChannelRef { channel_id: first.channel_id, remote_id: None, expires_at: Some(first.expires_at) };
         channel.opened(&opened(at, vec![old.clone()]));
         assert_eq!(next(&channel, at), ListChannelStep::Stop { channel: old });
         channel.settled(first.channel_id);
@@ -263,7 +263,7 @@ mod tests {
         let mut channel = ListChannel::default();
         let live = opened(START, vec![]);
         channel.opened(&live);
-        let live_ref = ChannelRef { channel_id: live.channel_id, resource_id: None, expires_at: Some(live.expires_at) };
+        let live_ref = ChannelRef { channel_id: live.channel_id, remote_id: None, expires_at: Some(live.expires_at) };
         for failures in 1..=2 {
             let short = ChannelOpened { expires_at: START.plus_ms(1_000), ..opened(START, vec![live_ref.clone()]) };
             channel.ends_at_once(&short, &Timing::default(), "acc_1", START);
@@ -290,7 +290,11 @@ mod tests {
     fn a_notice_on_a_channel_that_nobody_knows_has_it_stopped_once() {
         let mut channel = ListChannel::default();
         channel.opened(&opened(START, vec![]));
-        let hint = |channel_id| ChannelHint { channel_id, resource_id: Some("r".into()), announces_change: true };
+        let hint = |channel_id| ChannelHint {
+            channel_id,
+            remote_id: Some(evercal_domain::RemoteChannelId::new("r")),
+            announces_change: true,
+        };
         let (own, stray) = (channel.live.as_ref().unwrap().channel_id, ChannelId::generate());
         channel.heard(&hint(own));
         assert!(channel.to_stop.is_empty());

@@ -91,11 +91,8 @@ impl ChannelProgress {
         self.bridging = false;
         self.renew_requested = false;
         if let Some(live) = self.live.take() {
-            let LiveChannel { channel_id, resource_id, expires_at, .. } = live;
-            self.add_to_stop(
-                ChannelRef { channel_id, resource_id: Some(resource_id), expires_at: Some(expires_at) },
-                false,
-            );
+            let LiveChannel { channel_id, remote_id, expires_at, .. } = live;
+            self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) }, false);
         }
     }
 
@@ -133,8 +130,7 @@ impl ChannelProgress {
     }
 
     fn add_stray(&mut self, hint: &ChannelHint) {
-        let channel =
-            ChannelRef { channel_id: hint.channel_id, resource_id: hint.resource_id.clone(), expires_at: None };
+        let channel = ChannelRef { channel_id: hint.channel_id, remote_id: hint.remote_id.clone(), expires_at: None };
         self.add_to_stop(channel, true);
     }
 

@@ -1,6 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
-use evercal_domain::ChannelId;
+use evercal_domain::{ChannelId, RemoteChannelId};
 
 use super::*;
 use crate::contract::{ChannelHint, ChannelRef, SyncCounts};
@@ -17,7 +17,7 @@ fn at(ms: i64) -> UnixMs {
 }
 
 fn hint(channel_id: ChannelId) -> ChannelHint {
-    ChannelHint { channel_id, resource_id: Some("r".into()), announces_change: true }
+    ChannelHint { channel_id, remote_id: Some(RemoteChannelId::new("r")), announces_change: true }
 }
 
 fn notice(channel_id: ChannelId) -> Notify {
@@ -25,7 +25,13 @@ fn notice(channel_id: ChannelId) -> Notify {
 }
 
 fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
-    ChannelOpened { channel_id, resource_id: "r".into(), opened_at: START, expires_at: at(7 * DAY_MS), superseded }
+    ChannelOpened {
+        channel_id,
+        remote_id: Some(RemoteChannelId::new("r")),
+        opened_at: START,
+        expires_at: at(7 * DAY_MS),
+        superseded,
+    }
 }
 
 fn told(grant: Grant) -> AccountChanged {
@@ -114,7 +120,7 @@ fn while_a_channel_is_being_opened_a_notice_of_an_unknown_one_counts_and_is_sort
 fn an_old_channel_counts_until_it_is_stopped() {
     let (old, new) = (ChannelId::generate(), ChannelId::generate());
     let mut state = watched(old);
-    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at: Some(at(DAY_MS)) };
+    let superseded = ChannelRef { channel_id: old, remote_id: None, expires_at: Some(at(DAY_MS)) };
     state.channel_opened(&opened(new, vec![superseded]));
     state.sync.pending = None;
     state.receive(&notice(old));
@@ -142,7 +148,7 @@ fn lists_of_channels_do_not_grow_without_end() {
 fn a_channel_that_cannot_be_stopped_is_tried_again_until_its_end() {
     let (old, new) = (ChannelId::generate(), ChannelId::generate());
     let mut state = watched(old);
-    let superseded = ChannelRef { channel_id: old, resource_id: None, expires_at: Some(at(DAY_MS)) };
+    let superseded = ChannelRef { channel_id: old, remote_id: None, expires_at: Some(at(DAY_MS)) };
     state.channel_opened(&opened(new, vec![superseded]));
     state.sync.pending = None;
     state.stop_failed(old, None, at(DAY_MS - 1));
@@ -181,7 +187,7 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
     let (live, short) = (ChannelId::generate(), ChannelId::generate());
     let timing = Timing::default();
     let mut state = watched(live);
-    let superseded = ChannelRef { channel_id: live, resource_id: None, expires_at: Some(at(7 * DAY_MS)) };
+    let superseded = ChannelRef { channel_id: live, remote_id: None, expires_at: Some(at(7 * DAY_MS)) };
     let granted = ChannelOpened { expires_at: at(1), ..opened(short, vec![superseded]) };
     for _ in 0..4 {
         state.channel_ends_at_once(&granted, &timing, "cal_a", at(6 * DAY_MS));
@@ -421,7 +427,8 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     assert_eq!(state.state(), CalendarState::PollOnly);
     assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
     let channel = &state.channel;
-    let to_stop = ChannelRef { channel_id, resource_id: Some("r".into()), expires_at: Some(at(7 * DAY_MS)) };
+    let to_stop =
+        ChannelRef { channel_id, remote_id: Some(RemoteChannelId::new("r")), expires_at: Some(at(7 * DAY_MS)) };
     assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before: Due::Now }]);
     assert_eq!((&channel.live, channel.fallback, channel.renew_requested), (&None, false, false));
     assert_eq!((channel.failures, channel.next_attempt), (0, None));

@@ -1,11 +1,14 @@
 //! Lists and channels: what comes back around the single entries.
 
 use evercal_domain::limits::EVENTS_PER_PAGE;
-use evercal_domain::{AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteItem};
+use evercal_domain::{
+    AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteChannelId, RemoteItem,
+};
 use serde_json::{Value, json};
 
 use super::{answer, context, done, in_full_pass, provider};
-use crate::provider::{CalendarProvider, CalendarsPage, ChannelGrant, ChannelRequest, EventsPage, Next, Position};
+use crate::channels::{ChannelGrant, ChannelRequest, Channels, WatchedRemote};
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
@@ -18,15 +21,15 @@ async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
     google.list_calendars(&context(), None).await
 }
 
-async fn open(body: Value) -> Result<ChannelGrant, ProviderError> {
+async fn open(id: ChannelId, body: Value) -> Result<ChannelGrant, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body.to_string())));
     let request = ChannelRequest {
-        id: ChannelId::generate(),
+        id,
         address: "https://evercal.example/".parse().unwrap(),
         token: evercal_domain::account::Secret::new("v1"),
         expires_at: "2026-12-01T00:00:00Z".parse().unwrap(),
     };
-    google.open_channel(&context(), &ProviderCalendarId::new("primary"), &request).await
+    google.open(&context(), WatchedRemote::Calendar(&ProviderCalendarId::new("primary")), &request).await
 }
 
 fn reason<T>(outcome: Result<T, ProviderError>) -> (ProviderErrorKind, String) {
@@ -126,10 +129,12 @@ async fn an_odd_calendar_is_counted_and_the_rest_is_read() {
 
 #[tokio::test]
 async fn a_channels_expiry_is_read_as_text_and_as_a_number() {
-    let expected = ChannelGrant { resource_id: "res".into(), expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() };
+    let id = ChannelId::generate();
+    let remote_id = Some(RemoteChannelId::new(format!("{id} res")));
+    let expected = ChannelGrant { remote_id, expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() };
     for expiration in [json!("1796083200250"), json!(1_796_083_200_250_i64)] {
         let body = json!({"kind": "api#channel", "resourceId": "res", "expiration": expiration});
-        assert_eq!(open(body).await.unwrap(), expected);
+        assert_eq!(open(id, body).await.unwrap(), expected);
     }
 }
 
@@ -141,7 +146,7 @@ async fn a_channel_answer_without_what_is_needed_is_a_temporary_failure() {
         json!({"resourceId": "res", "expiration": "soon"}),
         json!({"resourceId": "res", "expiration": i64::MAX}),
     ] {
-        assert_eq!(reason(open(body).await).0, ProviderErrorKind::TemporaryFailure);
+        assert_eq!(reason(open(ChannelId::generate(), body).await).0, ProviderErrorKind::TemporaryFailure);
     }
 }
 
@@ -149,7 +154,18 @@ async fn a_channel_answer_without_what_is_needed_is_a_temporary_failure() {
 async fn closing_a_channel_that_is_gone_succeeds() {
     for (status, closed) in [(204, true), (200, true), (404, true), (500, false), (403, false)] {
         let (google, _) = provider(Ok(answer(status, "")));
-        let outcome = google.close_channel(&context(), ChannelId::generate(), "res").await;
+        let outcome = google.close(&context(), ChannelId::generate(), &RemoteChannelId::new("chn_1 res")).await;
         assert_eq!(outcome.is_ok(), closed, "{status}");
     }
+}
+
+#[tokio::test]
+async fn one_channel_tells_how_another_on_the_same_thing_is_stopped() {
+    let (google, transport) = provider(Ok(answer(204, "")));
+    let (known, lost) = (ChannelId::generate(), ChannelId::generate());
+    let remote_id = google.told_by(&RemoteChannelId::new(format!("{known} res")), lost).unwrap();
+    google.close(&context(), lost, &remote_id).await.unwrap();
+    let sent = transport.requests.lock().unwrap().remove(0);
+    let expected = json!({"id": lost.to_string(), "resourceId": "res"});
+    assert!(matches!(&sent.body, evercal_http::Body::Json(body) if *body == expected), "{sent:?}");
 }

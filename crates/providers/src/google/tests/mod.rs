@@ -16,7 +16,7 @@ use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, Transpo
 
 use super::cursor::Place;
 use super::{GoogleProvider, GoogleSettings};
-use crate::provider::CallContext;
+use crate::call::CallContext;
 
 /// Gives prepared answers in order and keeps the requests.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::calls::TOKEN;
 use super::{LiteralTransport, answer, provider, settings};
 use crate::google::DEFAULT_SCOPES;
-use crate::oauth::{AuthorizationRequest, OAuthProvider, RedeemedCode, TokenGrant};
+use crate::oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant};
 
 fn sent(transport: &LiteralTransport) -> (HttpRequest, HashMap<&'static str, String>) {
     let request = transport.requests.lock().unwrap().pop().unwrap();

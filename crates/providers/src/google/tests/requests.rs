@@ -8,9 +8,11 @@ use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
 use super::{answer, context, done, in_changes, in_full_pass, provider, settings};
+use crate::call::{CallContext, SIMULATED_NOW_HEADER};
+use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
 use crate::google::cursor::Place;
-use crate::provider::{CalendarProvider, CallContext, ChannelRequest, Next, PageToken, Position, SIMULATED_NOW_HEADER};
+use crate::provider::{CalendarProvider, Next, PageToken, Position};
 
 fn events_url(calendar: &str, place: &Place) -> String {
     list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), place, EVENTS_PER_PAGE).url.to_string()

@@ -19,7 +19,7 @@ fn at(ms: i64) -> UnixMs {
 }
 
 fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
-    LiveChannel { channel_id: ChannelId::generate(), resource_id: "r".into(), opened_at, expires_at }
+    LiveChannel { channel_id: ChannelId::generate(), remote_id: None, opened_at, expires_at }
 }
 
 fn watched() -> SubscriptionState {
@@ -96,7 +96,7 @@ fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
     state.channel.alert = Alert::Raised;
     let opened = ChannelOpened {
         channel_id: ChannelId::generate(),
-        resource_id: "r".into(),
+        remote_id: None,
         opened_at: START,
         expires_at: at(7 * DAY_MS),
         superseded: vec![],
@@ -233,7 +233,7 @@ fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
 }
 
 fn to_stop(not_before: Due) -> ToStop {
-    let channel = ChannelRef { channel_id: ChannelId::generate(), resource_id: None, expires_at: Some(at(DAY_MS)) };
+    let channel = ChannelRef { channel_id: ChannelId::generate(), remote_id: None, expires_at: Some(at(DAY_MS)) };
     ToStop { channel, stray: false, not_before }
 }
 
@@ -415,7 +415,7 @@ proptest! {
         let timing = Timing { channel_lifetime_s: asked_s, ..Timing::default() };
         let opened = ChannelOpened {
             channel_id: ChannelId::generate(),
-            resource_id: "r".into(),
+            remote_id: None,
             opened_at: at(DAY_MS),
             expires_at: at(DAY_MS + granted_ms),
             superseded: vec![],

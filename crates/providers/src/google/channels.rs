@@ -1,0 +1,71 @@
+//! Google's push channels (<https://developers.google.com/workspace/calendar/api/guides/push>). A channel has the id that we give
+//! it, and is stopped by that and the id of the resource that it watches, which all channels on the same thing have in common.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use evercal_domain::{ChannelId, ProviderError, ProviderErrorKind, RemoteChannelId};
+
+use super::GoogleProvider;
+use super::calls::{WATCH_CALENDARS, WATCH_EVENTS};
+use super::{parse, requests};
+use crate::call::CallContext;
+use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
+
+/// How long a channel lives that is opened only to learn which resource others watch.
+const HELPER_LIVES: Duration = Duration::from_hours(1);
+/// A resource id in bytes; Google's have about 27.
+const RESOURCE_ID_BYTES_MAX: usize = 256;
+
+#[async_trait]
+impl Channels for GoogleProvider {
+    async fn open(
+        &self,
+        context: &CallContext,
+        watched: WatchedRemote<'_>,
+        request: &ChannelRequest,
+    ) -> Result<ChannelGrant, ProviderError> {
+        let (call, sent) = match watched {
+            WatchedRemote::Calendar(calendar) => {
+                (WATCH_EVENTS, requests::watch_events(&self.settings, context, calendar, request))
+            }
+            WatchedRemote::CalendarList => {
+                (WATCH_CALENDARS, requests::watch_calendars(&self.settings, context, request))
+            }
+        };
+        let (resource_id, expires_at) = parse::channel(call, &self.send(sent).await?)?;
+        Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at })
+    }
+
+    async fn close(
+        &self,
+        context: &CallContext,
+        id: ChannelId,
+        remote_id: &RemoteChannelId,
+    ) -> Result<(), ProviderError> {
+        let resource_id = resource_of(remote_id);
+        match self.send(requests::stop_channel(&self.settings, context, id, resource_id)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lost(&self) -> LostChannels {
+        LostChannels::ToldByAnother { helper_lives: HELPER_LIVES }
+    }
+
+    fn told_by(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId> {
+        remote_id(lost, resource_of(known))
+    }
+}
+
+/// A channel by its id and its resource: the resource alone is the same for all channels on a thing.
+pub(super) fn remote_id(id: ChannelId, resource_id: &str) -> Option<RemoteChannelId> {
+    let is_usable = !resource_id.is_empty() && resource_id.len() <= RESOURCE_ID_BYTES_MAX;
+    is_usable.then(|| RemoteChannelId::new(format!("{id} {resource_id}")))
+}
+
+fn resource_of(remote_id: &RemoteChannelId) -> &str {
+    remote_id.as_str().split_once(' ').map_or(remote_id.as_str(), |(_, resource_id)| resource_id)
+}

@@ -1,0 +1,40 @@
+//! Notices: what a provider sends when something has changed. Pure; the answers are the gateway's. Whoever proves nothing causes
+//! nothing, so a notice is believed or refused by its head alone, before a byte of its body is read.
+
+use evercal_domain::RemoteChannelId;
+use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
+
+/// Reads the notices of one provider.
+pub trait NoticeReader: Send + Sync {
+    /// What a request proves that has this head: the notices that it brings. Needs no look-up.
+    fn prove(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused>;
+
+    /// The largest body in bytes.
+    fn body_bytes_max(&self) -> usize;
+}
+
+/// The head of a request.
+pub struct NoticeHead<'a> {
+    /// The value of a header, whose name is given in lower case; none where it was not sent.
+    pub header: &'a dyn Fn(&'static str) -> Option<&'a [u8]>,
+}
+
+/// A notice that is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The channel that it came by, and what that watches.
+    pub claim: ChannelClaim,
+    /// What the provider calls the channel, where the notice says so.
+    pub remote_id: Option<RemoteChannelId>,
+    /// Whether something has changed; false for one that only greets a new channel.
+    pub announces_change: bool,
+}
+
+/// Why a notice is not believed. For the security log; senders are all told the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeRefused {
+    /// Nothing shows that it is about a channel of ours.
+    NotOurs(&'static str),
+    /// It is about a channel of ours, and says something else at the same time.
+    Contradicts(&'static str),
+}
