@@ -13,6 +13,26 @@ const BEATS_PER_TIMEOUT: u32 = 3;
 /// The pause between them where the activity has no heartbeat timeout.
 const BEAT_PAUSE_DEFAULT: Duration = Duration::from_secs(10);
 
+tokio::task_local! {
+    /// The attempt whose work runs here.
+    static CURRENT: Attempt;
+}
+
+/// An attempt at an activity.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// When it started, by the server's clock.
+    pub started_at: DateTime<Utc>,
+    /// The same moment, by this process's.
+    pub begun: Instant,
+}
+
+/// The attempt whose work runs in this task; none outside of activities. For whoever composes a worker whose time or whose
+/// transport goes by the attempt's time.
+pub fn current() -> Option<Attempt> {
+    CURRENT.try_with(|attempt| *attempt).ok()
+}
+
 /// When this attempt started, by the server's clock. For a workflow whose time is skipped this is its virtual time, which
 /// is why activities compute with it and not with the machine's clock.
 pub(crate) fn started_at(ctx: &ActivityContext) -> DateTime<Utc> {
@@ -40,6 +60,8 @@ pub(crate) async fn run<T>(
         workflow_id = info.workflow_id.as_deref().unwrap_or_default(),
         attempt = info.attempt,
     );
+    let attempt = Attempt { started_at: started_at(ctx), begun: Instant::now() };
+    let work = CURRENT.scope(attempt, work);
     let pause = info.heartbeat_timeout.map_or(BEAT_PAUSE_DEFAULT, |timeout| timeout / BEATS_PER_TIMEOUT);
     async {
         tokio::pin!(work);

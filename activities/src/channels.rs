@@ -140,7 +140,7 @@ impl ChannelActivities {
             None => WatchedRemote::CalendarList,
         };
         let call = |context| async move { channels_of(connection)?.open(&context, remote, request).await };
-        match connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await {
+        match connection.call(account_id, watched.calendar_id(), call).await {
             Ok(grant) => {
                 store.activate_channel(id, grant.remote_id.as_ref(), grant.expires_at).await.map_err(from_store)?;
                 Ok((id, grant))
@@ -265,7 +265,7 @@ impl ChannelActivities {
         let account_id = watched.account_id();
         let connection = self.deps.connection_of(account_id).await?;
         let call = |context| async move { channels_of(connection)?.close(&context, id, remote_id).await };
-        let stopped = connection.call(account_id, watched.calendar_id(), self.simulated_now(ctx), call).await;
+        let stopped = connection.call(account_id, watched.calendar_id(), call).await;
         stopped.map_err(|error| from_token(ctx, &error, self.backoff()))
     }
 
@@ -287,10 +287,6 @@ impl ChannelActivities {
     /// How stopping is repeated when the provider fails it.
     fn backoff(&self) -> Repeat {
         Repeat::Backoff { initial: std::time::Duration::from_millis(self.deps.settings.timing.sync_backoff_initial_ms) }
-    }
-
-    fn simulated_now(&self, ctx: &ActivityContext) -> Option<DateTime<Utc>> {
-        self.deps.settings.simulated_time.then(|| attempt::started_at(ctx))
     }
 }
 

@@ -53,7 +53,6 @@ impl Connection {
         &self,
         account: AccountId,
         calendar: Option<CalendarId>,
-        simulated_now: Option<DateTime<Utc>>,
         call: F,
     ) -> Result<T, TokenError>
     where
@@ -61,7 +60,7 @@ impl Connection {
         Fut: Future<Output = Result<T, ProviderError>>,
     {
         self.may_call(account, calendar)?;
-        let answer = self.tokens.with_token(account, simulated_now, call).await;
+        let answer = self.tokens.with_token(account, call).await;
         if let Some(calendar) = calendar {
             self.outages.note(Caller { account, calendar }, &answer);
         }
@@ -84,10 +83,10 @@ impl Connection {
     }
 
     /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
-    pub async fn probe(&self, calendar: &Calendar, simulated_now: Option<DateTime<Utc>>) -> Result<(), TokenError> {
+    pub async fn probe(&self, calendar: &Calendar) -> Result<(), TokenError> {
         let remote_id = &calendar.remote.provider_id;
         let call = |context| async move { self.calendars.probe(&context, remote_id).await };
-        let answer = self.tokens.with_token(calendar.account_id, simulated_now, call).await;
+        let answer = self.tokens.with_token(calendar.account_id, call).await;
         self.outages.note_question(Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
         answer
     }
@@ -101,8 +100,6 @@ pub struct ActivitySettings {
     pub strategies: SyncStrategies,
     /// Whether the provider's own text of each event is kept.
     pub keep_raw: bool,
-    /// Whether requests carry the workflow's time for a simulator. Never in production.
-    pub simulated_time: bool,
 }
 
 impl Deps {

@@ -16,6 +16,7 @@ mod refusal;
 mod sync;
 
 pub use accounts::AccountActivities;
+pub use attempt::{Attempt, current as current_attempt};
 pub use channels::ChannelActivities;
 pub use credentials::StoreCredentials;
 pub use deps::{ActivitySettings, Connection, Deps};

@@ -35,9 +35,8 @@ pub(crate) async fn judge(
     others.truncate(OTHERS_ASKED_MAX);
     let asked: Vec<Option<&Calendar>> = if others.is_empty() { vec![None] } else { others.iter().map(Some).collect() };
     let connection = deps.connection_of(calendar.account_id).await?;
-    let simulated_now = deps.settings.simulated_time.then(|| attempt::started_at(ctx));
     for other in asked {
-        match ask(connection, calendar, other, simulated_now).await {
+        match ask(connection, calendar, other).await {
             Ok(()) => return Ok(Refused::ThisCalendar(refusal)),
             Err(TokenError::Provider(error)) if is_refusal(error.kind) => {}
             Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::ProjectRefused => {
@@ -55,15 +54,10 @@ pub(crate) fn is_refusal(kind: ProviderErrorKind) -> bool {
 }
 
 /// Asks for an event of another calendar, or for the list of calendars where there is no other.
-async fn ask(
-    connection: &Connection,
-    refused: &Calendar,
-    other: Option<&Calendar>,
-    simulated_now: Option<DateTime<Utc>>,
-) -> Result<(), TokenError> {
+async fn ask(connection: &Connection, refused: &Calendar, other: Option<&Calendar>) -> Result<(), TokenError> {
     if let Some(other) = other {
-        return connection.probe(other, simulated_now).await;
+        return connection.probe(other).await;
     }
     let call = |context| async move { connection.calendars.list_calendars(&context, None).await };
-    connection.tokens.with_token(refused.account_id, simulated_now, call).await.map(drop)
+    connection.tokens.with_token(refused.account_id, call).await.map(drop)
 }

@@ -94,7 +94,7 @@ impl Work {
     }
 
     async fn read(&self, id: &ProviderCalendarId, position: Position<'_>) -> anyhow::Result<EventsPage> {
-        let context = CallContext { access: self.access.clone(), simulated_now: None };
+        let context = CallContext { access: self.access.clone() };
         Ok(self.provider.read_events(&context, id, position, EVENTS_PER_PAGE).await?)
     }
 }

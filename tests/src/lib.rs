@@ -9,6 +9,7 @@ pub mod logs;
 pub mod mirror;
 mod reconfigure;
 pub mod shown;
+mod simulated_time;
 pub mod skipping;
 mod steps;
 pub mod temporal;

@@ -32,6 +32,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::simulated_time::{AttemptClock, TellsTime};
 use crate::temporal::{TestTemporal, connection_options};
 use crate::wait::eventually;
 
@@ -417,16 +418,23 @@ impl World {
             memory_mib: self.settings.memory_mib,
             build_id: self.settings.build_id.clone(),
             keep_raw: self.settings.keep_raw,
-            simulated_time: self.settings.simulated_time,
             probe: ProbePace::default(),
         };
+        let mut parts = evercal_worker::Parts::of(&config)?;
+        if self.settings.simulated_time {
+            parts = evercal_worker::Parts {
+                clock: Arc::new(AttemptClock),
+                transport: Arc::new(TellsTime(HttpClient::new(&config.http)?)),
+            };
+        }
         let target = self.target(identity)?;
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
         let runtime = tokio::runtime::Handle::current();
         // On a thread of its own: the compiler cannot see that its future may move between threads.
-        let task =
-            tokio::task::spawn_blocking(move || runtime.block_on(evercal_worker::serve(&config, target, stopped)));
+        let task = tokio::task::spawn_blocking(move || {
+            runtime.block_on(evercal_worker::serve(&config, &parts, target, stopped))
+        });
         self.workers.push(RunningWorker { stop, task });
         Ok(())
     }

@@ -32,8 +32,6 @@ pub struct WorkerConfig {
     pub build_id: Option<BuildId>,
     /// Whether the provider's own text of each event is kept (`EVERCAL_KEEP_RAW`).
     pub keep_raw: bool,
-    /// Whether requests carry the workflow's time for a simulator (`EVERCAL_SIMULATED_TIME`). Never in production.
-    pub simulated_time: bool,
     /// How often it is looked how the store is.
     pub probe: ProbePace,
 }
@@ -52,7 +50,6 @@ impl WorkerConfig {
             memory_mib: worker::MEMORY_MIB.read(lookup)?.get(),
             concurrent_syncs: worker::CONCURRENT_JOBS.read(lookup)?.get(),
             keep_raw: worker::KEEP_RAW.read(lookup)?,
-            simulated_time: worker::SIMULATED_TIME.read(lookup)?,
             probe: ProbePace::default(),
         })
     }

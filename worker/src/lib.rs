@@ -18,8 +18,8 @@ use anyhow::Context;
 use evercal_activities::client_alert::ClientAlert;
 use evercal_activities::outages::Outages;
 use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
-use evercal_domain::{Provider, SystemClock};
-use evercal_http::HttpClient;
+use evercal_domain::{Clock, Provider, SystemClock};
+use evercal_http::{HttpClient, Transport};
 use evercal_process::{Tasks, stop_signal};
 use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
@@ -57,13 +57,31 @@ pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> an
         asked_to_stop.await;
         tracing::info!("the worker stops");
     };
-    serve(&config, target, stop).await
+    serve(&config, &Parts::of(&config)?, target, stop).await
+}
+
+/// What a worker is put together of, beside its configuration.
+#[derive(Clone)]
+pub struct Parts {
+    /// By which activities tell the time.
+    pub clock: Arc<dyn Clock>,
+    /// By which providers are called.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl Parts {
+    /// The machine's clock and HTTP.
+    pub fn of(config: &WorkerConfig) -> anyhow::Result<Self> {
+        let transport = HttpClient::new(&config.http).context("making the HTTP client")?;
+        Ok(Self { clock: Arc::new(SystemClock), transport: Arc::new(transport) })
+    }
 }
 
 /// Serves all queues until `stop` completes, for as long as the store is well: before that, and whenever it is not any
 /// more, no work is taken, so that it waits for a worker whose store is. Running activities get their grace.
 pub async fn serve(
     config: &WorkerConfig,
+    parts: &Parts,
     target: TemporalTarget,
     stop: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
@@ -75,7 +93,7 @@ pub async fn serve(
             opened = WatchedStore::open(config.store.clone(), config.probe, target.clone()) => opened?,
             () = &mut stop => return Ok(()),
         };
-        let stopped = serve_while_fit(config, target.clone(), &runtime, &opened, &mut stop).await;
+        let stopped = serve_while_fit(config, parts, target.clone(), &runtime, &opened, &mut stop).await;
         opened.close().await;
         if stopped? == Stopped::AsAsked {
             return Ok(());
@@ -95,6 +113,7 @@ enum Stopped {
 
 async fn serve_while_fit(
     config: &WorkerConfig,
+    parts: &Parts,
     target: TemporalTarget,
     runtime: &Arc<Runtime>,
     opened: &WatchedStore,
@@ -107,7 +126,7 @@ async fn serve_while_fit(
         failure = opened.looking.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(Stopped::AsAsked),
     }
-    let deps = Arc::new(deps(config.clone(), opened.store.clone())?);
+    let deps = Arc::new(deps(config.clone(), parts.clone(), opened.store.clone()));
     let (mut stopped, mut failed) = (Stopped::AsAsked, None);
     let ends = async {
         tokio::select! {
@@ -160,24 +179,25 @@ impl WatchedStore {
 }
 
 /// Puts together what activities work with.
-fn deps(config: WorkerConfig, store: Arc<dyn Store>) -> anyhow::Result<Deps> {
-    let http = HttpClient::new(&config.http).context("making the HTTP client")?;
-    let google = config.google.map(|google| connection_to_google(google, config.google_webhook_address, http, &store));
-    Ok(Deps {
+fn deps(config: WorkerConfig, parts: Parts, store: Arc<dyn Store>) -> Deps {
+    let Parts { clock, transport } = parts;
+    let google =
+        config.google.map(|google| connection_to_google(google, config.google_webhook_address, transport, &store));
+    Deps {
         store,
         google,
-        clock: Arc::new(SystemClock),
-        settings: ActivitySettings {
-            timing: config.timing,
-            strategies: config.strategies,
-            keep_raw: config.keep_raw,
-            simulated_time: config.simulated_time,
-        },
-    })
+        clock,
+        settings: ActivitySettings { timing: config.timing, strategies: config.strategies, keep_raw: config.keep_raw },
+    }
 }
 
-fn connection_to_google(google: Google, webhook_address: Url, http: HttpClient, store: &Arc<dyn Store>) -> Connection {
-    let provider = Arc::new(GoogleProvider::new(google.client, Arc::new(http)));
+fn connection_to_google(
+    google: Google,
+    webhook_address: Url,
+    transport: Arc<dyn Transport>,
+    store: &Arc<dyn Store>,
+) -> Connection {
+    let provider = Arc::new(GoogleProvider::new(google.client, transport));
     let (credentials, clock) = (Arc::new(StoreCredentials(Arc::clone(store))), Arc::new(SystemClock));
     Connection {
         provider: Provider::Google,

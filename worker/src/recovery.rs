@@ -69,7 +69,7 @@ async fn ask(deps: &Deps, connection: &Connection, question: Question) {
     };
     match calendar {
         Ok(Some(calendar)) => {
-            let read = connection.probe(&calendar, None).await;
+            let read = connection.probe(&calendar).await;
             tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "asked whether the provider answers");
         }
         Ok(None) => {}

@@ -115,9 +115,8 @@ impl AccountActivities {
         redeemed: &Credentials,
     ) -> Result<(Credentials, String), ProviderError> {
         let mut credentials = connection.tokens.fresh(redeemed).await?;
-        let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
         let ask = async |credentials: &Credentials| {
-            let context = CallContext { access: credentials.access_token.clone(), simulated_now };
+            let context = CallContext { access: credentials.access_token.clone() };
             connection.calendars.primary_calendar(&context).await
         };
         let mut answer = ask(&credentials).await;

@@ -40,14 +40,13 @@ impl AccountActivities {
         account_id: AccountId,
     ) -> Result<Option<CalendarList>, ActivityError> {
         let connection = self.deps.connection_of(account_id).await?;
-        let simulated_now = self.deps.settings.simulated_time.then(|| attempt::started_at(ctx));
         let mut list = CalendarList { calendars: Vec::new(), is_readable: true, limit: None };
         let mut page: Option<PageToken> = None;
         let began = Instant::now();
         for pages in 1.. {
             let (provider, token) = (&connection.calendars, page.as_ref());
             let call = |context| async move { provider.list_calendars(&context, token).await };
-            let answer = match connection.tokens.with_token(account_id, simulated_now, call).await {
+            let answer = match connection.tokens.with_token(account_id, call).await {
                 Ok(answer) => answer,
                 Err(TokenError::NotConnected) => return Ok(None),
                 Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => return Ok(None),

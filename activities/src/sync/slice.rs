@@ -180,8 +180,7 @@ impl Slice<'_> {
         let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
         let (at, size) = (cursor::position(&position.cursor), self.page_events_max_of(&position.cursor));
         let call = |context| async move { provider.read_events(&context, remote_id, at, size).await };
-        let simulated_now = self.deps.settings.simulated_time.then_some(self.now);
-        self.connection.call(self.calendar.account_id, Some(self.calendar.id), simulated_now, call).await
+        self.connection.call(self.calendar.account_id, Some(self.calendar.id), call).await
     }
 
     /// What a failed call leads to: an outcome for the workflow, another round (`None`), or a failed attempt.
@@ -401,13 +400,8 @@ impl Slice<'_> {
         self.counts.started_at.map_or(self.now, UnixMs::to_datetime)
     }
 
-    /// Now: by the machine's clock, or by the workflow's time where that is skipped.
     fn wall_clock(&self) -> DateTime<Utc> {
-        if self.deps.settings.simulated_time {
-            self.now + chrono::Duration::from_std(self.begun.elapsed()).unwrap_or_default()
-        } else {
-            self.deps.clock.now()
-        }
+        self.deps.clock.now()
     }
 
     fn notice_to_stored_ms(&self) -> Option<i64> {

@@ -1,21 +1,14 @@
 //! What every call to a provider carries, and what it means that no answer came.
 
-use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::{TransportError, TransportErrorKind};
-
-/// The request header that carries [`CallContext::simulated_now`], in Unix milliseconds.
-pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";
 
 /// What every call carries.
 #[derive(Debug, Clone)]
 pub struct CallContext {
     /// The access token.
     pub access: Secret,
-    /// The calendar's virtual time, sent as [`SIMULATED_NOW_HEADER`]. Only the simulator reads it, and only tests that
-    /// skip time set it: production leaves it `None`, and no header goes out.
-    pub simulated_now: Option<DateTime<Utc>>,
 }
 
 /// What it means for a provider call that no answer came.

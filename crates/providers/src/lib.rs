@@ -12,7 +12,7 @@ mod oauth;
 mod provider;
 mod tokens;
 
-pub use call::{CallContext, SIMULATED_NOW_HEADER};
+pub use call::CallContext;
 pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};

@@ -122,7 +122,7 @@ struct AccessToken {
 }
 
 impl TokenSource {
-    /// A source that has nothing cached. `clock` must show real time: tokens never live in virtual time.
+    /// A source that has nothing cached. `clock` must show real time, whatever time a calendar lives in: tokens are real.
     pub fn new(oauth: Arc<dyn OAuthProvider>, store: Arc<dyn CredentialStore>, clock: Arc<dyn Clock>) -> Self {
         Self { oauth, store, clock, slots: Mutex::default() }
     }
@@ -130,12 +130,7 @@ impl TokenSource {
     /// Makes a call with a valid token. When the provider refuses the token (401), that token is dropped, another one is
     /// fetched, and the call is made once more; when one that the provider has just granted is refused too, the grant is
     /// dead (`GrantRevoked`).
-    pub async fn with_token<T, F, Fut>(
-        &self,
-        account: AccountId,
-        simulated_now: Option<DateTime<Utc>>,
-        call: F,
-    ) -> Result<T, TokenError>
+    pub async fn with_token<T, F, Fut>(&self, account: AccountId, call: F) -> Result<T, TokenError>
     where
         F: Fn(CallContext) -> Fut,
         Fut: Future<Output = Result<T, ProviderError>>,
@@ -145,7 +140,7 @@ impl TokenSource {
         loop {
             calls += 1;
             let access = token.secret.clone();
-            let refusal = match call(CallContext { access, simulated_now }).await {
+            let refusal = match call(CallContext { access }).await {
                 Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
                 outcome => return outcome.map_err(TokenError::from),
             };

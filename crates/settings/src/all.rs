@@ -43,7 +43,6 @@ pub static ALL: &[&dyn Described] = &[
     &timing::RENEW_LEAD_S,
     &timing::RECONCILE_INTERVAL_S,
     &timing::TIMING,
-    &worker::SIMULATED_TIME,
     &process::ZONE_DATA_FOLDER,
     &process::LOG_FILTER,
 ];

@@ -63,17 +63,3 @@ pub static KEEP_RAW: Setting<bool> = Setting {
     },
     read: or_default,
 };
-
-/// Whether requests carry the workflow's time for a simulator. Never in production.
-pub static SIMULATED_TIME: Setting<bool> = Setting {
-    about: About {
-        name: "EVERCAL_SIMULATED_TIME",
-        read_by: WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("false"),
-        example: "true",
-        meaning: "tests only: requests carry the workflow's time to the simulator",
-    },
-    read: or_default,
-};

@@ -42,7 +42,7 @@ const TEMPORAL_ACCESS: [&str; 11] = [
 ];
 
 /// Settings of a deployment that would make of a part something else than `dev` shows.
-const DEPLOYMENT: [&str; 3] = ["EVERCAL_BUILD_ID", "EVERCAL_GOOGLE_AUTH_URL", "EVERCAL_SIMULATED_TIME"];
+const DEPLOYMENT: [&str; 2] = ["EVERCAL_BUILD_ID", "EVERCAL_GOOGLE_AUTH_URL"];
 
 /// What any program may want to know of its surroundings.
 const OF_USE_TO_ALL: [&str; 17] = [

@@ -161,7 +161,6 @@ async fn the_settings_of_a_deployment_in_the_environment_do_not_change_dev() {
     let deployment = [
         ("EVERCAL_BUILD_ID", "never-promoted"),
         ("EVERCAL_GOOGLE_AUTH_URL", "http://127.0.0.1:1/"),
-        ("EVERCAL_SIMULATED_TIME", "neither true nor false"),
         ("EVERCAL_CONFIG_FILE", "not-there.toml"),
         ("TEMPORAL_PROFILE", "production"),
         ("TEMPORAL_API_KEY", "of another Temporal"),

@@ -92,6 +92,7 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
         (
             "tests",
             &[
+                "activities",
                 "devserver",
                 "domain",
                 "gateway",

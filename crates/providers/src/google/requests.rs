@@ -9,7 +9,7 @@ use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATC
 use super::cursor::Place;
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
-use crate::call::{CallContext, SIMULATED_NOW_HEADER};
+use crate::call::CallContext;
 use crate::channels::ChannelRequest;
 use crate::provider::PageToken;
 
@@ -127,8 +127,5 @@ fn endpoint(settings: &GoogleSettings, segments: &[&str]) -> Url {
 
 fn authorized(mut request: HttpRequest, context: &CallContext) -> HttpRequest {
     request.bearer = Some(context.access.clone());
-    if let Some(now) = context.simulated_now {
-        request.headers.push((SIMULATED_NOW_HEADER, now.timestamp_millis().to_string()));
-    }
     request
 }

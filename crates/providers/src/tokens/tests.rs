@@ -118,7 +118,7 @@ impl World {
         let used = Mutex::new(Vec::new());
         let outcome = self
             .tokens
-            .with_token(self.account, None, |context| {
+            .with_token(self.account, |context| {
                 let mut used = used.lock().unwrap();
                 let answer = answers[used.len()];
                 used.push(context.access.expose().to_owned());
@@ -410,17 +410,6 @@ async fn a_failing_store_is_its_own_kind_of_error() {
     *world.store.broken.lock().unwrap() = true;
     let error = world.token().await.unwrap_err();
     assert!(matches!(&error, TokenError::Store(_)) && error.to_string().contains("disk full"), "{error}");
-}
-
-#[tokio::test]
-async fn the_simulated_time_reaches_the_call() {
-    let world = world(Some(stored_token("a1", HOUR)), []);
-    let virtual_now = Some(start() + TimeDelta::days(1_000));
-    // In a task of its own, as activities run: the future has to be `Send`.
-    let call = async move {
-        world.tokens.with_token(world.account, virtual_now, |context| async move { Ok(context.simulated_now) }).await
-    };
-    assert_eq!(tokio::spawn(call).await.unwrap().unwrap(), virtual_now);
 }
 
 #[tokio::test]

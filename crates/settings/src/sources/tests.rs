@@ -59,14 +59,14 @@ fn a_secret_that_one_source_names_by_its_file_goes_over_the_secret_of_the_next()
 #[test]
 fn each_kind_of_value_is_read_as_its_variable_would_have_it() {
     let sources = sources(
-        "EVERCAL_SIMULATED_TIME = true\n\
+        "EVERCAL_KEEP_RAW = true\n\
          EVERCAL_CORS_ORIGINS = ['https://a.example.com', 'https://b.example.com']\n\
          [EVERCAL_TIMING]\nladder_s = [1, 2, 3]\n",
         &[],
     )
     .unwrap();
     let of = |name: &str| sources.find(name).unwrap();
-    assert_eq!(of("EVERCAL_SIMULATED_TIME"), "true");
+    assert_eq!(of("EVERCAL_KEEP_RAW"), "true");
     assert_eq!(of("EVERCAL_CORS_ORIGINS"), "https://a.example.com,https://b.example.com");
     assert_eq!(of("EVERCAL_TIMING"), r#"{"ladder_s":[1,2,3]}"#);
 }

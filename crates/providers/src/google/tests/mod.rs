@@ -47,7 +47,7 @@ fn settings() -> GoogleSettings {
 }
 
 fn context() -> CallContext {
-    CallContext { access: Secret::new("ya29.access"), simulated_now: None }
+    CallContext { access: Secret::new("ya29.access") }
 }
 
 /// The next page of a pass over everything, and of one over what changed since `s`.

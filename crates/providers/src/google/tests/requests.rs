@@ -8,7 +8,6 @@ use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
 use super::{answer, context, done, in_changes, in_full_pass, provider, settings};
-use crate::call::{CallContext, SIMULATED_NOW_HEADER};
 use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
 use crate::google::cursor::Place;
@@ -153,13 +152,9 @@ fn a_channel_is_closed_by_its_id_and_its_resource() {
 }
 
 #[test]
-fn the_simulated_time_goes_out_only_when_it_is_set() {
-    let real = list_calendars(&settings(), &context(), None);
-    assert_eq!((real.headers, real.bearer), (vec![], Some(context().access)));
-
-    let virtual_time = CallContext { simulated_now: Some("2030-01-01T00:00:00Z".parse().unwrap()), ..context() };
-    let simulated = list_calendars(&settings(), &virtual_time, None);
-    assert_eq!(simulated.headers, [(SIMULATED_NOW_HEADER, "1893456000000".to_owned())]);
+fn a_call_carries_its_token_and_nothing_else() {
+    let request = list_calendars(&settings(), &context(), None);
+    assert_eq!((request.headers, request.bearer), (vec![], Some(context().access)));
 }
 
 #[test]
