@@ -128,3 +128,54 @@ fn a_licence_is_allowed_where_one_of_its_choices_is() {
         assert!(!is_allowed(refused), "{refused}");
     }
 }
+
+/// Where cargo keeps what the registry's index says of the packages that it has looked at.
+fn index_caches() -> Vec<std::path::PathBuf> {
+    let home =
+        std::env::var_os("CARGO_HOME").map(Into::into).or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let folder: std::path::PathBuf = home.expect("a home of cargo").join("registry/index");
+    let registries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    registries.map(|registry| registry.path().join(".cache")).collect()
+}
+
+/// The file of a package below an index (<https://doc.rust-lang.org/cargo/reference/registry-index.html#index-files>).
+fn index_file(cache: &Path, name: &str) -> std::path::PathBuf {
+    let name = name.to_lowercase();
+    match name.len() {
+        1 | 2 => cache.join(name.len().to_string()).join(name),
+        3 => cache.join("3").join(&name[..1]).join(name),
+        _ => cache.join(&name[..2]).join(&name[2..4]).join(name),
+    }
+}
+
+/// What the index says of each version: of a withdrawn one (for a security hole, mostly) that it is yanked.
+fn withdrawn_by_version(file: &[u8]) -> Vec<(String, bool)> {
+    let entries = file.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"{"));
+    let entries = entries.filter_map(|entry| serde_json::from_slice::<serde_json::Value>(entry).ok());
+    entries.filter_map(|entry| Some((entry["vers"].as_str()?.to_owned(), entry["yanked"].as_bool()?))).collect()
+}
+
+#[test]
+fn no_version_that_its_authors_have_withdrawn_is_built_on() {
+    let caches = index_caches();
+    let (mut looked_at, mut withdrawn) = (0, Vec::new());
+    for package in metadata().packages.iter().filter(|package| package.source.is_some()) {
+        let file = caches.iter().find_map(|cache| std::fs::read(index_file(cache, &package.name)).ok());
+        let versions = file.map(|file| withdrawn_by_version(&file)).unwrap_or_default();
+        let ours = package.version.to_string();
+        if let Some((_, is_withdrawn)) = versions.iter().find(|(version, _)| *version == ours) {
+            looked_at += 1;
+            if *is_withdrawn {
+                withdrawn.push(format!("{} {ours}", package.name));
+            }
+        }
+    }
+    assert_eq!(withdrawn, Vec::<String>::new(), "use others, or say here why not");
+    assert!(looked_at > 300, "only {looked_at} packages are in cargo's index: nothing was looked at");
+}
+
+#[test]
+fn a_withdrawn_version_is_known_by_the_index() {
+    let file = b"\x03\x02\0\0\0etag: x\0\x001.0.0\0{\"vers\":\"1.0.0\",\"yanked\":true}\x001.0.1\0{\"vers\":\"1.0.1\",\"yanked\":false}\0";
+    assert_eq!(withdrawn_by_version(file), [("1.0.0".to_owned(), true), ("1.0.1".to_owned(), false)]);
+}
