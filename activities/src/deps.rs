@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderError, SyncStrategies};
 use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, TokenError, TokenSource};

@@ -1,12 +1,10 @@
 //! What a refusal is about: this calendar, or more than that. Only a refusal of this calendar, while others of its account
 //! answer, is a matter of its sharing; somebody who has nothing to do with it must not be sent to mend that.
 
-use chrono::{DateTime, Utc};
 use evercal_domain::{Calendar, CalendarState, ProviderError, ProviderErrorKind};
 use evercal_providers::TokenError;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::attempt;
 use crate::deps::{Connection, Deps};
 use crate::failure::{Repeat, from_store, from_token};
 

@@ -269,6 +269,7 @@ pub(crate) struct EventBody {
 
 impl From<Event> for EventBody {
     fn from(event: Event) -> Self {
+        let (busy, private) = (event.is_busy(), event.is_private());
         let (series_id, original_start) =
             event.series.map(|place| (place.master_id.as_str().to_owned(), place.original_start.into())).unzip();
         Self {
@@ -282,9 +283,9 @@ impl From<Event> for EventBody {
             title: event.title,
             description: event.description,
             location: event.location,
-            busy: event.is_busy(),
+            busy,
             show_as: event.show_as.as_str(),
-            private: event.is_private(),
+            private,
             visibility: event.visibility.as_str(),
             event_type: event.event_type,
             creator: event.creator.map(PersonBody::from),

@@ -12,7 +12,6 @@ use evercal_workflows::contract::{CodeRedeemed, RedeemInput};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::{AccountActivities, grant_subject};
-use crate::attempt;
 use crate::deps::Connection;
 use crate::failure::{Repeat, from_store, from_token};
 
@@ -83,7 +82,7 @@ impl AccountActivities {
                 }
             }
         };
-        match self.whose(ctx, connection, &redeemed).await {
+        match self.whose(connection, &redeemed).await {
             Ok((credentials, subject_hash)) => Ok((Settlement::Redeemed { credentials, subject_hash }, version)),
             Err(error)
                 if matches!(error.kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::TokenRefreshNeeded) =>
@@ -110,7 +109,6 @@ impl AccountActivities {
     /// Asks the provider whose tokens these are; answers them as they can be called with now.
     async fn whose(
         &self,
-        ctx: &ActivityContext,
         connection: &Connection,
         redeemed: &Credentials,
     ) -> Result<(Credentials, String), ProviderError> {

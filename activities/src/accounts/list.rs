@@ -9,7 +9,6 @@ use evercal_workflows::contract::ListLimit;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::AccountActivities;
-use crate::attempt;
 use crate::failure::{Repeat, from_token};
 
 /// How long reading a list may take: within what one attempt has.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use temporalio_client::{ClientTlsOptions, ConnectionOptions, TlsOptions};
 
+use crate::connecting::connection_options;
 use crate::error::DevserverError;
-use crate::namespace::connection_options;
 
 /// TLS at the server's door. All files are PEM, all paths absolute.
 #[derive(Debug, Clone)]

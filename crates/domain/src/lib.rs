@@ -37,7 +37,7 @@ pub use event::{Event, EventStatus, EventTime, RemoteEvent, RemoteItem, SeriesPo
 pub use evercal_zones::{self as zones, Zone};
 pub use ids::{
     AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderCursor, ProviderEventId,
-    TenantId,
+    RemoteChannelId, TenantId,
 };
 pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};

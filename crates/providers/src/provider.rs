@@ -1,9 +1,7 @@
 //! What evercal asks of a calendar provider, in the domain's words.
 
 use async_trait::async_trait;
-use evercal_domain::{
-    AccessRole, ProviderCalendarId, ProviderCursor, ProviderError, ProviderErrorKind, RemoteCalendar, RemoteItem,
-};
+use evercal_domain::{AccessRole, ProviderCalendarId, ProviderCursor, ProviderError, RemoteCalendar, RemoteItem};
 
 use crate::call::CallContext;
 use crate::channels::Channels;
@@ -22,8 +20,8 @@ pub trait CalendarProvider: Send + Sync {
     async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError>;
 
     /// One page of a calendar's events: masters and exceptions, not occurrences. All pages of a pass are asked for with the same
-    /// size. An answer that is too large for us is [`ProviderErrorKind::PageTooLarge`], a cursor that does not lead on is
-    /// [`ProviderErrorKind::PositionLost`].
+    /// size. An answer that is too large for us is [`PageTooLarge`](evercal_domain::ProviderErrorKind::PageTooLarge), a cursor that does not lead on is
+    /// [`PositionLost`](evercal_domain::ProviderErrorKind::PositionLost).
     async fn read_events(
         &self,
         context: &CallContext,

@@ -10,10 +10,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLIC
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
+use evercal_process::counted;
 use serde_json::Value;
 use utoipa_swagger_ui::Config;
 
-use crate::counted::counted;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -153,35 +153,45 @@ pub(super) async fn prove(
     if *request.method() != Method::POST {
         return next.run(request).await;
     }
-    let front = match state.front(&provider) {
-        Ok(front) => front,
-        Err(unknown) => {
-            let message = "a notice of a provider that this gateway is not set up for";
-            state.security.note(SecurityKind::NoticeRefused, source(request.extensions()), message);
-            return unknown.into_response();
-        }
-    };
-    let headers = request.headers();
-    let header = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
-    match front.notices.prove(front.keys, &NoticeHead { header: &header }) {
-        Ok(notices) => {
+    match believe(&state, &provider, request.headers()) {
+        Ok(proven) => {
             if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
                 connection.proves();
             }
-            let proven = Proven { notices: notices.into(), body_bytes_max: front.notices.body_bytes_max() };
             request.extensions_mut().insert(proven);
             next.run(request).await
         }
-        Err(refused) => {
-            let (kind, message) = match refused {
-                NoticeRefused::NotOurs(message) => (SecurityKind::NoticeRefused, message),
-                NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),
-            };
+        Err(Refused { kind, message, problem }) => {
             state.security.note(kind, source(request.extensions()), message);
-            let detail = "This is not a notice for one of our channels.";
-            Problem::new(ProblemKind::InvalidNotice, detail).into_response()
+            problem.into_response()
         }
     }
+}
+
+/// Why a request is refused, for the security log and for its sender.
+struct Refused {
+    kind: SecurityKind,
+    message: &'static str,
+    problem: Problem,
+}
+
+/// What the head of a request proves. Needs no look-up.
+fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Proven, Refused> {
+    let front = state.front(provider).map_err(|problem| Refused {
+        kind: SecurityKind::NoticeRefused,
+        message: "a notice of a provider that this gateway is not set up for",
+        problem,
+    })?;
+    let header = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
+    let notices = front.notices.prove(front.keys, &NoticeHead { header: &header }).map_err(|refused| {
+        let (kind, message) = match refused {
+            NoticeRefused::NotOurs(message) => (SecurityKind::NoticeRefused, message),
+            NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),
+        };
+        let detail = "This is not a notice for one of our channels.";
+        Refused { kind, message, problem: Problem::new(ProblemKind::InvalidNotice, detail) }
+    })?;
+    Ok(Proven { notices: notices.into(), body_bytes_max: front.notices.body_bytes_max() })
 }
 
 /// Reads a body without keeping it.

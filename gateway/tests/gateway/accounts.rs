@@ -64,9 +64,9 @@ async fn an_installation_that_is_not_set_up_for_google_says_so_and_takes_no_noti
     world.start().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({})).await;
-    assert_eq!((start.status, start.kind().as_str()), (404, "path-not-found"), "{start:?}");
+    assert_eq!((start.status.as_u16(), start.kind().as_str()), (404, "provider-not-found"), "{start:?}");
     assert!(start.body.contains("GOOGLE_CLIENT_ID is not set"), "{}", start.body);
-    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 401);
+    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 404);
 }
 
 /// A consent that comes back in a browser of which nothing is left but its connection.

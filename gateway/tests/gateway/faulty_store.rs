@@ -14,8 +14,8 @@ use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
     AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
-    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, RemoteItem,
-    TenantId, Watched,
+    ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, RemoteChannelId,
+    RemoteItem, TenantId, Watched,
 };
 use evercal_mirror::{Ends, Snapshot, StoredRow};
 use evercal_storage::{

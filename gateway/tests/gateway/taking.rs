@@ -27,9 +27,9 @@ async fn world(write_timeout: Duration, answer_timeout: Duration) -> (World, Cus
     let events: Vec<_> = (0..EVENTS)
         .map(|number| {
             let (item, owner) = single(&format!("large{number}"), "large", morning(5));
-            let RemoteItem::Event(mut event) = item else { panic!("an event") };
-            event.description = Some("x".repeat(DESCRIPTION_BYTES));
-            (RemoteItem::Event(event), owner)
+            let RemoteItem::Event(mut remote) = item else { panic!("an event") };
+            remote.event.description = Some("x".repeat(DESCRIPTION_BYTES));
+            (RemoteItem::Event(remote), owner)
         })
         .collect();
     sync(&world, customer.calendar, &events).await;

@@ -55,7 +55,7 @@ pub struct DevOptions {
 /// Runs a command until Ctrl-C or SIGTERM. `find` looks an environment variable up.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     match command {
-        Command::Dev(options) => end(everything(options, find).await),
+        Command::Dev(options) => crate::end(everything(options, find).await),
         Command::Simulator(options) => crate::role(Box::pin(simulator::run(options)), find).await,
     }
 }

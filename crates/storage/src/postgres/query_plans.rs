@@ -4,7 +4,7 @@ use evercal_devserver::postgres::shared;
 use sqlx::postgres::PgConnectOptions;
 
 use super::by_keys;
-use super::statements::mirror::{events, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::statements::mirror::{events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs};
 use super::statements::{accounts, authorizations, calendars, channels, credentials, journal, tenants};
 use crate::lookup::Lookup;
 
@@ -46,9 +46,10 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (journal::AUDIT_ALL, "audit_log_by_time"),
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar"),
         (journal::SECURITY, "security_events_by_time"),
+        (position::POSITION, "calendars_pkey"),
         (position::CLAIM_REVISION, "calendars_pkey"),
         (events::MASTER_IDS, "events_masters"),
-        (events::ORPHAN_STATES, "events_cancelled"),
+        (snapshot::ORPHANS, "events_cancelled"),
         (events::WARNED, "events_warned"),
         (feed::CHANGES, "changes_pkey"),
         (quarantine::QUARANTINED, "quarantine_pkey"),

@@ -2,7 +2,9 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::statements::mirror::{erasure, events, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::statements::mirror::{
+    erasure, events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs,
+};
 use super::statements::{
     accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, journal, reconciliation,
     tenants,
@@ -22,7 +24,7 @@ fn built() -> [String; 4] {
     ]
 }
 
-const FIXED: [&str; 53] = [
+const FIXED: [&str; 54] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -59,11 +61,12 @@ const FIXED: [&str; 53] = [
     journal::AUDIT_OF_TENANT,
     journal::SECURITY,
     journal::INCIDENTS,
+    position::POSITION,
     position::CLAIM_REVISION,
     events::RENEW_GENERATION,
-    events::STALE_STATES,
-    events::ORPHAN_STATES,
-    events::STALE_ITEMS,
+    events::RAW,
+    snapshot::STALE,
+    snapshot::ORPHANS,
     events::MASTER_IDS,
     position::BY_OLDER_ZONE_DATA,
     events::ITEMS,
@@ -128,7 +131,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data (zone_data>? AND zone_data<?)"),
         (events::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
         (events::WARNED, "events_warned (calendar_id=?)"),
-        (events::ORPHAN_STATES, "events_cancelled (calendar_id=? AND series_master_id>?)"),
+        (snapshot::ORPHANS, "events_cancelled (calendar_id=? AND series_master_id>?)"),
         (quarantine::RELEASE, "quarantine_1 (calendar_id=? AND item_key=?)"),
         (sync_runs::RUNS, "sync_runs_by_calendar (calendar_id=?)"),
         (journal::AUDIT_OF_CALENDAR, "audit_log_by_calendar (calendar_id=? AND at<?)"),

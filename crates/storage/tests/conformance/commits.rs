@@ -3,7 +3,7 @@
 use evercal_domain::calendar::LastSync;
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Fingerprint;
-use evercal_domain::{CalendarState, Event, RemoteItem, SyncReason, Via};
+use evercal_domain::{CalendarState, RemoteEvent, RemoteItem, SyncReason, Via};
 use evercal_mirror::{Ends, StoredBody};
 use evercal_storage::{
     Cursor, PageCommit, PageCommitted, PassFinish, StoreErrorKind, SyncPosition, SyncRun, SyncRunOutcome,
@@ -126,11 +126,15 @@ pub async fn only_true_differences_are_told(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[single("same", "a"), single("renamed", "a"), single("gone", "a")]).await;
     let before = seeded.last_sequence().await;
-    let touched = Event { etag: Some("\"2\"".into()), ..event("same", "a") };
-    let page = [RemoteItem::from(touched.clone()), single("renamed", "b"), deleted("gone")];
+    let (version, raw) = (Some("\"2\"".to_owned()), Some("{}".to_owned()));
+    let touched = RemoteEvent { event: event("same", "a"), version: version.clone(), raw: raw.clone() };
+    let page = [RemoteItem::Event(Box::new(touched)), single("renamed", "b"), deleted("gone")];
     assert_eq!(seeded.commit(&page).await.changes, 2);
     assert_eq!(seeded.told_after(before).await, ["updated renamed", "deleted gone"]);
-    assert!(seeded.items().await.iter().any(|item| item.body == StoredBody::Event(Box::new(touched.clone()))));
+    let versions: Vec<_> = seeded.items().await.into_iter().map(|item| item.version).collect();
+    assert_eq!(versions, [None, version], "of what was renamed, and of what is the same");
+    assert_eq!(seeded.store.event_raw(seeded.calendar, &id("same")).await.unwrap(), raw);
+    assert_eq!(seeded.store.event_raw(seeded.calendar, &id("renamed")).await.unwrap(), None);
 
     let change = &seeded.store.changes(seeded.calendar, before, 1).await.unwrap()[0];
     assert_eq!((change.kind, change.committed_at), (ChangeKind::Updated, at(1)));

@@ -140,7 +140,10 @@ impl Model {
         for (id, item) in &last {
             self.seen.insert(id.clone());
             match item {
-                RemoteItem::Event(event) => self.put(id, &event.provider_id, StoredBody::Event(event.clone())),
+                RemoteItem::Event(remote) => {
+                    let event = remote.event.clone();
+                    self.put(id, &remote.event.provider_id, StoredBody::Event(Box::new(event)));
+                }
                 RemoteItem::CancelledOccurrence { provider_id, position }
                     if !gone.iter().any(|gone| position.master_id.as_str() == *gone) =>
                 {
@@ -164,7 +167,7 @@ impl Model {
             StoredBody::Cancelled(position) => RowState::of_cancelled(position),
             StoredBody::Unreadable => panic!("a page brings no such row"),
         };
-        self.rows.insert(id.to_owned(), StoredRow { provider_id: provider_id.clone(), state, body });
+        self.rows.insert(id.to_owned(), StoredRow { provider_id: provider_id.clone(), state, version: None, body });
     }
 
     fn finish(&mut self, full: bool) {
@@ -191,7 +194,7 @@ impl Model {
 
 fn id_of(item: &RemoteItem) -> String {
     match item {
-        RemoteItem::Event(event) => event.provider_id.as_str().to_owned(),
+        RemoteItem::Event(remote) => remote.event.provider_id.as_str().to_owned(),
         RemoteItem::CancelledOccurrence { provider_id, .. } | RemoteItem::Deleted { provider_id } => {
             provider_id.as_str().to_owned()
         }

@@ -135,7 +135,6 @@ pub fn date(text: &str) -> EventTime {
 pub fn event(provider_id: &str, title: &str) -> Event {
     Event {
         ical_uid: Some(format!("{provider_id}@example.com")),
-        etag: Some("\"1\"".into()),
         title: Some(title.into()),
         created_at: Some(at(0)),
         updated_at: Some(at(0)),

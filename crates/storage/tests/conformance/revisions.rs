@@ -1,7 +1,7 @@
 //! What readers see of a mirror, in numbers: a number moves when something in its range reads differently, and not for the rest.
 
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, EventTime, RemoteItem};
+use evercal_domain::{Event, EventTime, RemoteEvent, RemoteItem};
 use evercal_mirror::OwnerOccurrences;
 use evercal_storage::{Expanded, OccurrenceRange, WindowNow};
 use proptest::collection::vec;
@@ -69,9 +69,12 @@ pub async fn a_commit_that_changes_nothing_for_readers_leaves_no_revision(databa
     let before = revisions(&seeded, 5).await;
     assert_eq!(moved(&nothing_yet, &before), [1]);
 
-    let new_etag = RemoteItem::from(Event { etag: Some("\"2\"".into()), ..event("s1", "a") });
+    let new_version = RemoteEvent { event: event("s1", "a"), version: Some("\"2\"".into()), raw: None };
     seeded.try_commit(&[], &[], Some(finish(false, at(2)))).await.unwrap();
-    seeded.try_commit(&[new_etag], &occurrences, Some(finish(false, at(3)))).await.unwrap();
+    seeded
+        .try_commit(&[RemoteItem::Event(Box::new(new_version))], &occurrences, Some(finish(false, at(3))))
+        .await
+        .unwrap();
     seeded.try_commit(&[unreadable(Some("s1"), "{}"), deleted("s9")], &[], None).await.unwrap();
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
     let begun = seeded.store.begin_full_pass(seeded.calendar, position.revision, 2_500).await.unwrap();

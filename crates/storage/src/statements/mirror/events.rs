@@ -37,7 +37,7 @@ pub async fn read(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -
     Ok(Some(event))
 }
 
-const RAW: &str = "SELECT body, raw FROM events \
+pub const RAW: &str = "SELECT body, raw FROM events \
      WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
 
 pub async fn raw(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError> {
@@ -197,7 +197,8 @@ pub async fn upsert(
     Ok(())
 }
 
-const RENEW_GENERATION: &str = "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
+pub const RENEW_GENERATION: &str =
+    "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
 
 /// Marks a row as seen by a pass that could not read it.
 pub async fn renew_generation(
