@@ -168,13 +168,11 @@ impl QueryReader {
         known: &[(&'static str, T)],
     ) -> Result<Option<T>, Noted> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        match known.iter().find(|(known, _)| *known == text) {
-            Some((_, value)) => Ok(Some(*value)),
-            None => {
-                let names: Vec<String> = known.iter().map(|(known, _)| format!("`{known}`")).collect();
-                Err(self.names.note(name, format!("`{name}` must be {}.", names.join(" or "))))
-            }
+        if let Some((_, value)) = known.iter().find(|(known, _)| *known == text) {
+            return Ok(Some(*value));
         }
+        let names: Vec<String> = known.iter().map(|(known, _)| format!("`{known}`")).collect();
+        Err(self.names.note(name, format!("`{name}` must be {}.", names.join(" or "))))
     }
 
     /// A time that has to be there (RFC 3339).

@@ -54,7 +54,7 @@ fn objects(value: Option<&mut Value>) -> impl Iterator<Item = (&String, &mut Map
 /// Says of each kind of problem what it means and what to do, as a list in Markdown.
 fn add_meanings(schema: &mut Map<String, Value>) {
     let Some(Value::String(description)) = schema.get_mut("description") else { return };
-    description.push_str("\n");
+    description.push('\n');
     for kind in ProblemKind::ALL {
         description.push_str(&format!("\n- `{}` ({}): {}", kind.urn(), kind.status().as_u16(), kind.meaning()));
     }

@@ -43,7 +43,7 @@ async fn fill(world: &World, calendar: CalendarId) {
         last_sync: LastSync { finished_at: now, changes: 0, notice_to_stored_ms: Some(12) },
         run: None,
     };
-    let items: Vec<_> = [single, all_day, moved].map(|event| RemoteItem::from(event)).into();
+    let items: Vec<_> = [single, all_day, moved].map(RemoteItem::from).into();
     let snapshot = world.store.snapshot(calendar, &position, &items, Ends::FullPass).await.unwrap();
     let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
     let commit = PageCommit {

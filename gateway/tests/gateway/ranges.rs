@@ -57,7 +57,7 @@ pub async fn fill(world: &World, calendar: CalendarId, others: Vec<Event>) {
         OwnerOccurrences { owner: single.provider_id.clone(), occurrences },
     ];
     let mut items: Vec<RemoteItem> =
-        [weekly, days, moved, single].into_iter().chain(others).map(|event| RemoteItem::from(event)).collect();
+        [weekly, days, moved, single].into_iter().chain(others).map(RemoteItem::from).collect();
     items.push(RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("gone"), position: cancelled });
     add(world, calendar, &items, &owners, true).await;
 }

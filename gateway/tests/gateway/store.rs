@@ -156,7 +156,7 @@ async fn a_channel_whose_calendar_is_not_in_the_store_is_given_to_its_account_to
     let stray = stray.unwrap_or_else(|| panic!("its account was told: {told:?}"));
     let remote_id = format!("{} resource", notice[0].1);
     assert_eq!(
-        (stray.channel_id.to_string(), stray.remote_id.as_ref().map(|id| id.as_str())),
+        (stray.channel_id.to_string(), stray.remote_id.as_ref().map(evercal_domain::RemoteChannelId::as_str)),
         (notice[0].1.clone(), Some(remote_id.as_str()))
     );
     eventually(&1, async || world.security_events("notice_for_unknown_channel").await).await;

@@ -232,7 +232,7 @@ impl Filled {
         let position = self.store.begin_full_pass(self.calendar, position.revision, 2_500).await.unwrap();
         let now = SystemClock.now();
         let made: Vec<Event> = (0..events).map(|number| event(number, description_bytes)).collect();
-        let items: Vec<_> = made.into_iter().map(|event| RemoteItem::from(event)).collect();
+        let items: Vec<_> = made.into_iter().map(RemoteItem::from).collect();
         let snapshot = self.store.snapshot(self.calendar, &position, &items, Ends::FullPass).await.unwrap();
         let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
         let finish = PassFinish {

@@ -135,7 +135,7 @@ pub async fn unknown_calendars_are_not_found(database: &Database) {
 async fn with_details(seeded: &Seeded) {
     let meeting = Event { location: Some("Room 1".into()), ..event("s1", "Meeting") };
     let private = Event { visibility: Visibility::Private, ..event("s2", "Doctor") };
-    let items: Vec<RemoteItem> = [meeting, private].into_iter().map(|event| RemoteItem::from(event)).collect();
+    let items: Vec<RemoteItem> = [meeting, private].into_iter().map(RemoteItem::from).collect();
     let at_eight = |id| occurrences_of(id, vec![occurrence(id, instant(0), instant(30))]);
     seeded.try_commit(&items, &[at_eight("s1"), at_eight("s2")], None).await.unwrap();
 }

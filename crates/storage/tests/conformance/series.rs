@@ -96,7 +96,7 @@ pub async fn a_snapshot_has_what_a_full_pass_did_not_see_where_it_ends(database:
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
     for (ends, expected) in [(Ends::FullPass, vec!["gone", "gone_1"]), (Ends::Pass, vec![]), (Ends::No, vec![])] {
         let snapshot = seeded.store.snapshot(seeded.calendar, &position, &[], ends).await.unwrap();
-        let stale: Vec<_> = snapshot.stale.iter().map(|id| id.as_str()).collect();
+        let stale: Vec<_> = snapshot.stale.iter().map(evercal_domain::ProviderEventId::as_str).collect();
         assert_eq!(stale, expected, "{ends:?}");
     }
     seeded.try_commit(&[], &[], Some(finish(true, at(1)))).await.unwrap();

@@ -224,7 +224,7 @@ pub async fn delete(
     ids: &[ProviderEventId],
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let keys: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let keys: Vec<&str> = ids.iter().map(ProviderEventId::as_str).collect();
     for keys in keys.chunks(IDS_PER_STATEMENT) {
         let mut query = Backend::delete_by_keys(Lookup::EventsById, calendar, keys);
         query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;

@@ -47,7 +47,9 @@ pub async fn read(
     let Some(view) = calendars::view_of(store, calendar).await? else {
         return Ok(Page { items: Vec::new(), next: None });
     };
-    items.iter_mut().for_each(|read| read.event.hide_beyond(view));
+    for read in &mut items {
+        read.event.hide_beyond(view);
+    }
     Ok(Page { items, next })
 }
 
