@@ -38,7 +38,7 @@ macro_rules! names {
 #[cfg(test)]
 mod tests {
     use crate::change::ChangeKind;
-    use crate::event::{ConferenceKind, Response};
+    use crate::event::{ConferenceKind, ReminderMethod, Response, ShowAs, Visibility};
     use crate::tenant::Scope;
     use crate::{
         AccessRole, AccountState, CalendarState, ChannelState, EventStatus, Provider, ProviderErrorKind, SyncReason,
@@ -85,11 +85,14 @@ mod tests {
             EventStatus,
             Provider,
             ProviderErrorKind,
+            ReminderMethod,
             Response,
             Scope,
+            ShowAs,
             SyncReason,
             SyncStrategy,
-            Via
+            Via,
+            Visibility
         );
     }
 }

@@ -17,19 +17,8 @@ pub enum Role {
     Codec,
 }
 
-impl Role {
-    /// All roles.
-    pub const ALL: [Self; 3] = [Self::Gateway, Self::Worker, Self::Codec];
-
-    /// The role's name, which is its subcommand's.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Worker => "worker",
-            Self::Codec => "codec",
-        }
-    }
-}
+// The names of the subcommands.
+evercal_domain::names! { Role { Gateway = "gateway", Worker = "worker", Codec = "codec" } }
 
 /// There is no role of this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +29,7 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name).ok_or(UnknownRole)
+        Self::from_name(name).ok_or(UnknownRole)
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::fs;
 
-/// Routes of the simulator's control API.
-const ROUTES_OF_THE_SIMULATOR: [&str; 2] = ["/control/calendars/{calendar}/watchable", "/control/access-tokens"];
+/// Two routes of the simulator's control API, and the header that tells it another time.
+const TEXTS_OF_THE_SIMULATOR: [&str; 3] =
+    ["/control/calendars/{calendar}/watchable", "/control/access-tokens", "x-evercal-simulated-now"];
 /// A route of the gateway, which is in every build.
 const ROUTE_OF_THE_GATEWAY: &str = "/v1/calendars/{id}/status";
 const DOCKERFILE: &str = include_str!("../../../Dockerfile");
@@ -19,8 +20,8 @@ fn the_simulator_is_only_in_a_build_with_the_feature_dev() {
     let program = fs::read(env!("CARGO_BIN_EXE_evercal")).unwrap();
     let program = String::from_utf8_lossy(&program);
     assert!(program.contains(ROUTE_OF_THE_GATEWAY), "is the test looking at all?");
-    for route in ROUTES_OF_THE_SIMULATOR {
-        assert_eq!(program.contains(route), cfg!(feature = "dev"), "{route}");
+    for text in TEXTS_OF_THE_SIMULATOR {
+        assert_eq!(program.contains(text), cfg!(feature = "dev"), "{text}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// What only `evercal dev` and tests need.
-const LEFT_OUT: [&str; 1] = ["evercal-simulator"];
+const LEFT_OUT: [&str; 2] = ["evercal-devserver", "evercal-simulator"];
 
 /// The packages that `evercal` is built of, with or without the feature `dev`.
 fn packages(features: &[&str]) -> Vec<String> {

@@ -33,7 +33,15 @@ pub enum ShowAs {
     WorkingElsewhere,
 }
 
-names! { ShowAs { Free = "free", Tentative = "tentative", Busy = "busy", OutOfOffice = "out_of_office", WorkingElsewhere = "working_elsewhere" } }
+names! {
+    ShowAs {
+        Free = "free",
+        Tentative = "tentative",
+        Busy = "busy",
+        OutOfOffice = "out_of_office",
+        WorkingElsewhere = "working_elsewhere",
+    }
+}
 
 impl ShowAs {
     /// Whether it takes time.
