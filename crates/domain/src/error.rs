@@ -161,6 +161,7 @@ mod tests {
             "rate_limited",
             "temporary_failure",
             "token_refresh_needed",
+            "page_too_large",
             "client_refused",
             "account_refused",
             "project_refused",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use evercal_domain::{CalendarId, ProviderEventId, RemoteItem};
-use evercal_mirror::{Ends, Snapshot, touched_ids};
+use evercal_mirror::{Ends, RowState, Snapshot, touched_ids};
 
 use super::{Backend, Engine, events, failed, quarantine};
 use crate::entities::mirror::events::{StaleRow, StateRow};
@@ -35,7 +35,7 @@ pub async fn read(
     Ok(Snapshot {
         rows,
         stale: stale.into_iter().map(|row| ProviderEventId::new(row.provider_event_id)).collect(),
-        orphans: orphans.into_iter().map(StateRow::read).collect(),
+        orphans,
         stale_quarantined: held.iter().filter(is_stale).map(|(key, _)| key.clone()).collect(),
         quarantined: held.into_iter().map(|(key, _)| key).collect(),
     })
@@ -59,12 +59,17 @@ async fn stale(store: &Backend, calendar: CalendarId, generation: i64) -> Result
 pub const ORPHANS: &str = "SELECT c.provider_event_id, c.kind, c.series_master_id, c.fingerprint FROM events c \
      WHERE c.calendar_id = $1 AND c.kind = 'cancelled' AND c.series_master_id > '' \
      AND NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = c.calendar_id \
-     AND m.provider_event_id = c.series_master_id) ORDER BY c.provider_event_id";
+     AND m.provider_event_id = c.series_master_id)";
 
-async fn orphans(store: &Backend, calendar: CalendarId) -> Result<Vec<StateRow>, StoreError> {
-    sqlx::query_as(ORPHANS)
+/// In the order of their ids. The statement leaves that to us: an engine without statistics takes the index that has this
+/// order already, and reads the whole calendar by it.
+async fn orphans(store: &Backend, calendar: CalendarId) -> Result<Vec<(ProviderEventId, RowState)>, StoreError> {
+    let rows: Vec<StateRow> = sqlx::query_as(ORPHANS)
         .bind(calendar.to_string())
         .fetch_all(store.read_pool())
         .await
-        .map_err(failed("read cancelled occurrences without a series"))
+        .map_err(failed("read cancelled occurrences without a series"))?;
+    let mut orphans: Vec<_> = rows.into_iter().map(StateRow::read).collect();
+    orphans.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(orphans)
 }
