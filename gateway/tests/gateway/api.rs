@@ -191,7 +191,7 @@ async fn each_route_with_a_key_is_known_to_the_test_of_what_tenants_may_see() {
         "get /v1/calendars/{id}/events",
         "get /v1/calendars/{id}/events/{event}",
         "post /v1/calendars/{id}/sync",
-        "post /v1/oauth/google/start",
+        "post /v1/oauth/{provider}/start",
         "get /v1/audit",
         // Counts of what nobody's key came with: they belong to no tenant, and show no source.
         "get /v1/security-events",

@@ -84,7 +84,10 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
     }
     let ends = if is_first { Ends::FullPass } else { Ends::Pass };
     let snapshot = world.store.snapshot(calendar, &position, items, ends).await.unwrap();
-    let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &window);
+    // Planned for a day before all of them, where each series can be expanded: what is stored of them is given.
+    let before: DateTime<Utc> = "2000-01-01T00:00:00Z".parse().unwrap();
+    let day = Window { start: before, end: before + TimeDelta::days(1) };
+    let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &day);
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,

@@ -42,7 +42,7 @@ async fn every_route_but_those_for_browsers_providers_and_supervisors_needs_a_ke
         for (method, operation) in methods.as_object().unwrap() {
             routes += 1;
             let declared = operation["security"].as_array().is_some_and(|ways| !ways.is_empty());
-            let path = path.replace("{id}", "x");
+            let path = path.replace("{id}", "x").replace("{provider}", "google");
             let method: Method = method.to_uppercase().parse().unwrap();
             let answer = world.send(method, &path, &[], Body::empty()).await;
             let is_open = ["/health", "/api/", "/v1/oauth/google/callback", "/v1/oauth/google/again"]
