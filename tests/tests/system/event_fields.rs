@@ -17,7 +17,7 @@ fn fields(value: Value) -> Map<String, Value> {
 
 fn whole() -> Value {
     json!({
-        "id": "wholeevent1",
+        "id": "fullevent1",
         "summary": "Review",
         "description": "What was done",
         "location": "Room 4",
@@ -44,7 +44,7 @@ async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
     let (_account, calendar) = world.connect_and_settle().await;
     mirror::equals_provider(&world, calendar).await;
 
-    let path = format!("/v1/calendars/{calendar}/events/wholeevent1");
+    let path = format!("/v1/calendars/{calendar}/events/fullevent1");
     let event = world.api(Method::GET, &path, None).await.unwrap();
     let expected = json!({
         "status": "tentative", "busy": true, "show_as": "tentative", "visibility": "confidential", "private": true,
@@ -74,7 +74,7 @@ async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
         json!({"attendees": [{"email": USER, "responseStatus": "declined"}]}),
     ] {
         let before = last_change(&world, calendar).await;
-        control.patch_event(USER, "wholeevent1", fields(change.clone())).unwrap();
+        control.patch_event(USER, "fullevent1", fields(change.clone())).unwrap();
         eventually("the change is told", || async {
             let told = world.store.changes(calendar, before, 10).await.unwrap();
             match told.as_slice() {
@@ -119,21 +119,21 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
     world.store.insert_api_key(&row).await.unwrap();
 
     let (own, shared) = (world.calendar_of(USER).await.id, world.calendar_of(&team).await.id);
-    let (status, event) = with_raw(&world, own, "wholeevent1", &all).await;
+    let (status, event) = with_raw(&world, own, "fullevent1", &all).await;
     assert_eq!(status, 200);
     let raw: Value = serde_json::from_str(event["raw"].as_str().unwrap()).unwrap();
-    assert_eq!((&raw["id"], &raw["summary"]), (&json!("wholeevent1"), &json!("Review")));
-    let (status, refusal) = with_raw(&world, own, "wholeevent1", &narrow).await;
+    assert_eq!((&raw["id"], &raw["summary"]), (&json!("fullevent1"), &json!("Review")));
+    let (status, refusal) = with_raw(&world, own, "fullevent1", &narrow).await;
     assert_eq!((status, refusal["type"].as_str()), (403, Some("urn:evercal:problem:missing-scope")));
-    let path = format!("/v1/calendars/{own}/events/wholeevent1");
+    let path = format!("/v1/calendars/{own}/events/fullevent1");
     assert_eq!(world.api(Method::GET, &path, None).await.unwrap()["raw"], Value::Null, "nobody asked for it");
 
     // What the account may not see (any more) is in no text either.
     let seen = |role| CalendarAccess { calendar: team.clone(), user: USER.to_owned(), role: Some(role) };
     world.control().set_access(&seen(AccessRole::FreeBusyReader)).unwrap();
-    world.control().patch_event(&team, "wholeevent1", fields(json!({"summary": "Secret"}))).unwrap();
+    world.control().patch_event(&team, "fullevent1", fields(json!({"summary": "Secret"}))).unwrap();
     eventually("the text is gone with the role", || async {
-        let (_, event) = with_raw(&world, shared, "wholeevent1", &all).await;
+        let (_, event) = with_raw(&world, shared, "fullevent1", &all).await;
         if event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
     })
     .await;
@@ -141,9 +141,9 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
     world.stop_worker().await.unwrap();
     world.settings.keep_raw = false;
     world.start_worker().unwrap();
-    world.control().patch_event(USER, "wholeevent1", fields(json!({"summary": "Later"}))).unwrap();
+    world.control().patch_event(USER, "fullevent1", fields(json!({"summary": "Later"}))).unwrap();
     eventually("a change takes the text away", || async {
-        let (_, event) = with_raw(&world, own, "wholeevent1", &all).await;
+        let (_, event) = with_raw(&world, own, "fullevent1", &all).await;
         if event["title"] == "Later" && event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
     })
     .await;
