@@ -24,7 +24,9 @@ async fn google_410_starts_full_pass_and_shows_in_status() {
     eventually("the status tells of the full pass", || async {
         let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
         let runs = status["recent_syncs"].as_array().unwrap();
-        let told = runs.iter().any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("everything was read again")));
+        let told = runs
+            .iter()
+            .any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("everything was read again")));
         if told { Ok(()) } else { Err(status) }
     })
     .await;
