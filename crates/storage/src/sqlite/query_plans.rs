@@ -118,7 +118,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
     for (statement, index) in [
         (
             occurrences::OCCURRENCES,
-            "SEARCH a USING PRIMARY KEY (calendar_id=? AND all_day=? AND start_us>? AND start_us<?)",
+            "SEARCH a USING PRIMARY KEY (calendar_id=? AND all_day=? AND (start_us,owner_id,original_us)>(?,?,?) AND start_us<?)",
         ),
         (
             occurrences::OCCURRENCES,

@@ -53,39 +53,54 @@ pub async fn read(
     Ok(Page { items, next })
 }
 
-/// Some rows from `$3` until before `$4`, after the key `$10` to `$12`; of mirrored series only what starts from `$14` until
-/// before `$15`.
+/// Some rows from `$3` until before `$4`; of mirrored series only what starts from `$14` until before `$15`.
 macro_rules! some {
-    ($index:literal, $which:literal) => {
+    ($index:literal, $($which:literal),+) => {
         concat!(
             "SELECT * FROM occurrences a",
             $index,
             " WHERE calendar_id = $1 AND all_day = $2 AND ",
-            $which,
-            " AND (start_us, owner_id, original_us) > ($10, $11, $12) AND ((start_us >= $14 AND start_us < $15) \
-             OR NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = $1 AND m.provider_event_id = a.owner_id \
+            $($which,)+
+            " AND ((start_us >= $14 AND start_us < $15) OR NOT EXISTS (SELECT 1 FROM events m WHERE m.calendar_id = $1 AND m.provider_event_id = a.owner_id \
              AND m.kind = 'master'))"
         )
     };
 }
 
+/// Those of a class of lengths that began before the range.
+macro_rules! long {
+    ($index:literal, $which:literal) => {
+        some!(
+            $index,
+            $which,
+            " AND length_class > 0 AND start_us < $3 AND end_us > $3 AND (start_us, owner_id, original_us) > ($10, $11, $12)"
+        )
+    };
+}
+
 /// Timed or (`$2`) all-day occurrences, each list of rows by start. Overlap is half open; something without duration belongs
-/// to the range in which it starts. `$5` to `$9` bound where each class of lengths is scanned from.
+/// to the range in which it starts. The scan of the key begins after the key `$5`, `$16`, `$17`, and nowhere else: of two
+/// bounds PostgreSQL may take the one that is farther away, and read all the past. `$6` to `$9` bound where each longer class
+/// of lengths is scanned from, after the key `$10` to `$12`.
 macro_rules! occurrences {
     ($index:literal) => {
         concat!(
             "SELECT o.all_day, o.start_us, o.owner_id, o.original_us, o.original_all_day, o.original_zone, \
              o.source_id, o.series_id, o.start_zone, o.end_us, o.end_zone, (SELECT e.body FROM events e \
              WHERE e.calendar_id = $1 AND e.provider_event_id = o.source_id AND e.kind <> 'cancelled') AS body FROM (",
-            some!("", "start_us >= $5 AND start_us < $4 AND (start_us >= $3 OR (length_class = 0 AND end_us > $3))"),
+            some!(
+                "",
+                "(start_us, owner_id, original_us) > ($5, $16, $17) AND start_us < $4 \
+                 AND (start_us >= $3 OR (length_class = 0 AND end_us > $3))"
+            ),
             " UNION ALL ",
-            some!($index, "length_class > 0 AND length_class = 1 AND start_us >= $6 AND start_us < $3 AND end_us > $3"),
+            long!($index, "length_class = 1 AND start_us >= $6"),
             " UNION ALL ",
-            some!($index, "length_class > 0 AND length_class = 2 AND start_us >= $7 AND start_us < $3 AND end_us > $3"),
+            long!($index, "length_class = 2 AND start_us >= $7"),
             " UNION ALL ",
-            some!($index, "length_class > 0 AND length_class = 3 AND start_us >= $8 AND start_us < $3 AND end_us > $3"),
+            long!($index, "length_class = 3 AND start_us >= $8"),
             " UNION ALL ",
-            some!($index, "length_class > 0 AND length_class = 4 AND start_us >= $9 AND start_us < $3 AND end_us > $3"),
+            long!($index, "length_class = 4 AND start_us >= $9"),
             // SQLite prepares a statement again with each number that is bound to a bare `LIMIT`, to plan by it.
             " ORDER BY start_us, owner_id, original_us LIMIT CAST($13 AS BIGINT)) o"
         )
@@ -124,6 +139,9 @@ async fn rows(
     // Nothing before the key is read again: it was on the pages before.
     let begun = |length_max: i64| from.saturating_sub(length_max).max(after_start);
     let [day, week, months, year] = LENGTHS_MAX_US;
+    // No owner has the empty name, so that whatever starts then comes after it.
+    let (day_owner, day_original) =
+        if after_start < begun(day) { ("", i64::MIN) } else { (after_owner, after_original) };
     let (series_from, series_to) = match range.series {
         SeriesRows::All => (i64::MIN, i64::MAX),
         SeriesRows::StartingWithin { from, to } => (micros(from), micros(to)),
@@ -144,6 +162,8 @@ async fn rows(
         .bind(rows_to_fetch(page))
         .bind(series_from)
         .bind(series_to)
+        .bind(day_owner)
+        .bind(day_original)
         .fetch(store.read_pool());
     // Bodies can be large, so that a page is bounded by their bytes, too, and no more of them are fetched than it takes.
     let (mut rows, mut bytes, mut are_cut_off): (Vec<OccurrenceRow>, _, _) = (Vec::new(), 0, false);
