@@ -28,7 +28,7 @@ impl Screen {
     }
 
     /// A screen of this width, without colours.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "dev"))]
     pub fn plain(width: u16) -> Self {
         Self { width, has_colours: false }
     }
