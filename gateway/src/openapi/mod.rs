@@ -32,7 +32,7 @@ pub(crate) const API_KEY: &str = "api_key";
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "The gateway that serves this description.")),
-    components(schemas(ProblemBody, ParameterError)),
+    components(schemas(ProblemBody, ParameterError, crate::vocabulary::IncludeName)),
     tags(
         (name = "accounts", description = "Connected accounts"),
         (name = "calendars", description = "Mirrored calendars, their events and their state"),
