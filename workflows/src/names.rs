@@ -103,7 +103,7 @@ pub const ATTRIBUTE_ACCOUNT: SearchAttributeKey<String> = SearchAttributeKey::ke
 pub const ATTRIBUTE_STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("EvercalState");
 /// Search attribute: when the live channel ends.
 pub const ATTRIBUTE_EXPIRES_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalExpiresAt");
-/// Search attribute: when the last sync ended.
+/// Search attribute: when the last sync ended, up to ten minutes ago.
 pub const ATTRIBUTE_LAST_SYNC_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalLastSyncAt");
 
 /// The search attributes that a namespace needs, as name and whether it is a date (else a keyword).

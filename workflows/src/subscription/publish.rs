@@ -76,17 +76,22 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
     let _written = ctx.execute_activity(RecordActivities::record_state, fact, options).await;
 }
 
-/// Shows the last sync; at most once a minute, since each upsert is an event of the history.
-pub(super) fn publish_last_sync(
-    ctx: &WorkflowContext<SubscriptionWorkflow>,
-    previous: Option<UnixMs>,
-    done_at: UnixMs,
-) {
-    const MINUTE_MS: i64 = 60_000;
-    if previous.is_none_or(|previous| done_at.since_ms(previous) >= MINUTE_MS) {
+/// How long the attribute of the last sync stands before another sync is shown by it. Each upsert is an event of the history
+/// and a write to the store of visibility, which would cost a busy calendar as much as the sync's own tasks.
+const LAST_SYNC_STANDS_MS: i64 = 10 * 60_000;
+
+/// Shows the last sync: in the details always, by the attribute where what that says has stood for long.
+pub(super) fn publish_last_sync(ctx: &WorkflowContext<SubscriptionWorkflow>, done_at: UnixMs) {
+    if ctx.state(|s| attribute_is_old(s.state.sync.shown_done_at, done_at)) {
+        ctx.state_mut(|s| s.state.sync.shown_done_at = Some(done_at));
         ctx.upsert_search_attributes([names::ATTRIBUTE_LAST_SYNC_AT.value_set(timestamp(done_at))]);
     }
     show(ctx);
+}
+
+/// Whether the attribute has to say another time than the one that it shows.
+fn attribute_is_old(shown_at: Option<UnixMs>, done_at: UnixMs) -> bool {
+    shown_at.is_none_or(|shown_at| done_at.since_ms(shown_at) >= LAST_SYNC_STANDS_MS)
 }
 
 fn show(ctx: &WorkflowContext<SubscriptionWorkflow>) {
@@ -123,4 +128,28 @@ pub(super) fn sentence(state: &SubscriptionState) -> String {
 fn timestamp(at: UnixMs) -> Timestamp {
     let ms = at.get();
     Timestamp::new(ms.div_euclid(1_000), i32::try_from(ms.rem_euclid(1_000) * 1_000_000).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_often_syncs_end_the_attribute_of_the_last_one_is_never_much_older_and_rarely_written() {
+        let begin = UnixMs::new(1_800_000_000_000);
+        for seconds_between in [1, 30, 599, 601, 7_200] {
+            let (mut shown_at, mut written) = (None, 0);
+            for sync in 0..1_000 {
+                let done_at = begin.plus_ms(sync * seconds_between * 1_000);
+                if attribute_is_old(shown_at, done_at) {
+                    shown_at = Some(done_at);
+                    written += 1;
+                }
+                let shown_at = shown_at.unwrap();
+                assert!(done_at.since_ms(shown_at) < LAST_SYNC_STANDS_MS, "every {seconds_between} s");
+            }
+            let minutes = 1_000 * seconds_between / 60;
+            assert!(written <= minutes / 10 + 1, "{written} times in {minutes} minutes");
+        }
+    }
 }

@@ -284,7 +284,7 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
 
 /// A sync has read everything.
 fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at: UnixMs) {
-    let previous = ctx.state_mut(|s| {
+    ctx.state_mut(|s| {
         s.state.read_works();
         let sync = &mut s.state.sync;
         let has_channel = s.state.channel.live.is_some();
@@ -293,9 +293,9 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at: Uni
         if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
             s.state.channel.renew_requested = true;
         }
-        sync.last_done_at.replace(finished_at)
+        sync.last_done_at = Some(finished_at);
     });
-    publish_last_sync(ctx, previous, finished_at);
+    publish_last_sync(ctx, finished_at);
 }
 
 /// The provider refuses this calendar. Once may be a mistake; twice in a row is not.

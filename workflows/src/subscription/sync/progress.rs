@@ -24,6 +24,8 @@ pub struct SyncProgress {
     pub last_end: Option<SyncEnd>,
     /// When the last one ended well.
     pub last_done_at: Option<UnixMs>,
+    /// The one of them that the search attribute shows.
+    pub shown_done_at: Option<UnixMs>,
     /// When the next look without a reason is due; `None` before the first is planned.
     pub reconcile_due: Option<Due>,
     /// Failed syncs in a row.
