@@ -130,11 +130,11 @@ impl AccountActivities {
         let connection = self.deps.connection_of(account_id).await?;
         let credentials = store.credentials(account_id).await.map_err(from_store)?;
         let Some((credentials, _version)) = credentials else { return Ok(AccountRevoked::WasDead) };
-        // Revoking ends the tokens of every client of the project for that person.
+        // Revoking may end the tokens of every account of that person, those of other tenants too.
         if store.shares_grant(account_id).await.map_err(from_store)? {
             return Ok(AccountRevoked::KeptForOthers);
         }
-        match connection.oauth.revoke(&credentials.refresh_token).await {
+        match connection.tokens.revoke(&credentials).await {
             Ok(()) => Ok(AccountRevoked::Revoked),
             // Whatever the provider means by it, asking again is in vain, and the tokens must go.
             Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),

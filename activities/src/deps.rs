@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderError, SyncStrategies};
-use evercal_providers::{CalendarProvider, CallContext, OAuthProvider, TokenError, TokenSource};
+use evercal_providers::{CalendarProvider, CallContext, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use temporalio_sdk::activities::ActivityError;
@@ -32,9 +32,7 @@ pub struct Connection {
     pub provider: Provider,
     /// Its calendar calls.
     pub calendars: Arc<dyn CalendarProvider>,
-    /// Its OAuth calls.
-    pub oauth: Arc<dyn OAuthProvider>,
-    /// Access tokens of its accounts.
+    /// How its accounts sign in, and what their calls carry.
     pub tokens: TokenSource,
     /// Where its notices are to be sent.
     pub webhook_address: Url,

@@ -1,7 +1,7 @@
 //! How long a gateway takes to be ready where there are very many accounts.
 
 use anyhow::{Context, ensure};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::consent::{ConsentOutcome, PendingConsent, PendingGrant};
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{Account, AccountId, AccountState, Clock as _, Provider, SystemClock, TenantId};
@@ -77,12 +77,12 @@ async fn add_account(installation: &Installation, tenant_id: TenantId) -> anyhow
     let admission = store.insert_account(&account, &consent).await?;
     ensure!(admission == AccountAdmission::Inserted, "an account was not added");
     let (_consent, version) = store.consent(account.id).await?.context("a consent that waits")?;
-    let credentials = Credentials {
+    let credentials = Credentials::OAuth(OAuthTokens {
         access_token: Secret::new("access"),
         access_token_expires_at: now,
         refresh_token: Secret::new("refresh"),
         scope: String::new(),
-    };
+    });
     let settlement = Settlement::Redeemed { credentials, subject_hash: account.id.to_string() };
     let outcome = store.settle_consent(account.id, version, &settlement).await?;
     ensure!(outcome == ConsentOutcome::Granted, "a consent was not granted");

@@ -9,7 +9,7 @@ use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{Calendar, ProviderCalendarId, ProviderCursor, RemoteItem};
 use evercal_http::{HttpClient, HttpSettings};
 use evercal_providers::google::{GoogleProvider, GoogleSettings};
-use evercal_providers::{CalendarProvider as _, CallContext, EventsPage, Next, Position};
+use evercal_providers::{Access, CalendarProvider as _, CallContext, EventsPage, Next, Position};
 use evercal_simulator::{OauthClient, TokenRequest};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -94,7 +94,7 @@ impl Work {
     }
 
     async fn read(&self, id: &ProviderCalendarId, position: Position<'_>) -> anyhow::Result<EventsPage> {
-        let context = CallContext { access: self.access.clone() };
+        let context = CallContext { access: Access::Bearer(self.access.clone()) };
         Ok(self.provider.read_events(&context, id, position, EVENTS_PER_PAGE).await?)
     }
 }

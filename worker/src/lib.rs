@@ -21,8 +21,8 @@ use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
 use evercal_domain::{Clock, Provider, SystemClock};
 use evercal_http::{HttpClient, Transport};
 use evercal_process::{Tasks, stop_signal};
-use evercal_providers::TokenSource;
 use evercal_providers::google::GoogleProvider;
+use evercal_providers::{SignInCalls, TokenSource};
 use evercal_settings::google::Google;
 use evercal_settings::{Lookup, TemporalTarget, temporal_target};
 use evercal_storage::{
@@ -201,9 +201,8 @@ fn connection_to_google(
     let (credentials, clock) = (Arc::new(StoreCredentials(Arc::clone(store))), Arc::new(SystemClock));
     Connection {
         provider: Provider::Google,
-        tokens: TokenSource::new(provider.clone(), credentials, clock.clone()),
-        calendars: provider.clone(),
-        oauth: provider,
+        tokens: TokenSource::new(SignInCalls::OAuth(provider.clone()), credentials, clock.clone()),
+        calendars: provider,
         webhook_address,
         channel_token_keys: google.channel_token_keys,
         outages: Outages::default(),

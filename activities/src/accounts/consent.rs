@@ -6,7 +6,7 @@ use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{
     Account, AccountId, ConsentOutcome, PendingConsent, PendingGrant, ProviderError, ProviderErrorKind,
 };
-use evercal_providers::{CallContext, RedeemedTokens, TokenError};
+use evercal_providers::{RedeemedTokens, TokenError};
 use evercal_storage::{ConsentVersion, Settlement};
 use evercal_workflows::contract::{CodeRedeemed, RedeemInput};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -112,17 +112,10 @@ impl AccountActivities {
         connection: &Connection,
         redeemed: &Credentials,
     ) -> Result<(Credentials, String), ProviderError> {
-        let mut credentials = connection.tokens.fresh(redeemed).await?;
-        let ask = async |credentials: &Credentials| {
-            let context = CallContext { access: credentials.access_token.clone() };
-            connection.calendars.primary_calendar(&context).await
-        };
-        let mut answer = ask(&credentials).await;
-        if answer.as_ref().is_err_and(|error| error.kind == ProviderErrorKind::TokenRefreshNeeded) {
-            credentials = connection.tokens.refresh(&credentials).await?;
-            answer = ask(&credentials).await;
-        }
-        Ok((credentials, grant_subject(connection.provider, &answer?)))
+        let calendars = &connection.calendars;
+        let ask = |context| async move { calendars.primary_calendar(&context).await };
+        let (credentials, primary) = connection.tokens.with_credentials(redeemed, ask).await?;
+        Ok((credentials, grant_subject(connection.provider, &primary)))
     }
 
     /// What keeps a consent from being settled now. Where it is our own client that is not accepted, its operator hears of it.

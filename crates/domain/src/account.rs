@@ -98,9 +98,18 @@ impl Account {
     }
 }
 
-/// The tokens of an account. Serialised only to be sealed; `Debug` shows no secret.
+/// What an account signs in with at its provider. Serialised only to be sealed; `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Credentials {
+#[serde(tag = "kind")]
+pub enum Credentials {
+    /// What a consent by OAuth 2.0 was redeemed for.
+    #[serde(rename = "oauth")]
+    OAuth(OAuthTokens),
+}
+
+/// The tokens of a grant (RFC 6749 section 1.5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OAuthTokens {
     /// The bearer token for calls.
     pub access_token: Secret,
     /// When the access token ends, real time.
@@ -150,14 +159,24 @@ impl<'de> Deserialize<'de> for Secret {
 mod tests {
     use super::*;
 
-    #[test]
-    fn credentials_do_not_show_in_debug_output() {
-        let credentials = Credentials {
+    fn credentials() -> Credentials {
+        Credentials::OAuth(OAuthTokens {
             access_token: Secret::new("marker-access"),
             access_token_expires_at: DateTime::UNIX_EPOCH,
             refresh_token: Secret::new("marker-refresh"),
-            scope: String::new(),
-        };
-        assert!(!format!("{credentials:?}").contains("marker"));
+            scope: "read".into(),
+        })
+    }
+
+    #[test]
+    fn credentials_do_not_show_in_debug_output() {
+        assert!(!format!("{:?}", credentials()).contains("marker"));
+    }
+
+    #[test]
+    fn sealed_credentials_say_of_which_kind_they_are() {
+        let sealed = serde_json::to_value(credentials()).unwrap();
+        assert_eq!(sealed["kind"], "oauth");
+        assert_eq!(serde_json::from_value::<Credentials>(sealed).unwrap(), credentials());
     }
 }

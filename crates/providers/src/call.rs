@@ -7,8 +7,15 @@ use evercal_http::{TransportError, TransportErrorKind};
 /// What every call carries.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// The access token.
-    pub access: Secret,
+    /// What proves to the provider for which account the call is made.
+    pub access: Access,
+}
+
+/// What proves to a provider for which account a call is made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Access {
+    /// An access token (RFC 6750).
+    Bearer(Secret),
 }
 
 /// What it means for a provider call that no answer came.

@@ -12,11 +12,12 @@ mod oauth;
 mod provider;
 mod tokens;
 
-pub use call::CallContext;
+pub use call::{Access, CallContext};
 pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 pub use tokens::{
-    CredentialStore, CredentialStoreError, RedeemedTokens, StoredCredentials, SwapOutcome, TokenError, TokenSource,
+    CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,
+    TokenSource,
 };

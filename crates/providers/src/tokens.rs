@@ -1,5 +1,5 @@
-//! Access tokens: one refresh at a time per account, kept until shortly before they end, and never used again once the
-//! provider has refused them.
+//! What accounts sign in with, and the access tokens that calls carry for it: one refresh at a time per account, kept until
+//! shortly before they end, and never used again once the provider has refused them.
 //!
 //! Not for storing: [`CredentialStore`] does that, and its compare-and-swap decides between processes.
 
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
 
-use crate::call::CallContext;
+use crate::call::{Access, CallContext};
 use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
 
 /// How long before its end a token is not used any more: longer than one call may take.
@@ -88,9 +88,15 @@ pub enum TokenError {
     NotConnected,
 }
 
+/// The calls by which a provider's accounts sign in. Their [`Credentials`] are of the same kind.
+pub enum SignInCalls {
+    /// By the consent of a person, whose grant is redeemed, refreshed and revoked.
+    OAuth(Arc<dyn OAuthProvider>),
+}
+
 /// The access tokens of a provider's accounts.
 pub struct TokenSource {
-    oauth: Arc<dyn OAuthProvider>,
+    sign_in: SignInCalls,
     store: Arc<dyn CredentialStore>,
     clock: Arc<dyn Clock>,
     slots: Mutex<HashMap<AccountId, Arc<Slot>>>,
@@ -108,23 +114,36 @@ struct Slot {
 struct SlotState {
     token: Option<AccessToken>,
     /// What the provider refused since the last fetch that brought a token. The store may still hold it.
-    refused: Vec<Secret>,
+    refused: Vec<Access>,
     /// What came of the last fetch, if it failed.
     failure: Option<TokenError>,
 }
 
 #[derive(Clone)]
 struct AccessToken {
-    secret: Secret,
+    access: Access,
     expires_at: DateTime<Utc>,
     /// Granted by the provider to this process; else another process left it in the store, who knows when.
     is_granted: bool,
 }
 
+impl AccessToken {
+    /// The one that is in credentials, as another process may have left it there.
+    fn kept_in(credentials: &Credentials) -> Self {
+        match credentials {
+            Credentials::OAuth(tokens) => Self {
+                access: Access::Bearer(tokens.access_token.clone()),
+                expires_at: tokens.access_token_expires_at,
+                is_granted: false,
+            },
+        }
+    }
+}
+
 impl TokenSource {
     /// A source that has nothing cached. `clock` must show real time, whatever time a calendar lives in: tokens are real.
-    pub fn new(oauth: Arc<dyn OAuthProvider>, store: Arc<dyn CredentialStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { oauth, store, clock, slots: Mutex::default() }
+    pub fn new(sign_in: SignInCalls, store: Arc<dyn CredentialStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { sign_in, store, clock, slots: Mutex::default() }
     }
 
     /// Makes a call with a valid token. When the provider refuses the token (401), that token is dropped, another one is
@@ -139,18 +158,18 @@ impl TokenSource {
         let mut calls = 0;
         loop {
             calls += 1;
-            let access = token.secret.clone();
+            let access = token.access.clone();
             let refusal = match call(CallContext { access }).await {
                 Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
                 outcome => return outcome.map_err(TokenError::from),
             };
-            self.invalidate(account, &token.secret).await;
+            self.invalidate(account, &token.access).await;
             // The first one may just be old; so may one that another process left in the store.
             if (calls > 1 && token.is_granted) || calls >= REFUSED_CALLS_MAX {
                 return Err(dead_grant(refusal));
             }
             let next = self.access_token(account).await?;
-            if next.secret == token.secret {
+            if next.access == token.access {
                 return Err(dead_grant(refusal));
             }
             token = next;
@@ -164,29 +183,45 @@ impl TokenSource {
         code_verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<RedeemedTokens, ProviderError> {
-        match self.oauth.redeem_code(code, code_verifier, redirect_uri).await? {
+        let SignInCalls::OAuth(oauth) = &self.sign_in;
+        match oauth.redeem_code(code, code_verifier, redirect_uri).await? {
             RedeemedCode::MissingScopes(scopes) => Ok(RedeemedTokens::MissingScopes(scopes)),
             RedeemedCode::Granted(grant) => {
                 let Some(refresh_token) = grant.refresh_token.clone() else {
                     let error = ProviderError::without_answer(ProviderErrorKind::GrantRevoked, "oauth.token");
                     return Err(error.with_reason("noRefreshToken"));
                 };
-                Ok(RedeemedTokens::Granted(self.renewed(grant, refresh_token, "").credentials))
+                Ok(RedeemedTokens::Granted(self.granted(grant, refresh_token, "")))
             }
         }
     }
 
-    /// Tokens that can be called with: these, or new ones where these are about to end.
-    pub async fn fresh(&self, credentials: &Credentials) -> Result<Credentials, ProviderError> {
-        if self.is_fresh(credentials.access_token_expires_at) {
-            return Ok(credentials.clone());
+    /// Makes a call with credentials that are no account's yet, and answers them as they are then: renewed where they were
+    /// about to end or the provider refused them (401), after which the call is made once more.
+    pub async fn with_credentials<T, F, Fut>(
+        &self,
+        credentials: &Credentials,
+        call: F,
+    ) -> Result<(Credentials, T), ProviderError>
+    where
+        F: Fn(CallContext) -> Fut,
+        Fut: Future<Output = Result<T, ProviderError>>,
+    {
+        let ask = |credentials: &Credentials| call(CallContext { access: AccessToken::kept_in(credentials).access });
+        let is_fresh = self.is_fresh(AccessToken::kept_in(credentials).expires_at);
+        let mut credentials = if is_fresh { credentials.clone() } else { self.renew(credentials).await? };
+        let mut answer = ask(&credentials).await;
+        if answer.as_ref().is_err_and(|error| error.kind == ProviderErrorKind::TokenRefreshNeeded) {
+            credentials = self.renew(&credentials).await?;
+            answer = ask(&credentials).await;
         }
-        Ok(self.renew(credentials).await?.credentials)
+        Ok((credentials, answer?))
     }
 
-    /// New tokens for these, which the provider refuses.
-    pub async fn refresh(&self, credentials: &Credentials) -> Result<Credentials, ProviderError> {
-        Ok(self.renew(credentials).await?.credentials)
+    /// Gives back what credentials were granted. It may end other grants of the same person too.
+    pub async fn revoke(&self, credentials: &Credentials) -> Result<(), ProviderError> {
+        let (SignInCalls::OAuth(oauth), Credentials::OAuth(tokens)) = (&self.sign_in, credentials);
+        oauth.revoke(&tokens.refresh_token).await
     }
 
     /// Forgets what is in memory of an account: its credentials are others now, or none.
@@ -225,23 +260,22 @@ impl TokenSource {
     }
 
     /// Drops exactly this token; one that has replaced it meanwhile stays.
-    async fn invalidate(&self, account: AccountId, token: &Secret) {
+    async fn invalidate(&self, account: AccountId, refused: &Access) {
         let slot = self.slot(account);
         let mut state = slot.state.lock().await;
-        state.token.take_if(|current| current.secret == *token);
-        if state.token.is_none() && !state.refused.contains(token) {
-            state.refused.push(token.clone());
+        state.token.take_if(|current| current.access == *refused);
+        if state.token.is_none() && !state.refused.contains(refused) {
+            state.refused.push(refused.clone());
         }
     }
 
     /// Gets a token from the store or, where that one is spent, from the provider.
-    async fn fetch(&self, account: AccountId, refused: &[Secret]) -> Result<AccessToken, TokenError> {
+    async fn fetch(&self, account: AccountId, refused: &[Access]) -> Result<AccessToken, TokenError> {
         for _ in 0..SWAP_ROUNDS_MAX {
             let stored = self.store.read(account).await?.ok_or(TokenError::NotConnected)?;
-            let Credentials { access_token, access_token_expires_at, .. } = &stored.credentials;
-            if self.is_fresh(*access_token_expires_at) && !refused.contains(access_token) {
-                let (secret, expires_at) = (access_token.clone(), *access_token_expires_at);
-                return Ok(AccessToken { secret, expires_at, is_granted: false });
+            let token = AccessToken::kept_in(&stored.credentials);
+            if self.is_fresh(token.expires_at) && !refused.contains(&token.access) {
+                return Ok(token);
             }
             let renewed = match self.renew(&stored.credentials).await {
                 Ok(renewed) => renewed,
@@ -253,8 +287,8 @@ impl TokenSource {
                     return Err(error.into());
                 }
             };
-            if self.store.swap(account, stored.version, &renewed.credentials).await? == SwapOutcome::Stored {
-                return Ok(renewed.token);
+            if self.store.swap(account, stored.version, &renewed).await? == SwapOutcome::Stored {
+                return Ok(AccessToken { is_granted: true, ..AccessToken::kept_in(&renewed) });
             }
         }
         Err(CredentialStoreError::new("they are being replaced faster than they can be used").into())
@@ -265,26 +299,22 @@ impl TokenSource {
         Ok(current.version != tried.version)
     }
 
-    async fn renew(&self, credentials: &Credentials) -> Result<Renewed, ProviderError> {
-        let Credentials { refresh_token, scope, .. } = credentials;
-        let grant = self.oauth.refresh(refresh_token).await?;
+    async fn renew(&self, credentials: &Credentials) -> Result<Credentials, ProviderError> {
+        let (SignInCalls::OAuth(oauth), Credentials::OAuth(before)) = (&self.sign_in, credentials);
+        let grant = oauth.refresh(&before.refresh_token).await?;
         // A provider that gives no new refresh token means that the old one stays.
-        let refresh_token = grant.refresh_token.clone().unwrap_or_else(|| refresh_token.clone());
-        Ok(self.renewed(grant, refresh_token, scope))
+        let refresh_token = grant.refresh_token.clone().unwrap_or_else(|| before.refresh_token.clone());
+        Ok(self.granted(grant, refresh_token, &before.scope))
     }
 
-    fn renewed(&self, grant: TokenGrant, refresh_token: Secret, scope_before: &str) -> Renewed {
+    fn granted(&self, grant: TokenGrant, refresh_token: Secret, scope_before: &str) -> Credentials {
         let lifetime = TimeDelta::from_std(grant.expires_in).unwrap_or(LIFETIME_MAX).min(LIFETIME_MAX);
-        let expires_at = self.clock.now() + lifetime;
-        Renewed {
-            token: AccessToken { secret: grant.access_token.clone(), expires_at, is_granted: true },
-            credentials: Credentials {
-                access_token: grant.access_token,
-                access_token_expires_at: expires_at,
-                refresh_token,
-                scope: grant.scope.unwrap_or_else(|| scope_before.to_owned()),
-            },
-        }
+        Credentials::OAuth(OAuthTokens {
+            access_token: grant.access_token,
+            access_token_expires_at: self.clock.now() + lifetime,
+            refresh_token,
+            scope: grant.scope.unwrap_or_else(|| scope_before.to_owned()),
+        })
     }
 
     fn is_fresh(&self, expires_at: DateTime<Utc>) -> bool {
@@ -308,11 +338,6 @@ pub enum RedeemedTokens {
     Granted(Credentials),
     /// The person left out some of it.
     MissingScopes(Vec<String>),
-}
-
-struct Renewed {
-    token: AccessToken,
-    credentials: Credentials,
 }
 
 /// A token was refused that the provider had just granted: another one would not fare better.

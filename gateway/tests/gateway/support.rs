@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::{DateTime, Utc};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::heartbeat::worker_service;
 use evercal_domain::tenant::{ApiKey, Scopes, Tenant};
@@ -345,12 +345,12 @@ impl World {
 
     /// What a worker does with a consent that turns out to be this user's.
     pub async fn redeem(&self, account: AccountId, user: &str) -> ConsentOutcome {
-        let credentials = Credentials {
+        let credentials = Credentials::OAuth(OAuthTokens {
             access_token: Secret::new("access"),
             access_token_expires_at: SystemClock.now(),
             refresh_token: Secret::new("refresh"),
             scope: String::new(),
-        };
+        });
         let redeemed = Settlement::Redeemed { credentials, subject_hash: user.to_owned() };
         self.settle(account, &redeemed).await
     }

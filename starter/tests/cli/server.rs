@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercal_devserver::postgres::{self, PostgresServer};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::tenant::Tenant;
 use evercal_domain::{
     Account, AccountId, Clock as _, ConsentOutcome, PendingConsent, PendingGrant, Provider, SystemClock,
@@ -58,12 +58,12 @@ async fn fill(file: &Path) {
     let consent = PendingConsent { state_hash: [0; 32], allow_duplicate: false, came_at: now, grant };
     assert_eq!(store.insert_account(&account, &consent).await.unwrap(), AccountAdmission::Inserted);
     let (_, version) = store.consent(account.id).await.unwrap().unwrap();
-    let credentials = Credentials {
+    let credentials = Credentials::OAuth(OAuthTokens {
         access_token: Secret::new("access"),
         access_token_expires_at: now,
         refresh_token: Secret::new("refresh"),
         scope: String::new(),
-    };
+    });
     let redeemed = Settlement::Redeemed { credentials, subject_hash: "ada".to_owned() };
     assert_eq!(store.settle_consent(account.id, version, &redeemed).await.unwrap(), ConsentOutcome::Granted);
 }

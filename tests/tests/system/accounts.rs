@@ -1,5 +1,6 @@
 //! What an account hears and passes on: new consents, also by the wrong person, and looks at its list of calendars.
 
+use evercal_domain::account::Credentials;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::limits::{CALENDAR_LIST_PAGES_MAX, CALENDARS_PER_ACCOUNT_MAX};
 use evercal_domain::{AccountId, AccountState, CalendarState};
@@ -73,13 +74,13 @@ async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on()
     let world = World::start().await;
     other_user(&world);
     let (account, calendar) = world.connect_and_settle().await;
-    let (before, _) = world.store.credentials(account).await.unwrap().unwrap();
+    let (Credentials::OAuth(before), _) = world.store.credentials(account).await.unwrap().unwrap();
     let again = json!({"label": "Ada", "login_hint": OTHER, "account_id": account.to_string()});
     let (_, status, page) = page_of(&world, again).await;
     assert_eq!(status, 409, "{page}");
     assert!(page.contains("another Google account") && page.contains("works on as before"), "{page}");
     assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
-    let (after, _) = world.store.credentials(account).await.unwrap().unwrap();
+    let (Credentials::OAuth(after), _) = world.store.credentials(account).await.unwrap().unwrap();
     assert_eq!(after.refresh_token, before.refresh_token, "it has its own tokens");
     is_audited(&world, account, "another user's").await;
     world.control().expire_access_tokens(Some(USER)).unwrap();

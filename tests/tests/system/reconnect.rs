@@ -1,5 +1,6 @@
 //! Connecting an account again.
 
+use evercal_domain::account::Credentials;
 use evercal_domain::{AccountId, AccountState};
 use evercal_gateway::HEARTBEAT;
 use evercal_simulator::Consent;
@@ -30,7 +31,10 @@ async fn consent_to_too_little(world: &World, account: Option<AccountId>) -> Acc
 async fn a_new_consent_that_is_refused_leaves_the_one_that_works() {
     let world = World::start().await;
     let (account, calendar) = world.connect_and_settle().await;
-    let refresh_token = async || world.store.credentials(account).await.unwrap().unwrap().0.refresh_token;
+    let refresh_token = async || {
+        let (Credentials::OAuth(tokens), _) = world.store.credentials(account).await.unwrap().unwrap();
+        tokens.refresh_token
+    };
     let working = refresh_token().await;
     consent_to_too_little(&world, Some(account)).await;
     assert_eq!(refresh_token().await, working, "the old token works on");

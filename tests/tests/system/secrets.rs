@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use evercal_domain::account::Secret;
+use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::{AccountId, CalendarId, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
@@ -58,8 +58,8 @@ async fn insert_marked_event(world: &World, calendar: CalendarId) {
 
 /// The tokens that the provider gave and that evercal holds now.
 async fn tokens(world: &World, account: AccountId) -> Vec<Secret> {
-    let (credentials, _) = world.store.credentials(account).await.unwrap().unwrap();
-    vec![credentials.access_token, credentials.refresh_token]
+    let (Credentials::OAuth(tokens), _) = world.store.credentials(account).await.unwrap().unwrap();
+    vec![tokens.access_token, tokens.refresh_token]
 }
 
 /// The whole flow: connect, read, renew tokens, fail in every way that is logged, read again.

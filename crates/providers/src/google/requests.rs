@@ -9,7 +9,7 @@ use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATC
 use super::cursor::Place;
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
-use crate::call::CallContext;
+use crate::call::{Access, CallContext};
 use crate::channels::ChannelRequest;
 use crate::provider::PageToken;
 
@@ -126,6 +126,8 @@ fn endpoint(settings: &GoogleSettings, segments: &[&str]) -> Url {
 }
 
 fn authorized(mut request: HttpRequest, context: &CallContext) -> HttpRequest {
-    request.bearer = Some(context.access.clone());
+    match &context.access {
+        Access::Bearer(token) => request.bearer = Some(token.clone()),
+    }
     request
 }

@@ -1,6 +1,7 @@
 //! The token source against a scripted token endpoint and a store in memory.
 
 use std::collections::VecDeque;
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use evercal_domain::ManualClock;
@@ -78,7 +79,8 @@ impl OAuthProvider for ScriptedOAuth {
         self.answer(refresh_token).await
     }
 
-    async fn revoke(&self, _: &Secret) -> Result<(), ProviderError> {
+    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
+        self.presented.lock().unwrap().push(token.expose().to_owned());
         Ok(())
     }
 }
@@ -104,37 +106,63 @@ fn world(stored: Option<Credentials>, answers: impl IntoIterator<Item = Result<T
         rival: Mutex::default(),
         store: store.clone(),
     });
-    let tokens = Arc::new(TokenSource::new(oauth.clone(), store.clone(), clock.clone()));
+    let sign_in = SignInCalls::OAuth(oauth.clone());
+    let tokens = Arc::new(TokenSource::new(sign_in, store.clone(), clock.clone()));
     World { account: AccountId::generate(), clock, store, oauth, tokens }
 }
 
 impl World {
     async fn token(&self) -> Result<String, TokenError> {
-        self.tokens.access_token(self.account).await.map(|token| token.secret.expose().to_owned())
+        self.tokens.access_token(self.account).await.map(|token| bearer(&token.access))
     }
 
     /// Makes a call that gets these answers, and tells which tokens it was made with.
     async fn call(&self, answers: &[Result<u32, ProviderErrorKind>]) -> (Result<u32, TokenError>, Vec<String>) {
-        let used = Mutex::new(Vec::new());
-        let outcome = self
-            .tokens
-            .with_token(self.account, |context| {
-                let mut used = used.lock().unwrap();
-                let answer = answers[used.len()];
-                used.push(context.access.expose().to_owned());
-                async move { answer.map_err(|kind| ProviderError::without_answer(kind, "test.call")) }
-            })
-            .await;
+        let used = Mutex::default();
+        let outcome = self.tokens.with_token(self.account, scripted(answers, &used)).await;
         (outcome, used.into_inner().unwrap())
+    }
+
+    /// The same with credentials that are no account's; tells the refresh token and the access token that are left.
+    async fn call_with(
+        &self,
+        credentials: &Credentials,
+        answers: &[Result<u32, ProviderErrorKind>],
+    ) -> (Result<(String, String), ProviderErrorKind>, Vec<String>) {
+        let used = Mutex::default();
+        let outcome = self.tokens.with_credentials(credentials, scripted(answers, &used)).await;
+        let left = outcome.map_err(|error| error.kind).map(|(Credentials::OAuth(tokens), _)| {
+            (tokens.refresh_token.expose().to_owned(), tokens.access_token.expose().to_owned())
+        });
+        (left, used.into_inner().unwrap())
     }
 
     fn presented(&self) -> Vec<String> {
         self.oauth.presented.lock().unwrap().clone()
     }
 
-    fn stored(&self) -> Credentials {
-        self.store.row.lock().unwrap().clone().unwrap().credentials
+    fn stored(&self) -> OAuthTokens {
+        let Credentials::OAuth(tokens) = self.store.row.lock().unwrap().clone().unwrap().credentials;
+        tokens
     }
+}
+
+/// A call that gets these answers, and notes which tokens it was made with.
+fn scripted(
+    answers: &[Result<u32, ProviderErrorKind>],
+    used: &Mutex<Vec<String>>,
+) -> impl Fn(CallContext) -> Ready<Result<u32, ProviderError>> {
+    move |context| {
+        let mut used = used.lock().unwrap();
+        let answer = answers[used.len()];
+        used.push(bearer(&context.access));
+        ready(answer.map_err(|kind| ProviderError::without_answer(kind, "test.call")))
+    }
+}
+
+fn bearer(access: &Access) -> String {
+    let Access::Bearer(token) = access;
+    token.expose().to_owned()
 }
 
 fn start() -> DateTime<Utc> {
@@ -142,12 +170,12 @@ fn start() -> DateTime<Utc> {
 }
 
 fn stored_token(access_token: &str, lives_for: TimeDelta) -> Credentials {
-    Credentials {
+    Credentials::OAuth(OAuthTokens {
         access_token: Secret::new(access_token),
         access_token_expires_at: start() + lives_for,
         refresh_token: Secret::new("refresh-1"),
         scope: "read".into(),
-    }
+    })
 }
 
 fn grant(access_token: &str) -> TokenGrant {
@@ -191,7 +219,7 @@ async fn a_stored_token_is_used_until_shortly_before_its_end() {
 async fn a_refresh_keeps_the_old_refresh_token_and_scope_where_no_new_one_comes() {
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [Ok(grant("a2"))]);
     world.token().await.unwrap();
-    let Credentials { access_token, access_token_expires_at, refresh_token, scope } = world.stored();
+    let OAuthTokens { access_token, access_token_expires_at, refresh_token, scope } = world.stored();
     assert_eq!((access_token.expose(), access_token_expires_at), ("a2", start() + HOUR));
     assert_eq!((refresh_token.expose(), scope.as_str()), ("refresh-1", "read"));
 }
@@ -207,7 +235,7 @@ async fn a_new_refresh_token_replaces_the_old_one() {
 }
 
 /// Starts 50 callers, lets all of them reach the token, and only then lets the token endpoint answer.
-async fn fifty_callers(world: &World) -> Vec<Result<Secret, TokenError>> {
+async fn fifty_callers(world: &World) -> Vec<Result<String, TokenError>> {
     let closed = world.oauth.gate.forget_permits(1_000);
     let callers: Vec<_> = (0..50)
         .map(|_| {
@@ -223,7 +251,7 @@ async fn fifty_callers(world: &World) -> Vec<Result<Secret, TokenError>> {
     world.oauth.gate.add_permits(closed);
     let mut outcomes = Vec::new();
     for caller in callers {
-        outcomes.push(caller.await.unwrap().map(|token| token.secret));
+        outcomes.push(caller.await.unwrap().map(|token| bearer(&token.access)));
     }
     outcomes
 }
@@ -232,7 +260,7 @@ async fn fifty_callers(world: &World) -> Vec<Result<Secret, TokenError>> {
 async fn fifty_callers_at_once_cause_one_refresh() {
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [Ok(grant("a2"))]);
     for outcome in fifty_callers(&world).await {
-        assert_eq!(outcome.unwrap().expose(), "a2");
+        assert_eq!(outcome.unwrap(), "a2");
     }
     assert_eq!(world.presented(), ["refresh-1"]);
 }
@@ -242,7 +270,7 @@ async fn fifty_callers_at_once_share_one_short_lived_token() {
     let short = TokenGrant { expires_in: Duration::from_secs(5), ..grant("a2") };
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [Ok(short)]);
     for outcome in fifty_callers(&world).await {
-        assert_eq!(outcome.unwrap().expose(), "a2");
+        assert_eq!(outcome.unwrap(), "a2");
     }
 }
 
@@ -319,7 +347,7 @@ async fn a_token_that_another_process_refreshed_is_taken_after_a_401() {
 async fn a_late_refusal_of_an_old_token_does_not_drop_its_successor() {
     let world = world(Some(stored_token("a1", HOUR)), [Ok(grant("a2"))]);
     world.call(&[UNAUTHORIZED, Ok(7)]).await.0.unwrap();
-    world.tokens.invalidate(world.account, &Secret::new("a1")).await;
+    world.tokens.invalidate(world.account, &Access::Bearer(Secret::new("a1"))).await;
     // Only what is in memory can be given out now.
     *world.store.broken.lock().unwrap() = true;
     assert_eq!(world.token().await.unwrap(), "a2");
@@ -329,7 +357,7 @@ async fn a_late_refusal_of_an_old_token_does_not_drop_its_successor() {
 async fn a_late_refusal_of_an_old_token_does_not_bring_a_refused_one_back() {
     let world = world(Some(stored_token("a1", HOUR)), [Ok(grant("a2")), Ok(grant("a3"))]);
     world.call(&[UNAUTHORIZED, UNAUTHORIZED]).await.0.unwrap_err();
-    world.tokens.invalidate(world.account, &Secret::new("a1")).await;
+    world.tokens.invalidate(world.account, &Access::Bearer(Secret::new("a1"))).await;
     assert_eq!(world.token().await.unwrap(), "a3");
 }
 
@@ -369,8 +397,8 @@ async fn what_a_code_is_worth_leaves_the_tokens_of_the_account_as_they_are() {
     let first = TokenGrant { refresh_token: Some(Secret::new("refresh-2")), scope: Some("read".into()), ..grant("a2") };
     let world = world(Some(stored_token("a1", HOUR)), [Ok(first)]);
     let redeemed = redeem(&world).await.unwrap();
-    let RedeemedTokens::Granted(Credentials { access_token, refresh_token, .. }) = redeemed else { panic!("granted") };
-    assert_eq!((access_token.expose(), refresh_token.expose()), ("a2", "refresh-2"));
+    let RedeemedTokens::Granted(Credentials::OAuth(tokens)) = redeemed else { panic!("granted") };
+    assert_eq!((tokens.access_token.expose(), tokens.refresh_token.expose()), ("a2", "refresh-2"));
     assert_eq!(world.token().await.unwrap(), "a1");
     assert_eq!(world.presented(), ["the-code"]);
 }
@@ -385,11 +413,28 @@ async fn once_an_account_is_forgotten_its_new_tokens_are_read_though_an_old_one_
 }
 
 #[tokio::test]
-async fn redeemed_tokens_that_are_about_to_end_are_made_fresh() {
-    let world = world(None, [Ok(grant("a2"))]);
-    assert_eq!(world.tokens.fresh(&stored_token("a1", HOUR)).await.unwrap(), stored_token("a1", HOUR));
-    let fresh = world.tokens.fresh(&stored_token("a1", TimeDelta::zero())).await.unwrap();
-    assert_eq!((fresh.access_token.expose(), fresh.refresh_token.expose()), ("a2", "refresh-1"));
+async fn credentials_that_are_no_accounts_yet_are_renewed_where_they_are_about_to_end_or_refused() {
+    let left = |access_token: &str| Ok(("refresh-1".to_owned(), access_token.to_owned()));
+    let cases = [
+        (HOUR, vec![Ok(7)], left("a1"), vec!["a1"]),
+        (TimeDelta::zero(), vec![Ok(7)], left("a2"), vec!["a2"]),
+        (HOUR, vec![UNAUTHORIZED, Ok(7)], left("a2"), vec!["a1", "a2"]),
+        (HOUR, vec![UNAUTHORIZED, UNAUTHORIZED], Err(ProviderErrorKind::TokenRefreshNeeded), vec!["a1", "a2"]),
+        (HOUR, vec![Err(ProviderErrorKind::TimedOut)], Err(ProviderErrorKind::TimedOut), vec!["a1"]),
+    ];
+    for (lives_for, answers, expected, expected_used) in cases {
+        let world = world(None, [Ok(grant("a2"))]);
+        let (outcome, used) = world.call_with(&stored_token("a1", lives_for), &answers).await;
+        assert_eq!(outcome, expected, "{answers:?}");
+        assert_eq!(used, expected_used, "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_is_given_back_by_its_long_lived_token() {
+    let world = world(None, []);
+    world.tokens.revoke(&stored_token("a1", HOUR)).await.unwrap();
+    assert_eq!(world.presented(), ["refresh-1"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use evercal_domain::account::{Credentials, Secret};
+use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::tenant::Tenant;
@@ -102,16 +102,17 @@ pub fn remote_calendar(provider_id: &str) -> RemoteCalendar {
 }
 
 pub fn tokens(refresh_token: &str) -> Credentials {
-    Credentials {
+    Credentials::OAuth(OAuthTokens {
         access_token: Secret::new("access"),
         access_token_expires_at: at(60),
         refresh_token: Secret::new(refresh_token),
         scope: "calendar".into(),
-    }
+    })
 }
 
 pub fn refresh_token(credentials: &Credentials) -> String {
-    credentials.refresh_token.expose().to_owned()
+    let Credentials::OAuth(tokens) = credentials;
+    tokens.refresh_token.expose().to_owned()
 }
 
 /// So many minutes after the beginning of the tests' time.

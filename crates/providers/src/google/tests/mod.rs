@@ -16,7 +16,7 @@ use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, Transpo
 
 use super::cursor::Place;
 use super::{GoogleProvider, GoogleSettings};
-use crate::call::CallContext;
+use crate::call::{Access, CallContext};
 
 /// Gives prepared answers in order and keeps the requests.
 #[derive(Default)]
@@ -47,7 +47,7 @@ fn settings() -> GoogleSettings {
 }
 
 fn context() -> CallContext {
-    CallContext { access: Secret::new("ya29.access") }
+    CallContext { access: Access::Bearer(Secret::new("ya29.access")) }
 }
 
 /// The next page of a pass over everything, and of one over what changed since `s`.

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
 use super::{answer, context, done, in_changes, in_full_pass, provider, settings};
+use crate::call::Access;
 use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
 use crate::google::cursor::Place;
@@ -154,7 +155,8 @@ fn a_channel_is_closed_by_its_id_and_its_resource() {
 #[test]
 fn a_call_carries_its_token_and_nothing_else() {
     let request = list_calendars(&settings(), &context(), None);
-    assert_eq!((request.headers, request.bearer), (vec![], Some(context().access)));
+    let Access::Bearer(token) = context().access;
+    assert_eq!((request.headers, request.bearer), (vec![], Some(token)));
 }
 
 #[test]
