@@ -7,7 +7,7 @@ mod list;
 
 use std::sync::Arc;
 
-use evercal_domain::{AccountId, CalendarState, Provider, ProviderCalendarId, RetryClass};
+use evercal_domain::{AccountId, CalendarState, GrantSubject, Provider, RetryClass};
 use evercal_providers::TokenError;
 use evercal_workflows::contract::{
     self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, OpenCalendars, RedeemInput, RevokeInput,
@@ -52,10 +52,10 @@ impl AccountActivities {
             let Some(list) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
-            if let Some(primary) = list.calendars.iter().find(|calendar| calendar.primary) {
+            if let Some(subject) = &list.subject {
                 // A person's address may change, the person of a grant cannot.
-                let subject = grant_subject(provider, &primary.provider_id);
-                store.set_grant_subject(account_id, &subject).await.map_err(from_store)?;
+                let hash = subject_hash(provider, subject);
+                store.set_grant_subject(account_id, &hash).await.map_err(from_store)?;
             }
             let reconciled = store.reconcile_calendars(account_id, &list.calendars, at).await.map_err(from_store)?;
             let register = store.calendars_of_account(account_id).await.map_err(from_store)?;
@@ -143,7 +143,7 @@ impl AccountActivities {
     }
 }
 
-/// Whose grant it is, as a hash: the primary calendar's id is the person's address at Google.
-fn grant_subject(provider: Provider, primary: &ProviderCalendarId) -> String {
-    hex::encode(Sha256::digest(format!("{}:{}", provider.as_str(), primary.as_str())))
+/// Whose grant it is, as the store compares it: a hash, since a provider may know people by their addresses.
+fn subject_hash(provider: Provider, subject: &GrantSubject) -> String {
+    hex::encode(Sha256::digest(format!("{}:{}", provider.as_str(), subject.as_str())))
 }

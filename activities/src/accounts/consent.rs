@@ -11,7 +11,7 @@ use evercal_storage::{ConsentVersion, Settlement};
 use evercal_workflows::contract::{CodeRedeemed, RedeemInput};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use super::{AccountActivities, grant_subject};
+use super::{AccountActivities, subject_hash};
 use crate::deps::Connection;
 use crate::failure::{Repeat, from_store, from_token};
 
@@ -113,9 +113,9 @@ impl AccountActivities {
         redeemed: &Credentials,
     ) -> Result<(Credentials, String), ProviderError> {
         let calendars = &connection.calendars;
-        let ask = |context| async move { calendars.primary_calendar(&context).await };
-        let (credentials, primary) = connection.tokens.with_credentials(redeemed, ask).await?;
-        Ok((credentials, grant_subject(connection.provider, &primary)))
+        let ask = |context| async move { calendars.whose_grant(&context).await };
+        let (credentials, subject) = connection.tokens.with_credentials(redeemed, ask).await?;
+        Ok((credentials, subject_hash(connection.provider, &subject)))
     }
 
     /// What keeps a consent from being settled now. Where it is our own client that is not accepted, its operator hears of it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use evercal_domain::limits::{CALENDAR_LIST_PAGES_MAX, CALENDARS_PER_ACCOUNT_MAX};
-use evercal_domain::{AccountId, ProviderErrorKind, RemoteCalendar};
+use evercal_domain::{AccountId, GrantSubject, ProviderErrorKind, RemoteCalendar};
 use evercal_providers::{PageToken, TokenError};
 use evercal_workflows::contract::ListLimit;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -18,6 +18,8 @@ const READING_TIME_MAX: Duration = Duration::from_secs(60);
 pub(super) struct CalendarList {
     /// The calendars that could be read.
     pub(super) calendars: Vec<RemoteCalendar>,
+    /// Whose grant it was read by, where the provider tells it with the list.
+    pub(super) subject: Option<GrantSubject>,
     /// Whether every entry could be read.
     pub(super) is_readable: bool,
     /// Why it was not read to its end.
@@ -39,7 +41,7 @@ impl AccountActivities {
         account_id: AccountId,
     ) -> Result<Option<CalendarList>, ActivityError> {
         let connection = self.deps.connection_of(account_id).await?;
-        let mut list = CalendarList { calendars: Vec::new(), is_readable: true, limit: None };
+        let mut list = CalendarList { calendars: Vec::new(), subject: None, is_readable: true, limit: None };
         let mut page: Option<PageToken> = None;
         let began = Instant::now();
         for pages in 1.. {
@@ -53,6 +55,7 @@ impl AccountActivities {
             };
             list.is_readable &= answer.unreadable == 0;
             list.calendars.extend(answer.calendars);
+            list.subject = list.subject.or(answer.subject);
             let limit = limit_reached(list.calendars.len(), pages, began.elapsed(), answer.next.is_some());
             if let Some(limit) = limit {
                 list.calendars.truncate(CALENDARS_PER_ACCOUNT_MAX);

@@ -137,6 +137,10 @@ redacted! {
     #[derive(Serialize, Deserialize)]
     #[serde(transparent)]
     ProviderCursor;
+
+    /// Whose grant an account lives on, as the provider knows that person: it is the same for all grants of one person there. Of
+    /// some providers it is an address, which may change.
+    GrantSubject;
 }
 
 #[cfg(test)]

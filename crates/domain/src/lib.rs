@@ -36,8 +36,8 @@ pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteEvent, RemoteItem, SeriesPosition};
 pub use evercal_zones::{self as zones, Zone};
 pub use ids::{
-    AccountId, ApiKeyId, CalendarId, ChannelId, InstallationId, ProviderCalendarId, ProviderCursor, ProviderEventId,
-    RemoteChannelId, TenantId,
+    AccountId, ApiKeyId, CalendarId, ChannelId, GrantSubject, InstallationId, ProviderCalendarId, ProviderCursor,
+    ProviderEventId, RemoteChannelId, TenantId,
 };
 pub use strategy::{SyncStrategies, SyncStrategy};
 pub use sync::{JobType, Priority, SyncReason, Via};

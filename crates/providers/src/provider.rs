@@ -1,7 +1,9 @@
 //! What evercal asks of a calendar provider, in the domain's words.
 
 use async_trait::async_trait;
-use evercal_domain::{AccessRole, ProviderCalendarId, ProviderCursor, ProviderError, RemoteCalendar, RemoteItem};
+use evercal_domain::{
+    AccessRole, GrantSubject, ProviderCalendarId, ProviderCursor, ProviderError, RemoteCalendar, RemoteItem,
+};
 
 use crate::call::CallContext;
 use crate::channels::Channels;
@@ -16,8 +18,8 @@ pub trait CalendarProvider: Send + Sync {
         page: Option<&PageToken>,
     ) -> Result<CalendarsPage, ProviderError>;
 
-    /// The user's own calendar, whose id says who the user is.
-    async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError>;
+    /// Whose grant the call is made by.
+    async fn whose_grant(&self, context: &CallContext) -> Result<GrantSubject, ProviderError>;
 
     /// One page of a calendar's events: masters and exceptions, not occurrences. All pages of a pass are asked for with the same
     /// size. An answer that is too large for us is [`PageTooLarge`](evercal_domain::ProviderErrorKind::PageTooLarge), a cursor that does not lead on is
@@ -79,6 +81,8 @@ pub struct CalendarsPage {
     /// How many entries could not be read. Where it is not 0, a calendar that is missing may be one of these, so its
     /// absence proves nothing.
     pub unreadable: usize,
+    /// Whose grant it was read by, where this page tells it.
+    pub subject: Option<GrantSubject>,
     /// The next page; `None` on the last one.
     pub next: Option<PageToken>,
 }

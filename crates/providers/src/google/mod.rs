@@ -17,7 +17,7 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use evercal_domain::{ProviderCalendarId, ProviderError, ProviderErrorKind};
+use evercal_domain::{GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
 pub use notices::GoogleNotices;
@@ -65,9 +65,9 @@ impl CalendarProvider for GoogleProvider {
         parse::calendars_page(&answer)
     }
 
-    async fn primary_calendar(&self, context: &CallContext) -> Result<ProviderCalendarId, ProviderError> {
+    async fn whose_grant(&self, context: &CallContext) -> Result<GrantSubject, ProviderError> {
         let answer = self.send(requests::primary_calendar(&self.settings, context)).await?;
-        parse::calendar_id(&answer)
+        parse::owner_of_primary_calendar(&answer)
     }
 
     async fn read_events(

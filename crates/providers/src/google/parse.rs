@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccessRole, ProviderCalendarId, ProviderError, RemoteCalendar};
+use evercal_domain::{AccessRole, GrantSubject, ProviderCalendarId, ProviderError, RemoteCalendar};
 use evercal_http::HttpResponse;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -65,18 +65,25 @@ pub(super) fn calendars_page(answer: &HttpResponse) -> Result<CalendarsPage, Pro
             Err(_) => unreadable += 1,
         }
     }
-    Ok(CalendarsPage { calendars, unreadable, next: page.next_page_token.map(PageToken::new) })
+    let primary = calendars.iter().find(|calendar| calendar.primary);
+    let subject = primary.map(|primary| owner(primary.provider_id.as_str()));
+    Ok(CalendarsPage { calendars, unreadable, subject, next: page.next_page_token.map(PageToken::new) })
 }
 
-/// The id in the answer of `calendarList.get`.
-pub(super) fn calendar_id(answer: &HttpResponse) -> Result<ProviderCalendarId, ProviderError> {
+/// Whose calendar it is, in the answer of `calendarList.get` for the primary one.
+pub(super) fn owner_of_primary_calendar(answer: &HttpResponse) -> Result<GrantSubject, ProviderError> {
     #[derive(Deserialize)]
     struct WireId {
         id: String,
     }
     let unreadable = || unreadable_answer(GET_CALENDAR, answer);
     let wire: WireId = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
-    if is_usable_id(&wire.id) { Ok(ProviderCalendarId::new(wire.id)) } else { Err(unreadable()) }
+    if is_usable_id(&wire.id) { Ok(owner(&wire.id)) } else { Err(unreadable()) }
+}
+
+/// A person is who has this primary calendar: its id is their address.
+fn owner(primary_calendar_id: &str) -> GrantSubject {
+    GrantSubject::new(primary_calendar_id)
 }
 
 /// The resource and the end of a channel, in the answer of `events.watch` and `calendarList.watch`.

@@ -2,7 +2,8 @@
 
 use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{
-    AccessRole, ChannelId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteChannelId, RemoteItem,
+    AccessRole, ChannelId, GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteChannelId,
+    RemoteItem,
 };
 use serde_json::{Value, json};
 
@@ -125,6 +126,30 @@ async fn an_odd_calendar_is_counted_and_the_rest_is_read() {
     .await
     .unwrap();
     assert_eq!((page.calendars.len(), page.unreadable, page.next), (1, 2, Some(PageToken::new("p2"))));
+}
+
+#[tokio::test]
+async fn a_grant_is_of_whom_the_primary_calendar_is() {
+    let (google, transport) = provider(Ok(answer(200, r#"{"id":"ada@example.com"}"#)));
+    let ada = GrantSubject::new("ada@example.com");
+    assert_eq!(google.whose_grant(&context()).await.unwrap(), ada);
+    let asked = transport.requests.lock().unwrap().remove(0).url;
+    assert!(asked.as_str().ends_with("/users/me/calendarList/primary?fields=id"), "{asked}");
+
+    let team = json!({"id": "team", "accessRole": "owner"});
+    let primary = json!({"id": "ada@example.com", "accessRole": "owner", "primary": true});
+    let listed = list(json!({"items": [team.clone(), primary], "nextPageToken": "p2"})).await.unwrap();
+    assert_eq!(listed.subject, Some(ada));
+    let listed = list(json!({"items": [team]})).await.unwrap();
+    assert_eq!(listed.subject, None, "the primary calendar is on another page");
+}
+
+#[tokio::test]
+async fn an_answer_that_names_nobody_is_a_temporary_failure() {
+    for body in ["", "{}", r#"{"id":""}"#] {
+        let (google, _) = provider(Ok(answer(200, body)));
+        assert_eq!(reason(google.whose_grant(&context()).await).0, ProviderErrorKind::TemporaryFailure, "{body}");
+    }
 }
 
 #[tokio::test]
