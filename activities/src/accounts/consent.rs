@@ -82,8 +82,15 @@ impl AccountActivities {
                 }
             }
         };
-        match self.whose(connection, &redeemed).await {
-            Ok((credentials, subject_hash)) => Ok((Settlement::Redeemed { credentials, subject_hash }, version)),
+        let mut credentials = redeemed.clone();
+        let subject_hash = whose(connection, &mut credentials).await;
+        let version = if credentials == redeemed {
+            version
+        } else {
+            self.keep(account.id, consent, version, &credentials).await?
+        };
+        match subject_hash {
+            Ok(subject_hash) => Ok((Settlement::Redeemed { credentials, subject_hash }, version)),
             Err(error)
                 if matches!(error.kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::TokenRefreshNeeded) =>
             {
@@ -93,7 +100,7 @@ impl AccountActivities {
         }
     }
 
-    /// From here on the code is spent, and its tokens are all that there is of the consent.
+    /// What was there before is spent, the code or the tokens before these: these are all that there is of the consent.
     async fn keep(
         &self,
         account_id: AccountId,
@@ -104,18 +111,6 @@ impl AccountActivities {
         let grant = PendingGrant::Redeemed { credentials: credentials.clone() };
         let redeemed = PendingConsent { grant, ..consent.clone() };
         self.deps.store.swap_consent(account_id, version, &redeemed).await.map_err(from_store)
-    }
-
-    /// Asks the provider whose tokens these are; answers them as they can be called with now.
-    async fn whose(
-        &self,
-        connection: &Connection,
-        redeemed: &Credentials,
-    ) -> Result<(Credentials, String), ProviderError> {
-        let calendars = &connection.calendars;
-        let ask = |context| async move { calendars.whose_grant(&context).await };
-        let (credentials, subject) = connection.tokens.with_credentials(redeemed, ask).await?;
-        Ok((credentials, subject_hash(connection.provider, &subject)))
     }
 
     /// What keeps a consent from being settled now. Where it is our own client that is not accepted, its operator hears of it.
@@ -164,6 +159,14 @@ impl AccountActivities {
         };
         self.deps.store.append_audit(&entry).await.map_err(from_store)
     }
+}
+
+/// Asks the provider whose credentials these are. It may renew them, whatever comes of it.
+async fn whose(connection: &Connection, credentials: &mut Credentials) -> Result<String, ProviderError> {
+    let calendars = &connection.calendars;
+    let ask = |context| async move { calendars.whose_grant(&context).await };
+    let subject = connection.tokens.with_credentials(credentials, ask).await?;
+    Ok(subject_hash(connection.provider, &subject))
 }
 
 /// Whether an OAuth error means that only a person can help.

@@ -33,9 +33,9 @@ pub enum PendingGrant {
         /// The redirect URI of the request; the provider compares it.
         redirect_uri: String,
     },
-    /// The tokens that the code was redeemed for. Whose they are has yet to be found out.
+    /// What the account is to live on, such as the tokens that a code was redeemed for. Whose it is has yet to be found out.
     Redeemed {
-        /// The tokens.
+        /// The credentials.
         credentials: Credentials,
     },
 }

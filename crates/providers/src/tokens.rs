@@ -196,26 +196,25 @@ impl TokenSource {
         }
     }
 
-    /// Makes a call with credentials that are no account's yet, and answers them as they are then: renewed where they were
-    /// about to end or the provider refused them (401), after which the call is made once more.
-    pub async fn with_credentials<T, F, Fut>(
-        &self,
-        credentials: &Credentials,
-        call: F,
-    ) -> Result<(Credentials, T), ProviderError>
+    /// Makes a call with credentials that are no account's yet. They are renewed where they are about to end, or where the
+    /// provider refuses them (401), after which the call is made once more. Whatever comes of the call, the caller keeps renewed
+    /// ones: the provider may accept those before them no more.
+    pub async fn with_credentials<T, F, Fut>(&self, credentials: &mut Credentials, call: F) -> Result<T, ProviderError>
     where
         F: Fn(CallContext) -> Fut,
         Fut: Future<Output = Result<T, ProviderError>>,
     {
         let ask = |credentials: &Credentials| call(CallContext { access: AccessToken::kept_in(credentials).access });
-        let is_fresh = self.is_fresh(AccessToken::kept_in(credentials).expires_at);
-        let mut credentials = if is_fresh { credentials.clone() } else { self.renew(credentials).await? };
-        let mut answer = ask(&credentials).await;
-        if answer.as_ref().is_err_and(|error| error.kind == ProviderErrorKind::TokenRefreshNeeded) {
-            credentials = self.renew(&credentials).await?;
-            answer = ask(&credentials).await;
+        if !self.is_fresh(AccessToken::kept_in(credentials).expires_at) {
+            *credentials = self.renew(credentials).await?;
         }
-        Ok((credentials, answer?))
+        match ask(credentials).await {
+            Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => {
+                *credentials = self.renew(credentials).await?;
+                ask(credentials).await
+            }
+            answer => answer,
+        }
     }
 
     /// Gives back what credentials were granted. It may end other grants of the same person too.

@@ -123,18 +123,15 @@ impl World {
         (outcome, used.into_inner().unwrap())
     }
 
-    /// The same with credentials that are no account's; tells the refresh token and the access token that are left.
+    /// The same with credentials that are no account's.
     async fn call_with(
         &self,
-        credentials: &Credentials,
+        credentials: &mut Credentials,
         answers: &[Result<u32, ProviderErrorKind>],
-    ) -> (Result<(String, String), ProviderErrorKind>, Vec<String>) {
+    ) -> (Result<u32, ProviderErrorKind>, Vec<String>) {
         let used = Mutex::default();
         let outcome = self.tokens.with_credentials(credentials, scripted(answers, &used)).await;
-        let left = outcome.map_err(|error| error.kind).map(|(Credentials::OAuth(tokens), _)| {
-            (tokens.refresh_token.expose().to_owned(), tokens.access_token.expose().to_owned())
-        });
-        (left, used.into_inner().unwrap())
+        (outcome.map_err(|error| error.kind), used.into_inner().unwrap())
     }
 
     fn presented(&self) -> Vec<String> {
@@ -414,19 +411,23 @@ async fn once_an_account_is_forgotten_its_new_tokens_are_read_though_an_old_one_
 
 #[tokio::test]
 async fn credentials_that_are_no_accounts_yet_are_renewed_where_they_are_about_to_end_or_refused() {
-    let left = |access_token: &str| Ok(("refresh-1".to_owned(), access_token.to_owned()));
     let cases = [
-        (HOUR, vec![Ok(7)], left("a1"), vec!["a1"]),
-        (TimeDelta::zero(), vec![Ok(7)], left("a2"), vec!["a2"]),
-        (HOUR, vec![UNAUTHORIZED, Ok(7)], left("a2"), vec!["a1", "a2"]),
-        (HOUR, vec![UNAUTHORIZED, UNAUTHORIZED], Err(ProviderErrorKind::TokenRefreshNeeded), vec!["a1", "a2"]),
-        (HOUR, vec![Err(ProviderErrorKind::TimedOut)], Err(ProviderErrorKind::TimedOut), vec!["a1"]),
+        (HOUR, vec![Ok(7)], vec!["a1"], "refresh-1"),
+        (TimeDelta::zero(), vec![Ok(7)], vec!["a2"], "refresh-2"),
+        (HOUR, vec![UNAUTHORIZED, Ok(7)], vec!["a1", "a2"], "refresh-2"),
+        (HOUR, vec![UNAUTHORIZED, UNAUTHORIZED], vec!["a1", "a2"], "refresh-2"),
+        (HOUR, vec![Err(ProviderErrorKind::TimedOut)], vec!["a1"], "refresh-1"),
+        (TimeDelta::zero(), vec![Err(ProviderErrorKind::TimedOut)], vec!["a2"], "refresh-2"),
     ];
-    for (lives_for, answers, expected, expected_used) in cases {
-        let world = world(None, [Ok(grant("a2"))]);
-        let (outcome, used) = world.call_with(&stored_token("a1", lives_for), &answers).await;
-        assert_eq!(outcome, expected, "{answers:?}");
+    for (lives_for, answers, expected_used, expected_left) in cases {
+        let rotated = TokenGrant { refresh_token: Some(Secret::new("refresh-2")), ..grant("a2") };
+        let world = world(None, [Ok(rotated)]);
+        let mut credentials = stored_token("a1", lives_for);
+        let (outcome, used) = world.call_with(&mut credentials, &answers).await;
+        let Credentials::OAuth(left) = credentials;
+        assert_eq!(outcome, *answers.last().unwrap(), "{answers:?}");
         assert_eq!(used, expected_used, "{answers:?}");
+        assert_eq!(left.refresh_token.expose(), expected_left, "{answers:?}");
     }
 }
 
