@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::errors::ApiError;
 use super::request::Query;
 
-const DATA: &str = "conferenceData";
+pub(crate) const DATA: &str = "conferenceData";
 const LINK: &str = "hangoutLink";
 const MEET: &str = "hangoutsMeet";
 
@@ -16,14 +16,6 @@ pub(crate) fn is_understood(query: &Query) -> Result<bool, ApiError> {
         None | Some("0") => Ok(false),
         Some("1") => Ok(true),
         Some(other) => Err(ApiError::invalid_parameter("conferenceDataVersion", other)),
-    }
-}
-
-/// Makes a body say of the conference what the event has, for a client that does not understand it.
-pub(crate) fn keep(body: &mut Map<String, Value>, event: Option<&Map<String, Value>>) {
-    body.remove(DATA);
-    if let Some(data) = event.and_then(|event| event.get(DATA)) {
-        body.insert(DATA.to_owned(), data.clone());
     }
 }
 

@@ -113,6 +113,15 @@ impl ApiError {
         .in_domain("calendar")
     }
 
+    pub(crate) fn too_many_reminders() -> Self {
+        Self::new(400, "eventRemindersCountExceedsLimit", "The event has too many reminders.").in_domain("calendar")
+    }
+
+    pub(crate) fn default_reminders_and_overrides() -> Self {
+        let message = "Cannot specify both default reminders and overrides at the same time.";
+        Self::new(400, "cannotUseDefaultRemindersAndSpecifyOverride", message).in_domain("calendar")
+    }
+
     /// The two forms of the same limit: 403 with `userRateLimitExceeded` or `rateLimitExceeded`, 429 with the latter.
     pub(crate) fn rate_limit(status: u16, per_user: bool) -> Self {
         let reason = if per_user && status == 403 { "userRateLimitExceeded" } else { "rateLimitExceeded" };

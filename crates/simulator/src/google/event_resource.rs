@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::errors::ApiError;
 use super::series::Series;
 use super::times::{EventPoint, timestamp};
+use super::{attachments, reminders};
 
 const ID_CHARS_MIN: usize = 5;
 const ID_CHARS_MAX: usize = 1_024;
@@ -78,7 +79,6 @@ pub(crate) fn new(id: &EventId, calendar_id: &str, creator: &str, now: DateTime<
         "organizer": person(calendar_id, calendar_id),
         "iCalUID": format!("{id}@google.com"),
         "sequence": 0,
-        "reminders": {"useDefault": true},
         "eventType": "default",
     });
     match fields {
@@ -146,11 +146,18 @@ pub(crate) fn without_writable(event: &Map<String, Value>) -> Map<String, Value>
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     kept.insert("status".to_owned(), json!("confirmed"));
-    kept.insert("reminders".to_owned(), json!({"useDefault": true}));
     kept
 }
 
-/// Checks times, rules and guests, and brings them into the form in which they are given out.
+/// Makes a body say of one field what the event has, for a client that does not understand the field.
+pub(crate) fn keep(body: &mut Map<String, Value>, name: &str, event: Option<&Map<String, Value>>) {
+    body.remove(name);
+    if let Some(value) = event.and_then(|event| event.get(name)) {
+        body.insert(name.to_owned(), value.clone());
+    }
+}
+
+/// Checks times, rules, guests, reminders and attachments, and brings them into the form in which they are given out.
 pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Zone, calendar_id: &str) -> Result<(), ApiError> {
     let point = |name: &str| match event.get(name) {
         None => Err(ApiError::required(format!("Missing {name} time."))),
@@ -179,6 +186,8 @@ pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Zone, calenda
             Series::parse(event, calendar_zone)?;
         }
     }
+    reminders::check(event)?;
+    attachments::check(event)?;
     event.insert("start".to_owned(), start.to_value(calendar_zone));
     event.insert("end".to_owned(), end.to_value(calendar_zone));
     complete_attendees(event, calendar_id)

@@ -2,6 +2,7 @@
 //! faults, and one file for each subject does the work. `README.md` of this crate lists what is faithful.
 
 pub(crate) mod addresses;
+mod attachments;
 pub(crate) mod batch;
 pub(crate) mod calendar_list;
 pub(crate) mod calendars;
@@ -27,6 +28,7 @@ pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod quirks;
 pub(crate) mod quota;
+mod reminders;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod rule_parts;

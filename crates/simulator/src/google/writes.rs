@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::World;
+use super::attachments;
 use super::calendars;
 use super::conference;
 use super::errors::ApiError;
@@ -21,9 +22,7 @@ pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let mut body = request.json_object()?;
-    if !conference::is_understood(&request.query)? {
-        conference::keep(&mut body, None);
-    }
+    keep_what_is_not_understood(request, &mut body, None)?;
     let stored = insert_event(world, &opened.id, &caller.user, body, now)?;
     Ok(ApiResponse::resource(&stored))
 }
@@ -73,9 +72,7 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let uid =
         body.get("iCalUID").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing iCalUID."))?.to_owned();
     body.remove("id");
-    if !conference::is_understood(&request.query)? {
-        conference::keep(&mut body, None);
-    }
+    keep_what_is_not_understood(request, &mut body, None)?;
     // Whatever it was, the copy is an ordinary event.
     event_types::remove_properties(&mut body);
     let calendar = calendars::calendar(world, &opened.id)?;
@@ -112,11 +109,24 @@ fn change(world: &mut World, caller: &Caller, request: &ApiRequest, how: Change)
     check_condition(world, &opened.id, id, request)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let mut body = request.json_object()?;
-    if !conference::is_understood(&request.query)? {
-        conference::keep(&mut body, Some(&complete(world, &opened.id, id)?));
-    }
+    keep_what_is_not_understood(request, &mut body, Some(&complete(world, &opened.id, id)?))?;
     let stored = change_event(world, &opened.id, id, body, how, now)?;
     Ok(ApiResponse::resource(&stored))
+}
+
+/// A client says of some fields by the query that it understands them; what others send of these is ignored.
+fn keep_what_is_not_understood(
+    request: &ApiRequest,
+    body: &mut Map<String, Value>,
+    event: Option<&Map<String, Value>>,
+) -> Result<(), ApiError> {
+    if !conference::is_understood(&request.query)? {
+        resource::keep(body, conference::DATA, event);
+    }
+    if !attachments::are_understood(&request.query)? {
+        resource::keep(body, attachments::ATTACHMENTS, event);
+    }
+    Ok(())
 }
 
 /// Changes an event, or makes an exception of an instance that was only generated so far.

@@ -255,3 +255,73 @@ async fn a_conference_is_made_for_clients_that_say_they_know_of_it() {
         world.patch(&format!("{}?conferenceDataVersion=1", path(&made)), json!({"conferenceData": null})).await.ok();
     assert_eq!((&without["conferenceData"], &without["hangoutLink"]), (&Value::Null, &Value::Null));
 }
+
+#[tokio::test]
+async fn an_events_own_reminders_have_limits_and_do_not_stand_beside_the_calendars() {
+    let world = World::start().await;
+    let reminded = |reminders: Value| {
+        let mut event = meeting("Mine", AT);
+        event["reminders"] = reminders;
+        event
+    };
+    let own = |reminder: Value, count: usize| reminded(json!({"overrides": vec![reminder; count]}));
+    let popup = |minutes: i64| json!({"method": "popup", "minutes": minutes});
+
+    let stored = world.insert(meeting("Mine", AT)).await;
+    assert_eq!(stored["reminders"], json!({"useDefault": true}));
+    for good in [own(popup(0), 5), own(popup(40_320), 1), own(json!({"method": "email", "minutes": 10}), 1)] {
+        let stored = world.insert(good.clone()).await;
+        assert_eq!(stored["reminders"]["overrides"], good["reminders"]["overrides"]);
+        assert_eq!(stored["reminders"]["useDefault"], false);
+    }
+    let refused = [
+        (own(popup(10), 6), "eventRemindersCountExceedsLimit"),
+        (own(popup(-1), 1), "invalid"),
+        (own(popup(40_321), 1), "invalid"),
+        (own(json!({"method": "sms", "minutes": 10}), 1), "invalid"),
+        (own(json!({"method": "popup"}), 1), "required"),
+        (own(json!({"minutes": 10}), 1), "required"),
+        (
+            reminded(json!({"useDefault": true, "overrides": [popup(10)]})),
+            "cannotUseDefaultRemindersAndSpecifyOverride",
+        ),
+    ];
+    for (bad, reason) in refused {
+        world.post("calendars/primary/events", bad.clone()).await.fails(400, reason);
+        world.call(Method::PUT, &path(&stored), Some(bad)).await.fails(400, reason);
+    }
+    // A patch is put over what is there, the calendar's reminders included.
+    let beside = json!({"reminders": {"overrides": [popup(10)]}});
+    world.patch(&path(&stored), beside).await.fails(400, "cannotUseDefaultRemindersAndSpecifyOverride");
+    let instead = json!({"reminders": {"useDefault": false, "overrides": [popup(10)]}});
+    world.patch(&path(&stored), instead).await.ok();
+    let default = world.patch(&path(&stored), json!({"reminders": null})).await.ok();
+    assert_eq!(default["reminders"], json!({"useDefault": true}));
+}
+
+#[tokio::test]
+async fn attachments_are_changed_by_clients_that_say_they_know_of_them() {
+    let world = World::start().await;
+    let attached = |count: usize| {
+        let mut event = meeting("Review", AT);
+        event["attachments"] = json!(vec![json!({"fileUrl": "https://drive.example/1", "title": "Plan"}); count]);
+        event
+    };
+    let knowing = "calendars/primary/events?supportsAttachments=true";
+    assert_eq!(world.insert(attached(1)).await["attachments"], Value::Null, "ignored");
+    world.post(knowing, attached(26)).await.fails(400, "invalid");
+    let mut nowhere = attached(1);
+    nowhere["attachments"][0]["fileUrl"] = Value::Null;
+    world.post(knowing, nowhere).await.fails(400, "required");
+
+    let made = world.post(knowing, attached(25)).await.ok();
+    assert_eq!(made["attachments"].as_array().unwrap().len(), 25);
+    // Who does not know of them takes nothing away, and who does, can.
+    let replaced = world.call(Method::PUT, &path(&made), Some(meeting("Renamed", AT))).await.ok();
+    assert_eq!(replaced["attachments"], made["attachments"]);
+    let patched = world.patch(&path(&made), attached(1)).await.ok();
+    assert_eq!(patched["attachments"], made["attachments"]);
+    let knowing = format!("{}?supportsAttachments=true", path(&made));
+    let replaced = world.call(Method::PUT, &knowing, Some(meeting("Renamed", AT))).await.ok();
+    assert_eq!(replaced["attachments"], Value::Null);
+}
