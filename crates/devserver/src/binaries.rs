@@ -28,7 +28,7 @@ const SCHEMA_TOOL: Program = Program { file: "temporal-sql-tool", package: "go.t
 
 /// Lines of Go's output that an error shows.
 const OUTPUT_TAIL_LINES: usize = 15;
-/// Time between two looks at the lock of another builder, and at least between two signs of progress.
+/// Time between two checks of the lock of another builder, and at least between two signs of progress.
 const TICK: Duration = Duration::from_millis(500);
 /// Of the hash over the pinned versions, in the name of their folder.
 const PINS_HEX_DIGITS: usize = 16;

@@ -9,7 +9,6 @@ use crate::config;
 use crate::options::TemporalOptions;
 use crate::ports::PortPlan;
 
-/// Its program.
 const PROGRAM: &str = "temporal";
 /// Its database, in the Temporal folder: another version's than that of our own build.
 const DATABASE: &str = "cli.db";
@@ -25,7 +24,6 @@ pub(crate) fn keeps(temporal_dir: &Path) -> bool {
     temporal_dir.join(DATABASE).exists()
 }
 
-/// Its arguments.
 pub(crate) fn arguments(options: &TemporalOptions, temporal_dir: &Path, ports: &PortPlan) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         ["server", "start-dev", "--ip", "127.0.0.1", "--log-level", "warn"].map(OsString::from).into();

@@ -9,11 +9,10 @@ use tokio::time::{Instant, sleep};
 
 /// How long the child of a killed predecessor may take to go.
 const PREDECESSOR_GRACE: Duration = Duration::from_secs(10);
-/// Time between two looks whether it has gone.
+/// Time between two checks whether it has gone.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Bytes at the end of a log in which the tail is looked for; stack traces of the server are long.
 const TAIL_BYTES: u64 = 64 * 1024;
-/// Lines of a tail.
 const TAIL_LINES: usize = 10;
 /// Characters of each of them.
 const TAIL_LINE_CHARS: usize = 600;

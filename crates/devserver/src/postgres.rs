@@ -256,7 +256,6 @@ fn newest_in(debian_folder: &Path) -> Option<PathBuf> {
     numbers.filter(|number| programs(*number).join("initdb").exists()).max().map(programs)
 }
 
-/// What `id` says.
 fn id(arguments: &[&str]) -> Option<String> {
     let output = Command::new("id").args(arguments).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -98,7 +98,6 @@ impl Security {
         config
     }
 
-    /// How the owner connects.
     pub(crate) fn connection_options(&self, address: &str) -> Result<ConnectionOptions, DevserverError> {
         let read = |path: &PathBuf| fs::read(path).map_err(DevserverError::io("read", path));
         let mut options = match &self.tls {

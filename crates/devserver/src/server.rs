@@ -131,7 +131,7 @@ impl TemporalServer {
         self.own.as_ref().map_or_else(Vec::new, |own| own.supervisor.ailing())
     }
 
-    /// Completes when an own server is not looked after any more: then the process has to end.
+    /// Completes when an own server is not supervised any more: then the process has to end.
     pub async fn failed(&self) -> TaskFailure {
         match &self.own {
             Some(own) => own.supervisor.failed().await,

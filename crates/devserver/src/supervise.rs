@@ -30,7 +30,7 @@ const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 const RESTART_DELAY_MAX: Duration = Duration::from_secs(10);
 /// After this time alive a child counts as healthy, and the pause starts small again. What cannot run ends sooner.
 const HEALTHY_AFTER: Duration = Duration::from_secs(5);
-/// Time between two looks at whether a child is ready.
+/// Time between two checks whether a child is ready.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A program to keep running.
@@ -244,7 +244,7 @@ impl Supervisor {
         self.children.iter().filter_map(last_end).collect()
     }
 
-    /// Completes when a child is not looked after any more: then the process has to end, and its children with it.
+    /// Completes when a child is not supervised any more: then the process has to end, and its children with it.
     pub async fn failed(&self) -> TaskFailure {
         self.tasks.failed().await
     }

@@ -1,4 +1,4 @@
-//! A page, understood and without doubles. A page is a set, not a list: providers promise no order inside it. Of the same id
+//! A page, normalized. A page is a set, not a list: providers promise no order inside it. Of the same id
 //! the last entry counts; what the page says exists, exists after it, whatever else the page deletes.
 
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ pub(crate) fn master_of(item: &RemoteItem) -> Option<&ProviderEventId> {
 
 /// The items that count, each master with what is to be said of its lines. A cancelled occurrence of a series that the page
 /// deletes is deleted with it: it is kept as long as its master lives.
-pub(crate) fn understood(items: Vec<RemoteItem>) -> Vec<RemoteItem> {
+pub(crate) fn normalized(items: Vec<RemoteItem>) -> Vec<RemoteItem> {
     let mut later = BTreeSet::new();
     let mut items: Vec<RemoteItem> =
         items.into_iter().rev().filter(|item| id_of(item).is_none_or(|id| later.insert(id.clone()))).collect();

@@ -1,5 +1,5 @@
 //! What a page of a provider does to a mirror, decided in one place: [`plan`] takes the page and what the store has of whatever
-//! the page touches, and says which rows are written and deleted, what the change feed tells, and which occurrences there are.
+//! the page touches, and says which rows are written and deleted, what goes into the change feed, and which occurrences there are.
 //! Pure: no I/O, no clock. The store carries a plan out in one transaction and decides nothing.
 //!
 //! Not for: SQL (`crates/storage`), reading pages (`crates/providers`), the rules of recurrence (`crates/recurrence`).

@@ -7,7 +7,7 @@ use evercal_domain::{ProviderEventId, RemoteItem, Zone};
 use evercal_recurrence::{ExpandError, Window};
 
 use crate::changes::{Differences, NewChange, VisibleChange};
-use crate::content::{Unreadable, id_of, key_of, master_of, understood};
+use crate::content::{Unreadable, id_of, key_of, master_of, normalized};
 use crate::occurrences::{OwnerOccurrences, Row, Rows};
 use crate::row::{NewRow, RowKind, RowState, StoredRow};
 
@@ -18,7 +18,7 @@ pub enum Ends {
     No,
     /// A pass over what changed.
     Pass,
-    /// A pass over everything, of a provider that tells no deletions in it: what no page of it had is gone.
+    /// A pass over everything, of a provider that reports no deletions in it: what no page of it had is gone.
     FullPass,
 }
 
@@ -72,7 +72,7 @@ pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
 /// Plans a page. `zone` is the calendar's, in which a series repeats that names none; series get their occurrences inside of
 /// `window`. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
 pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Option<Zone>, window: &Window) -> Plan {
-    let items = understood(items);
+    let items = normalized(items);
     let page = Page::of(&items, ends, snapshot);
     let (occurrences, unreadable) = page.rows.expand(zone, window);
     let orphans = page.orphans(&unreadable);
@@ -83,7 +83,7 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Optio
     for id in gone.into_iter().chain(orphans) {
         draft.delete(&id);
     }
-    let released = draft.understood.iter().map(key_of).filter(|key| snapshot.quarantined.contains(key)).collect();
+    let released = draft.readable.iter().map(key_of).filter(|key| snapshot.quarantined.contains(key)).collect();
     Plan {
         upserts: draft.upserts,
         deletes: draft.deletes,
@@ -146,7 +146,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Rows that the page does not name, and that go: the parts of a series whose master it deletes (its deletion is told by
+    /// Rows that the page does not name, and that go: the parts of a series whose master it deletes (its deletion is reported for
     /// the master alone), and what a full pass did not see.
     fn gone_with_the_page(&self) -> BTreeSet<ProviderEventId> {
         let is_part_of_deleted =
@@ -157,7 +157,7 @@ impl<'a> Page<'a> {
     }
 
     /// Cancelled occurrences that are left without a series. They come when a page after the one that deleted the master still
-    /// tells its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
+    /// has its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
     fn orphans(&self, unreadable: &BTreeMap<ProviderEventId, ExpandError>) -> BTreeSet<ProviderEventId> {
         if self.ends == Ends::No {
             return BTreeSet::new();
@@ -198,8 +198,8 @@ struct Draft<'a> {
     upserts: Vec<NewRow>,
     deletes: Vec<ProviderEventId>,
     quarantine: Vec<Unreadable>,
-    /// What the page said something about that could be read.
-    understood: Vec<ProviderEventId>,
+    /// The ids of the page's items that could be read.
+    readable: Vec<ProviderEventId>,
     differences: Differences,
 }
 
@@ -231,7 +231,7 @@ impl<'a> Draft<'a> {
                     None => self.upsert(NewRow::of_event(remote)),
                 },
                 RemoteItem::CancelledOccurrence { provider_id, .. } if orphans.contains(&provider_id) => {
-                    self.understood.push(provider_id);
+                    self.readable.push(provider_id);
                 }
                 RemoteItem::CancelledOccurrence { provider_id, position } => {
                     self.upsert(NewRow::of_cancelled(provider_id, position));
@@ -244,14 +244,14 @@ impl<'a> Draft<'a> {
         }
         for id in deleted {
             self.delete(&id);
-            self.understood.push(id);
+            self.readable.push(id);
         }
     }
 
     fn upsert(&mut self, row: NewRow) {
         let before = self.before.get(&row.provider_id).map(|state| (*state).clone());
         self.differences.note(&row.provider_id, before, Some(row.state.clone()));
-        self.understood.push(row.provider_id.clone());
+        self.readable.push(row.provider_id.clone());
         self.upserts.push(row);
     }
 

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 /// Between two lines of one kind.
 const SPACING: Duration = Duration::from_secs(1);
-/// Who was to tell the count is gone after so long: its runtime has ended.
-const TELLING_TIME_MAX: Duration = Duration::from_secs(10);
+/// Whoever was to report the count is gone after so long: its runtime has ended.
+const REPORTING_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A kind of line. [`counted!`] makes one for each place.
 #[derive(Debug)]
@@ -30,17 +30,17 @@ impl CountedLine {
         Self(Mutex::new(Window { ends_at: None, left_out: 0 }))
     }
 
-    /// Whether this one is written. Where it is not, `tell` hears how many were left out when the second is over, and that
-    /// is the line of the next second.
-    pub fn is_written(&'static self, tell: fn(u64)) -> bool {
+    /// Whether this one is written. Where it is not, `report` gets the number of lines that were left out when the second is over,
+    /// and writes the line of the next second.
+    pub fn is_written(&'static self, report: fn(u64)) -> bool {
         let Ok(runtime) = Handle::try_current() else { return true };
         let now = Instant::now();
         let mut window = self.window();
         match window.ends_at {
-            Some(ends_at) if now < ends_at || (window.left_out > 0 && now < ends_at + TELLING_TIME_MAX) => {
+            Some(ends_at) if now < ends_at || (window.left_out > 0 && now < ends_at + REPORTING_TIME_MAX) => {
                 window.left_out += 1;
                 if window.left_out == 1 {
-                    runtime.spawn(self.tell_at(ends_at, tell));
+                    runtime.spawn(self.report_at(ends_at, report));
                 }
                 false
             }
@@ -51,14 +51,14 @@ impl CountedLine {
         }
     }
 
-    async fn tell_at(&'static self, ends_at: Instant, tell: fn(u64)) {
+    async fn report_at(&'static self, ends_at: Instant, report: fn(u64)) {
         tokio::time::sleep_until(ends_at).await;
         let left_out = {
             let mut window = self.window();
             window.ends_at = Some(Instant::now() + SPACING);
             std::mem::take(&mut window.left_out)
         };
-        tell(left_out);
+        report(left_out);
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -90,17 +90,17 @@ mod tests {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
         static COUNTS: AtomicU64 = AtomicU64::new(0);
-        let tell = |left_out| {
+        let report = |left_out| {
             COUNTS.fetch_add(1, Ordering::SeqCst);
             LEFT_OUT.fetch_add(left_out, Ordering::SeqCst);
         };
         for _ in 0..5_000 {
-            if LINE.is_written(tell) {
+            if LINE.is_written(report) {
                 WRITTEN.fetch_add(1, Ordering::SeqCst);
             }
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        // The last count is told, and its second passes.
+        // The last count is reported, and its second passes.
         for _ in 0..2 {
             tokio::time::advance(SPACING).await;
             tokio::task::yield_now().await;
@@ -108,6 +108,6 @@ mod tests {
         let lines = WRITTEN.load(Ordering::SeqCst) + COUNTS.load(Ordering::SeqCst);
         assert!(lines <= 7, "{lines} lines in five seconds");
         assert_eq!(WRITTEN.load(Ordering::SeqCst) + LEFT_OUT.load(Ordering::SeqCst), 5_000);
-        assert!(LINE.is_written(tell), "after a quiet second the next one is written at once");
+        assert!(LINE.is_written(report), "after a quiet second the next one is written at once");
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::say::say;
 
-/// The exit code of a process. An error is said on stderr, with what `help` knows of it: a sentence that tells operators what
+/// The exit code of a process. An error is said on stderr, with what `help` knows of it: a sentence that says to operators what
 /// to do next.
 pub fn end(outcome: anyhow::Result<()>, help: impl FnOnce(&str) -> Option<&'static str>) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };

@@ -22,7 +22,7 @@ pub fn log_as_json_into(file: File, filter: EnvFilter) -> io::Result<LogFlush> {
 fn log_to(destination: impl Write + Send + 'static, filter: EnvFilter) -> io::Result<LogFlush> {
     let (writer, flush) = LogWriter::new(destination)?;
     let subscriber = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(writer);
-    // What it cannot write it would tell on stderr, and panic where that cannot be written either.
+    // What it cannot write it would print on stderr, and panic where that cannot be written either.
     subscriber.log_internal_errors(false).init();
     Ok(flush)
 }

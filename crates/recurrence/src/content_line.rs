@@ -5,7 +5,6 @@
 
 use crate::ExpandError;
 
-/// A line, taken apart.
 #[derive(Debug)]
 pub(crate) struct ContentLine<'a> {
     name: &'a str,

@@ -14,7 +14,7 @@ use crate::{
     window::instant,
 };
 
-/// The changes of a series, by the places from which they hold.
+/// The changes of a series, by the original starts from which on they hold.
 #[derive(Debug, Default)]
 pub(crate) struct Following<'a>(Vec<Change<'a>>);
 

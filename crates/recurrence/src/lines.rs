@@ -5,7 +5,7 @@
 //! `VTIMEZONE`s that any of these lines name.
 //!
 //! What is unknown is an error, so that the caller can quarantine the series instead of showing a wrong one. Only a line of
-//! dates in a zone that nobody knows costs no more than that line; [`warnings`] tells of it.
+//! dates in a zone that nobody knows costs no more than that line; [`warnings`] reports it.
 //! Not for: what the dates mean in the series (`pattern`).
 
 use std::ops::RangeInclusive;
@@ -19,7 +19,6 @@ use crate::{ExpandError, content_line::ContentLine, rule::Rule, stamp::Stamp, zo
 /// Most `RRULE` and `EXRULE` lines in one series. RFC 5545 wants one; each costs its own expansion.
 pub const RULES_PER_SERIES_MAX: usize = 4;
 
-/// What the lines say.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(crate) rules: Vec<Rule>,
@@ -27,7 +26,7 @@ pub(crate) struct Lines {
     pub(crate) added: Vec<AddedTime>,
     pub(crate) excluded: Vec<ListedTime>,
     pub(crate) start: Option<ListedTime>,
-    /// The places of exceptions that change what follows them.
+    /// The original starts of exceptions that change what follows them.
     pub(crate) following: Vec<ListedTime>,
 }
 

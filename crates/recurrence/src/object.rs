@@ -67,7 +67,7 @@ impl CalendarObject {
             .filter(|component| component.recurrence_id.as_ref().is_some_and(is_for_what_follows))
             .filter_map(|component| component.recurrence_id_line)
             .collect();
-        // The place of a change may be written without a zone: it is the master's.
+        // The `RECURRENCE-ID` of a change may be written without a zone: it is the master's.
         let master_zone = match master {
             Some(master) => master.zone(&mut zones)?.unwrap_or_else(|| floating.clone()),
             None => floating.clone(),
@@ -100,7 +100,6 @@ struct Component<'a> {
     duration: Option<&'a str>,
     recurrence_id: Option<ContentLine<'a>>,
     recurrence_id_line: Option<&'a str>,
-    /// Rules and dates.
     recurrence: Vec<&'a str>,
     is_cancelled: bool,
 }
@@ -137,7 +136,7 @@ fn components(lines: &[String]) -> Result<Vec<Component<'_>>, ExpandError> {
     Ok(components)
 }
 
-/// Whether a line begins like one that has to be understood.
+/// Whether a line begins like one that has to be parsed.
 fn is_known(text: &str) -> bool {
     let name = text.split([':', ';']).next().unwrap_or_default();
     let known = ["BEGIN", "END", "UID", "STATUS", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID"];
@@ -219,7 +218,7 @@ impl<'a> Component<'a> {
         Ok(ObjectEvent { start, end, recurrence: Vec::new(), original_start: None, is_cancelled: self.is_cancelled })
     }
 
-    /// The lines of a master: its own, and what they need to be understood without the object.
+    /// The lines of a master: its own, and what it takes to parse them without the object.
     fn recurrence(&self, changes_that_follow: &[&str], zones: &Zones) -> Result<Vec<String>, ExpandError> {
         if self.recurrence.is_empty() {
             return Ok(Vec::new());

@@ -7,7 +7,7 @@
 use calcard::icalendar::{ICalendarFrequency, ICalendarRecurrenceRule};
 use chrono::{Datelike, NaiveDate, Weekday};
 
-/// Days that are looked at; a longer time (a COUNT from long ago) counts as possible. 30 February needs one year, 29
+/// Days that are searched; a longer time (a COUNT from long ago) counts as possible. 30 February needs one year, 29
 /// February on a Monday up to 40.
 const DAYS_LOOKED_AT_MAX: usize = 41 * 366;
 

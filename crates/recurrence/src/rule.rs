@@ -12,7 +12,7 @@ use calcard::icalendar::{ICalendarDay, ICalendarFrequency, ICalendarMonth, ICale
 /// Largest `INTERVAL`, in units of `FREQ`; more than any calendar can mean, and what `calcard` can hold.
 pub const INTERVAL_MAX: u16 = 32_767;
 
-/// A rule without its `UNTIL`, which needs the zone of the series to be understood.
+/// A rule without its `UNTIL`, which cannot be parsed without the zone of the series.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
     /// What `calcard` computes; its `until` is empty.

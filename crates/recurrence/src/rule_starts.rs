@@ -46,7 +46,7 @@ impl Steps {
 
 /// The times of the rule from about `from` (a few earlier ones may come along) up to and including `until`, sorted.
 ///
-/// `rule.until` is not looked at: it is the caller's to fold into `until`.
+/// `rule.until` is ignored: it is the caller's to fold into `until`.
 pub(crate) fn rule_starts(
     rule: &ICalendarRecurrenceRule,
     first: NaiveDateTime,

@@ -1,4 +1,4 @@
-//! A series, and what tells its occurrences apart.
+//! A series, and what distinguishes its occurrences.
 
 use chrono::NaiveDate;
 use evercal_domain::{Event, EventTime, SeriesPosition, Zone};

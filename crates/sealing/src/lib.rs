@@ -103,7 +103,7 @@ pub enum InvalidKeyring {
         /// How many bytes it has.
         bytes: usize,
     },
-    /// Two keys have one id, so nobody could tell which one sealed a value.
+    /// Two keys have one id, so it would be open which one sealed a value.
     #[error("key id `{id}` is given twice; each key needs its own id, for example `k1:…,k0:…`")]
     Duplicate {
         /// The id.

@@ -95,7 +95,7 @@ pub fn use_folder(folder: &Path) {
     STATE.set(Data::of(folder, watched.loaded.as_ref()));
 }
 
-/// Looks whether the machine has got other data, and takes them into use; answers the version if it is another one now.
+/// Checks whether the machine has got other data, and takes them into use; answers the version if it is another one now.
 ///
 /// A change has to be seen twice: while a package is unpacked, the folder is of both versions.
 pub fn refresh() -> Option<ZoneDataVersion> {
@@ -144,11 +144,11 @@ pub(crate) fn current() -> Arc<Data> {
     Arc::clone(&STATE.current.read().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The machine's folder, and what of it was looked at.
+/// The machine's folder, and what of it was read.
 struct Watched {
     folder: PathBuf,
     loaded: Option<Mark>,
-    /// What the last look saw.
+    /// What the last check found.
     pending: Pending,
 }
 
@@ -166,7 +166,7 @@ enum Pending {
     Other(Option<Mark>),
 }
 
-/// What tells one state of a folder from another.
+/// What distinguishes one state of a folder from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
     version: ZoneDataVersion,
@@ -188,7 +188,6 @@ impl Mark {
     }
 }
 
-/// Data in use.
 pub(crate) struct Data {
     version: ZoneDataVersion,
     source: Source,

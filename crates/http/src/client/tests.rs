@@ -89,7 +89,7 @@ async fn get(address: SocketAddr) -> HttpResponse {
     client(LONG_TIMEOUT).send(request_to("http", address)).await.unwrap()
 }
 
-/// The kind of error that a request ends with. Looks, each time, for what an error must not tell.
+/// The kind of error that a request ends with. Checks, each time, that the error holds nothing of what it must not.
 async fn failure_within(timeout: Duration, request: HttpRequest) -> TransportErrorKind {
     let port = request.url.port().map(|port| port.to_string());
     let error = client(timeout).send(request).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Pages beside rows: what is planned, in whatever order a page tells it.
+//! Pages beside rows: what is planned, in whatever order a page has it.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ fn expected(owners: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The feed, as `kind id`.
-fn told(plan: &Plan) -> Vec<String> {
+fn reported(plan: &Plan) -> Vec<String> {
     plan.changes.iter().map(|change| format!("{} {}", change.kind.as_str(), change.id.as_str())).collect()
 }
 
@@ -152,7 +152,7 @@ fn in_whatever_order_a_page_tells_it_the_occurrences_are_the_same() {
         let mut reversed = page.clone();
         reversed.reverse();
         assert_eq!(occurrences(&rows, &page), wanted, "{what}");
-        assert_eq!(occurrences(&rows, &reversed), wanted, "{what}, told the other way round");
+        assert_eq!(occurrences(&rows, &reversed), wanted, "{what}, in reverse order");
     }
 }
 
@@ -161,13 +161,13 @@ fn of_the_same_id_the_last_item_counts() {
     let rows = [stored(single("s1"))];
     let gone = planned(&rows, &[is(single("s1")), deleted("s1")]);
     assert_eq!((readable(&gone.occurrences), texts(&gone.deletes)), (expected(&[("s1", &[])]), vec!["s1"]));
-    assert_eq!((told(&gone), gone.event_count_delta), (vec!["deleted s1".to_owned()], -1));
+    assert_eq!((reported(&gone), gone.event_count_delta), (vec!["deleted s1".to_owned()], -1));
     let stays = expected(&[("s1", &["s1+0"])]);
     assert_eq!(occurrences(&rows, &[deleted("s1"), is(single("s1"))]), stays);
     let later = Event { start: instant(5), end: instant(6), ..single("s1") };
     let unread = planned(&rows, &[is(later), unreadable("s1")]);
     assert_eq!(readable(&unread.occurrences), stays, "its old row stands");
-    assert_eq!((unread.upserts.len(), texts(&unread.seen), told(&unread)), (0, vec!["s1"], vec![]));
+    assert_eq!((unread.upserts.len(), texts(&unread.seen), reported(&unread)), (0, vec!["s1"], vec![]));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn only_true_differences_are_told() {
             deleted("unknown"),
         ],
     );
-    assert_eq!(told(&plan), ["updated renamed", "created new", "deleted gone"]);
+    assert_eq!(reported(&plan), ["updated renamed", "created new", "deleted gone"]);
     assert_eq!((plan.event_count_delta, plan.upserts.len(), texts(&plan.deletes)), (0, 3, vec!["gone"]));
     let mut visible: Vec<&str> = plan.visible.iter().map(|change| change.id.as_str()).collect();
     visible.sort_unstable();
@@ -196,7 +196,7 @@ fn only_true_differences_are_told() {
 fn the_parts_of_a_deleted_series_go_with_it_each_told_but_for_those_that_the_page_names() {
     let rows = [stored(master()), stored(exception("m1_2", 2)), stored_cancelled("m1_1", 1), stored(single("s1"))];
     let plan = planned(&rows, &[deleted("m1"), is(exception("m1_2", 2))]);
-    assert_eq!(told(&plan), ["deleted m1", "deleted m1_1"]);
+    assert_eq!(reported(&plan), ["deleted m1", "deleted m1_1"]);
     assert_eq!((texts(&plan.deletes), plan.event_count_delta), (vec!["m1", "m1_1"], -1));
 }
 
@@ -207,7 +207,7 @@ fn a_series_that_cannot_be_expanded_is_set_aside_and_keeps_its_row_and_its_occur
     let [set_aside] = plan.quarantine.as_slice() else { panic!("{:?}", plan.quarantine) };
     assert_eq!((set_aside.item_key.as_str(), texts(&plan.seen)), ("id:m1", vec!["m1"]));
     assert!(set_aside.raw.contains("SOMETIMES"), "what was sent is kept: {}", set_aside.raw);
-    assert_eq!(told(&plan), ["created s1"]);
+    assert_eq!(reported(&plan), ["created s1"]);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_full_pass_takes_away_what_it_did_not_see_and_no_other_page_does() {
     let swept = plan(page(), Ends::FullPass, &snapshot, None, &window());
     assert_eq!(readable(&swept.occurrences), expected(&[("m1", &["m1+0", "m1+48"]), ("s1", &[]), ("s2", &["s2+0"])]));
     assert_eq!((texts(&swept.deletes), swept.sweeps_quarantine), (vec!["s1"], true));
-    assert_eq!(told(&swept), ["cancelled m1_1", "deleted s1"]);
+    assert_eq!(reported(&swept), ["cancelled m1_1", "deleted s1"]);
     for ends in [Ends::No, Ends::Pass] {
         let kept = plan(page(), ends, &snapshot, None, &window());
         assert_eq!((kept.deletes.len(), kept.sweeps_quarantine), (0, false), "{ends:?}");
@@ -239,7 +239,7 @@ fn a_full_pass_takes_away_what_it_did_not_see_and_no_other_page_does() {
 fn a_cancelled_occurrence_without_its_series_stays_until_the_pass_ends_and_no_longer() {
     let left = |ends, page: &[RemoteItem], snapshot: &Snapshot| {
         let plan = plan(page.to_vec(), ends, snapshot, None, &window());
-        (plan.upserts.len(), texts(&plan.deletes).join(" "), told(&plan).join(", "))
+        (plan.upserts.len(), texts(&plan.deletes).join(" "), reported(&plan).join(", "))
     };
     let nothing = Snapshot::default();
     let told_alone = [cancelled("m1_1", 1)];
@@ -344,13 +344,13 @@ proptest! {
             prop_assert!(change.before != change.after);
             prop_assert_eq!(change.kind == ChangeKind::Deleted, change.after.is_none());
         }
-        // Nothing that is told as gone or as quarantined is written.
+        // Nothing that is reported as gone or as quarantined is written.
         for id in &plan.seen {
             prop_assert!(!plan.upserts.iter().any(|row| row.provider_id == *id));
         }
-        // Told again, it changes nothing.
+        // Planned again, it changes nothing.
         let again = planned(&rows_after, &second);
-        prop_assert!(again.changes.is_empty(), "{:?}", told(&again));
+        prop_assert!(again.changes.is_empty(), "{:?}", reported(&again));
         prop_assert_eq!(again.event_count_delta, 0);
         prop_assert!(again.visible.is_empty());
     }

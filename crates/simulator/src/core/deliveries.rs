@@ -50,9 +50,9 @@ pub struct DeliveryRecord {
     pub number: u64,
     /// The channel's number in the register.
     pub channel_number: u64,
-    /// The notice's number in its channel, as the receiver is told it.
+    /// The notice's number in its channel, as the receiver gets it.
     pub message_number: u64,
-    /// What the notice tells, in the provider's word: `sync`, `exists`.
+    /// What the notice announces, in the provider's word: `sync`, `exists`.
     pub state: String,
     /// Virtual time of the change.
     pub created_at: DateTime<Utc>,
@@ -90,7 +90,6 @@ pub(crate) enum NextDue {
     Never,
 }
 
-/// All notices.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     records: BTreeMap<u64, DeliveryRecord>,
@@ -161,7 +160,7 @@ impl Deliveries {
         self.pending.get(&channel).copied().unwrap_or_default() < MAX_PENDING_PER_CHANNEL
     }
 
-    /// Tells `sender` when the first attempt of a notice has ended.
+    /// Signals `sender` when the first attempt of a notice has ended.
     pub(crate) fn tell_of_first_attempt(&mut self, number: u64, sender: oneshot::Sender<()>) {
         self.first_attempts.insert(number, sender);
     }

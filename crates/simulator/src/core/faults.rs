@@ -261,7 +261,6 @@ impl Dice {
         u64::from(self.number(which)).checked_rem(limit).unwrap_or(0)
     }
 
-    /// One of `items`.
     pub(crate) fn choose<'a, T>(&self, items: &'a [T], which: usize) -> Option<&'a T> {
         let index = usize::try_from(self.number(which)).ok()?.checked_rem(items.len())?;
         items.get(index)

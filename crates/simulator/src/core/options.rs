@@ -72,7 +72,7 @@ impl Default for OauthClient {
     }
 }
 
-/// The demo tenant: one user with two calendars full of believable events.
+/// The demo tenant: one user with two calendars full of realistic events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DemoTenant {
     /// The same seed and week give the same events.

@@ -13,7 +13,7 @@ pub(crate) struct NewAddress {
     /// The address that the user was created with.
     pub(crate) first: String,
     pub(crate) now: String,
-    /// Whether earlier addresses are still understood.
+    /// Whether earlier addresses are still accepted.
     pub(crate) keeps_alias: bool,
     /// The addresses before, without the first one.
     pub(crate) between: Vec<String>,
@@ -38,7 +38,7 @@ impl Google {
         Some(id)
     }
 
-    /// The same for the control API, which understands every address that ever was.
+    /// The same for the control API, which accepts every address that ever was.
     pub(crate) fn inner<'a>(&'a self, id: &'a str) -> &'a str {
         let knows = |address: &&NewAddress| address.now == id || address.between.iter().any(|before| before == id);
         self.addresses.values().find(knows).map_or(id, |address| &address.first)

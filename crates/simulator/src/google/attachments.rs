@@ -8,8 +8,8 @@ use super::request::Query;
 pub(crate) const ATTACHMENTS: &str = "attachments";
 const ATTACHMENTS_MAX: usize = 25;
 
-/// Whether the client says that it knows attachments; what others send of them is ignored.
-pub(crate) fn are_understood(query: &Query) -> Result<bool, ApiError> {
+/// Whether the client says that it supports attachments; what others send of them is ignored.
+pub(crate) fn are_supported(query: &Query) -> Result<bool, ApiError> {
     Ok(query.flag("supportsAttachments")?.unwrap_or(false))
 }
 

@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// A calendar's own fields, or what somebody may do with it, changed: the channels on the lists that have it are told. The
+    /// A calendar's own fields, or what somebody may do with it, changed: the channels on the lists that have it are notified. The
     /// entries themselves stay as they are: what only the calendar or its sharing changed is not in a list that is read by its
     /// sync token (<https://developers.google.com/workspace/calendar/api/v3/reference/calendarList/list>).
     pub(crate) fn announce_lists_with(&mut self, calendar: &str) {

@@ -43,7 +43,6 @@ pub(crate) enum Transmission {
     },
 }
 
-/// Runs one call.
 pub(crate) async fn perform(shared: &Shared, mut request: ApiRequest) -> Answer {
     let begun = match shared.with_world(|world| begin(world, &request)) {
         Ok(begun) => begun,

@@ -45,7 +45,7 @@ pub(crate) struct ChannelRecord {
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) stopped_at: Option<DateTime<Utc>>,
     pub(crate) last_message_number: u64,
-    /// Only changes of events of these types are told; of all when empty.
+    /// Only changes of events of these types are notified; of all types when empty.
     pub(crate) event_types: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct NewNotice {
     pub(crate) channel: u64,
     pub(crate) state: &'static str,
     pub(crate) now: DateTime<Utc>,
-    /// Told when the first attempt has ended.
+    /// Signalled when the first attempt has ended.
     pub(crate) first_attempt: Option<oneshot::Sender<()>>,
 }
 
@@ -348,7 +348,7 @@ fn whole_number(value: &Value) -> Result<i64, ApiError> {
 }
 
 impl World {
-    /// Tells the channels of a collection that something changed.
+    /// Notifies the channels of a collection.
     pub(crate) fn announce(&mut self, collection: &Collection, now: DateTime<Utc>) {
         announce(self, collection, None, now);
     }

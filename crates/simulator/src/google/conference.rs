@@ -10,8 +10,8 @@ pub(crate) const DATA: &str = "conferenceData";
 const LINK: &str = "hangoutLink";
 const MEET: &str = "hangoutsMeet";
 
-/// Whether the client says that it knows conference data; what others send of it is ignored.
-pub(crate) fn is_understood(query: &Query) -> Result<bool, ApiError> {
+/// Whether the client says that it supports conference data; what others send of it is ignored.
+pub(crate) fn is_supported(query: &Query) -> Result<bool, ApiError> {
     match query.get("conferenceDataVersion") {
         None | Some("0") => Ok(false),
         Some("1") => Ok(true),

@@ -132,7 +132,7 @@ fn body(plan: &PlannedEvent) -> Map<String, Value> {
     body
 }
 
-/// Tells the channels of a calendar once that something changed.
+/// Notifies the channels of a calendar once.
 pub(crate) fn announce_once(world: &mut World, calendar_id: &str) {
     let now = world.now_for(calendar_id, None);
     let collection = Collection::Events { calendar: calendar_id.to_owned() };

@@ -38,7 +38,6 @@ pub(crate) enum Order {
     Updated,
 }
 
-/// The parameters, read.
 #[derive(Debug)]
 pub(crate) struct EventQuery<'q> {
     raw: &'q Query,
@@ -138,7 +137,7 @@ impl<'q> EventQuery<'q> {
         self.order == Order::Unspecified && self.updated_min.is_none()
     }
 
-    /// The filters that look at the content of an event.
+    /// The filters on the content of an event.
     pub(crate) fn selects(&self, resource: &Map<String, Value>) -> bool {
         let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default();
         let uid_fits = self.raw.get("iCalUID").is_none_or(|uid| uid == text("iCalUID"));

@@ -149,7 +149,7 @@ pub(crate) fn without_writable(event: &Map<String, Value>) -> Map<String, Value>
     kept
 }
 
-/// Makes a body say of one field what the event has, for a client that does not understand the field.
+/// Makes a body say of one field what the event has, for a client that does not support the field.
 pub(crate) fn keep(body: &mut Map<String, Value>, name: &str, event: Option<&Map<String, Value>>) {
     body.remove(name);
     if let Some(value) = event.and_then(|event| event.get(name)) {

@@ -51,7 +51,6 @@ pub(crate) struct Challenge {
     pub(crate) hashed: bool,
 }
 
-/// Clients, grants and tokens.
 pub(crate) struct OauthServer {
     pub(crate) clients: HashMap<String, OauthClient>,
     pub(crate) grants: HashMap<String, Grant>,

@@ -51,7 +51,7 @@ pub(crate) fn cancel(
     Ok(tombstone)
 }
 
-/// The exceptions of a series that is restored come back as they were, the cancelled ones too, and are told before it.
+/// The exceptions of a series that is restored come back as they were, the cancelled ones too, and increments have them before it.
 pub(crate) fn restore_exceptions(world: &mut World, calendar_id: &str, master_id: &str, now: DateTime<Utc>) {
     let master = world.provider.calendars.get(calendar_id).and_then(|calendar| calendar.event(master_id));
     let exceptions = master.map(|master| master.removed_exceptions.clone()).unwrap_or_default();
@@ -91,7 +91,7 @@ pub(crate) fn drop_misplaced_exceptions(
 }
 
 impl World {
-    /// Stores an event as the newest change of its calendar, with a new ETag, and tells the channels.
+    /// Stores an event as the newest change of its calendar, with a new ETag, and notifies the channels.
     pub(crate) fn store_event(
         &mut self,
         calendar_id: &str,

@@ -85,7 +85,7 @@ pub struct Google {
     pub(crate) quota: Quota,
     pub(crate) allow_http_webhooks: bool,
     pub(crate) sync_message: SyncMessageTiming,
-    /// Off only while a bulk change stores events without telling the channels.
+    /// Off only while a bulk change stores events without notifying the channels.
     pub(crate) announces_changes: bool,
     lists_answered: u32,
 }

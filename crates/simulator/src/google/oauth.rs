@@ -19,7 +19,6 @@ use crate::core::options::OauthClient;
 /// How long an authorization code can be redeemed.
 const CODE_LIFETIME_S: i64 = 600;
 
-/// Who makes a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) user: String,
@@ -75,8 +74,8 @@ pub(crate) fn kill_grant_of(world: &mut World, request: &ApiRequest) {
     }
 }
 
-/// `GET /o/oauth2/v2/auth`: the consent screen, answered at once. An unknown client or redirect is told to the
-/// person (400), everything else to the client (302).
+/// `GET /o/oauth2/v2/auth`: the consent screen, answered at once. An unknown client or redirect is shown to the
+/// person (400), everything else answered to the client (302).
 pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
     let Some(client) = query.get("client_id").and_then(|id| world.provider.oauth.client(id)) else {
         return oauth_error(401, "invalid_client", "The OAuth client was not found.");

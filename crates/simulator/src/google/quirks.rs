@@ -14,12 +14,11 @@ pub struct Quirks {
     pub id_only_tombstones: bool,
     /// The exceptions of a deleted series vanish without a tombstone of their own.
     pub silent_exception_removal: bool,
-    /// Instances of series that a free/busy reader is given do not say their `originalStartTime`: only their id tells.
+    /// Instances of series that a free/busy reader is given do not say their `originalStartTime`: only their id has it.
     pub free_busy_without_original_start: bool,
 }
 
 impl Quirks {
-    /// Nothing unusual.
     pub(crate) const NONE: Self = Self {
         empty_page_every: 0,
         page_items_max: 0,

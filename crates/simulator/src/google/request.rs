@@ -11,7 +11,6 @@ use super::operations::Operation;
 use crate::SIMULATED_NOW_HEADER;
 use crate::core::zones::Zone;
 
-/// One call.
 pub(crate) struct ApiRequest {
     pub(crate) operation: Operation,
     /// The calendar id of the path, decoded; `primary` stays as it is.
@@ -21,7 +20,7 @@ pub(crate) struct ApiRequest {
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// A fault asked for an empty page; only lists look at it.
+    /// A fault asked for an empty page; only lists read it.
     pub(crate) empty_page: bool,
 }
 

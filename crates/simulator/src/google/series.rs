@@ -14,7 +14,7 @@ use super::errors::ApiError;
 use super::rule_parts;
 use super::times::EventPoint;
 
-/// Occurrences that are looked at in one expansion, so that no rule can hang the simulator.
+/// Occurrences that one expansion examines, so that no rule can hang the simulator.
 const EXPANSION_STEPS_MAX: usize = 100_000;
 /// Lines of `recurrence`.
 const RECURRENCE_LINES_MAX: usize = 100;

@@ -45,7 +45,6 @@ pub(crate) struct EventRecord {
     pub(crate) ordinal: u64,
     /// The calendar's version at the last change of this event.
     pub(crate) version: u64,
-    /// The full resource.
     pub(crate) resource: Map<String, Value>,
     /// Of a series: instances that a free/busy reader may have been given and that are no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

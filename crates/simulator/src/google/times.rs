@@ -10,10 +10,12 @@ use super::errors::ApiError;
 /// A point in a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EventPoint {
-    /// A whole day.
     Date(NaiveDate),
     /// An instant, and the zone in which a series repeats.
-    Instant { at: DateTime<Utc>, zone: Zone },
+    Instant {
+        at: DateTime<Utc>,
+        zone: Zone,
+    },
 }
 
 impl EventPoint {

@@ -99,7 +99,6 @@ pub(crate) fn digest(parameters: &[(&str, &str)]) -> String {
     short(&hash.finalize())
 }
 
-/// Writes a token.
 pub(crate) fn write<T: Serialize>(world: &World, token: &T) -> String {
     let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default());
     let seal = seal(world, &payload);

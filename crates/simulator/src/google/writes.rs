@@ -22,7 +22,7 @@ pub(crate) fn insert(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let opened = calendars::open_for_writing(world, caller, request.calendar_id()?)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let mut body = request.json_object()?;
-    keep_what_is_not_understood(request, &mut body, None)?;
+    keep_what_is_not_supported(request, &mut body, None)?;
     let stored = insert_event(world, &opened.id, &caller.user, body, now)?;
     Ok(ApiResponse::resource(&stored))
 }
@@ -72,7 +72,7 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
     let uid =
         body.get("iCalUID").and_then(Value::as_str).ok_or_else(|| ApiError::required("Missing iCalUID."))?.to_owned();
     body.remove("id");
-    keep_what_is_not_understood(request, &mut body, None)?;
+    keep_what_is_not_supported(request, &mut body, None)?;
     // Whatever it was, the copy is an ordinary event.
     event_types::remove_properties(&mut body);
     let calendar = calendars::calendar(world, &opened.id)?;
@@ -109,21 +109,21 @@ fn change(world: &mut World, caller: &Caller, request: &ApiRequest, how: Change)
     check_condition(world, &opened.id, id, request)?;
     let now = world.now_for(&opened.id, request.simulated_now());
     let mut body = request.json_object()?;
-    keep_what_is_not_understood(request, &mut body, Some(&complete(world, &opened.id, id)?))?;
+    keep_what_is_not_supported(request, &mut body, Some(&complete(world, &opened.id, id)?))?;
     let stored = change_event(world, &opened.id, id, body, how, now)?;
     Ok(ApiResponse::resource(&stored))
 }
 
-/// A client says of some fields by the query that it understands them; what others send of these is ignored.
-fn keep_what_is_not_understood(
+/// A client says by the query that it supports some fields; what other clients send of these is ignored.
+fn keep_what_is_not_supported(
     request: &ApiRequest,
     body: &mut Map<String, Value>,
     event: Option<&Map<String, Value>>,
 ) -> Result<(), ApiError> {
-    if !conference::is_understood(&request.query)? {
+    if !conference::is_supported(&request.query)? {
         resource::keep(body, conference::DATA, event);
     }
-    if !attachments::are_understood(&request.query)? {
+    if !attachments::are_supported(&request.query)? {
         resource::keep(body, attachments::ATTACHMENTS, event);
     }
     Ok(())

@@ -149,7 +149,7 @@ impl<P: ProviderControl> Control<P> {
         self.with(|world| P::delete_event(world, calendar, event))
     }
 
-    /// Makes many believable changes.
+    /// Makes many realistic changes, as people would.
     pub async fn make_changes(&self, bulk: &BulkChanges) -> Result<ChangeSummary, ControlError> {
         if bulk.count > changes::COUNT_MAX {
             let most = changes::COUNT_MAX;

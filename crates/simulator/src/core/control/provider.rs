@@ -69,7 +69,7 @@ pub trait ProviderControl: Sized + Send + 'static {
         summary: &mut ChangeSummary,
     ) -> Result<(), ControlError>;
 
-    /// Tells the channels of a calendar once that something changed.
+    /// Notifies the channels of a calendar once.
     fn announce_changes(world: &mut World<Self>, calendar: &str) -> Result<(), ControlError>;
 
     /// Every channel that ever was, with its notices, in the order of creation.

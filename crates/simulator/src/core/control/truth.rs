@@ -23,7 +23,7 @@ pub struct TrueEvent {
     pub id: String,
     /// Of one occurrence of a series: which.
     pub occurrence_of: Option<TruePosition>,
-    /// A cancelled occurrence: of it, nothing else is told.
+    /// A cancelled occurrence: nothing else of it is compared.
     pub is_cancelled: bool,
     /// The title.
     pub title: Option<String>,

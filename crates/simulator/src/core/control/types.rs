@@ -77,7 +77,7 @@ fn utc() -> String {
 pub struct AddressChange {
     /// The new address; also the id of the primary calendar from now on.
     pub email: String,
-    /// Whether the address before is still understood (404 when not).
+    /// Whether the address before is still accepted (404 when not).
     #[serde(default)]
     pub keeps_alias: bool,
 }

@@ -1,4 +1,4 @@
-//! Believable calendars from a seed: the same seed and week always give the same events. Provider-neutral; each
+//! Realistic calendars from a seed: the same seed and week always give the same events. Provider-neutral; each
 //! provider folder writes the plan down in its own format. All names are invented.
 
 mod vocabulary;

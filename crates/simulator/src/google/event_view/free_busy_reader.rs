@@ -106,8 +106,8 @@ pub(crate) fn shown_instances(calendar: &Calendar, master: Option<&EventRecord>)
 }
 
 impl World {
-    /// Remembers which instances a changed series has no more, so that those who were given them are told. `before` is
-    /// what [`shown_instances`] said, and `gone` what went with it otherwise.
+    /// Remembers which instances a changed series has no more, so that increments report them to those who were given
+    /// them. `before` is what [`shown_instances`] said, and `gone` what went with it otherwise.
     pub(crate) fn keep_vanished_instances(
         &mut self,
         calendar_id: &str,

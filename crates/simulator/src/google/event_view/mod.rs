@@ -157,7 +157,7 @@ impl<'a> View<'a, '_> {
             return true;
         }
         if self.is_free_busy() {
-            // Who is given no series is not told which of its instances are cancelled either.
+            // Who is given no series gets none of its cancelled instances either.
             return false;
         }
         let master = event.master_id().and_then(|id| self.calendar.event(id));
