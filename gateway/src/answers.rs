@@ -16,7 +16,6 @@ const KIB: usize = 1_024;
 /// The memory that a page of events takes while it is made: its rows, what is read of them, and the answer.
 const MAKING_KIB: usize = 3 * EVENTS_PAGE_BYTES_MAX / KIB;
 
-/// The answers under way.
 #[derive(Debug)]
 pub(crate) struct Answers {
     kib: Arc<Semaphore>,
@@ -93,18 +92,16 @@ impl Reserved {
 pub(crate) struct UntilSent(Vec<Arc<dyn Any + Send + Sync>>);
 
 impl UntilSent {
-    /// Keeps this, too.
     pub(crate) fn keep(extensions: &mut Extensions, kept: impl Any + Send + Sync) {
         extensions.get_or_insert_default::<Self>().0.push(Arc::new(kept));
     }
 }
 
-/// Whose request it is, known once its key is: written by who looks at the key, read by who gave the request its place.
+/// Whose request it is, known once its key is: written by whoever verifies the key, read by whoever admitted the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asker(Arc<OnceLock<TenantId>>);
 
 impl Asker {
-    /// It is this tenant's.
     pub(crate) fn is(&self, tenant: TenantId) {
         // A request has one key.
         let _same_again = self.0.set(tenant);

@@ -1,12 +1,12 @@
 //! Catch-up after an outage: providers do not repeat every notice that was refused, so that after every time in which
-//! some may have been, each open calendar is told to look.
+//! some may have been, each open calendar is asked for a sync.
 //!
 //! That is so after a start (whoever ran before may have refused some while going down), after Temporal or the store was
 //! away (load balancers then send nothing here, and nobody counts it), and after the process stood still. A single notice
 //! that this process refused is made good at its own calendar. Somebody who was turned away before they could prove
 //! anything may have brought a notice too; since anybody can cause that, it is made good once in many hours. The heartbeat
-//! row moves only while nothing is owed, so that it says since when something is. Not for: what a notice is
-//! (`notices.rs`), who is owed what (`debt.rs`), telling them (`catch_up/telling.rs`).
+//! row moves only while the backlog is empty, so that it says since when it is not. Not for: what a notice is
+//! (`notices.rs`), who is in the backlog (`debt.rs`), draining it (`catch_up/telling.rs`).
 
 mod lists;
 mod telling;
@@ -32,13 +32,13 @@ use lists::Lists;
 
 /// The name of the heartbeat row.
 pub const HEARTBEAT: &str = "gateway";
-/// The claim of the gateway that tells all.
+/// The claim of the gateway that drains the backlog of all calendars.
 const CLAIM: &str = "catch_up";
-/// Looks in a row without an answer after which Temporal or the store is away: a single slow answer is none.
+/// Checks in a row without an answer after which Temporal or the store is away: a single slow answer does not count.
 const AWAY_AFTER: u32 = 2;
 /// How long the store may take to show that it answers.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a round may take beyond its time for telling: a connection that died silently must not end the looking.
+/// How long a round may take beyond its time for draining: a connection that died silently must not end the checks.
 const ROUND_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How often and how fast.
@@ -46,11 +46,11 @@ const ROUND_PATIENCE: Duration = Duration::from_secs(15);
 pub struct CatchUpPace {
     /// Between two heartbeats.
     pub heartbeat: Duration,
-    /// A longer time between two looks means that the process stood still; what was seen before it is not believed.
+    /// A longer time between two checks means that the process stood still; what was seen before it counts no more.
     pub standstill: Duration,
-    /// Calendars told per second.
+    /// Calendars signalled per second.
     pub calendars_per_second: u32,
-    /// The least time between two catch-ups of all because of refused notices, and between two attempts to tell one
+    /// The least time between two catch-ups of all because of refused notices, and between two attempts to signal one
     /// calendar.
     pub pause: Duration,
     /// The least time between two catch-ups of all because of somebody who had proven nothing.
@@ -73,15 +73,12 @@ impl Default for CatchUpPace {
 #[derive(Debug, Default)]
 pub(crate) struct Watch(Mutex<Option<Seen>>);
 
-/// What was seen last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     at: DateTime<Utc>,
-    /// Whether Temporal answers.
     pub temporal: bool,
     /// Since when Temporal does not answer.
     pub temporal_away_since: Option<DateTime<Utc>>,
-    /// Whether the store answers.
     pub store: bool,
     /// Since when the store does not answer.
     pub store_away_since: Option<DateTime<Utc>>,
@@ -89,9 +86,9 @@ pub(crate) struct Seen {
     pub workers: WorkersSeen,
     /// How it stands with the providers.
     pub providers: ProvidersSeen,
-    /// Whether calendars are still to be told.
+    /// Whether the backlog is not empty.
     pub catching_up: bool,
-    /// When nothing was owed to any calendar last.
+    /// When the backlog was last empty.
     pub well_at: Option<DateTime<Utc>>,
 }
 
@@ -120,11 +117,10 @@ pub(crate) struct CatchUp {
     pub pace: CatchUpPace,
     pub watch: Arc<Watch>,
     pub store_watch: StoreWatch,
-    /// Names this process: of several gateways that owe all, one tells them.
+    /// Names this process: of several gateways with the same backlog, one drains it.
     pub process: String,
 }
 
-/// What the loop remembers.
 #[derive(Debug, Default)]
 struct Memory {
     debt: Debt,
@@ -135,7 +131,7 @@ struct Memory {
     providers: ProvidersSeen,
     /// Whether it is known if a gateway ran here before.
     knows_the_past: bool,
-    /// When nothing was owed last.
+    /// When the backlog was last empty.
     well_at: Option<DateTime<Utc>>,
     /// When the last round ended.
     looked_at: Option<DateTime<Utc>>,
@@ -143,21 +139,21 @@ struct Memory {
     more_refused: bool,
     /// Somebody was turned away before they could prove anything.
     unproven_refused: bool,
-    /// When all were told last because of that.
+    /// When all were last put into the backlog because of that.
     unproven_owed_at: Option<Instant>,
-    /// How often the store had been unfit at the last look.
+    /// How often the store had been unfit at the last check.
     times_unfit: u64,
-    /// When all had been told last.
+    /// When all had last been signalled.
     caught_up_at: Option<Instant>,
-    /// Which turn to tell all calendars is this one's.
+    /// Which turn to signal all calendars is this process's.
     turn: Turn,
 }
 
-/// Where this gateway stands among those that owe all something. Turns are counted in the store, since clocks differ: one
-/// that begins after a debt arose pays it, whoever takes it.
+/// Where this gateway stands among those whose backlog has all calendars. Turns are counted in the store, since clocks differ:
+/// one that begins after the backlog arose drains it, whichever gateway takes it.
 #[derive(Debug, Default)]
 struct Turn {
-    /// Turns begun when the debt arose; `None` where the store has not been asked yet.
+    /// Turns begun when the backlog arose; `None` where the store has not been asked yet.
     after: Option<i64>,
     /// When that was.
     since: Option<Instant>,
@@ -170,14 +166,14 @@ impl Memory {
         !self.debt.is_none() || !self.lists.is_none()
     }
 
-    /// Everybody is owed something that no turn has told which began before.
+    /// Enqueues everybody, for a turn that begins after now.
     fn owe_all(&mut self) {
         self.debt.owe_all();
         self.turn = Turn::default();
     }
 }
 
-/// Something that we need, as the last looks saw it.
+/// Something that we need, as the last checks found it.
 #[derive(Debug, Default)]
 struct Part {
     answers: bool,
@@ -254,21 +250,21 @@ impl CatchUp {
             catching_up: memory.owes_somebody(),
             well_at,
         });
-        // One of which nobody knows yet whether it is ours may have no calendars, and everybody would seem told.
+        // One of which nobody knows yet whether it is ours may have no calendars, and everybody would seem signalled.
         if memory.temporal.is_well() && memory.store.is_well() && self.store_watch.condition().is_usable() {
             match tokio::time::timeout(self.pace.heartbeat + ROUND_PATIENCE, self.pay(memory, now)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::error!(%error, cause = error.cause(), "calendars could not be told to catch up");
                 }
-                // Who was told meanwhile is remembered; at most one is told twice.
+                // Who was signalled meanwhile is remembered; at most one is signalled twice.
                 Err(_) => tracing::error!("telling calendars to catch up takes too long; the next round goes on"),
             }
         }
     }
 
-    /// Notes how many turns were begun while a debt was there. During an outage it is noted again and again: what is refused
-    /// until its end is owed too.
+    /// Notes how many turns were begun when the backlog arose. During an outage it is noted again and again: what is refused
+    /// until its end belongs to the backlog too.
     async fn note_turn(&self, memory: &mut Memory) {
         if !memory.debt.owes_all() || memory.turn.after.is_some() || !memory.store.is_well() {
             return;
@@ -298,8 +294,8 @@ impl CatchUp {
             memory.well_at = *well_at;
             memory.owe_all();
         }
-        // A store that only reads is not there. While something is owed the row is written as it was, so that the same
-        // is seen of a store then and later.
+        // A store that only reads is not there. While there is a backlog the row is written as it was, so that the store is
+        // checked for writing in the same way.
         let is_well = !memory.owes_somebody() && temporal.is_ok();
         let beat_at = if is_well { Some(now) } else { memory.well_at };
         if store.is_ok()
@@ -337,7 +333,7 @@ impl CatchUp {
             memory.more_refused = false;
             memory.owe_all();
         }
-        // Once the crowd is gone: what is told in the middle of it makes good nothing that is refused later.
+        // Once the crowd is gone: a sync in the middle of it makes good nothing that is refused later.
         let is_over = memory.unproven_refused && !refused.unproven;
         let rested = memory.unproven_owed_at.is_none_or(|at| at.elapsed() >= self.pace.unproven_pause);
         if is_over && rested {

@@ -1,5 +1,5 @@
 //! Conditional reads (RFC 9110 section 13): an answer to `GET` carries a tag of its content, and a caller who has that content
-//! already is told so instead of being sent it again.
+//! already gets that answer instead of the content.
 //!
 //! A handler that knows its content by a number makes the tag itself, and answers 304 before it reads anything
 //! ([`Tag::of`]). The answers of all others are hashed here.

@@ -18,12 +18,11 @@ const ROOM_GIVEN_UNASKED_AFTER: Duration = Duration::from_millis(250);
 const ROOM_GIVEN_AFTER: Duration = Duration::from_secs(2);
 /// What has come is read within so long, unless this process stands still.
 const READ_WITHIN: Duration = Duration::from_secs(1);
-/// How soon it is looked again whether somebody can make room.
+/// How soon it is checked again whether somebody can make room.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Bits of an IPv6 address that tell peers apart: whoever has one address of a network has all of it.
 const IPV6_PEER_BITS: u32 = 64;
 
-/// All open connections.
 #[derive(Debug)]
 pub(crate) struct Connections {
     places: usize,
@@ -148,7 +147,6 @@ impl Open {
 }
 
 impl Connection {
-    /// A request begins.
     pub(crate) fn asks(&self) {
         let mut state = self.state();
         (state.asked, state.busy) = (true, true);

@@ -90,7 +90,7 @@ impl ConsentBacklog {
                     }
                 }
             }
-            // One that cannot be read is left out, so that the last row tells where to go on.
+            // One that cannot be read is left out, so that the last row says where to go on.
             match accounts.last() {
                 Some(last) => after = Some(last.id),
                 None => break,

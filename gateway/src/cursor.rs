@@ -12,10 +12,9 @@ use crate::problem::Problem;
 
 /// A cursor in bytes: a place holds a provider's id of 1,024 bytes at most, and is encoded twice.
 const CURSOR_BYTES_MAX: usize = 4_096;
-/// Bytes of the hash that names a query: it tells mistakes, it keeps no secret.
+/// Bytes of the hash that names a query: it detects mistakes, it keeps no secret.
 const QUERY_BYTES: usize = 9;
 
-/// What a cursor says.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
     /// Which query it belongs to.

@@ -1,47 +1,48 @@
-//! What is owed to the calendars after notices may have been refused (`catch_up.rs`): to all of them, or to single ones.
+//! The catch-up backlog: calendars that have to be synced, since notices about them may have been refused (`catch_up.rs`): all
+//! of them, or single ones.
 
 use std::collections::BTreeMap;
 
 use evercal_domain::CalendarId;
 use tokio::time::Instant;
 
-/// Which calendars are still to be told.
+/// Which calendars are still to be signalled.
 #[derive(Debug, Default)]
 pub(crate) struct Debt {
-    /// All are being told, in the order of their ids; those up to `had_turn_up_to` have had their turn.
+    /// All are being signalled, in the order of their ids; those up to `had_turn_up_to` have had their turn.
     all: Option<Walk>,
     /// These too, and when to try them again: at once those that were not tried yet.
     single: BTreeMap<CalendarId, Option<Instant>>,
 }
 
-/// How far telling all of them has come.
+/// How far signalling all of them has come.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
     had_turn_up_to: Option<CalendarId>,
 }
 
 impl Debt {
-    /// Whether nobody has to be told.
+    /// Whether the backlog is empty.
     pub(crate) fn is_none(&self) -> bool {
         self.all.is_none() && self.single.is_empty()
     }
 
-    /// Everybody is to be told, from the first one on.
+    /// Enqueues all, from the first one on.
     pub(crate) fn owe_all(&mut self) {
         *self = Self { all: Some(Walk { had_turn_up_to: None }), single: BTreeMap::new() };
     }
 
-    /// All of them have to be told by this gateway, from the first one on; who is owed singly stays so.
+    /// Begins with all of them again, from the first one on; single ones stay.
     pub(crate) fn walk_anew(&mut self) {
         self.all = Some(Walk { had_turn_up_to: None });
     }
 
-    /// Whether all are being told.
+    /// Whether all are in the backlog.
     pub(crate) fn owes_all(&self) -> bool {
         self.all.is_some()
     }
 
-    /// This one is to be told. One that could not be told before keeps its time.
+    /// Enqueues this one. One that is deferred keeps its time.
     pub(crate) fn owe(&mut self, calendar: CalendarId) {
         let has_its_turn_yet = self.all.is_some_and(|walk| walk.had_turn_up_to.is_none_or(|last| calendar > last));
         if !has_its_turn_yet {
@@ -49,7 +50,7 @@ impl Debt {
         }
     }
 
-    /// While all are being told: the one after which to go on.
+    /// While all are being signalled: the one after which to go on.
     pub(crate) fn had_turn_up_to(&self) -> Option<CalendarId> {
         self.all.and_then(|walk| walk.had_turn_up_to)
     }
@@ -64,17 +65,17 @@ impl Debt {
         self.all = None;
     }
 
-    /// This one has been told.
+    /// This one has the signal.
     pub(crate) fn told(&mut self, calendar: CalendarId) {
         self.single.remove(&calendar);
     }
 
-    /// This one could not be told, and is tried again at that time.
+    /// Defers this one, which could not be signalled.
     pub(crate) fn put_off(&mut self, calendar: CalendarId, until: Instant) {
         self.single.insert(calendar, Some(until));
     }
 
-    /// Those that nobody has tried to tell yet.
+    /// Those that nobody has tried to signal yet.
     pub(crate) fn untried(&self) -> Vec<CalendarId> {
         self.single.iter().filter(|(_, again)| again.is_none()).map(|(calendar, _)| *calendar).collect()
     }
@@ -87,7 +88,7 @@ impl Debt {
         due.into_iter().map(|(_, calendar)| calendar).collect()
     }
 
-    /// How many single ones are owed.
+    /// How many single ones there are.
     pub(crate) fn singles(&self) -> usize {
         self.single.len()
     }

@@ -7,7 +7,6 @@ use evercal_storage::{Store, StoreError};
 use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
 use evercal_workflows::contract::Notify;
 
-/// Delivers reasons to sync.
 pub(crate) struct Delivery {
     store: Arc<dyn Store>,
     workflows: Arc<dyn Workflows>,
@@ -19,7 +18,7 @@ pub(crate) struct Delivery {
 pub(crate) enum Delivered {
     /// The subscription has it.
     ToSubscription,
-    /// The subscription was missing: its account has been told to start it, and a new subscription syncs at once.
+    /// The subscription was missing: its account has the signal to start it, and a new subscription syncs at once.
     ToAccount,
     /// The calendar is closed, or its account disconnected: late notices are normal, nobody has to know.
     Closed,
@@ -27,7 +26,7 @@ pub(crate) enum Delivered {
     Unknown,
 }
 
-/// Nobody could be told; the reason is still to be delivered.
+/// Nobody could be signalled; the reason is still to be delivered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     #[error(transparent)]

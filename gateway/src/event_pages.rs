@@ -86,7 +86,6 @@ struct Kept {
 }
 
 impl EventPages {
-    /// None yet.
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Kept { pages: LruCache::unbounded(), bytes: 0 }))
     }

@@ -1,8 +1,8 @@
-//! The look at the fleet: whether every open account and every open calendar has its workflow. One that was terminated tells
-//! nobody, so that somebody has to look; what is missing is started again and written into the audit log.
+//! The check of the fleet: whether every open account and every open calendar has its workflow. One that was terminated reports
+//! to nobody, so that it has to be searched for; what is missing is started again and written into the audit log.
 //!
 //! Temporal's index is read in pages of a thousand and compared with the store. The index lags behind by seconds: what seems
-//! to be missing is asked for by name before anything is done. Of several gateways one looks. Not for: what a workflow that
+//! to be missing is asked for by name before anything is done. Of several gateways one checks. Not for: what a workflow that
 //! starts anew has to know (it reads the store).
 
 use std::collections::HashSet;
@@ -17,28 +17,27 @@ use evercal_storage::{Store, StoreError, cause_of};
 use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
 use evercal_workflows::names;
 
-/// The claim of the look.
+/// The claim of the check.
 const CLAIM: &str = "fleet";
-/// Between two calls, so that a look at a large fleet is spread.
+/// Between two calls, so that the check of a large fleet is spread.
 const PAGE_PAUSE: Duration = Duration::from_millis(50);
 /// Pages of Temporal's index at most: a million workflows of a type.
 const PAGES_MAX: usize = 1_000;
-/// Started again in one look at most; the next one goes on.
+/// Started again in one check at most; the next one goes on.
 const MISSING_MAX: usize = 1_000;
 /// After so many failures in a row it is asked whether Temporal and the store are there.
 const FAILURES_IN_A_ROW_MAX: usize = 5;
-/// A look that was cut short, or has found as many as it may, is followed by the next one after so long at most.
+/// A check that was cut short, or has found as many as it may, is followed by the next one after so long at most.
 const REPEATED_AFTER_MAX: Duration = Duration::from_secs(30);
-/// How often it is asked whether a look is due, at most.
+/// How often it is asked whether a check is due, at most.
 const TICK_MAX: Duration = Duration::from_secs(15);
 
-/// Looks at the fleet.
 pub(crate) struct Fleet {
     pub store: Arc<dyn Store>,
     pub workflows: Arc<dyn Workflows>,
     pub accounts: Arc<AccountWorkflows>,
     pub clock: Arc<dyn Clock>,
-    /// Between two looks.
+    /// Between two checks.
     pub interval: Duration,
     /// Names this process.
     pub process: String,
@@ -54,7 +53,7 @@ enum LookError {
     Account(#[from] AccountError),
 }
 
-/// What a look has come across.
+/// What a check has come across.
 #[derive(Debug, Default)]
 struct Look {
     missing: usize,
@@ -69,13 +68,12 @@ impl Look {
     }
 }
 
-/// Not a whole interval later: whoever was not looked at waits for it.
+/// Not a whole interval later: whoever was not checked waits for it.
 fn soon(interval: Duration) -> Duration {
     REPEATED_AFTER_MAX.min(interval / 20)
 }
 
 impl Fleet {
-    /// Runs until stopped.
     pub(crate) async fn run(self, pulse: Pulse) {
         let mut rounds = 0_u64;
         let tick = (self.interval / 4).clamp(Duration::from_millis(50), TICK_MAX);
@@ -90,7 +88,7 @@ impl Fleet {
     async fn look_when_due(&self, pulse: &Pulse, round: u64) -> Result<(), LookError> {
         let now = self.clock.now();
         let later = |pause: Duration| now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
-        // Nobody takes it before its time, this process neither: a holder is a holder for one look.
+        // Nobody takes it before its time, this process neither: a holder is a holder for one check.
         let holder = format!("{}/{round}", self.process);
         let Some(turn) = self.store.take_claim(CLAIM, &holder, now, later(self.interval)).await? else {
             return Ok(());
@@ -178,7 +176,7 @@ impl Fleet {
         Ok(outcome == SignalOutcome::Delivered)
     }
 
-    /// One of which a row cannot be read, or that cannot be started, does not keep the others from being looked at. Where
+    /// One of which a row cannot be read, or that cannot be started, does not keep the others from being checked. Where
     /// several in a row fail, it is asked first whether Temporal and the store are there at all.
     async fn go_on(
         &self,

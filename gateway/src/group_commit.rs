@@ -1,8 +1,8 @@
 //! Group commit: callers that want the same done for one calendar at the same time share one call.
 //!
-//! A task per calendar lives only while there is work. The first caller's work begins at once; whoever comes while it runs,
-//! or within the spacing after it began, joins the next round. While callers keep coming the spacing grows. Everybody is answered by a round that began after they
-//! came. The work belongs to the task: a caller that goes away takes nothing with it.
+//! A task per calendar lives only while there is work. The first caller's work begins at once; a caller that comes while it
+//! runs, or within the spacing after it began, joins the next round. While callers keep coming, the spacing grows. Every caller
+//! is answered by a round that began after the caller came. The work belongs to the task: it goes on when a caller goes away.
 //! Not for: what the work is (`notices.rs`, `sync_now.rs`).
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ use crate::refusals::Refusals;
 use crate::state::AppState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Characters of the random part of request ids, which tells processes apart.
+/// Characters of the random part of request ids, which distinguishes processes.
 const PROCESS_CHARS: usize = 8;
 /// On every answer. A page that needs more than nothing sets its own content policy.
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -39,7 +39,7 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
 ];
 
-/// Numbers requests; a random prefix tells processes apart.
+/// Numbers requests; a random prefix distinguishes processes.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     process: String,

@@ -1,7 +1,7 @@
 //! Notices on their way to the workflows: those for one calendar that come together travel in one signal.
 //!
-//! `Ok` means that Temporal has the signal which contains the notice (or that no workflow has to be told). Not for
-//! believing notices (`routes/webhooks.rs`).
+//! `Ok` means that Temporal has the signal which contains the notice (or that no workflow has to be signalled). Not for
+//! verifying notices (`routes/webhooks.rs`).
 
 use std::sync::Arc;
 
@@ -15,11 +15,10 @@ use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
 use crate::refusals::{About, OnItsWay, Refusals};
 
-/// The notice could not be handed over; its sender should try again.
+/// The notice could not be delivered; its sender should try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotDelivered;
 
-/// Takes verified notices.
 pub(crate) struct Notices {
     group: GroupCommit<NoticeWork>,
     refusals: Arc<Refusals>,
@@ -32,7 +31,7 @@ impl Notices {
         Self { group: GroupCommit::new(work, limits, tasks), refusals }
     }
 
-    /// Hands a notice over. Once called, the notice goes its way even if the caller stops waiting.
+    /// Takes a notice. Once called, the notice goes its way even if the caller stops waiting.
     pub(crate) async fn take(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
         let Ok(answer) = self.group.join(calendar, notify) else {
             self.refusals.add(calendar);

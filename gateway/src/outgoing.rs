@@ -20,7 +20,6 @@ const PIECE_BYTES_MAX: usize = 32 * 1_024;
 /// Why a body ended early.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// See the module.
 pub(crate) struct Outgoing {
     body: Body,
     /// What is left of a large piece.

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use crate::problem::ParameterError;
 use crate::problem::{Problem, ProblemKind};
 
-/// Characters of a name that a caller made up and that is told back.
+/// Characters of a name that a caller made up and that is repeated in the answer.
 const UNKNOWN_NAME_CHARS_MAX: usize = 64;
 /// Errors that one answer names.
 const ERRORS_MAX: usize = 20;
@@ -118,7 +118,6 @@ fn printable(name: &str) -> String {
     name.chars().filter(|letter| !letter.is_control()).take(UNKNOWN_NAME_CHARS_MAX).collect()
 }
 
-/// Reads a query.
 pub(crate) struct QueryReader {
     values: Vec<(String, String)>,
     names: Names,

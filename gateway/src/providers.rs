@@ -12,7 +12,6 @@ use evercal_storage::{ProviderIncident, Store, StoreError};
 /// How long an answer of the store is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What was read last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProvidersSeen {
     /// Those that refuse the whole installation.

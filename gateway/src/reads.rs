@@ -12,7 +12,6 @@ use crate::shared_reads::SharedReads;
 /// What a read answers, to all who share it.
 pub(crate) type Answer<T> = Result<T, Arc<StoreError>>;
 
-/// See the module.
 pub(crate) struct Reads {
     store: Arc<dyn Store>,
     keys: SharedReads<[u8; 32], Answer<Option<(ApiKey, Tenant)>>>,
@@ -21,7 +20,6 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Of this store.
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         let (keys, calendars, revisions) = (SharedReads::new(), SharedReads::new(), SharedReads::new());
         Self { store, keys, calendars, revisions }

@@ -1,13 +1,14 @@
 //! Remembers the notices that were answered with 503. Providers do not repeat everything that was refused, so that each of
-//! them makes a catch-up due (`catch_up.rs`) of its calendar, or of its account's list of calendars. What was refused before anybody proved anything may have
-//! been a notice too, but whoever can cause that must not cause work: all are told because of it once in many hours.
+//! them makes a catch-up due (`catch_up.rs`) of its calendar, or of its account's list of calendars. What was refused before
+//! anybody proved anything may have been a notice too, but whoever can cause that must not cause work: because of it, all
+//! calendars catch up once in many hours.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evercal_domain::{AccountId, CalendarId, Watched};
 
-/// Calendars, and accounts, that are remembered one by one; with more of them at a time, all are told.
+/// Calendars, and accounts, that are remembered one by one; with more of them at a time, all catch up.
 const SINGLE_MAX: usize = 1_000;
 
 /// The notices that this process has refused since it was last asked.
@@ -71,7 +72,7 @@ impl Refusals {
         OnItsWay { refusals: Arc::clone(self), about: Some(about.into()) }
     }
 
-    /// Hands over what was refused since the last time.
+    /// Takes what was refused since the last time.
     pub(crate) fn take(&self) -> Refused {
         std::mem::take(&mut self.refused())
     }

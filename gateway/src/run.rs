@@ -1,4 +1,4 @@
-//! The gateway as a process: reads its configuration, opens the store, serves until it is told to stop. Shared by the bin
+//! The gateway as a process: reads its configuration, opens the store, serves until it is asked to stop. Shared by the bin
 //! `evercal-gateway` and the subcommand `evercal gateway`.
 
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         }
     }
     let store = evercal_settings::store::settings(&lookup)?;
-    // A port that somebody else has is told at once.
+    // A port that somebody else has is reported at once.
     let listener = Gateway::bind(config.address).await?;
     let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
@@ -91,7 +91,7 @@ fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> 
     Ok((TcpListener::from_std(listener)?, TcpListener::from_std(other)?))
 }
 
-/// What everybody is told before the store is open, so that load balancers and people need not guess.
+/// What everybody is answered before the store is open, so that load balancers and people need not guess.
 fn not_ready() -> Router {
     const DETAIL: &str = "The store cannot be opened yet; the gateway's log says why.";
     let refused = || async {

@@ -14,11 +14,10 @@ use tokio::sync::Notify;
 
 /// The first event of its kind is written at once, those after it together, this far apart.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
-/// Sources of one kind that are told apart between two writes; those beyond count together. Of one kind, so that a flood
+/// Sources of one kind that are counted separately between two writes; those beyond count together. Of one kind, so that a flood
 /// hides nothing else.
 const SOURCES_MAX: usize = 64;
 
-/// Takes security events.
 pub(crate) struct SecurityLog {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

@@ -1,4 +1,4 @@
-//! The running gateway: binds, serves connections within bounds, and drains when it is told to stop.
+//! The running gateway: binds, serves connections within bounds, and drains when it is asked to stop.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -237,7 +237,7 @@ impl Gateway {
     }
 }
 
-/// Between two looks at the machine's time zone data, one small file.
+/// Between two checks of the machine's time zone data, one small file.
 const ZONE_DATA_EVERY: Duration = Duration::from_secs(10);
 
 /// Takes newer time zone data of the machine into use while the gateway runs.
@@ -318,7 +318,7 @@ async fn accept_all(
         let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
         drop(connections.spawn("connection", async move {
             tokio::select! {
-                // What has come is read before it is looked who has to go.
+                // What has come is read before it is decided who has to go.
                 biased;
                 // How a connection ends is the peer's affair; what was asked on it has been logged.
                 _ended = served => {}
@@ -327,7 +327,7 @@ async fn accept_all(
         }));
     }
     drop(door);
-    // For as long as `Gateway::stop` has patience.
+    // Until `Gateway::stop` times out.
     open.shutdown().await;
 }
 
@@ -370,7 +370,7 @@ impl Door {
     }
 }
 
-/// Tells requests where they came from, and on which connection.
+/// Gives requests their source address and their connection.
 fn asked_by<B>(
     peer: IpAddr,
     proxies: TrustedProxies,

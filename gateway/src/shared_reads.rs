@@ -27,7 +27,6 @@ where
     K: Eq + Hash + Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Nobody reads yet.
     pub(crate) fn new() -> Self {
         Self(Arc::default())
     }

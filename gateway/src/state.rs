@@ -21,7 +21,6 @@ use crate::security_log::SecurityLog;
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
 
-/// Shared by all handlers.
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Shared>);
 

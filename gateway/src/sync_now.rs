@@ -16,12 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::delivery::{Delivered, Delivery, DeliveryError};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
 
-/// Between two attempts. A subscription that hands over to its next run takes no updates for a moment.
+/// Between two attempts. A subscription that continues as new takes no updates for a moment.
 const ASK_AGAIN_DELAY: Duration = Duration::from_millis(200);
-/// Refusals in a row after which a subscription is taken to mean it.
+/// Refusals in a row after which a refusal is final.
 const REFUSALS_MAX: u32 = 5;
 
-/// Asks for syncs.
 pub(crate) struct SyncNow {
     group: GroupCommit<Update>,
     delivery: Arc<Delivery>,
@@ -42,7 +41,7 @@ pub(crate) enum Asked {
     Failed(Failure),
     /// The subscription does not sync now, and says why.
     Refused(String),
-    /// The subscription has been told; the sync has not ended yet.
+    /// The subscription has the request; the sync has not ended yet.
     Underway,
 }
 
@@ -62,7 +61,7 @@ impl SyncNow {
         Self { group, delivery, patience, waiting, closing }
     }
 
-    /// Asks, and waits. When the patience ends, when this process is told to stop, when nobody can take an update, or when
+    /// Asks, and waits. When the timeout ends, when this process is asked to stop, when nobody can take an update, or when
     /// the tenant waits for too many already, the request is left behind as a signal.
     pub(crate) async fn ask(&self, tenant: TenantId, calendar: CalendarId) -> Result<Asked, DeliveryError> {
         if let Some(place) = self.waiting.place(tenant)

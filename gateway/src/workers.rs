@@ -1,6 +1,6 @@
 //! Which workers are alive, by the signs of life that they write into the store (`worker/src/life.rs`).
 //!
-//! A worker's time of day is not compared with ours, but for the first look: whoever's sign changes is alive, whatever clock
+//! A worker's time of day is not compared with ours, but for the first check: whoever's sign changes is alive, whatever clock
 //! wrote it. Not for what a missing worker means: `routes/health.rs`.
 
 use std::collections::HashMap;
@@ -28,14 +28,12 @@ struct Known {
 /// How it stands with the workers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WorkersSeen {
-    /// How many are alive.
     pub alive: usize,
-    /// Since when none is.
     pub missing_since: Option<DateTime<Utc>>,
 }
 
 impl Workers {
-    /// Whether none was alive at the last look.
+    /// Whether none was alive at the last check.
     pub(crate) fn are_missing(&self) -> bool {
         self.missing_since.is_some()
     }

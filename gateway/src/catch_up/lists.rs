@@ -1,5 +1,5 @@
-//! What is owed to accounts: a look at their list of calendars, after notices about it may have been refused. All of them are
-//! told by the gateway that has told all calendars.
+//! The catch-up backlog of accounts: their list of calendars has to be read, since notices about it may have been refused. All
+//! of them are signalled by the gateway that has signalled all calendars.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +15,33 @@ use super::telling::Telling;
 /// Accounts read from the store at a time.
 const ACCOUNTS_PER_PAGE: u32 = 200;
 
-/// Which accounts are still to be told.
+/// Which accounts are still to be signalled.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    /// All are being told, in the order of their ids.
+    /// All are being signalled, in the order of their ids.
     all: Option<Walk>,
     /// These too, and when to try them again.
     single: BTreeMap<AccountId, Instant>,
 }
 
-/// How far telling all of them has come.
+/// How far signalling all of them has come.
 #[derive(Debug, Clone, Copy)]
 struct Walk {
     had_turn_up_to: Option<AccountId>,
 }
 
 impl Lists {
-    /// Whether nobody has to be told.
+    /// Whether the backlog is empty.
     pub(super) fn is_none(&self) -> bool {
         self.all.is_none() && self.single.is_empty()
     }
 
-    /// This one is to be told. One that could not be told before keeps its time.
+    /// Enqueues this one. One that is deferred keeps its time.
     pub(super) fn owe(&mut self, account: AccountId, now: Instant) {
         self.single.entry(account).or_insert(now);
     }
 
-    /// Everybody is to be told, from the first one on.
+    /// Enqueues all, from the first one on.
     pub(super) fn owe_all(&mut self) {
         self.all = Some(Walk { had_turn_up_to: None });
     }
@@ -52,7 +52,7 @@ impl Lists {
 }
 
 impl CatchUp {
-    /// Tells those who are owed a look, for no longer than the round has time for.
+    /// Signals the accounts of the backlog, for no longer than the round has time for.
     pub(super) async fn tell_lists(&self, lists: &mut Lists, telling: &mut Telling) -> Result<(), StoreError> {
         for account in lists.due(Instant::now()) {
             self.tell_list(account, lists, telling).await;
@@ -75,7 +75,7 @@ impl CatchUp {
         Ok(())
     }
 
-    /// Tries to tell one, unless the time for telling is over; answers whether it was tried.
+    /// Tries to signal one, unless the round's time is over; answers whether it was tried.
     async fn tell_list(&self, account: AccountId, lists: &mut Lists, telling: &mut Telling) -> bool {
         if telling.is_over() {
             return false;

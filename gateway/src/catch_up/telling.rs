@@ -1,5 +1,5 @@
-//! Telling those who are owed something to look, one gateway for all of them. Not for: who is owed what, and since when
-//! (`catch_up.rs`, `debt.rs`).
+//! Draining the catch-up backlog: each calendar gets a signal, from one gateway for all of them. Not for: who is in the backlog,
+//! and since when (`catch_up.rs`, `debt.rs`).
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use tokio::time::{Instant, Interval};
 use super::{CLAIM, CatchUp, CatchUpPace, Memory, interval};
 use crate::debt::Debt;
 
-/// How long a gateway has it without a sign of life: longer than a round may take.
+/// How long a gateway has the claim without a sign of life: longer than a round may take.
 const CLAIM_LASTS: TimeDelta = TimeDelta::seconds(30);
-/// Heartbeats that a gateway waits before it begins, for those that owe the same.
+/// Heartbeats that a gateway waits before it begins, for others whose backlog is the same.
 const GRACE_HEARTBEATS: u32 = 2;
 /// Calendars read from the store at a time.
 const CALENDARS_PER_PAGE: u32 = 200;
-/// After so many failures in a row Temporal is asked whether it is there before anybody else is told.
+/// After so many failures in a row Temporal is asked whether it is there before anybody else is signalled.
 const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
 impl CatchUp {
-    /// Tells those who are owed something, for no longer than one heartbeat: then it is looked again whether Temporal
-    /// and the store are there, and the next round goes on.
+    /// Drains the backlog, for no longer than one heartbeat: then Temporal and the store are checked again, and the next round
+    /// goes on.
     pub(super) async fn pay(&self, memory: &mut Memory, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut telling = Telling::new(&self.pace);
         // Just refused, so probably few, and sure to have missed something.
@@ -55,8 +55,8 @@ impl CatchUp {
         self.tell_lists(&mut memory.lists, &mut telling).await
     }
 
-    /// Whether all are owed something and it is this gateway that tells them. Where another one did since the debt arose,
-    /// nothing is owed any more.
+    /// Whether all are in the backlog and it is this gateway that drains it. Where another one did since the backlog arose, it
+    /// is empty.
     async fn has_turn(&self, memory: &mut Memory) -> Result<bool, StoreError> {
         if !memory.debt.owes_all() {
             return Ok(false);
@@ -76,19 +76,19 @@ impl CatchUp {
             memory.caught_up_at = Some(Instant::now());
             return Ok(false);
         }
-        // The others see the end of an outage a little later: so long they have to say that they owe all too.
+        // The others see the end of an outage a little later: so long they have to note that their backlog has all too.
         if since.elapsed() < self.pace.heartbeat * GRACE_HEARTBEATS {
             return Ok(false);
         }
         let Some(turn) = self.store.take_claim(CLAIM, &self.process, now, until).await? else { return Ok(false) };
         memory.turn.mine = Some(turn);
-        // Whoever had it before may not have told anybody.
+        // Whoever had the claim before may not have signalled anybody.
         memory.debt.walk_anew();
         Ok(true)
     }
 
-    /// Tries to tell one, unless the time for telling is over; answers whether it was tried. One calendar that cannot be
-    /// told does not keep the others from it: it is owed as a single one and tried again later.
+    /// Tries to signal one, unless the round's time is over; answers whether it was tried. One calendar that cannot be
+    /// signalled does not keep the others waiting: it is deferred as a single one.
     async fn tell(&self, calendar: CalendarId, telling: &mut Telling, debt: &mut Debt) -> bool {
         if telling.is_over() {
             return false;
@@ -134,11 +134,11 @@ impl CatchUp {
     }
 }
 
-/// The telling of one round.
+/// The pace and the time of one round.
 pub(super) struct Telling {
     pace: Interval,
     lasts: Duration,
-    /// Set by the first one, so that each round tells somebody, however long the store took to name them.
+    /// Set by the first one, so that each round signals somebody, however long the store took to name them.
     ends_at: Option<Instant>,
     pub(super) failures_in_a_row: u32,
 }

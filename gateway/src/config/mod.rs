@@ -44,7 +44,7 @@ pub struct GatewayConfig {
     pub trusted_proxies: TrustedProxies,
     /// Heartbeat and catch-up.
     pub catch_up: CatchUpPace,
-    /// How often it is looked how the store is.
+    /// How often the store is probed.
     pub probe: ProbePace,
 }
 
@@ -86,13 +86,13 @@ pub struct GatewayLimits {
     pub request_timeout: Duration,
     /// How long somebody waits for a sync they asked for.
     pub sync_patience: Duration,
-    /// How long a browser that comes back from the consent page waits for the redemption, to be told how it went.
+    /// How long a browser that comes back from the consent page waits for the redemption, to show how it went.
     pub consent_patience: Duration,
-    /// How long somebody waits for a look at an account's list of calendars that they asked for.
+    /// How long somebody waits for an account's list of calendars to be read, which they asked for.
     pub refresh_patience: Duration,
     /// Syncs that one tenant waits for at a time; further ones go on without anybody waiting.
     pub syncs_per_tenant_max: usize,
-    /// How long open requests may take after the gateway was told to stop.
+    /// How long open requests may take after the gateway was asked to stop.
     pub drain_timeout: Duration,
     /// A background task that shows no sign of life for longer hangs, and the gateway is not ready.
     pub task_silence_max: Duration,

@@ -26,7 +26,7 @@ use crate::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
 
 /// How long it may take to find out whether a workflow runs.
 const WORKFLOW_PATIENCE: Duration = Duration::from_secs(1);
-/// Between two looks whether a list of calendars was read.
+/// Between two checks whether a list of calendars was read.
 const LISTED_POLL: Duration = Duration::from_millis(200);
 
 /// Which page of a list.
@@ -103,7 +103,7 @@ pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> &'sta
     }
 }
 
-/// How a look at the list of calendars that was asked for went.
+/// How the reading of the list of calendars that was asked for went.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AccountRefresh)]
 pub(super) struct RefreshBody {
@@ -117,7 +117,7 @@ pub(super) struct RefreshBody {
 }
 
 /// Reads an account's list of calendars now, whatever it waits for: new, renamed and re-zoned calendars show then. Waits up to
-/// 30 s for a look that began after the request.
+/// 30 s for a reading that began after the request.
 #[utoipa::path(
     post, operation_id = "refresh_account", path = "/v1/accounts/{id}/refresh", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),

@@ -30,7 +30,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// It changes with the version of evercal alone.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// Serves a description.
 pub(super) fn router(document: &Value) -> Router<AppState> {
     // Made once, at the start.
     let json = Bytes::from(format!("{document:#}\n"));

@@ -1,6 +1,6 @@
 //! `GET /v1/calendars/{id}/events`: occurrences in a window, with how fresh they are; and each event whole.
 //!
-//! What a page holds is known by a number, the revision of its window, so an answer is tagged, and a caller told that nothing
+//! What a page holds is known by a number, the revision of its window, so an answer is tagged, and a caller learns that nothing
 //! changed, before any row is read. How fresh it is goes in headers, since it changes without the content.
 
 use std::sync::{Arc, LazyLock};
@@ -40,7 +40,7 @@ pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-con
 pub(crate) const VIA: HeaderName = HeaderName::from_static("evercal-via");
 /// The calendar's state.
 pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
-/// How long a look at the mirror is good for.
+/// How long a reading of the mirror is good for.
 const LOOK_LASTS: std::time::Duration = std::time::Duration::from_millis(100);
 /// Times that a page is read while somebody writes in its window. What is written every few milliseconds is not waited for.
 const READS_MAX: u32 = 3;
@@ -224,8 +224,8 @@ pub(super) async fn one(
 }
 
 /// Reads and writes the rows of a page, with the state of the mirror that they belong to. While somebody writes in the window
-/// again and again, it is the one before them: a tag then tells less than there is, never more. What is surely of that state
-/// is kept for whoever asks next.
+/// again and again, it is the one before them: a tag then stands for less than there is, never for more. What is surely of that
+/// state is kept for whoever asks next.
 async fn read(
     state: &AppState,
     mut window: Window,

@@ -76,7 +76,7 @@ pub(super) struct SyncHealth {
     providers: Vec<ProviderTroubleBody>,
     /// What somebody should look at although calendars are kept fresh, such as damaged pages of the database.
     warnings: Vec<String>,
-    /// When nothing was owed to any calendar last.
+    /// When the catch-up backlog was last empty.
     well_at: Option<DateTime<Utc>>,
     /// Lines that this gateway could not write into its log since its start.
     log_lines_lost: u64,

@@ -33,10 +33,9 @@ use crate::problem::{Problem, ProblemKind};
 use crate::refusals::Refusals;
 use crate::state::AppState;
 
-/// Added to the patience of a sync, so that the handler answers before it is cut off.
+/// Added to the timeout of a sync, so that the handler answers before it is cut off.
 const SYNC_SLACK: Duration = Duration::from_secs(5);
 
-/// All routes.
 pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestIds>) -> Router {
     let limits = state.config.limits;
     let notices = Admission::new(limits.notices_max, limits.notice_timeout, state.clone()).counting(refusals);

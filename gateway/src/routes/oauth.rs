@@ -40,7 +40,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use pages::Page;
 
-/// Between two looks at what came of a consent.
+/// Between two reads of what came of a consent.
 const OUTCOME_POLL: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long a consent may take.
 const CONSENT_TIME: Duration = Duration::minutes(10);
@@ -182,14 +182,14 @@ async fn begin(state: &AppState, front: &Front<'_>, tenant_id: TenantId, wanted:
 pub(super) struct CallbackQuery {
     /// What we sent to the consent page.
     state: Option<String>,
-    /// What the account's tokens are had for.
+    /// The code that is redeemed for the account's tokens.
     code: Option<String>,
     /// Why there is no code.
     error: Option<String>,
 }
 
 /// Where a provider sends the browser back to. The `state` is the only proof of who asked, so it is good for one use; the same
-/// once more is a reload, and shows what came of it. A page tells the person in the browser how it went.
+/// once more is a reload, and shows what came of it. A page shows the person in the browser how it went.
 #[utoipa::path(
     get, operation_id = "finish_consent", path = "/v1/oauth/{provider}/callback", tag = "accounts",
     params(("provider" = String, Path, description = "The provider's name, such as `google`."), CallbackQuery),
@@ -213,7 +213,7 @@ pub(super) async fn callback(
     method: Method,
     query: Result<Query<CallbackQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    // Whoever looks at a link before a person follows it (scanners, previews) must not use it up.
+    // Whoever fetches a link before a person follows it (scanners, previews) must not use it up.
     if method == Method::HEAD {
         return Ok((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response());
     }

@@ -1,6 +1,6 @@
 //! Notices of providers. A notice carries no data that we trust: its head proves whose it is, and it starts a read. Whoever
-//! proves nothing causes nothing: the head is looked at before a place is taken, a byte of the body is read, or anything is
-//! owed to anybody. What a notice looks like is each provider's own (`evercal_providers::NoticeReader`).
+//! proves nothing causes nothing: the head is verified before the request is admitted, a byte of the body is read, or a
+//! catch-up is enqueued. What a notice looks like is each provider's own (`evercal_providers::NoticeReader`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ async fn take_one(
 }
 
 /// A channel whose calendar nobody knows, such as after an older database was brought back: its account can stop it, as any
-/// channel that it does not know, and looks at its list of calendars, in which the calendar may be.
+/// channel that it does not know, and reads its list of calendars, in which the calendar may be.
 async fn stop_through_account(state: &AppState, account: AccountId, hint: ChannelHint) -> Result<(), Problem> {
     match state.accounts.signal(account, AccountSignal::ListChanged(hint)).await {
         // Without the account there are no tokens with which anybody could stop it: it runs out.
