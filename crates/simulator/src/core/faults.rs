@@ -97,10 +97,7 @@ pub struct FaultRule {
     /// Only calls with this calendar in their path.
     #[serde(default)]
     pub calendar: Option<String>,
-    /// Only the n-th call since the plan was armed, from 1, counted over all calls.
-    #[serde(default)]
-    pub call_index: Option<u64>,
-    /// Lets this many otherwise fitting calls through first.
+    /// Lets this many otherwise fitting calls through first; with no method, or `*`, counted over all calls.
     #[serde(default)]
     pub after: u32,
     /// How often the rule applies: once when absent, without end when null.
@@ -118,7 +115,7 @@ fn once() -> Option<u32> {
 impl FaultRule {
     /// A rule that applies `action` once to the next call of `method`.
     pub fn once(method: &str, action: FaultAction) -> Self {
-        Self { method: Some(method.to_owned()), calendar: None, call_index: None, after: 0, times: Some(1), action }
+        Self { method: Some(method.to_owned()), calendar: None, after: 0, times: Some(1), action }
     }
 
     /// A rule that applies `action` to every call of `method` until the plan is replaced.
@@ -126,17 +123,12 @@ impl FaultRule {
         Self { times: None, ..Self::once(method, action) }
     }
 
-    /// A rule that applies `action` to the n-th call from now, whatever it is.
-    pub fn at_call(call_index: u64, action: FaultAction) -> Self {
-        Self { method: None, calendar: None, call_index: Some(call_index), after: 0, times: Some(1), action }
-    }
-
-    fn fits(&self, call: &CallSubject<'_>, index: u64) -> bool {
+    fn fits(&self, call: &CallSubject<'_>) -> bool {
         let method_fits = self.method.as_deref().is_none_or(|wanted| {
             wanted.strip_suffix('*').map_or(wanted == call.method, |start| call.method.starts_with(start))
         });
         let calendar_fits = self.calendar.as_deref().is_none_or(|wanted| call.calendar == Some(wanted));
-        method_fits && calendar_fits && self.call_index.is_none_or(|wanted| wanted == index)
+        method_fits && calendar_fits
     }
 }
 
@@ -155,7 +147,7 @@ pub struct RandomFaults {
     pub actions: Vec<FaultAction>,
 }
 
-/// All faults that are armed. Arming a plan replaces the one before and starts the call index at 1.
+/// All faults that are armed. Arming a plan replaces the one before, and calls are counted anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultPlan {
@@ -202,7 +194,7 @@ impl FaultBook {
         self.calls_since_armed += 1;
         let index = self.calls_since_armed;
         for (rule, fitted) in self.plan.rules.iter().zip(&mut self.fitted) {
-            if !rule.fits(call, index) {
+            if !rule.fits(call) {
                 continue;
             }
             *fitted = fitted.saturating_add(1);
@@ -285,12 +277,6 @@ mod tests {
         let rule = FaultRule { after: 1, times: Some(2), ..FaultRule::once("calendar.events.*", FaultAction::Hang) };
         let plan = FaultPlan { rules: vec![rule], random: None };
         assert_eq!(decisions(plan, 5), [false, true, true, false, false]);
-    }
-
-    #[test]
-    fn a_call_index_counts_all_calls_since_the_plan_was_armed() {
-        let plan = FaultPlan { rules: vec![FaultRule::at_call(3, FaultAction::ResetBefore)], random: None };
-        assert_eq!(decisions(plan, 4), [false, false, true, false]);
     }
 
     #[test]

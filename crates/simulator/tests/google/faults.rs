@@ -154,7 +154,7 @@ async fn the_rate_limit_has_two_forms() {
 async fn a_fault_at_the_nth_call_counts_every_method() {
     let world = World::start().await;
     let unavailable = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    world.control.set_faults(script(vec![FaultRule::at_call(2, unavailable)])).unwrap();
+    world.control.set_faults(script(vec![FaultRule { after: 1, ..FaultRule::once("*", unavailable) }])).unwrap();
     world.get("calendars/primary").await.ok();
     world.list("").await.fails(503, "backendError");
     world.get("calendars/primary").await.ok();
