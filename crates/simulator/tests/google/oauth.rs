@@ -16,6 +16,11 @@ const REDIRECT: &str = "http://127.0.0.1:1/callback";
 const SCOPE: &str = "https://www.googleapis.com/auth/calendar.events.readonly";
 const VERIFIER: &str = "a-verifier-that-is-long-enough-for-the-standard-0123456789";
 
+fn consent_page(world: &World, query: &[(&str, &str)]) -> url::Url {
+    let address = format!("{}o/oauth2/v2/auth", world.simulator.root_url());
+    url::Url::parse_with_params(&address, query).unwrap()
+}
+
 /// Goes to the consent screen and comes back with the redirect's query.
 async fn consent(world: &World, extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let client = OauthClient::default().id;
@@ -28,8 +33,7 @@ async fn consent(world: &World, extra: &[(&str, &str)]) -> Vec<(String, String)>
         ("login_hint", ADA),
     ];
     query.extend_from_slice(extra);
-    let url = format!("{}o/oauth2/v2/auth", world.simulator.root_url());
-    let response = world.http.get(url).query(&query).send().await.unwrap();
+    let response = world.http.get(consent_page(world, &query)).send().await.unwrap();
     assert_eq!(response.status(), 302);
     let location = url::Url::parse(response.headers()["location"].to_str().unwrap()).unwrap();
     assert!(location.as_str().starts_with(REDIRECT));
@@ -136,11 +140,10 @@ async fn a_user_may_cancel_or_untick_scopes() {
     assert_eq!((value(&pairs, "error").as_str(), value(&pairs, "state").as_str()), ("access_denied", "s1"));
     world.control.set_consent(&consent_of(false, &["openid"])).unwrap();
     let both = format!("{SCOPE} openid");
-    let url = format!("{}o/oauth2/v2/auth", world.simulator.root_url());
     let client = OauthClient::default().id;
     let query =
         [("client_id", client.as_str()), ("redirect_uri", REDIRECT), ("response_type", "code"), ("scope", &both)];
-    let response = world.http.get(url).query(&query).send().await.unwrap();
+    let response = world.http.get(consent_page(&world, &query)).send().await.unwrap();
     let location = url::Url::parse(response.headers()["location"].to_str().unwrap()).unwrap();
     let pairs: Vec<(String, String)> = location.query_pairs().into_owned().collect();
     assert_eq!(value(&pairs, "scope"), SCOPE);
