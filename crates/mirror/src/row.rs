@@ -1,7 +1,7 @@
 //! Rows of a mirror: what the store has, and what is to be written.
 
 use evercal_domain::event::Fingerprint;
-use evercal_domain::{Event, ProviderEventId, RemoteEvent, SeriesPosition};
+use evercal_domain::{Event, ProviderEventId, RemoteEvent, SeriesPosition, names};
 
 /// What kind of row an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,24 +16,9 @@ pub enum RowKind {
     Cancelled,
 }
 
+names! { RowKind { Single = "single", Master = "master", Exception = "exception", Cancelled = "cancelled" } }
+
 impl RowKind {
-    const ALL: [Self; 4] = [Self::Single, Self::Master, Self::Exception, Self::Cancelled];
-
-    /// The name in rows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Single => "single",
-            Self::Master => "master",
-            Self::Exception => "exception",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
     fn of(event: &Event) -> Self {
         match &event.series {
             Some(_) => Self::Exception,
