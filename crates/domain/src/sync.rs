@@ -61,7 +61,7 @@ impl Priority {
     }
 }
 
-/// The job types of the design, which decide how often an attempt is repeated.
+/// What kind of job a sync is, which decides how often an attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobType {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_the_design_holds() {
+    fn each_reason_has_its_urgency_and_its_attempts() {
         let rows = [
             (SyncReason::Connect, 4, 3),
             (SyncReason::Operator, 1, 5),
