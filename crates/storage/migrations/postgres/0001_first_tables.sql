@@ -27,7 +27,7 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, id);
 
--- Connected accounts. `credentials` is sealed for this row (src/sealing.rs); NULL once erased.
+-- Connected accounts. `credentials` is sealed for this row (crates/sealing); NULL once erased.
 CREATE TABLE accounts (
     id                  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     tenant_id           TEXT   NOT NULL REFERENCES tenants (id),
