@@ -24,7 +24,6 @@ use crate::tenant_rates::TenantRates;
 #[derive(Clone)]
 pub(crate) struct AppState(Arc<Shared>);
 
-/// See [`AppState`].
 pub(crate) struct Shared {
     pub config: GatewayConfig,
     pub store: Arc<dyn Store>,

@@ -36,9 +36,7 @@ use crate::vocabulary::{CalendarStateName, IncludeName, ViaName};
 
 /// When the mirror was last known to be complete; not there before that.
 pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-confirmed-at");
-/// What confirmed it.
 pub(crate) const VIA: HeaderName = HeaderName::from_static("evercal-via");
-/// The calendar's state.
 pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
 /// How long a reading of the mirror is good for.
 const LOOK_LASTS: std::time::Duration = std::time::Duration::from_millis(100);

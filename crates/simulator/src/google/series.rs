@@ -16,7 +16,6 @@ use super::times::EventPoint;
 
 /// Occurrences that one expansion examines, so that no rule can hang the simulator.
 const EXPANSION_STEPS_MAX: usize = 100_000;
-/// Lines of `recurrence`.
 const RECURRENCE_LINES_MAX: usize = 100;
 const LAST_SECOND_OF_DAY: TimeDelta = TimeDelta::seconds(24 * 60 * 60 - 1);
 

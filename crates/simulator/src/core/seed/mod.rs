@@ -115,7 +115,6 @@ pub(crate) fn any_title(rng: &mut ChaCha8Rng) -> String {
     format!("{}: {}", pick(rng, &MEETINGS), pick(rng, &TOPICS))
 }
 
-/// Some place.
 pub(crate) fn any_place(rng: &mut ChaCha8Rng) -> &'static str {
     pick(rng, &PLACES)
 }
