@@ -2,8 +2,8 @@
 //!
 //! `v1.<key id>.c.<account>.<calendar>.<channel>.<HMAC-SHA256>`, or `v1.<key id>.l.<account>.<channel>.<HMAC-SHA256>` for a
 //! list of calendars, the ids as base64 of their bytes. Made before the provider is called, so that a `sync` notice
-//! which overtakes the watch response verifies too. At most 128 characters (Graph's limit for `clientState`; Google
-//! allows 256). Several keys may verify; the first one signs, which is how keys rotate.
+//! which overtakes the watch response verifies too. At most 128 characters, the least that a provider
+//! takes back. Several keys may verify; the first one signs, which is how keys rotate.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::account::Secret;
 use crate::channel::Watched;
 use crate::ids::{AccountId, CalendarId, ChannelId};
+use crate::provider::Provider;
 
 /// Longest token that any provider takes back to us, in characters.
 pub const TOKEN_CHARS_MAX: usize = 128;
@@ -33,6 +34,12 @@ pub struct ChannelTokenKeys(Vec<Key>);
 struct Key {
     id: String,
     secret: Secret,
+}
+
+impl Key {
+    fn new(secret: Secret) -> Self {
+        Self { id: key_id(&secret), secret }
+    }
 }
 
 /// The keys that were configured cannot be used.
@@ -72,7 +79,7 @@ pub enum TokenRefused {
 impl ChannelTokenKeys {
     /// Takes the keys in order; the first signs.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Result<Self, InvalidKeys> {
-        let keys: Vec<Key> = secrets.into_iter().map(|secret| Key { id: key_id(&secret), secret }).collect();
+        let keys: Vec<Key> = secrets.into_iter().map(Key::new).collect();
         if keys.is_empty() {
             return Err(InvalidKeys::Empty);
         }
@@ -85,6 +92,14 @@ impl ChannelTokenKeys {
     /// Reads the form of the configuration: keys separated by commas.
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         Self::new(text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(Secret::new))
+    }
+
+    /// One provider's own, derived of these: a token that they sign proves nothing where another provider's notices come.
+    #[must_use]
+    pub fn of(&self, provider: Provider) -> Self {
+        let derived =
+            |key: &Key| mac(&key.secret, &format!("evercal channel keys: {provider}")).finalize().into_bytes();
+        Self(self.0.iter().map(|key| Key::new(Secret::new(hex::encode(derived(key))))).collect())
     }
 
     /// Makes the token of a channel.
@@ -195,6 +210,17 @@ mod tests {
         let token = keys("the-old-key-of-2025").sign(claim);
         assert_eq!(keys("the-new-key-of-2026,the-old-key-of-2025").verify(&token), Ok(claim));
         assert_eq!(keys("the-new-key-of-2026").verify(&token), Err(TokenRefused::UnknownKey));
+    }
+
+    #[test]
+    fn a_token_of_one_provider_proves_nothing_at_another_and_keys_rotate_for_each() {
+        let (one, other, claim) = (Provider::new("one"), Provider::new("other"), claim());
+        let installation = keys("the-old-key-of-2025");
+        let token = installation.of(one).sign(claim);
+        let rotated = keys("the-new-key-of-2026,the-old-key-of-2025");
+        assert_eq!(rotated.of(one).verify(&token), Ok(claim));
+        assert_eq!(rotated.of(other).verify(&token), Err(TokenRefused::UnknownKey));
+        assert_eq!(installation.verify(&token), Err(TokenRefused::UnknownKey));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum ProviderErrorKind {
     ConnectionRefused,
     /// No answer in time.
     TimedOut,
-    /// Over a rate or quota: 429, or Google's 403 forms of it.
+    /// Over a rate or quota.
     RateLimited,
     /// The provider had a problem of its own: 5xx, or an answer that is not what it should be.
     TemporaryFailure,
@@ -34,7 +34,7 @@ pub enum ProviderErrorKind {
     TokenRefreshNeeded,
     /// The grant is dead (`invalid_grant`): somebody has to consent again.
     GrantRevoked,
-    /// The provider does not go on where we stand, as Google with its 410: a full pass is due, the grant is fine.
+    /// The provider does not go on where we stand: a full pass is due, the grant is fine.
     PositionLost,
     /// A page is too large for us; one with fewer events may not be.
     PageTooLarge,
@@ -46,7 +46,7 @@ pub enum ProviderErrorKind {
     ClientRefused,
     /// Not allowed for the whole account, although the grant is not called dead: none of its calendars answers.
     AccountRefused,
-    /// Not allowed for this installation, whoever's calendar it is, such as Google's 403 `accessNotConfigured`.
+    /// Not allowed for this installation, whoever's calendar it is.
     ProjectRefused,
     /// This calendar cannot be watched (400 `pushNotSupportedForRequestedResource`).
     WatchUnsupported,

@@ -116,7 +116,7 @@ own_id!(
 );
 
 redacted! {
-    /// A calendar's id at the provider; at Google usually somebody's e-mail address.
+    /// A calendar's id at the provider; at some it is somebody's e-mail address.
     #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[serde(transparent)]
     ProviderCalendarId;

@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::account::Provider;
 use crate::ids::{AccountId, CalendarId, TenantId};
+use crate::provider::Provider;
 
 /// The key of the alert that a provider does not accept this installation's OAuth client: raised once an hour while it is met.
 pub fn client_refused_key(provider: Provider, at: DateTime<Utc>) -> String {

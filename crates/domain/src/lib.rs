@@ -21,13 +21,15 @@ pub mod heartbeat;
 pub mod ids;
 pub mod journal;
 pub mod limits;
+pub mod profile;
+pub mod provider;
 pub mod random;
 pub mod strategy;
 pub mod sync;
 pub mod tenant;
 pub mod unix_ms;
 
-pub use account::{Account, AccountState, Provider};
+pub use account::{Account, AccountState};
 pub use calendar::{AccessRole, Calendar, CalendarState, EventView, RemoteCalendar};
 pub use channel::{Channel, ChannelState, Watched};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -39,6 +41,8 @@ pub use ids::{
     AccountId, ApiKeyId, CalendarId, ChannelId, GrantSubject, InstallationId, ProviderCalendarId, ProviderCursor,
     ProviderEventId, RemoteChannelId, TenantId,
 };
-pub use strategy::{SyncStrategies, SyncStrategy};
+pub use profile::Profile;
+pub use provider::{ByProvider, Provider};
+pub use strategy::SyncStrategy;
 pub use sync::{JobType, Priority, SyncReason, Via};
 pub use unix_ms::UnixMs;

@@ -2,17 +2,13 @@
 
 /// An API request body in bytes. The largest one today is an account label.
 pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
-/// A provider's answer in bytes: 2,500 events of about 13 KiB fit. Where they are larger, a pass has smaller pages.
+/// A provider's answer in bytes, whichever provider it is: what a process holds of it. 2,500 events of about 13 KiB fit. Where
+/// they are larger, a pass has smaller pages.
 pub const PROVIDER_RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// One event's JSON in bytes; a larger one is quarantined and the rest goes on.
 pub const EVENT_BYTES_MAX: usize = 256 * 1024;
-/// A provider's id of a calendar or an event in bytes: Google's own limit for events, and well below what an index of
-/// PostgreSQL holds.
+/// A provider's id of a calendar or an event in bytes: what providers allow, and well below what an index of PostgreSQL holds.
 pub const PROVIDER_ID_BYTES_MAX: usize = 1_024;
-/// Events asked for in one page. Google's maximum; fewer round trips beat smaller transactions here.
-pub const EVENTS_PER_PAGE: u32 = 2_500;
-/// Events asked for in one page at least, however large they are: so many at several MiB each still fit into an answer.
-pub const EVENTS_PER_PAGE_MIN: u32 = 10;
 /// Pages in one pass; beyond it the provider is looping and the pass fails instead of running for ever.
 pub const PAGES_PER_PASS_MAX: u32 = 10_000;
 /// Pages without an entry, one after the other, in one pass. Providers send some where much was filtered out.

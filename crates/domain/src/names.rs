@@ -38,10 +38,10 @@ macro_rules! names {
 #[cfg(test)]
 mod tests {
     use crate::change::ChangeKind;
-    use crate::event::{ConferenceKind, ReminderMethod, Response, ShowAs, Visibility};
+    use crate::event::{ReminderMethod, Response, ShowAs, Visibility};
     use crate::tenant::Scope;
     use crate::{
-        AccessRole, AccountState, CalendarState, ChannelState, EventStatus, Provider, ProviderErrorKind, SyncReason,
+        AccessRole, AccountState, CalendarState, ChannelState, EventStatus, ProviderErrorKind, SyncReason,
         SyncStrategy, Via,
     };
 
@@ -81,9 +81,7 @@ mod tests {
             CalendarState,
             ChangeKind,
             ChannelState,
-            ConferenceKind,
             EventStatus,
-            Provider,
             ProviderErrorKind,
             ReminderMethod,
             Response,

@@ -1,12 +1,9 @@
 //! How evercal learns that something changed at a provider: by its notices, by asking again and again, or by both. Not for
 //! when that happens (`workflows`) or what it is set by (`crates/settings`).
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use crate::account::Provider;
 
 /// How changes at a provider are found. Unknown names read as [`Self::Webhook`], so that an older worker can still act on
 /// what a newer one sends.
@@ -50,23 +47,6 @@ impl FromStr for SyncStrategy {
     }
 }
 
-/// The strategy of each provider; the default for those that are not named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SyncStrategies(BTreeMap<Provider, SyncStrategy>);
-
-impl SyncStrategies {
-    /// The strategy of a provider.
-    pub fn of(&self, provider: Provider) -> SyncStrategy {
-        self.0.get(&provider).copied().unwrap_or_default()
-    }
-}
-
-impl FromIterator<(Provider, SyncStrategy)> for SyncStrategies {
-    fn from_iter<T: IntoIterator<Item = (Provider, SyncStrategy)>>(strategies: T) -> Self {
-        Self(strategies.into_iter().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,12 +72,5 @@ mod tests {
     fn each_strategy_says_whether_it_watches_and_whether_it_polls() {
         let cases = SyncStrategy::ALL.map(|strategy| (strategy.as_str(), strategy.watches(), strategy.polls()));
         assert_eq!(cases, [("webhook", true, false), ("polling", false, true), ("hybrid", true, true)]);
-    }
-
-    #[test]
-    fn a_provider_that_is_not_named_has_the_default() {
-        assert_eq!(SyncStrategies::default().of(Provider::Google), SyncStrategy::Webhook);
-        let strategies: SyncStrategies = [(Provider::Google, SyncStrategy::Hybrid)].into_iter().collect();
-        assert_eq!(strategies.of(Provider::Google), SyncStrategy::Hybrid);
     }
 }

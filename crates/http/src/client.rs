@@ -39,7 +39,7 @@ impl Default for HttpSettings {
             connect_timeout: Duration::from_secs(10),
             total_timeout: Duration::from_secs(30),
             response_bytes_max: PROVIDER_RESPONSE_BYTES_MAX,
-            // Google compresses only for agents that say "gzip" in their name as well.
+            // Some providers compress only for agents that say "gzip" in their name as well.
             user_agent: concat!("evercal/", env!("CARGO_PKG_VERSION"), " (gzip)").to_owned(),
         }
     }

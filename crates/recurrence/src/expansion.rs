@@ -115,7 +115,7 @@ fn regular_times<'a>(
         }
     };
     // RFC 5545 §3.8.5.2: the start is the first of the dates. It is one of them too where no rule makes it, and then no
-    // COUNT counts it: the RFC leaves that open (§3.8.5.3), but Google, and Apple's calendars, show it.
+    // COUNT counts it: the RFC leaves that open (§3.8.5.3), but calendars show it.
     if lines.rules.is_empty() || lines.rules.iter().any(|rule| reaches_start(rule, &pattern)) {
         add(pattern.first, pattern.start_at(pattern.first), None);
     }

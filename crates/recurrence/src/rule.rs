@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_as_google_sends_it_is_read() {
+    fn a_rule_as_a_provider_sends_it_is_read() {
         let rule = Rule::read("FREQ=MONTHLY;WKST=SU;UNTIL=20260101T045959Z;INTERVAL=2;BYDAY=-1MO,2WE").unwrap();
         assert_eq!(rule.recurrence.freq, ICalendarFrequency::Monthly);
         assert_eq!(rule.recurrence.interval, Some(2));

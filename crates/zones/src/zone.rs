@@ -27,7 +27,7 @@ impl Zone {
         data::current().canonical(name).map(Self)
     }
 
-    /// A fixed offset: `+02:00`, `GMT+2`, `UTC-05:30`. East of Greenwich is plus, as in Google's names.
+    /// A fixed offset: `+02:00`, `GMT+2`, `UTC-05:30`. East of Greenwich is plus, as in the names that providers send.
     pub fn of_offset(name: &str) -> Option<Self> {
         let offset = fixed::read(name)?;
         Some(if offset.local_minus_utc() == 0 { Self::UTC } else { Self(fixed::name(offset)) })

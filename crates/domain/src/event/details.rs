@@ -1,5 +1,7 @@
 //! What an event says beside when it is: who may see it, how it shows in a day, reminders, attachments, a way to meet.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Who may see more of an event than its times (RFC 5545 section 3.8.1.3, `CLASS`).
@@ -112,16 +114,22 @@ pub struct Conference {
     pub kind: ConferenceKind,
 }
 
-/// Whose service a conference is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConferenceKind {
-    /// Google Meet.
-    GoogleMeet,
-    /// Google Hangouts, in old events.
-    GoogleHangouts,
-    /// A service that somebody added to the calendar.
-    ThirdParty,
-}
+/// Whose service a conference is: an open name. Those of a provider's own services stand in its profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConferenceKind(Cow<'static, str>);
 
-names! { ConferenceKind { GoogleMeet = "google_meet", GoogleHangouts = "google_hangouts", ThirdParty = "third_party" } }
+impl ConferenceKind {
+    /// A service that somebody added to the calendar.
+    pub const THIRD_PARTY: Self = Self::new("third_party");
+
+    /// A service by its name.
+    pub const fn new(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -120,7 +120,7 @@ mod tests {
             attachments = vec![Attachment { title: None, url: "https://example.com/a".to_owned() }];
             sequence = Some(1);
             link = text();
-            conference = Some(Conference { url: "tel:1".to_owned(), kind: ConferenceKind::ThirdParty });
+            conference = Some(Conference { url: "tel:1".to_owned(), kind: ConferenceKind::THIRD_PARTY });
             created_at = instant();
             updated_at = instant();
             warnings = vec![EventWarning::UnknownZone];

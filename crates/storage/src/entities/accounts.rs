@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::{Credentials, Provider};
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
+use evercal_domain::account::Credentials;
+use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, Provider, TenantId};
 use evercal_sealing::Place;
 
 use crate::columns::{corrupt, instant, instant_or_none, parsed};

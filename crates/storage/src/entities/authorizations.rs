@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::{Provider, Secret};
-use evercal_domain::{AccountId, ConsentOutcome, TenantId};
+use evercal_domain::account::Secret;
+use evercal_domain::{AccountId, ConsentOutcome, Provider, TenantId};
 use evercal_sealing::{Keyring, Place};
 
 use crate::columns::{corrupt, instant, parsed};

@@ -1,7 +1,9 @@
 //! Accounts, credentials and consents under way.
 
-use evercal_domain::account::{Provider, Secret};
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, TenantId};
+use evercal_domain::account::Secret;
+use evercal_domain::{
+    Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, Provider, TenantId,
+};
 use evercal_storage::{
     AccountAdmission, AuthorizationAttempt, CredentialsVersion, Keyring, PageRequest, Settlement, StoreErrorKind,
     TakenAttempt,
@@ -258,7 +260,7 @@ pub fn attempt(tenant_id: TenantId, state: u8) -> AuthorizationAttempt {
     AuthorizationAttempt {
         state_hash: [state; 32],
         tenant_id,
-        provider: Provider::Google,
+        provider: Provider::new("google"),
         account_id: AccountId::generate(),
         label: "Ada".into(),
         code_verifier: Secret::new("verifier"),

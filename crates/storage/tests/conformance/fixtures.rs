@@ -80,7 +80,7 @@ pub fn consent(state: u8) -> PendingConsent {
 pub fn account_of(tenant_id: TenantId) -> Account {
     Account {
         state: AccountState::Connected,
-        ..Account::connecting(AccountId::generate(), tenant_id, Provider::Google, "Ada".into(), at(0))
+        ..Account::connecting(AccountId::generate(), tenant_id, Provider::new("google"), "Ada".into(), at(0))
     }
 }
 

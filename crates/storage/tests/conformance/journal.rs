@@ -169,12 +169,13 @@ pub async fn the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by
 
 pub async fn an_incident_is_one_however_many_tell_of_it(database: &Database) {
     let (one, two) = (database.open().await, database.open().await);
-    assert_eq!(one.close_incident(Provider::Google).await.unwrap(), None);
-    assert_eq!(one.open_incident(Provider::Google, "accessNotConfigured", at(1)).await.unwrap(), at(1));
-    assert_eq!(two.open_incident(Provider::Google, "SERVICE_DISABLED", at(2)).await.unwrap(), at(1));
-    let expected = ProviderIncident { provider: Provider::Google, cause: "SERVICE_DISABLED".into(), since: at(1) };
+    assert_eq!(one.close_incident(Provider::new("google")).await.unwrap(), None);
+    assert_eq!(one.open_incident(Provider::new("google"), "accessNotConfigured", at(1)).await.unwrap(), at(1));
+    assert_eq!(two.open_incident(Provider::new("google"), "SERVICE_DISABLED", at(2)).await.unwrap(), at(1));
+    let expected =
+        ProviderIncident { provider: Provider::new("google"), cause: "SERVICE_DISABLED".into(), since: at(1) };
     assert_eq!(one.incidents().await.unwrap(), [expected]);
-    let (first, second) = (one.close_incident(Provider::Google), two.close_incident(Provider::Google));
+    let (first, second) = (one.close_incident(Provider::new("google")), two.close_incident(Provider::new("google")));
     let told = [first.await.unwrap(), second.await.unwrap()];
     assert_eq!(told, [Some(at(1)), None], "its end is told once");
     assert!(two.incidents().await.unwrap().is_empty());

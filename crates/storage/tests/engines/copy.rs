@@ -74,7 +74,7 @@ async fn grown(database: &Database) -> Seeded {
     store.count_security_event(&event).await.unwrap();
     store.beat("gateway", at(3)).await.unwrap();
     store.try_writing(at(3)).await.unwrap();
-    store.open_incident(Provider::Google, "accessNotConfigured", at(3)).await.unwrap();
+    store.open_incident(Provider::new("google"), "accessNotConfigured", at(3)).await.unwrap();
     seeded
 }
 

@@ -1,0 +1,34 @@
+//! What all of evercal may know of a provider's nature: a value, so that code chooses by it and never by a name.
+
+use crate::provider::Provider;
+use crate::strategy::SyncStrategy;
+
+/// A provider's nature.
+#[derive(Debug)]
+pub struct Profile {
+    /// Its name.
+    pub provider: Provider,
+    /// Its name, for people.
+    pub title: &'static str,
+    /// Whose services its conferences are, as far as they have names ([`ConferenceKind`](crate::event::ConferenceKind)).
+    pub conference_kinds: &'static [&'static str],
+    /// What nobody set.
+    pub defaults: Defaults,
+}
+
+/// What suits a provider, where an operator does not set it.
+#[derive(Debug)]
+pub struct Defaults {
+    /// How its changes are found.
+    pub strategy: SyncStrategy,
+    /// The first backoff of a sync, in milliseconds.
+    pub sync_backoff_initial_ms: u64,
+    /// The lifetime that channels are asked for, in seconds.
+    pub channel_lifetime_s: u32,
+    /// How long an authorization code is good for, in seconds.
+    pub code_lives_s: u32,
+    /// Events asked for in one page. Fewer round trips beat smaller transactions.
+    pub page_events_max: u32,
+    /// Events asked for in one page at least, however large they are: so many at several MiB each still fit into an answer.
+    pub page_events_min: u32,
+}
