@@ -1,19 +1,17 @@
 //! All settings, in the order in which people are shown them.
 
-use crate::setting::Described;
-use crate::{codec, gateway, google, process, store, strategies, temporal, timing, worker};
+use evercal_config::Described;
+use evercal_providers::registry::{CHANNEL_KEYS, PROVIDERS};
 
-/// All settings.
-pub static ALL: &[&dyn Described] = &[
+use crate::{codec, gateway, process, store, temporal, timing, worker};
+
+/// Those that are no provider's.
+static OWN: &[&dyn Described] = &[
     &store::DATABASE_URL,
     &store::DATABASE_CONNECTIONS,
     &store::MASTER_KEY,
-    &google::WEBHOOK_TOKEN,
+    &CHANNEL_KEYS,
     &gateway::PUBLIC_URL,
-    &google::CLIENT_ID,
-    &google::CLIENT_SECRET,
-    &google::BASE_URL,
-    &google::AUTH_URL,
     &gateway::CORS_ORIGINS,
     &gateway::CONNECTIONS_PER_PEER,
     &gateway::TRUSTED_PROXIES,
@@ -39,7 +37,6 @@ pub static ALL: &[&dyn Described] = &[
     &timing::MAX_RETRIES,
     &timing::TIMEOUT_MS,
     &timing::POLLING_INTERVAL_MS,
-    &strategies::GOOGLE,
     &timing::RENEW_LEAD_S,
     &timing::RECONCILE_INTERVAL_S,
     &timing::TIMING,
@@ -47,14 +44,22 @@ pub static ALL: &[&dyn Described] = &[
     &process::LOG_FILTER,
 ];
 
+/// All settings: those of the installation, and behind them those of each provider.
+pub fn all() -> impl Iterator<Item = &'static dyn Described> {
+    let of_providers = PROVIDERS.iter().flat_map(|registration| {
+        registration.settings.iter().copied().chain([registration.strategy as &'static dyn Described])
+    });
+    OWN.iter().copied().chain(of_providers)
+}
+
 /// Whether a value of this name may be a secret.
 pub fn is_secret(name: &str) -> bool {
-    ALL.iter().map(|setting| setting.about()).any(|about| about.is_secret() && about.name == name)
+    all().map(Described::about).any(|about| about.is_secret() && about.name == name)
 }
 
 /// Whether there is such a setting, or a secret whose file is named by it.
 pub(crate) fn is_name(name: &str) -> bool {
-    let is_setting = ALL.iter().any(|setting| setting.about().name == name);
+    let is_setting = all().any(|setting| setting.about().name == name);
     is_setting || name.strip_suffix("_FILE").is_some_and(is_secret)
 }
 
@@ -66,6 +71,14 @@ mod tests {
 
     #[test]
     fn each_setting_has_a_name_of_its_own() {
-        assert_eq!(ALL.iter().map(|setting| setting.about().name).collect::<BTreeSet<_>>().len(), ALL.len());
+        assert_eq!(all().map(|setting| setting.about().name).collect::<BTreeSet<_>>().len(), all().count());
+    }
+
+    #[test]
+    fn what_turns_a_provider_on_is_one_of_its_settings() {
+        for registration in PROVIDERS {
+            let name = registration.turned_on_by.about().name;
+            assert!(registration.settings.iter().any(|setting| setting.about().name == name), "{name}");
+        }
     }
 }

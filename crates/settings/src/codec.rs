@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
+use evercal_config::reading::{optional_secret, or_default};
+use evercal_config::{ALL_ROLES, About, CODEC, GivenBy, Otherwise, Setting, Shown};
 use evercal_payload_codec::SealingCodec;
 use evercal_sealing::Keyring;
 use http::HeaderValue;
 
-use crate::about::{ALL_ROLES, About, CODEC, GivenBy, Otherwise, Shown};
-use crate::reading::{optional_secret, or_default, origins};
-use crate::setting::Setting;
+use crate::origins::origins;
 
 /// The keys that seal what Temporal keeps; the first seals, all open. Nothing is sealed without.
 pub static PAYLOAD_KEY: Setting<Option<SealingCodec>> = Setting {

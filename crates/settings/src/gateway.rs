@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
+use evercal_config::reading::{optional, or_default, web_address};
+use evercal_config::{About, GATEWAY, GATEWAY_AND_WORKER, GivenBy, Otherwise, Setting, Shown};
 use evercal_domain::Provider;
 use http::HeaderValue;
 use url::Url;
 
-use crate::about::{About, GATEWAY, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
-use crate::lookup::{ConfigError, Lookup};
+use crate::origins::origins;
 use crate::proxies::TrustedProxies;
-use crate::reading::{optional, or_default, origins, web_address};
-use crate::setting::Setting;
 
 /// Where browsers and providers reach the gateway.
 pub static PUBLIC_URL: Setting<Url> = Setting {
@@ -22,7 +21,7 @@ pub static PUBLIC_URL: Setting<Url> = Setting {
         shown: Shown::Address,
         otherwise: Otherwise::Required,
         example: "https://calendar.example.com",
-        meaning: "where browsers and Google reach the gateway",
+        meaning: "where browsers and providers reach the gateway",
     },
     read: web_address,
 };
@@ -88,8 +87,8 @@ pub static TRUSTED_PROXIES: Setting<TrustedProxies> = Setting {
 };
 
 /// Where a provider's notices are to be sent.
-pub fn webhook_address(lookup: &Lookup<'_>, provider: Provider) -> Result<Url, ConfigError> {
-    let mut address = PUBLIC_URL.read(lookup)?;
-    address.set_path(&format!("/api/webhooks/{}", provider.as_str()));
-    Ok(address)
+pub fn webhook_address(public_url: &Url, provider: Provider) -> Url {
+    let mut address = public_url.clone();
+    address.set_path(&format!("/api/webhooks/{provider}"));
+    address
 }

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
+use evercal_config::reading::{optional, or_default};
+use evercal_config::{ALL_ROLES, About, ConfigError, GATEWAY_AND_WORKER, GivenBy, Lookup, Otherwise, Setting, Shown};
 use evercal_domain::zones;
 use tracing_subscriber::EnvFilter;
-
-use crate::about::{ALL_ROLES, About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
-use crate::lookup::{ConfigError, Lookup};
-use crate::reading::{optional, or_default};
-use crate::setting::Setting;
 
 /// The folder of this machine's time zone data, which are used where they are newer than those that are compiled in.
 pub static ZONE_DATA_FOLDER: Setting<Option<PathBuf>> = Setting {

@@ -1,12 +1,9 @@
 //! The store: where the mirror is kept, and the keys that seal credentials in it.
 
+use evercal_config::reading::{optional_secret, or_default, secret};
+use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown};
 use evercal_sealing::Keyring;
 use evercal_storage::{DatabaseUrl, StoreSettings};
-
-use crate::about::{About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
-use crate::lookup::{ConfigError, Lookup};
-use crate::reading::{Given, optional_secret, or_default, secret};
-use crate::setting::Setting;
 
 /// Where the mirror is kept.
 pub static DATABASE_URL: Setting<DatabaseUrl> = Setting {
@@ -59,7 +56,7 @@ fn keyring(given: &Given<'_>, text: &str) -> Result<Keyring, ConfigError> {
 
 /// `EVERCAL_MASTER_KEY`, for what can be done without it.
 pub fn master_key_if_set(lookup: &Lookup<'_>) -> Result<Option<Keyring>, ConfigError> {
-    let given = Given::new(lookup, MASTER_KEY.about());
+    let given = Given::new(lookup, &MASTER_KEY.about);
     optional_secret(&given)?.map(|keys| keyring(&given, keys.expose())).transpose()
 }
 

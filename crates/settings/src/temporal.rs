@@ -3,11 +3,9 @@
 
 use std::path::Path;
 
-use crate::about::{About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
+use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown};
+
 use crate::codec::PAYLOAD_KEY;
-use crate::lookup::{ConfigError, Lookup};
-use crate::reading::Given;
-use crate::setting::Setting;
 use crate::target::{TemporalTarget, temporal_target};
 
 /// How somebody who only looks at the settings would call itself in Temporal.
@@ -44,7 +42,10 @@ const fn of_the_sdk(
 pub static ADDRESS: Setting<()> = of_the_sdk(
     "TEMPORAL_ADDRESS",
     Shown::Address,
-    Otherwise::TemporalSdk { read: |target| Some(target.connection.target.to_string()), nothing: "127.0.0.1:7233" },
+    Otherwise::TemporalSdk {
+        find: |nothing| found(nothing, |target| Some(target.connection.target.to_string())),
+        nothing: "127.0.0.1:7233",
+    },
     "127.0.0.1:7233",
     "where Temporal is",
     |given| match temporal_target(IDENTITY) {
@@ -61,7 +62,10 @@ pub static ADDRESS: Setting<()> = of_the_sdk(
 pub static NAMESPACE: Setting<()> = of_the_sdk(
     "TEMPORAL_NAMESPACE",
     Shown::Whole,
-    Otherwise::TemporalSdk { read: |target| Some(target.client.namespace.clone()), nothing: "default" },
+    Otherwise::TemporalSdk {
+        find: |nothing| found(nothing, |target| Some(target.client.namespace.clone())),
+        nothing: "default",
+    },
     "evercal",
     "Temporal's namespace",
     |_| Ok(()),
@@ -72,7 +76,7 @@ pub static API_KEY: Setting<()> = of_the_sdk(
     "TEMPORAL_API_KEY",
     Shown::Nothing,
     Otherwise::TemporalSdk {
-        read: |target| target.connection.api_key.as_ref().map(|_| GIVEN.to_owned()),
+        find: |nothing| found(nothing, |target| target.connection.api_key.as_ref().map(|_| GIVEN.to_owned())),
         nothing: "no key",
     },
     "the key that Temporal's operator gave out",
@@ -85,7 +89,7 @@ pub static TLS: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS",
     Shown::Whole,
     Otherwise::TemporalSdk {
-        read: |target| Some(target.connection.tls_options.is_some().to_string()),
+        find: |nothing| found(nothing, |target| Some(target.connection.tls_options.is_some().to_string())),
         nothing: "false",
     },
     "true",
@@ -97,7 +101,7 @@ pub static TLS: Setting<()> = of_the_sdk(
 pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
     Shown::Whole,
-    Otherwise::TemporalSdk { read: authority, nothing: "the authorities of this machine" },
+    Otherwise::TemporalSdk { find: |nothing| found(nothing, authority), nothing: "the authorities of this machine" },
     PATH_EXAMPLE,
     "who signed Temporal's certificate, where this machine does not trust them; `…_DATA` in place of `…_PATH` is the PEM text \
      itself",
@@ -108,7 +112,7 @@ pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
 pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_SERVER_NAME",
     Shown::Whole,
-    Otherwise::TemporalSdk { read: server_name, nothing: "the host of TEMPORAL_ADDRESS" },
+    Otherwise::TemporalSdk { find: |nothing| found(nothing, server_name), nothing: "the host of TEMPORAL_ADDRESS" },
     "temporal.example.com",
     "the name in Temporal's certificate, where it is not the host's",
     |_| Ok(()),
@@ -118,7 +122,7 @@ pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
 pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_CLIENT_CERT_PATH",
     Shown::Whole,
-    Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
+    Otherwise::TemporalSdk { find: |nothing| found(nothing, client_certificate), nothing: "no certificate" },
     PATH_EXAMPLE,
     "the certificate that Temporal wants to see; with its key or not at all, `…_DATA` as above",
     |_| Ok(()),
@@ -128,7 +132,7 @@ pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
 pub static TLS_CLIENT_KEY_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_CLIENT_KEY_PATH",
     Shown::Whole,
-    Otherwise::TemporalSdk { read: client_certificate, nothing: "no certificate" },
+    Otherwise::TemporalSdk { find: |nothing| found(nothing, client_certificate), nothing: "no certificate" },
     PATH_EXAMPLE,
     "the key of that certificate",
     |_| Ok(()),
@@ -174,6 +178,12 @@ pub static CONFIG_FILE: Setting<()> = of_the_sdk(
         _ => Ok(()),
     },
 );
+
+/// What the SDK found; none where the way cannot be read, which is a problem of the address's line.
+fn found(nothing: &str, read: fn(&TemporalTarget) -> Option<String>) -> Option<String> {
+    let target = temporal_target(IDENTITY).ok()?;
+    Some(read(&target).unwrap_or_else(|| nothing.to_owned()))
+}
 
 /// The SDK takes what is neither for nothing said.
 fn switch(given: &Given<'_>) -> Result<bool, ConfigError> {

@@ -1,24 +1,31 @@
 //! The durations that workflows go by: any of them in one document, and five that have a setting of their own.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
 
+use evercal_config::reading::optional;
+use evercal_config::{
+    About, ConfigError, Derived, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown,
+};
+use evercal_domain::{ByProvider, Profile, Provider};
+use evercal_providers::registry::profiles;
 use evercal_workflows::Timing;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::about::{About, GATEWAY_AND_WORKER, GivenBy, Otherwise, Shown};
-use crate::lookup::{ConfigError, Lookup};
-use crate::reading::{Given, optional};
-use crate::setting::Setting;
-
-/// What `EVERCAL_TIMING` says.
+/// What `EVERCAL_TIMING` says, by the names of the durations.
+#[derive(Default)]
 pub struct TimingDocument {
-    /// The durations, the default where it is silent.
-    pub timing: Timing,
-    /// The durations that it names.
-    pub names: Vec<String>,
+    of_all: Map<String, Value>,
+    of_providers: BTreeMap<Provider, Map<String, Value>>,
+    fleet_interval_s: Option<NonZeroU32>,
 }
 
-/// Any durations, as a JSON object. One that does not exist is an error, since it would change nothing.
+/// In [`TIMING`], the one duration that concerns no provider.
+const FLEET_INTERVAL_S: &str = "fleet_interval_s";
+
+/// Any durations, as a JSON object, in which a provider's name has an object of its own. A duration that does not exist is an
+/// error, since it would change nothing.
 pub static TIMING: Setting<Option<TimingDocument>> = Setting {
     about: About {
         name: "EVERCAL_TIMING",
@@ -27,7 +34,8 @@ pub static TIMING: Setting<Option<TimingDocument>> = Setting {
         shown: Shown::Whole,
         otherwise: Otherwise::Nothing("the durations of workflows/src/retry.rs"),
         example: r#"{"ladder_s":[300,600,1200]}"#,
-        meaning: "any duration of `workflows/src/retry.rs`, as JSON; the five settings for single durations go over it, wherever each is given",
+        meaning: "any duration of `workflows/src/retry.rs`, as JSON, for all providers, or under a provider's name for that one; the five settings \
+                  for single durations go over it, wherever each is given; `fleet_interval_s` says after how long gateways miss a workflow",
     },
     read: document,
 };
@@ -39,7 +47,7 @@ pub static MAX_RETRIES: Setting<Option<u32>> = Setting {
         read_by: GATEWAY_AND_WORKER,
         given_by: GivenBy::Value,
         shown: Shown::Whole,
-        otherwise: Otherwise::Timing { field: "sync_retries_max", read: retries },
+        otherwise: Otherwise::Derived(|lookup| derived(lookup, "sync_retries_max", retries)),
         example: "5",
         meaning: "caps the retries of a sync",
     },
@@ -53,7 +61,9 @@ pub static TIMEOUT_MS: Setting<Option<NonZeroU64>> = Setting {
         read_by: GATEWAY_AND_WORKER,
         given_by: GivenBy::Value,
         shown: Shown::Whole,
-        otherwise: Otherwise::Timing { field: "sync_timeout_ms", read: |timing| timing.sync_timeout_ms.to_string() },
+        otherwise: Otherwise::Derived(|lookup| {
+            derived(lookup, "sync_timeout_ms", |timing| timing.sync_timeout_ms.to_string())
+        }),
         example: "600000",
         meaning: "the longest attempt at a sync, in milliseconds",
     },
@@ -67,10 +77,9 @@ pub static POLLING_INTERVAL_MS: Setting<Option<NonZeroU64>> = Setting {
         read_by: GATEWAY_AND_WORKER,
         given_by: GivenBy::Value,
         shown: Shown::Whole,
-        otherwise: Otherwise::Timing {
-            field: "polling_interval_s",
-            read: |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string(),
-        },
+        otherwise: Otherwise::Derived(|lookup| {
+            derived(lookup, "polling_interval_s", |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string())
+        }),
         example: "900000",
         meaning: "between two looks of the poller, in milliseconds",
     },
@@ -84,7 +93,9 @@ pub static RENEW_LEAD_S: Setting<Option<u32>> = Setting {
         read_by: GATEWAY_AND_WORKER,
         given_by: GivenBy::Value,
         shown: Shown::Whole,
-        otherwise: Otherwise::Timing { field: "renew_lead_s", read: |timing| timing.renew_lead_s.to_string() },
+        otherwise: Otherwise::Derived(|lookup| {
+            derived(lookup, "renew_lead_s", |timing| timing.renew_lead_s.to_string())
+        }),
         example: "86400",
         meaning: "seconds before its end at which a channel is renewed",
     },
@@ -98,19 +109,28 @@ pub static RECONCILE_INTERVAL_S: Setting<Option<NonZeroU32>> = Setting {
         read_by: GATEWAY_AND_WORKER,
         given_by: GivenBy::Value,
         shown: Shown::Whole,
-        otherwise: Otherwise::Timing {
-            field: "reconcile_interval_s",
-            read: |timing| timing.reconcile_interval_s.to_string(),
-        },
+        otherwise: Otherwise::Derived(|lookup| {
+            derived(lookup, "reconcile_interval_s", |timing| timing.reconcile_interval_s.to_string())
+        }),
         example: "21600",
         meaning: "seconds between two looks without a reason",
     },
     read: optional,
 };
 
-/// The durations: those of [`TIMING`], and over them those that have settings of their own.
-pub fn durations(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
-    let mut timing = TIMING.read(lookup)?.map_or_else(Timing::default, |document| document.timing);
+/// How long a workflow that should run may be missing, where `EVERCAL_TIMING` does not say it.
+const FLEET_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// The durations of each provider's accounts: what suits the provider, under [`TIMING`], under what that says of the provider,
+/// under those that have settings of their own.
+pub fn by_provider(lookup: &Lookup<'_>) -> Result<ByProvider<Timing>, ConfigError> {
+    let document = TIMING.read(lookup)?.unwrap_or_default();
+    profiles().map(|profile| Ok((profile.provider, of_provider(lookup, &document, profile)?))).collect()
+}
+
+fn of_provider(lookup: &Lookup<'_>, document: &TimingDocument, profile: &Profile) -> Result<Timing, ConfigError> {
+    let timing = document.over(Timing::of(&profile.defaults), Some(profile.provider));
+    let mut timing = timing.map_err(|error| Given::new(lookup, &TIMING.about).error(error))?;
     if let Some(interval_ms) = POLLING_INTERVAL_MS.read(lookup)? {
         timing.polling_interval_s = u32::try_from(interval_ms.get().div_ceil(1_000)).unwrap_or(u32::MAX);
     }
@@ -129,29 +149,131 @@ pub fn durations(lookup: &Lookup<'_>) -> Result<Timing, ConfigError> {
     Ok(timing)
 }
 
-fn retries(timing: &Timing) -> String {
-    timing.sync_retries_max.map_or_else(|| "by kind of job".to_owned(), |retries| retries.to_string())
+/// How often gateways look whether all accounts and subscriptions have their workflow: `fleet_interval_s` in [`TIMING`].
+pub fn fleet_interval(lookup: &Lookup<'_>) -> Result<Duration, ConfigError> {
+    let document = TIMING.read(lookup)?.unwrap_or_default();
+    Ok(document.fleet_interval_s.map_or(FLEET_INTERVAL, |seconds| Duration::from_secs(seconds.get().into())))
+}
+
+impl TimingDocument {
+    /// These durations, with those that the document says of a provider or, without one, of all.
+    fn over(&self, timing: Timing, provider: Option<Provider>) -> serde_json::Result<Timing> {
+        let mut timing = serde_json::to_value(timing)?;
+        if let Some(durations) = timing.as_object_mut() {
+            durations.extend(self.of_all.clone());
+            durations
+                .extend(provider.and_then(|provider| self.of_providers.get(&provider)).cloned().unwrap_or_default());
+        }
+        serde_json::from_value(timing)
+    }
 }
 
 fn document(given: &Given<'_>) -> Result<Option<TimingDocument>, ConfigError> {
     let Some(json) = given.text() else { return Ok(None) };
     let wrong = |error: serde_json::Error| given.error(error);
-    let fields: serde_json::Map<String, Value> = serde_json::from_str(&json).map_err(wrong)?;
+    let mut of_all: Map<String, Value> = serde_json::from_str(&json).map_err(wrong)?;
+    let fleet_interval_s = of_all.remove(FLEET_INTERVAL_S).map(serde_json::from_value).transpose().map_err(wrong)?;
+    let mut of_providers = BTreeMap::new();
+    for Profile { provider, .. } in profiles() {
+        if let Some(own) = of_all.remove(provider.as_str()) {
+            of_providers.insert(*provider, serde_json::from_value::<Map<String, Value>>(own).map_err(wrong)?);
+        }
+    }
     let known = serde_json::to_value(Timing::default()).map_err(wrong)?;
-    if let Some(unknown) = fields.keys().find(|name| known.get(name.as_str()).is_none()) {
+    let mut names = of_all.keys().chain(of_providers.values().flat_map(Map::keys));
+    if let Some(unknown) = names.find(|name| known.get(name.as_str()).is_none()) {
         return Err(given.error(format!("there is no duration `{unknown}`")));
     }
-    let names = fields.keys().cloned().collect();
-    let timing: Timing = serde_json::from_value(Value::Object(fields)).map_err(wrong)?;
-    // Without a pause a workflow would fill its history and never do anything else.
+    let document = TimingDocument { of_all, of_providers, fleet_interval_s };
+    for provider in profiles().map(|profile| Some(profile.provider)).chain([None]) {
+        let timing = document.over(Timing::default(), provider).map_err(wrong)?;
+        if let Some(name) = pause_of_nothing(&timing) {
+            return Err(given.error(format!("`{name}` has to be at least 1")));
+        }
+    }
+    Ok(Some(document))
+}
+
+/// Without a pause a workflow would fill its history and never do anything else.
+fn pause_of_nothing(timing: &Timing) -> Option<&'static str> {
     let pauses = [
         ("polling_interval_s", timing.polling_interval_s),
         ("reconcile_interval_s", timing.reconcile_interval_s),
         ("discovery_interval_s", timing.discovery_interval_s),
         ("regain_interval_s", timing.regain_interval_s),
     ];
-    if let Some((name, _)) = pauses.iter().find(|(_, pause_s)| *pause_s == 0) {
-        return Err(given.error(format!("`{name}` has to be at least 1")));
+    pauses.into_iter().find(|(_, pause_s)| *pause_s == 0).map(|(name, _)| name)
+}
+
+/// What all providers have of a duration that has a setting of its own.
+fn derived(lookup: &Lookup<'_>, duration: &str, read: fn(&Timing) -> String) -> Derived {
+    // A document that cannot be read is a problem of its own line.
+    let document = TIMING.read(lookup).ok().flatten().unwrap_or_default();
+    let said_by = document.of_all.contains_key(duration).then_some(TIMING.about.name);
+    let timing = document.over(Timing::default(), None).unwrap_or_default();
+    Derived { value: read(&timing), said_by }
+}
+
+fn retries(timing: &Timing) -> String {
+    timing.sync_retries_max.map_or_else(|| "by kind of job".to_owned(), |retries| retries.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[(&str, &str)]) -> Result<Vec<Timing>, ConfigError> {
+        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let timings = by_provider(&Lookup::new(&find))?;
+        Ok(profiles().map(|profile| timings.of(profile.provider)).collect())
     }
-    Ok(Some(TimingDocument { timing, names }))
+
+    fn of_each(fields: &str) -> String {
+        let of_each: Vec<String> =
+            profiles().map(|profile| format!(r#""{}":{{{fields}}}"#, profile.provider)).collect();
+        of_each.join(",")
+    }
+
+    #[test]
+    fn what_suits_a_provider_is_what_nobody_set() {
+        for (timing, profile) in read(&[]).unwrap().into_iter().zip(profiles()) {
+            assert_eq!(timing, Timing::of(&profile.defaults));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_provider_goes_over_what_is_said_of_all_and_a_setting_of_its_own_over_both() {
+        let of_each = of_each(r#""regain_interval_s":3,"polling_interval_s":3"#);
+        let document = format!(r#"{{"regain_interval_s":2,"ladder_s":[2],"renew_lead_s":2,{of_each}}}"#);
+        let own = [("EVERCAL_TIMING", document.as_str()), ("POLLING_INTERVAL_MS", "4000"), ("RENEW_LEAD", "4")];
+        for timing in read(&own).unwrap() {
+            let found = (timing.regain_interval_s, timing.ladder_s, timing.polling_interval_s, timing.renew_lead_s);
+            assert_eq!(found, (3, vec![2], 4, 4));
+        }
+    }
+
+    #[test]
+    fn what_would_change_nothing_or_leave_no_pause_is_an_error() {
+        let (of_one, no_pause) = (of_each(r#""ladder":[1]"#), of_each(r#""regain_interval_s":0"#));
+        for (document, problem) in [
+            (r#"{"ladder":[1]}"#.to_owned(), "there is no duration `ladder`"),
+            (format!("{{{of_one}}}"), "there is no duration `ladder`"),
+            (r#"{"nowhere":{"ladder_s":[1]}}"#.to_owned(), "there is no duration `nowhere`"),
+            (format!("{{{no_pause}}}"), "`regain_interval_s` has to be at least 1"),
+        ] {
+            let error = read(&[("EVERCAL_TIMING", &document)]).unwrap_err();
+            assert_eq!((error.variable.as_str(), error.problem.as_str()), ("EVERCAL_TIMING", problem));
+        }
+    }
+
+    #[test]
+    fn how_often_gateways_look_at_the_fleet_is_no_providers_affair() {
+        let read = |document: &str| {
+            let find = |name: &str| (name == "EVERCAL_TIMING").then(|| document.to_owned());
+            fleet_interval(&Lookup::new(&find))
+        };
+        assert_eq!(read(""), Ok(FLEET_INTERVAL));
+        assert_eq!(read(r#"{"fleet_interval_s":7}"#), Ok(Duration::from_secs(7)));
+        assert!(read(r#"{"fleet_interval_s":0}"#).is_err());
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
-use crate::about::{About, GivenBy, Otherwise, Shown, WORKER};
+use evercal_config::reading::{optional, or_default};
+use evercal_config::{About, GivenBy, Otherwise, Setting, Shown, WORKER};
+
 use crate::build_id::BuildId;
-use crate::reading::{optional, or_default};
-use crate::setting::Setting;
 
 /// The build of this worker.
 pub static BUILD_ID: Setting<Option<BuildId>> = Setting {

@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use evercal_config::ConfigError;
 use toml::Value;
 
 use crate::all::{is_name, is_secret};
-use crate::lookup::ConfigError;
 
 /// The variable that names the file.
 pub const CONFIG_FILE: &str = "EVERCAL_CONFIG_FILE";

@@ -7,7 +7,7 @@ fn environment(name: &str) -> Option<String> {
     let value = match name {
         "SYNC_TIMEOUT_MS" => "2",
         "SYNC_MAX_RETRIES" => " ",
-        "GOOGLE_CLIENT_SECRET_FILE" => "/run/secrets/google",
+        "EVERCAL_CHANNEL_KEYS_FILE" => "/run/secrets/channels",
         _ => return None,
     };
     Some(value.to_owned())
@@ -50,9 +50,9 @@ fn an_empty_value_leaves_the_word_to_the_next_source() {
 
 #[test]
 fn a_secret_that_one_source_names_by_its_file_goes_over_the_secret_of_the_next() {
-    let sources = sources("GOOGLE_CLIENT_SECRET = 'old'\nEVERCAL_MASTER_KEY_FILE = '/run/secrets/key'", &[]).unwrap();
-    assert_eq!(sources.find("GOOGLE_CLIENT_SECRET"), None);
-    assert_eq!(sources.find("GOOGLE_CLIENT_SECRET_FILE").as_deref(), Some("/run/secrets/google"));
+    let sources = sources("EVERCAL_CHANNEL_KEYS = 'old'\nEVERCAL_MASTER_KEY_FILE = '/run/secrets/key'", &[]).unwrap();
+    assert_eq!(sources.find("EVERCAL_CHANNEL_KEYS"), None);
+    assert_eq!(sources.find("EVERCAL_CHANNEL_KEYS_FILE").as_deref(), Some("/run/secrets/channels"));
     assert_eq!(sources.find("EVERCAL_MASTER_KEY_FILE").as_deref(), Some("/run/secrets/key"));
 }
 

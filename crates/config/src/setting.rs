@@ -6,19 +6,16 @@ use crate::reading::Given;
 
 /// A setting whose value is a `T`.
 pub struct Setting<T> {
-    pub(crate) about: About,
-    pub(crate) read: fn(&Given<'_>) -> Result<T, ConfigError>,
+    /// What operators have to know of it.
+    pub about: About,
+    /// Makes a value of what is given.
+    pub read: fn(&Given<'_>) -> Result<T, ConfigError>,
 }
 
 impl<T> Setting<T> {
     /// Reads the value. An error names the setting, the problem and an example, and never shows the value.
     pub fn read(&self, lookup: &Lookup<'_>) -> Result<T, ConfigError> {
         (self.read)(&Given::new(lookup, &self.about))
-    }
-
-    /// What operators have to know of it.
-    pub const fn about(&self) -> &About {
-        &self.about
     }
 }
 

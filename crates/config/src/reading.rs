@@ -4,30 +4,30 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use evercal_domain::account::Secret;
-use http::HeaderValue;
 use url::Url;
 
 use crate::about::{About, Otherwise};
 use crate::lookup::{ConfigError, Lookup};
 
 /// What is given for a setting.
-pub(crate) struct Given<'a> {
+pub struct Given<'a> {
     lookup: &'a Lookup<'a>,
     about: &'a About,
 }
 
 impl<'a> Given<'a> {
-    pub(crate) fn new(lookup: &'a Lookup<'a>, about: &'a About) -> Self {
+    /// What `lookup` has for the setting.
+    pub fn new(lookup: &'a Lookup<'a>, about: &'a About) -> Self {
         Self { lookup, about }
     }
 
     /// Its text, if it is given.
-    pub(crate) fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         self.lookup.text(self.about.name)
     }
 
     /// Its text, or the setting's default.
-    pub(crate) fn text_or_default(&self) -> Result<String, ConfigError> {
+    pub fn text_or_default(&self) -> Result<String, ConfigError> {
         match (self.text(), self.about.otherwise) {
             (Some(text), _) => Ok(text),
             (None, Otherwise::Value(default)) => Ok(default.to_owned()),
@@ -36,53 +36,40 @@ impl<'a> Given<'a> {
     }
 
     /// Whether another setting is given, as a value or by its file.
-    pub(crate) fn is_given(&self, other: &About) -> bool {
+    pub fn is_given(&self, other: &About) -> bool {
         let by_file = || self.lookup.text(&format!("{}_FILE", other.name)).is_some();
         self.lookup.text(other.name).is_some() || (other.is_secret() && by_file())
     }
 
     /// An error about this setting.
-    pub(crate) fn error(&self, problem: impl Display) -> ConfigError {
+    pub fn error(&self, problem: impl Display) -> ConfigError {
         ConfigError::new(self.about.name, problem, self.about.example)
     }
 
     /// What a text means.
-    pub(crate) fn parse<T: FromStr<Err: Display>>(&self, text: &str) -> Result<T, ConfigError> {
+    pub fn parse<T: FromStr<Err: Display>>(&self, text: &str) -> Result<T, ConfigError> {
         text.parse().map_err(|error| self.error(error))
     }
 }
 
 /// A value, if it is given.
-pub(crate) fn optional<T: FromStr<Err: Display>>(given: &Given<'_>) -> Result<Option<T>, ConfigError> {
+pub fn optional<T: FromStr<Err: Display>>(given: &Given<'_>) -> Result<Option<T>, ConfigError> {
     given.text().map(|text| given.parse(&text)).transpose()
 }
 
 /// A value, or the setting's default. One without a default has to be given.
-pub(crate) fn or_default<T: FromStr<Err: Display>>(given: &Given<'_>) -> Result<T, ConfigError> {
+pub fn or_default<T: FromStr<Err: Display>>(given: &Given<'_>) -> Result<T, ConfigError> {
     given.parse(&given.text_or_default()?)
 }
 
 /// A web address that has to be given.
-pub(crate) fn web_address(given: &Given<'_>) -> Result<Url, ConfigError> {
+pub fn web_address(given: &Given<'_>) -> Result<Url, ConfigError> {
     let url: Url = or_default(given)?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(given.error("is neither http nor https")) }
 }
 
-/// Origins as in the header `Origin`, comma-separated; none where nothing is given.
-pub(crate) fn origins(given: &Given<'_>) -> Result<Vec<HeaderValue>, ConfigError> {
-    let Some(text) = given.text() else { return Ok(Vec::new()) };
-    let origin = |text: &str| {
-        let url: Url = given.parse(text)?;
-        if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text {
-            return Err(given.error("an origin is a scheme, a host and no path"));
-        }
-        given.parse(text)
-    };
-    text.split(',').map(|text| origin(text.trim())).collect()
-}
-
 /// A secret, if it is given: as the value, or in the file that `<name>_FILE` names.
-pub(crate) fn optional_secret(given: &Given<'_>) -> Result<Option<Secret>, ConfigError> {
+pub fn optional_secret(given: &Given<'_>) -> Result<Option<Secret>, ConfigError> {
     if let Some(text) = given.text() {
         return Ok(Some(Secret::new(text)));
     }
@@ -95,7 +82,7 @@ pub(crate) fn optional_secret(given: &Given<'_>) -> Result<Option<Secret>, Confi
 }
 
 /// A secret that has to be given in one of these ways.
-pub(crate) fn secret(given: &Given<'_>) -> Result<Secret, ConfigError> {
+pub fn secret(given: &Given<'_>) -> Result<Secret, ConfigError> {
     let missing = || given.error(format!("is not set, and neither is {}_FILE", given.about.name));
     optional_secret(given)?.ok_or_else(missing)
 }

@@ -2,9 +2,7 @@
 
 use std::str::FromStr;
 
-use evercal_workflows::Timing;
-
-use crate::target::TemporalTarget;
+use crate::lookup::Lookup;
 
 /// Who reads a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +31,16 @@ impl FromStr for Role {
     }
 }
 
-pub(crate) const GATEWAY: &[Role] = &[Role::Gateway];
-pub(crate) const WORKER: &[Role] = &[Role::Worker];
-pub(crate) const CODEC: &[Role] = &[Role::Codec];
-pub(crate) const GATEWAY_AND_WORKER: &[Role] = &[Role::Gateway, Role::Worker];
-pub(crate) const ALL_ROLES: &[Role] = &Role::ALL;
+/// Read by gateways alone.
+pub const GATEWAY: &[Role] = &[Role::Gateway];
+/// Read by workers alone.
+pub const WORKER: &[Role] = &[Role::Worker];
+/// Read by the codec endpoint alone.
+pub const CODEC: &[Role] = &[Role::Codec];
+/// Read by gateways and workers.
+pub const GATEWAY_AND_WORKER: &[Role] = &[Role::Gateway, Role::Worker];
+/// Read by all.
+pub const ALL_ROLES: &[Role] = &Role::ALL;
 
 /// What may be shown of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,20 +74,24 @@ pub enum Otherwise {
     Value(&'static str),
     /// Nothing, which means this.
     Nothing(&'static str),
-    /// This duration, which `EVERCAL_TIMING` may set too.
-    Timing {
-        /// The duration's name in `EVERCAL_TIMING`.
-        field: &'static str,
-        /// The duration as the setting would say it.
-        read: fn(&Timing) -> String,
-    },
-    /// What the SDK finds in its profile file; where that says nothing either, the text.
+    /// What another setting says of it, else a default.
+    Derived(fn(&Lookup<'_>) -> Derived),
+    /// What Temporal's SDK finds in its profile file; where that says nothing either, the text.
     TemporalSdk {
-        /// What the SDK found.
-        read: fn(&TemporalTarget) -> Option<String>,
+        /// Finds it, and is told what to say where there is nothing; none where the file cannot be read.
+        find: fn(&'static str) -> Option<String>,
         /// What nothing means.
         nothing: &'static str,
     },
+}
+
+/// A value that nobody gave by its own name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Derived {
+    /// As the setting would say it.
+    pub value: String,
+    /// The setting that says it; none where it is a default.
+    pub said_by: Option<&'static str>,
 }
 
 /// What operators have to know of a setting.
