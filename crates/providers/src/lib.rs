@@ -1,5 +1,5 @@
-//! Calendar providers: what evercal asks of one ([`CalendarProvider`], [`OAuthProvider`]), one folder for each
-//! ([`google`]), and the access tokens of the accounts ([`TokenSource`]).
+//! Calendar providers: what evercal asks of one ([`CalendarProvider`], [`OAuthProvider`]), one folder for each, of which the
+//! [`registry`] knows, and the access tokens of the accounts ([`TokenSource`]).
 //!
 //! Requests are values and parsing is pure, so that both are tested with literals; only `mod.rs` of a provider's folder
 //! sends. Not for: when to call (`workflows`), budgets and retries (`activities`), or keeping anything (`storage`).
@@ -10,6 +10,8 @@ pub mod google;
 mod notices;
 mod oauth;
 mod provider;
+mod registration;
+pub mod registry;
 mod tokens;
 
 pub use call::{Access, CallContext};
@@ -17,6 +19,7 @@ pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, Watched
 pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
+pub use registration::{Calls, Configured, Connect, Edge, Front, Registration};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,
     TokenSource,

@@ -31,9 +31,6 @@ pub trait OAuthProvider: Send + Sync {
 
 /// A provider's consent page, as far as a browser and the person before it meet it. Pure.
 pub trait ConsentPage: Send + Sync {
-    /// The provider's name, for people.
-    fn title(&self) -> &'static str;
-
     /// Where to send a browser.
     fn authorization_url(&self, request: &AuthorizationRequest) -> Url;
 

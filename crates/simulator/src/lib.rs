@@ -28,7 +28,7 @@ pub use crate::core::journal::JournalError;
 pub use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
 pub use crate::core::options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
 pub use crate::core::simulator::run;
-pub use registry::{Control, Quirks, QuotaLimits, Simulator};
+pub use registry::{Control, Quirks, QuotaLimits, Simulator, setup};
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";

@@ -1,4 +1,4 @@
 //! The providers that can be simulated. Each brings a [`crate::core::SimulatedProvider`] and one line here; what is exported
-//! is its simulator, its control, and what only it has.
+//! is its simulator, its control, how evercal is set up for it, and what only it has.
 
-pub use crate::google::{Control, Quirks, QuotaLimits, Simulator};
+pub use crate::google::{Control, Quirks, QuotaLimits, Simulator, setup};

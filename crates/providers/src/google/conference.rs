@@ -5,13 +5,15 @@ use evercal_domain::event::{Conference, ConferenceKind};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::profile::{HANGOUTS, MEET};
+
 /// An address in characters: Google's own limit.
 const URL_CHARS_MAX: usize = 1_300;
 /// What can be opened. Addresses come from whoever made the event, so no others are handed on.
 const SCHEMES: [&str; 5] = ["https:", "http:", "tel:", "sip:", "sips:"];
 /// Ways to join, the best first. Google names no others.
 const ENTRY_POINTS: [&str; 4] = ["video", "more", "sip", "phone"];
-const MEET: &str = "https://meet.google.com/";
+const MEET_URL: &str = "https://meet.google.com/";
 
 /// The one way to join that a reader is given.
 pub(super) fn conference(data: Option<Value>, hangout_link: Option<String>) -> Option<Conference> {
@@ -25,11 +27,11 @@ pub(super) fn conference(data: Option<Value>, hangout_link: Option<String>) -> O
     let url = entry_point(video).or(link).or_else(|| others.into_iter().find_map(entry_point))?;
     let solution = data.conference_solution.and_then(|solution| solution.key).and_then(|key| key.kind);
     let kind = match solution.as_deref() {
-        Some("hangoutsMeet") => ConferenceKind::GoogleMeet,
-        Some("eventHangout" | "eventNamedHangout") => ConferenceKind::GoogleHangouts,
-        None if url.starts_with(MEET) => ConferenceKind::GoogleMeet,
-        None if link == Some(url) => ConferenceKind::GoogleHangouts,
-        _ => ConferenceKind::ThirdParty,
+        Some("hangoutsMeet") => ConferenceKind::new(MEET),
+        Some("eventHangout" | "eventNamedHangout") => ConferenceKind::new(HANGOUTS),
+        None if url.starts_with(MEET_URL) => ConferenceKind::new(MEET),
+        None if link == Some(url) => ConferenceKind::new(HANGOUTS),
+        _ => ConferenceKind::THIRD_PARTY,
     };
     Some(Conference { url: url.to_owned(), kind })
 }
@@ -71,9 +73,10 @@ mod tests {
 
     use super::*;
 
-    fn told(data: Value, link: Option<&str>) -> Option<(String, &'static str)> {
+    fn told(data: Value, link: Option<&str>) -> Option<(String, String)> {
         let data = Some(data).filter(|data| !data.is_null());
-        conference(data, link.map(str::to_owned)).map(|conference| (conference.url, conference.kind.as_str()))
+        conference(data, link.map(str::to_owned))
+            .map(|conference| (conference.url, conference.kind.as_str().to_owned()))
     }
 
     #[test]
@@ -82,17 +85,17 @@ mod tests {
         let video = json!({"entryPointType": "video", "uri": "https://meet.google.com/abc-defg-hij"});
         let meet =
             |points: Value| json!({"conferenceSolution": {"key": {"type": "hangoutsMeet"}}, "entryPoints": points});
-        let expected = Some(("https://meet.google.com/abc-defg-hij".to_owned(), "google_meet"));
+        let expected = Some(("https://meet.google.com/abc-defg-hij".to_owned(), "google_meet".to_owned()));
         assert_eq!(told(meet(json!([phone, video])), Some("https://meet.google.com/other")), expected);
-        assert_eq!(told(meet(json!([phone])), None), Some(("tel:+1-555-0100".to_owned(), "google_meet")));
+        assert_eq!(told(meet(json!([phone])), None), Some(("tel:+1-555-0100".to_owned(), "google_meet".to_owned())));
         assert_eq!(told(Value::Null, Some("https://meet.google.com/abc-defg-hij")), expected);
         let hangout = "https://plus.google.com/hangouts/_/example.com/robin";
-        assert_eq!(told(Value::Null, Some(hangout)), Some((hangout.to_owned(), "google_hangouts")));
+        assert_eq!(told(Value::Null, Some(hangout)), Some((hangout.to_owned(), "google_hangouts".to_owned())));
         let zoom = json!({
             "conferenceSolution": {"key": {"type": "addOn"}, "name": "Zoom Meeting"},
             "entryPoints": [{"entryPointType": "video", "uri": "https://zoom.example/j/1"}],
         });
-        assert_eq!(told(zoom, None), Some(("https://zoom.example/j/1".to_owned(), "third_party")));
+        assert_eq!(told(zoom, None), Some(("https://zoom.example/j/1".to_owned(), "third_party".to_owned())));
     }
 
     #[test]
@@ -109,7 +112,7 @@ mod tests {
         ] {
             assert_eq!(told(odd.clone(), None), None, "{odd}");
         }
-        let fallback = Some(("https://meet.google.com/a".to_owned(), "google_meet"));
+        let fallback = Some(("https://meet.google.com/a".to_owned(), "google_meet".to_owned()));
         assert_eq!(told(entry("data:text/html,x"), Some("https://meet.google.com/a")), fallback);
     }
 }

@@ -11,6 +11,8 @@ mod event;
 mod notices;
 mod oauth;
 mod parse;
+mod profile;
+mod registration;
 mod requests;
 mod settings;
 
@@ -21,6 +23,7 @@ use evercal_domain::{GrantSubject, ProviderCalendarId, ProviderError, ProviderEr
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
 pub use notices::GoogleNotices;
+pub use registration::REGISTRATION;
 pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
 use crate::call::{CallContext, error_without_answer};

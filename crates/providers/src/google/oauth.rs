@@ -21,10 +21,6 @@ const SCOPES_IN_WORDS: [(&str, &str); 2] = [
 ];
 
 impl ConsentPage for GoogleSettings {
-    fn title(&self) -> &'static str {
-        "Google"
-    }
-
     fn scope_in_words(&self, scope: &str) -> Option<&'static str> {
         SCOPES_IN_WORDS.iter().find(|(known, _)| *known == scope).map(|(_, words)| *words)
     }

@@ -33,6 +33,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod rule_parts;
 pub(crate) mod series;
+pub mod setup;
 pub(crate) mod store;
 pub(crate) mod times;
 pub(crate) mod tokens;

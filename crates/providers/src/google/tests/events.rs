@@ -4,14 +4,14 @@ use evercal_domain::event::{
     Attachment, Attendee, Conference, ConferenceKind, EventWarning, Person, Reminder, ReminderMethod, Reminders,
     Response, ShowAs, Visibility,
 };
-use evercal_domain::limits::{EVENT_BYTES_MAX, EVENTS_PER_PAGE};
+use evercal_domain::limits::EVENT_BYTES_MAX;
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
-use super::{answer, done};
+use super::{PAGE_EVENTS_MAX, answer, done};
 use crate::google::cursor::Place;
 use crate::provider::Next;
 
@@ -140,7 +140,7 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
 
 #[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), &Place::default(), EVENTS_PER_PAGE).unwrap();
+    let page = events_page(&answer(200, PAGE), &Place::default(), PAGE_EVENTS_MAX).unwrap();
     assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
@@ -193,7 +193,7 @@ fn a_whole_page_is_understood_without_loss() {
         link: Some("https://www.google.com/calendar/event?eid=N2tsMm0wc3RhbmQ".into()),
         conference: Some(Conference {
             url: "https://meet.google.com/abc-defg-hij".into(),
-            kind: ConferenceKind::GoogleMeet,
+            kind: ConferenceKind::new("google_meet"),
         }),
         created_at: Some("2026-02-20T12:00:00Z".parse().unwrap()),
         updated_at: Some("2026-02-21T12:00:47.123Z".parse().unwrap()),
@@ -499,14 +499,14 @@ proptest! {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
         let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE).unwrap();
+        let page = events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), &Place::default(), EVENTS_PER_PAGE));
+        drop(events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX));
     }
 }
 

@@ -1,20 +1,19 @@
 //! Lists and channels: what comes back around the single entries.
 
-use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{
     AccessRole, ChannelId, GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteChannelId,
     RemoteItem,
 };
 use serde_json::{Value, json};
 
-use super::{answer, context, done, in_full_pass, provider};
+use super::{PAGE_EVENTS_MAX, answer, context, done, in_full_pass, provider};
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, WatchedRemote};
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
     let calendar = ProviderCalendarId::new("primary");
-    google.read_events(&context(), &calendar, Position::Beginning, EVENTS_PER_PAGE).await
+    google.read_events(&context(), &calendar, Position::Beginning, PAGE_EVENTS_MAX).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
@@ -74,8 +73,8 @@ async fn a_page_longer_than_asked_for_is_refused() {
         let items = vec![json!({"id": "e", "status": "cancelled"}); count as usize];
         json!({"items": items, "nextSyncToken": "s"}).to_string()
     };
-    assert_eq!(read(page(EVENTS_PER_PAGE)).await.unwrap().items.len(), EVENTS_PER_PAGE as usize);
-    assert_eq!(reason(read(page(EVENTS_PER_PAGE + 1)).await).1, "pageTooLong");
+    assert_eq!(read(page(PAGE_EVENTS_MAX)).await.unwrap().items.len(), PAGE_EVENTS_MAX as usize);
+    assert_eq!(reason(read(page(PAGE_EVENTS_MAX + 1)).await).1, "pageTooLong");
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use super::cursor::Place;
 use super::{GoogleProvider, GoogleSettings};
 use crate::call::{Access, CallContext};
 
+/// The size of pages.
+const PAGE_EVENTS_MAX: u32 = 2_500;
+
 /// Gives prepared answers in order and keeps the requests.
 #[derive(Default)]
 struct LiteralTransport {

@@ -1,13 +1,12 @@
 //! What goes out.
 
-use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{ChannelId, ProviderCalendarId, ProviderCursor, ProviderErrorKind};
 use evercal_http::{Body, Method};
 use serde_json::json;
 use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
-use super::{answer, context, done, in_changes, in_full_pass, provider, settings};
+use super::{PAGE_EVENTS_MAX, answer, context, done, in_changes, in_full_pass, provider, settings};
 use crate::call::Access;
 use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
@@ -15,7 +14,7 @@ use crate::google::cursor::Place;
 use crate::provider::{CalendarProvider, Next, PageToken, Position};
 
 fn events_url(calendar: &str, place: &Place) -> String {
-    list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), place, EVENTS_PER_PAGE).url.to_string()
+    list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), place, PAGE_EVENTS_MAX).url.to_string()
 }
 
 fn place(cursor: &ProviderCursor) -> Place {
