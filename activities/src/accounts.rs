@@ -47,14 +47,14 @@ impl AccountActivities {
     ) -> Result<CalendarsListed, ActivityError> {
         attempt::run(&ctx, async {
             let account_id = input.account_id;
-            let (store, provider) = (&self.deps.store, self.deps.provider_of(account_id).await.map_err(from_store)?);
+            let (store, connection) = (&self.deps.store, self.deps.connection_of(account_id).await?);
             let at = attempt::started_at(&ctx);
             let Some(list) = self.read_list(&ctx, account_id).await? else {
                 return Ok(CalendarsListed::NeedsReauth);
             };
             if let Some(subject) = &list.subject {
                 // A person's address may change, the person of a grant cannot.
-                let hash = subject_hash(provider, subject);
+                let hash = subject_hash(connection.profile.provider, subject);
                 store.set_grant_subject(account_id, &hash).await.map_err(from_store)?;
             }
             let reconciled = store.reconcile_calendars(account_id, &list.calendars, at).await.map_err(from_store)?;
@@ -71,8 +71,8 @@ impl AccountActivities {
                 listed: reconciled.listed,
                 // Where something could not be read, absence proves nothing: nobody's mirror is ended for that.
                 vanished: if list.is_whole() { reconciled.vanished } else { Vec::new() },
-                timing: Box::new(self.deps.settings.timing.clone()),
-                strategy: self.deps.settings.strategies.of(provider),
+                timing: Box::new(connection.timing.clone()),
+                strategy: connection.strategy,
                 incomplete: list.limit,
             };
             store.set_listed(account_id, self.deps.clock.now()).await.map_err(from_store)?;
@@ -127,14 +127,13 @@ impl AccountActivities {
         account_id: AccountId,
     ) -> Result<AccountRevoked, ActivityError> {
         let store = &self.deps.store;
-        let connection = self.deps.connection_of(account_id).await?;
         let credentials = store.credentials(account_id).await.map_err(from_store)?;
         let Some((credentials, _version)) = credentials else { return Ok(AccountRevoked::WasDead) };
         // Revoking may end the tokens of every account of that person, those of other tenants too.
         if store.shares_grant(account_id).await.map_err(from_store)? {
             return Ok(AccountRevoked::KeptForOthers);
         }
-        match connection.tokens.revoke(&credentials).await {
+        match self.deps.connection_of(account_id).await?.tokens.revoke(&credentials).await {
             Ok(()) => Ok(AccountRevoked::Revoked),
             // Whatever the provider means by it, asking again is in vain, and the tokens must go.
             Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),

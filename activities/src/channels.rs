@@ -217,16 +217,18 @@ impl ChannelActivities {
 
     async fn close_all(&self, ctx: &ActivityContext, watched: Watched) -> Result<ChannelsClosed, ActivityError> {
         let now = attempt::started_at(ctx);
-        let connection = self.deps.connection_of(watched.account_id()).await?;
         let mut alive = self.possibly_alive(watched, now).await?;
+        if alive.is_empty() {
+            return Ok(ChannelsClosed { stopped: 0 });
+        }
+        let connection = self.deps.connection_of(watched.account_id()).await?;
         let mut known = alive.iter().find_map(|channel| channel.remote_id.clone());
         if known.is_none()
-            && !alive.is_empty()
             && let Some(LostChannels::ToldByAnother { helper_lives }) =
                 connection.calendars.channels().map(Channels::lost)
         {
             // Only lost ones: nobody ever told us what the provider calls them. A helper's answer does.
-            let (_, grant) = self.open_one(ctx, watched, now + helper_lives, self.backoff()).await?;
+            let (_, grant) = self.open_one(ctx, watched, now + helper_lives, backoff(connection)).await?;
             alive = self.possibly_alive(watched, now).await?;
             known = grant.remote_id;
         }
@@ -266,7 +268,7 @@ impl ChannelActivities {
         let connection = self.deps.connection_of(account_id).await?;
         let call = |context| async move { channels_of(connection)?.close(&context, id, remote_id).await };
         let stopped = connection.call(account_id, watched.calendar_id(), call).await;
-        stopped.map_err(|error| from_token(ctx, &error, self.backoff()))
+        stopped.map_err(|error| from_token(ctx, &error, backoff(connection)))
     }
 
     /// Channels that the provider may still serve, oldest first; those that have run out are marked on the way.
@@ -283,11 +285,11 @@ impl ChannelActivities {
         }
         Ok(alive)
     }
+}
 
-    /// How stopping is repeated when the provider fails it.
-    fn backoff(&self) -> Repeat {
-        Repeat::Backoff { initial: std::time::Duration::from_millis(self.deps.settings.timing.sync_backoff_initial_ms) }
-    }
+/// How stopping is repeated when the provider fails it.
+fn backoff(connection: &Connection) -> Repeat {
+    Repeat::Backoff { initial: std::time::Duration::from_millis(connection.timing.sync_backoff_initial_ms) }
 }
 
 /// The provider's channels; one that has none watches nothing.

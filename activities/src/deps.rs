@@ -1,9 +1,10 @@
 //! What activities work with; put together by `worker/`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Provider, ProviderError, SyncStrategies};
+use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Profile, Provider, ProviderError, SyncStrategy};
 use evercal_providers::{CalendarProvider, CallContext, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
@@ -11,25 +12,29 @@ use temporalio_sdk::activities::ActivityError;
 use url::Url;
 
 use crate::client_alert::ClientAlert;
-use crate::failure::{from_store, not_set_up};
+use crate::failure::{from_store, provider_off};
 use crate::outages::{Caller, Outages};
 
 /// Everything that activities need; shared by all of them.
 pub struct Deps {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// Google, where this worker is set up for it.
-    pub google: Option<Connection>,
+    /// The providers that this worker is set up for.
+    pub connections: BTreeMap<Provider, Connection>,
     /// Real time.
     pub clock: Arc<dyn Clock>,
-    /// What an operator sets.
-    pub settings: ActivitySettings,
+    /// Whether the provider's own text of each event is kept.
+    pub keep_raw: bool,
 }
 
 /// A provider as activities see it.
 pub struct Connection {
-    /// Which provider it is.
-    pub provider: Provider,
+    /// The provider's nature.
+    pub profile: &'static Profile,
+    /// The durations that its accounts' workflows go by; handed to them with the daily discovery.
+    pub timing: Timing,
+    /// How changes are found; handed to workflows with the durations.
+    pub strategy: SyncStrategy,
     /// Its calendar calls.
     pub calendars: Arc<dyn CalendarProvider>,
     /// How its accounts sign in, and what their calls carry.
@@ -89,27 +94,10 @@ impl Connection {
     }
 }
 
-/// What an operator sets.
-pub struct ActivitySettings {
-    /// The durations that workflows go by; handed to them with the daily discovery.
-    pub timing: Timing,
-    /// How changes are found, by provider; handed to workflows with the durations.
-    pub strategies: SyncStrategies,
-    /// Whether the provider's own text of each event is kept.
-    pub keep_raw: bool,
-}
-
 impl Deps {
-    /// The connection to a provider, where this worker is set up for it.
-    pub fn connection(&self, provider: Provider) -> Option<&Connection> {
-        match provider {
-            Provider::Google => self.google.as_ref(),
-        }
-    }
-
-    /// The same, for what cannot be done without.
-    pub(crate) fn needed_connection(&self, provider: Provider) -> Result<&Connection, ActivityError> {
-        self.connection(provider).ok_or_else(|| not_set_up(provider))
+    /// The connection to a provider; one that is off is a failure that people are told of.
+    pub(crate) fn connection(&self, provider: Provider) -> Result<&Connection, ActivityError> {
+        self.connections.get(&provider).ok_or_else(|| provider_off(provider))
     }
 
     /// A calendar that an activity names; a missing row is a permanent failure.
@@ -127,6 +115,6 @@ impl Deps {
 
     /// The connection of an account's provider.
     pub(crate) async fn connection_of(&self, account: AccountId) -> Result<&Connection, ActivityError> {
-        self.needed_connection(self.provider_of(account).await.map_err(from_store)?)
+        self.connection(self.provider_of(account).await.map_err(from_store)?)
     }
 }

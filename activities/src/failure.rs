@@ -102,12 +102,13 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
     }
 }
 
-/// This worker is not set up for a provider. Another one may be, or this one when it is started again, so it is repeated.
-pub fn not_set_up(provider: Provider) -> ActivityError {
-    let provider = provider.as_str();
-    tracing::warn!(provider, "this worker is not set up for the provider");
+/// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow says
+/// so to people, and tries again.
+pub fn provider_off(provider: Provider) -> ActivityError {
+    tracing::warn!(%provider, "this worker is not set up for the provider");
     ApplicationFailure::builder(anyhow::anyhow!("this worker is not set up for {provider}"))
-        .type_name("provider_not_set_up".to_owned())
+        .type_name(names::FAILURE_PROVIDER_OFF.to_owned())
+        .non_retryable(true)
         .build()
         .into()
 }

@@ -19,6 +19,6 @@ pub use accounts::AccountActivities;
 pub use attempt::{Attempt, current as current_attempt};
 pub use channels::ChannelActivities;
 pub use credentials::StoreCredentials;
-pub use deps::{ActivitySettings, Connection, Deps};
+pub use deps::{Connection, Deps};
 pub use records::RecordActivities;
 pub use sync::{SyncActivities, expand_again};

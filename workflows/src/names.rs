@@ -2,7 +2,7 @@
 //!
 //! Renaming a constant breaks running workflows; a test pins the whole list. Not for payloads (`contract`).
 
-use evercal_domain::{AccountId, CalendarId};
+use evercal_domain::{AccountId, CalendarId, Provider};
 use temporalio_common::search_attributes::{SearchAttributeKey, Timestamp};
 
 /// Workflow type of a calendar's subscription.
@@ -75,15 +75,13 @@ pub const LIST_OPEN_CALENDARS: &str = "list_open_calendars";
 
 /// Type of a failure: the provider's list does not end, or is larger than one list may be.
 pub const FAILURE_ENDLESS_LIST: &str = "endless_list";
+/// Type of a failure: no worker may call the account's provider, since the installation is not set up for it.
+pub const FAILURE_PROVIDER_OFF: &str = "provider_off";
 /// What the types of all failures of the store begin with.
 pub const FAILURE_STORE_PREFIX: &str = "store_";
 
 /// Task queue of all workflows.
 pub const QUEUE_WORKFLOWS: &str = "evercal";
-/// Task queue of calls to Google that read events and calendars.
-pub const QUEUE_GOOGLE: &str = "evercal-google";
-/// Task queue of calls about channels, so that a renewal never waits behind imports.
-pub const QUEUE_CHANNELS: &str = "evercal-channels";
 /// Task queue of activities that only touch the store.
 pub const QUEUE_STORE: &str = "evercal-store";
 
@@ -116,7 +114,7 @@ pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
 ];
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 36] = [
+pub const ALL: [&str; 34] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
@@ -150,10 +148,18 @@ pub const ALL: [&str; 36] = [
     REVOKE_ACCOUNT,
     LIST_OPEN_CALENDARS,
     QUEUE_WORKFLOWS,
-    QUEUE_GOOGLE,
-    QUEUE_CHANNELS,
     QUEUE_STORE,
 ];
+
+/// Task queue of a provider's calls that read events and calendars.
+pub fn provider_queue(provider: Provider) -> String {
+    format!("{QUEUE_WORKFLOWS}-{provider}")
+}
+
+/// Task queue of a provider's calls about channels, so that a renewal never waits behind imports.
+pub fn channel_queue(provider: Provider) -> String {
+    format!("{QUEUE_WORKFLOWS}-{provider}-channels")
+}
 
 /// The id of a calendar's subscription.
 pub fn subscription_id(calendar: CalendarId) -> String {
@@ -181,9 +187,15 @@ mod tests {
             "subscription polling account notify account_changed retry_now close stop interval authorized grant_lost \
              subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
-             list_calendars record_account_state revoke_account list_open_calendars evercal evercal-google evercal-channels \
-             evercal-store"
+             list_calendars record_account_state revoke_account list_open_calendars evercal evercal-store"
         );
+    }
+
+    #[test]
+    fn each_provider_has_queues_of_its_own() {
+        let provider = Provider::new("somewhere");
+        assert_eq!(provider_queue(provider), "evercal-somewhere");
+        assert_eq!(channel_queue(provider), "evercal-somewhere-channels");
     }
 
     #[test]

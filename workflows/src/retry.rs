@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, TenantId};
+use evercal_domain::profile::Defaults;
+use evercal_domain::{Priority, Provider, ProviderErrorKind, RetryClass, SyncReason, TenantId};
 use serde::{Deserialize, Serialize};
 use temporalio_workflow::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
@@ -22,7 +23,7 @@ pub struct Timing {
     pub renew_margin_s: u32,
     /// The first attempt moves up to this much earlier still, by a hash of the id, in seconds.
     pub renew_spread_s: u32,
-    /// The lifetime asked for, in seconds. Google grants at most seven days.
+    /// The lifetime asked for, in seconds.
     pub channel_lifetime_s: u32,
     /// Up to this much less is asked for, by a hash of the id, in seconds, so that expiries spread from the start.
     pub channel_lifetime_spread_s: u32,
@@ -39,11 +40,11 @@ pub struct Timing {
     /// How long after a failed call of an account's, about its list of calendars or its grant, the next one is made at most,
     /// in seconds.
     pub account_retry_s: u32,
-    /// How often it is looked whether all accounts and subscriptions have their workflow, in seconds.
-    pub fleet_interval_s: u32,
     /// How long after a sync whose attempts all failed the next one begins, in seconds.
     pub failed_sync_pause_s: u32,
-    /// The first backoff of a sync, in milliseconds; doubled with each attempt. Google's is 30 s.
+    /// How long an authorization code is good for, in seconds.
+    pub code_lives_s: u32,
+    /// The first backoff of a sync, in milliseconds; doubled with each attempt.
     pub sync_backoff_initial_ms: u64,
     /// Caps the attempts after the first one (`SYNC_MAX_RETRIES`).
     pub sync_retries_max: Option<u32>,
@@ -77,8 +78,8 @@ impl Default for Timing {
             polling_interval_s: 15 * 60,
             discovery_interval_s: 24 * 3600,
             account_retry_s: 30,
-            fleet_interval_s: 10 * 60,
             failed_sync_pause_s: 15 * 60,
+            code_lives_s: 10 * 60,
             sync_backoff_initial_ms: 30_000,
             sync_retries_max: None,
             sync_timeout_ms: 600_000,
@@ -88,6 +89,18 @@ impl Default for Timing {
             close_patience_s: 24 * 3600,
             missed_pushes_max: 3,
             history_events_max: 500,
+        }
+    }
+}
+
+impl Timing {
+    /// The durations that suit a provider.
+    pub fn of(defaults: &Defaults) -> Self {
+        Self {
+            channel_lifetime_s: defaults.channel_lifetime_s,
+            code_lives_s: defaults.code_lives_s,
+            sync_backoff_initial_ms: defaults.sync_backoff_initial_ms,
+            ..Self::default()
         }
     }
 }
@@ -104,6 +117,7 @@ fn permanent_kinds() -> Vec<String> {
 /// One slice of a sync. What the provider fails is final here, since the workflow owns its backoff and can cut it short;
 /// a lost worker and a store that does not answer are made good within seconds, and then the workflow hears of them.
 pub fn sync_slice(
+    provider: Provider,
     timing: &Timing,
     reason: SyncReason,
     priority: Priority,
@@ -113,7 +127,7 @@ pub fn sync_slice(
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(Duration::from_millis(
         timing.sync_timeout_ms,
     )))
-    .task_queue(names::QUEUE_GOOGLE)
+    .task_queue(names::provider_queue(provider))
     .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
     .retry_policy(
         RetryPolicy::builder()
@@ -136,22 +150,29 @@ pub fn sync_slice(
 
 /// One rung of the ladder. The provider's errors are all final here (the ladder is in the workflow); only a lost worker
 /// and the store are made good within the patience.
-pub fn channel_attempt(timing: &Timing, detached: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    channel_call(timing, timing.channel_patience_s, detached, summary)
+pub fn channel_attempt(
+    provider: Provider,
+    timing: &Timing,
+    detached: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    channel_call(provider, timing, timing.channel_patience_s, detached, summary)
 }
 
 /// Stopping a channel: repeated for as long as `patience_s`. What the provider fails is repeated by the activity's own
 /// backoff.
 pub fn channel_stop(
+    provider: Provider,
     timing: &Timing,
     patience_s: u32,
     detached: &WorkflowCancellationToken,
     summary: &str,
 ) -> ActivityOptions {
-    channel_call(timing, patience_s, detached, summary)
+    channel_call(provider, timing, patience_s, detached, summary)
 }
 
 fn channel_call(
+    provider: Provider,
     timing: &Timing,
     patience_s: u32,
     detached: &WorkflowCancellationToken,
@@ -161,7 +182,7 @@ fn channel_call(
         schedule_to_close: seconds(patience_s),
         start_to_close: ONE_CALL,
     })
-    .task_queue(names::QUEUE_CHANNELS)
+    .task_queue(names::channel_queue(provider))
     .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))
     .retry_policy(
         RetryPolicy::builder()
@@ -177,22 +198,37 @@ fn channel_call(
     .build()
 }
 
-/// A call of an account: reading its list of calendars, giving its grant back, looking into the register. What the provider
-/// refuses ends it, since the workflow waits where a person can cut the wait short; only a lost worker and a store that does
+/// A call of an account: reading its list of calendars, giving its grant back. What the provider refuses ends it, since the workflow waits where a person can cut the wait short; only a lost worker and a store that does
 /// not answer are made good here, for as long as it takes. Whoever cancels it hears when it has really ended: what it writes
 /// down must not come after what follows.
-pub fn account_call(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    account_call_on(names::QUEUE_GOOGLE, timing, stop, summary)
+pub fn account_call(
+    provider: Provider,
+    timing: &Timing,
+    stop: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    account_call_on(names::provider_queue(provider), timing, stop, summary)
+}
+
+/// Looking into the register, or erasing what stands there: as patient as a call of an account, and without its provider, which may
+/// be off.
+pub fn account_rows(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+    account_call_on(names::QUEUE_STORE.to_owned(), timing, stop, summary)
 }
 
 /// Redeeming a code, which is good for minutes: beside the imports, and before everything else.
-pub fn redemption(timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
-    let mut options = account_call_on(names::QUEUE_CHANNELS, timing, stop, summary);
+pub fn redemption(
+    provider: Provider,
+    timing: &Timing,
+    stop: &WorkflowCancellationToken,
+    summary: &str,
+) -> ActivityOptions {
+    let mut options = account_call_on(names::channel_queue(provider), timing, stop, summary);
     options.priority = Some(temporalio_common::Priority::builder().priority_key(Priority::Critical.key()).build());
     options
 }
 
-fn account_call_on(queue: &str, timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
+fn account_call_on(queue: String, timing: &Timing, stop: &WorkflowCancellationToken, summary: &str) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ONE_CALL))
         .task_queue(queue)
         .heartbeat_timeout(seconds(timing.heartbeat_timeout_s))

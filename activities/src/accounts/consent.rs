@@ -36,7 +36,7 @@ impl AccountActivities {
         };
         // On a conflict another consent came: the next attempt finds it.
         let outcome = store.settle_consent(account_id, settlement.1, &settlement.0).await.map_err(from_store)?;
-        if let Some(connection) = self.deps.connection(account.provider) {
+        if let Some(connection) = self.deps.connections.get(&account.provider) {
             connection.tokens.forget(account_id).await;
         }
         self.write_down(&account, &consent, &outcome).await?;
@@ -63,7 +63,7 @@ impl AccountActivities {
         consent: &PendingConsent,
         version: ConsentVersion,
     ) -> Result<(Settlement, ConsentVersion), ActivityError> {
-        let connection = self.deps.needed_connection(account.provider)?;
+        let connection = self.deps.connection(account.provider)?;
         let refused = |outcome| Settlement::Refused(outcome);
         let (redeemed, version) = match &consent.grant {
             PendingGrant::Redeemed { credentials } => (credentials.clone(), version),
@@ -124,7 +124,7 @@ impl AccountActivities {
         if error.kind == ProviderErrorKind::ClientRefused {
             let store = &self.deps.store;
             store.end_attempt(&consent.state_hash, &ConsentOutcome::NotSetUp).await.map_err(from_store)?;
-            self.deps.needed_connection(account.provider)?.client_alert.note(&error).await.map_err(from_store)?;
+            self.deps.connection(account.provider)?.client_alert.note(&error).await.map_err(from_store)?;
         }
         Ok(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow))
     }
@@ -166,7 +166,7 @@ async fn whose(connection: &Connection, credentials: &mut Credentials) -> Result
     let calendars = &connection.calendars;
     let ask = |context| async move { calendars.whose_grant(&context).await };
     let subject = connection.tokens.with_credentials(credentials, ask).await?;
-    Ok(subject_hash(connection.provider, &subject))
+    Ok(subject_hash(connection.profile.provider, &subject))
 }
 
 /// Whether an OAuth error means that only a person can help.

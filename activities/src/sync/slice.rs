@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
-use evercal_domain::limits::{EVENTS_PER_PAGE, EVENTS_PER_PAGE_MIN};
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
 use evercal_mirror::{Ends, Plan};
@@ -52,7 +51,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         counts,
         owns_pass: false,
         fresh_starts: 0,
-        page_events_max: EVENTS_PER_PAGE,
+        page_events_max: connection.profile.defaults.page_events_max,
         lost_commits: 0,
         ended_at: None,
     };
@@ -204,8 +203,9 @@ impl Slice<'_> {
                 // The pages of a pass have one size, so smaller ones need another pass.
                 ProviderErrorKind::PageTooLarge => {
                     let page_events_max = self.page_events_max_of(&position.cursor);
-                    if page_events_max > EVENTS_PER_PAGE_MIN {
-                        self.page_events_max = (page_events_max / 2).max(EVENTS_PER_PAGE_MIN);
+                    let page_events_min = self.connection.profile.defaults.page_events_min;
+                    if page_events_max > page_events_min {
+                        self.page_events_max = (page_events_max / 2).max(page_events_min);
                         tracing::info!(calendar_id = %self.calendar.id, page_events_max, "a page was too large: full pass");
                         self.begin_full_pass(position).await?;
                         return Ok(None);
@@ -289,7 +289,7 @@ impl Slice<'_> {
 
     /// The items without the provider's own text, where that is not kept.
     fn kept(&self, mut items: Vec<RemoteItem>) -> Vec<RemoteItem> {
-        if !self.deps.settings.keep_raw {
+        if !self.deps.keep_raw {
             for item in &mut items {
                 if let RemoteItem::Event(remote) = item {
                     remote.raw = None;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{Account, AccountId, AccountState, Calendar, Clock, SyncStrategies};
+use evercal_domain::{Account, AccountId, AccountState, ByProvider, Calendar, Clock, SyncStrategy};
 use evercal_storage::{Store, StoreError};
 use evercal_workflows::Timing;
 use evercal_workflows::contract::AccountInput;
@@ -18,9 +18,11 @@ const ATTEMPTS: u32 = 3;
 /// What account workflows are started with. Later values reach those that run through a worker.
 pub struct AccountDefaults {
     /// The durations to go by.
-    pub timing: Timing,
-    /// How changes are found, by provider.
-    pub strategies: SyncStrategies,
+    pub timings: ByProvider<Timing>,
+    /// How changes are found.
+    pub strategies: ByProvider<SyncStrategy>,
+    /// How long what should run may have no workflow before that is written down.
+    pub fleet_interval: Duration,
 }
 
 /// Talks to account workflows.
@@ -59,8 +61,7 @@ impl AccountWorkflows {
         clock: Arc<dyn Clock>,
         defaults: AccountDefaults,
     ) -> Self {
-        let fleet_interval = Duration::from_secs(defaults.timing.fleet_interval_s.into());
-        let missing = MissingWorkflows::new(Arc::clone(&store), clock, fleet_interval);
+        let missing = MissingWorkflows::new(Arc::clone(&store), clock, defaults.fleet_interval);
         Self { store, workflows, defaults, missing }
     }
 
@@ -128,7 +129,7 @@ impl AccountWorkflows {
             account_id: account.id,
             tenant_id: account.tenant_id,
             provider: account.provider,
-            timing: self.defaults.timing.clone(),
+            timing: self.defaults.timings.of(account.provider),
             strategy: self.defaults.strategies.of(account.provider),
             carried: None,
         }

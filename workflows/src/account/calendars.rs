@@ -22,7 +22,7 @@ const LAST_WORDS_MS: i64 = 1_000;
 
 /// Reads the list of calendars and does what follows from it.
 pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let id = account_id.to_string();
     let (round, grant) = ctx.state(|s| (s.progress.discoveries, s.progress.grant.number));
     let pause_s = jitter::around(timing.discovery_interval_s, 10, &id, round);
@@ -30,8 +30,9 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     // Set before the call: whoever asks for a look during this one gets another.
     let planned = next_due();
     ctx.state_mut(|s| s.progress.discovery_due = planned);
-    let options =
-        |timing: &Timing, stop: &WorkflowCancellationToken| retry::account_call(timing, stop, "find the calendars");
+    let options = |timing: &Timing, stop: &WorkflowCancellationToken| {
+        retry::account_call(provider, timing, stop, "find the calendars")
+    };
     let input = AccountRef { account_id };
     let Some(result) = unless_disconnected(ctx, detached, AccountActivities::list_calendars, input, options).await
     else {

@@ -2,7 +2,7 @@
 
 use temporalio_workflow::WorkflowCancellationToken;
 
-use super::trouble::{CODE_LIVES_MS, after_failed_redemption};
+use super::trouble::after_failed_redemption;
 use super::{AccountWorkflow, Context, unless_disconnected};
 use crate::contract::{AccountActivities, RedeemInput};
 use crate::retry;
@@ -38,10 +38,10 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
         consent.is_under_way = true;
         *consent.tried_since.get_or_insert(at)
     });
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let input = RedeemInput { account_id, give_up: at.since_ms(since) >= CODE_LIVES_MS };
+    let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
+    let input = RedeemInput { account_id, give_up: at >= since.plus_s(timing.code_lives_s) };
     let options = |timing: &retry::Timing, stop: &WorkflowCancellationToken| {
-        retry::redemption(timing, stop, "redeem the authorization code")
+        retry::redemption(provider, timing, stop, "redeem the authorization code")
     };
     let answer = unless_disconnected(ctx, detached, AccountActivities::redeem_code, input, options).await;
     let at = now(ctx);

@@ -5,9 +5,9 @@ use temporalio_workflow::{WorkflowCancellationToken, workflows};
 
 use super::list_channel::ListChannel;
 use super::subscriptions::close_subscription;
-use super::trouble::after_failure;
+use super::trouble::{Trouble, after_failure};
 use super::{AccountWorkflow, Context};
-use crate::contract::{AccountActivities, AccountRef, ChannelActivities, CloseChannelsInput, RevokeInput};
+use crate::contract::{AccountActivities, AccountRef, Cause, ChannelActivities, CloseChannelsInput, RevokeInput};
 use crate::retry;
 use crate::shared::failure::FailedCall;
 use crate::shared::time::{condition, now};
@@ -29,7 +29,7 @@ pub(super) fn begins(ctx: &Context) {
 /// What this run knows is not all: it may be the first after a lost one, or have calendars found but not started.
 pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
-    let options = retry::account_call(&timing, detached, "find the calendars in the register");
+    let options = retry::account_rows(&timing, detached, "find the calendars in the register");
     let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
     let until = now(ctx).plus_s(timing.close_patience_s).plus_ms(CLOSE_SLACK_MS);
     ctx.state_mut(|s| {
@@ -52,9 +52,9 @@ pub(super) async fn close(ctx: &Context, calendars: &[CalendarId]) {
 pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationToken) {
     // An attempt under way would open another one afterwards.
     condition(ctx, |s: &AccountWorkflow| !s.progress.list_channel.attempting).await;
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let summary = "stop the channels on the list of calendars";
-    let options = retry::channel_stop(&timing, timing.close_patience_s, detached, summary);
+    let options = retry::channel_stop(provider, &timing, timing.close_patience_s, detached, summary);
     let input = CloseChannelsInput { watched: Watched::CalendarList { account_id } };
     let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
@@ -64,25 +64,34 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
 }
 
 /// Gives the grant back and erases everything; true when that is done. The provider may never answer: what is ours to do,
-/// erasing, does not wait for it longer than for a channel.
+/// erasing, does not wait for it longer than for a channel, and not at all where the provider is off.
 pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) -> bool {
-    let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
+    let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let at = now(ctx);
     let since = ctx.state_mut(|s| *s.progress.ending.revoked_since.get_or_insert(at));
-    let erase_only = at >= since.plus_s(timing.close_patience_s);
-    let summary = if erase_only {
-        "erase the tokens; the provider did not answer"
+    let is_off = ctx.state(|s| s.progress.trouble.as_ref().is_some_and(|trouble| trouble.cause == Cause::ProviderOff));
+    let erase_only = is_off || at >= since.plus_s(timing.close_patience_s);
+    let options = if erase_only {
+        retry::account_rows(&timing, detached, "erase the tokens; the provider did not answer")
     } else {
-        "give the grant back, erase the tokens"
+        retry::account_call(provider, &timing, detached, "give the grant back, erase the tokens")
     };
-    let options = retry::account_call(&timing, detached, summary);
     let input = RevokeInput { account_id, erase_only };
-    let Err(error) = ctx.execute_activity(AccountActivities::revoke_account, input, options).await else { return true };
+    let error = match ctx.execute_activity(AccountActivities::revoke_account, input, options).await {
+        Ok(revoked) => {
+            ctx.state_mut(|s| s.progress.ending.revoked = Some(revoked));
+            return true;
+        }
+        Err(error) => error,
+    };
     let failed = FailedCall::from_error(&error);
     let at = now(ctx);
     ctx.state_mut(|s| {
         let before = s.progress.trouble.as_ref();
-        s.progress.trouble = Some(after_failure(before, &failed, &timing, &account_id.to_string(), at));
+        let trouble = after_failure(before, &failed, &timing, &account_id.to_string(), at);
+        // What is erased without the provider is erased at once.
+        let until = if trouble.cause == Cause::ProviderOff { at } else { trouble.until };
+        s.progress.trouble = Some(Trouble { until, ..trouble });
     });
     false
 }

@@ -224,7 +224,8 @@ fn is_over(ctx: &Context, workflow: &AccountWorkflow) -> bool {
 async fn record(ctx: &Context, detached: &WorkflowCancellationToken) {
     let mut news = ctx.state(|s| s.progress.readers_see());
     if ctx.state(|s| s.taken_down) {
-        news = Recorded { state: AccountState::Disconnected, detail: None, channel_expires_at: None };
+        let detail = ctx.state(|s| s.progress.ending.last_words());
+        news = Recorded { state: AccountState::Disconnected, detail, channel_expires_at: None };
     }
     let before = ctx.state(|s| s.progress.recorded.clone());
     if before.as_ref() == Some(&news) {

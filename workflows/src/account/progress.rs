@@ -11,7 +11,7 @@ pub use grant::GrantProgress;
 
 use super::list_channel::ListChannel;
 use super::trouble::Trouble;
-use crate::contract::{CodeRedeemed, Grant, ListLimit};
+use crate::contract::{AccountRevoked, CodeRedeemed, Grant, ListLimit};
 use crate::due::Due;
 
 /// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
@@ -100,6 +100,8 @@ pub struct Ending {
     pub list_is_unwatched: bool,
     /// When giving the grant back was first tried.
     pub revoked_since: Option<UnixMs>,
+    /// What came of giving it back.
+    pub revoked: Option<AccountRevoked>,
 }
 
 impl Ending {
@@ -107,6 +109,13 @@ impl Ending {
     fn sentence(&self) -> Option<String> {
         let until = self.stops_until?;
         Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
+    }
+
+    /// What is left to its user when it is over.
+    pub(super) fn last_words(&self) -> Option<String> {
+        let is_left = self.revoked == Some(AccountRevoked::OnlyErased);
+        is_left
+            .then(|| "the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
     }
 }
 
@@ -316,6 +325,14 @@ mod tests {
         assert!(progress.detail().unwrap().contains(&other.to_string()));
         progress.consent_ends(&settled(ConsentOutcome::Granted, true), UnixMs::EPOCH);
         assert_eq!((progress.state(), progress.duplicate_of), (AccountState::Connecting, None));
+    }
+
+    #[test]
+    fn an_end_of_which_the_provider_was_not_told_says_so() {
+        for (revoked, says) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
+            let ending = Ending { revoked: Some(revoked), ..Ending::default() };
+            assert_eq!(ending.last_words().is_some(), says, "{revoked:?}");
+        }
     }
 
     #[test]

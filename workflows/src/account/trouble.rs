@@ -42,14 +42,18 @@ impl Trouble {
         if self.wish.is_some_and(|wish| wish.is_shown) {
             return Some(format!("the provider asked to wait until {}", self.until));
         }
-        if self.cause == Cause::Provider(ProviderErrorKind::ClientRefused) {
-            let since = self.since;
-            return Some(format!(
+        let since = self.since;
+        match self.cause {
+            Cause::Provider(ProviderErrorKind::ClientRefused) => Some(format!(
                 "the provider does not accept this installation's OAuth client, since {since}: its operator has to act"
-            ));
+            )),
+            Cause::ProviderOff => Some(format!(
+                "this installation is not set up for the account's provider, since {since}: its operator has to act, and it goes \
+                 on by itself then"
+            )),
+            _ => (self.failures > FAILURES_UNSPOKEN)
+                .then(|| format!("it could not be {doing} since {since} ({}); it is tried again", self.cause.word())),
         }
-        (self.failures > FAILURES_UNSPOKEN)
-            .then(|| format!("it could not be {doing} since {} ({}); it is tried again", self.since, self.cause.word()))
     }
 }
 
@@ -81,8 +85,6 @@ pub(crate) fn after_failure(
     }
 }
 
-/// How long a code is tried for, in milliseconds: Google's are good for ten minutes.
-pub const CODE_LIVES_MS: i64 = 10 * 60 * 1_000;
 /// Between two attempts at a code at most, in milliseconds: what the provider asks for beyond that would cost the consent.
 const CODE_PAUSE_MAX_MS: i64 = 15 * 1_000;
 

@@ -19,6 +19,8 @@ const UNKNOWN_OUTCOME: &str = "unknown_outcome";
 pub enum Cause {
     /// The provider said so, or did not answer.
     Provider(ProviderErrorKind),
+    /// The installation is not set up for the account's provider.
+    ProviderOff,
     /// The store could not be used.
     Store,
     /// The provider's list does not end, or is larger than one list may be.
@@ -36,6 +38,7 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Self::Provider(kind) => kind.as_str(),
+            Self::ProviderOff => names::FAILURE_PROVIDER_OFF,
             Self::Store => STORE,
             Self::EndlessList => names::FAILURE_ENDLESS_LIST,
             Self::NoAnswer => NO_ANSWER,
@@ -49,6 +52,7 @@ impl Cause {
         match ProviderErrorKind::from_name(word) {
             Some(kind) => Self::Provider(kind),
             None if word.starts_with(names::FAILURE_STORE_PREFIX) => Self::Store,
+            None if word == names::FAILURE_PROVIDER_OFF => Self::ProviderOff,
             None if word == names::FAILURE_ENDLESS_LIST => Self::EndlessList,
             None if word == LIFETIME_TOO_SHORT => Self::LifetimeTooShort,
             None if word == UNKNOWN_OUTCOME => Self::UnknownOutcome,
@@ -61,10 +65,11 @@ impl Cause {
         matches!(self, Self::Provider(ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden))
     }
 
-    /// Whether it is refused whatever the calendar, by a provider or a store that somebody has to mend.
+    /// Whether it is refused whatever the calendar, by a provider, a store or settings that somebody has to mend.
     pub fn is_wider(self) -> bool {
         let refused = [ProviderErrorKind::ProjectRefused, ProviderErrorKind::AccountRefused];
-        matches!(self, Self::Store) || matches!(self, Self::Provider(kind) if refused.contains(&kind))
+        matches!(self, Self::ProviderOff | Self::Store)
+            || matches!(self, Self::Provider(kind) if refused.contains(&kind))
     }
 }
 
@@ -126,6 +131,7 @@ mod tests {
             ("store_unavailable", Cause::Store),
             ("store_of_a_newer_version", Cause::Store),
             ("endless_list", Cause::EndlessList),
+            ("provider_off", Cause::ProviderOff),
             ("superseded", Cause::NoAnswer),
         ] {
             assert_eq!(Cause::from_word(name), cause, "{name}");
@@ -134,7 +140,14 @@ mod tests {
 
     #[test]
     fn every_cause_is_read_back_from_the_wire() {
-        let own = [Cause::Store, Cause::EndlessList, Cause::NoAnswer, Cause::LifetimeTooShort, Cause::UnknownOutcome];
+        let own = [
+            Cause::ProviderOff,
+            Cause::Store,
+            Cause::EndlessList,
+            Cause::NoAnswer,
+            Cause::LifetimeTooShort,
+            Cause::UnknownOutcome,
+        ];
         for cause in ProviderErrorKind::ALL.map(Cause::Provider).into_iter().chain(own) {
             let wire = serde_json::to_string(&cause).unwrap();
             assert_eq!(serde_json::from_str::<Cause>(&wire).unwrap(), cause, "{wire}");

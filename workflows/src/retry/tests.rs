@@ -2,12 +2,15 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
-use evercal_domain::{SyncReason, TenantId};
+use evercal_domain::{Provider, SyncReason, TenantId};
 use temporalio_workflow::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken};
 
 use super::*;
 
 const DAY_S: u64 = 24 * 3600;
+const PROVIDER: Provider = Provider::new("somewhere");
+const CALENDARS: &str = "evercal-somewhere";
+const CHANNELS: &str = "evercal-somewhere-channels";
 
 /// A call's limits in seconds; `attempts_max` 0 and `None` mean without an end.
 #[derive(Debug, PartialEq)]
@@ -28,7 +31,7 @@ fn row(options: &ActivityOptions) -> Row {
     assert!(options.do_not_eagerly_execute, "eager execution goes around the limits of queues");
     assert!(options.summary.is_some(), "the Temporal UI shows what it is for");
     assert!(options.cancellation_token.is_some(), "the workflow's own cancellation must not reach the clean-up");
-    let queues = [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE];
+    let queues = [CALENDARS, CHANNELS, names::QUEUE_STORE];
     Row {
         queue: queues.into_iter().find(|queue| options.task_queue.as_deref() == Some(*queue)).unwrap(),
         attempts_max: policy.maximum_attempts(),
@@ -41,7 +44,7 @@ fn row(options: &ActivityOptions) -> Row {
 }
 
 fn sync(timing: &Timing, reason: SyncReason) -> ActivityOptions {
-    sync_slice(timing, reason, reason.priority(), TenantId::generate(), &WorkflowCancellationToken::new())
+    sync_slice(PROVIDER, timing, reason, reason.priority(), TenantId::generate(), &WorkflowCancellationToken::new())
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn a_sync_ranks_as_high_as_its_reason_deserves_and_what_lost_it_costs_seconds() 
     for (reason, priority_key) in cases {
         let options = sync(&Timing::default(), reason);
         let expected = Row {
-            queue: names::QUEUE_GOOGLE,
+            queue: CALENDARS,
             attempts_max: 4,
             first_interval_s: 1,
             interval_max_s: Some(5),
@@ -78,7 +81,7 @@ fn a_sync_ranks_as_high_as_its_reason_deserves_and_what_lost_it_costs_seconds() 
 fn every_other_call_has_the_limits_of_its_kind() {
     let (timing, token) = (Timing::default(), WorkflowCancellationToken::new());
     let channel = Row {
-        queue: names::QUEUE_CHANNELS,
+        queue: CHANNELS,
         attempts_max: 0,
         first_interval_s: 1,
         interval_max_s: Some(5),
@@ -86,13 +89,13 @@ fn every_other_call_has_the_limits_of_its_kind() {
         schedule_to_close_s: Some(DAY_S),
         permanent_kinds_are_final: true,
     };
-    let stop = channel_stop(&timing, timing.close_patience_s, &token, "stop all channels");
+    let stop = channel_stop(PROVIDER, &timing, timing.close_patience_s, &token, "stop all channels");
     assert_eq!(row(&stop), channel, "a channel is stopped with patience");
-    let attempt = channel_attempt(&timing, &token, "open a channel");
+    let attempt = channel_attempt(PROVIDER, &timing, &token, "open a channel");
     let rung = Row { schedule_to_close_s: Some(300), ..channel };
     assert_eq!(row(&attempt), rung, "a rung of the ladder makes good for a lost worker alone");
     let account = Row {
-        queue: names::QUEUE_GOOGLE,
+        queue: CALENDARS,
         attempts_max: 0,
         first_interval_s: 1,
         interval_max_s: Some(10),
@@ -100,15 +103,17 @@ fn every_other_call_has_the_limits_of_its_kind() {
         schedule_to_close_s: None,
         permanent_kinds_are_final: true,
     };
-    let call = account_call(&timing, &token, "find the calendars");
+    let call = account_call(PROVIDER, &timing, &token, "find the calendars");
     assert_eq!(row(&call), account, "nobody else can do it");
     assert_eq!(
         call.cancellation_type,
         ActivityCancellationType::WaitCancellationCompleted,
         "what it writes down must not come after the end"
     );
-    let redeem = redemption(&timing, &token, "redeem the code");
-    assert_eq!(row(&redeem), Row { queue: names::QUEUE_CHANNELS, ..account }, "beside the imports");
+    let rows = account_rows(&timing, &token, "erase the tokens");
+    assert_eq!(row(&rows), Row { queue: names::QUEUE_STORE, ..account }, "also where the provider is off");
+    let redeem = redemption(PROVIDER, &timing, &token, "redeem the code");
+    assert_eq!(row(&redeem), Row { queue: CHANNELS, ..account }, "beside the imports");
     assert_eq!(redeem.priority.unwrap().priority_key, Some(1), "and before everything else");
     let write = Row {
         queue: names::QUEUE_STORE,
@@ -134,6 +139,6 @@ fn what_an_operator_sets_reaches_the_calls() {
     let token = WorkflowCancellationToken::new();
     let sync = row(&sync(&timing, SyncReason::Notice));
     assert_eq!(sync.start_to_close_s, Some(5));
-    assert_eq!(row(&channel_attempt(&timing, &token, "open")).schedule_to_close_s, Some(7));
-    assert_eq!(row(&channel_stop(&timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
+    assert_eq!(row(&channel_attempt(PROVIDER, &timing, &token, "open")).schedule_to_close_s, Some(7));
+    assert_eq!(row(&channel_stop(PROVIDER, &timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
 }

@@ -52,9 +52,12 @@ impl FailedCall {
     pub(crate) fn kind(&self) -> Option<ProviderErrorKind> {
         match self.failure.cause {
             Cause::Provider(kind) => Some(kind),
-            Cause::Store | Cause::EndlessList | Cause::NoAnswer | Cause::LifetimeTooShort | Cause::UnknownOutcome => {
-                None
-            }
+            Cause::ProviderOff
+            | Cause::Store
+            | Cause::EndlessList
+            | Cause::NoAnswer
+            | Cause::LifetimeTooShort
+            | Cause::UnknownOutcome => None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Trouble {
         /// How.
         failure: Failure,
     },
+    /// The installation is not set up for the provider.
+    ProviderOff,
     /// The provider refuses the whole installation.
     ProjectRefused {
         /// How.
@@ -45,6 +47,7 @@ impl Trouble {
     pub(crate) fn of(failed: &FailedCall, attempts: Attempts, wait: &Wait, now: UnixMs) -> Option<Self> {
         let failure = failed.failure.clone();
         match (failed.cause(), wait.reason) {
+            (Cause::ProviderOff, _) => Some(Self::ProviderOff),
             (Cause::Store, _) => Some(Self::Store),
             (Cause::EndlessList, _) => Some(Self::EndlessList { failure }),
             (Cause::Provider(ProviderErrorKind::ProjectRefused), _) => Some(Self::ProjectRefused { failure }),
@@ -68,6 +71,11 @@ impl Trouble {
                 format!("the provider asked us to wait until {until} with {of}")
             }
             Self::Failing { failure } => format!("{of} fails ({failure}); it is tried again"),
+            Self::ProviderOff => {
+                "this installation is not set up for the calendar's provider: its operator has to act; it is tried \
+                                  again every few minutes"
+                    .to_owned()
+            }
             Self::ProjectRefused { failure } => format!(
                 "the provider refuses this installation ({failure}): an operator has to act; it is tried again every few \
                  minutes"

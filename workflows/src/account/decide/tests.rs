@@ -25,7 +25,7 @@ fn input() -> AccountInput {
     AccountInput {
         account_id: evercal_domain::AccountId::generate(),
         tenant_id: evercal_domain::TenantId::generate(),
-        provider: evercal_domain::Provider::Google,
+        provider: evercal_domain::Provider::new("somewhere"),
         timing: Timing::default(),
         strategy: SyncStrategy::Webhook,
         carried: None,

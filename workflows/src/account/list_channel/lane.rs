@@ -45,7 +45,7 @@ fn next(workflow: &AccountWorkflow, now: UnixMs) -> ListChannelStep {
 }
 
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let (timing, account_id) = ctx.state(|s| (s.input.timing.clone(), s.input.account_id));
+    let (provider, timing, account_id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.account_id));
     let id = account_id.to_string();
     let (is_renewal, grant) = ctx.state_mut(|s| {
         s.progress.list_channel.attempting = true;
@@ -54,10 +54,10 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
     let input =
         OpenChannelInput { watched: Watched::CalendarList { account_id }, lifetime_s: lifetime_s(&timing, &id) };
     let result = if is_renewal {
-        let options = retry::channel_attempt(&timing, detached, "renew the channel on the list of calendars");
+        let options = retry::channel_attempt(provider, &timing, detached, "renew the channel on the list of calendars");
         ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
     } else {
-        let options = retry::channel_attempt(&timing, detached, "open a channel on the list of calendars");
+        let options = retry::channel_attempt(provider, &timing, detached, "open a channel on the list of calendars");
         ctx.execute_activity(ChannelActivities::create_channel, input, options).await
     };
     let at = now(ctx);
@@ -89,10 +89,10 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
 }
 
 async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef) {
-    let (timing, account_id) = ctx.state(|s| (s.input.timing.clone(), s.input.account_id));
+    let (provider, timing, account_id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.account_id));
     let channel_id = channel.channel_id;
-    let options =
-        retry::channel_stop(&timing, STOP_PATIENCE_MIN_S, detached, "stop a channel on the list of calendars");
+    let summary = "stop a channel on the list of calendars";
+    let options = retry::channel_stop(provider, &timing, STOP_PATIENCE_MIN_S, detached, summary);
     let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel, stray: false };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let at = now(ctx);

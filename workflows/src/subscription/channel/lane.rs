@@ -73,15 +73,15 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
         s.state.channel.attempting = true;
         s.calls
     });
-    let (timing, id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
     let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
     let result = if renewal {
         publish(ctx, detached).await;
-        let options = retry::channel_attempt(&timing, detached, "renew the channel");
+        let options = retry::channel_attempt(provider, &timing, detached, "renew the channel");
         ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
     } else {
-        let options = retry::channel_attempt(&timing, detached, "open a channel");
+        let options = retry::channel_attempt(provider, &timing, detached, "open a channel");
         ctx.execute_activity(ChannelActivities::create_channel, input, options).await
     };
     let at = now(ctx);
@@ -106,12 +106,13 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
 }
 
 async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef, stray: bool) {
-    let (timing, calendar_id) = ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id));
+    let (provider, timing, calendar_id) =
+        ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let channel_id = channel.channel_id;
     let summary = if stray { "settle a stray channel" } else { "stop the old channel" };
     let at = now(ctx);
     let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at));
-    let options = retry::channel_stop(&timing, patience_s, detached, summary);
+    let options = retry::channel_stop(provider, &timing, patience_s, detached, summary);
     let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel, stray };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at = now(ctx).plus_ms(STOP_AGAIN_MS);
@@ -206,8 +207,8 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         s.state.channel.live = None;
     });
     publish(ctx, detached).await;
-    let timing = ctx.state(|s| s.input.timing.clone());
-    let options = retry::channel_stop(&timing, timing.close_patience_s, detached, "stop all channels");
+    let (provider, timing) = ctx.state(|s| (s.input.provider, s.input.timing.clone()));
+    let options = retry::channel_stop(provider, &timing, timing.close_patience_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {

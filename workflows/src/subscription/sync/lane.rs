@@ -187,8 +187,8 @@ enum Slice {
 }
 
 async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
-    let (timing, calendar_id, tenant_id) =
-        ctx.state(|s| (s.input.timing.clone(), s.input.calendar_id, s.input.tenant_id));
+    let (provider, timing, calendar_id, tenant_id) =
+        ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id, s.input.tenant_id));
     let priority = job.reason.priority();
     let input = SyncInput {
         calendar_id,
@@ -198,7 +198,7 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
         slice_ms: timing.sync_slice_ms,
     };
     let attempt_token = WorkflowCancellationToken::new();
-    let options = retry::sync_slice(&timing, job.reason, priority, tenant_id, &attempt_token);
+    let options = retry::sync_slice(provider, &timing, job.reason, priority, tenant_id, &attempt_token);
     let mut running = ctx.execute_activity(SyncActivities::sync_calendar, input, options);
     let mut overtaken = condition(ctx, move |s: &SubscriptionWorkflow| is_overtaken(s, priority));
     let result = workflows::select! {
