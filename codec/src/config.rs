@@ -21,7 +21,7 @@ impl CodecConfig {
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
         let missing = || {
             let problem = "is not set: without it nothing is sealed, and there is nothing to open";
-            ConfigError::new(codec::PAYLOAD_KEY.about().name, problem, "the value that gateway and worker have")
+            ConfigError::new(codec::PAYLOAD_KEY.about.name, problem, "the value that gateway and worker have")
         };
         Ok(Self {
             address: codec::ADDRESS.read(lookup)?,

@@ -1,41 +1,19 @@
 //! Providers as a gateway meets them: whose notices it reads, and to whose consent pages it sends people.
 
-use evercal_domain::Provider;
-use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_providers::google::GoogleNotices;
-use evercal_providers::{ConsentPage, NoticeReader};
+use evercal_providers::{Front, registry};
 
 use crate::config::GatewayConfig;
 use crate::problem::{Problem, ProblemKind};
 
-/// A provider that this installation is set up for.
-pub(crate) struct Front<'a> {
-    pub provider: Provider,
-    pub notices: &'a dyn NoticeReader,
-    /// The keys that prove its notices.
-    pub keys: &'a ChannelTokenKeys,
-    pub consent: &'a dyn ConsentPage,
-}
-
-impl<'a> Front<'a> {
-    /// The provider of this name, or what to answer where there is none.
-    pub(crate) fn of(config: &'a GatewayConfig, name: &str) -> Result<Self, Problem> {
-        let Some(provider) = Provider::from_name(name) else {
-            let known = Provider::ALL.map(|provider| format!("`{}`", provider.as_str())).join(", ");
-            let detail = format!("There is no provider of this name; evercal knows {known}.");
-            return Err(Problem::new(ProblemKind::ProviderNotFound, detail));
-        };
-        match (provider, &config.google) {
-            (Provider::Google, Some(google)) => Ok(Self {
-                provider,
-                notices: &GoogleNotices,
-                keys: &google.channel_token_keys,
-                consent: &google.client,
-            }),
-            (Provider::Google, None) => {
-                let detail = "This installation is not set up for Google: GOOGLE_CLIENT_ID is not set.";
-                Err(Problem::new(ProblemKind::ProviderNotFound, detail))
-            }
-        }
-    }
+/// The provider of this name, or what to answer where the installation is not set up for one.
+pub(crate) fn front<'a>(config: &'a GatewayConfig, name: &str) -> Result<&'a Front, Problem> {
+    let not_found = |detail: String| Problem::new(ProblemKind::ProviderNotFound, detail);
+    let Some(registration) = registry::named(name) else {
+        let known: Vec<String> = registry::profiles().map(|profile| format!("`{}`", profile.provider)).collect();
+        return Err(not_found(format!("There is no provider of this name; evercal knows {}.", known.join(", "))));
+    };
+    config.fronts.get(&registration.profile.provider).ok_or_else(|| {
+        let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
+        not_found(format!("This installation is not set up for {title}: {variable} is not set."))
+    })
 }

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, client_refused_key};
+use evercal_providers::registry;
 use evercal_storage::{ProviderIncident, Store, StoreError};
 
 /// How long an answer of the store is waited for.
@@ -35,10 +35,11 @@ impl ProvidersSeen {
 
 async fn read(store: &dyn Store, now: DateTime<Utc>) -> Result<ProvidersSeen, StoreError> {
     let mut seen = ProvidersSeen { incidents: store.incidents().await?, client_alerts: Vec::new() };
-    for provider in Provider::ALL {
+    // Those that are off as well: an alert may be older than that.
+    for profile in registry::profiles() {
         // While it goes on there is one in each hour, and not yet in this one when it has just begun.
         for at in [now, now - TimeDelta::hours(1)] {
-            if let Some(alert) = store.audit_entry(&client_refused_key(provider, at)).await? {
+            if let Some(alert) = store.audit_entry(&client_refused_key(profile.provider, at)).await? {
                 seen.client_alerts.push(alert);
                 break;
             }

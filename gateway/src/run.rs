@@ -11,6 +11,7 @@ use axum::http::header::CONNECTION;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use evercal_domain::SystemClock;
+use evercal_providers::registry;
 use evercal_storage::{StoreCondition, open_when_possible};
 use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use tokio::net::TcpListener;
@@ -30,8 +31,11 @@ const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
-    if config.google.is_none() {
-        tracing::warn!("no account at Google can be connected: GOOGLE_CLIENT_ID is not set");
+    for registration in registry::PROVIDERS {
+        if !config.fronts.contains_key(&registration.profile.provider) {
+            let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
+            tracing::warn!("{title} is off, and no account can be connected there: {variable} is not set");
+        }
     }
     evercal_settings::process::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {

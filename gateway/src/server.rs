@@ -111,7 +111,11 @@ impl Gateway {
         let process = random::token()?;
         let refusals = Arc::new(Refusals::default());
         let watch = Arc::new(Watch::default());
-        let defaults = AccountDefaults { timing: config.timing.clone(), strategies: config.strategies.clone() };
+        let defaults = AccountDefaults {
+            timings: config.timings.clone(),
+            strategies: config.strategies.clone(),
+            fleet_interval: config.fleet_interval,
+        };
         let accounts =
             Arc::new(AccountWorkflows::new(Arc::clone(&store), Arc::clone(&workflows), Arc::clone(&clock), defaults));
         let consent_backlog = Arc::new(ConsentBacklog::new(Arc::clone(&store), Arc::clone(&accounts)));
@@ -138,7 +142,7 @@ impl Gateway {
             workflows: Arc::clone(&workflows),
             accounts: Arc::clone(&accounts),
             clock: Arc::clone(&clock),
-            interval: Duration::from_secs(config.timing.fleet_interval_s.into()),
+            interval: config.fleet_interval,
             process,
         };
         let reads = Reads::new(Arc::clone(&store));

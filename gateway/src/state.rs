@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evercal_domain::Clock;
 use evercal_process::Tasks;
+use evercal_providers::Front;
 use evercal_storage::{Store, StoreWatch};
 use evercal_workflow_client::{AccountWorkflows, Workflows};
 
@@ -13,7 +14,7 @@ use crate::config::GatewayConfig;
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::event_pages::EventPages;
-use crate::fronts::Front;
+use crate::fronts::front;
 use crate::notices::Notices;
 use crate::problem::Problem;
 use crate::reads::Reads;
@@ -51,8 +52,8 @@ impl AppState {
     }
 
     /// A provider by its name, or what to answer where the installation has none of this name.
-    pub(crate) fn front(&self, provider: &str) -> Result<Front<'_>, Problem> {
-        Front::of(&self.0.config, provider)
+    pub(crate) fn front(&self, provider: &str) -> Result<&Front, Problem> {
+        front(&self.0.config, provider)
     }
 }
 

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 use evercal_domain::event::{ConferenceKind, ReminderMethod, Response, ShowAs, Visibility};
 use evercal_domain::journal::{AuditKind, SecurityKind};
-use evercal_domain::{AccessRole, AccountState, CalendarState, EventStatus, Provider, SyncReason, Via};
+use evercal_domain::{AccessRole, AccountState, CalendarState, EventStatus, SyncReason, Via};
+use evercal_providers::registry::profiles;
 use evercal_storage::SyncRunOutcome;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -37,7 +38,7 @@ macro_rules! open_enums {
 
 open_enums! {
     /// The provider at which an account lives.
-    ProviderName "Provider": Provider::ALL.map(Provider::as_str).map(str::to_owned);
+    ProviderName "Provider": profiles().map(|profile| profile.provider.to_string());
     /// Where an account is in its life: `connecting` until its calendars are found, `connected` while it works, `needs_reauth`
     /// when its user has to consent again, `duplicate` while another account of the same user is mirrored, `disconnecting` and `disconnected` at its end.
     AccountStateName "AccountState": AccountState::ALL.map(AccountState::as_str).map(str::to_owned);
@@ -61,8 +62,8 @@ open_enums! {
     ReminderMethodName "ReminderMethod": ReminderMethod::ALL.map(ReminderMethod::as_str).map(str::to_owned);
     /// Somebody's answer to an invitation.
     ResponseName "AttendeeResponse": Response::ALL.map(Response::as_str).map(str::to_owned);
-    /// Whose service a conference is: Google Meet, Google Hangouts in old events, or one that was added to the calendar.
-    ConferenceKindName "ConferenceKind": ConferenceKind::ALL.map(ConferenceKind::as_str).map(str::to_owned);
+    /// Whose service a conference is: one of the provider's own, or a `third_party` whose service was added to the calendar.
+    ConferenceKindName "ConferenceKind": conference_kinds();
     /// What may be added to an event: `raw`, the provider's own text.
     IncludeName "Include": ["raw"].map(str::to_owned);
     /// Why a sync ran.
@@ -82,6 +83,11 @@ open_enums! {
     HealthStatusName "HealthStatus": ["ok", "catching_up", "down"].map(str::to_owned);
     /// What kind of problem it is. Programs compare it, and treat a kind that they do not know by its status.
     ProblemTypeName "ProblemType": ProblemKind::ALL.iter().map(|kind| kind.urn());
+}
+
+fn conference_kinds() -> impl Iterator<Item = String> {
+    let of_providers = profiles().flat_map(|profile| profile.conference_kinds.iter().copied().map(str::to_owned));
+    of_providers.chain([ConferenceKind::THIRD_PARTY.as_str().to_owned()])
 }
 
 fn open_enum(description: &str, values: impl IntoIterator<Item = String>) -> RefOr<Schema> {

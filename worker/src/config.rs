@@ -1,9 +1,11 @@
 //! What a worker has to know to run.
 
-use evercal_domain::{Provider, SyncStrategies};
+use std::collections::BTreeMap;
+
+use evercal_domain::{ByProvider, Provider, SyncStrategy};
 use evercal_http::HttpSettings;
-use evercal_settings::google::{self, Google};
-use evercal_settings::{BuildId, ConfigError, Lookup, gateway, store, strategies, timing, worker};
+use evercal_providers::{Configured, registry};
+use evercal_settings::{BuildId, ConfigError, Lookup, gateway, store, timing, worker};
 use evercal_storage::{ProbePace, StoreSettings};
 use evercal_workflows::Timing;
 use url::Url;
@@ -13,14 +15,14 @@ use url::Url;
 pub struct WorkerConfig {
     /// Where the mirror is kept, and the keys that open credentials.
     pub store: StoreSettings,
-    /// Google, where the installation is set up for it.
-    pub google: Option<Google>,
-    /// Where Google's notices are to be sent.
-    pub google_webhook_address: Url,
+    /// The providers that the installation is set up for.
+    pub providers: BTreeMap<Provider, Configured>,
+    /// Where browsers and providers reach the gateway (`WEBHOOK_BASE_URL`).
+    pub public_url: Url,
     /// The durations that workflows go by.
-    pub timing: Timing,
-    /// How changes are found, by provider (`SYNC_STRATEGY_…`).
-    pub strategies: SyncStrategies,
+    pub timings: ByProvider<Timing>,
+    /// How changes are found (`SYNC_STRATEGY_…`).
+    pub strategies: ByProvider<SyncStrategy>,
     /// What one call to a provider may take.
     pub http: HttpSettings,
     /// Syncs at a time in this process (`SYNC_CONCURRENT_JOBS`).
@@ -41,10 +43,10 @@ impl WorkerConfig {
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             store: store::settings(lookup)?,
-            google: google::settings(lookup)?,
-            google_webhook_address: gateway::webhook_address(lookup, Provider::Google)?,
-            timing: timing::durations(lookup)?,
-            strategies: strategies::of_all_providers(lookup)?,
+            providers: registry::configured(lookup)?,
+            public_url: gateway::PUBLIC_URL.read(lookup)?,
+            timings: timing::by_provider(lookup)?,
+            strategies: registry::strategies(lookup)?,
             http: HttpSettings::default(),
             build_id: worker::BUILD_ID.read(lookup)?,
             memory_mib: worker::MEMORY_MIB.read(lookup)?.get(),

@@ -17,21 +17,18 @@ use std::time::Duration;
 use anyhow::Context;
 use evercal_activities::client_alert::ClientAlert;
 use evercal_activities::outages::Outages;
-use evercal_activities::{ActivitySettings, Connection, Deps, StoreCredentials};
-use evercal_domain::{Clock, Provider, SystemClock};
+use evercal_activities::{Connection, Deps, StoreCredentials};
+use evercal_domain::{Clock, SystemClock};
 use evercal_http::{HttpClient, Transport};
 use evercal_process::{Tasks, stop_signal};
-use evercal_providers::google::GoogleProvider;
-use evercal_providers::{SignInCalls, TokenSource};
-use evercal_settings::google::Google;
-use evercal_settings::{Lookup, TemporalTarget, temporal_target};
+use evercal_providers::{Configured, TokenSource, registry};
+use evercal_settings::{Lookup, TemporalTarget, gateway, temporal_target};
 use evercal_storage::{
     ProbePace, Store, StoreCondition, StoreJournal, StoreProbe, StoreSettings, StoreWatch, open_when_possible,
 };
 use evercal_workflow_client::Namespace;
 use temporalio_client::Connection as TemporalConnection;
 use temporalio_sdk::runtime::{Runtime, RuntimeOptions};
-use url::Url;
 
 pub use config::WorkerConfig;
 
@@ -47,8 +44,11 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    if config.google.is_none() {
-        tracing::warn!("accounts at Google wait for another worker: GOOGLE_CLIENT_ID is not set");
+    for registration in registry::PROVIDERS {
+        if !config.providers.contains_key(&registration.profile.provider) {
+            let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
+            tracing::warn!("{title} is off, and its accounts wait: {variable} is not set");
+        }
     }
     evercal_settings::process::use_zone_data(&lookup)?;
     let target = temporal_target(identity)?.sealing(&lookup)?;
@@ -126,7 +126,7 @@ async fn serve_while_fit(
         failure = opened.looking.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(Stopped::AsAsked),
     }
-    let deps = Arc::new(deps(config.clone(), parts.clone(), opened.store.clone()));
+    let deps = Arc::new(deps(config, parts, opened.store.clone()));
     let (mut stopped, mut failed) = (Stopped::AsAsked, None);
     let ends = async {
         tokio::select! {
@@ -179,33 +179,24 @@ impl WatchedStore {
 }
 
 /// Puts together what activities work with.
-fn deps(config: WorkerConfig, parts: Parts, store: Arc<dyn Store>) -> Deps {
-    let Parts { clock, transport } = parts;
-    let google =
-        config.google.map(|google| connection_to_google(google, config.google_webhook_address, transport, &store));
-    Deps {
-        store,
-        google,
-        clock,
-        settings: ActivitySettings { timing: config.timing, strategies: config.strategies, keep_raw: config.keep_raw },
-    }
+fn deps(config: &WorkerConfig, parts: &Parts, store: Arc<dyn Store>) -> Deps {
+    let connections = config.providers.values();
+    let connections = connections.map(|of| (of.profile.provider, connection(config, of, parts, &store))).collect();
+    Deps { store, connections, clock: Arc::clone(&parts.clock), keep_raw: config.keep_raw }
 }
 
-fn connection_to_google(
-    google: Google,
-    webhook_address: Url,
-    transport: Arc<dyn Transport>,
-    store: &Arc<dyn Store>,
-) -> Connection {
-    let provider = Arc::new(GoogleProvider::new(google.client, transport));
+fn connection(config: &WorkerConfig, configured: &Configured, parts: &Parts, store: &Arc<dyn Store>) -> Connection {
+    let (profile, calls) = (configured.profile, (configured.connect)(Arc::clone(&parts.transport)));
     let (credentials, clock) = (Arc::new(StoreCredentials(Arc::clone(store))), Arc::new(SystemClock));
     Connection {
-        provider: Provider::Google,
-        tokens: TokenSource::new(SignInCalls::OAuth(provider.clone()), credentials, clock.clone()),
-        calendars: provider,
-        webhook_address,
-        channel_token_keys: google.channel_token_keys,
+        profile,
+        timing: config.timings.of(profile.provider),
+        strategy: config.strategies.of(profile.provider),
+        tokens: TokenSource::new(calls.sign_in, credentials, clock.clone()),
+        calendars: calls.calendars,
+        webhook_address: gateway::webhook_address(&config.public_url, profile.provider),
+        channel_token_keys: configured.keys.clone(),
         outages: Outages::default(),
-        client_alert: ClientAlert::new(Provider::Google, Arc::clone(store), clock),
+        client_alert: ClientAlert::new(profile.provider, Arc::clone(store), clock),
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use evercal_activities::{AccountActivities, ChannelActivities, Deps, RecordActivities, SyncActivities};
+use evercal_domain::Profile;
 use evercal_process::Tasks;
+use evercal_providers::registry;
 use evercal_settings::TemporalTarget;
 use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, names};
@@ -214,36 +216,28 @@ fn workflow_options(build_id: Option<&builds::BuildId>) -> anyhow::Result<Worker
         .build())
 }
 
+/// The queues of all providers, also of those that are off: who waits for one of these hears of it.
 fn activity_options(config: &WorkerConfig, deps: &Arc<Deps>) -> Vec<WorkerOptions> {
-    let deployment = builds::deployment_options(config.build_id.as_ref());
-    let google = WorkerOptions::new(names::QUEUE_GOOGLE)
-        .tuner(activities_at_a_time(config.concurrent_syncs))
-        .activity_task_poller_behavior(POLLERS)
-        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
-        .graceful_shutdown_period(GRACE)
-        .deployment_options(deployment.clone())
-        .register_activities(SyncActivities { deps: deps.clone() })
-        .register_activities(AccountActivities { deps: deps.clone() })
-        .build();
-    let channels = WorkerOptions::new(names::QUEUE_CHANNELS)
-        .tuner(activities_at_a_time(CONCURRENT_CALLS))
-        .activity_task_poller_behavior(POLLERS)
-        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
-        .graceful_shutdown_period(GRACE)
-        .deployment_options(deployment.clone())
-        .register_activities(ChannelActivities { deps: deps.clone() })
-        // Codes are redeemed here: they are good for minutes.
-        .register_activities(AccountActivities { deps: deps.clone() })
-        .build();
-    let store = WorkerOptions::new(names::QUEUE_STORE)
-        .tuner(activities_at_a_time(CONCURRENT_CALLS))
-        .activity_task_poller_behavior(POLLERS)
-        .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
-        .graceful_shutdown_period(GRACE)
-        .deployment_options(deployment.clone())
-        .register_activities(RecordActivities { deps: deps.clone() })
-        .build();
-    vec![google, channels, store]
+    let options = |queue: String, at_a_time: usize| {
+        WorkerOptions::new(queue)
+            .tuner(activities_at_a_time(at_a_time))
+            .activity_task_poller_behavior(POLLERS)
+            .max_heartbeat_throttle_interval(HEARTBEAT_INTERVAL_MAX)
+            .graceful_shutdown_period(GRACE)
+            .deployment_options(builds::deployment_options(config.build_id.as_ref()))
+            .register_activities(AccountActivities { deps: deps.clone() })
+    };
+    let of_provider = |profile: &Profile| {
+        let calendars = options(names::provider_queue(profile.provider), config.concurrent_syncs)
+            .register_activities(SyncActivities { deps: deps.clone() });
+        // Codes are redeemed here too: they are good for minutes.
+        let channels = options(names::channel_queue(profile.provider), CONCURRENT_CALLS)
+            .register_activities(ChannelActivities { deps: deps.clone() });
+        [calendars.build(), channels.build()]
+    };
+    let store = options(names::QUEUE_STORE.to_owned(), CONCURRENT_CALLS)
+        .register_activities(RecordActivities { deps: deps.clone() });
+    registry::profiles().flat_map(of_provider).chain([store.build()]).collect()
 }
 
 fn activities_at_a_time(count: usize) -> WorkerTuner {

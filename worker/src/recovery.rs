@@ -1,7 +1,7 @@
 //! Nobody waits for an old backoff when a provider answers again: asks whether it does, wakes those that wait, and says once
 //! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const ACCOUNT_PAGES_MAX: u32 = 20;
 pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<Deps>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut alerts = Alerts::default();
+    let mut alerts = BTreeMap::new();
     while pulse.wait(ticks.tick()).await.is_some() {
         if pulse.work(round(&*workflows, &deps, &mut alerts)).await.is_none() {
             return;
@@ -42,14 +42,15 @@ pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<D
     }
 }
 
-async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut Alerts) {
-    for provider in Provider::ALL {
-        let Some(connection) = deps.connection(provider) else { continue };
+async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut BTreeMap<Provider, Alerts>) {
+    for (provider, connection) in &deps.connections {
         if let Some(question) = connection.outages.question() {
             ask(deps, connection, question).await;
         }
         wake(workflows, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
-        if let Err(error) = alerts.tell(deps, connection, connection.outages.refusal()).await {
+        if let Err(error) =
+            alerts.entry(*provider).or_default().tell(deps, connection, connection.outages.refusal()).await
+        {
             tracing::warn!(%error, "an alert about a provider could not be written; it is tried again");
         }
     }
@@ -62,10 +63,12 @@ async fn ask(deps: &Deps, connection: &Connection, question: Question) {
             Ok(None) => return connection.outages.is_unfit(id),
             found => found,
         },
-        Question::AnyBut(accounts) => match one_of_another_account(deps, connection.provider, &accounts).await {
-            Ok(None) => return connection.outages.nobody_else(),
-            found => found,
-        },
+        Question::AnyBut(accounts) => {
+            match one_of_another_account(deps, connection.profile.provider, &accounts).await {
+                Ok(None) => return connection.outages.nobody_else(),
+                found => found,
+            }
+        }
     };
     match calendar {
         Ok(Some(calendar)) => {
@@ -130,7 +133,7 @@ async fn wake(workflows: &dyn Workflows, calendars: Vec<CalendarId>) {
         .await;
 }
 
-/// Alerts that are owed to operators.
+/// Alerts about a provider that are owed to operators.
 #[derive(Default)]
 struct Alerts {
     /// What was told of last, by this process.
@@ -144,7 +147,7 @@ impl Alerts {
     /// Says once that a provider refuses the whole installation, and once that it does not any more, whichever of the
     /// processes see it.
     async fn tell(&mut self, deps: &Deps, connection: &Connection, refusal: Refusal) -> Result<(), StoreError> {
-        let provider = connection.provider;
+        let provider = connection.profile.provider;
         self.ticks = self.ticks.wrapping_add(1);
         match refusal {
             Refusal::Refused(error) => {

@@ -9,8 +9,9 @@ use evercal_domain::{Profile, SyncStrategy};
 use evercal_http::Transport;
 
 use crate::notices::NoticeReader;
-use crate::oauth::{ConsentPage, OAuthProvider};
+use crate::oauth::ConsentPage;
 use crate::provider::CalendarProvider;
+use crate::tokens::SignInCalls;
 
 /// A provider that is compiled in.
 pub struct Registration {
@@ -45,8 +46,8 @@ pub type Connect = Arc<dyn Fn(Arc<dyn Transport>) -> Calls + Send + Sync>;
 pub struct Calls {
     /// About calendars.
     pub calendars: Arc<dyn CalendarProvider>,
-    /// About grants.
-    pub oauth: Arc<dyn OAuthProvider>,
+    /// By which its accounts sign in.
+    pub sign_in: SignInCalls,
 }
 
 /// A provider that is on, as a gateway meets it.

@@ -89,6 +89,7 @@ pub enum TokenError {
 }
 
 /// The calls by which a provider's accounts sign in. Their [`Credentials`] are of the same kind.
+#[derive(Clone)]
 pub enum SignInCalls {
     /// By the consent of a person, whose grant is redeemed, refreshed and revoked.
     OAuth(Arc<dyn OAuthProvider>),

@@ -1,7 +1,7 @@
 //! Accounts and calendars as answers have them.
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{Account, Calendar};
+use evercal_domain::{Account, Calendar, Provider};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ pub(crate) struct AccountBody {
     id: String,
     /// The provider at which it lives.
     #[schema(value_type = ProviderName)]
-    provider: &'static str,
+    provider: Provider,
     /// The name that it was given when it was connected.
     #[schema(example = "Robin's calendars")]
     label: String,
@@ -39,7 +39,7 @@ impl From<Account> for AccountBody {
     fn from(account: Account) -> Self {
         Self {
             id: account.id.to_string(),
-            provider: account.provider.as_str(),
+            provider: account.provider,
             label: account.label,
             state: account.state.as_str(),
             detail: account.detail,

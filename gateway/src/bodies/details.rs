@@ -1,6 +1,6 @@
 //! What hangs on an event: people, reminders, attachments, a way to meet.
 
-use evercal_domain::event::{Attachment, Attendee, Conference, Person, Reminder, Reminders, Response};
+use evercal_domain::event::{Attachment, Attendee, Conference, ConferenceKind, Person, Reminder, Reminders, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,16 +11,16 @@ use crate::vocabulary::{ConferenceKindName, ReminderMethodName, ResponseName};
 #[schema(as = Conference)]
 pub(super) struct ConferenceBody {
     /// What to open to join: a web address, or `tel:` and `sip:` where there is no other way.
-    #[schema(example = "https://meet.google.com/abc-defg-hij")]
+    #[schema(example = "https://meet.example.com/abc-defg-hij")]
     url: String,
     /// Whose service it is.
     #[schema(value_type = ConferenceKindName)]
-    kind: &'static str,
+    kind: ConferenceKind,
 }
 
 impl From<Conference> for ConferenceBody {
     fn from(conference: Conference) -> Self {
-        Self { url: conference.url, kind: conference.kind.as_str() }
+        Self { url: conference.url, kind: conference.kind }
     }
 }
 

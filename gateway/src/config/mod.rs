@@ -1,19 +1,19 @@
 //! What the gateway has to know to run, and how it is read from named values. Only binaries know where the
 //! values come from.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use evercal_domain::SyncStrategies;
+use evercal_domain::{ByProvider, Provider, SyncStrategy};
+use evercal_providers::{Front, registry};
+pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
+use evercal_settings::{gateway, timing};
 use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
 use url::Url;
-
-use evercal_settings::google::{self, Google};
-pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
-use evercal_settings::{gateway, strategies, timing};
 
 use crate::catch_up::CatchUpPace;
 
@@ -27,13 +27,15 @@ pub struct GatewayConfig {
     pub address: SocketAddr,
     /// Where browsers and providers reach it (`WEBHOOK_BASE_URL`).
     pub public_url: Url,
-    /// Google, where the installation is set up for it. The gateway only builds the consent page's address and verifies notices,
-    /// and never uses the OAuth client's secret.
-    pub google: Option<Google>,
+    /// The providers that the installation is set up for. The gateway only sends browsers to their consent pages and verifies
+    /// notices: what an OAuth client's secret is for is the worker's work.
+    pub fronts: BTreeMap<Provider, Front>,
     /// The durations that new accounts go by.
-    pub timing: Timing,
-    /// How changes are found for new accounts, by provider (`SYNC_STRATEGY_…`).
-    pub strategies: SyncStrategies,
+    pub timings: ByProvider<Timing>,
+    /// How changes are found for new accounts (`SYNC_STRATEGY_…`).
+    pub strategies: ByProvider<SyncStrategy>,
+    /// How often it is looked whether all accounts and subscriptions have their workflow.
+    pub fleet_interval: Duration,
     /// Temporal's namespace, for links into its UI: the one that the way to Temporal leads to.
     pub temporal_namespace: String,
     /// Bounds.
@@ -164,10 +166,10 @@ impl GatewayConfig {
         Ok(Self {
             address: gateway::HTTP_ADDRESS.read(lookup)?,
             public_url: gateway::PUBLIC_URL.read(lookup)?,
-            // Redeeming codes is the worker's work.
-            google: google::settings_without_secret(lookup)?,
-            timing: timing::durations(lookup)?,
-            strategies: strategies::of_all_providers(lookup)?,
+            fronts: registry::fronts(lookup)?,
+            timings: timing::by_provider(lookup)?,
+            strategies: registry::strategies(lookup)?,
+            fleet_interval: timing::fleet_interval(lookup)?,
             // Read with the way to Temporal, whose profile may say it.
             temporal_namespace: "default".to_owned(),
             limits: GatewayLimits {

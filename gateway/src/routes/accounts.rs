@@ -59,7 +59,8 @@ pub(super) async fn list(
 ) -> Result<Json<AccountListBody>, Problem> {
     let listing = Listing::of(&["accounts"]);
     let (page, _) = listing.page(paging.cursor.as_deref(), paging.limit)?;
-    let accounts = state.store.accounts_of_tenant(caller.tenant_id, &page).await?;
+    let mut accounts = state.store.accounts_of_tenant(caller.tenant_id, &page).await?;
+    accounts.items.iter_mut().for_each(|account| say_if_off(&state, account));
     Ok(Json(AccountListBody::of(listing.with_cursor(accounts, ""))))
 }
 
@@ -85,12 +86,22 @@ pub(super) async fn one(
     State(state): State<AppState>,
     Path(account): Path<String>,
 ) -> Result<Json<AccountStatusBody>, Problem> {
-    let account = account_of(&state, caller, &account).await?;
+    let mut account = account_of(&state, caller, &account).await?;
+    say_if_off(&state, &mut account);
     let workflow = match account.state {
         AccountState::Disconnected => "ended",
         _ => workflow_state(&state, &names::account_id(account.id)).await,
     };
     Ok(Json(AccountStatusBody { account: account.into(), workflow }))
+}
+
+/// An account whose provider is off says so at once: its workflow notices with the next call alone.
+fn say_if_off(state: &AppState, account: &mut Account) {
+    let is_off = !state.config.fronts.contains_key(&account.provider);
+    if is_off && account.state != AccountState::Disconnected && account.detail.is_none() {
+        account.detail =
+            Some("this installation is not set up for the account's provider: its operator has to act".into());
+    }
 }
 
 /// Whether a workflow that should run does, as one word.

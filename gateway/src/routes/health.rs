@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use evercal_domain::zones;
+use evercal_domain::{Provider, zones};
 use evercal_process::{SilentTask, log_lines_lost};
 use evercal_storage::ProviderIncident;
 use serde::Serialize;
@@ -90,7 +90,7 @@ pub(super) struct SyncHealth {
 pub(super) struct ProviderTroubleBody {
     /// Which provider.
     #[schema(value_type = ProviderName)]
-    provider: &'static str,
+    provider: Provider,
     /// The provider's own word for it.
     #[schema(example = "accessNotConfigured")]
     cause: String,
@@ -100,7 +100,7 @@ pub(super) struct ProviderTroubleBody {
 
 impl From<ProviderIncident> for ProviderTroubleBody {
     fn from(incident: ProviderIncident) -> Self {
-        Self { provider: incident.provider.as_str(), cause: incident.cause, since: incident.since }
+        Self { provider: incident.provider, cause: incident.cause, since: incident.since }
     }
 }
 
@@ -206,8 +206,7 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
     let are_missing = seen.store && seen.workers.alive == 0;
     problem(are_missing, Part::Workers, NO_WORKER, seen.workers.missing_since);
     for ProviderIncident { provider, cause, since } in &seen.providers.incidents {
-        let name = provider.as_str();
-        let detail = format!("{name} refuses this installation ({cause}): its calendars are not read meanwhile.");
+        let detail = format!("{provider} refuses this installation ({cause}): its calendars are not read meanwhile.");
         problem(true, Part::Provider, &detail, Some(*since));
     }
     problems

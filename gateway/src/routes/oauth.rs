@@ -20,7 +20,7 @@ use evercal_domain::{
     Account, AccountId, AccountState, ConsentOutcome, PendingConsent, PendingGrant, Provider, TenantId,
 };
 use evercal_process::counted;
-use evercal_providers::{AuthorizationRequest, pkce_challenge};
+use evercal_providers::{AuthorizationRequest, Front, pkce_challenge};
 use evercal_storage::{AccountAdmission, AuthorizationAttempt, StoreErrorKind, TakenAttempt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,7 +33,6 @@ use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::config::OAUTH_CALLBACK;
 use crate::extract::Source;
-use crate::fronts::Front;
 use crate::openapi::{BodyRefusals, MissingProvider, NotConnectable, NotConnected, Unavailable};
 use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
 use crate::problem::{Problem, ProblemKind};
@@ -95,7 +94,7 @@ pub(super) struct StartBody {
 /// Begins to connect an account at a provider.
 #[utoipa::path(
     post, operation_id = "start_consent", path = "/v1/oauth/{provider}/start", tag = "accounts", security(("api_key" = [])),
-    params(("provider" = String, Path, description = "The provider's name, such as `google`.")), request_body = StartRequest,
+    params(("provider" = String, Path, description = "The provider's name, as accounts have it.")), request_body = StartRequest,
     responses(
         (status = 201, description = "Where to send the browser.", body = StartBody),
         NotConnectable, NotConnected, BodyRefusals
@@ -108,11 +107,11 @@ pub(super) async fn start(
     ApiBody(request): ApiBody<StartRequest>,
 ) -> Result<(StatusCode, Json<StartBody>), Problem> {
     let front = state.front(&provider)?;
-    let label = request.label.unwrap_or_else(|| format!("{} account", front.consent.title()));
+    let label = request.label.unwrap_or_else(|| format!("{} account", front.profile.title));
     let account_id = match &request.account_id {
         Some(id) => {
             let account = account_of(&state, caller, id).await?;
-            if account.provider != front.provider {
+            if account.provider != front.profile.provider {
                 return Err(Problem::of(ProblemKind::AccountNotFound));
             }
             reconnectable(&account).map_err(|detail| Problem::new(ProblemKind::AccountDisconnected, detail))?;
@@ -125,7 +124,7 @@ pub(super) async fn start(
         None => AccountId::generate(),
     };
     let wanted = Wanted { account_id, label, login_hint: request.login_hint, allow_duplicate: request.allow_duplicate };
-    let begun = begin(&state, &front, caller.tenant_id, wanted).await?;
+    let begun = begin(&state, front, caller.tenant_id, wanted).await?;
     let body = StartBody {
         authorization_url: begun.authorization_url.into(),
         account_id: account_id.to_string(),
@@ -149,11 +148,11 @@ struct Wanted {
 }
 
 /// Remembers what has to come back, and makes the address to send the browser to.
-async fn begin(state: &AppState, front: &Front<'_>, tenant_id: TenantId, wanted: Wanted) -> Result<Begun, Problem> {
+async fn begin(state: &AppState, front: &Front, tenant_id: TenantId, wanted: Wanted) -> Result<Begun, Problem> {
     let Wanted { account_id, label, login_hint, allow_duplicate } = wanted;
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
-    let redirect_uri = redirect_uri(state, front.provider)?;
+    let redirect_uri = redirect_uri(state, front.profile.provider)?;
     let consent = AuthorizationRequest {
         redirect_uri: redirect_uri.clone(),
         state: state_parameter.clone(),
@@ -163,7 +162,7 @@ async fn begin(state: &AppState, front: &Front<'_>, tenant_id: TenantId, wanted:
     let attempt = AuthorizationAttempt {
         state_hash: hash(&state_parameter),
         tenant_id,
-        provider: front.provider,
+        provider: front.profile.provider,
         account_id,
         label,
         code_verifier,
@@ -173,7 +172,7 @@ async fn begin(state: &AppState, front: &Front<'_>, tenant_id: TenantId, wanted:
         allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    Ok(Begun { authorization_url: front.consent.authorization_url(&consent), expires_at: attempt.expires_at })
+    Ok(Begun { authorization_url: front.edge.consent.authorization_url(&consent), expires_at: attempt.expires_at })
 }
 
 /// What a provider sends the browser back with (RFC 6749 section 4.1.2); other parameters are ignored, as it demands.
@@ -192,7 +191,7 @@ pub(super) struct CallbackQuery {
 /// once more is a reload, and shows what came of it. A page shows the person in the browser how it went.
 #[utoipa::path(
     get, operation_id = "finish_consent", path = "/v1/oauth/{provider}/callback", tag = "accounts",
-    params(("provider" = String, Path, description = "The provider's name, such as `google`."), CallbackQuery),
+    params(("provider" = String, Path, description = "The provider's name, as accounts have it."), CallbackQuery),
     responses(
         (status = 200, description = "A page for the person: connected.", body = String, content_type = "text/html"),
         (status = 202, description = "A page for the person: the consent is being checked; reload to see more.",
@@ -222,7 +221,7 @@ pub(super) async fn callback(
     let query = query.map_or_else(|_| CallbackQuery::default(), |Query(query)| query);
     let state_parameter = query.state.clone().unwrap_or_default();
     // The consent is good for one use: a browser that goes away now takes nothing with it.
-    let coming_back = come_back(state.clone(), front.provider, source, query).in_current_span();
+    let coming_back = come_back(state.clone(), front.profile.provider, source, query).in_current_span();
     let Some(coming_back) = state.consents.keep(coming_back) else {
         return Err(Problem::new(
             ProblemKind::Overloaded,
@@ -235,7 +234,7 @@ pub(super) async fn callback(
         Returned::Kept(state_hash) => Page::of(wait_for_outcome(&state, &state_hash).await?),
         Returned::Unknown => Page::UnknownAttempt,
     };
-    Ok(page.into_answer(&front, &state_parameter))
+    Ok(page.into_answer(front, &state_parameter))
 }
 
 /// What became of what a browser brought.
@@ -359,7 +358,7 @@ pub(super) struct AgainForm {
 /// Begins a consent anew that came to nothing, for whoever has its `state`: the page of such a consent has a button for it.
 #[utoipa::path(
     post, operation_id = "restart_consent", path = "/v1/oauth/{provider}/again", tag = "accounts",
-    params(("provider" = String, Path, description = "The provider's name, such as `google`.")),
+    params(("provider" = String, Path, description = "The provider's name, as accounts have it.")),
     request_body(content = AgainForm, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 303, description = "To the consent page."),
@@ -379,12 +378,12 @@ pub(super) async fn again(
     let known = state_parameter.len() <= STATE_BYTES_MAX;
     let attempt =
         if known { state.store.ended_attempt(&hash(&state_parameter), state.clock.now()).await? } else { None };
-    let Some(attempt) = attempt.filter(|attempt| attempt.provider == front.provider) else {
-        return Ok(Page::UnknownAttempt.into_answer(&front, ""));
+    let Some(attempt) = attempt.filter(|attempt| attempt.provider == front.profile.provider) else {
+        return Ok(Page::UnknownAttempt.into_answer(front, ""));
     };
     let AuthorizationAttempt { tenant_id, account_id, label, allow_duplicate, .. } = attempt;
     let wanted = Wanted { account_id, label, login_hint: None, allow_duplicate };
-    let begun = begin(&state, &front, tenant_id, wanted).await?;
+    let begun = begin(&state, front, tenant_id, wanted).await?;
     Ok(Redirect::to(begun.authorization_url.as_str()).into_response())
 }
 

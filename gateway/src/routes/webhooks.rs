@@ -37,7 +37,7 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// own; whatever is none for a channel of ours is refused.
 #[utoipa::path(
     post, operation_id = "take_notice", path = "/api/webhooks/{provider}", tag = "webhooks",
-    params(("provider" = String, Path, description = "The provider's name, such as `google`.")),
+    params(("provider" = String, Path, description = "The provider's name, as accounts have it.")),
     responses(
         (status = 204, description = "It is kept, or means nothing any more."),
         NotANotice, MissingProvider, Unavailable
@@ -183,7 +183,7 @@ fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Prov
         problem,
     })?;
     let header = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
-    let notices = front.notices.prove(front.keys, &NoticeHead { header: &header }).map_err(|refused| {
+    let notices = front.edge.notices.prove(&front.keys, &NoticeHead { header: &header }).map_err(|refused| {
         let (kind, message) = match refused {
             NoticeRefused::NotOurs(message) => (SecurityKind::NoticeRefused, message),
             NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),
@@ -191,7 +191,7 @@ fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Prov
         let detail = "This is not a notice for one of our channels.";
         Refused { kind, message, problem: Problem::new(ProblemKind::InvalidNotice, detail) }
     })?;
-    Ok(Proven { notices: notices.into(), body_bytes_max: front.notices.body_bytes_max() })
+    Ok(Proven { notices: notices.into(), body_bytes_max: front.edge.notices.body_bytes_max() })
 }
 
 /// Reads a body without keeping it.

@@ -60,13 +60,16 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
 #[tokio::test]
 async fn an_installation_that_is_not_set_up_for_google_says_so_and_takes_no_notice_of_it() {
     let mut world = World::new().await;
-    world.config.google = None;
+    world.config.fronts.clear();
     world.start().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({})).await;
     assert_eq!((start.status.as_u16(), start.kind().as_str()), (404, "provider-not-found"), "{start:?}");
     assert!(start.body.contains("GOOGLE_CLIENT_ID is not set"), "{}", start.body);
     assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 404);
+    let accounts = world.get(&customer.key, "/v1/accounts").await.json();
+    let detail = accounts["items"][0]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("not set up for the account's provider"), "{accounts}");
 }
 
 /// A consent that comes back in a browser of which nothing is left but its connection.
@@ -136,7 +139,7 @@ async fn a_link_that_was_tampered_with_ends_on_a_page_for_people() {
 #[tokio::test]
 async fn an_account_starts_with_the_strategy_of_its_provider() {
     let mut world = World::new().await;
-    world.config.strategies = [(Provider::Google, SyncStrategy::Hybrid)].into_iter().collect();
+    world.config.strategies = [(Provider::new("google"), SyncStrategy::Hybrid)].into_iter().collect();
     // Before the gateway: its first look for consents that nobody settled would start this account too.
     let customer = world.customer().await;
     world.start().await;

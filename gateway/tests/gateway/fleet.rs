@@ -1,5 +1,7 @@
 //! Workflows that should run and do not: they are found, started again and written down.
 
+use std::time::Duration;
+
 use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
@@ -15,7 +17,7 @@ use crate::support::{Call, Customer, World, eventually};
 /// A world whose fleet is looked at every second, with a customer who is older than the grace of new ones.
 async fn aged_world() -> (World, Customer) {
     let mut world = World::new().await;
-    world.config.timing.fleet_interval_s = 1;
+    world.config.fleet_interval = Duration::from_secs(1);
     let customer = world.customer().await;
     age(&world, &customer).await;
     (world, customer)
@@ -74,7 +76,7 @@ async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_fr
 #[tokio::test]
 async fn a_look_that_was_cut_short_is_soon_somebodys_again() {
     let (mut world, _customer) = aged_world().await;
-    world.config.timing.fleet_interval_s = 3_600;
+    world.config.fleet_interval = Duration::from_secs(3_600);
     world.faults.failing.lock().unwrap().insert("open_accounts_after");
     world.start().await;
     eventually(&true, async || world.faults.called("open_accounts_after")).await;
@@ -127,7 +129,7 @@ async fn a_large_index_is_read_page_by_page() {
 #[tokio::test]
 async fn of_two_gateways_one_looks_at_the_fleet() {
     let (mut world, _customer) = aged_world().await;
-    world.config.timing.fleet_interval_s = 8;
+    world.config.fleet_interval = Duration::from_secs(8);
     world.start().await;
     let first = world.gateway.take();
     world.start().await;
@@ -140,7 +142,7 @@ async fn of_two_gateways_one_looks_at_the_fleet() {
 #[tokio::test]
 async fn the_status_of_a_calendar_says_that_its_workflow_is_missing_or_that_nobody_knows() {
     let (mut world, customer) = aged_world().await;
-    world.config.timing.fleet_interval_s = 3_600;
+    world.config.fleet_interval = Duration::from_secs(3_600);
     world.start().await;
     let path = format!("/v1/calendars/{}/status", customer.calendar);
     let state = async || world.get(&customer.key, &path).await.json()["workflow"]["state"].clone();

@@ -67,7 +67,7 @@ async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken
     let world = World::running().await;
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
     let at = SystemClock.now();
-    let since = world.store.open_incident(Provider::Google, "accessNotConfigured", at).await.unwrap();
+    let since = world.store.open_incident(Provider::new("google"), "accessNotConfigured", at).await.unwrap();
     eventually(&json!("down"), async || health(&world).await["status"].clone()).await;
     let down = health(&world).await;
     assert_eq!(down["problems"][0]["part"], "provider", "{down}");
@@ -75,7 +75,7 @@ async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken
     assert_eq!((&trouble["provider"], &trouble["cause"]), (&json!("google"), &json!("accessNotConfigured")));
     assert_eq!(trouble["since"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since);
     assert_eq!(readiness(&world).await, 200);
-    world.store.close_incident(Provider::Google).await.unwrap();
+    world.store.close_incident(Provider::new("google")).await.unwrap();
     eventually(&json!([]), async || health(&world).await["providers"].clone()).await;
     assert_eq!(health(&world).await["status"], "ok");
 }
@@ -135,7 +135,7 @@ async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
     ];
     for (method, task) in tasks {
         let mut world = World::new().await;
-        world.config.timing.fleet_interval_s = 1;
+        world.config.fleet_interval = Duration::from_secs(1);
         world.config.probe.pages = Duration::from_millis(100);
         // Something to write down, for those who do that.
         world.faults.failing.lock().unwrap().insert("check_pages");

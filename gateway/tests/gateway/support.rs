@@ -246,7 +246,7 @@ impl World {
             let value = match name {
                 "EVERCAL_HTTP_ADDRESS" => "127.0.0.1:0",
                 "WEBHOOK_BASE_URL" => "https://calendar.example.com",
-                "GOOGLE_WEBHOOK_TOKEN" => TOKEN_KEY,
+                "EVERCAL_CHANNEL_KEYS" => TOKEN_KEY,
                 "GOOGLE_CLIENT_ID" => "client",
                 _ => return None,
             };
@@ -270,7 +270,7 @@ impl World {
             store,
             faults: Arc::default(),
             workflows: Arc::default(),
-            keys: ChannelTokenKeys::parse(TOKEN_KEY).unwrap(),
+            keys: ChannelTokenKeys::parse(TOKEN_KEY).unwrap().of(Provider::new("google")),
             config,
             client: Client::builder(TokioExecutor::new()).build_http(),
             _folder: folder,
@@ -329,7 +329,7 @@ impl World {
         let now = SystemClock.now();
         let account = Account {
             state,
-            ..Account::connecting(AccountId::generate(), tenant, Provider::Google, "Ada".into(), now)
+            ..Account::connecting(AccountId::generate(), tenant, Provider::new("google"), "Ada".into(), now)
         };
         let grant = PendingGrant::Code {
             code: Secret::new("code"),

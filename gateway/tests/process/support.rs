@@ -165,7 +165,7 @@ fn command(url: &str, open_files: &str, settings: &[(&str, &str)]) -> Command {
         .env("EVERCAL_MASTER_KEY", MASTER_KEY)
         .env("EVERCAL_HTTP_ADDRESS", "127.0.0.1:0")
         .env("WEBHOOK_BASE_URL", "https://calendar.example.com")
-        .env("GOOGLE_WEBHOOK_TOKEN", "a-key-of-sixteen-chars")
+        .env("EVERCAL_CHANNEL_KEYS", "a-key-of-sixteen-chars")
         .env("GOOGLE_CLIENT_ID", "client")
         // Nobody listens there.
         .env("TEMPORAL_ADDRESS", "127.0.0.1:1")
@@ -205,7 +205,7 @@ impl Filled {
         store.insert_tenant(&tenant).await.unwrap();
         let key = format!("evk_{}", tenant.id);
         store.insert_api_key(&ApiKey::new(tenant.id, "test", &key, now)).await.unwrap();
-        let provider = evercal_domain::Provider::Google;
+        let provider = evercal_domain::Provider::new("google");
         let account = Account::connecting(AccountId::generate(), tenant.id, provider, "Ada".into(), now);
         let grant = PendingGrant::Code {
             code: Secret::new("code"),

@@ -13,6 +13,7 @@ use url::Url;
 use super::profile::PROFILE;
 use super::{GoogleNotices, GoogleProvider, GoogleSettings};
 use crate::registration::{Calls, Connect, Edge, Registration};
+use crate::tokens::SignInCalls;
 
 /// What the registry is told of Google.
 pub static REGISTRATION: Registration = Registration {
@@ -116,7 +117,7 @@ fn connect(lookup: &Lookup<'_>) -> Result<Option<Connect>, ConfigError> {
     Ok(settings.map(|settings| {
         let connect = move |transport: Arc<dyn Transport>| {
             let provider = Arc::new(GoogleProvider::new(settings.clone(), transport));
-            Calls { calendars: provider.clone(), oauth: provider }
+            Calls { calendars: provider.clone(), sign_in: SignInCalls::OAuth(provider) }
         };
         Arc::new(connect) as Connect
     }))

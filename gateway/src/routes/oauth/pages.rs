@@ -5,9 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use evercal_domain::{AccountId, ConsentOutcome};
-use evercal_providers::ConsentPage;
-
-use crate::fronts::Front;
+use evercal_providers::Front;
 
 /// How a consent ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +32,8 @@ impl Page {
         outcome.map_or(Self::BeingChecked, Self::Ended)
     }
 
-    fn content(&self, consent: &dyn ConsentPage) -> Content {
-        let provider = consent.title();
+    fn content(&self, front: &Front) -> Content {
+        let provider = front.profile.title;
         let content = |status, title: &str, text: &str| Content {
             status,
             title: title.to_owned(),
@@ -82,7 +80,7 @@ impl Page {
             ConsentOutcome::MissingScopes { scopes } => Content {
                 status: StatusCode::BAD_REQUEST,
                 title: "Something is missing".to_owned(),
-                text: missing(consent, scopes),
+                text: missing(front, scopes),
                 offers_again: true,
             },
             ConsentOutcome::NotGranted => again(content(
@@ -129,8 +127,8 @@ impl Page {
     }
 
     /// The answer; the button of a page needs the `state` that it belongs to.
-    pub(in crate::routes) fn into_answer(self, front: &Front<'_>, state_parameter: &str) -> Response {
-        let Content { status, title, text, offers_again } = self.content(front.consent);
+    pub(in crate::routes) fn into_answer(self, front: &Front, state_parameter: &str) -> Response {
+        let Content { status, title, text, offers_again } = self.content(front);
         // The button leads on to the consent page, wherever that is.
         let form_action = if offers_again { "" } else { "; form-action 'none'" };
         let button = if offers_again { button(front, state_parameter) } else { String::new() };
@@ -151,12 +149,12 @@ impl Page {
 }
 
 /// A `state` of ours has no character that HTML knows; what else would be one names nothing.
-fn button(front: &Front<'_>, state_parameter: &str) -> String {
+fn button(front: &Front, state_parameter: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if state_parameter.is_empty() || !state_parameter.chars().all(is_plain) {
         return String::new();
     }
-    let provider = front.provider.as_str();
+    let provider = front.profile.provider;
     format!(
         "<form method=\"post\" action=\"/v1/oauth/{provider}/again\"><input type=\"hidden\" name=\"state\" value=\"{state_parameter}\">\
          <button>Begin again</button></form>\n"
@@ -171,9 +169,9 @@ fn duplicate(provider: &str, account: AccountId) -> String {
 }
 
 /// Names what is missing in the words of the consent page where we know them.
-fn missing(consent: &dyn ConsentPage, scopes: &[String]) -> String {
+fn missing(front: &Front, scopes: &[String]) -> String {
     let name = |scope: &String| {
-        consent.scope_in_words(scope).map_or_else(
+        front.edge.consent.scope_in_words(scope).map_or_else(
             || scope.chars().filter(|c| !matches!(c, '<' | '>' | '&' | '"')).collect(),
             |words| format!("\u{201c}{words}\u{201d}"),
         )
@@ -182,7 +180,7 @@ fn missing(consent: &dyn ConsentPage, scopes: &[String]) -> String {
     format!(
         "On {}'s page this was left out, and without it your calendars cannot be read: {}. Nothing was changed. Please \
          begin again, and leave all boxes ticked.",
-        consent.title(),
+        front.profile.title,
         names.join(", ")
     )
 }
