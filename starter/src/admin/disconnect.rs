@@ -27,8 +27,9 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
     let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
     // For an account whose workflow was lost and is started again.
     let defaults = AccountDefaults {
-        timing: evercal_settings::timing::durations(&lookup).map_err(unusable)?,
-        strategies: evercal_settings::strategies::of_all_providers(&lookup).map_err(unusable)?,
+        timings: evercal_settings::timing::by_provider(&lookup).map_err(unusable)?,
+        strategies: evercal_providers::registry::strategies(&lookup).map_err(unusable)?,
+        fleet_interval: evercal_settings::timing::fleet_interval(&lookup).map_err(unusable)?,
     };
     let accounts = AccountWorkflows::new(Arc::clone(&session.store), workflows, Arc::new(SystemClock), defaults);
     let mut page = PageRequest::first(API_PAGE_ROWS_MAX);

@@ -128,7 +128,7 @@ pub struct Occurrence {
     pub location: Option<String>,
 }
 
-/// `POST /v1/oauth/google/start`
+/// `POST /v1/oauth/{provider}/start`
 #[derive(Debug, Deserialize)]
 pub struct Consent {
     pub authorization_url: String,

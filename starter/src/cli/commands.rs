@@ -40,7 +40,7 @@ impl Session<'_> {
         if command.allow_duplicate {
             request.insert("allow_duplicate".to_owned(), json!(true));
         }
-        let answer = self.api.post_json(&["oauth", "google", "start"], request.into()).await?;
+        let answer = self.api.post_json(&["oauth", &command.provider, "start"], request.into()).await?;
         if self.json {
             return Ok(pretty(&answer));
         }

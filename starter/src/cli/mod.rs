@@ -18,9 +18,10 @@ use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, PossibleValuesParser};
 use clap::{Args, Subcommand};
-use evercal_domain::SystemClock;
+use evercal_domain::{Profile, SystemClock};
+use evercal_providers::registry;
 
 use client::ApiClient;
 use commands::Session;
@@ -56,7 +57,7 @@ const EVENTS_DEFAULT: u32 = 100;
 /// A command that asks the API.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Begin to connect an account: prints the address of Google's consent page
+    /// Begin to connect an account: prints the address of its provider's consent page
     #[command(after_help = HELP)]
     Connect(ConnectOptions),
     /// List the connected accounts
@@ -96,10 +97,13 @@ pub struct Options {
 /// Which account to connect.
 #[derive(Args)]
 pub struct ConnectOptions {
+    /// Where the account lives
+    #[arg(value_parser = PossibleValuesParser::new(registry::profiles().map(provider_value)))]
+    provider: String,
     /// A name for people
     #[arg(long)]
     label: Option<String>,
-    /// The user's address, to preselect it at Google; not stored
+    /// The user's address, to preselect it at the provider; not stored
     #[arg(long)]
     login_hint: Option<String>,
     /// Connect this account again, after it lost its grant
@@ -110,6 +114,11 @@ pub struct ConnectOptions {
     allow_duplicate: bool,
     #[command(flatten)]
     options: Options,
+}
+
+/// A provider as help and errors list it.
+fn provider_value(profile: &'static Profile) -> PossibleValue {
+    PossibleValue::new(profile.provider.as_str()).help(profile.title)
 }
 
 /// What lists take.

@@ -8,18 +8,14 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use comfy_table::{Cell, Color};
 use evercal_domain::zones;
+use evercal_providers::registry::PROVIDERS;
 use evercal_settings::process::ZONE_DATA_FOLDER;
-use evercal_settings::timing::TIMING;
-use evercal_settings::{ALL, About, Described, Lookup, Otherwise, Role, Shown, Source, Sources, temporal_target};
-use evercal_workflows::Timing;
+use evercal_settings::{About, Described, Lookup, Otherwise, Role, Shown, Source, Sources, all};
 use serde::Serialize;
 use url::Url;
 
 use crate::cli::print;
 use crate::cli::table::{self, Column, Screen};
-
-/// How the command calls itself in Temporal, which it never asks.
-const IDENTITY: &str = "evercal config";
 
 /// What the command takes.
 #[derive(Args)]
@@ -49,8 +45,34 @@ struct Item {
 struct Report {
     /// The file that was read.
     file: Option<PathBuf>,
+    providers: Vec<Provider>,
     items: Vec<Item>,
     zone_data: ZoneData,
+}
+
+/// A provider that this build knows.
+#[derive(Serialize)]
+struct Provider {
+    name: &'static str,
+    is_on: bool,
+    /// The setting that turns it on.
+    turned_on_by: &'static str,
+}
+
+impl Provider {
+    fn all(lookup: &Lookup<'_>) -> Vec<Self> {
+        let here = PROVIDERS.iter().map(|registration| {
+            let turned_on_by = registration.turned_on_by.about().name;
+            let is_on = lookup.text(turned_on_by).is_some();
+            Self { name: registration.profile.provider.as_str(), is_on, turned_on_by }
+        });
+        here.collect()
+    }
+
+    fn for_people(&self) -> String {
+        let Self { name, is_on, turned_on_by } = self;
+        format!("  {name}: {}, by {turned_on_by}\n", if *is_on { "on" } else { "off" })
+    }
 }
 
 /// The time zone data by which gateway and worker would go here.
@@ -74,17 +96,19 @@ impl ZoneData {
 pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCode> {
     let find = |name: &str| sources.find(name);
     let (lookup, source) = (Lookup::new(&find), |name: &str| sources.source(name));
-    let wanted = |setting: &&&dyn Described| options.role.is_none_or(|role| setting.about().read_by.contains(&role));
-    let items: Vec<Item> = ALL.iter().filter(wanted).map(|setting| read(*setting, &lookup, &source)).collect();
-    let zone_data = ZoneData::here(&lookup);
+    let wanted = |setting: &&dyn Described| options.role.is_none_or(|role| setting.about().read_by.contains(&role));
+    let items: Vec<Item> = all().filter(wanted).map(|setting| read(setting, &lookup, &source)).collect();
+    let (providers, zone_data) = (Provider::all(&lookup), ZoneData::here(&lookup));
     let is_well = items.iter().all(|item| item.problem.is_none());
     if options.json {
         let file = sources.path().map(Path::to_owned);
-        print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, items, zone_data })?))?;
+        print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, providers, items, zone_data })?))?;
     } else {
         let zone_data = format!("\nTime zone data: {} ({}).\n", zone_data.version, zone_data.source);
         let file = sources.path().map(|path| format!("\nThe file is {}.\n", path.display())).unwrap_or_default();
-        print(&(for_people(Screen::detect(&find), &items) + &zone_data + &file))?;
+        let providers: String = providers.iter().map(Provider::for_people).collect();
+        let providers = format!("\nProviders:\n{providers}");
+        print(&(for_people(Screen::detect(&find), &items) + &providers + &zone_data + &file))?;
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -127,18 +151,12 @@ fn assumed(about: &About, lookup: &Lookup<'_>) -> (Option<String>, String) {
     match about.otherwise {
         Otherwise::Required => (None, "not set".to_owned()),
         Otherwise::Value(value) | Otherwise::Nothing(value) => (Some(value.to_owned()), default),
-        Otherwise::Timing { field, read } => {
-            // A document that cannot be read is a problem of its own line.
-            let document = TIMING.read(lookup).ok().flatten();
-            let names_it = document.as_ref().is_some_and(|document| document.names.iter().any(|name| name == field));
-            let timing = document.map_or_else(Timing::default, |document| document.timing);
-            (Some(read(&timing)), if names_it { TIMING.about().name.to_owned() } else { default })
+        Otherwise::Derived(read) => {
+            let derived = read(lookup);
+            (Some(derived.value), derived.said_by.map_or(default, str::to_owned))
         }
-        Otherwise::TemporalSdk { read, nothing } => {
-            // A way that cannot be read is a problem of the address's line.
-            let target = temporal_target(IDENTITY).ok();
-            let value = target.map(|target| read(&target).unwrap_or_else(|| nothing.to_owned()));
-            (value.map(|value| without_password(&value)), "profile or default".to_owned())
+        Otherwise::TemporalSdk { find, nothing } => {
+            (find(nothing).map(|value| without_password(&value)), "profile or default".to_owned())
         }
     }
 }

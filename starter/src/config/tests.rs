@@ -3,31 +3,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_codec::CodecConfig;
 use evercal_gateway::GatewayConfig;
+use evercal_providers::Registration;
 use evercal_settings::codec::PAYLOAD_KEY;
 use evercal_settings::store;
 use evercal_worker::WorkerConfig;
 
 use super::*;
 
-/// Settings with which both parts start.
+/// A provider that can be on.
+fn registration() -> &'static Registration {
+    PROVIDERS.first().unwrap()
+}
+
+/// Settings with which both parts start, with a provider that is on.
 fn complete() -> BTreeMap<&'static str, String> {
-    [
+    let own = registration().settings.iter().map(|setting| setting.about());
+    let own = own.filter(|about| !matches!(about.shown, Shown::Address)).map(|about| (about.name, "marker-value"));
+    let of_all = [
         ("DATABASE_URL", "sqlite:///data/evercal.db"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-        ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ("EVERCAL_CHANNEL_KEYS", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
         ("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
-        ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
-        ("GOOGLE_CLIENT_SECRET", "marker-secret"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()))
-    .into()
+    ];
+    of_all.into_iter().chain(own).map(|(name, value)| (name, value.to_owned())).collect()
 }
 
 fn report(values: &BTreeMap<&'static str, String>) -> BTreeMap<&'static str, Item> {
     let find = |name: &str| values.get(name).cloned();
     let lookup = Lookup::new(&find);
-    ALL.iter().map(|setting| (setting.about().name, read(*setting, &lookup, &|_| Some(Source::Environment)))).collect()
+    all().map(|setting| (setting.about().name, read(setting, &lookup, &|_| Some(Source::Environment)))).collect()
 }
 
 fn shown(values: &BTreeMap<&'static str, String>) -> String {
@@ -47,7 +52,7 @@ fn the_list_is_what_gateway_and_worker_ask_for() {
     let listed = |role: Role| -> BTreeSet<String> {
         // Read by the SDK, and by the log.
         let is_elsewhere = |name: &str| name.starts_with("TEMPORAL_") || name == "RUST_LOG";
-        let of_role = ALL.iter().map(|setting| setting.about()).filter(|about| about.read_by.contains(&role));
+        let of_role = all().map(Described::about).filter(|about| about.read_by.contains(&role));
         of_role.map(|about| about.name).filter(|name| !is_elsewhere(name)).map(str::to_owned).collect()
     };
     // Where the store is, the gateway reads beside its configuration.
@@ -83,21 +88,34 @@ fn a_complete_configuration_has_no_problem_and_shows_where_each_value_comes_from
 
 #[test]
 fn the_strategy_of_a_provider_is_shown_with_its_source_and_refused_by_name() {
-    let mut values = complete();
-    let of = |values: &BTreeMap<&'static str, String>| report(values)["SYNC_STRATEGY_GOOGLE"].clone();
+    let (mut values, strategy) = (complete(), registration().strategy.about.name);
+    let of = |values: &BTreeMap<&'static str, String>| report(values)[strategy].clone();
     assert_eq!((of(&values).value.as_deref(), of(&values).source.as_str()), (Some("webhook"), "default"));
-    values.insert("SYNC_STRATEGY_GOOGLE", "hybrid".to_owned());
+    values.insert(strategy, "hybrid".to_owned());
     let hybrid = of(&values);
     assert_eq!((hybrid.value.as_deref(), hybrid.source.as_str()), (Some("hybrid"), "environment"));
     assert_eq!(hybrid.problem, None);
-    values.insert("SYNC_STRATEGY_GOOGLE", "push".to_owned());
+    values.insert(strategy, "push".to_owned());
     assert_eq!(of(&values).problem.as_deref(), Some("it is none of webhook, polling, hybrid"));
+}
+
+#[test]
+fn a_provider_is_on_by_its_own_setting() {
+    let (mut values, turned_on_by) = (complete(), registration().turned_on_by.about().name);
+    let shown = |values: &BTreeMap<&'static str, String>| {
+        let find = |name: &str| values.get(name).cloned();
+        Provider::all(&Lookup::new(&find)).iter().map(Provider::for_people).collect::<String>()
+    };
+    let name = registration().profile.provider;
+    assert!(shown(&values).contains(&format!("{name}: on, by {turned_on_by}")), "{}", shown(&values));
+    values.remove(turned_on_by);
+    assert!(shown(&values).contains(&format!("{name}: off, by {turned_on_by}")), "{}", shown(&values));
 }
 
 #[test]
 fn what_config_calls_a_problem_is_what_a_part_does_not_start_with() {
     let wrong = [
-        ("SYNC_STRATEGY_GOOGLE", "push"),
+        (registration().strategy.about.name, "push"),
         ("SYNC_CONCURRENT_JOBS", "0"),
         ("SYNC_TIMEOUT_MS", "0"),
         ("SYNC_MAX_RETRIES", "-1"),
@@ -117,15 +135,14 @@ fn what_config_calls_a_problem_is_what_a_part_does_not_start_with() {
 
 #[test]
 fn everything_that_is_wrong_is_said_at_once_with_an_example() {
-    let mut values = complete();
-    values.remove("GOOGLE_CLIENT_ID");
+    let (mut values, turned_on_by) = (complete(), registration().turned_on_by.about().name);
+    values.remove(turned_on_by);
     values.insert("EVERCAL_MASTER_KEY", "marker".to_owned());
     values.insert("SYNC_TIMEOUT_MS", "soon".to_owned());
     values.insert("DATABASE_URL", "mysql://db/evercal".to_owned());
     let text = shown(&values);
-    for expected in
-        ["DATABASE_URL: ", "GOOGLE_CLIENT_ID: is not set", "EVERCAL_MASTER_KEY: ", "SYNC_TIMEOUT_MS: ", "for example: "]
-    {
+    let not_set = format!("{turned_on_by}: is not set");
+    for expected in ["DATABASE_URL: ", &not_set, "EVERCAL_MASTER_KEY: ", "SYNC_TIMEOUT_MS: ", "for example: "] {
         assert!(text.contains(expected), "{expected} is not in:\n{text}");
     }
     assert!(!text.contains("marker"), "{text}");
@@ -135,7 +152,11 @@ fn everything_that_is_wrong_is_said_at_once_with_an_example() {
 fn no_secret_and_no_password_is_shown() {
     let mut values = complete();
     values.insert("DATABASE_URL", "postgres://ada:marker@db/evercal".to_owned());
-    values.insert("EVERCAL_GOOGLE_BASE_URL", "ada:marker@nowhere".to_owned());
+    let addresses = registration().settings.iter().map(|setting| setting.about());
+    let addresses = addresses.filter(|about| matches!(about.shown, Shown::Address)).map(|about| about.name);
+    values.extend(addresses.map(|name| (name, "ada:marker@nowhere".to_owned())));
+    // What may be shown of a provider's is none.
+    values.insert(registration().turned_on_by.about().name, "client".to_owned());
     let text = shown(&values) + &serde_json::to_string(&report(&values)).unwrap();
     assert!(!text.contains("marker"), "{text}");
     assert!(text.contains("set, not shown"));
@@ -144,7 +165,7 @@ fn no_secret_and_no_password_is_shown() {
 #[test]
 fn a_secret_in_a_file_names_the_variable_of_the_file() {
     let complete = complete();
-    let secrets = ALL.iter().map(|setting| setting.about()).filter(|about| about.is_secret());
+    let secrets = all().map(Described::about).filter(|about| about.is_secret());
     for name in secrets.map(|about| about.name) {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut values = complete.clone();

@@ -1,5 +1,6 @@
-//! Makes the demo tenant: tenant, API key, and a Google account connected as a browser would do it.
+//! Makes the demo tenant: tenant, API key, and an account connected as a browser would do it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -7,14 +8,14 @@ use evercal_domain::account::Secret;
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Transport as _};
-use evercal_simulator::DemoTenant;
+use evercal_simulator::{DemoTenant, setup};
 use evercal_storage::{Keyring, StoreSettings};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::folder::Folder;
 use super::parts::Parts;
-use super::ready::{GoogleAccess, Ready};
+use super::ready::{ProviderAccess, Ready};
 
 /// How long the first read of the demo calendars may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,6 +39,12 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
     let tokens =
         browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
     let access_token = text(&tokens, "access_token")?;
+    let access = ProviderAccess {
+        base_url: parts.simulator.join(setup::API_PATH)?.to_string(),
+        user: DemoTenant::USER.to_owned(),
+        calendars: browser.calendars(&access_token).await?,
+        access_token,
+    };
     Ok(Ready {
         ready: true,
         api: trimmed(&parts.api),
@@ -45,12 +52,7 @@ pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Resul
         temporal: parts.temporal_address().to_owned(),
         temporal_ui: parts.temporal_ui().map(str::to_owned),
         simulator: trimmed(&parts.simulator),
-        google: GoogleAccess {
-            base_url: parts.simulator.join("calendar/v3/")?.to_string(),
-            user: DemoTenant::USER.to_owned(),
-            calendars: browser.google_calendars(&access_token).await?,
-            access_token,
-        },
+        providers: BTreeMap::from([(setup::PROVIDER.to_owned(), access)]),
     })
 }
 
@@ -89,7 +91,9 @@ impl Browser {
         if let (Some(account_id), Some(fields)) = (account_id, start.as_object_mut()) {
             fields.insert("account_id".to_owned(), account_id.into());
         }
-        let started = self.post(self.api.join("v1/oauth/google/start")?, start, Some(&self.api_key)).await?;
+        let started = self
+            .post(self.api.join(&format!("v1/oauth/{}/start", setup::PROVIDER))?, start, Some(&self.api_key))
+            .await?;
         let consent_page: Url =
             text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
         let redirect = self.http.send(HttpRequest::get("consent page", consent_page)).await?;
@@ -142,9 +146,10 @@ impl Browser {
         }
     }
 
-    async fn google_calendars(&self, access_token: &str) -> anyhow::Result<Vec<String>> {
-        let url = self.simulator.join("calendar/v3/users/me/calendarList")?;
-        let request = HttpRequest { bearer: Some(Secret::new(access_token)), ..HttpRequest::get("calendarList", url) };
+    /// The ids of the demo calendars at the provider.
+    async fn calendars(&self, access_token: &str) -> anyhow::Result<Vec<String>> {
+        let url = self.simulator.join(setup::API_PATH)?.join(setup::CALENDARS_PATH)?;
+        let request = HttpRequest { bearer: Some(Secret::new(access_token)), ..HttpRequest::get("calendars", url) };
         let list = json_of(&self.http.send(request).await?)?;
         let ids = field(&list, "items").as_array().map(Vec::as_slice).unwrap_or_default();
         ids.iter().map(|calendar| text(calendar, "id")).collect()

@@ -1,5 +1,5 @@
 //! `evercal dev`: everything on one machine, each part a process of its own, supervised, with a demo tenant at a
-//! simulated Google. Stopped or killed and started again, it goes on where it was.
+//! simulated provider. Stopped or killed and started again, it goes on where it was.
 //!
 //! Not a deployment: the keys lie in the data folder and the API key is printed.
 
@@ -29,9 +29,9 @@ use crate::cli::target::DATA_DIR_DEFAULT;
 /// A command of the feature `dev`; without it, `without_dev.rs` stands here.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run everything on this machine: Temporal, its UI, a simulated Google, worker and gateway, with demo calendars
+    /// Run everything on this machine: Temporal, its UI, a simulated provider, worker and gateway, with demo calendars
     Dev(DevOptions),
-    /// Run a simulated Google Calendar on loopback
+    /// Run a simulated provider on loopback
     Simulator(simulator::Options),
 }
 

@@ -9,8 +9,9 @@ use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_process::TaskFailure;
-use evercal_settings::{CONFIG_FILE, temporal_target};
-use evercal_simulator::OauthClient;
+use evercal_providers::registry::PROVIDERS;
+use evercal_settings::{CONFIG_FILE, Described, all, temporal_target};
+use evercal_simulator::setup;
 use evercal_storage::{Keyring, StoreSettings};
 use evercal_workflow_client::{Namespace, search_attributes};
 use evercal_workflows::names;
@@ -41,8 +42,8 @@ const TEMPORAL_ACCESS: [&str; 11] = [
     "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
 ];
 
-/// Settings of a deployment that would make of a part something else than `dev` shows.
-const DEPLOYMENT: [&str; 2] = ["EVERCAL_BUILD_ID", "EVERCAL_GOOGLE_AUTH_URL"];
+/// A setting of a deployment that would make of a part something else than `dev` shows.
+const BUILD_ID: &str = "EVERCAL_BUILD_ID";
 
 /// What any program may want to know of its surroundings.
 const OF_USE_TO_ALL: [&str; 17] = [
@@ -173,9 +174,8 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
 async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: &str) -> anyhow::Result<()> {
     let connection = Connection::connect(server).await.context("asking Temporal who works in the namespace")?;
     let mut others = BTreeSet::new();
-    for queue in [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE] {
-        others.extend(activity_pollers(&connection, namespace, queue).await?);
-    }
+    // Every worker serves it, whatever its providers.
+    others.extend(activity_pollers(&connection, namespace, names::QUEUE_STORE).await?);
     others.remove(own_worker);
     if others.is_empty() {
         return Ok(());
@@ -233,23 +233,23 @@ fn environment(
     if part == "simulator" {
         return (Vec::new(), of_no_use());
     }
-    let client = OauthClient::default();
     let kept = &folder.kept;
     let mut environment = vec![
         ("EVERCAL_HTTP_ADDRESS", format!("127.0.0.1:{}", kept.gateway_port)),
         ("WEBHOOK_BASE_URL", api.to_string()),
         ("DATABASE_URL", folder.database_url().to_string()),
         ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
-        ("GOOGLE_WEBHOOK_TOKEN", kept.webhook_key.expose().to_owned()),
-        ("GOOGLE_CLIENT_ID", client.id),
-        ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
+        ("EVERCAL_CHANNEL_KEYS", kept.webhook_key.expose().to_owned()),
     ];
-    let mut hidden: Vec<&str> = if temporal.is_own() { TEMPORAL_ACCESS.to_vec() } else { Vec::new() };
-    hidden.extend(DEPLOYMENT.into_iter().chain([CONFIG_FILE]));
-    if part == "worker" {
-        environment.push(("GOOGLE_CLIENT_SECRET", client.secret));
-    } else {
-        hidden.extend(["GOOGLE_CLIENT_SECRET", "GOOGLE_CLIENT_SECRET_FILE"]);
+    environment.extend(setup::settings(simulator.as_str()).into_iter().filter(|(name, _)| reads(part, name)));
+    let mut hidden: Vec<OsString> = [BUILD_ID, CONFIG_FILE].map(OsString::from).into();
+    if temporal.is_own() {
+        hidden.extend(TEMPORAL_ACCESS.map(OsString::from));
+    }
+    // What is set above goes over it: no provider but the simulated one, and no key of a deployment's.
+    let of_providers = PROVIDERS.iter().flat_map(|registration| registration.settings);
+    for name in of_providers.map(|setting| setting.about().name) {
+        hidden.extend([OsString::from(name), OsString::from(format!("{name}_FILE"))]);
     }
     if temporal.is_own() {
         environment.extend([
@@ -260,7 +260,13 @@ fn environment(
         ]);
     }
     let environment = environment.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    (environment.collect(), hidden.into_iter().map(OsString::from).collect())
+    (environment.collect(), hidden)
+}
+
+/// Whether a part reads a setting.
+fn reads(part: &str, name: &str) -> bool {
+    let mut settings = all().map(Described::about).filter(|about| about.name == name);
+    settings.any(|about| about.read_by.iter().any(|role| role.as_str() == part))
 }
 
 /// The variables of this process that simulator and Temporal have no use for: whatever may be a key of somebody's.

@@ -1,5 +1,6 @@
 //! What `evercal dev` tells when it is ready: one line of JSON for programs, a few lines for people.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -20,20 +21,21 @@ pub struct Ready {
     pub temporal_ui: Option<String>,
     /// The simulator and its control API.
     pub simulator: String,
-    /// What the official Google client needs.
-    pub google: GoogleAccess,
+    /// What a client of the simulated provider needs, under the provider's name.
+    #[serde(flatten)]
+    pub providers: BTreeMap<String, ProviderAccess>,
 }
 
-/// The demo tenant's Google.
+/// The demo tenant's provider.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct GoogleAccess {
-    /// The endpoint that the official client takes.
+pub struct ProviderAccess {
+    /// The endpoint that the provider's official client takes.
     pub base_url: String,
     /// The demo user.
     pub user: String,
     /// A token of the demo user.
     pub access_token: String,
-    /// The ids of the demo calendars at Google.
+    /// The ids of the demo calendars there.
     pub calendars: Vec<String>,
 }
 
@@ -42,10 +44,14 @@ impl Ready {
     pub fn for_people(&self, program: &str, data_dir: Option<&Path>) -> String {
         let folder = data_dir.map(|folder| format!(" --data-dir {}", folder.display())).unwrap_or_default();
         let ui = self.temporal_ui.as_deref().unwrap_or("(none: TEMPORAL_ADDRESS is set)");
+        let of_provider = |(name, access): (&String, &ProviderAccess)| {
+            format!("  Provider     {}   as {} ({name})\n", access.base_url, access.user)
+        };
+        let providers: String = self.providers.iter().map(of_provider).collect();
         format!(
-            "\nevercal is running.\n\n  API          {}\n  API key      {}\n  Temporal UI  {ui}\n  Simulator    {}\n  \
-             Google API   {}   as {}\n\nTry in another terminal: {program} calendars{folder}\n\n",
-            self.api, self.api_key, self.simulator, self.google.base_url, self.google.user,
+            "\nevercal is running.\n\n  API          {}\n  API key      {}\n  Temporal UI  {ui}\n  Simulator    {}\n\
+             {providers}\nTry in another terminal: {program} calendars{folder}\n\n",
+            self.api, self.api_key, self.simulator,
         )
     }
 }
@@ -56,15 +62,16 @@ mod tests {
 
     #[test]
     fn the_command_to_try_next_is_one_that_works_here() {
-        let google = GoogleAccess {
-            base_url: "http://127.0.0.1:1/calendar/v3/".to_owned(),
+        let access = ProviderAccess {
+            base_url: "http://127.0.0.1:1/api/".to_owned(),
             user: "robin@example.com".to_owned(),
             access_token: "token".to_owned(),
             calendars: vec![],
         };
+        let providers = BTreeMap::from([("somewhere".to_owned(), access)]);
         let address = || "127.0.0.1:1".to_owned();
         let (api, api_key, temporal, simulator) = (address(), address(), address(), address());
-        let ready = Ready { ready: true, api, api_key, temporal, temporal_ui: None, simulator, google };
+        let ready = Ready { ready: true, api, api_key, temporal, temporal_ui: None, simulator, providers };
         let usual = ready.for_people("target/release/evercal", None);
         assert!(usual.contains(": target/release/evercal calendars\n"), "{usual}");
         let elsewhere = ready.for_people("evercal", Some(Path::new("/tmp/other")));

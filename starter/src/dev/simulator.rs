@@ -1,4 +1,4 @@
-//! `evercal simulator`: the simulated Google, which `evercal dev` runs as a process of its own.
+//! `evercal simulator`: the simulated provider, which `evercal dev` runs as a process of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

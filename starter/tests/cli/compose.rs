@@ -38,7 +38,7 @@ fn filled(text: &str) -> String {
         ("POSTGRES_PASSWORD", "secret"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-        ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+        ("EVERCAL_CHANNEL_KEYS", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
         ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
         ("GOOGLE_CLIENT_SECRET", "secret"),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com"),

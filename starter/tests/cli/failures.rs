@@ -32,6 +32,18 @@ async fn each_failure_has_its_exit_code_and_says_what_to_do_next() {
 }
 
 #[tokio::test]
+async fn whoever_names_no_provider_or_one_that_there_is_not_is_told_which_there_are() {
+    let stub = Stub::start().await;
+    let unknown = stub.run(&["connect", "nowhere"]).await;
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("possible values: google"), "{unknown:?}");
+    assert_eq!(stub.run(&["connect"]).await.code, Some(2));
+    let help = stub.run(&["connect", "--help"]).await;
+    assert!(help.stdout.contains("google: Google") || help.stdout.contains("[possible values: google]"), "{help:?}");
+    assert_eq!(stub.requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn arguments_that_cannot_be_meant_are_refused_before_anything_is_asked() {
     let stub = Stub::start().await;
     let table: [&[&str]; 7] = [

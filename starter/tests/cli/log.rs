@@ -74,7 +74,7 @@ pub fn gateway(folder: &Path, port: u16) -> Command {
     command.arg("gateway").stdin(Stdio::null()).envs([
         ("DATABASE_URL", format!("sqlite:{}", folder.join("evercal.db").display())),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
-        ("GOOGLE_WEBHOOK_TOKEN", "0123456789abcdef0123456789abcdef".to_owned()),
+        ("EVERCAL_CHANNEL_KEYS", "0123456789abcdef0123456789abcdef".to_owned()),
         ("GOOGLE_CLIENT_ID", "client".to_owned()),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com".to_owned()),
         ("EVERCAL_HTTP_ADDRESS", format!("127.0.0.1:{port}")),

@@ -49,7 +49,7 @@ async fn fill(file: &Path) {
     let now = SystemClock.now();
     let tenant = Tenant::new("Demo", now);
     store.insert_tenant(&tenant).await.unwrap();
-    let account = Account::connecting(AccountId::generate(), tenant.id, Provider::Google, "Ada".into(), now);
+    let account = Account::connecting(AccountId::generate(), tenant.id, Provider::new("google"), "Ada".into(), now);
     let grant = PendingGrant::Code {
         code: Secret::new("code"),
         code_verifier: Secret::new("verifier"),

@@ -161,7 +161,7 @@ impl Site {
         let variables = vec![
             ("DATABASE_URL", database(folder.path()).to_string()),
             ("EVERCAL_MASTER_KEY", MASTER_KEY.to_owned()),
-            ("GOOGLE_WEBHOOK_TOKEN", "0".repeat(64)),
+            ("EVERCAL_CHANNEL_KEYS", "0".repeat(64)),
             ("GOOGLE_CLIENT_ID", client.id),
             ("GOOGLE_CLIENT_SECRET", client.secret),
             ("EVERCAL_GOOGLE_BASE_URL", simulator.root_url().to_owned()),
@@ -228,7 +228,7 @@ impl Site {
         succeeds(&self.run("tenants create Acme", &[]).await);
         let key = succeeds(&self.run("keys create --tenant Acme --label test --scopes read,write --quiet", &[]).await);
         let api = [("EVERCAL_API", root.as_str()), ("EVERCAL_API_KEY", key.trim())];
-        let connect = succeeds(&self.run("connect --label Ada", &api).await);
+        let connect = succeeds(&self.run("connect google --label Ada", &api).await);
         let consent = connect.lines().find(|line| line.contains("/o/oauth2/")).unwrap().trim().parse().unwrap();
         let page = http.send(HttpRequest::get("consent", consent)).await.unwrap();
         let callback = page.header("location").unwrap().parse().unwrap();
