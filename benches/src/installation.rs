@@ -16,7 +16,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, SyncReason, SystemClock, random,
+    AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, Provider, SyncReason, SystemClock, random,
 };
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_simulator::{Control, NewCalendar, NewUser, OauthClient, Simulator, SimulatorOptions};
@@ -106,7 +106,7 @@ impl Installation {
             ("EVERCAL_HTTP_ADDRESS", gateway.to_string()),
             ("WEBHOOK_BASE_URL", format!("http://{gateway}/")),
             ("EVERCAL_MASTER_KEY", master_key.expose().to_owned()),
-            ("GOOGLE_WEBHOOK_TOKEN", webhook_key.clone()),
+            ("EVERCAL_CHANNEL_KEYS", webhook_key.clone()),
             ("GOOGLE_CLIENT_ID", client.id),
             ("GOOGLE_CLIENT_SECRET", client.secret),
             ("EVERCAL_GOOGLE_BASE_URL", simulator.root_url().to_owned()),
@@ -132,7 +132,7 @@ impl Installation {
             api_key,
             database,
             simulator,
-            channel_token_keys: ChannelTokenKeys::parse(&webhook_key)?,
+            channel_token_keys: ChannelTokenKeys::parse(&webhook_key)?.of(Provider::new("google")),
             http: HttpClient::new(&HttpSettings::default())?,
             environment,
             gateway_process,

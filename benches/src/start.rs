@@ -54,7 +54,7 @@ async fn add_account(installation: &Installation, tenant_id: TenantId) -> anyhow
     let account = Account {
         id: AccountId::generate(),
         tenant_id,
-        provider: Provider::Google,
+        provider: Provider::new("google"),
         label: "Ada".into(),
         state: AccountState::Connected,
         detail: None,

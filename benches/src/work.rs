@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use evercal_domain::account::Secret;
-use evercal_domain::limits::EVENTS_PER_PAGE;
 use evercal_domain::{Calendar, ProviderCalendarId, ProviderCursor, RemoteItem};
 use evercal_http::{HttpClient, HttpSettings};
 use evercal_providers::google::{GoogleProvider, GoogleSettings};
@@ -18,6 +17,8 @@ use tokio::sync::Mutex;
 
 use crate::installation::{Engine, Installation};
 
+/// Events asked for in one page, as a worker asks.
+const EVENTS_PER_PAGE: u32 = 2_500;
 /// Calls at a time while the first tokens are read.
 const IN_FLIGHT: usize = 32;
 const TABLES: [&str; 2] = [

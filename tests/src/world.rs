@@ -1,22 +1,23 @@
 //! A world of its own for each test: namespace, store, simulated provider, gateway and worker, in this process.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccountId, Calendar, CalendarId, Clock as _, Provider, SyncStrategies, SyncStrategy, SystemClock, TenantId, random,
+    AccountId, ByProvider, Calendar, CalendarId, Clock as _, Provider, SyncStrategy, SystemClock, TenantId, random,
 };
 use evercal_gateway::{Gateway, GatewayConfig};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
-use evercal_providers::google::GoogleSettings;
-use evercal_settings::TemporalTarget;
-use evercal_settings::google::Google;
-use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions};
+use evercal_providers::registry;
+use evercal_settings::{Lookup, TemporalTarget};
+use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions, setup};
 use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_worker::builds::BuildId;
@@ -36,6 +37,8 @@ use crate::simulated_time::{AttemptClock, TellsTime};
 use crate::temporal::{TestTemporal, connection_options};
 use crate::wait::eventually;
 
+/// The provider.
+pub const PROVIDER: Provider = Provider::new(setup::PROVIDER);
 /// The provider's user.
 pub const USER: &str = "ada@example.com";
 
@@ -43,6 +46,8 @@ pub const USER: &str = "ada@example.com";
 pub struct WorldOptions {
     /// The durations of all workflows.
     pub timing: Timing,
+    /// How often gateways look whether all workflows are there.
+    pub fleet_interval: Duration,
     /// How changes are found.
     pub strategy: SyncStrategy,
     /// Events in the user's calendar.
@@ -63,6 +68,7 @@ impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             timing: quick(),
+            fleet_interval: Duration::from_mins(10),
             strategy: SyncStrategy::default(),
             events: 20,
             simulated_time: false,
@@ -104,12 +110,16 @@ pub struct World {
 pub struct Settings {
     /// Where the store is, and what seals credentials.
     pub store: StoreSettings,
+    /// The keys of which those that sign channel tokens are derived.
+    pub channel_keys: Secret,
     /// Sign channel tokens.
     pub channel_token_keys: ChannelTokenKeys,
     /// Where the gateway listens.
     pub gateway_address: SocketAddr,
     /// The durations.
     pub timing: Timing,
+    /// How often gateways that start from now on look whether all workflows are there.
+    pub fleet_interval: Duration,
     /// How changes are found.
     pub strategy: SyncStrategy,
     /// Whether requests carry the workflows' time.
@@ -125,13 +135,19 @@ pub struct Settings {
     pub payload_codec: Option<SealingCodec>,
     /// The build of workers that start from now on.
     pub build_id: Option<BuildId>,
+    /// Whether workers that start from now on are set up for the provider.
+    pub provider_is_on: bool,
     /// Whether workers that start from now on keep the provider's own text of events.
     pub keep_raw: bool,
 }
 
 impl Settings {
-    fn strategies(&self) -> SyncStrategies {
-        [(Provider::Google, self.strategy)].into_iter().collect()
+    fn strategies(&self) -> ByProvider<SyncStrategy> {
+        [(PROVIDER, self.strategy)].into_iter().collect()
+    }
+
+    fn timings(&self) -> ByProvider<Timing> {
+        [(PROVIDER, self.timing.clone())].into_iter().collect()
     }
 }
 
@@ -158,14 +174,17 @@ impl World {
         let control = simulator.control();
         let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "Europe/Berlin".to_owned() };
         control.create_user(&user)?;
+        let channel_keys = random::token()?;
         let settings = Settings {
             store: StoreSettings::new(
                 options.database.unwrap_or_else(|| DatabaseUrl::file(folder.path().join("evercal.db"))),
                 Keyring::parse(Keyring::generate("test")?.expose())?,
             ),
-            channel_token_keys: ChannelTokenKeys::parse(&random::token()?)?,
+            channel_token_keys: ChannelTokenKeys::parse(&channel_keys)?.of(PROVIDER),
+            channel_keys: Secret::new(channel_keys),
             gateway_address: free_address()?,
             timing: options.timing,
+            fleet_interval: options.fleet_interval,
             strategy: options.strategy,
             simulated_time: options.simulated_time,
             http: options.http,
@@ -173,6 +192,7 @@ impl World {
             memory_mib: u64::MAX / 1_048_576,
             payload_codec: None,
             build_id: None,
+            provider_is_on: true,
             keep_raw: true,
         };
         let store = evercal_storage::open(&settings.store).await?;
@@ -359,27 +379,27 @@ impl World {
 
     /// Starts a gateway (again).
     pub async fn start_gateway(&mut self) -> anyhow::Result<()> {
-        let simulator: Url = self.simulator.root_url().parse()?;
-        let client = evercal_simulator::OauthClient::default();
-        let values = [
-            ("EVERCAL_HTTP_ADDRESS", self.settings.gateway_address.to_string()),
-            ("WEBHOOK_BASE_URL", self.public_url()),
-            ("GOOGLE_WEBHOOK_TOKEN", random::token()?),
-            ("GOOGLE_CLIENT_ID", client.id),
-            ("EVERCAL_GOOGLE_BASE_URL", simulator.to_string()),
-        ];
+        let values = self.variables();
         let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let mut config = GatewayConfig::from_lookup(&evercal_settings::Lookup::new(&find))?;
-        if let Some(google) = &mut config.google {
-            google.channel_token_keys = self.settings.channel_token_keys.clone();
-        }
-        config.timing = self.settings.timing.clone();
+        let mut config = GatewayConfig::from_lookup(&Lookup::new(&find))?;
+        config.timings = self.settings.timings();
         config.strategies = self.settings.strategies();
+        config.fleet_interval = self.settings.fleet_interval;
         let target = self.target("gateway")?;
         let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
         let gateway = Gateway::start(config, self.store.clone(), workflows, Arc::new(SystemClock)).await?;
         self.gateway = Some(gateway);
         Ok(())
+    }
+
+    /// What processes of this world would find in their environment, but for the store's.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let own = [
+            ("EVERCAL_HTTP_ADDRESS", self.settings.gateway_address.to_string()),
+            ("WEBHOOK_BASE_URL", self.public_url()),
+            ("EVERCAL_CHANNEL_KEYS", self.settings.channel_keys.expose().to_owned()),
+        ];
+        own.into_iter().chain(setup::settings(self.simulator.root_url())).collect()
     }
 
     /// Whether a gateway runs.
@@ -401,17 +421,17 @@ impl World {
 
     /// Starts one under another name in Temporal, with a store of its own.
     pub fn start_worker_as(&mut self, identity: &str, store: StoreSettings) -> anyhow::Result<()> {
-        let client = evercal_simulator::OauthClient::default();
-        let mut google_webhook_address: Url = self.public_url().parse()?;
-        google_webhook_address.set_path("/api/webhooks/google");
+        let values = self.variables();
+        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let config = WorkerConfig {
             store,
-            google: Some(Google {
-                client: GoogleSettings::at(&self.simulator.root_url().parse()?, client.id, Secret::new(client.secret))?,
-                channel_token_keys: self.settings.channel_token_keys.clone(),
-            }),
-            google_webhook_address,
-            timing: self.settings.timing.clone(),
+            providers: if self.settings.provider_is_on {
+                registry::configured(&Lookup::new(&find))?
+            } else {
+                BTreeMap::new()
+            },
+            public_url: self.public_url().parse()?,
+            timings: self.settings.timings(),
             strategies: self.settings.strategies(),
             http: self.settings.http.clone(),
             concurrent_syncs: self.settings.concurrent_syncs,

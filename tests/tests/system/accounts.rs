@@ -374,8 +374,8 @@ async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet() {
-    let timing = Timing { fleet_interval_s: 3, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let fleet_interval = std::time::Duration::from_secs(3);
+    let world = World::with(WorldOptions { fleet_interval, ..WorldOptions::default() }).await;
     let (account, calendar) = world.connect_and_settle().await;
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     for round in 1..=2 {

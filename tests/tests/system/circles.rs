@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The product's crates, and the simulator.
-const CRATES: [&str; 19] = [
+const CRATES: [&str; 20] = [
     "activities",
     "codec",
+    "crates/config",
     "crates/domain",
     "crates/http",
     "crates/mirror",

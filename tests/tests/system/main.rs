@@ -24,6 +24,7 @@ mod notices;
 mod openapi;
 mod outage;
 mod payloads;
+mod provider_off;
 mod reconnect;
 mod recovery;
 mod secrets;

@@ -9,7 +9,7 @@ use evercal_domain::journal::{AuditEntry, AuditKind, SecurityKind};
 use evercal_domain::{CalendarState, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_storage::{AuditOf, DatabaseUrl, PageRequest, StoreSettings};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
+use evercal_tests::{PROVIDER, USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
 use evercal_workflows::{Timing, names};
 use temporalio_client::WorkflowTerminateOptions;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -271,8 +271,9 @@ async fn a_worker_with_another_database_takes_no_work() {
         mirror::equals_provider(&world, calendar).await;
     }
     let server = connect(&world.temporal.address).await.unwrap();
-    for queue in [names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE] {
-        let pollers = activity_pollers(&server, &world.temporal.namespace, queue).await.unwrap();
+    let of_provider = [names::provider_queue(PROVIDER), names::channel_queue(PROVIDER)];
+    for queue in of_provider.into_iter().chain([names::QUEUE_STORE.to_owned()]) {
+        let pollers = activity_pollers(&server, &world.temporal.namespace, &queue).await.unwrap();
         assert!(pollers.contains("worker") && !pollers.contains("stranger"), "{queue}: {pollers:?}");
     }
     let runs = world.store.sync_runs(calendar, 100).await.unwrap();

@@ -9,7 +9,7 @@ use evercal_devserver::{activity_pollers, connect};
 use evercal_domain::CalendarState;
 use evercal_http::Method;
 use evercal_storage::{DatabaseUrl, StoreSettings};
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror, reach};
+use evercal_tests::{PROVIDER, USER, World, WorldOptions, eventually, mirror, reach};
 use evercal_workflows::names;
 
 use crate::store::{grant, is_back, is_in_the_audit_log, is_not_ready_because, limited};
@@ -112,7 +112,7 @@ async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_nobo
     let temporal = connect(&world.temporal.address).await.unwrap();
     let is_at_work = async |world: &World, worker: &str| {
         let namespace = world.temporal.namespace.clone();
-        activity_pollers(&temporal, &namespace, names::QUEUE_GOOGLE).await.unwrap().contains(worker)
+        activity_pollers(&temporal, &namespace, &names::provider_queue(PROVIDER)).await.unwrap().contains(worker)
     };
     let faults = [
         ("first", format!("REVOKE INSERT ON changes FROM {role}, first"), None, "may not write the table changes"),

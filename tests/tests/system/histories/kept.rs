@@ -77,8 +77,7 @@ fn the_kept_histories_cover_every_name_of_the_workflows_and_hold_nothing_private
 }
 
 /// Queries leave no trace in a history, and queues have no event of their own.
-const NOT_IN_HISTORIES: [&str; 5] =
-    [names::QUERY_STATUS, names::QUEUE_WORKFLOWS, names::QUEUE_GOOGLE, names::QUEUE_CHANNELS, names::QUEUE_STORE];
+const NOT_IN_HISTORIES: [&str; 3] = [names::QUERY_STATUS, names::QUEUE_WORKFLOWS, names::QUEUE_STORE];
 
 #[test]
 fn the_kept_histories_have_every_way_in_which_a_workflow_ends() {

@@ -1,0 +1,59 @@
+//! A provider that was turned off again, while accounts are connected there.
+
+use evercal_domain::AccountId;
+use evercal_http::Method;
+use evercal_tests::{USER, World, WorldOptions, calls, channels, disconnect, discover, eventually, mirror, quick};
+use evercal_workflows::Timing;
+
+async fn turn(world: &mut World, is_on: bool) {
+    world.settings.provider_is_on = is_on;
+    world.stop_worker().await.unwrap();
+    world.start_worker().unwrap();
+}
+
+async fn detail(world: &World, path: &str) -> String {
+    let shown = world.api(Method::GET, path, None).await.unwrap();
+    shown["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn account_detail(world: &World, account: AccountId) -> String {
+    detail(world, &format!("/v1/accounts/{account}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when_it_is_on_again() {
+    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let mut world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let (account, calendar) = world.connect_and_settle().await;
+    turn(&mut world, false).await;
+    discover(&world, account).await;
+    world.change_events(USER, 1).await;
+    eventually("the account and its calendar say so", || async {
+        let calendar = detail(&world, &format!("/v1/calendars/{calendar}")).await;
+        let said = [account_detail(&world, account).await, calendar];
+        if said.iter().all(|detail| detail.contains("not set up for")) { Ok(()) } else { Err(said) }
+    })
+    .await;
+    turn(&mut world, true).await;
+    mirror::equals_provider(&world, calendar).await;
+    eventually("nothing is said of it any more", || async {
+        let said = account_detail(&world, account).await;
+        if said.is_empty() { Ok(()) } else { Err(said) }
+    })
+    .await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left() {
+    let mut world = World::start().await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    turn(&mut world, false).await;
+    disconnect(&world, account).await;
+    assert!(world.store.credentials(account).await.unwrap().is_none(), "the tokens are erased");
+    assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody can stop it there: it runs out");
+    assert_eq!(calls(&world, "oauth.revoke"), 0);
+    let said = account_detail(&world, account).await;
+    assert!(said.contains("could not be asked to end the grant"), "{said}");
+    world.end().await;
+}
