@@ -46,5 +46,5 @@ mod workers;
 
 pub use catch_up::{CatchUpPace, HEARTBEAT};
 pub use config::{ConfigError, GatewayConfig, GatewayLimits, Lookup, TrustedProxies};
-pub use run::run;
+pub use run::{run, serve};
 pub use server::{Gateway, StartError};

@@ -12,7 +12,8 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use evercal_domain::SystemClock;
 use evercal_providers::registry;
-use evercal_storage::{StoreCondition, open_when_possible};
+use evercal_settings::TemporalTarget;
+use evercal_storage::{StoreCondition, StoreSettings, open_when_possible};
 use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use tokio::net::TcpListener;
 
@@ -52,21 +53,32 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         }
     }
     let store = evercal_settings::store::settings(&lookup)?;
+    let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
+    // Before the first request, so that no signal to stop is missed.
+    let asked_to_stop = evercal_process::stop_signal()?;
+    serve(config, &store, target, asked_to_stop).await
+}
+
+/// Serves until `stop` completes: from the beginning on whoever asks whether the process lives, and everybody else as soon as
+/// the store is open. An error is what ended it, such as an address that somebody else has.
+pub async fn serve(
+    mut config: GatewayConfig,
+    store: &StoreSettings,
+    target: TemporalTarget,
+    stop: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
     // A port that somebody else has is reported at once.
     let listener = Gateway::bind(config.address).await?;
-    let target = evercal_settings::temporal_target(IDENTITY)?.sealing(&lookup)?;
     config.temporal_namespace.clone_from(&target.client.namespace);
     let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
 
-    // Before the first request, so that no signal to stop is missed.
-    let asked_to_stop = evercal_process::stop_signal()?;
-    tokio::pin!(asked_to_stop);
+    tokio::pin!(stop);
     let (listener, waiting) = shared(listener).context("sharing the listener")?;
     let meanwhile = Gateway::answer_meanwhile(waiting, not_ready(), &config);
     let store = tokio::select! {
-        store = open_when_possible(&store) => store,
+        store = open_when_possible(store) => store,
         failure = meanwhile.failed() => return Err(failure.into()),
-        () = &mut asked_to_stop => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     meanwhile.stop();
     // So that nobody new is answered by it; who is slow to take an answer keeps nobody waiting.
@@ -76,7 +88,7 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let gateway = Gateway::serve(listener, config, store, workflows, Arc::new(SystemClock))?;
     let watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {
-        () = asked_to_stop => None,
+        () = stop => None,
         failure = gateway.failed() => Some(failure.into()),
         // A process that is started again opens the store anew.
         condition = watch.until(StoreCondition::is_beyond_healing) => {
