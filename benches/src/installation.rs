@@ -1,5 +1,5 @@
 //! An evercal as it is run: gateway and worker as processes of their own, with the product's own settings, on a fresh store.
-//! The simulated Google is inside this process, where it can be told what to do. Not for measuring.
+//! The simulated provider is inside this process, where it can be told what to do. Not for measuring.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -19,10 +19,10 @@ use evercal_domain::{
     AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, Provider, SyncReason, SystemClock, random,
 };
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
-use evercal_simulator::{Control, NewCalendar, NewUser, OauthClient, Simulator, SimulatorOptions};
+use evercal_simulator::{Control, NewCalendar, NewUser};
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
-use evercal_tests::mirror;
 use evercal_tests::temporal::TestTemporal;
+use evercal_tests::{ChangeNotice, Google, ProviderUnderTest as _, mirror};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -80,7 +80,7 @@ pub struct Installation {
     pub gateway: SocketAddr,
     pub api_key: Secret,
     database: String,
-    simulator: Simulator,
+    provider: Google,
     channel_token_keys: ChannelTokenKeys,
     http: HttpClient,
     environment: Vec<(OsString, OsString)>,
@@ -94,28 +94,26 @@ impl Installation {
     pub async fn start(engine: Engine) -> anyhow::Result<Self> {
         let temporal = TestTemporal::start().await?;
         let folder = tempfile::tempdir()?;
-        let simulator = Simulator::start(SimulatorOptions::default()).await?;
+        let provider = Google::start().await?;
         let database = engine.new_database(folder.path()).await?;
-        let (master_key, webhook_key) = (Keyring::generate("bench")?, random::token()?);
+        let (master_key, channel_keys) = (Keyring::generate("bench")?, random::token()?);
         let store = StoreSettings::new(database.parse()?, Keyring::parse(master_key.expose())?);
         let store = evercal_storage::open(&store).await?;
         let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let client = OauthClient::default();
-        let environment = [
+        let mut environment = vec![
             ("DATABASE_URL", database.clone()),
             ("EVERCAL_HTTP_ADDRESS", gateway.to_string()),
             ("WEBHOOK_BASE_URL", format!("http://{gateway}/")),
             ("EVERCAL_MASTER_KEY", master_key.expose().to_owned()),
-            ("EVERCAL_CHANNEL_KEYS", webhook_key.clone()),
-            ("GOOGLE_CLIENT_ID", client.id),
-            ("GOOGLE_CLIENT_SECRET", client.secret),
-            ("EVERCAL_GOOGLE_BASE_URL", simulator.root_url().to_owned()),
+            ("EVERCAL_CHANNEL_KEYS", channel_keys.clone()),
             ("TEMPORAL_ADDRESS", temporal.address.clone()),
             ("TEMPORAL_NAMESPACE", temporal.namespace.clone()),
             // The product's own default, whatever our caller has set.
             ("RUST_LOG", "info".to_owned()),
         ];
-        let environment = environment.map(|(name, value)| (OsString::from(name), OsString::from(value))).to_vec();
+        environment.extend(provider.settings());
+        let environment: Vec<(OsString, OsString)> =
+            environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
 
         let mut tenant = Tenant::new("Bench", SystemClock.now());
         tenant.limits.requests_per_minute = REQUESTS_PER_MINUTE;
@@ -131,8 +129,8 @@ impl Installation {
             gateway,
             api_key,
             database,
-            simulator,
-            channel_token_keys: ChannelTokenKeys::parse(&webhook_key)?.of(Provider::new("google")),
+            channel_token_keys: ChannelTokenKeys::parse(&channel_keys)?.of(provider.profile().provider),
+            provider,
             http: HttpClient::new(&HttpSettings::default())?,
             environment,
             gateway_process,
@@ -166,7 +164,7 @@ impl Installation {
     pub async fn end(mut self) {
         self.stop_worker().await;
         self.gateway_process.stop().await;
-        self.simulator.shutdown().await;
+        Box::new(self.provider).stop().await;
     }
 
     /// The last warnings of gateway and worker: without them nobody knows why something failed.
@@ -189,7 +187,7 @@ impl Installation {
 
     /// Where the provider is.
     pub fn provider_url(&self) -> &str {
-        self.simulator.root_url()
+        self.provider.root_url()
     }
 
     /// Stops the gateway and starts it again: how long the new process took until it said that it is ready.
@@ -212,8 +210,8 @@ impl Installation {
     }
 
     /// The provider's control API.
-    pub fn provider(&self) -> Control {
-        self.simulator.control()
+    pub fn provider(&self) -> &Control {
+        self.provider.own_control()
     }
 
     /// A user at the provider with so many calendars: the ids of the main one, which is the address, and of the others.
@@ -244,7 +242,8 @@ impl Installation {
 
     /// Connects a user through the real OAuth path, as a browser would.
     pub async fn connect(&self, email: &str) -> anyhow::Result<AccountId> {
-        let url: Url = format!("http://{}/v1/oauth/google/start", self.gateway).parse()?;
+        let url: Url =
+            format!("http://{}/v1/oauth/{}/start", self.gateway, self.provider.profile().provider).parse()?;
         let body = Body::Json(json!({"label": "User", "login_hint": email}));
         let start = HttpRequest { bearer: Some(self.api_key.clone()), ..HttpRequest::post("start", url, body) };
         let started: Value = serde_json::from_slice(&self.http.send(start).await?.body)?;
@@ -298,19 +297,19 @@ impl Installation {
         let channel = channels.into_iter().find(|channel| channel.state == ChannelState::Live);
         let channel = channel.context("no live channel")?;
         let claim = ChannelClaim { watched: channel.watched, channel_id: channel.id };
-        let request = format!(
-            "POST /api/webhooks/google HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\nx-goog-channel-id: {}\r\n\
-             x-goog-channel-token: {}\r\nx-goog-resource-id: {}\r\nx-goog-resource-state: exists\r\n\
-             x-goog-message-number: 2\r\n\r\n",
-            self.gateway,
-            channel.id,
-            self.channel_token_keys.sign(claim),
-            channel
-                .remote_id
-                .as_ref()
-                .and_then(|id| id.as_str().split(' ').nth(1))
-                .context("a live channel has a resource")?,
-        );
+        let remote_id = channel.remote_id.context("a live channel has a name at the provider")?;
+        let notice = ChangeNotice {
+            channel_id: channel.id.to_string(),
+            token: self.channel_token_keys.sign(claim),
+            remote_id: remote_id.as_str().to_owned(),
+        };
+        let notice = self.provider.notice(&format!("http://{}/", self.gateway).parse()?, &notice);
+        let (path, gateway) = (notice.url.path(), self.gateway);
+        let mut request = format!("POST {path} HTTP/1.1\r\nhost: {gateway}\r\ncontent-length: 0\r\n");
+        for (name, value) in &notice.headers {
+            request.extend([*name, ": ", value, "\r\n"]);
+        }
+        request.push_str("\r\n");
         Ok(request.into_bytes().into())
     }
 

@@ -1,5 +1,5 @@
 //! Worlds whose time is skipped: activities tell the time by the attempt that they run in, and the provider is told it with each
-//! call about a calendar. Tokens go by real time.
+//! call that is made with a token. Tokens go by real time.
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,17 +21,22 @@ impl Clock for AttemptClock {
     }
 }
 
-/// HTTP whose calls about calendars carry the time at which their attempt started.
-pub struct TellsTime(pub HttpClient);
+/// HTTP whose calls carry the time at which their attempt started.
+pub struct TellsTime {
+    /// How calls are made.
+    pub http: HttpClient,
+    /// Calls that do not carry it.
+    pub in_real_time: Vec<&'static str>,
+}
 
 #[async_trait]
 impl Transport for TellsTime {
     async fn send(&self, mut request: HttpRequest) -> Result<HttpResponse, TransportError> {
         if let Some(attempt) = current_attempt()
-            && request.call.starts_with("calendar.")
+            && !self.in_real_time.contains(&request.call)
         {
             request.headers.push((SIMULATED_NOW_HEADER, attempt.started_at.timestamp_millis().to_string()));
         }
-        self.0.send(request).await
+        self.http.send(request).await
     }
 }

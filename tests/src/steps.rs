@@ -10,6 +10,7 @@ use temporalio_client::WorkflowDescribeOptions;
 use temporalio_common::UntypedWorkflow;
 
 use crate::histories;
+use crate::providers::ProviderCall;
 use crate::skipping;
 use crate::wait::eventually;
 use crate::world::World;
@@ -73,9 +74,10 @@ pub async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Durat
     skipping::fast_forward(client, namespace, &workflow, id, time).await.expect("the clock gets there");
 }
 
-/// How many calls of a method the provider has had.
-pub fn calls(world: &World, method: &str) -> u64 {
-    world.control().calls().expect("the calls").counts.get(method).copied().unwrap_or(0)
+/// How many calls of a kind the provider has had.
+pub fn calls(world: &World, call: ProviderCall) -> u64 {
+    let calls = world.control().calls().expect("the calls");
+    calls.counts.get(world.method(call)).copied().unwrap_or(0)
 }
 
 /// Asserts that the provider had as many calls as expected, and not more than one more for each attempt that Temporal repeated:

@@ -1,4 +1,5 @@
-//! A world of its own for each test: namespace, store, simulated provider, gateway and worker, in this process.
+//! A world of its own for each test: namespace, store, simulated provider, gateway and worker, in this process. Gateway and
+//! worker run as their processes do, by their own settings; put in is only what is no setting.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -7,21 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
-use evercal_domain::channel_token::ChannelTokenKeys;
+use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccountId, ByProvider, Calendar, CalendarId, Clock as _, Provider, SyncStrategy, SystemClock, TenantId, random,
+    AccountId, Calendar, CalendarId, CalendarState, Clock as _, SyncStrategy, SystemClock, TenantId, random,
 };
-use evercal_gateway::{Gateway, GatewayConfig};
+use evercal_gateway::GatewayConfig;
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
-use evercal_providers::registry;
 use evercal_settings::{Lookup, TemporalTarget};
-use evercal_simulator::{Control, NewCalendar, NewUser, Simulator, SimulatorOptions, setup};
-use evercal_storage::{DatabaseUrl, Keyring, ProbePace, Store, StoreSettings};
+use evercal_simulator::{FaultAction, FaultRule, NewCalendar, NewUser};
+use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_worker::WorkerConfig;
 use evercal_worker::builds::BuildId;
-use evercal_workflow_client::{CALL_TIMEOUT, TemporalWorkflows};
 use evercal_workflows::contract::SubscriptionStatus;
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
@@ -29,16 +28,14 @@ use serde_json::{Value, json};
 use temporalio_client::{Client, Connection, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions};
 use temporalio_common::UntypedWorkflow;
 use temporalio_common::protos::temporal::api::history::v1::History;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::providers::{ChangeNotice, ProviderCall, ProviderControl, ProviderUnderTest};
+use crate::role::Role;
 use crate::simulated_time::{AttemptClock, TellsTime};
 use crate::temporal::{TestTemporal, connection_options};
 use crate::wait::eventually;
 
-/// The provider.
-pub const PROVIDER: Provider = Provider::new(setup::PROVIDER);
 /// The provider's user.
 pub const USER: &str = "ada@example.com";
 
@@ -58,10 +55,8 @@ pub struct WorldOptions {
     pub http: HttpSettings,
     /// Syncs at a time.
     pub concurrent_syncs: usize,
-    /// How the provider behaves.
-    pub simulator: SimulatorOptions,
-    /// Where the store is, with its tables; a file in the world's folder when nothing is said.
-    pub database: Option<DatabaseUrl>,
+    /// Where the store is, with its tables, as `DATABASE_URL` says it; a file in the world's folder when nothing is said.
+    pub database: Option<String>,
 }
 
 impl Default for WorldOptions {
@@ -74,7 +69,6 @@ impl Default for WorldOptions {
             simulated_time: false,
             http: HttpSettings::default(),
             concurrent_syncs: 10,
-            simulator: SimulatorOptions::default(),
             database: None,
         }
     }
@@ -92,28 +86,30 @@ pub struct World {
     /// The store.
     pub store: Arc<dyn Store>,
     /// The provider.
-    pub simulator: Simulator,
+    pub provider: Box<dyn ProviderUnderTest>,
     /// The tenant whose key the API calls carry.
     pub tenant_id: TenantId,
     /// Its key.
     pub api_key: Secret,
     /// What gateway and worker share.
     pub settings: Settings,
+    /// What a calendar's state is when all is well with it.
+    well: CalendarState,
     http: HttpClient,
-    gateway: Option<Gateway>,
-    workers: Vec<RunningWorker>,
+    gateway: Option<Role>,
+    workers: Vec<Role>,
     folder: tempfile::TempDir,
 }
 
 /// What gateway and worker share.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where the store is, and what seals credentials.
-    pub store: StoreSettings,
+    /// Where the store is, as `DATABASE_URL` says it.
+    pub database: String,
+    /// Seals credentials.
+    master_key: Secret,
     /// The keys of which those that sign channel tokens are derived.
-    pub channel_keys: Secret,
-    /// Sign channel tokens.
-    pub channel_token_keys: ChannelTokenKeys,
+    channel_keys: Secret,
     /// Where the gateway listens.
     pub gateway_address: SocketAddr,
     /// The durations.
@@ -142,47 +138,57 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn strategies(&self) -> ByProvider<SyncStrategy> {
-        [(PROVIDER, self.strategy)].into_iter().collect()
+    /// What it takes to open another store with the keys of this one.
+    pub fn store_at(&self, database: &str) -> anyhow::Result<StoreSettings> {
+        Ok(StoreSettings::new(database.parse()?, Keyring::parse(self.master_key.expose())?))
     }
 
-    fn timings(&self) -> ByProvider<Timing> {
-        [(PROVIDER, self.timing.clone())].into_iter().collect()
+    /// What a process would find in its environment.
+    fn values(&self, provider: &dyn ProviderUnderTest, database: &str) -> anyhow::Result<BTreeMap<String, String>> {
+        let strategy = format!("SYNC_STRATEGY_{}", provider.profile().provider.as_str().to_uppercase());
+        let mut timing = serde_json::to_value(&self.timing)?;
+        timing["fleet_interval_s"] = self.fleet_interval.as_secs().into();
+        let mut values = vec![
+            ("DATABASE_URL", database.to_owned()),
+            ("EVERCAL_MASTER_KEY", self.master_key.expose().to_owned()),
+            ("EVERCAL_HTTP_ADDRESS", self.gateway_address.to_string()),
+            ("WEBHOOK_BASE_URL", format!("http://{}/", self.gateway_address)),
+            ("EVERCAL_TIMING", timing.to_string()),
+            ("EVERCAL_CHANNEL_KEYS", self.channel_keys.expose().to_owned()),
+            (strategy.as_str(), self.strategy.as_str().to_owned()),
+            ("SYNC_CONCURRENT_JOBS", self.concurrent_syncs.to_string()),
+            ("EVERCAL_WORKER_MEMORY_MIB", self.memory_mib.to_string()),
+            ("EVERCAL_KEEP_RAW", self.keep_raw.to_string()),
+        ];
+        values.extend(self.build_id.iter().map(|build_id| ("EVERCAL_BUILD_ID", build_id.to_string())));
+        values.extend(provider.settings());
+        Ok(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
-}
-
-struct RunningWorker {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl World {
     /// A world with the default options.
-    pub async fn start() -> Self {
-        Self::with(WorldOptions::default()).await
+    pub async fn start<P: ProviderUnderTest>() -> Self {
+        Self::with::<P>(WorldOptions::default()).await
     }
 
     /// A world with a user, a calendar with events, a gateway and a worker; nothing connected yet.
-    pub async fn with(options: WorldOptions) -> Self {
-        Self::try_with(options).await.expect("the world starts")
+    pub async fn with<P: ProviderUnderTest>(options: WorldOptions) -> Self {
+        Self::try_with::<P>(options).await.expect("the world starts")
     }
 
-    async fn try_with(options: WorldOptions) -> anyhow::Result<Self> {
+    async fn try_with<P: ProviderUnderTest>(options: WorldOptions) -> anyhow::Result<Self> {
         let temporal = TestTemporal::start().await?;
         let folder = tempfile::tempdir()?;
-        let simulator = Simulator::start(options.simulator).await?;
-        let control = simulator.control();
+        let provider = Box::new(P::start().await?);
         let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "Europe/Berlin".to_owned() };
-        control.create_user(&user)?;
-        let channel_keys = random::token()?;
+        provider.control().create_user(&user)?;
+        let own_file = || DatabaseUrl::file(folder.path().join("evercal.db")).to_string();
         let settings = Settings {
-            store: StoreSettings::new(
-                options.database.unwrap_or_else(|| DatabaseUrl::file(folder.path().join("evercal.db"))),
-                Keyring::parse(Keyring::generate("test")?.expose())?,
-            ),
-            channel_token_keys: ChannelTokenKeys::parse(&channel_keys)?.of(PROVIDER),
-            channel_keys: Secret::new(channel_keys),
+            database: options.database.unwrap_or_else(own_file),
+            master_key: Keyring::generate("test")?,
             gateway_address: free_address()?,
+            channel_keys: Secret::new(random::token()?),
             timing: options.timing,
             fleet_interval: options.fleet_interval,
             strategy: options.strategy,
@@ -195,15 +201,16 @@ impl World {
             provider_is_on: true,
             keep_raw: true,
         };
-        let store = evercal_storage::open(&settings.store).await?;
+        let store = evercal_storage::open(&settings.store_at(&settings.database)?).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
         let mut world = Self {
             temporal,
             store,
-            simulator,
+            provider,
             tenant_id,
             api_key,
             settings,
+            well: if P::has_push() { CalendarState::Live } else { CalendarState::PollOnly },
             http: HttpClient::new(&HttpSettings::default())?,
             gateway: None,
             workers: Vec::new(),
@@ -215,9 +222,30 @@ impl World {
         Ok(world)
     }
 
-    /// The provider's control API.
-    pub fn control(&self) -> Control {
-        self.simulator.control()
+    /// What can be done to the provider.
+    pub fn control(&self) -> &dyn ProviderControl {
+        self.provider.control()
+    }
+
+    /// The token that a channel of ours has.
+    pub fn channel_token(&self, claim: ChannelClaim) -> String {
+        let keys = ChannelTokenKeys::parse(self.settings.channel_keys.expose()).expect("the keys are good");
+        keys.of(self.provider.profile().provider).sign(claim)
+    }
+
+    /// What the provider calls a call.
+    pub fn method(&self, call: ProviderCall) -> &'static str {
+        self.provider.method(call)
+    }
+
+    /// The next call of this kind goes wrong.
+    pub fn once(&self, call: ProviderCall, action: FaultAction) -> FaultRule {
+        FaultRule::once(self.method(call), action)
+    }
+
+    /// Each call of this kind goes wrong.
+    pub fn always(&self, call: ProviderCall, action: FaultAction) -> FaultRule {
+        FaultRule::always(self.method(call), action)
     }
 
     /// Inserts, changes and deletes events at the provider.
@@ -254,7 +282,8 @@ impl World {
 
     /// Consents, and answers the account's id and where the provider sends the browser back to.
     pub async fn consent(&self, start: Value) -> anyhow::Result<(AccountId, Url)> {
-        let started = self.api(Method::POST, "/v1/oauth/google/start", Some(start)).await?;
+        let path = format!("/v1/oauth/{}/start", self.provider.profile().provider);
+        let started = self.api(Method::POST, &path, Some(start)).await?;
         let consent: Url = started["authorization_url"].as_str().context("no consent page")?.parse()?;
         let redirect = self.http.send(HttpRequest::get("consent", consent)).await?;
         let callback = redirect.header("location").context("the consent page sent nobody back")?.parse()?;
@@ -304,11 +333,11 @@ impl World {
         .await
     }
 
-    /// Waits until a calendar is live, its mirror equals the provider, and nothing is running.
+    /// Waits until all is well with a calendar, its mirror equals the provider, and nothing is running.
     pub async fn settled(&self, calendar: CalendarId) {
-        eventually("the calendar is live", || async {
+        eventually("all is well with the calendar", || async {
             let row = self.store.calendar(calendar).await.expect("the store answers").expect("a row");
-            let done = row.confirmed_at.is_some() && row.state == evercal_domain::CalendarState::Live;
+            let done = row.confirmed_at.is_some() && row.state == self.well;
             if done { Ok(()) } else { Err(format!("{:?} {:?}", row.state, row.confirmed_at)) }
         })
         .await;
@@ -365,41 +394,43 @@ impl World {
         Ok(self.http.send(request).await?)
     }
 
-    /// A request as a provider would send it, to `POST /api/webhooks/google`.
-    pub async fn notice(&self, headers: Vec<(&'static str, String)>) -> anyhow::Result<HttpResponse> {
-        self.notice_with(headers, Body::Empty).await
+    /// A notice as the provider would send it.
+    pub fn notice_request(&self, notice: &ChangeNotice) -> anyhow::Result<HttpRequest> {
+        Ok(self.provider.notice(&self.public_url().parse()?, notice))
     }
 
-    /// Such a request with a body, which no provider sends.
-    pub async fn notice_with(&self, headers: Vec<(&'static str, String)>, body: Body) -> anyhow::Result<HttpResponse> {
-        let url: Url = format!("http://{}/api/webhooks/google", self.settings.gateway_address).parse()?;
-        let request = HttpRequest { headers, ..HttpRequest::post("notice", url, body) };
+    /// Brings a notice to the gateway.
+    pub async fn notice(&self, notice: &ChangeNotice) -> anyhow::Result<HttpResponse> {
+        self.send(self.notice_request(notice)?).await
+    }
+
+    /// Any request.
+    pub async fn send(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
         Ok(self.http.send(request).await?)
     }
 
-    /// Starts a gateway (again).
+    /// Starts a gateway (again), and waits until it answers.
     pub async fn start_gateway(&mut self) -> anyhow::Result<()> {
-        let values = self.variables();
-        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let mut config = GatewayConfig::from_lookup(&Lookup::new(&find))?;
-        config.timings = self.settings.timings();
-        config.strategies = self.settings.strategies();
-        config.fleet_interval = self.settings.fleet_interval;
+        let values = self.settings.values(&*self.provider, &self.settings.database)?;
+        let find = |name: &str| values.get(name).cloned();
+        let lookup = Lookup::new(&find);
+        let config = GatewayConfig::from_lookup(&lookup)?;
+        let store = evercal_settings::store::settings(&lookup)?;
         let target = self.target("gateway")?;
-        let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
-        let gateway = Gateway::start(config, self.store.clone(), workflows, Arc::new(SystemClock)).await?;
+        let gateway = Role::start(async move |stopped| evercal_gateway::serve(config, &store, target, stopped).await);
+        // What needs no store, and is answered by nobody before it was opened.
+        let described: Url = format!("{}openapi.json", self.public_url()).parse()?;
+        eventually("the gateway serves", || async {
+            assert!(!gateway.has_ended(), "the gateway has ended by itself");
+            match self.http.send(HttpRequest::get("description", described.clone())).await {
+                Ok(answer) if answer.is_success() => Ok(()),
+                Ok(answer) => Err(answer.status.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
         self.gateway = Some(gateway);
         Ok(())
-    }
-
-    /// What processes of this world would find in their environment, but for the store's.
-    fn variables(&self) -> Vec<(&'static str, String)> {
-        let own = [
-            ("EVERCAL_HTTP_ADDRESS", self.settings.gateway_address.to_string()),
-            ("WEBHOOK_BASE_URL", self.public_url()),
-            ("EVERCAL_CHANNEL_KEYS", self.settings.channel_keys.expose().to_owned()),
-        ];
-        own.into_iter().chain(setup::settings(self.simulator.root_url())).collect()
     }
 
     /// Whether a gateway runs.
@@ -410,52 +441,36 @@ impl World {
     /// Stops the gateway.
     pub async fn stop_gateway(&mut self) {
         if let Some(gateway) = self.gateway.take() {
-            gateway.stop().await;
+            gateway.stop().await.expect("the gateway ends in order");
         }
     }
 
     /// Starts a worker, again or beside those that run.
     pub fn start_worker(&mut self) -> anyhow::Result<()> {
-        self.start_worker_as("worker", self.settings.store.clone())
+        self.start_worker_as("worker", &self.settings.database.clone())
     }
 
     /// Starts one under another name in Temporal, with a store of its own.
-    pub fn start_worker_as(&mut self, identity: &str, store: StoreSettings) -> anyhow::Result<()> {
-        let values = self.variables();
-        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let config = WorkerConfig {
-            store,
-            providers: if self.settings.provider_is_on {
-                registry::configured(&Lookup::new(&find))?
-            } else {
-                BTreeMap::new()
-            },
-            public_url: self.public_url().parse()?,
-            timings: self.settings.timings(),
-            strategies: self.settings.strategies(),
-            http: self.settings.http.clone(),
-            concurrent_syncs: self.settings.concurrent_syncs,
-            memory_mib: self.settings.memory_mib,
-            build_id: self.settings.build_id.clone(),
-            keep_raw: self.settings.keep_raw,
-            probe: ProbePace::default(),
-        };
+    pub fn start_worker_as(&mut self, identity: &str, database: &str) -> anyhow::Result<()> {
+        let mut values = self.settings.values(&*self.provider, database)?;
+        if !self.settings.provider_is_on {
+            self.provider.settings().iter().for_each(|(name, _)| drop(values.remove(*name)));
+        }
+        let find = |name: &str| values.get(name).cloned();
+        let mut config = WorkerConfig::from_lookup(&Lookup::new(&find))?;
+        config.http = self.settings.http.clone();
         let mut parts = evercal_worker::Parts::of(&config)?;
         if self.settings.simulated_time {
+            let sign_in = ProviderCall::ALL.into_iter().filter(|call| call.is_sign_in());
+            let sign_in = sign_in.map(|call| self.method(call)).collect();
             parts = evercal_worker::Parts {
                 clock: Arc::new(AttemptClock),
-                transport: Arc::new(TellsTime(HttpClient::new(&config.http)?)),
+                transport: Arc::new(TellsTime { http: HttpClient::new(&config.http)?, in_real_time: sign_in }),
             };
         }
         let target = self.target(identity)?;
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async move { drop(stopped.await) };
-        let runtime = tokio::runtime::Handle::current();
-        // On a thread of its own: the compiler cannot see that its future may move between threads.
-        let task = tokio::task::spawn_blocking(move || {
-            runtime.block_on(evercal_worker::serve(&config, &parts, target, stopped))
-        });
-        self.workers.push(RunningWorker { stop, task });
+        self.workers
+            .push(Role::start(async move |stopped| evercal_worker::serve(&config, &parts, target, stopped).await));
         Ok(())
     }
 
@@ -464,16 +479,14 @@ impl World {
         if self.workers.is_empty() {
             return Ok(());
         }
-        let worker = self.workers.remove(0);
-        drop(worker.stop);
-        worker.task.await.map_err(|error| anyhow!("the worker's task: {error}"))?
+        self.workers.remove(0).stop().await
     }
 
     /// Looks into another database from now on, and lets go of the one before, whose address it answers. Nothing may run.
-    pub async fn move_store(&mut self, to: DatabaseUrl) -> anyhow::Result<DatabaseUrl> {
-        let from = std::mem::replace(&mut self.settings.store.url, to);
-        self.store = evercal_storage::open(&self.settings.store).await?;
-        Ok(from)
+    pub async fn move_store(&mut self, to: &str) -> anyhow::Result<DatabaseUrl> {
+        let from = std::mem::replace(&mut self.settings.database, to.to_owned());
+        self.store = evercal_storage::open(&self.settings.store_at(to)?).await?;
+        Ok(from.parse()?)
     }
 
     /// Begins anew with gateway, worker and this test's own client, all with this codec.
@@ -504,7 +517,7 @@ impl World {
         while !self.workers.is_empty() {
             self.stop_worker().await.expect("the worker ends in order");
         }
-        self.simulator.shutdown().await;
+        self.provider.stop().await;
     }
 
     /// Where the gateway is, with a slash at the end.

@@ -5,11 +5,11 @@ use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::limits::{CALENDAR_LIST_PAGES_MAX, CALENDARS_PER_ACCOUNT_MAX};
 use evercal_domain::{AccountId, AccountState, CalendarState};
 use evercal_http::Method;
-use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, NewUser};
+use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    USER, World, WorldOptions, arm, calls, channels, disconnect, discover, eventually, histories, is_list_watched,
-    list_is_watched, made, mirror, quick, reach, reach_account,
+    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, arm, calls, channels, disconnect, discover,
+    eventually, histories, is_list_watched, list_is_watched, made, mirror, quick, reach, reach_account,
 };
 use evercal_workflows::{AccountWorkflow, Timing, names};
 use serde_json::json;
@@ -22,9 +22,8 @@ async fn connect_again(world: &World, account: AccountId, user: &str) {
     world.try_connect(again).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_consent_heals_calendars_whose_account_workflow_was_lost_with_the_grant() {
-    let world = World::start().await;
+pub async fn a_new_consent_heals_calendars_whose_account_workflow_was_lost_with_the_grant<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
@@ -69,16 +68,19 @@ async fn is_audited(world: &World, account: AccountId, what: &str) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on() {
-    let world = World::start().await;
+pub async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     other_user(&world);
     let (account, calendar) = world.connect_and_settle().await;
     let (Credentials::OAuth(before), _) = world.store.credentials(account).await.unwrap().unwrap();
     let again = json!({"label": "Ada", "login_hint": OTHER, "account_id": account.to_string()});
     let (_, status, page) = page_of(&world, again).await;
     assert_eq!(status, 409, "{page}");
-    assert!(page.contains("another Google account") && page.contains("works on as before"), "{page}");
+    assert!(
+        page.contains(&format!("another {} account", world.provider.profile().title))
+            && page.contains("works on as before"),
+        "{page}"
+    );
     assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
     let (Credentials::OAuth(after), _) = world.store.credentials(account).await.unwrap().unwrap();
     assert_eq!(after.refresh_token, before.refresh_token, "it has its own tokens");
@@ -94,9 +96,8 @@ async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on()
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does() {
-    let world = World::start().await;
+pub async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     other_user(&world);
     let (account, calendar) = world.connect_and_settle().await;
     world.control().revoke_grants(USER).unwrap();
@@ -116,9 +117,8 @@ async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does() 
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_for() {
-    let world = World::start().await;
+pub async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_for<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (first, calendar) = world.connect_and_settle().await;
     let (second, status, page) = page_of(&world, json!({"login_hint": USER})).await;
     assert_eq!(status, 409, "{page}");
@@ -143,12 +143,13 @@ async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_and_is_shown_with_its_end() {
-    let world = World::start().await;
+pub async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_and_is_shown_with_its_end<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
     let (account, _calendar) = world.connect_and_settle().await;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
-    arm(&world, FaultRule::always("calendar.calendarList.list", wish));
+    arm(&world, world.always(ProviderCall::ListCalendars, wish));
     discover(&world, account).await;
     let detail = async || world.store.account(account).await.unwrap().unwrap().detail;
     eventually("the wait is shown, with its end", || async {
@@ -157,12 +158,12 @@ async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_a
         if shown { Ok(()) } else { Err(detail) }
     })
     .await;
-    let redeemed = calls(&world, "oauth.token");
+    let redeemed = calls(&world, ProviderCall::Redeem);
     let (_, status, page) = page_of(&world, json!({"login_hint": USER, "account_id": account.to_string()})).await;
     assert_eq!(status, 200, "the code is redeemed while the list waits: {page}");
-    assert!(calls(&world, "oauth.token") > redeemed);
+    assert!(calls(&world, ProviderCall::Redeem) > redeemed);
     eventually("the new consent passed the wait, and was asked to wait again", || async {
-        let (made, detail) = (calls(&world, "calendar.calendarList.list"), detail().await);
+        let (made, detail) = (calls(&world, ProviderCall::ListCalendars), detail().await);
         if made >= 3 && detail.is_some() { Ok(()) } else { Err((made, detail)) }
     })
     .await;
@@ -179,12 +180,13 @@ async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_a
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it() {
-    let world = World::start().await;
-    let watch = "calendar.calendarList.watch";
+pub async fn a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
+    let watch = ProviderCall::OpenListChannel;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
-    arm(&world, FaultRule::always(watch, wish));
+    arm(&world, world.always(watch, wish));
     let (account, _calendar) = world.connect_and_settle().await;
     let detail = async || world.store.account(account).await.unwrap().unwrap().detail;
     eventually("the wait is shown, with its end", || async {
@@ -210,11 +212,11 @@ async fn a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affair_and_heals_by_itself() {
-    let world = World::start().await;
-    let refused = FaultAction::Status { status: 401, reason: Some("invalid_client".to_owned()), retry_after_s: None };
-    arm(&world, FaultRule::always("oauth.token", refused));
+pub async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affair_and_heals_by_itself<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
+    arm(&world, world.always(ProviderCall::Redeem, world.provider.refusal(Refused::Client)));
     let (account, callback) = world.consent(json!({"login_hint": USER})).await.unwrap();
     let page = world.last_page_of(callback.clone()).await;
     let text = String::from_utf8_lossy(&page.body).into_owned();
@@ -237,12 +239,12 @@ async fn an_installation_that_the_provider_does_not_accept_is_the_operators_affa
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_alert_and_no_users_state() {
-    let world = World::start().await;
+pub async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_alert_and_no_users_state<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
-    let refused = FaultAction::Status { status: 401, reason: Some("invalid_client".to_owned()), retry_after_s: None };
-    arm(&world, FaultRule::always("oauth.token", refused));
+    arm(&world, world.always(ProviderCall::Refresh, world.provider.refusal(Refused::Client)));
     world.control().expire_access_tokens(Some(USER)).unwrap();
     world.change_events(USER, 1).await;
     eventually("health tells the operator", || async {
@@ -260,20 +262,19 @@ async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_alert_an
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said() {
-    let world = World::start().await;
+pub async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     list_is_watched(&world, account).await;
-    let before = calls(&world, "calendar.calendarList.list");
-    arm(&world, FaultRule::always("calendar.calendarList.list", FaultAction::EmptyPage));
+    let before = calls(&world, ProviderCall::ListCalendars);
+    arm(&world, world.always(ProviderCall::ListCalendars, FaultAction::EmptyPage));
     discover(&world, account).await;
     eventually("it is said", || async {
         let detail = world.store.account(account).await.unwrap().unwrap().detail;
         if detail.as_ref().is_some_and(|text| text.contains("does not end")) { Ok(()) } else { Err(detail) }
     })
     .await;
-    let (made, pages_max) = (calls(&world, "calendar.calendarList.list") - before, u64::from(CALENDAR_LIST_PAGES_MAX));
+    let (made, pages_max) = (calls(&world, ProviderCall::ListCalendars) - before, u64::from(CALENDAR_LIST_PAGES_MAX));
     // An attempt that Temporal repeats begins with the first page again.
     assert!((pages_max..=2 * pages_max).contains(&made), "{made}");
     is_audited(&world, account, "does not end").await;
@@ -289,9 +290,8 @@ async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_sa
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_warning() {
-    let world = World::start().await;
+pub async fn of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_warning<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     for number in 0..CALENDARS_PER_ACCOUNT_MAX {
         world.new_calendar(&format!("Calendar {number}"));
     }
@@ -306,12 +306,13 @@ async fn of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn more_calendars_than_one_run_of_the_account_can_start_are_all_watched_and_all_closed() {
+pub async fn more_calendars_than_one_run_of_the_account_can_start_are_all_watched_and_all_closed<
+    P: ProviderUnderTest,
+>() {
     // Three batches, and more than one run may start.
     const CALENDARS: usize = 120;
     let timing = Timing { history_events_max: 200, ..quick() };
-    let world = World::with(WorldOptions { timing, events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, events: 0, ..WorldOptions::default() }).await;
     for number in 1..CALENDARS {
         world.new_calendar(&format!("Calendar {number}"));
     }
@@ -329,9 +330,8 @@ async fn more_calendars_than_one_run_of_the_account_can_start_are_all_watched_an
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list() {
-    let world = World::start().await;
+pub async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, _calendar) = world.connect_and_settle().await;
     eventually("the list is watched", || async {
         let row = world.store.account(account).await.unwrap().unwrap();
@@ -355,11 +355,10 @@ async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped() {
+pub async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped<P: ProviderUnderTest>() {
     // An account's time cannot be skipped while its subscriptions run: this one's channels live for less than a minute.
     let timing = Timing { channel_lifetime_s: 40, channel_lifetime_spread_s: 0, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let _account = world.connect().await;
     eventually("its successor lives, and it was stopped before its end", || async {
         let channels = channels::of_list(&world, USER);
@@ -372,10 +371,9 @@ async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopp
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet() {
+pub async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet<P: ProviderUnderTest>() {
     let fleet_interval = std::time::Duration::from_secs(3);
-    let world = World::with(WorldOptions { fleet_interval, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { fleet_interval, ..WorldOptions::default() }).await;
     let (account, calendar) = world.connect_and_settle().await;
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     for round in 1..=2 {
@@ -407,18 +405,17 @@ async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it_works() {
-    let world = World::start().await;
+pub async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it_works<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let refusal = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
-    arm(&world, FaultRule::always("calendar.events.watch", refusal));
+    arm(&world, world.always(ProviderCall::OpenChannel, refusal));
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::ActionRequired).await;
-    made(&world, calendar, calls(&world, "calendar.events.watch"), 2, "confirmed once").await;
+    made(&world, calendar, calls(&world, ProviderCall::OpenChannel), 2, "confirmed once").await;
     discover(&world, account).await;
     eventually("it was tried again, and given up again", || async {
-        let made = calls(&world, "calendar.events.watch");
+        let made = calls(&world, ProviderCall::OpenChannel);
         let state = world.store.calendar(calendar).await.unwrap().unwrap().state;
         if made >= 4 && state == CalendarState::ActionRequired { Ok(()) } else { Err((made, state)) }
     })
@@ -431,17 +428,16 @@ async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_look_at_the_list_that_is_asked_for_during_one_comes_after_it() {
-    let world = World::start().await;
+pub async fn a_look_at_the_list_that_is_asked_for_during_one_comes_after_it<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     list_is_watched(&world, account).await;
-    let before = calls(&world, "calendar.calendarList.list");
-    arm(&world, FaultRule::once("calendar.calendarList.list", FaultAction::Delay { delay_ms: 5_000 }));
+    let before = calls(&world, ProviderCall::ListCalendars);
+    arm(&world, world.once(ProviderCall::ListCalendars, FaultAction::Delay { delay_ms: 5_000 }));
     for looks in 1..=2 {
         discover(&world, account).await;
         eventually("the list is read, or about to be", || async {
-            let made = calls(&world, "calendar.calendarList.list") - before;
+            let made = calls(&world, ProviderCall::ListCalendars) - before;
             if made == looks { Ok(()) } else { Err(made) }
         })
         .await;

@@ -179,6 +179,7 @@ fn documents_name_only_paths_that_exist() {
         "docs/events.md",
         "docs/logging.md",
         "docs/benchmarks.md",
+        "docs/adding-a-provider.md",
     ];
     let mut named = 0;
     for document in documents {
@@ -249,26 +250,54 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
     assert_eq!(exceptions, BTreeSet::from(may), "is the test looking at all?");
 }
 
-#[test]
-fn only_a_providers_own_folder_and_the_registries_lines_name_it() {
+/// What providers are called, and what theirs is called by: in code, comments and headers, in lower case.
+const PROVIDERS: [(&str, &[&str]); 1] = [("google", &["google", "x-goog", "hangout"])];
+
+/// How many lines of each source file below these folders name a provider, without what is its own.
+fn lines_that_name(provider: &str, names: &[&str], folders: &[&str], files_min: usize) -> BTreeMap<PathBuf, usize> {
     let root = metadata().workspace_root.into_std_path_buf();
-    let mut files = Vec::new();
-    for package in ["activities", "codec", "gateway", "starter", "worker", "workflows"] {
-        sources(&root.join(package).join("src"), &mut files);
+    let mut found = Vec::new();
+    for folder in folders {
+        sources(&root.join(folder), &mut found);
     }
-    for package in std::fs::read_dir(root.join("crates")).unwrap().map(|package| package.unwrap().path()) {
-        sources(&package.join("src"), &mut files);
+    assert!(found.len() >= files_min, "only {} files were found: is the test looking at all?", found.len());
+    let own = ["crates/providers/src", "crates/simulator/src", "tests/src/providers"]
+        .map(|folder| root.join(folder).join(provider));
+    let is_own = |path: &Path| own.iter().any(|own| path.starts_with(own) || path == own.with_extension("rs"));
+    let names_it = |line: &&str| names.iter().any(|name| line.to_lowercase().contains(name));
+    let counted = found
+        .iter()
+        .filter(|(path, _)| !is_own(path))
+        .map(|(path, code)| (path, code.lines().filter(names_it).count()));
+    let naming = counted.filter(|(_, lines)| *lines > 0);
+    naming.map(|(path, lines)| (path.strip_prefix(&root).unwrap().to_owned(), lines)).collect()
+}
+
+#[test]
+fn of_the_product_only_a_providers_own_folders_and_the_registries_name_it() {
+    let crates = std::fs::read_dir(metadata().workspace_root.join("crates")).unwrap();
+    let crates = crates.map(|entry| format!("crates/{}/src", entry.unwrap().file_name().to_string_lossy()));
+    let roles = ["activities", "codec", "gateway", "starter", "worker", "workflows"].map(|role| format!("{role}/src"));
+    let folders: Vec<String> = crates.chain(roles).collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    for (provider, names) in PROVIDERS {
+        // The module, and the line in the list.
+        let expected = [
+            ("crates/providers/src/lib.rs", 1),
+            ("crates/providers/src/registry.rs", 1),
+            ("crates/simulator/src/lib.rs", 1),
+            ("crates/simulator/src/registry.rs", 1),
+        ];
+        let expected = expected.map(|(file, lines)| (PathBuf::from(file), lines));
+        assert_eq!(lines_that_name(provider, names, &folders, 300), BTreeMap::from(expected), "{provider}");
     }
-    let names_it = |line: &&str| ["google", "x-goog", "hangout"].iter().any(|name| line.to_lowercase().contains(name));
-    let own = ["crates/providers/src/google", "crates/simulator/src/google"].map(|folder| root.join(folder));
-    let elsewhere = files.iter().filter(|(path, _)| !own.iter().any(|own| path.starts_with(own)));
-    let counted = elsewhere.map(|(path, code)| (path.as_path(), code.lines().filter(names_it).count()));
-    let naming: BTreeMap<PathBuf, usize> = counted
-        .filter(|(_, lines)| *lines > 0)
-        .map(|(path, lines)| (path.strip_prefix(&root).unwrap().to_owned(), lines))
-        .collect();
-    let registries =
-        ["providers/src/lib.rs", "providers/src/registry.rs", "simulator/src/lib.rs", "simulator/src/registry.rs"];
-    assert_eq!(naming, registries.map(|file| (Path::new("crates").join(file), 1)).into());
-    assert!(files.len() > 300, "only {} files were found: is the test looking at all?", files.len());
+}
+
+#[test]
+fn of_the_harness_only_a_providers_own_file_and_the_list_of_providers_name_it() {
+    for (provider, names) in PROVIDERS {
+        // The module, what it exports, and that it stands for any.
+        let expected = [("tests/src/lib.rs".into(), 1), ("tests/src/providers/mod.rs".into(), 3)];
+        assert_eq!(lines_that_name(provider, names, &["tests/src"], 15), BTreeMap::from(expected), "{provider}");
+    }
 }

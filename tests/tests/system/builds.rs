@@ -1,7 +1,7 @@
 //! Builds of the worker: work goes to the promoted one, and workflows move over while they live.
 
 use evercal_domain::CalendarId;
-use evercal_tests::{USER, World, eventually, mirror};
+use evercal_tests::{ProviderUnderTest, USER, World, eventually, mirror};
 use evercal_worker::builds::{BuildId, BuildsError, builds, promote};
 use evercal_workflows::names;
 use prost::Message as _;
@@ -34,9 +34,8 @@ async fn last_build(world: &World, calendar: CalendarId) -> String {
     last.and_then(|task| task.deployment_version).map(|version| version.build_id).unwrap_or_default()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn work_goes_to_the_promoted_build_and_a_living_subscription_moves_over() {
-    let mut world = World::start().await;
+pub async fn work_goes_to_the_promoted_build_and_a_living_subscription_moves_over<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let connection = world.temporal.client.connection().clone();
     let namespace = world.temporal.namespace.clone();
     assert!(matches!(builds(&connection, &namespace).await, Err(BuildsError::NoDeployment)));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use evercal_domain::CalendarId;
-use evercal_tests::World;
+use evercal_tests::{AnyProvider, World};
 use tokio::process::Command;
 
 const HOW_TO_INSTALL: &str = "is not set: `cargo verify` sets it, and installs what it names";
@@ -53,7 +53,7 @@ async fn run(mut command: Command) -> String {
 
 /// A running evercal with its calendars, and its description in a file of the folder.
 async fn served(folder: &Path) -> (World, CalendarId) {
-    let world = World::start().await;
+    let world = World::start::<AnyProvider>().await;
     let (_, calendar) = world.connect_and_settle().await;
     let served = format!("{}openapi.json", world.public_url());
     let fetch = "import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], 'openapi.json')";

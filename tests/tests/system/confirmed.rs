@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use evercal_domain::{CalendarId, SyncReason, SyncStrategy, Via};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_storage::SyncRunOutcome;
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror, quick};
+use evercal_tests::{ProviderCall, ProviderUnderTest, USER, World, WorldOptions, eventually, mirror, quick};
 use evercal_workflows::Timing;
 
 const EVENTS_PER_PAGE: u32 = 3;
@@ -16,17 +16,17 @@ const CHANGES: u32 = 12;
 /// confirm the same anew.
 fn fail_after_the_first_page(world: &World, events: u32) {
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    let fail = FaultRule { after: 1, times: Some(FAILURES), ..FaultRule::once("calendar.events.list", down) };
+    let fail = FaultRule { after: 1, times: Some(FAILURES), ..world.once(ProviderCall::ReadEvents, down) };
     let calls = events.div_ceil(EVENTS_PER_PAGE) + FAILURES;
     let slow = FaultAction::Delay { delay_ms: 5_000 };
-    let hold_up = FaultRule { after: calls, ..FaultRule::once("calendar.events.list", slow) };
+    let hold_up = FaultRule { after: calls, ..world.once(ProviderCall::ReadEvents, slow) };
     world.control().set_faults(FaultPlan { rules: vec![hold_up, fail], random: None }).unwrap();
 }
 
 /// When the first page was asked for of the pass that follows these calls; it was interrupted by failures.
 fn first_page_asked_for_at(world: &World, calls_before: u64) -> DateTime<Utc> {
     let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
-    let pages: Vec<_> = calls.filter(|call| call.method == "calendar.events.list").collect();
+    let pages: Vec<_> = calls.filter(|call| call.method == world.method(ProviderCall::ReadEvents)).collect();
     let failures = pages.iter().filter(|page| page.status == Some(503)).count();
     assert_eq!(failures, FAILURES as usize, "{pages:#?}");
     pages.first().unwrap().at
@@ -44,12 +44,11 @@ async fn confirmed_at(world: &World, calendar: CalendarId) -> DateTime<Utc> {
     world.store.calendar(calendar).await.unwrap().unwrap().confirmed_at.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began() {
+pub async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began<P: ProviderUnderTest>() {
     // Nothing but the first read and what is asked for below: no channel opens, and no look is due for hours.
     let (strategy, timing) = (SyncStrategy::Polling, Timing { polling_interval_s: 36_000, ..quick() });
-    let world = World::with(WorldOptions { strategy, timing, ..WorldOptions::default() }).await;
-    world.control().set_quirks(Quirks { page_items_max: EVENTS_PER_PAGE, ..Quirks::default() }).unwrap();
+    let world = World::with::<P>(WorldOptions { strategy, timing, ..WorldOptions::default() }).await;
+    world.provider.set_page_items_max(EVENTS_PER_PAGE);
     // The first read.
     let events = world.control().truth(USER).unwrap().events.len();
     fail_after_the_first_page(&world, events.try_into().unwrap());
@@ -81,14 +80,13 @@ async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began() 
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_whose_notice_came_is_confirmed_by_push_although_its_first_sync_failed() {
+pub async fn a_change_whose_notice_came_is_confirmed_by_push_although_its_first_sync_failed<P: ProviderUnderTest>() {
     let timing = Timing { sync_retries_max: Some(0), failed_sync_pause_s: 1, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     idle(&world, calendar).await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    let rules = vec![FaultRule::once("calendar.events.list", down)];
+    let rules = vec![world.once(ProviderCall::ReadEvents, down)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.change_events(USER, 1).await;
     mirror::equals_provider(&world, calendar).await;

@@ -2,17 +2,18 @@
 
 use evercal_domain::{AccountId, AccountState, CalendarState, Channel, ChannelId};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{FaultAction, FaultPlan};
 use evercal_tests::{
-    USER, World, WorldOptions, calls, channels, disconnect, discover, eventually, histories, made, quick, reach_account,
+    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, calls, channels, disconnect, discover,
+    eventually, histories, made, quick, reach_account,
 };
 use evercal_workflows::{AccountWorkflow, Timing, names};
 use temporalio_client::{WorkflowCancelOptions, WorkflowTerminateOptions};
 
-/// From now on the provider answers calls of this method with 503.
-fn out_of_order(world: &World, method: &str) {
+/// From now on the provider answers calls of this kind with 503.
+fn out_of_order(world: &World, call: ProviderCall) {
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    let rules = vec![FaultRule::always(method, down)];
+    let rules = vec![world.always(call, down)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
 }
 
@@ -21,9 +22,8 @@ async fn keep_account(world: &World, name: &str, account: AccountId) {
     histories::replay_and_record(&format!("account-{name}"), runs).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant() {
-    let world = World::start().await;
+pub async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     world.new_calendar("Team");
     let (account, calendar) = world.connect_and_settle().await;
     disconnect(&world, account).await;
@@ -31,17 +31,17 @@ async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant() {
     assert!(alive.is_empty(), "{alive:#?}");
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
-    let revoked = world.control().calls().unwrap().counts.get("oauth.revoke").copied();
-    assert!(revoked.is_some_and(|revoked| revoked >= 1));
+    assert!(calls(&world, ProviderCall::Revoke) >= 1);
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_says_until_when() {
-    let world = World::start().await;
+pub async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_says_until_when<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
     let (account, _calendar) = world.connect_and_settle().await;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
-    let rules = vec![FaultRule::always("calendar.channels.stop", wish)];
+    let rules = vec![world.always(ProviderCall::CloseChannel, wish)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
     eventually("it says so", || async {
@@ -54,23 +54,25 @@ async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_says
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected() {
-    let world = World::start().await;
+pub async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody stopped it");
     disconnect(&world, account).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
-    made(&world, calendar, calls(&world, "calendar.events.watch"), 1, "it was not begun anew for that").await;
+    made(&world, calendar, calls(&world, ProviderCall::OpenChannel), 1, "it was not begun anew for that").await;
     histories::keep(&world, "lost-subscription", calendar, Some(account)).await;
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_cancelled() {
-    let world = World::start().await;
+pub async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_cancelled<
+    P: ProviderUnderTest,
+>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
@@ -82,10 +84,9 @@ async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disconnect_while_many_calendars_are_being_connected_closes_each_of_them() {
+pub async fn a_disconnect_while_many_calendars_are_being_connected_closes_each_of_them<P: ProviderUnderTest>() {
     const CALENDARS: usize = 50;
-    let world = World::start().await;
+    let world = World::start::<P>().await;
     for number in 1..CALENDARS {
         world.new_calendar(&format!("Calendar {number}"));
     }
@@ -104,13 +105,12 @@ async fn a_disconnect_while_many_calendars_are_being_connected_closes_each_of_th
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens() {
-    let world = World::start().await;
-    out_of_order(&world, "oauth.token");
+pub async fn a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
+    out_of_order(&world, ProviderCall::Redeem);
     let account = world.connect().await;
     eventually("the code is tried", || async {
-        let made = calls(&world, "oauth.token");
+        let made = calls(&world, ProviderCall::Redeem);
         if made >= 3 { Ok(()) } else { Err(made) }
     })
     .await;
@@ -120,15 +120,14 @@ async fn a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes() {
-    let world = World::start().await;
+pub async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
-    out_of_order(&world, "calendar.calendarList.list");
-    let before = calls(&world, "calendar.calendarList.list");
+    out_of_order(&world, ProviderCall::ListCalendars);
+    let before = calls(&world, ProviderCall::ListCalendars);
     discover(&world, account).await;
     eventually("the list is tried", || async {
-        let made = calls(&world, "calendar.calendarList.list") - before;
+        let made = calls(&world, ProviderCall::ListCalendars) - before;
         if made >= 3 { Ok(()) } else { Err(made) }
     })
     .await;
@@ -137,30 +136,28 @@ async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back() {
+pub async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back<P: ProviderUnderTest>() {
     let timing = Timing { close_patience_s: 15, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (account, calendar) = world.connect_and_settle().await;
-    out_of_order(&world, "oauth.revoke");
+    out_of_order(&world, ProviderCall::Revoke);
     disconnect(&world, account).await;
-    assert!(calls(&world, "oauth.revoke") >= 2, "it was tried for as long as there was patience");
+    assert!(calls(&world, ProviderCall::Revoke) >= 2, "it was tried for as long as there was patience");
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 0);
     keep_account(&world, "not-revoked", account).await;
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_cannot_be_stopped_keeps_no_other_one_alive() {
-    let world = World::start().await;
+pub async fn a_channel_that_cannot_be_stopped_keeps_no_other_one_alive<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     channels::are_owned(&world, calendar, 1).await;
     let live = world.store.channels_of_calendar(calendar).await.unwrap().pop().unwrap();
     let first_in_turn: ChannelId = format!("chn_{:032x}", 1).parse().unwrap();
     world.store.insert_channel(&Channel { id: first_in_turn, ..live }).await.unwrap();
-    let refused = FaultAction::Status { status: 403, reason: Some("forbidden".to_owned()), retry_after_s: None };
-    let rules = vec![FaultRule::once("calendar.channels.stop", refused)];
+    let refused = world.provider.refusal(Refused::Calendar);
+    let rules = vec![world.once(ProviderCall::CloseChannel, refused)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
     eventually("the calendar is closed, and it is told that a channel was not stopped", || async {

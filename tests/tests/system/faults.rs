@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use evercal_domain::{AccountId, AccountState, Calendar, CalendarState, ChannelState};
 use evercal_http::{HttpSettings, Method};
-use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, NewUser, Quirks};
+use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, NewUser};
 use evercal_storage::PageRequest;
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, is_list_watched, mirror, quick, shown, skipping};
+use evercal_tests::{
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, eventually, is_list_watched, mirror, quick,
+    shown, skipping,
+};
 use evercal_workflows::{Timing, names};
 use serde_json::json;
 use walks::{Hit, Walks, last_call, recent_calls};
@@ -32,9 +35,8 @@ fn options() -> WorldOptions {
     WorldOptions { timing, http, events: 12, ..WorldOptions::default() }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calendar() {
-    let world = World::with(options()).await;
+pub async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calendar<P: ProviderUnderTest>() {
+    let world = World::with::<P>(options()).await;
     let mut walks = Walks::default();
     let mut number = 0;
     while let Some(hit) = walks.next() {
@@ -46,20 +48,22 @@ async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_calenda
         settled(&world, &Walker { user, account, calendar }, hit.as_ref()).await;
         walks.end(&world, hit);
     }
-    walks.met_everything(&[
-        "oauth.token",
-        "calendar.calendarList.get",
-        "calendar.calendarList.list",
-        "calendar.calendarList.watch",
-        "calendar.events.list",
-        "calendar.events.watch",
-    ]);
+    walks.met_everything(
+        &world,
+        &[
+            ProviderCall::Redeem,
+            ProviderCall::WhoseGrant,
+            ProviderCall::ListCalendars,
+            ProviderCall::OpenListChannel,
+            ProviderCall::ReadEvents,
+            ProviderCall::OpenChannel,
+        ],
+    );
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror() {
-    let world = World::with(options()).await;
+pub async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror<P: ProviderUnderTest>() {
+    let world = World::with::<P>(options()).await;
     let walker = connected(&world).await;
     let mut walks = Walks::default();
     while let Some(hit) = walks.next() {
@@ -71,13 +75,12 @@ async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror() {
         settled(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
-    walks.met_everything(&["oauth.token", "calendar.events.list"]);
+    walks.met_everything(&world, &[ProviderCall::Refresh, ProviderCall::ReadEvents]);
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror() {
-    let world = World::with(options()).await;
+pub async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror<P: ProviderUnderTest>() {
+    let world = World::with::<P>(options()).await;
     let walker = connected(&world).await;
     let mut walks = Walks::default();
     while let Some(hit) = walks.next() {
@@ -87,12 +90,11 @@ async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror() {
         settled(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
-    walks.met_everything(&["oauth.token", "calendar.events.list"]);
+    walks.met_everything(&world, &[ProviderCall::Refresh, ProviderCall::ReadEvents]);
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
+pub async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel<P: ProviderUnderTest>() {
     let timing = Timing {
         // Only what belongs to a renewal happens in the week, and it waits its full time: that costs nothing here.
         reconcile_interval_s: 10 * 365 * 24 * 3600,
@@ -100,7 +102,7 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
         regain_interval_s: Timing::default().regain_interval_s,
         ..options().timing
     };
-    let world = World::with(WorldOptions { timing, simulated_time: true, ..options() }).await;
+    let world = World::with::<P>(WorldOptions { timing, simulated_time: true, ..options() }).await;
     let walker = connected(&world).await;
     let mut walks = Walks::default();
     let mut number = 0;
@@ -116,7 +118,10 @@ async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel() {
         }
         walks.end(&world, hit);
     }
-    walks.met_everything(&["oauth.token", "calendar.events.watch", "calendar.channels.stop", "calendar.events.list"]);
+    walks.met_everything(
+        &world,
+        &[ProviderCall::Refresh, ProviderCall::OpenChannel, ProviderCall::CloseChannel, ProviderCall::ReadEvents],
+    );
     world.end().await;
 }
 
@@ -165,9 +170,8 @@ async fn newly_connected(world: &World, number: u32) -> Walker {
     walker
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_grant() {
-    let world = World::with(options()).await;
+pub async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_grant<P: ProviderUnderTest>() {
+    let world = World::with::<P>(options()).await;
     let mut walks = Walks::default();
     let mut number = 0;
     while let Some(hit) = walks.next() {
@@ -180,7 +184,7 @@ async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_
         disconnected(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
-    walks.met_everything(&["oauth.token", "calendar.channels.stop", "oauth.revoke"]);
+    walks.met_everything(&world, &[ProviderCall::Refresh, ProviderCall::CloseChannel, ProviderCall::Revoke]);
     world.end().await;
 }
 
@@ -188,7 +192,7 @@ async fn a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_
 fn two_pages(world: &World, calendar: &str) {
     let events = world.control().truth(calendar).unwrap().events.len();
     let page_items_max = u32::try_from(events / 2 + 2).unwrap();
-    world.control().set_quirks(Quirks { page_items_max, ..Quirks::default() }).unwrap();
+    world.provider.set_page_items_max(page_items_max);
 }
 
 /// A user with a calendar of a few events.
@@ -243,7 +247,7 @@ async fn found(world: &World, user: &str, account: AccountId, hit: Option<&Hit>)
         if let Some(calendar) = found {
             return calendar;
         }
-        assert!(may_ask_for_consent(hit), "nobody has to consent again because of {hit:?}");
+        assert!(may_ask_for_consent(world, hit), "nobody has to consent again because of {hit:?}");
         consented_again = true;
         connect(world, user, Some(account)).await;
     }
@@ -251,7 +255,7 @@ async fn found(world: &World, user: &str, account: AccountId, hit: Option<&Hit>)
 
 /// Whether it is right to ask for a new consent: the grant is dead, or a code, which is good for one use, was used up
 /// without an answer that could be read. A second token in a row that is refused is a dead grant too.
-fn may_ask_for_consent(hit: Option<&Hit>) -> bool {
+fn may_ask_for_consent(world: &World, hit: Option<&Hit>) -> bool {
     hit.is_some_and(|hit| {
         let answer_is_lost = matches!(
             hit.action,
@@ -262,7 +266,7 @@ fn may_ask_for_consent(hit: Option<&Hit>) -> bool {
                 | FaultAction::SlowBody { chunk_bytes: 1, .. }
         );
         let refused = matches!(hit.action, FaultAction::InvalidGrant | FaultAction::ExpiredToken);
-        refused || (answer_is_lost && hit.method == "oauth.token")
+        refused || (answer_is_lost && hit.method == world.method(ProviderCall::Redeem))
     })
 }
 
@@ -295,7 +299,7 @@ async fn settled_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &
         if !needs_consent {
             break;
         }
-        assert!(may_ask_for_consent(hit), "nobody has to consent again because of {hit:?}");
+        assert!(may_ask_for_consent(world, hit), "nobody has to consent again because of {hit:?}");
         consented_again = true;
         connect(world, &walker.user, Some(walker.account)).await;
     }
@@ -321,7 +325,7 @@ async fn disconnected(world: &World, walker: &Walker, hit: Option<&Hit>) {
     let refused_twice = |hit: &Hit| hit.action == FaultAction::ExpiredToken && hit.after > 0;
     let dead_grant = hit.is_some_and(|hit| hit.action == FaultAction::InvalidGrant || refused_twice(hit));
     let is_refused = |hit: &Hit| matches!(hit.action, FaultAction::Status { status: 404, .. });
-    let keeps_grant = hit.is_some_and(|hit| hit.method == "oauth.revoke" && is_refused(hit));
+    let keeps_grant = hit.is_some_and(|hit| hit.method == world.method(ProviderCall::Revoke) && is_refused(hit));
     eventually("the account is disconnected", || async {
         let row = world.store.account(walker.account).await.unwrap().unwrap();
         if row.state == AccountState::Disconnected { Ok(()) } else { Err(row.state) }

@@ -4,9 +4,12 @@
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{CalendarId, CalendarState, ChannelId, RemoteChannelId, SyncReason};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{FaultAction, FaultPlan};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, mirror, quick, reach};
+use evercal_tests::{
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, discover, eventually, histories,
+    mirror, quick, reach,
+};
 use evercal_workflows::contract::{AccountChanged, ChannelHint, Notify, pack};
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use serde_json::json;
@@ -18,8 +21,8 @@ fn timing() -> Timing {
     Timing { history_events_max: 40, ..quick() }
 }
 
-async fn world(timing: Timing) -> World {
-    World::with(WorldOptions { timing, ..WorldOptions::default() }).await
+async fn world<P: ProviderUnderTest>(timing: Timing) -> World {
+    World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await
 }
 
 /// The run that a calendar's subscription is in.
@@ -57,12 +60,12 @@ async fn hands_over_for_strays(world: &World, calendar: CalendarId) {
 }
 
 fn pulls(world: &World) -> u64 {
-    world.control().calls().unwrap().counts.get("calendar.events.list").copied().unwrap_or(0)
+    calls(world, ProviderCall::ReadEvents)
 }
 
 /// Has every read fail like this, and waits for the first that does, after a change.
 async fn reads_fail(world: &World, status: u16, retry_after_s: Option<u64>) {
-    let rule = FaultRule::always("calendar.events.list", FaultAction::Status { status, reason: None, retry_after_s });
+    let rule = world.always(ProviderCall::ReadEvents, FaultAction::Status { status, reason: None, retry_after_s });
     world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
     world.change_events(USER, 2).await;
     eventually("a read has failed", || async {
@@ -88,9 +91,10 @@ async fn is_read_again(world: &World, calendar: CalendarId) {
     mirror::equals_provider(world, calendar).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_after_a_consent() {
-    let world = world(Timing { polling_interval_s: 1, reconcile_interval_s: 2, ..timing() }).await;
+pub async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_after_a_consent<
+    P: ProviderUnderTest,
+>() {
+    let world = world::<P>(Timing { polling_interval_s: 1, reconcile_interval_s: 2, ..timing() }).await;
     world.control().set_watchable(USER, false).unwrap();
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
@@ -116,9 +120,8 @@ async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_afte
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_continues_as_new_writes_no_change_of_state() {
-    let world = world(timing()).await;
+pub async fn a_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUnderTest>() {
+    let world = world::<P>(timing()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let written = async || {
         let of = AuditOf::Calendar(calendar);
@@ -136,9 +139,8 @@ async fn a_run_that_continues_as_new_writes_no_change_of_state() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state() {
-    let world = world(timing()).await;
+pub async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUnderTest>() {
+    let world = world::<P>(timing()).await;
     let (account, _calendar) = world.connect_and_settle().await;
     let written = async || {
         let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(500)).await.unwrap().items;
@@ -174,9 +176,8 @@ async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run() {
-    let world = world(timing()).await;
+pub async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run<P: ProviderUnderTest>() {
+    let world = world::<P>(timing()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let before = pulls(&world);
     reads_fail(&world, 429, Some(900)).await;
@@ -190,9 +191,8 @@ async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up() {
-    let world = world(Timing { sync_backoff_initial_ms: 3_600_000, ..timing() }).await;
+pub async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { sync_backoff_initial_ms: 3_600_000, ..timing() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     reads_fail(&world, 503, None).await;
     for _ in 0..2 {
@@ -203,9 +203,8 @@ async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_that_meets_the_hand_over_closes_in_order() {
-    let mut world = world(timing()).await;
+pub async fn a_cancellation_that_meets_the_hand_over_closes_in_order<P: ProviderUnderTest>() {
+    let mut world = world::<P>(timing()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.stop_worker().await.unwrap();
     // All of it is handled in one task: the history is long by then, and both lanes return.

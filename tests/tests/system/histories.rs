@@ -4,12 +4,14 @@
 mod hand_over;
 mod kept;
 
+pub use hand_over::*;
+
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{
-    USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror, quick, reach, reach_account,
-    reconfigure,
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror,
+    quick, reach, reach_account, reconfigure,
 };
 use evercal_workflows::contract::pack;
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
@@ -25,8 +27,8 @@ async fn sync(world: &World, calendar: CalendarId) {
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
 }
 
-fn fail_always(world: &World, method: &str, action: FaultAction) {
-    let rules = vec![FaultRule::always(method, action)];
+fn fail_always(world: &World, call: ProviderCall, action: FaultAction) {
+    let rules = vec![world.always(call, action)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
 }
 
@@ -38,9 +40,8 @@ fn account_workflow(world: &World, account: AccountId) -> WorkflowHandle<tempora
     world.temporal.client.get_workflow_handle(names::account_id(account))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_life_without_trouble_replays() {
-    let world = World::start().await;
+pub async fn a_life_without_trouble_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     world.change_events(USER, 5).await;
     mirror::equals_provider(&world, calendar).await;
@@ -56,11 +57,10 @@ async fn a_life_without_trouble_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_ladder_the_poller_and_the_way_back_replay() {
-    let world = World::start().await;
+pub async fn the_ladder_the_poller_and_the_way_back_replay<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    fail_always(&world, "calendar.events.watch", down);
+    fail_always(&world, ProviderCall::OpenChannel, down);
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::Polling).await;
@@ -75,9 +75,8 @@ async fn the_ladder_the_poller_and_the_way_back_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_cannot_be_watched_replays() {
-    let world = World::start().await;
+pub async fn a_calendar_that_cannot_be_watched_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     world.control().set_watchable(USER, false).unwrap();
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
@@ -87,9 +86,8 @@ async fn a_calendar_that_cannot_be_watched_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_grant_and_a_new_consent_replay() {
-    let world = World::start().await;
+pub async fn a_lost_grant_and_a_new_consent_replay<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
@@ -104,16 +102,15 @@ async fn a_lost_grant_and_a_new_consent_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_is_taken_away_and_given_back_replays() {
+pub async fn a_calendar_that_is_taken_away_and_given_back_replays<P: ProviderUnderTest>() {
     let timing = Timing { failed_sync_pause_s: 2, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let team = world.new_calendar("Team");
     world.connect_and_settle().await;
     let calendar = world.calendar_of(&team).await.id;
     world.settled(calendar).await;
     let refusal = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
-    let rule = FaultRule { calendar: Some(team), ..FaultRule::always("calendar.events.list", refusal) };
+    let rule = FaultRule { calendar: Some(team), ..world.always(ProviderCall::ReadEvents, refusal) };
     world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
     world.call(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None, Some(&world.api_key)).await.unwrap();
     reach(&world, calendar, CalendarState::ActionRequired).await;
@@ -130,9 +127,8 @@ async fn a_calendar_that_is_taken_away_and_given_back_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_vanishes_from_the_list_replays() {
-    let world = World::start().await;
+pub async fn a_calendar_that_vanishes_from_the_list_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let second = world.new_calendar("Soon gone");
     let (account, _calendar) = world.connect_and_settle().await;
     let gone = world.calendar_of(&second).await.id;
@@ -150,12 +146,11 @@ async fn a_calendar_that_vanishes_from_the_list_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wait_for_the_quota_that_an_operator_overtakes_replays() {
-    let world = World::start().await;
+pub async fn a_wait_for_the_quota_that_an_operator_overtakes_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     let quota = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(900) };
-    let rule = FaultRule::once("calendar.events.list", quota);
+    let rule = world.once(ProviderCall::ReadEvents, quota);
     world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
     world.change_events(USER, 2).await;
     eventually("the quota was met", || async {
@@ -170,11 +165,10 @@ async fn a_wait_for_the_quota_that_an_operator_overtakes_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_read_in_many_slices_replays() {
+pub async fn a_read_in_many_slices_replays<P: ProviderUnderTest>() {
     let timing = Timing { sync_slice_ms: 1, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
-    world.control().set_quirks(Quirks { page_items_max: 5, ..Quirks::default() }).unwrap();
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
+    world.provider.set_page_items_max(5);
     let (account, calendar) = world.connect_and_settle().await;
     mirror::equals_provider(&world, calendar).await;
     disconnect(&world, account).await;
@@ -186,9 +180,8 @@ async fn a_read_in_many_slices_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
-    let world = World::start().await;
+pub async fn workflows_that_an_operator_cancels_close_in_order_and_replay<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach_account(&world, account, AccountState::Disconnected).await;
@@ -197,9 +190,8 @@ async fn workflows_that_an_operator_cancels_close_in_order_and_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays() {
-    let world = World::start().await;
+pub async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     let lost = || WorkflowTerminateOptions::default();
     account_workflow(&world, account).terminate(lost()).await.unwrap();
@@ -221,11 +213,10 @@ async fn signalled(world: &World, workflow_id: &str, signal: &str) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn all_strategies_one_after_the_other_replay() {
+pub async fn all_strategies_one_after_the_other_replay<P: ProviderUnderTest>() {
     let timing = Timing { polling_interval_s: 3, ..quick() };
     let options = WorldOptions { strategy: SyncStrategy::Hybrid, timing, ..WorldOptions::default() };
-    let mut world = World::with(options).await;
+    let mut world = World::with::<P>(options).await;
     let (account, calendar) = world.connect_and_settle().await;
     let poller = names::polling_id(calendar);
     reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = 2).await;

@@ -3,27 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use evercal_domain::journal::AuditKind;
 use evercal_domain::{AccountState, CalendarId, CalendarState, SyncReason};
 use evercal_http::Method;
-use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan, Quirks};
-use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, WorldOptions, arm, calls, channels, eventually, live_for, made, mirror};
+use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan};
+use evercal_tests::{
+    ChangeNotice, ProviderCall, ProviderUnderTest, USER, World, WorldOptions, arm, calls, channels, eventually,
+    live_for, made, mirror,
+};
 use evercal_workflows::Timing;
 
 fn pulls(world: &World) -> u64 {
-    calls(world, "calendar.events.list")
-}
-
-/// What the provider sends when something changed on a channel.
-fn notice_of(channel: &ChannelReport) -> Vec<(&'static str, String)> {
-    vec![
-        ("x-goog-channel-token", channel.token.clone().unwrap()),
-        ("x-goog-channel-id", channel.id.clone()),
-        ("x-goog-resource-id", channel.resource_id.clone()),
-        ("x-goog-resource-state", "exists".to_owned()),
-        ("x-goog-message-number", "99".to_owned()),
-    ]
+    calls(world, ProviderCall::ReadEvents)
 }
 
 async fn idle(world: &World, calendar: CalendarId) {
@@ -42,14 +32,13 @@ fn skipping_world() -> WorldOptions {
     WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn notice_during_pull_gives_exactly_one_follow_up() {
-    let world = World::start().await;
+pub async fn notice_during_pull_gives_exactly_one_follow_up<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     idle(&world, calendar).await;
     let before = pulls(&world);
     // The first pull takes long enough for all the notices below to come while it runs.
-    arm(&world, FaultRule::once("calendar.events.list", FaultAction::Delay { delay_ms: 8_000 }));
+    arm(&world, world.once(ProviderCall::ReadEvents, FaultAction::Delay { delay_ms: 8_000 }));
     world.change_events(USER, 1).await;
     eventually("a pull runs", || async {
         let made = pulls(&world) - before;
@@ -70,9 +59,8 @@ async fn notice_during_pull_gives_exactly_one_follow_up() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn debounce_is_bounded_under_endless_notices() {
-    let world = World::with(skipping_world()).await;
+pub async fn debounce_is_bounded_under_endless_notices<P: ProviderUnderTest>() {
+    let world = World::with::<P>(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let channel = channels::of_events(&world).pop().unwrap();
     // The provider's own notices are lost: only the flood tells of the change.
@@ -81,7 +69,7 @@ async fn debounce_is_bounded_under_endless_notices() {
     let (sent, enough) = (AtomicU64::new(0), AtomicBool::new(false));
     let flood = async {
         while !enough.load(Ordering::Relaxed) {
-            let answer = world.notice(notice_of(&channel)).await.unwrap();
+            let answer = world.notice(&ChangeNotice::of(&channel)).await.unwrap();
             assert_eq!(answer.status, 204);
             sent.fetch_add(1, Ordering::Relaxed);
         }
@@ -119,77 +107,28 @@ async fn debounce_is_bounded_under_endless_notices() {
 async fn flood_of(world: &World, channel: &ChannelReport, sent: &AtomicU64, enough: &AtomicBool) {
     let one = || async {
         while !enough.load(Ordering::Relaxed) {
-            assert_eq!(world.notice(notice_of(channel)).await.unwrap().status, 204);
+            assert_eq!(world.notice(&ChangeNotice::of(channel)).await.unwrap().status, 204);
             sent.fetch_add(1, Ordering::Relaxed);
         }
     };
     tokio::join!(one(), one(), one(), one(), one(), one());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn watch_rate_403_backs_off_and_never_disables() {
-    let world = World::start().await;
-    let reason = Some("subscriptionRateLimitExceeded".to_owned());
-    let limit = FaultAction::Status { status: 403, reason, retry_after_s: None };
-    arm(&world, FaultRule { times: Some(3), ..FaultRule::once("calendar.events.watch", limit) });
-    let (_account, calendar) = world.connect_and_settle().await;
-    let mut attempts = world.control().calls().unwrap().calls;
-    attempts.retain(|call| call.method == "calendar.events.watch");
-    let count = u64::try_from(attempts.len()).unwrap();
-    made(&world, calendar, count, 4, "three refusals, and the one that went through").await;
-    for pair in attempts.windows(2).take(3) {
-        assert!((pair[1].at - pair[0].at).num_milliseconds() >= 1_000, "a rung of the ladder apart: {pair:#?}");
-    }
-    let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
-    assert!(entries.iter().any(|entry| entry.message.starts_with("live")), "{entries:#?}");
-    for entry in &entries {
-        let gave_up = ["poll only", "action required", "polling"].iter().any(|state| entry.message.starts_with(state));
-        assert!(!gave_up && entry.kind != AuditKind::AlertRaised, "{entries:#?}");
-    }
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_watch_limit_that_lasts_is_polled_through_and_heals() {
-    let world = World::start().await;
-    let reason = Some("subscriptionRateLimitExceeded".to_owned());
-    let limit = FaultAction::Status { status: 403, reason, retry_after_s: None };
-    arm(&world, FaultRule::always("calendar.events.watch", limit));
-    world.connect().await;
-    let calendar = world.calendar_of(USER).await.id;
-    in_state(&world, calendar, CalendarState::Polling).await;
-    world.change_events(USER, 5).await;
-    mirror::equals_provider(&world, calendar).await;
-    world.control().set_faults(FaultPlan::default()).unwrap();
-    in_state(&world, calendar, CalendarState::Live).await;
-    world.end().await;
-}
-
-async fn in_state(world: &World, calendar: CalendarId, state: CalendarState) {
-    eventually(state.as_str(), || async {
-        let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        if row.state == state { Ok(()) } else { Err((row.state, row.detail)) }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_access_token_is_refreshed_once_and_not_sent_again() {
-    let world = World::start().await;
+pub async fn a_refused_access_token_is_refreshed_once_and_not_sent_again<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     idle(&world, calendar).await;
-    let (pulls_before, refreshes_before) = (pulls(&world), calls(&world, "oauth.token"));
+    let (pulls_before, refreshes_before) = (pulls(&world), calls(&world, ProviderCall::Refresh));
     world.control().expire_access_tokens(None).unwrap();
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
-    made(&world, calendar, calls(&world, "oauth.token") - refreshes_before, 1, "one refresh").await;
+    made(&world, calendar, calls(&world, ProviderCall::Refresh) - refreshes_before, 1, "one refresh").await;
     let why = "the call that was refused, and once more with the new token";
     made(&world, calendar, pulls(&world) - pulls_before, 2, why).await;
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass() {
-    let world = World::start().await;
+pub async fn a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, calendar) = world.connect_and_settle().await;
     idle(&world, calendar).await;
     let before = world.store.sync_position(calendar).await.unwrap();
@@ -205,13 +144,12 @@ async fn a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_behind() {
+pub async fn a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_behind<P: ProviderUnderTest>() {
     const PAGES_MIN: u64 = 15;
-    let world = World::with(WorldOptions { events: 200, ..WorldOptions::default() }).await;
-    world.control().set_quirks(Quirks { page_items_max: 6, ..Quirks::default() }).unwrap();
+    let world = World::with::<P>(WorldOptions { events: 200, ..WorldOptions::default() }).await;
+    world.provider.set_page_items_max(6);
     // The fourth page takes so long that the read is still well under way when somebody asks for a sync.
-    let page = |delay_ms| FaultRule::always("calendar.events.list", FaultAction::Delay { delay_ms });
+    let page = |delay_ms| world.always(ProviderCall::ReadEvents, FaultAction::Delay { delay_ms });
     let held_up = FaultRule { after: 3, times: Some(1), ..page(5_000) };
     world.control().set_faults(FaultPlan { rules: vec![held_up, page(200)], random: None }).unwrap();
     world.connect().await;
@@ -229,7 +167,7 @@ async fn a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_behind
     assert!(runs.iter().any(|run| run.reason == SyncReason::Operator), "{runs:#?}");
     // The call that was under way when the other took over may end beside the next one; after that there is one reader.
     let calls = world.control().calls().unwrap().calls;
-    let mut reads: Vec<_> = calls.iter().filter(|call| call.method == "calendar.events.list").collect();
+    let mut reads: Vec<_> = calls.iter().filter(|call| call.method == world.method(ProviderCall::ReadEvents)).collect();
     reads.sort_by_key(|call| call.at);
     let side_by_side = reads.windows(2).filter(|pair| pair[1].at < pair[0].ended_at).count();
     assert!(pulls(&world) >= PAGES_MIN, "a read of many pages");
@@ -237,13 +175,12 @@ async fn a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_behind
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely() {
-    let world = World::with(skipping_world()).await;
+pub async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely<P: ProviderUnderTest>() {
+    let world = World::with::<P>(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let before = calls(&world, "calendar.events.watch");
+    let before = calls(&world, ProviderCall::OpenChannel);
     let gone = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
-    arm(&world, FaultRule::always("calendar.events.watch", gone));
+    arm(&world, world.always(ProviderCall::OpenChannel, gone));
     live_for(&world, calendar, "until the renewal", 7 * DAY).await;
     eventually("somebody has to act", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();
@@ -251,7 +188,7 @@ async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely(
     })
     .await;
     live_for(&world, calendar, "a month later", 30 * DAY).await;
-    let made = calls(&world, "calendar.events.watch") - before;
+    let made = calls(&world, ProviderCall::OpenChannel) - before;
     assert!(
         (4..=100).contains(&made),
         "{made} attempts in a month: a few on the first day, then daily, each confirmed"
@@ -264,9 +201,8 @@ async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely(
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_late_notice_of_a_stopped_channel_starts_nothing() {
-    let world = World::with(skipping_world()).await;
+pub async fn a_late_notice_of_a_stopped_channel_starts_nothing<P: ProviderUnderTest>() {
+    let world = World::with::<P>(skipping_world()).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let old = channels::of_events(&world).pop().unwrap();
     live_for(&world, calendar, "past the renewal", 6 * DAY).await;
@@ -279,7 +215,7 @@ async fn a_late_notice_of_a_stopped_channel_starts_nothing() {
     idle(&world, calendar).await;
     let before = pulls(&world);
     for _ in 0..5 {
-        assert_eq!(world.notice(notice_of(&old)).await.unwrap().status, 204);
+        assert_eq!(world.notice(&ChangeNotice::of(&old)).await.unwrap().status, 204);
     }
     // A person's sync comes after them in the workflow's inbox.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();

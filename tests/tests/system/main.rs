@@ -1,15 +1,15 @@
-//! The system tests: what users and operators rely on, on the real Temporal server.
+//! The system tests: what users and operators rely on, on the real Temporal server, with each provider (`behaviours`), and what
+//! is special about one (in the folder of its name).
 
 mod accounts;
-mod answers;
 mod architecture;
+mod behaviours;
 mod builds;
 mod circles;
 mod clients;
 mod confirmed;
 mod dependencies;
 mod disconnect;
-mod event_fields;
 mod faults;
 mod full_journal;
 mod google;
@@ -25,13 +25,8 @@ mod openapi;
 mod outage;
 mod payloads;
 mod provider_off;
-mod reconnect;
 mod recovery;
-mod secrets;
 mod store;
 mod store_gone;
 mod strategies;
-mod unkind;
-mod window;
 mod year;
-mod zones;

@@ -3,46 +3,25 @@
 use evercal_domain::{CalendarState, SyncReason};
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, mirror};
+use evercal_tests::{ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, eventually, mirror};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking() {
-    let world = World::start().await;
+pub async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.change_events(USER, 7).await;
     mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn google_410_starts_full_pass_and_shows_in_status() {
-    let world = World::start().await;
-    let (_account, calendar) = world.connect_and_settle().await;
-    world.control().expire_sync_tokens(USER).unwrap();
-    world.change_events(USER, 9).await;
-    mirror::equals_provider(&world, calendar).await;
-    eventually("the status tells of the full pass", || async {
-        let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
-        let runs = status["recent_syncs"].as_array().unwrap();
-        let told = runs
-            .iter()
-            .any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("everything was read again")));
-        if told { Ok(()) } else { Err(status) }
-    })
-    .await;
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn deletes_in_the_gap_are_found_by_mark_and_sweep() {
-    let world = World::start().await;
+pub async fn deletes_in_the_gap_are_found_by_mark_and_sweep<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     let drop_all = NoticePlan { drop_percent: 100, ..NoticePlan::default() };
     world.control().set_notice_plan(drop_all).unwrap();
     let events = world.control().truth(USER).unwrap().events;
     let id = events.into_iter().find(|event| event.occurrence_of.is_none()).unwrap().id;
     world.control().delete_event(USER, &id).unwrap();
-    world.control().shorten_history(USER).unwrap();
+    world.provider.forget_the_past(USER);
     world.control().expire_sync_tokens(USER).unwrap();
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     mirror::equals_provider(&world, calendar).await;
@@ -52,9 +31,8 @@ async fn deletes_in_the_gap_are_found_by_mark_and_sweep() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing() {
-    let world = World::start().await;
+pub async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     world.control().set_watchable(USER, false).unwrap();
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
@@ -79,9 +57,8 @@ async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn worker_restart_creates_no_second_channel() {
-    let mut world = World::start().await;
+pub async fn worker_restart_creates_no_second_channel<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.stop_worker().await.unwrap();
     world.change_events(USER, 5).await;
@@ -92,17 +69,16 @@ async fn worker_restart_creates_no_second_channel() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn hung_provider_call_frees_its_slot() {
+pub async fn hung_provider_call_frees_its_slot<P: ProviderUnderTest>() {
     let http = HttpSettings { total_timeout: std::time::Duration::from_secs(1), ..HttpSettings::default() };
-    let world = World::with(WorldOptions { http, concurrent_syncs: 1, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { http, concurrent_syncs: 1, ..WorldOptions::default() }).await;
     let second = world.new_calendar("Has to be read too");
     let (_account, _calendar) = world.connect_and_settle().await;
     let other = world.calendar_of(&second).await.id;
     world.settled(other).await;
     // Each call for the first calendar hangs, and there is one slot for both.
     let rule =
-        FaultRule { calendar: Some(USER.to_owned()), ..FaultRule::always("calendar.events.list", FaultAction::Hang) };
+        FaultRule { calendar: Some(USER.to_owned()), ..world.always(ProviderCall::ReadEvents, FaultAction::Hang) };
     world.control().set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() }).unwrap();
     world.change_events(USER, 3).await;
     eventually("a call hangs", || async {

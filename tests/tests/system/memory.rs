@@ -1,7 +1,7 @@
 //! A worker's memory has an end: it lets go of the workflows that it holds, and goes on with them.
 
 use evercal_domain::CalendarId;
-use evercal_tests::{USER, World, eventually, histories, mirror};
+use evercal_tests::{ProviderUnderTest, USER, World, eventually, histories, mirror};
 use evercal_workflows::names;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueKind;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -25,9 +25,8 @@ async fn held_by(world: &World, calendar: CalendarId) -> Option<String> {
     tasks.rfind(|queue| queue.kind() == TaskQueueKind::Sticky).map(|queue| queue.name)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_has_grown_too_large_lets_go_of_its_workflows_and_goes_on_with_them() {
-    let mut world = World::start().await;
+pub async fn a_worker_that_has_grown_too_large_lets_go_of_its_workflows_and_goes_on_with_them<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     world.stop_worker().await.unwrap();
     let resident = resident_mib();
     let limit = resident + resident / 4 + 50;

@@ -4,11 +4,10 @@ use evercal_devserver::postgres;
 use evercal_domain::CalendarState;
 use evercal_storage::DatabaseUrl;
 use evercal_tests::temporal::TestTemporal;
-use evercal_tests::{USER, World, channels, eventually, mirror};
+use evercal_tests::{ProviderUnderTest, USER, World, channels, eventually, mirror};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_was() {
-    let mut world = World::start().await;
+pub async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_was<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     let before = world.store.changes(calendar, 0, 10_000).await.unwrap();
     world.stop_gateway().await;
@@ -18,9 +17,10 @@ async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_
 
     let server = tokio::task::spawn_blocking(postgres::shared).await.unwrap().unwrap();
     server.create_database("moved").unwrap();
-    let target: DatabaseUrl = server.url("moved").parse().unwrap();
+    let moved = server.url("moved");
+    let target: DatabaseUrl = moved.parse().unwrap();
     evercal_storage::migrate(&target).await.unwrap();
-    let source = world.move_store(target.clone()).await.unwrap();
+    let source = world.move_store(&moved).await.unwrap();
     evercal_storage::copy_store(&source, &target, None, |_, _| {}).await.unwrap();
     world.temporal = TestTemporal::start().await.unwrap();
 

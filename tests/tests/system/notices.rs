@@ -1,32 +1,30 @@
 //! Notices: believed only with proof, each of them counted once, none of them lost.
 
-use evercal_domain::account::Secret;
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{AccountId, CalendarId, ChannelId, SyncReason, Watched};
 use evercal_gateway::HEARTBEAT;
-use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transport as _};
-use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule, TokenRequest};
+use evercal_http::{Body, HttpRequest, Method};
+use evercal_simulator::{DeliveryStatus, FaultAction, FaultPlan, FaultRule};
 use evercal_storage::{AuditOf, PageRequest};
-use evercal_tests::{USER, World, calls, channels, eventually, made, mirror};
-use serde_json::json;
+use evercal_tests::{
+    ChangeNotice, ProviderCall, ProviderUnderTest, USER, World, calls, channels, eventually, made, mirror,
+};
 
-fn headers(token: &str, channel: &str, state: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("x-goog-channel-token", token.to_owned()),
-        ("x-goog-channel-id", channel.to_owned()),
-        ("x-goog-resource-id", "resource".to_owned()),
-        ("x-goog-resource-state", state.to_owned()),
-        ("x-goog-message-number", "7".to_owned()),
-    ]
+fn notice(token: &str, channel: &str) -> ChangeNotice {
+    ChangeNotice { channel_id: channel.to_owned(), token: token.to_owned(), remote_id: "resource".to_owned() }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_forged_notice_is_refused_and_written_into_the_security_log() {
-    let world = World::start().await;
+/// A request without anything in its head that proves or says something.
+fn without_headers(world: &World) -> HttpRequest {
+    HttpRequest { headers: vec![], ..world.notice_request(&notice("", "")).unwrap() }
+}
+
+pub async fn a_forged_notice_is_refused_and_written_into_the_security_log<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let channel = ChannelId::generate().to_string();
-    let answer = world.notice(headers("v1.forged.token.of.nobody", &channel, "exists")).await.unwrap();
+    let answer = world.notice(&notice("v1.forged.token.of.nobody", &channel)).await.unwrap();
     assert_eq!(answer.status, 401);
-    let answer = world.notice(vec![]).await.unwrap();
+    let answer = world.send(without_headers(&world)).await.unwrap();
     assert_eq!(answer.status, 401);
     eventually("the security log has it", || async {
         let events = world.store.security_events(10).await.unwrap();
@@ -36,22 +34,20 @@ async fn a_forged_notice_is_refused_and_written_into_the_security_log() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing() {
-    let world = World::start().await;
+pub async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let claim = evercal_domain::channel_token::ChannelClaim {
         watched: Watched::Calendar { account_id: AccountId::generate(), calendar_id: CalendarId::generate() },
         channel_id: ChannelId::generate(),
     };
-    let token = world.settings.channel_token_keys.sign(claim);
-    let answer = world.notice(headers(&token, &claim.channel_id.to_string(), "exists")).await.unwrap();
+    let token = world.channel_token(claim);
+    let answer = world.notice(&notice(&token, &claim.channel_id.to_string())).await.unwrap();
     assert_eq!(answer.status, 204);
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn orphan_channel_with_valid_token_is_stopped_once() {
-    let world = World::start().await;
+pub async fn orphan_channel_with_valid_token_is_stopped_once<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account_id, calendar) = world.connect_and_settle().await;
     // Somebody restored an old database: the provider has a channel of ours that the register does not know.
     let orphan = ChannelId::generate();
@@ -59,8 +55,9 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
         watched: Watched::Calendar { account_id, calendar_id: calendar },
         channel_id: orphan,
     };
-    let token = world.settings.channel_token_keys.sign(claim);
-    watch(&world, orphan, &token).await;
+    let token = world.channel_token(claim);
+    let gateway = world.public_url().parse().unwrap();
+    world.provider.open_stray_channel(USER, orphan, &token, &gateway).await.unwrap();
     world.change_events(USER, 1).await;
     let at_provider = || {
         let channels = world.control().channels().unwrap();
@@ -80,17 +77,15 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
         if status.syncing { Err(status) } else { Ok(()) }
     })
     .await;
-    let pulls = || world.control().calls().unwrap().counts["calendar.events.list"];
+    let pulls = || calls(&world, ProviderCall::ReadEvents);
     let before = pulls();
     for _ in 0..2 {
-        let mut late = headers(&token, &orphan.to_string(), "exists");
-        late[2].1 = at_provider().resource_id;
-        assert_eq!(world.notice(late).await.unwrap().status, 204);
+        assert_eq!(world.notice(&ChangeNotice::of(&at_provider())).await.unwrap().status, 204);
     }
     // A person's sync comes after the notices in the workflow's inbox.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     made(&world, calendar, pulls() - before, 1, "only the one that a person asked for").await;
-    let stops = calls(&world, "calendar.channels.stop");
+    let stops = calls(&world, ProviderCall::CloseChannel);
     made(&world, calendar, stops, 1, "it is stopped, and what comes of it later stops nothing").await;
     let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
     let told = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
@@ -98,23 +93,10 @@ async fn orphan_channel_with_valid_token_is_stopped_once() {
     world.end().await;
 }
 
-/// Opens a channel on the user's calendar, as our worker would, and tells nobody.
-async fn watch(world: &World, channel: ChannelId, token: &str) {
-    let client = TokenRequest { user: USER.to_owned(), client_id: None, scopes: vec![] };
-    let access = Secret::new(world.control().issue_tokens(&client).unwrap().access_token);
-    let url = format!("{}calendars/primary/events/watch", world.simulator.base_url()).parse().unwrap();
-    let address = format!("{}api/webhooks/google", world.public_url());
-    let body = json!({"id": channel.to_string(), "type": "web_hook", "address": address, "token": token});
-    let request = HttpRequest { bearer: Some(access), ..HttpRequest::post("watch", url, Body::Json(body)) };
-    let answer = HttpClient::new(&HttpSettings::default()).unwrap().send(request).await.unwrap();
-    assert!(answer.is_success(), "{}", String::from_utf8_lossy(&answer.body));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hundred_notices_run_one_pull_at_a_time() {
-    let world = World::start().await;
+pub async fn hundred_notices_run_one_pull_at_a_time<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let method = "calendar.events.list";
+    let method = world.method(ProviderCall::ReadEvents);
     // The look after the channel was opened has ended too: a notice may push that one aside, and is meant to.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     eventually("nothing is read", || async {
@@ -124,7 +106,7 @@ async fn hundred_notices_run_one_pull_at_a_time() {
     .await;
     let (before, begun) = (world.control().calls().unwrap().calls.last().unwrap().index, std::time::Instant::now());
     // Longer than the pause between two signals: pulls would meet if each signal began one.
-    let slow = FaultRule { times: None, ..FaultRule::once(method, FaultAction::Delay { delay_ms: 700 }) };
+    let slow = FaultRule { times: None, ..world.once(ProviderCall::ReadEvents, FaultAction::Delay { delay_ms: 700 }) };
     world.control().set_faults(FaultPlan { rules: vec![slow], random: None }).unwrap();
     world.change_events(USER, 100).await;
     mirror::equals_provider(&world, calendar).await;
@@ -147,11 +129,10 @@ async fn hundred_notices_run_one_pull_at_a_time() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn notices_that_nobody_took_are_made_good_by_the_next_gateway() {
-    let mut world = World::start().await;
+pub async fn notices_that_nobody_took_are_made_good_by_the_next_gateway<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
-    let pulls = |world: &World| world.control().calls().unwrap().counts["calendar.events.list"];
+    let pulls = |world: &World| calls(world, ProviderCall::ReadEvents);
     // The look after the channel was opened has ended too, and nothing else is due for hours.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     eventually("nothing is read, and a gateway was here", || async {
@@ -182,18 +163,17 @@ async fn notices_that_nobody_took_are_made_good_by_the_next_gateway() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost() {
+pub async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost<P: ProviderUnderTest>() {
     const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
-    let world = World::start().await;
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     let channel = channels::of_events(&world).pop().unwrap();
-    let forged = world.notice(headers("v1.k.forged.token.of.nobody", &channel.id, "exists")).await.unwrap();
+    let forged = world.notice(&notice("v1.k.forged.token.of.nobody", &channel.id)).await.unwrap();
     assert_eq!(forged.status, 401);
-    assert_eq!(world.notice(vec![]).await.unwrap().status, 401);
+    assert_eq!(world.send(without_headers(&world)).await.unwrap().status, 401);
     let large = serde_json::Value::String("x".repeat(TEN_MEGABYTES));
-    let genuine = headers(channel.token.as_deref().unwrap(), &channel.id, "exists");
-    assert_eq!(world.notice_with(genuine, Body::Json(large)).await.unwrap().status, 413);
+    let genuine = world.notice_request(&ChangeNotice::of(&channel)).unwrap();
+    assert_eq!(world.send(HttpRequest { body: Body::Json(large), ..genuine }).await.unwrap().status, 413);
     let wrong = evercal_domain::account::Secret::new("evk_wrong");
     let path = format!("/v1/calendars/{calendar}/events");
     assert_eq!(world.call(Method::GET, &path, None, Some(&wrong)).await.unwrap().status, 401);

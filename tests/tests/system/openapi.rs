@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use evercal_tests::World;
+use evercal_tests::{AnyProvider, World};
 use tokio::process::Command;
 
 /// What to do when there is no Python with Schemathesis.
@@ -12,7 +12,7 @@ const HOW_TO_INSTALL: &str = "EVERCAL_PYTHON is not set: `cargo verify` makes a 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_breaks_the_api_or_gets_an_answer_that_is_not_declared() {
     let python = PathBuf::from(std::env::var_os("EVERCAL_PYTHON").expect(HOW_TO_INSTALL));
-    let world = World::start().await;
+    let world = World::start::<AnyProvider>().await;
     world.connect_and_settle().await;
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(python)

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 
 use evercal_domain::{CalendarId, CalendarState, SyncReason};
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::{USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
+use evercal_simulator::{FaultAction, FaultPlan};
+use evercal_tests::{
+    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, channels, eventually, histories, mirror,
+    quick, reach,
+};
 use evercal_workflows::{Timing, names};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
@@ -34,13 +37,12 @@ async fn attempts_at_channels(world: &World, calendar: CalendarId) -> Vec<(Strin
     attempts
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible() {
+pub async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible<P: ProviderUnderTest>() {
     let timing = Timing { channel_lifetime_s: 24, channel_lifetime_spread_s: 0, polling_interval_s: 3, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-    let rules = vec![FaultRule::always("calendar.events.watch", down)];
+    let rules = vec![world.always(ProviderCall::OpenChannel, down)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     eventually("no channel lives at the provider any more", || async {
         let alive = channels::alive_at_provider(&world, USER);
@@ -74,12 +76,13 @@ async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_poss
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn attempts_that_are_not_made_while_the_provider_refuses_everybody_leave_nothing_in_the_register() {
+pub async fn attempts_that_are_not_made_while_the_provider_refuses_everybody_leave_nothing_in_the_register<
+    P: ProviderUnderTest,
+>() {
     let timing = Timing { failed_sync_pause_s: 1, ..quick() };
-    let world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let refused = FaultAction::Status { status: 403, reason: Some("accessNotConfigured".into()), retry_after_s: None };
-    let rules = ["calendar.events.watch", "calendar.events.list"].map(|call| FaultRule::always(call, refused.clone()));
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let refused = world.provider.refusal(Refused::Installation);
+    let rules = [ProviderCall::OpenChannel, ProviderCall::ReadEvents].map(|call| world.always(call, refused.clone()));
     world.control().set_faults(FaultPlan { rules: rules.into(), random: None }).unwrap();
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;

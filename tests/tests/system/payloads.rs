@@ -4,7 +4,7 @@ use evercal_domain::{CalendarId, CalendarState};
 use evercal_http::Method;
 use evercal_payload_codec::SealingCodec;
 use evercal_storage::Keyring;
-use evercal_tests::{USER, World, eventually, mirror};
+use evercal_tests::{ProviderUnderTest, USER, World, eventually, mirror};
 use evercal_workflows::{SubscriptionWorkflow, names};
 use prost::Message as _;
 use temporalio_client::WorkflowExecuteUpdateOptions;
@@ -34,9 +34,8 @@ fn contains(event: &HistoryEvent, wanted: &[u8]) -> bool {
     event.encode_to_vec().windows(wanted.len()).any(|window| window == wanted)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on() {
-    let mut world = World::start().await;
+pub async fn with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.stop_worker().await.unwrap();
     let before = events(&world, calendar).await;
@@ -63,9 +62,8 @@ async fn with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on(
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event_on() {
-    let mut world = World::start().await;
+pub async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event_on<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     world.seal_payloads(codec(&new_key("p1"))).await.unwrap();
     let (account, calendar) = world.connect_and_settle().await;
     for workflow in [names::subscription_id(calendar), names::account_id(account)] {
@@ -77,9 +75,8 @@ async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without() {
-    let mut world = World::start().await;
+pub async fn why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     world.seal_payloads(codec(&new_key("p1"))).await.unwrap();
     let (_account, calendar) = world.connect_and_settle().await;
     let pause = world.subscription(calendar);
@@ -94,9 +91,8 @@ async fn why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_beside_the_old_one_reads_all_and_a_wrong_key_loses_nothing() {
-    let mut world = World::start().await;
+pub async fn a_new_key_beside_the_old_one_reads_all_and_a_wrong_key_loses_nothing<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (old, new) = (new_key("p1"), new_key("p2"));
     world.seal_payloads(codec(&old)).await.unwrap();
     let (_account, calendar) = world.connect_and_settle().await;

@@ -2,7 +2,10 @@
 
 use evercal_domain::AccountId;
 use evercal_http::Method;
-use evercal_tests::{USER, World, WorldOptions, calls, channels, disconnect, discover, eventually, mirror, quick};
+use evercal_tests::{
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, disconnect, discover, eventually,
+    mirror, quick,
+};
 use evercal_workflows::Timing;
 
 async fn turn(world: &mut World, is_on: bool) {
@@ -20,10 +23,11 @@ async fn account_detail(world: &World, account: AccountId) -> String {
     detail(world, &format!("/v1/accounts/{account}")).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when_it_is_on_again() {
+pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when_it_is_on_again<
+    P: ProviderUnderTest,
+>() {
     let timing = Timing { failed_sync_pause_s: 1, ..quick() };
-    let mut world = World::with(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (account, calendar) = world.connect_and_settle().await;
     turn(&mut world, false).await;
     discover(&world, account).await;
@@ -44,15 +48,14 @@ async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left() {
-    let mut world = World::start().await;
+pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (account, _calendar) = world.connect_and_settle().await;
     turn(&mut world, false).await;
     disconnect(&world, account).await;
     assert!(world.store.credentials(account).await.unwrap().is_none(), "the tokens are erased");
     assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody can stop it there: it runs out");
-    assert_eq!(calls(&world, "oauth.revoke"), 0);
+    assert_eq!(calls(&world, ProviderCall::Revoke), 0);
     let said = account_detail(&world, account).await;
     assert!(said.contains("could not be asked to end the grant"), "{said}");
     world.end().await;

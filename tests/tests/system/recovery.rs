@@ -9,13 +9,14 @@ use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{AccessRole as RemoteRole, CalendarAccess, FaultAction, FaultPlan, FaultRule, NewUser};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    USER, World, WorldOptions, arm, calls, disconnect, discover, eventually, histories, mirror, quick, reach,
+    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, arm, calls, disconnect, discover, eventually,
+    histories, mirror, quick, reach,
 };
 use evercal_workflows::{SubscriptionWorkflow, Timing};
 use serde_json::Value;
 use temporalio_client::WorkflowSignalOptions;
 
-const READ: &str = "calendar.events.list";
+const READ: ProviderCall = ProviderCall::ReadEvents;
 const BOB: &str = "bob@example.com";
 /// After the end of a fault; half of a minute would be the bar, and this is a busy machine.
 const BACK_WITHIN: Duration = Duration::from_secs(20);
@@ -25,13 +26,13 @@ fn patient() -> Timing {
     Timing { sync_backoff_initial_ms: 3_600_000, ladder_s: vec![3_600], ..quick() }
 }
 
-async fn world(timing: Timing) -> World {
-    World::with(WorldOptions { timing, ..WorldOptions::default() }).await
+async fn world<P: ProviderUnderTest>(timing: Timing) -> World {
+    World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await
 }
 
 /// With a second calendar, both read: its own id, and the provider's and ours of the other one.
-async fn world_of_two() -> (World, CalendarId, String, CalendarId) {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+async fn world_of_two<P: ProviderUnderTest>() -> (World, CalendarId, String, CalendarId) {
+    let world = world::<P>(Timing { failed_sync_pause_s: 2, ..quick() }).await;
     let other = world.new_calendar("Team");
     let (_account, calendar) = world.connect_and_settle().await;
     let other_id = world.calendar_of(&other).await.id;
@@ -39,8 +40,14 @@ async fn world_of_two() -> (World, CalendarId, String, CalendarId) {
     (world, calendar, other, other_id)
 }
 
-fn status(status: u16, reason: Option<&str>, retry_after_s: Option<u64>) -> FaultAction {
-    FaultAction::Status { status, reason: reason.map(str::to_owned), retry_after_s }
+fn status(status: u16, retry_after_s: Option<u64>) -> FaultAction {
+    FaultAction::Status { status, reason: None, retry_after_s }
+}
+
+/// The provider's own word for what it refuses.
+fn reason_of(refusal: &FaultAction) -> String {
+    let FaultAction::Status { reason: Some(reason), .. } = refusal else { panic!("{refusal:?}") };
+    reason.clone()
 }
 
 fn no_faults(world: &World) {
@@ -52,10 +59,10 @@ async fn has_failed(world: &World, status: u16) {
 }
 
 /// Waits until a call was answered with this status.
-async fn has_called(world: &World, method: &str, status: u16) {
+async fn has_called(world: &World, call: ProviderCall, status: u16) {
     eventually("a call was answered so", || async {
         let calls = world.control().calls().unwrap().calls;
-        if calls.iter().any(|call| call.method == method && call.status == Some(status)) {
+        if calls.iter().any(|made| made.method == world.method(call) && made.status == Some(status)) {
             Ok(())
         } else {
             Err(calls.len())
@@ -88,11 +95,10 @@ async fn alerts(world: &World, kind: AuditKind) -> Vec<AuditEntry> {
     entries
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff() {
-    let world = world(patient()).await;
+pub async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff<P: ProviderUnderTest>() {
+    let world = world::<P>(patient()).await;
     let (account, calendar) = world.connect_and_settle().await;
-    arm(&world, FaultRule::always(READ, status(503, None, None)));
+    arm(&world, world.always(READ, status(503, None)));
     world.change_events(USER, 3).await;
     has_failed(&world, 503).await;
     no_faults(&world);
@@ -104,15 +110,18 @@ async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_over_by_itself() {
-    let (world, calendar, other, other_id) = world_of_two().await;
-    arm(&world, FaultRule::always("calendar.*", status(403, Some("accessNotConfigured"), None)));
+pub async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_over_by_itself<
+    P: ProviderUnderTest,
+>() {
+    let (world, calendar, other, other_id) = world_of_two::<P>().await;
+    let refusal = world.provider.refusal(Refused::Installation);
+    let reason = reason_of(&refusal);
+    arm(&world, FaultRule::always(world.provider.calls_with_token(), refusal));
     for changed in [USER, &other] {
         world.change_events(changed, 2).await;
     }
     for id in [calendar, other_id] {
-        tells(&world, id, "refuses this installation (project_refused: accessNotConfigured)").await;
+        tells(&world, id, &format!("refuses this installation (project_refused: {reason})")).await;
         let row = world.store.calendar(id).await.unwrap().unwrap();
         assert_eq!(row.state, CalendarState::Live, "it is not a matter of its sharing");
     }
@@ -135,7 +144,7 @@ async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_is_o
     let (raised, cleared) =
         (alerts(&world, AuditKind::AlertRaised).await, alerts(&world, AuditKind::AlertCleared).await);
     assert_eq!((raised.len(), cleared.len()), (1, 1), "one alert, whoever saw it: {raised:#?} {cleared:#?}");
-    assert!(raised[0].message.contains("accessNotConfigured"), "{raised:#?}");
+    assert!(raised[0].message.contains(&reason), "{raised:#?}");
     world.end().await;
 }
 
@@ -155,10 +164,10 @@ async fn nobody_calls_the_provider(world: &World, calendar: CalendarId) {
     assert!(made <= questions_max, "{made} calls in {:?}", begun.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation() {
-    let (world, calendar, other, other_id) = world_of_two().await;
-    arm(&world, FaultRule::always("calendar.*", FaultAction::ErrorPage { status: 403 }));
+pub async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation<P: ProviderUnderTest>() {
+    let (world, calendar, other, other_id) = world_of_two::<P>().await;
+    let page = FaultAction::ErrorPage { status: 403 };
+    arm(&world, FaultRule::always(world.provider.calls_with_token(), page));
     for changed in [USER, &other] {
         world.change_events(changed, 2).await;
     }
@@ -173,14 +182,16 @@ async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installation
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_again_by_itself() {
-    let (world, calendar, other, other_id) = world_of_two().await;
-    let refusal = FaultRule::always(READ, status(403, Some("requiredAccessLevel"), None));
-    arm(&world, FaultRule { calendar: Some(other.clone()), ..refusal });
+pub async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_again_by_itself<
+    P: ProviderUnderTest,
+>() {
+    let (world, calendar, other, other_id) = world_of_two::<P>().await;
+    let refusal = world.provider.refusal(Refused::Calendar);
+    let reason = reason_of(&refusal);
+    arm(&world, FaultRule { calendar: Some(other.clone()), ..world.always(READ, refusal) });
     world.change_events(&other, 2).await;
     reach(&world, other_id, CalendarState::ActionRequired).await;
-    tells(&world, other_id, "refuses to read this calendar (forbidden: requiredAccessLevel)").await;
+    tells(&world, other_id, &format!("refuses to read this calendar (forbidden: {reason})")).await;
     world.change_events(USER, 2).await;
     mirror::equals_provider(&world, calendar).await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
@@ -190,12 +201,13 @@ async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_agai
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing() {
-    let (world, calendar, _, _) = world_of_two().await;
-    arm(&world, FaultRule::always(READ, status(403, Some("domainPolicy"), None)));
+pub async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing<P: ProviderUnderTest>() {
+    let (world, calendar, _, _) = world_of_two::<P>().await;
+    let refusal = world.provider.refusal(Refused::Account);
+    let reason = reason_of(&refusal);
+    arm(&world, world.always(READ, refusal));
     world.change_events(USER, 2).await;
-    tells(&world, calendar, "refuses all calendars of this account (account_refused: domainPolicy)").await;
+    tells(&world, calendar, &format!("refuses all calendars of this account (account_refused: {reason})")).await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
     no_faults(&world);
     mirror::equals_provider(&world, calendar).await;
@@ -203,11 +215,12 @@ async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_person_passes_it() {
-    let world = world(quick()).await;
+pub async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_person_passes_it<
+    P: ProviderUnderTest,
+>() {
+    let world = world::<P>(quick()).await;
     let (_account, calendar) = world.connect_and_settle().await;
-    arm(&world, FaultRule::once(READ, status(429, None, Some(86_400))));
+    arm(&world, world.once(READ, status(429, Some(86_400))));
     world.change_events(USER, 2).await;
     tells(&world, calendar, "asked us to wait until").await;
     let summary = world.status(calendar).await.summary;
@@ -222,11 +235,10 @@ async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_perso
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_consent_passes_a_wait_that_the_provider_asked_for() {
-    let world = world(quick()).await;
+pub async fn a_new_consent_passes_a_wait_that_the_provider_asked_for<P: ProviderUnderTest>() {
+    let world = world::<P>(quick()).await;
     let (account, calendar) = world.connect_and_settle().await;
-    arm(&world, FaultRule::once(READ, status(429, None, Some(86_400))));
+    arm(&world, world.once(READ, status(429, Some(86_400))));
     world.change_events(USER, 2).await;
     tells(&world, calendar, "asked us to wait until").await;
     let again = serde_json::json!({"login_hint": USER, "account_id": account.to_string()});
@@ -236,29 +248,29 @@ async fn a_new_consent_passes_a_wait_that_the_provider_asked_for() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails() {
-    is_heard_when_the_attempt_fails(patient()).await;
+pub async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails<
+    P: ProviderUnderTest,
+>() {
+    is_heard_when_the_attempt_fails::<P>(patient()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_says_during_the_last_attempt_that_it_works_again_is_heard_too() {
-    is_heard_when_the_attempt_fails(Timing { sync_retries_max: Some(0), ..patient() }).await;
+pub async fn whoever_says_during_the_last_attempt_that_it_works_again_is_heard_too<P: ProviderUnderTest>() {
+    is_heard_when_the_attempt_fails::<P>(Timing { sync_retries_max: Some(0), ..patient() }).await;
 }
 
 /// Each change is told once: a second notice would be a reason to sync by itself.
-async fn is_heard_when_the_attempt_fails(timing: Timing) {
+async fn is_heard_when_the_attempt_fails<P: ProviderUnderTest>(timing: Timing) {
     let http = HttpSettings { total_timeout: Duration::from_secs(4), ..HttpSettings::default() };
-    let world = World::with(WorldOptions { timing, http, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, http, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     // The worker itself wakes a calendar that fails alone once, and then for minutes not any more.
-    arm(&world, FaultRule::once(READ, status(503, None, None)));
+    arm(&world, world.once(READ, status(503, None)));
     change_and_tell_once(&world, 1).await;
     mirror::equals_provider(&world, calendar).await;
     eventually("the sync is over", || async { if world.status(calendar).await.syncing { Err(()) } else { Ok(()) } })
         .await;
 
-    arm(&world, FaultRule::once(READ, FaultAction::Hang));
+    arm(&world, world.once(READ, FaultAction::Hang));
     change_and_tell_once(&world, 2).await;
     eventually("an attempt is under way", || async {
         if world.status(calendar).await.syncing { Ok(()) } else { Err(()) }
@@ -278,12 +290,11 @@ async fn change_and_tell_once(world: &World, seed: u32) {
     world.control().make_changes(&serde_json::from_value(change).unwrap()).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew() {
-    let world = world(Timing { failed_sync_pause_s: 2, ..quick() }).await;
+pub async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { failed_sync_pause_s: 2, ..quick() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let before = calls(&world, READ);
-    arm(&world, FaultRule::always(READ, FaultAction::EmptyPage));
+    arm(&world, world.always(READ, FaultAction::EmptyPage));
     world.change_events(USER, 2).await;
     tells(&world, calendar, "the provider's list of events does not end").await;
     let made = calls(&world, READ) - before;
@@ -325,14 +336,15 @@ async fn shared_calendar(world: &World) -> (AccountId, CalendarId) {
     (account, calendar)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing() {
-    let world = world(quick()).await;
+pub async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing<
+    P: ProviderUnderTest,
+>() {
+    let world = world::<P>(quick()).await;
     let (account, calendar) = shared_calendar(&world).await;
     assert!(titles(&shown(&world, calendar).await) > 0);
 
     // Nothing can be read anew; the role alone is known.
-    arm(&world, FaultRule::always(READ, status(503, None, None)));
+    arm(&world, world.always(READ, status(503, None)));
     share(&world, Some(RemoteRole::FreeBusyReader));
     discover(&world, account).await;
     eventually("the role is known", || async {
@@ -354,9 +366,8 @@ async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_an
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
-    let world = world(quick()).await;
+pub async fn a_role_that_falls_is_seen_by_the_next_sync_too<P: ProviderUnderTest>() {
+    let world = world::<P>(quick()).await;
     let (_account, calendar) = shared_calendar(&world).await;
     share(&world, Some(RemoteRole::FreeBusyReader));
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
@@ -367,16 +378,17 @@ async fn a_role_that_falls_is_seen_by_the_next_sync_too() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended() {
-    let world = world(Timing { sync_backoff_initial_ms: 1_000, ..quick() }).await;
+pub async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended<
+    P: ProviderUnderTest,
+>() {
+    let world = world::<P>(Timing { sync_backoff_initial_ms: 1_000, ..quick() }).await;
     let (account, calendar) = shared_calendar(&world).await;
 
     // Its channel cannot be stopped, so that its end takes a while.
-    arm(&world, FaultRule::always("calendar.channels.stop", status(503, None, None)));
+    arm(&world, world.always(ProviderCall::CloseChannel, status(503, None)));
     share(&world, None);
     discover(&world, account).await;
-    has_called(&world, "calendar.channels.stop", 503).await;
+    has_called(&world, ProviderCall::CloseChannel, 503).await;
     // Whoever reads does not wait for that.
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
     let events = shown(&world, calendar).await;
@@ -391,7 +403,7 @@ async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_
     })
     .await;
     // From here on no other look at the list can be what brings it back.
-    let rules = vec![FaultRule::always("calendar.calendarList.list", status(503, None, None))];
+    let rules = vec![world.always(ProviderCall::ListCalendars, status(503, None))];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.change_events(BOB, 3).await;
     world.settled(calendar).await;

@@ -8,8 +8,10 @@ use evercal_devserver::{activity_pollers, connect};
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityKind};
 use evercal_domain::{CalendarState, Clock as _, SystemClock};
 use evercal_http::Method;
-use evercal_storage::{AuditOf, DatabaseUrl, PageRequest, StoreSettings};
-use evercal_tests::{PROVIDER, USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach};
+use evercal_storage::{AuditOf, DatabaseUrl, PageRequest};
+use evercal_tests::{
+    ProviderUnderTest, USER, World, WorldOptions, channels, eventually, histories, mirror, quick, reach,
+};
 use evercal_workflows::{Timing, names};
 use temporalio_client::WorkflowTerminateOptions;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -70,14 +72,14 @@ async fn server() -> &'static PostgresServer {
 }
 
 /// A world whose disk can be filled; none where the system lets nobody mount one.
-async fn world_on_a_small_disk() -> Option<(World, SmallDisk)> {
+async fn world_on_a_small_disk<P: ProviderUnderTest>() -> Option<(World, SmallDisk)> {
     let disk = SmallDisk::mount(64 * 1024 * 1024);
     let Some(disk) = disk else {
         eprintln!("no disk can be mounted here: what follows from a full one is tested with the store alone");
         return None;
     };
-    let database = Some(DatabaseUrl::file(disk.folder().join("evercal.db")));
-    Some((World::with(WorldOptions { database, ..WorldOptions::default() }).await, disk))
+    let database = Some(DatabaseUrl::file(disk.folder().join("evercal.db")).to_string());
+    Some((World::with::<P>(WorldOptions { database, ..WorldOptions::default() }).await, disk))
 }
 
 /// Takes all room, also that which the log had of its own.
@@ -105,9 +107,8 @@ async fn fill(world: &World, disk: &SmallDisk) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer() {
-    let Some((world, disk)) = world_on_a_small_disk().await else { return };
+pub async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer<P: ProviderUnderTest>() {
+    let Some((world, disk)) = world_on_a_small_disk::<P>().await else { return };
     let (_account, calendar) = world.connect_and_settle().await;
     fill(&world, &disk).await;
     world.change_events(USER, 30).await;
@@ -135,14 +136,15 @@ async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer()
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and_the_calendar_is_found_anew() {
+pub async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and_the_calendar_is_found_anew<
+    P: ProviderUnderTest,
+>() {
     let server = server().await;
     server.create_database("older").unwrap();
-    let database: DatabaseUrl = server.url("older").parse().unwrap();
-    evercal_storage::migrate(&database).await.unwrap();
+    let database = server.url("older");
+    evercal_storage::migrate(&database.parse().unwrap()).await.unwrap();
     let timing = Timing { failed_sync_pause_s: 2, ..quick() };
-    let world = World::with(WorldOptions { timing, database: Some(database), ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, database: Some(database), ..WorldOptions::default() }).await;
     let other = world.new_calendar("Team");
     let (_account, calendar) = world.connect_and_settle().await;
     let gone = world.calendar_of(&other).await.id;
@@ -176,14 +178,14 @@ async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and
 }
 
 /// A database of a name, and a role of its own that may use it.
-pub(crate) async fn limited(name: &str) -> (&'static PostgresServer, String, DatabaseUrl) {
+pub(crate) async fn limited(name: &str) -> (&'static PostgresServer, String, String) {
     let server = server().await;
     server.create_database(name).unwrap();
     evercal_storage::migrate(&server.url(name).parse().unwrap()).await.unwrap();
     let role = format!("limited_{name}");
     server.query(name, &format!("CREATE ROLE {role} LOGIN PASSWORD 'limited'")).unwrap();
     grant(server, name);
-    let url = format!("postgres://{role}:limited@{}/{name}", server.address()).parse().unwrap();
+    let url = format!("postgres://{role}:limited@{}/{name}", server.address());
     (server, role, url)
 }
 
@@ -192,10 +194,9 @@ pub(crate) fn grant(server: &PostgresServer, name: &str) {
     server.query(name, &format!("GRANT {tables} TO limited_{name}")).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_while() {
+pub async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_while<P: ProviderUnderTest>() {
     let (server, role, database) = limited("rights").await;
-    let mut world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     world.start_worker().unwrap();
     let (_account, calendar) = world.connect_and_settle().await;
     server.query("rights", &format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")).unwrap();
@@ -217,10 +218,9 @@ async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_is_no_end() {
+pub async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_is_no_end<P: ProviderUnderTest>() {
     let (server, _role, database) = limited("refusing").await;
-    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     for statement in [
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
@@ -246,14 +246,13 @@ async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_i
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_with_another_database_takes_no_work() {
-    let mut world = World::start().await;
+pub async fn a_worker_with_another_database_takes_no_work<P: ProviderUnderTest>() {
+    let mut world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     let folder = tempfile::tempdir().unwrap();
-    let empty =
-        StoreSettings { url: DatabaseUrl::file(folder.path().join("evercal.db")), ..world.settings.store.clone() };
-    world.start_worker_as("stranger", empty.clone()).unwrap();
+    let empty = DatabaseUrl::file(folder.path().join("evercal.db")).to_string();
+    world.start_worker_as("stranger", &empty).unwrap();
+    let empty = world.settings.store_at(&empty).unwrap();
     let strangers = eventually("the other worker has its database", || async {
         if !folder.path().join("evercal.db").exists() {
             return Err("no file".to_owned());
@@ -271,7 +270,8 @@ async fn a_worker_with_another_database_takes_no_work() {
         mirror::equals_provider(&world, calendar).await;
     }
     let server = connect(&world.temporal.address).await.unwrap();
-    let of_provider = [names::provider_queue(PROVIDER), names::channel_queue(PROVIDER)];
+    let provider = world.provider.profile().provider;
+    let of_provider = [names::provider_queue(provider), names::channel_queue(provider)];
     for queue in of_provider.into_iter().chain([names::QUEUE_STORE.to_owned()]) {
         let pollers = activity_pollers(&server, &world.temporal.namespace, &queue).await.unwrap();
         assert!(pollers.contains("worker") && !pollers.contains("stranger"), "{queue}: {pollers:?}");
@@ -298,15 +298,14 @@ fn swap(server: &PostgresServer, out: &str, r#in: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_with_it() {
+pub async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_with_it<P: ProviderUnderTest>() {
     let server = server().await;
     for name in ["replaced", "replaced_empty"] {
         server.create_database(name).unwrap();
         evercal_storage::migrate(&server.url(name).parse().unwrap()).await.unwrap();
     }
-    let database = Some(server.url("replaced").parse().unwrap());
-    let world = World::with(WorldOptions { database, ..WorldOptions::default() }).await;
+    let database = Some(server.url("replaced"));
+    let world = World::with::<P>(WorldOptions { database, ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     swap(server, "replaced", "replaced_empty");
     world.change_events(USER, 10).await;
@@ -333,10 +332,9 @@ async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_with_
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells() {
+pub async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells<P: ProviderUnderTest>() {
     let (server, _role, database) = limited("locked").await;
-    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let holder = std::thread::spawn(|| {
         let hold = "BEGIN; LOCK TABLE calendars IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
@@ -378,10 +376,11 @@ fn forget_calendar(server: &PostgresServer, name: &str, calendar: evercal_domain
     server.query(name, &format!("DELETE FROM calendars WHERE id = '{calendar}'")).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_its_notice_comes() {
+pub async fn a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_its_notice_comes<
+    P: ProviderUnderTest,
+>() {
     let (server, _role, database) = limited("forgotten").await;
-    let mut world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let lost = channels::alive_at_provider(&world, USER);
     assert_eq!(lost.len(), 1);

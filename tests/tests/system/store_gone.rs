@@ -8,8 +8,7 @@ use evercal_devserver::postgres::{PostgresOptions, PostgresServer};
 use evercal_devserver::{activity_pollers, connect};
 use evercal_domain::CalendarState;
 use evercal_http::Method;
-use evercal_storage::{DatabaseUrl, StoreSettings};
-use evercal_tests::{PROVIDER, USER, World, WorldOptions, eventually, mirror, reach};
+use evercal_tests::{ProviderUnderTest, USER, World, WorldOptions, eventually, mirror, reach};
 use evercal_workflows::names;
 
 use crate::store::{grant, is_back, is_in_the_audit_log, is_not_ready_because, limited};
@@ -37,10 +36,11 @@ async fn reads_are_turned_away(world: &World) {
     assert!(quickest < TOLD_WITHIN, "{quickest:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_let_in_finds_no_database_or_may_not_write_says_so_and_goes_on_when_it_is_over() {
+pub async fn whoever_is_not_let_in_finds_no_database_or_may_not_write_says_so_and_goes_on_when_it_is_over<
+    P: ProviderUnderTest,
+>() {
     let (server, role, database) = limited("gone").await;
-    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let statements = |all: &[&str]| {
         for statement in all {
@@ -75,15 +75,14 @@ async fn whoever_is_not_let_in_finds_no_database_or_may_not_write_says_so_and_go
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_restart_of_the_server_costs_no_calendar_more_than_the_restart() {
+pub async fn a_restart_of_the_server_costs_no_calendar_more_than_the_restart<P: ProviderUnderTest>() {
     let open_to_everybody = std::fs::Permissions::from_mode(0o755);
     let folder = tempfile::Builder::new().permissions(open_to_everybody).tempdir().unwrap();
     let server = PostgresServer::start(PostgresOptions::new(folder.path().join("server"), "test")).await.unwrap();
     server.create_database("restarted").unwrap();
-    let database: DatabaseUrl = server.url("restarted").parse().unwrap();
-    evercal_storage::migrate(&database).await.unwrap();
-    let world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let database = server.url("restarted");
+    evercal_storage::migrate(&database.parse().unwrap()).await.unwrap();
+    let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     for _ in 0..2 {
         let before = server.pid().unwrap();
@@ -104,15 +103,19 @@ async fn a_restart_of_the_server_costs_no_calendar_more_than_the_restart() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_nobody_until_it_is_there() {
+pub async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_nobody_until_it_is_there<
+    P: ProviderUnderTest,
+>() {
     let (server, role, database) = limited("unfit").await;
-    let mut world = World::with(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     let temporal = connect(&world.temporal.address).await.unwrap();
     let is_at_work = async |world: &World, worker: &str| {
         let namespace = world.temporal.namespace.clone();
-        activity_pollers(&temporal, &namespace, &names::provider_queue(PROVIDER)).await.unwrap().contains(worker)
+        activity_pollers(&temporal, &namespace, &names::provider_queue(world.provider.profile().provider))
+            .await
+            .unwrap()
+            .contains(worker)
     };
     let faults = [
         ("first", format!("REVOKE INSERT ON changes FROM {role}, first"), None, "may not write the table changes"),
@@ -135,8 +138,7 @@ async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_nobo
         world.start_gateway().await.unwrap();
         is_not_ready_because(&world, reason).await;
         let url = format!("postgres://{worker}:limited@{}/unfit", server.address());
-        let store = StoreSettings { url: url.parse().unwrap(), ..world.settings.store.clone() };
-        world.start_worker_as(worker, store).unwrap();
+        world.start_worker_as(worker, &url).unwrap();
         world.change_events(USER, 5).await;
         let last_look = || {
             let query = format!(

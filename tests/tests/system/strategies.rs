@@ -4,8 +4,8 @@ use evercal_domain::{CalendarId, CalendarState, SyncReason, SyncStrategy, Via};
 use evercal_http::Method;
 use evercal_simulator::{DeliveryStatus, NoticePlan};
 use evercal_tests::{
-    USER, World, WorldOptions, calls, channels, eventually, histories, mirror, poller_has_ended, quick, reach,
-    reconfigure,
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, eventually, histories, mirror,
+    poller_has_ended, quick, reach, reconfigure,
 };
 use evercal_workflows::{Timing, names};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowHandle, WorkflowTerminateOptions};
@@ -14,9 +14,9 @@ use temporalio_common::UntypedWorkflow;
 /// Longer than any test.
 const NEVER_S: u32 = 7 * 24 * 3600;
 
-async fn world(strategy: SyncStrategy, polling_interval_s: u32) -> World {
+async fn world<P: ProviderUnderTest>(strategy: SyncStrategy, polling_interval_s: u32) -> World {
     let timing = Timing { polling_interval_s, ..quick() };
-    World::with(WorldOptions { strategy, timing, ..WorldOptions::default() }).await
+    World::with::<P>(WorldOptions { strategy, timing, ..WorldOptions::default() }).await
 }
 
 /// Waits until nothing is left, of connecting or of notices, that could find the next change before that is meant to be found.
@@ -57,9 +57,8 @@ fn poller(world: &World, calendar: CalendarId) -> WorkflowHandle<Client, Untyped
     world.temporal.client.get_workflow_handle(names::polling_id(calendar))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked_for() {
-    let world = world(SyncStrategy::Polling, 1).await;
+pub async fn where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked_for<P: ProviderUnderTest>() {
+    let world = world::<P>(SyncStrategy::Polling, 1).await;
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;
@@ -79,14 +78,15 @@ async fn where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked_for
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
     poller_has_ended(&world, calendar).await;
-    assert_eq!(calls(&world, "calendar.events.watch"), 0);
+    assert_eq!(calls(&world, ProviderCall::OpenChannel), 0);
     assert_eq!(world.control().channels().unwrap(), []);
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_no_notice_told() {
-    let mut world = world(SyncStrategy::Hybrid, NEVER_S).await;
+pub async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_no_notice_told<
+    P: ProviderUnderTest,
+>() {
+    let mut world = world::<P>(SyncStrategy::Hybrid, NEVER_S).await;
     let (account, calendar) = world.connect_and_settle().await;
     channels::are_owned(&world, calendar, 1).await;
     come_to_rest(&world, calendar).await;
@@ -127,18 +127,17 @@ async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_n
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_strategy_that_is_chosen_anew_reaches_subscriptions_that_run() {
-    let mut world = world(SyncStrategy::Webhook, 1).await;
+pub async fn a_strategy_that_is_chosen_anew_reaches_subscriptions_that_run<P: ProviderUnderTest>() {
+    let mut world = world::<P>(SyncStrategy::Webhook, 1).await;
     let (account, calendar) = world.connect_and_settle().await;
-    let watches = calls(&world, "calendar.events.watch");
+    let watches = calls(&world, ProviderCall::OpenChannel);
 
     reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Polling).await;
     reach(&world, calendar, CalendarState::PollOnly).await;
     channels::are_owned(&world, calendar, 0).await;
     world.change_events(USER, 4).await;
     confirmed_via(&world, calendar, Via::Poll).await;
-    assert_eq!(calls(&world, "calendar.events.watch"), watches, "no channel was asked for");
+    assert_eq!(calls(&world, ProviderCall::OpenChannel), watches, "no channel was asked for");
     let row = world.store.calendar(calendar).await.unwrap().unwrap();
     assert_eq!(row.channel_expires_at, None);
 
@@ -151,11 +150,10 @@ async fn a_strategy_that_is_chosen_anew_reaches_subscriptions_that_run() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chosen_poller_that_somebody_ended_is_missed_by_the_next_run() {
+pub async fn a_chosen_poller_that_somebody_ended_is_missed_by_the_next_run<P: ProviderUnderTest>() {
     let timing = Timing { polling_interval_s: NEVER_S, history_events_max: 60, ..quick() };
     let options = WorldOptions { strategy: SyncStrategy::Polling, timing, ..WorldOptions::default() };
-    let world = World::with(options).await;
+    let world = World::with::<P>(options).await;
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;

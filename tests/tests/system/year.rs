@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::journal::AuditKind;
 use evercal_domain::{CalendarId, CalendarState};
-use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, FaultRule, RandomFaults};
+use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, RandomFaults};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    USER, World, WorldOptions, channels, eventually, histories, live_for, mirror, poller_has_ended, skipping,
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, eventually, histories, live_for, mirror,
+    poller_has_ended, skipping,
 };
 use evercal_workflows::{Due, Timing, names};
 
@@ -55,10 +56,9 @@ async fn runs(world: &World, calendar: CalendarId) -> (String, String) {
     (info.execution.unwrap().run_id, info.first_run_id)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn renewal_survives_without_any_cron() {
+pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
     let timing = Timing { history_events_max: 400, ..options().timing };
-    let world = World::with(WorldOptions { timing, ..options() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     live_for(&world, calendar, "a year", 365 * DAY).await;
 
@@ -83,17 +83,19 @@ async fn renewal_survives_without_any_cron() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn renewal_has_zero_coverage_gap() {
+pub async fn renewal_has_zero_coverage_gap<P: ProviderUnderTest>() {
     // Where the ladder is used up a poller comes, which holds the calendar's clock: then tries are seconds apart.
     let timing = Timing { regain_interval_s: 2, ..options().timing };
-    let world = World::with(WorldOptions { timing, ..options() }).await;
+    let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     // A third of the calls about channels go wrong, some of them after they had their effect.
     let random = RandomFaults {
         seed: 11,
         percent: 33,
-        methods: vec!["calendar.events.watch".to_owned(), "calendar.channels.stop".to_owned()],
+        methods: vec![
+            world.method(ProviderCall::OpenChannel).to_owned(),
+            world.method(ProviderCall::CloseChannel).to_owned(),
+        ],
         actions: vec![
             FaultAction::ResetAfter,
             FaultAction::ResetBefore,
@@ -114,16 +116,15 @@ async fn renewal_has_zero_coverage_gap() {
 /// Days at a time without a channel, again and again over a year. A pending child keeps the clock of its parent at the
 /// speed of real time, so that only the poller's own clock runs ahead meanwhile, and the tries to get a channel back are
 /// seconds apart here, not an hour.
-#[tokio::test(flavor = "multi_thread")]
-async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and_go() {
+pub async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and_go<P: ProviderUnderTest>() {
     const OUTAGES: i32 = 4;
     let timing = Timing { regain_interval_s: 2, ..options().timing };
-    let world = World::with(WorldOptions { timing: timing.clone(), ..options() }).await;
+    let world = World::with::<P>(WorldOptions { timing: timing.clone(), ..options() }).await;
     let (_account, calendar) = world.connect_and_settle().await;
     for outage in 1..=OUTAGES {
         live_for(&world, calendar, &format!("quarter {outage}"), 85 * DAY).await;
         let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-        let rule = FaultRule::always("calendar.events.watch", down);
+        let rule = world.always(ProviderCall::OpenChannel, down);
         world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
         let calls_before = world.control().calls().unwrap().calls.last().unwrap().index;
         let old = channels_ever(&world).pop().unwrap();
@@ -192,7 +193,7 @@ async fn wait_for_poll(world: &World, calendar: CalendarId) {
 /// the calendar's own time.
 fn assert_ladder(world: &World, calls_before: u64, old: &ChannelReport, ladder_s: &[u32]) {
     let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
-    let attempts = calls.filter(|call| call.method == "calendar.events.watch" && call.fault.is_some());
+    let attempts = calls.filter(|call| call.method == world.method(ProviderCall::OpenChannel) && call.fault.is_some());
     let at: Vec<DateTime<Utc>> = attempts.map(|call| call.simulated_now.unwrap()).take(ladder_s.len() + 1).collect();
     assert_eq!(at.len(), ladder_s.len() + 1, "the first attempt and one for each rung: {at:?}");
     assert!(at[0] <= old.expires_at - LEAD, "first tried at {}, and it ends at {}", at[0], old.expires_at);
@@ -204,10 +205,9 @@ fn assert_ladder(world: &World, calls_before: u64, old: &ChannelReport, ladder_s
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bulk_connect_spreads_renewals() {
+pub async fn bulk_connect_spreads_renewals<P: ProviderUnderTest>() {
     const CALENDARS: usize = 40;
-    let world = World::start().await;
+    let world = World::start::<P>().await;
     for number in 1..CALENDARS {
         world.new_calendar(&format!("Calendar {number}"));
     }

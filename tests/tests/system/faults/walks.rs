@@ -3,10 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
-use evercal_tests::World;
+use evercal_tests::{ProviderCall, World};
 
-/// A kind of fault, and the methods that it can happen to.
-type Fault = (FaultAction, &'static str);
+/// A kind of fault, and the calls that it can happen to.
+type Fault = (FaultAction, To);
+
+/// Calls that a fault can happen to.
+#[derive(Debug, Clone, Copy)]
+enum To {
+    All,
+    /// Those that are made with an access token.
+    WithToken,
+    These(&'static [ProviderCall]),
+}
 
 /// A fault at one call of a path: the n-th of its method, from 0. The n-th of all would be another call each time, since
 /// both lanes of a subscription call at once.
@@ -21,29 +30,29 @@ fn faults() -> Vec<Fault> {
     let status = |status: u16| FaultAction::Status { status, reason: None, retry_after_s: None };
     let throttled = |status| FaultAction::Status { status, reason: Some("throttled".to_owned()), retry_after_s: None };
     vec![
-        (FaultAction::ResetBefore, "*"),
-        (FaultAction::ResetAfter, "*"),
-        (FaultAction::Hang, "*"),
-        (FaultAction::SlowBody { chunk_bytes: 64, delay_ms: 1 }, "*"),
+        (FaultAction::ResetBefore, To::All),
+        (FaultAction::ResetAfter, To::All),
+        (FaultAction::Hang, To::All),
+        (FaultAction::SlowBody { chunk_bytes: 64, delay_ms: 1 }, To::All),
         // Slower than the client's patience: each piece comes in time, the whole does not.
-        (FaultAction::SlowBody { chunk_bytes: 1, delay_ms: 50 }, "*"),
-        (FaultAction::TruncatedBody, "*"),
-        (FaultAction::GarbageBody, "*"),
-        (FaultAction::OversizedBody { bytes: 400_000 }, "*"),
-        (status(500), "*"),
-        (FaultAction::Status { status: 503, reason: None, retry_after_s: Some(1) }, "*"),
-        (FaultAction::Quota { status: 403 }, "calendar.*"),
-        (FaultAction::Quota { status: 429 }, "*"),
-        (FaultAction::ExpiredToken, "calendar.*"),
-        (FaultAction::InvalidGrant, "*"),
-        (FaultAction::EmptyPage, "calendar.events.list"),
-        (FaultAction::EmptyPage, "calendar.calendarList.list"),
-        (status(404), "calendar.events.*"),
-        (status(404), "calendar.calendarList.list"),
-        (status(410), "calendar.events.list"),
-        (status(404), "oauth.revoke"),
-        (throttled(403), "oauth.token"),
-        (throttled(404), "oauth.token"),
+        (FaultAction::SlowBody { chunk_bytes: 1, delay_ms: 50 }, To::All),
+        (FaultAction::TruncatedBody, To::All),
+        (FaultAction::GarbageBody, To::All),
+        (FaultAction::OversizedBody { bytes: 400_000 }, To::All),
+        (status(500), To::All),
+        (FaultAction::Status { status: 503, reason: None, retry_after_s: Some(1) }, To::All),
+        (FaultAction::Quota { status: 403 }, To::WithToken),
+        (FaultAction::Quota { status: 429 }, To::All),
+        (FaultAction::ExpiredToken, To::WithToken),
+        (FaultAction::InvalidGrant, To::All),
+        (FaultAction::EmptyPage, To::These(&[ProviderCall::ReadEvents])),
+        (FaultAction::EmptyPage, To::These(&[ProviderCall::ListCalendars])),
+        (status(404), To::These(&[ProviderCall::ReadEvents, ProviderCall::OpenChannel])),
+        (status(404), To::These(&[ProviderCall::ListCalendars])),
+        (status(410), To::These(&[ProviderCall::ReadEvents])),
+        (status(404), To::These(&[ProviderCall::Revoke])),
+        (throttled(403), To::These(&[ProviderCall::Redeem, ProviderCall::Refresh])),
+        (throttled(404), To::These(&[ProviderCall::Redeem, ProviderCall::Refresh])),
     ]
 }
 
@@ -87,7 +96,7 @@ impl Walks {
         match hit {
             None => {
                 self.calls = calls.map(|call| call.method).collect();
-                self.left = every_hit(&self.calls);
+                self.left = every_hit(world, &self.calls);
             }
             Some(hit) => {
                 let mut calls = calls;
@@ -102,27 +111,28 @@ impl Walks {
     }
 
     /// Nothing above can pass by not happening: the path made these calls, and each met each kind of fault.
-    pub fn met_everything(&self, methods: &[&str]) {
+    pub fn met_everything(&self, world: &World, path: &[ProviderCall]) {
         assert!(self.missed.is_empty(), "of {:?} these were never met: {:?}", self.calls, self.missed);
-        for method in methods {
+        for method in path.iter().map(|call| world.method(*call)) {
             assert!(self.calls.iter().any(|call| call == method), "{method} is not in {:?}", self.calls);
             for (action, applies_to) in faults() {
-                let applies = applies(applies_to, method);
-                let met = self.met.contains(&((*method).to_owned(), action.kind()));
+                let applies = applies(world, applies_to, method);
+                let met = self.met.contains(&(method.to_owned(), action.kind()));
                 assert!(met || !applies, "{method} never met {}: {:?} {:?}", action.kind(), self.calls, self.met);
             }
         }
     }
 }
 
-/// Each fault at each call that it can happen to. The consent page is opened by a browser, not by us.
-fn every_hit(calls: &[String]) -> Vec<Hit> {
+/// Each fault at each call of ours that it can happen to. The consent page is opened by a browser.
+fn every_hit(world: &World, calls: &[String]) -> Vec<Hit> {
     let mut hits = Vec::new();
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
-    for method in calls.iter().filter(|method| *method != "oauth.authorize") {
+    let is_ours = |method: &&String| ProviderCall::ALL.into_iter().any(|call| world.method(call) == *method);
+    for method in calls.iter().filter(is_ours) {
         let after = seen.entry(method).or_default();
         for (action, applies_to) in faults() {
-            if applies(applies_to, method) {
+            if applies(world, applies_to, method) {
                 hits.push(Hit { method: method.clone(), after: *after, action });
             }
         }
@@ -131,8 +141,13 @@ fn every_hit(calls: &[String]) -> Vec<Hit> {
     hits
 }
 
-fn applies(pattern: &str, method: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == method, |start| method.starts_with(start))
+fn applies(world: &World, to: To, method: &str) -> bool {
+    let is_one_of = |calls: &[ProviderCall]| calls.iter().any(|call| world.method(*call) == method);
+    match to {
+        To::All => true,
+        To::WithToken => ProviderCall::ALL.into_iter().any(|call| !call.is_sign_in() && is_one_of(&[call])),
+        To::These(calls) => is_one_of(calls),
+    }
 }
 
 /// The newest calls, for people.

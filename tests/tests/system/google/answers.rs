@@ -1,8 +1,10 @@
 //! What a reader is told of an event, from the provider to the API.
 
 use evercal_http::Method;
-use evercal_tests::{USER, World, eventually};
+use evercal_tests::{Google, USER, World, eventually};
 use serde_json::{Map, Value, json};
+
+use super::control;
 
 const DAY: &str = "2027-03-02";
 
@@ -17,7 +19,7 @@ fn meeting(title: &str, more: &Value) -> Map<String, Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conference_and_an_invitation_that_was_declined_reach_the_reader() {
-    let world = World::start().await;
+    let world = World::start::<Google>().await;
     let (_, calendar) = world.connect_and_settle().await;
     let own_answer = |answer: &str| json!({"attendees": [{"email": USER, "responseStatus": answer}]});
     let zoom = json!({"conferenceData": {
@@ -30,7 +32,7 @@ async fn a_conference_and_an_invitation_that_was_declined_reach_the_reader() {
         meeting("declined", &own_answer("declined")),
         meeting("accepted", &own_answer("accepted")),
     ] {
-        world.control().insert_event(USER, event).unwrap();
+        control(&world).insert_event(USER, event).unwrap();
     }
     let path = format!("/v1/calendars/{calendar}/events?from={DAY}T00:00:00Z&to={DAY}T23:00:00Z&limit=500");
     let read = async || {

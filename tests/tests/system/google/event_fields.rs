@@ -7,8 +7,10 @@ use evercal_domain::tenant::ApiKey;
 use evercal_domain::{CalendarId, Clock as _, SystemClock, random};
 use evercal_http::Method;
 use evercal_simulator::{AccessRole, CalendarAccess};
-use evercal_tests::{USER, World, WorldOptions, eventually, mirror};
+use evercal_tests::{Google, USER, World, WorldOptions, eventually, mirror};
 use serde_json::{Map, Value, json};
+
+use super::control;
 
 fn fields(value: Value) -> Map<String, Value> {
     let Value::Object(fields) = value else { panic!("no object: {value}") };
@@ -38,8 +40,8 @@ fn whole() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
-    let world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
-    let control = world.control();
+    let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let control = control(&world);
     control.insert_event(USER, fields(whole())).unwrap();
     let (_account, calendar) = world.connect_and_settle().await;
     mirror::equals_provider(&world, calendar).await;
@@ -105,10 +107,10 @@ async fn with_raw(world: &World, calendar: CalendarId, event: &str, key: &Secret
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_is_kept() {
-    let mut world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let mut world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let team = world.new_calendar("Team");
     for calendar in [USER, &team] {
-        world.control().insert_event(calendar, fields(whole())).unwrap();
+        control(&world).insert_event(calendar, fields(whole())).unwrap();
     }
     world.connect_and_settle().await;
     let all = world.api_key.clone();
@@ -131,7 +133,7 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
     // What the account may not see (any more) is in no text either.
     let seen = |role| CalendarAccess { calendar: team.clone(), user: USER.to_owned(), role: Some(role) };
     world.control().set_access(&seen(AccessRole::FreeBusyReader)).unwrap();
-    world.control().patch_event(&team, "fullevent1", fields(json!({"summary": "Secret"}))).unwrap();
+    control(&world).patch_event(&team, "fullevent1", fields(json!({"summary": "Secret"}))).unwrap();
     eventually("the text is gone with the role", || async {
         let (_, event) = with_raw(&world, shared, "fullevent1", &all).await;
         if event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
@@ -141,7 +143,7 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
     world.stop_worker().await.unwrap();
     world.settings.keep_raw = false;
     world.start_worker().unwrap();
-    world.control().patch_event(USER, "fullevent1", fields(json!({"summary": "Later"}))).unwrap();
+    control(&world).patch_event(USER, "fullevent1", fields(json!({"summary": "Later"}))).unwrap();
     eventually("a change takes the text away", || async {
         let (_, event) = with_raw(&world, own, "fullevent1", &all).await;
         if event["title"] == "Later" && event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }

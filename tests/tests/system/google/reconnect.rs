@@ -4,17 +4,19 @@ use evercal_domain::account::Credentials;
 use evercal_domain::{AccountId, AccountState};
 use evercal_gateway::HEARTBEAT;
 use evercal_simulator::Consent;
-use evercal_tests::{USER, World, eventually, mirror};
+use evercal_tests::{Google, ProviderCall, USER, World, calls, eventually, mirror};
 use serde_json::json;
 
+use super::control;
+
 fn redemptions(world: &World) -> u64 {
-    world.control().calls().unwrap().counts.get("oauth.token").copied().unwrap_or(0)
+    calls(world, ProviderCall::Redeem)
 }
 
 /// Consents again, but unticks what evercal needs: the code is good, and what it is worth is not enough.
 async fn consent_to_too_little(world: &World, account: Option<AccountId>) -> AccountId {
     let untick_scopes = vec!["https://www.googleapis.com/auth/calendar.events.readonly".to_owned()];
-    world.control().set_consent(&Consent { user: USER.to_owned(), deny: false, untick_scopes }).unwrap();
+    control(world).set_consent(&Consent { user: USER.to_owned(), deny: false, untick_scopes }).unwrap();
     let mut start = json!({"login_hint": USER});
     if let Some(account) = account {
         start["account_id"] = account.to_string().into();
@@ -29,7 +31,7 @@ async fn consent_to_too_little(world: &World, account: Option<AccountId>) -> Acc
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_consent_that_is_refused_leaves_the_one_that_works() {
-    let world = World::start().await;
+    let world = World::start::<Google>().await;
     let (account, calendar) = world.connect_and_settle().await;
     let refresh_token = async || {
         let (Credentials::OAuth(tokens), _) = world.store.credentials(account).await.unwrap().unwrap();
@@ -47,7 +49,7 @@ async fn a_new_consent_that_is_refused_leaves_the_one_that_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_code_is_not_tried_again_by_the_next_gateway() {
-    let mut world = World::start().await;
+    let mut world = World::start::<Google>().await;
     let account = consent_to_too_little(&world, None).await;
     eventually("the account asks for a consent", || async {
         let state = world.store.account(account).await.unwrap().unwrap().state;

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::{AccountId, CalendarId, Clock as _, SystemClock};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{FaultAction, FaultPlan};
 use evercal_storage::TakenAttempt;
-use evercal_tests::{USER, World, logs, mirror};
+use evercal_tests::{Google, ProviderCall, USER, World, logs, mirror};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use super::control;
 
 const TITLE: &str = "marker-of-a-private-meeting";
 const PLACE: &str = "marker-of-a-private-place";
@@ -52,7 +54,7 @@ async fn insert_marked_event(world: &World, calendar: CalendarId) {
         "start": {"dateTime": "2026-12-01T10:00:00Z"},
         "end": {"dateTime": "2026-12-01T11:00:00Z"},
     });
-    world.control().insert_event(USER, event.as_object().unwrap().clone()).unwrap();
+    control(world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     mirror::equals_provider(world, calendar).await;
 }
 
@@ -74,13 +76,13 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
         FaultAction::Status { status: 503, reason: None, retry_after_s: None },
     ];
     for fault in faults {
-        let rule = FaultRule::once("calendar.events.list", fault);
+        let rule = world.once(ProviderCall::ReadEvents, fault);
         world.control().set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() }).unwrap();
         world.change_events(USER, 3).await;
         mirror::equals_provider(world, calendar).await;
     }
     for poison in poison() {
-        world.control().put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
+        control(world).put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
     }
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     let window = "from=2026-11-30T00:00:00Z&to=2026-12-02T00:00:00Z";
@@ -96,7 +98,7 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file() {
-    let world = World::start().await;
+    let world = World::start::<Google>().await;
     let (account, mut secrets) = connect(&world).await;
     let calendar = world.calendar_of(USER).await.id;
     world.settled(calendar).await;

@@ -5,27 +5,31 @@ use evercal_domain::{AccountState, CalendarState, Clock as _, SyncReason, System
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, Quirks};
 use evercal_storage::Cursor;
-use evercal_tests::{USER, World, WorldOptions, arm, calls, eventually, made, mirror, quick, shown};
+use evercal_tests::{
+    Google, ProviderCall, USER, World, WorldOptions, arm, calls, eventually, made, mirror, quick, shown,
+};
 use evercal_workflows::Timing;
 use serde_json::{Value, json};
+
+use super::control;
 
 fn refusal(status: u16, reason: &str) -> FaultAction {
     FaultAction::Status { status, reason: Some(reason.to_owned()), retry_after_s: None }
 }
 
 /// How many calls of this method had this answer.
-fn answers(world: &World, method: &str, status: u16) -> usize {
+fn answers(world: &World, call: ProviderCall, status: u16) -> usize {
     let calls = world.control().calls().unwrap().calls;
-    calls.iter().filter(|call| call.method == method && call.status == Some(status)).count()
+    calls.iter().filter(|made| made.method == world.method(call) && made.status == Some(status)).count()
 }
 
 /// Page tokens lie in the store for as long as a pass rests. Google calls one that has ended invalid, with 400.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
-    let world = World::start().await;
-    world.control().set_quirks(Quirks { page_items_max: 4, ..Quirks::default() }).unwrap();
+    let world = World::start::<Google>().await;
+    control(&world).set_quirks(Quirks { page_items_max: 4, ..Quirks::default() }).unwrap();
     // Two pages are stored when the grant dies.
-    arm(&world, FaultRule { after: 2, ..FaultRule::once("calendar.events.list", FaultAction::InvalidGrant) });
+    arm(&world, FaultRule { after: 2, ..world.once(ProviderCall::ReadEvents, FaultAction::InvalidGrant) });
     let account = world.connect().await;
     eventually("the account asks for a consent", || async {
         let row = world.store.account(account).await.unwrap().unwrap();
@@ -38,11 +42,11 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
         matches!(cursor, Cursor::Full { reached: Some(_), .. }),
         "the pass rests before its third page: {cursor:?}"
     );
-    world.control().expire_page_tokens(USER).unwrap();
+    control(&world).expire_page_tokens(USER).unwrap();
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
     world.try_connect(again).await.unwrap();
     world.settled(calendar).await;
-    let tried = answers(&world, "calendar.events.list", 400).try_into().unwrap();
+    let tried = answers(&world, ProviderCall::ReadEvents, 400).try_into().unwrap();
     made(&world, calendar, tried, 1, "the token was tried, and not again").await;
     mirror::follows_from_its_changes(&*world.store, calendar).await;
     world.end().await;
@@ -51,15 +55,15 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
 /// Too many refreshes are refused by the token endpoint, which says nothing about any calendar.
 #[tokio::test(flavor = "multi_thread")]
 async fn throttled_refreshes_end_no_calendar() {
-    let world = World::start().await;
+    let world = World::start::<Google>().await;
     let (account, calendar) = world.connect_and_settle().await;
     for status in [403, 404] {
         world.control().expire_access_tokens(Some(USER)).unwrap();
         // More than it takes to believe that a calendar is gone.
-        arm(&world, FaultRule { times: Some(4), ..FaultRule::once("oauth.token", refusal(status, "throttled")) });
+        arm(&world, FaultRule { times: Some(4), ..world.once(ProviderCall::Refresh, refusal(status, "throttled")) });
         world.change_events(USER, 3).await;
         mirror::equals_provider(&world, calendar).await;
-        assert_eq!(answers(&world, "oauth.token", status), 4);
+        assert_eq!(answers(&world, ProviderCall::Refresh, status), 4);
         assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
         assert_eq!(world.status(calendar).await.state, CalendarState::Live);
     }
@@ -69,8 +73,8 @@ async fn throttled_refreshes_end_no_calendar() {
 /// The refused one is the gateway's address, not the person's grant, although it is said with 401.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_account() {
-    let world = World::start().await;
-    arm(&world, FaultRule::always("calendar.events.watch", refusal(401, "push.webhookUrlUnauthorized")));
+    let world = World::start::<Google>().await;
+    arm(&world, world.always(ProviderCall::OpenChannel, refusal(401, "push.webhookUrlUnauthorized")));
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     eventually("the poller stands in", || async {
@@ -82,7 +86,8 @@ async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_ac
     .await;
     mirror::equals_provider(&world, calendar).await;
     assert_eq!(world.store.account(account).await.unwrap().unwrap().state, AccountState::Connected);
-    made(&world, calendar, calls(&world, "oauth.token"), 1, "the code was redeemed, and nothing refreshed").await;
+    made(&world, calendar, calls(&world, ProviderCall::Redeem), 1, "the code was redeemed, and nothing refreshed")
+        .await;
     world.control().set_faults(FaultPlan::default()).unwrap();
     world.settled(calendar).await;
     world.end().await;
@@ -93,7 +98,7 @@ async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_ac
 async fn events_of_which_an_answer_holds_few_are_read_in_smaller_pages() {
     let http = HttpSettings { response_bytes_max: 300_000, ..HttpSettings::default() };
     let timing = Timing { sync_slice_ms: 0, ..quick() };
-    let world = World::with(WorldOptions { http, timing, events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<Google>(WorldOptions { http, timing, events: 0, ..WorldOptions::default() }).await;
     // The larger ones show only after a page or more.
     for kilobytes in [[1; 30], [20; 30]].into_iter().flatten() {
         let event = json!({
@@ -102,7 +107,7 @@ async fn events_of_which_an_answer_holds_few_are_read_in_smaller_pages() {
             "start": {"date": "2026-06-01"},
             "end": {"date": "2026-06-02"},
         });
-        world.control().insert_event(USER, event.as_object().unwrap().clone()).unwrap();
+        control(&world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     }
     let (_account, calendar) = world.connect_and_settle().await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 60);
@@ -126,7 +131,7 @@ fn series(title: &str, day: NaiveDate, clock: Option<(&str, &str)>, lines: &[Str
 /// What is asked of the provider is events; what readers see is occurrences, and those are ours to work out.
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_series_have_the_occurrences_that_the_provider_shows() {
-    let world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let today = SystemClock.now().date_naive();
     let monday = today - Days::new(u64::from(today.weekday().num_days_from_monday()) + 14);
     let day = |after: u64| (monday + Days::new(after)).format("%Y%m%d").to_string();
@@ -166,10 +171,10 @@ async fn odd_series_have_the_occurrences_that_the_provider_shows() {
         }),
     ];
     for event in all {
-        world.control().insert_event(USER, event.as_object().unwrap().clone()).unwrap();
+        control(&world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     }
     let changed = series("changed", monday, nine, &line(daily));
-    let changed = world.control().insert_event(USER, changed.as_object().unwrap().clone()).unwrap();
+    let changed = control(&world).insert_event(USER, changed.as_object().unwrap().clone()).unwrap();
     let start: DateTime<Utc> = changed["start"]["dateTime"].as_str().unwrap().parse().unwrap();
     let instance = |after: u64| {
         let original = start + chrono::TimeDelta::days(i64::try_from(after).unwrap());
@@ -177,7 +182,7 @@ async fn odd_series_have_the_occurrences_that_the_provider_shows() {
     };
     let noon = json!({"summary": "moved", "start": timed(monday + Days::new(2), "12:00:00", "Europe/Berlin"),
         "end": timed(monday + Days::new(2), "13:00:00", "Europe/Berlin")});
-    world.control().patch_event(USER, &instance(1), noon.as_object().unwrap().clone()).unwrap();
+    control(&world).patch_event(USER, &instance(1), noon.as_object().unwrap().clone()).unwrap();
     world.control().delete_event(USER, &instance(3)).unwrap();
 
     let (_account, calendar) = world.connect_and_settle().await;

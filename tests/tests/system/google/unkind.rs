@@ -4,8 +4,10 @@
 use evercal_domain::CalendarId;
 use evercal_http::Method;
 use evercal_simulator::{AccessRole, AddressChange, CalendarAccess, NewCalendar, NewUser, Quirks};
-use evercal_tests::{USER, World, WorldOptions, discover, eventually, mirror, shown};
+use evercal_tests::{Google, USER, World, WorldOptions, discover, eventually, mirror, shown};
 use serde_json::{Map, Value, json};
+
+use super::control;
 
 const BEN: &str = "ben@example.com";
 
@@ -19,12 +21,12 @@ fn fields(value: Value) -> Map<String, Value> {
 }
 
 fn insert(world: &World, calendar: &str, event: Value) -> String {
-    let stored = world.control().insert_event(calendar, fields(event)).unwrap();
+    let stored = control(world).insert_event(calendar, fields(event)).unwrap();
     stored["id"].as_str().unwrap().to_owned()
 }
 
 fn patch(world: &World, calendar: &str, event: &str, change: Value) {
-    world.control().patch_event(calendar, event, fields(change)).unwrap();
+    control(world).patch_event(calendar, event, fields(change)).unwrap();
 }
 
 /// Tuesdays at nine in Berlin from 2026-03-17 on.
@@ -44,7 +46,7 @@ fn moved_to(from: &str, to: &str) -> Value {
 
 /// A calendar of Ben's of which Ada sees only when he is busy.
 fn free_busy_calendar(world: &World) -> String {
-    let control = world.control();
+    let control = control(world);
     let ben = NewUser { email: BEN.to_owned(), name: "Ben".to_owned(), time_zone: "Europe/Berlin".to_owned() };
     control.create_user(&ben).unwrap();
     let calendar = NewCalendar {
@@ -82,9 +84,9 @@ async fn shows_the_same(world: &World, calendar: CalendarId, provider_id: &str, 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_of_which_only_busy_times_are_seen_is_mirrored_years_ahead() {
     for free_busy_without_original_start in [false, true] {
-        let world = World::with(options()).await;
+        let world = World::with::<Google>(options()).await;
         let quirks = Quirks { free_busy_without_original_start, page_items_max: 50, ..Quirks::default() };
-        world.control().set_quirks(quirks).unwrap();
+        control(&world).set_quirks(quirks).unwrap();
         let team = free_busy_calendar(&world);
         let weekly = insert(&world, &team, series("Stand-up", "FREQ=WEEKLY"));
         let whole_days = json!({"summary": "Off", "start": {"date": "2026-03-20"}, "end": {"date": "2026-03-22"},
@@ -135,7 +137,7 @@ async fn a_calendar_of_which_only_busy_times_are_seen_is_mirrored_years_ahead() 
 /// Google lists all of them where nobody asks for some.
 #[tokio::test(flavor = "multi_thread")]
 async fn special_events_are_mirrored_with_their_type_and_count_as_busy_as_the_provider_says() {
-    let world = World::with(options()).await;
+    let world = World::with::<Google>(options()).await;
     let timed = |fields: Value| {
         let mut event = moved_to("2026-12-01T09:00:00", "2026-12-01T10:00:00");
         event.as_object_mut().unwrap().extend(self::fields(fields));
@@ -155,7 +157,7 @@ async fn special_events_are_mirrored_with_their_type_and_count_as_busy_as_the_pr
     insert(&world, USER, birthday);
     let flight = json!({"id": "flight1", "status": "confirmed", "summary": "fromGmail", "eventType": "fromGmail",
         "start": {"dateTime": "2026-12-01T12:00:00+01:00"}, "end": {"dateTime": "2026-12-01T14:00:00+01:00"}});
-    world.control().put_raw_event(USER, fields(flight)).unwrap();
+    control(&world).put_raw_event(USER, fields(flight)).unwrap();
     let (_account, calendar) = world.connect_and_settle().await;
     mirror::equals_provider(&world, calendar).await;
     let path = format!("/v1/calendars/{calendar}/events?from=2026-12-01T00:00:00Z&to=2026-12-02T00:00:00Z");
@@ -190,11 +192,11 @@ async fn special_events_are_mirrored_with_their_type_and_count_as_busy_as_the_pr
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_whose_address_changed_keeps_the_mirror() {
     for keeps_alias in [false, true] {
-        let world = World::start().await;
+        let world = World::start::<Google>().await;
         let (account, calendar) = world.connect_and_settle().await;
         let before = world.store.calendar(calendar).await.unwrap().unwrap();
         let email = "lovelace@example.com";
-        world.control().change_address(USER, &AddressChange { email: email.to_owned(), keeps_alias }).unwrap();
+        control(&world).change_address(USER, &AddressChange { email: email.to_owned(), keeps_alias }).unwrap();
         discover(&world, account).await;
         eventually("the calendar is known by its new id", || async {
             let row = world.store.calendar(calendar).await.unwrap().unwrap();
@@ -223,9 +225,9 @@ async fn a_user_whose_address_changed_keeps_the_mirror() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_series_that_is_restored_has_its_exceptions_again() {
     for silent_exception_removal in [false, true] {
-        let world = World::with(options()).await;
+        let world = World::with::<Google>(options()).await;
         let quirks = Quirks { silent_exception_removal, page_items_max: 1, ..Quirks::default() };
-        world.control().set_quirks(quirks).unwrap();
+        control(&world).set_quirks(quirks).unwrap();
         let id = insert(&world, USER, series("Stand-up", "FREQ=WEEKLY;COUNT=60"));
         patch(&world, USER, &format!("{id}_20261201T080000Z"), moved_to("2026-12-02T14:00:00", "2026-12-02T15:00:00"));
         world.control().delete_event(USER, &format!("{id}_20261208T080000Z")).unwrap();
@@ -241,4 +243,23 @@ async fn a_series_that_is_restored_has_its_exceptions_again() {
         mirror::follows_from_its_changes(&*world.store, calendar).await;
         world.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_410_starts_full_pass_and_shows_in_status() {
+    let world = World::start::<Google>().await;
+    let (_account, calendar) = world.connect_and_settle().await;
+    world.control().expire_sync_tokens(USER).unwrap();
+    world.change_events(USER, 9).await;
+    mirror::equals_provider(&world, calendar).await;
+    eventually("the status tells of the full pass", || async {
+        let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
+        let runs = status["recent_syncs"].as_array().unwrap();
+        let told = runs
+            .iter()
+            .any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("everything was read again")));
+        if told { Ok(()) } else { Err(status) }
+    })
+    .await;
+    world.end().await;
 }

@@ -7,9 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::{CalendarId, Zone};
 use evercal_http::Method;
 use evercal_storage::{OccurrenceRange, PageRequest, SeriesRows};
-use evercal_tests::{USER, World, WorldOptions, eventually, skipping};
+use evercal_tests::{Google, USER, World, WorldOptions, eventually, skipping};
 use evercal_workflows::{Timing, names};
 use serde_json::json;
+
+use super::control;
 
 /// More than are expanded in one transaction.
 const SERIES: usize = 250;
@@ -53,7 +55,8 @@ async fn stored_in_week(world: &World, calendar: CalendarId, from: DateTime<Utc>
 async fn series_without_end_reach_as_far_as_promised_day_after_day() {
     let timing = Timing { reconcile_interval_s: 24 * 3600, sync_backoff_initial_ms: 30_000, ..Timing::default() };
     let mut world =
-        World::with(WorldOptions { timing, simulated_time: true, events: 0, ..WorldOptions::default() }).await;
+        World::with::<Google>(WorldOptions { timing, simulated_time: true, events: 0, ..WorldOptions::default() })
+            .await;
     for number in 0..SERIES {
         let at = |hour: usize| json!({"dateTime": format!("2026-01-05T{hour:02}:00:00"), "timeZone": "Europe/Berlin"});
         let event = json!({
@@ -62,7 +65,7 @@ async fn series_without_end_reach_as_far_as_promised_day_after_day() {
             "end": at(number % 20 + 1),
             "recurrence": ["RRULE:FREQ=WEEKLY"],
         });
-        world.control().insert_event(USER, event.as_object().unwrap().clone()).unwrap();
+        control(&world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     }
     let (_account, calendar) = world.connect_and_settle().await;
     let end = |world: &World| {

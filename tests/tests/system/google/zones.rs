@@ -9,8 +9,10 @@ use evercal_http::Method;
 use evercal_mirror::OwnerOccurrences;
 use evercal_simulator::TruePosition;
 use evercal_storage::{Expanded, WindowNow};
-use evercal_tests::{USER, World, WorldOptions, eventually, shown};
+use evercal_tests::{Google, USER, World, WorldOptions, eventually, shown};
 use serde_json::{Map, Value, json};
+
+use super::control;
 
 fn object(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -19,7 +21,7 @@ fn object(value: &Value) -> Map<String, Value> {
 /// Nine to ten o'clock on Mondays, from before the clocks changed on; one Monday in December is cancelled, the next moved.
 fn insert_mondays(world: &World, zone: &str) -> String {
     let at = |day: &str, hour: u32| json!({"dateTime": format!("{day}T{hour:02}:00:00"), "timeZone": zone});
-    let control = world.control();
+    let control = control(world);
     let event = json!({
         "summary": zone,
         "start": at("2026-09-07", 9),
@@ -48,7 +50,7 @@ async fn starts(world: &World, calendar: CalendarId, title: &str, from: &str, to
 
 #[tokio::test(flavor = "multi_thread")]
 async fn series_in_zones_with_new_clocks_are_shown_as_the_provider_shows_them() {
-    let world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let zones = ["America/Vancouver", "America/Havana", "Africa/Casablanca", "GMT+02:00", "UTC-5", "Etc/GMT+3"];
     for zone in zones {
         insert_mondays(&world, zone);
@@ -75,7 +77,7 @@ async fn series_in_zones_with_new_clocks_are_shown_as_the_provider_shows_them() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn series_that_stand_by_older_zone_data_are_expanded_again_without_a_restart() {
-    let world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let id = insert_mondays(&world, "America/Vancouver");
     let (_account, calendar) = world.connect_and_settle().await;
     let found =
@@ -115,7 +117,7 @@ async fn series_that_stand_by_older_zone_data_are_expanded_again_without_a_resta
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_dates_in_an_unknown_zone_costs_that_line_and_is_told_with_the_event() {
-    let world = World::with(WorldOptions { events: 0, ..WorldOptions::default() }).await;
+    let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let at = |hour: u32| json!({"dateTime": format!("2026-12-01T{hour:02}:00:00"), "timeZone": "Europe/Berlin"});
     let event = json!({
         "summary": "daily",
@@ -128,7 +130,7 @@ async fn a_line_of_dates_in_an_unknown_zone_costs_that_line_and_is_told_with_the
             "EXDATE;TZID=UTC-5:20261204T030000",
         ],
     });
-    world.control().insert_event(USER, object(&event)).unwrap();
+    control(&world).insert_event(USER, object(&event)).unwrap();
     let (_account, calendar) = world.connect_and_settle().await;
     let found = eventually("the series is mirrored", || async {
         let found = starts(&world, calendar, "daily", "2026-12-01T00:00:00Z", "2026-12-31T00:00:00Z").await;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use evercal_domain::{AccountId, AccountState, CalendarState, SyncStrategy};
-use evercal_tests::{USER, World, WorldOptions, channels, discover, eventually, histories, mirror, quick, skipping};
+use evercal_tests::{
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, discover, eventually, histories,
+    mirror, quick, skipping,
+};
 use evercal_workflows::{PollingWorkflow, SubscriptionWorkflow, Timing, names};
 use temporalio_client::{
     WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions,
@@ -13,12 +16,12 @@ use temporalio_common::data_converters::RawValue;
 
 use super::{account_workflow, disconnect, reach, reach_account, signalled, sync};
 
-async fn world(timing: Timing, strategy: SyncStrategy) -> World {
-    World::with(WorldOptions { timing, strategy, ..WorldOptions::default() }).await
+async fn world<P: ProviderUnderTest>(timing: Timing, strategy: SyncStrategy) -> World {
+    World::with::<P>(WorldOptions { timing, strategy, ..WorldOptions::default() }).await
 }
 
 fn lists(world: &World) -> u64 {
-    world.control().calls().unwrap().counts.get("calendar.calendarList.list").copied().unwrap_or(0)
+    calls(world, ProviderCall::ListCalendars)
 }
 
 /// Has an account look at its list of calendars, and waits for that.
@@ -32,9 +35,8 @@ async fn look(world: &World, account: AccountId) {
     .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_that_hand_over_replay() {
-    let world = world(Timing { history_events_max: 40, ..quick() }, SyncStrategy::Webhook).await;
+pub async fn subscriptions_that_hand_over_replay<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { history_events_max: 40, ..quick() }, SyncStrategy::Webhook).await;
     let (account, calendar) = world.connect_and_settle().await;
     for _ in 0..4 {
         world.change_events(USER, 2).await;
@@ -48,9 +50,8 @@ async fn subscriptions_that_hand_over_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn accounts_that_hand_over_replay() {
-    let world = world(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
+pub async fn accounts_that_hand_over_replay<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
     let (account, calendar) = world.connect_and_settle().await;
     for _ in 0..5 {
         look(&world, account).await;
@@ -63,9 +64,8 @@ async fn accounts_that_hand_over_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_started() {
-    let world = world(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
+pub async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_started<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
     let (account, calendar) = world.connect_and_settle().await;
     for _ in 0..5 {
         look(&world, account).await;
@@ -78,10 +78,9 @@ async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_sta
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down() {
+pub async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down<P: ProviderUnderTest>() {
     const EVENTS_MAX: u32 = 150;
-    let mut world = world(Timing { history_events_max: EVENTS_MAX, ..quick() }, SyncStrategy::Webhook).await;
+    let mut world = world::<P>(Timing { history_events_max: EVENTS_MAX, ..quick() }, SyncStrategy::Webhook).await;
     let (account, calendar) = world.connect_and_settle().await;
     // Without a worker, all of this waits for one moment: the history is full, and there is work, and a cancel.
     world.stop_worker().await.unwrap();
@@ -100,9 +99,8 @@ async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down()
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays() {
-    let world = World::start().await;
+pub async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (_account, calendar) = world.connect_and_settle().await;
     world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
@@ -113,9 +111,8 @@ async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that_was_lost() {
-    let world = world(quick(), SyncStrategy::Hybrid).await;
+pub async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that_was_lost<P: ProviderUnderTest>() {
+    let world = world::<P>(quick(), SyncStrategy::Hybrid).await;
     let (account, calendar) = world.connect_and_settle().await;
     let poller = world.temporal.client.get_workflow_handle::<PollingWorkflow>(names::polling_id(calendar));
     eventually("the poller runs", || async {
@@ -131,10 +128,9 @@ async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pollers_that_hand_over_replay() {
+pub async fn pollers_that_hand_over_replay<P: ProviderUnderTest>() {
     const PARTS_MAX: u32 = 10;
-    let world = world(Timing { polling_interval_s: 3600, ..quick() }, SyncStrategy::Polling).await;
+    let world = world::<P>(Timing { polling_interval_s: 3600, ..quick() }, SyncStrategy::Polling).await;
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;
@@ -160,9 +156,8 @@ async fn pollers_that_hand_over_replay() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poller_whose_subscription_is_gone_ends_by_itself() {
-    let world = world(Timing { polling_interval_s: 1, ..quick() }, SyncStrategy::Polling).await;
+pub async fn a_poller_whose_subscription_is_gone_ends_by_itself<P: ProviderUnderTest>() {
+    let world = world::<P>(Timing { polling_interval_s: 1, ..quick() }, SyncStrategy::Polling).await;
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;
