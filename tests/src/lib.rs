@@ -24,4 +24,4 @@ pub use steps::{
     arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
 };
 pub use wait::{PATIENCE, eventually};
-pub use world::{PROVIDER, Settings, USER, World, WorldOptions, quick};
+pub use world::{Settings, USER, World, WorldOptions, quick};
