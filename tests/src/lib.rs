@@ -10,6 +10,7 @@ pub mod mirror;
 mod providers;
 mod reconfigure;
 mod role;
+mod settings;
 pub mod shown;
 mod simulated_time;
 pub mod skipping;
@@ -20,8 +21,9 @@ mod world;
 
 pub use providers::{AnyProvider, ChangeNotice, Google, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
 pub use reconfigure::{discover, reconfigure};
+pub use settings::{Settings, WorldOptions, quick};
 pub use steps::{
     arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
 };
 pub use wait::{PATIENCE, eventually};
-pub use world::{Settings, USER, World, WorldOptions, quick};
+pub use world::{USER, World};

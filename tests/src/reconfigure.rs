@@ -6,7 +6,8 @@ use evercal_workflows::{AccountWorkflow, names};
 use temporalio_client::WorkflowSignalOptions;
 use temporalio_common::data_converters::RawValue;
 
-use crate::world::{Settings, World};
+use crate::settings::Settings;
+use crate::world::World;
 
 /// Changes what workers go by, and has an account hear of it.
 pub async fn reconfigure(world: &mut World, account: AccountId, change: impl FnOnce(&mut Settings)) {

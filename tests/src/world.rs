@@ -1,28 +1,22 @@
 //! A world of its own for each test: namespace, store, simulated provider, gateway and worker, in this process. Gateway and
 //! worker run as their processes do, by their own settings; put in is only what is no setting.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_domain::account::Secret;
-use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
+use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::tenant::{ApiKey, Tenant};
-use evercal_domain::{
-    AccountId, Calendar, CalendarId, CalendarState, Clock as _, SyncStrategy, SystemClock, TenantId, random,
-};
+use evercal_domain::{AccountId, Calendar, CalendarId, CalendarState, Clock as _, SystemClock, TenantId, random};
 use evercal_gateway::GatewayConfig;
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_payload_codec::SealingCodec;
 use evercal_settings::{Lookup, TemporalTarget};
 use evercal_simulator::{FaultAction, FaultRule, NewCalendar, NewUser};
-use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
+use evercal_storage::{DatabaseUrl, Store};
 use evercal_worker::WorkerConfig;
-use evercal_worker::builds::BuildId;
+use evercal_workflows::SubscriptionWorkflow;
 use evercal_workflows::contract::SubscriptionStatus;
-use evercal_workflows::{SubscriptionWorkflow, Timing};
 use prost::Message as _;
 use serde_json::{Value, json};
 use temporalio_client::{Client, Connection, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions};
@@ -32,52 +26,13 @@ use url::Url;
 
 use crate::providers::{ChangeNotice, ProviderCall, ProviderControl, ProviderUnderTest};
 use crate::role::Role;
+use crate::settings::{Settings, WorldOptions};
 use crate::simulated_time::{AttemptClock, TellsTime};
 use crate::temporal::{TestTemporal, connection_options};
 use crate::wait::eventually;
 
 /// The provider's user.
 pub const USER: &str = "ada@example.com";
-
-/// What a world begins with.
-pub struct WorldOptions {
-    /// The durations of all workflows.
-    pub timing: Timing,
-    /// How often gateways look whether all workflows are there.
-    pub fleet_interval: Duration,
-    /// How changes are found.
-    pub strategy: SyncStrategy,
-    /// Events in the user's calendar.
-    pub events: u32,
-    /// Whether requests carry the workflows' own time, for tests that skip time.
-    pub simulated_time: bool,
-    /// What one call to the provider may take.
-    pub http: HttpSettings,
-    /// Syncs at a time.
-    pub concurrent_syncs: usize,
-    /// Where the store is, with its tables, as `DATABASE_URL` says it; a file in the world's folder when nothing is said.
-    pub database: Option<String>,
-}
-
-impl Default for WorldOptions {
-    fn default() -> Self {
-        Self {
-            timing: quick(),
-            fleet_interval: Duration::from_mins(10),
-            strategy: SyncStrategy::default(),
-            events: 20,
-            simulated_time: false,
-            http: HttpSettings::default(),
-            concurrent_syncs: 10,
-            database: None,
-        }
-    }
-}
-
-/// The product's durations, with the waits that a test in real time would have to sit through cut short.
-pub fn quick() -> Timing {
-    Timing { sync_backoff_initial_ms: 50, ladder_s: vec![1, 1, 1], regain_interval_s: 2, ..Timing::default() }
-}
 
 /// Everything that a test needs.
 pub struct World {
@@ -101,71 +56,6 @@ pub struct World {
     folder: tempfile::TempDir,
 }
 
-/// What gateway and worker share.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where the store is, as `DATABASE_URL` says it.
-    pub database: String,
-    /// Seals credentials.
-    master_key: Secret,
-    /// The keys of which those that sign channel tokens are derived.
-    channel_keys: Secret,
-    /// Where the gateway listens.
-    pub gateway_address: SocketAddr,
-    /// The durations.
-    pub timing: Timing,
-    /// How often gateways that start from now on look whether all workflows are there.
-    pub fleet_interval: Duration,
-    /// How changes are found.
-    pub strategy: SyncStrategy,
-    /// Whether requests carry the workflows' time.
-    pub simulated_time: bool,
-    /// What one call to the provider may take.
-    pub http: HttpSettings,
-    /// Syncs at a time in the worker.
-    pub concurrent_syncs: usize,
-    /// How large the process may grow before workers that start from now on let go of workflows in memory, in MiB. All tests
-    /// share one process.
-    pub memory_mib: u64,
-    /// Seals what Temporal keeps, in gateways and workers that start from now on.
-    pub payload_codec: Option<SealingCodec>,
-    /// The build of workers that start from now on.
-    pub build_id: Option<BuildId>,
-    /// Whether workers that start from now on are set up for the provider.
-    pub provider_is_on: bool,
-    /// Whether workers that start from now on keep the provider's own text of events.
-    pub keep_raw: bool,
-}
-
-impl Settings {
-    /// What it takes to open another store with the keys of this one.
-    pub fn store_at(&self, database: &str) -> anyhow::Result<StoreSettings> {
-        Ok(StoreSettings::new(database.parse()?, Keyring::parse(self.master_key.expose())?))
-    }
-
-    /// What a process would find in its environment.
-    fn values(&self, provider: &dyn ProviderUnderTest, database: &str) -> anyhow::Result<BTreeMap<String, String>> {
-        let strategy = format!("SYNC_STRATEGY_{}", provider.profile().provider.as_str().to_uppercase());
-        let mut timing = serde_json::to_value(&self.timing)?;
-        timing["fleet_interval_s"] = self.fleet_interval.as_secs().into();
-        let mut values = vec![
-            ("DATABASE_URL", database.to_owned()),
-            ("EVERCAL_MASTER_KEY", self.master_key.expose().to_owned()),
-            ("EVERCAL_HTTP_ADDRESS", self.gateway_address.to_string()),
-            ("WEBHOOK_BASE_URL", format!("http://{}/", self.gateway_address)),
-            ("EVERCAL_TIMING", timing.to_string()),
-            ("EVERCAL_CHANNEL_KEYS", self.channel_keys.expose().to_owned()),
-            (strategy.as_str(), self.strategy.as_str().to_owned()),
-            ("SYNC_CONCURRENT_JOBS", self.concurrent_syncs.to_string()),
-            ("EVERCAL_WORKER_MEMORY_MIB", self.memory_mib.to_string()),
-            ("EVERCAL_KEEP_RAW", self.keep_raw.to_string()),
-        ];
-        values.extend(self.build_id.iter().map(|build_id| ("EVERCAL_BUILD_ID", build_id.to_string())));
-        values.extend(provider.settings());
-        Ok(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-    }
-}
-
 impl World {
     /// A world with the default options.
     pub async fn start<P: ProviderUnderTest>() -> Self {
@@ -183,24 +73,8 @@ impl World {
         let provider = Box::new(P::start().await?);
         let user = NewUser { email: USER.to_owned(), name: "Ada".to_owned(), time_zone: "Europe/Berlin".to_owned() };
         provider.control().create_user(&user)?;
-        let own_file = || DatabaseUrl::file(folder.path().join("evercal.db")).to_string();
-        let settings = Settings {
-            database: options.database.unwrap_or_else(own_file),
-            master_key: Keyring::generate("test")?,
-            gateway_address: free_address()?,
-            channel_keys: Secret::new(random::token()?),
-            timing: options.timing,
-            fleet_interval: options.fleet_interval,
-            strategy: options.strategy,
-            simulated_time: options.simulated_time,
-            http: options.http,
-            concurrent_syncs: options.concurrent_syncs,
-            memory_mib: u64::MAX / 1_048_576,
-            payload_codec: None,
-            build_id: None,
-            provider_is_on: true,
-            keep_raw: true,
-        };
+        let events = options.events;
+        let settings = Settings::new(options, folder.path())?;
         let store = evercal_storage::open(&settings.store_at(&settings.database)?).await?;
         let (tenant_id, api_key) = new_tenant(&*store, "Test").await?;
         let mut world = Self {
@@ -216,7 +90,7 @@ impl World {
             workers: Vec::new(),
             folder,
         };
-        world.change_events(USER, options.events).await;
+        world.change_events(USER, events).await;
         world.start_gateway().await?;
         world.start_worker()?;
         Ok(world)
@@ -229,8 +103,7 @@ impl World {
 
     /// The token that a channel of ours has.
     pub fn channel_token(&self, claim: ChannelClaim) -> String {
-        let keys = ChannelTokenKeys::parse(self.settings.channel_keys.expose()).expect("the keys are good");
-        keys.of(self.provider.profile().provider).sign(claim)
+        self.settings.channel_keys().of(self.provider.profile().provider).sign(claim)
     }
 
     /// What the provider calls a call.
@@ -534,8 +407,4 @@ pub async fn new_tenant(store: &dyn Store, name: &str) -> anyhow::Result<(Tenant
     let secret = Secret::new(format!("evk_{}", random::token()?));
     store.insert_api_key(&ApiKey::new(tenant.id, name, secret.expose(), now)).await?;
     Ok((tenant.id, secret))
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
