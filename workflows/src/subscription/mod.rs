@@ -6,6 +6,8 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
+#[cfg(test)]
+mod builders;
 mod calls;
 mod channel;
 mod publish;

@@ -38,10 +38,6 @@ fn told(grant: Grant) -> AccountChanged {
     AccountChanged { grant: Some(grant), ..AccountChanged::default() }
 }
 
-fn choose(state: &mut SubscriptionState, strategy: SyncStrategy) {
-    state.account_changed(&AccountChanged { strategy: Some(strategy), ..AccountChanged::default() });
-}
-
 fn forbidden() -> Failure {
     Failure::of(Cause::Provider(ProviderErrorKind::Forbidden))
 }
@@ -52,7 +48,7 @@ fn failure() -> FailedCall {
 
 /// Watched by a channel, with nothing pending.
 fn watched(channel_id: ChannelId) -> SubscriptionState {
-    let mut state = SubscriptionState::default();
+    let mut state = SubscriptionState::quiet(SyncStrategy::Webhook);
     state.channel_opened(&opened(channel_id, vec![]));
     state.sync.pending = None;
     state
@@ -106,8 +102,7 @@ fn a_notice_of_an_unknown_channel_counts_nothing_and_has_the_channel_stopped_onc
 #[test]
 fn while_a_channel_is_being_opened_a_notice_of_an_unknown_one_counts_and_is_sorted_afterwards() {
     let (new, stray) = (ChannelId::generate(), ChannelId::generate());
-    let mut state = SubscriptionState::default();
-    state.channel.attempting = true;
+    let mut state = SubscriptionState::quiet(SyncStrategy::Webhook).attempting();
     state.receive(&notice(new));
     state.receive(&notice(stray));
     assert!(state.sync.pending.is_some(), "it may be the one that is being made");
@@ -201,7 +196,7 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
 
 #[test]
 fn a_new_channel_always_queues_one_sync() {
-    let mut state = SubscriptionState::default();
+    let mut state = SubscriptionState::quiet(SyncStrategy::Webhook);
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert_eq!(state.sync.pending.unwrap().reason, SyncReason::NewChannel);
 }
@@ -418,12 +413,9 @@ fn a_subscription_begins_with_the_strategy_that_it_is_given() {
 #[test]
 fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     let channel_id = ChannelId::generate();
-    let mut state = watched(channel_id);
-    state.channel.renew_requested = true;
-    state.channel.fallback = true;
-    state.channel.failures = 4;
-    state.channel.next_attempt = Some(Due::At(at(DAY_MS)));
-    choose(&mut state, SyncStrategy::Polling);
+    let mut state = watched(channel_id).with_renewal_requested().in_fallback();
+    state = state.after_failures(4, Some(Due::At(at(DAY_MS))));
+    state = state.choosing(SyncStrategy::Polling);
     assert_eq!(state.state(), CalendarState::PollOnly);
     assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
     let channel = &state.channel;
@@ -439,12 +431,7 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
 #[test]
 fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_no_ladder() {
     let timing = Timing::default();
-    let begin = || {
-        let mut state = SubscriptionState::default();
-        state.channel.attempting = true;
-        choose(&mut state, SyncStrategy::Polling);
-        state
-    };
+    let begin = || SubscriptionState::quiet(SyncStrategy::Webhook).attempting().choosing(SyncStrategy::Polling);
     let (mut had, mut failed) = (begin(), begin());
     let channel_id = ChannelId::generate();
     had.channel_opened(&opened(channel_id, vec![]));
@@ -459,9 +446,8 @@ fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_n
 
 #[test]
 fn who_chooses_notices_again_is_polled_until_the_first_channel() {
-    let mut state = SubscriptionState::first(SyncStrategy::Polling);
-    state.channel.poller_runs = true;
-    choose(&mut state, SyncStrategy::Webhook);
+    let mut state = SubscriptionState::first(SyncStrategy::Polling).with_poller();
+    state = state.choosing(SyncStrategy::Webhook);
     assert!(state.channel.bridging);
     assert_eq!(state.state(), CalendarState::Creating);
     assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
@@ -477,7 +463,7 @@ fn a_channel_is_kept_when_a_poller_is_put_beside_it_or_taken_away() {
     let mut state = watched(ChannelId::generate());
     let live = state.channel.live.clone();
     for strategy in [SyncStrategy::Hybrid, SyncStrategy::Webhook] {
-        choose(&mut state, strategy);
+        state = state.choosing(strategy);
         assert_eq!((&state.channel.live, state.channel.to_stop.len()), (&live, 0), "{strategy:?}");
         assert_eq!((state.state(), state.channel.bridging), (CalendarState::Live, false), "{strategy:?}");
     }
@@ -488,7 +474,7 @@ fn the_strategy_that_it_has_changes_nothing() {
     for strategy in SyncStrategy::ALL {
         let mut state = SubscriptionState::first(strategy);
         let before = state.clone();
-        choose(&mut state, strategy);
+        state = state.choosing(strategy);
         state.account_changed(&AccountChanged::default());
         assert_eq!(state, before);
     }
@@ -496,9 +482,7 @@ fn the_strategy_that_it_has_changes_nothing() {
 
 #[test]
 fn the_next_run_goes_on_with_everything_but_what_the_poller_was_told() {
-    let mut state = watched(ChannelId::generate());
-    choose(&mut state, SyncStrategy::Hybrid);
-    let without_poller = state.clone();
-    state.channel.poller_interval_s = Some(900);
-    assert_eq!(state.in_next_run(), without_poller);
+    let state = watched(ChannelId::generate()).choosing(SyncStrategy::Hybrid);
+    let untold = state.clone().with_poller_told(None);
+    assert_eq!(state.with_poller_told(Some(900)).in_next_run(), untold);
 }

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::{AccountChanged, ChannelOpened, Failure};
-use crate::shared::live_channel::{LiveChannel, grants_too_little, lifetime_s};
+use crate::contract::{ChannelOpened, Failure};
+use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::subscription::builders::live;
 use crate::subscription::{Refusal, RefusedCall, ToStop};
 use evercal_domain::{ChannelId, SyncStrategy};
 
@@ -18,13 +19,13 @@ fn at(ms: i64) -> UnixMs {
     UnixMs::new(ms)
 }
 
-fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
-    LiveChannel { channel_id: ChannelId::generate(), remote_id: None, opened_at, expires_at }
+/// Without a channel yet.
+fn unwatched() -> SubscriptionState {
+    SubscriptionState::quiet(SyncStrategy::Webhook)
 }
 
 fn watched() -> SubscriptionState {
-    let channel = ChannelProgress { live: Some(live(START, at(7 * DAY_MS))), ..ChannelProgress::default() };
-    SubscriptionState { channel, ..SubscriptionState::default() }
+    SubscriptionState::watched_by(live(START, at(7 * DAY_MS)))
 }
 
 fn step(state: &SubscriptionState, now: UnixMs) -> ChannelStep {
@@ -55,7 +56,7 @@ fn repeat(until_ms: i64, reason: WaitReason) -> AfterFailure {
 
 #[test]
 fn a_new_subscription_opens_a_channel_at_once() {
-    assert_eq!(step(&SubscriptionState::default(), START), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&unwatched(), START), ChannelStep::Attempt { renewal: false });
 }
 
 #[test]
@@ -69,31 +70,24 @@ fn a_live_channel_waits_for_its_renewal_and_is_renewed_when_that_is_due() {
 
 #[test]
 fn the_end_comes_before_everything_else() {
-    let mut state = watched();
-    state.channel.fallback = true;
-    state.close = Some("asked".into());
+    let state = watched().in_fallback().closing_for("asked");
     assert_eq!(step(&state, START), ChannelStep::Close);
 }
 
 #[test]
 fn the_fallback_starts_the_poller_then_raises_the_alert_then_tries_again() {
-    let mut state = SubscriptionState::default();
-    state.channel.fallback = true;
-    state.channel.next_attempt = Some(Due::At(at(HOUR_MS)));
+    let state = unwatched().after_failures(4, Some(Due::At(at(HOUR_MS)))).in_fallback();
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    state.channel.poller_runs = true;
+    let state = state.with_poller();
     assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Raised));
-    state.channel.alert = Alert::Raised;
+    let state = state.with_alert(Alert::Raised);
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(HOUR_MS) });
     assert_eq!(step(&state, at(HOUR_MS)), ChannelStep::Attempt { renewal: false });
 }
 
 #[test]
 fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
-    let mut state = SubscriptionState::default();
-    state.channel.fallback = true;
-    state.channel.poller_runs = true;
-    state.channel.alert = Alert::Raised;
+    let mut state = unwatched().in_fallback().with_poller().with_alert(Alert::Raised);
     let opened = ChannelOpened {
         channel_id: ChannelId::generate(),
         remote_id: None,
@@ -103,92 +97,72 @@ fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
     };
     state.channel_opened(&opened);
     assert_eq!(step(&state, START), ChannelStep::StopPoller);
-    state.channel.poller_runs = false;
+    let state = state.without_poller();
     assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Cleared));
-    state.channel.alert = Alert::Cleared;
+    let state = state.with_alert(Alert::Cleared);
     assert!(matches!(step(&state, START), ChannelStep::WaitUntil { .. }));
 }
 
 #[test]
 fn a_calendar_that_cannot_be_watched_is_polled_without_an_alert_and_without_further_attempts() {
-    let mut state = SubscriptionState::default();
-    state.channel.poll_only = true;
+    let state = unwatched().unwatchable();
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    state.channel.poller_runs = true;
-    assert_eq!(step(&state, UnixMs::MAX), ChannelStep::Park);
+    assert_eq!(step(&state.with_poller(), UnixMs::MAX), ChannelStep::Park);
 }
 
 #[test]
 fn nobody_asks_for_looks_while_nothing_can_be_read() {
-    let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
-    let stand_in = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
-    let polled_beside = polled(SyncStrategy::Hybrid, watched().channel);
+    let stand_in = unwatched().unwatchable().with_poller();
+    let polled_beside = watched().choosing(SyncStrategy::Hybrid).with_poller();
     for polled in [stand_in, polled_beside] {
-        let lost_grant = SubscriptionState { needs_reauth: true, ..polled.clone() };
-        let not_shared = SubscriptionState { refusal: Some(refusal()), ..polled };
-        for mut state in [lost_grant, not_shared] {
+        for state in [polled.clone().with_dead_grant(), polled.clone().with_refusal(refusal())] {
             assert_eq!(step(&state, START), ChannelStep::StopPoller);
-            state.channel.poller_runs = false;
-            assert_eq!(step(&state, START), ChannelStep::Park);
-            (state.needs_reauth, state.refusal) = (false, None);
-            assert_eq!(step(&state, START), ChannelStep::StartPoller);
+            assert_eq!(step(&state.without_poller(), START), ChannelStep::Park);
         }
+        assert_eq!(step(&polled.without_poller(), START), ChannelStep::StartPoller);
     }
 }
 
 #[test]
 fn a_dead_grant_stops_calls_of_every_kind() {
-    let mut state = watched();
-    state.channel.to_stop.push(to_stop(Due::Now));
-    state.needs_reauth = true;
+    let state = watched().with_channel_to_stop(to_stop(Due::Now)).with_dead_grant();
     assert_eq!(step(&state, at(30 * DAY_MS)), ChannelStep::Park);
 }
 
 #[test]
 fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
-    let mut state = watched();
-    state.refusal = Some(refusal());
+    let state = watched().with_refusal(refusal());
     assert_eq!(step(&state, at(30 * DAY_MS)), ChannelStep::Park);
-    state.channel.to_stop.push(to_stop(Due::At(at(5))));
+    let state = state.with_channel_to_stop(to_stop(Due::At(at(5))));
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(5) });
     assert!(matches!(step(&state, at(5)), ChannelStep::Stop { stray: false, .. }));
 }
 
 #[test]
 fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
-    let mut state = watched();
-    state.channel.renew_requested = true;
-    state.channel.to_stop.push(to_stop(Due::Now));
+    let state = watched().with_renewal_requested().with_channel_to_stop(to_stop(Due::Now));
     assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: true });
-}
-
-/// As it stands when its poller was started and told how often to look.
-fn polled(strategy: SyncStrategy, channel: ChannelProgress) -> SubscriptionState {
-    let poller_interval_s = Some(Timing::default().polling_interval_s);
-    let channel = ChannelProgress { poller_runs: true, poller_interval_s, ..channel };
-    SubscriptionState { channel, strategy, ..SubscriptionState::default() }
 }
 
 #[test]
 fn who_chose_polling_gets_a_poller_and_never_an_attempt_at_a_channel() {
     let state = SubscriptionState::first(SyncStrategy::Polling);
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    let mut state = polled(SyncStrategy::Polling, ChannelProgress::default());
+    let state = state.with_poller();
     for now in [START, at(DAY_MS), UnixMs::MAX] {
         assert_eq!(step(&state, now), ChannelStep::Park);
     }
-    state.channel.renew_requested = true;
-    state.channel.next_attempt = Some(Due::At(at(5)));
-    assert_eq!(attempt_due(&state, &Timing::default(), ID), None, "whatever else it knows");
+    let failing = watched().with_renewal_requested().after_failures(1, Some(Due::At(at(5))));
+    let state = failing.choosing(SyncStrategy::Polling);
+    assert_eq!(attempt_due(&state, &Timing::default(), ID), None, "whatever it knew before");
 }
 
 #[test]
 fn who_chose_both_gets_the_poller_then_the_channel_and_keeps_both() {
     let state = SubscriptionState::first(SyncStrategy::Hybrid);
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    let state = polled(SyncStrategy::Hybrid, ChannelProgress::default());
-    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: false });
-    let state = polled(SyncStrategy::Hybrid, watched().channel);
+    assert_eq!(step(&state.with_poller(), START), ChannelStep::Attempt { renewal: false });
+    let state = watched().choosing(SyncStrategy::Hybrid).with_poller();
     let due_at = renewal_at(&state);
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: due_at });
     assert_eq!(step(&state, due_at), ChannelStep::Attempt { renewal: true });
@@ -196,40 +170,35 @@ fn who_chose_both_gets_the_poller_then_the_channel_and_keeps_both() {
 
 #[test]
 fn who_chose_both_hears_of_a_lost_channel_and_keeps_the_poller_when_it_is_back() {
-    let mut state = polled(SyncStrategy::Hybrid, ChannelProgress { fallback: true, ..ChannelProgress::default() });
-    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Raised));
-    state.channel = ChannelProgress { alert: Alert::Raised, ..polled(SyncStrategy::Hybrid, watched().channel).channel };
-    assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Cleared));
+    let lost = SubscriptionState::quiet(SyncStrategy::Hybrid).in_fallback().with_poller();
+    assert_eq!(step(&lost, START), ChannelStep::Alert(Alert::Raised));
+    let back = watched().choosing(SyncStrategy::Hybrid).with_poller().with_alert(Alert::Raised);
+    assert_eq!(step(&back, START), ChannelStep::Alert(Alert::Cleared));
 }
 
 #[test]
 fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
-    let mut state = watched();
-    state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
+    let state = watched().choosing(SyncStrategy::Polling);
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    let state = polled(SyncStrategy::Polling, state.channel);
-    assert!(matches!(step(&state, START), ChannelStep::Stop { stray: false, .. }));
+    assert!(matches!(step(&state.with_poller(), START), ChannelStep::Stop { stray: false, .. }));
 }
 
 #[test]
 fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not() {
     for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
-        let mut state = polled(strategy, ChannelProgress::default());
-        state.channel.poller_interval_s = Some(1);
+        let state = SubscriptionState::quiet(strategy).with_poller_told(Some(1));
         assert_eq!(step(&state, START), ChannelStep::PacePoller, "{strategy:?}");
     }
-    let stand_in = ChannelProgress { poll_only: true, poller_runs: true, ..ChannelProgress::default() };
-    let state = SubscriptionState { channel: stand_in, ..SubscriptionState::default() };
-    assert_eq!(step(&state, START), ChannelStep::Park);
+    let stand_in = unwatched().unwatchable().with_poller_told(Some(1));
+    assert_eq!(step(&stand_in, START), ChannelStep::Park);
 }
 
 #[test]
 fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
-    let bridging = ChannelProgress { bridging: true, poller_runs: true, ..ChannelProgress::default() };
-    let mut state = SubscriptionState { channel: bridging, ..SubscriptionState::default() };
+    let polled = SubscriptionState::quiet(SyncStrategy::Polling).with_poller();
+    let state = polled.choosing(SyncStrategy::Webhook);
     assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: false });
-    state.channel.bridging = false;
-    assert_eq!(step(&state, START), ChannelStep::StopPoller);
+    assert_eq!(step(&watched().with_poller(), START), ChannelStep::StopPoller);
 }
 
 fn to_stop(not_before: Due) -> ToStop {
@@ -239,12 +208,8 @@ fn to_stop(not_before: Due) -> ToStop {
 
 /// After so many failed attempts, the last one with this failure; the channel lives until then.
 fn after(failures: u32, last: FailedCall, live_until_ms: Option<i64>) -> AfterFailure {
-    let channel = ChannelProgress {
-        failures,
-        live: live_until_ms.map(|until_ms| live(START, at(until_ms))),
-        ..ChannelProgress::default()
-    };
-    let state = SubscriptionState { channel, ..SubscriptionState::default() };
+    let watched = |until_ms| SubscriptionState::watched_by(live(START, at(until_ms)));
+    let state = live_until_ms.map_or_else(unwatched, watched).after_failures(failures, None);
     after_failure(&state, &last, &Timing::default(), ID, START)
 }
 
@@ -323,8 +288,7 @@ fn a_store_that_fails_and_a_refusal_of_everybody_are_no_rungs_of_the_ladder() {
 fn each_kind_of_failure_leads_where_it_should() {
     for kind in ProviderErrorKind::ALL {
         let after = |refusals| {
-            let channel = ChannelProgress { failures: 1, refusals, ..ChannelProgress::default() };
-            let state = SubscriptionState { channel, ..SubscriptionState::default() };
+            let state = unwatched().after_failures(1, None).after_refusals(refusals);
             after_failure(&state, &failed(kind), &Timing::default(), ID, START)
         };
         match kind {
@@ -341,14 +305,13 @@ fn each_kind_of_failure_leads_where_it_should() {
 
 #[test]
 fn stopping_an_old_channel_never_holds_a_due_attempt_for_longer_than_one_call() {
-    let mut state = watched();
+    let state = watched();
     let due_at = renewal_at(&state);
     let patience_s = |state: &SubscriptionState, now| stop_patience_s(state, &Timing::default(), ID, now);
     assert_eq!(patience_s(&state, START), 600);
     assert_eq!(patience_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
     assert_eq!(patience_s(&state, due_at.minus_ms(1)), 90);
-    state.channel.poll_only = true;
-    assert_eq!(patience_s(&state, due_at), 600, "no attempt is due");
+    assert_eq!(patience_s(&state.unwatchable(), due_at), 600, "no attempt is due");
 }
 
 proptest! {
@@ -385,15 +348,18 @@ proptest! {
         now in (0..(30 * DAY_MS)).prop_map(UnixMs::new),
     ) {
         let [has_live, fallback, poller_runs, is_alarmed, renew_requested, attempting] = flags;
-        let channel = ChannelProgress {
-            live: has_live.then(|| live(START, at(7 * DAY_MS))),
-            failures, fallback, poller_runs, renew_requested, attempting,
-            next_attempt: next_attempt_ms.map(|ms| Due::At(at(ms))),
-            alert: if is_alarmed { Alert::Raised } else { Alert::Cleared },
-            ..ChannelProgress::default()
-        };
-        let mut state = SubscriptionState { channel, ..SubscriptionState::default() };
-        state.account_changed(&AccountChanged { strategy: Some(SyncStrategy::Polling), ..AccountChanged::default() });
+        let mut state = if has_live { watched() } else { unwatched() };
+        state = state.after_failures(failures, next_attempt_ms.map(|ms| Due::At(at(ms))));
+        for (is_so, made_so) in [
+            (fallback, SubscriptionState::in_fallback as fn(SubscriptionState) -> SubscriptionState),
+            (poller_runs, SubscriptionState::with_poller),
+            (has_live && renew_requested, SubscriptionState::with_renewal_requested),
+            (attempting, SubscriptionState::attempting),
+            (is_alarmed, |state| state.with_alert(Alert::Raised)),
+            (true, |state| state.choosing(SyncStrategy::Polling)),
+        ] {
+            state = if is_so { made_so(state) } else { state };
+        }
         let step = step(&state, now);
         prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert(Alert::Raised)), "{step:?}");
     }
@@ -420,7 +386,7 @@ proptest! {
             expires_at: at(DAY_MS + granted_ms),
             superseded: vec![],
         };
-        let mut state = SubscriptionState::default();
+        let mut state = unwatched();
         if grants_too_little(&opened, &timing) {
             state.channel_ends_at_once(&opened, &timing, &id, at(DAY_MS));
         } else {
