@@ -37,7 +37,7 @@ impl SubscriptionState {
     }
 
     pub(super) fn closing_for(mut self, reason: &str) -> Self {
-        self.close = Some(reason.to_owned());
+        self.life.end(reason.to_owned());
         self
     }
 

@@ -10,6 +10,7 @@
 mod builders;
 mod calls;
 mod channel;
+mod life;
 mod publish;
 mod signals;
 mod state;
@@ -26,6 +27,7 @@ use temporalio_workflow::{
 };
 
 pub use channel::{ChannelProgress, ToStop};
+pub use life::{EndingStage, Life};
 pub use publish::Published;
 pub use sync::{PendingSync, SyncProgress};
 pub use trouble::{Refusal, RefusedCall, Trouble};
@@ -60,6 +62,8 @@ pub struct SubscriptionWorkflow {
 /// All that a subscription knows: a plain value that signals change, that lanes read, and that travels to the next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionState {
+    /// Whether it goes on.
+    pub life: Life,
     /// The channel lane's part.
     pub channel: ChannelProgress,
     /// The sync lane's part.
@@ -76,12 +80,6 @@ pub struct SubscriptionState {
     pub refusals_confirmed: u32,
     /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
     pub wish_until: Option<UnixMs>,
-    /// Set when it has to end: why.
-    pub close: Option<String>,
-    /// Set when it ends, and readers get nothing any more; its channels may still have to be stopped.
-    pub withdrawn: bool,
-    /// Set when it has ended.
-    pub closed: bool,
     /// What was last written down for readers.
     pub published: Option<Published>,
 }
@@ -110,13 +108,13 @@ impl SubscriptionWorkflow {
             Self::close_when_cancelled(ctx.clone()),
         );
         let handlers = ctx.clone();
-        // Waiters see `rotate` or `closed` and answer; only then is nothing of theirs lost.
+        // Waiters see `rotate` or the end and answer; only then is nothing of theirs lost.
         condition(ctx, move |_| handlers.all_handlers_finished()).await;
-        if ctx.state(|s| s.state.closed) {
+        if let Some(reason) = ctx.state(|s| s.state.life.closed_for().map(str::to_owned)) {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
             }
-            return Ok(Ended { reason: ctx.state(|s| s.state.close.clone()).unwrap_or_default() });
+            return Ok(Ended { reason });
         }
         // A cancellation that met the hand-over: the next run begins with its end.
         if ctx.cancellation_token().is_cancelled() {
@@ -130,9 +128,9 @@ impl SubscriptionWorkflow {
 
     async fn close_when_cancelled(ctx: WorkflowContext<Self>) {
         let token = ctx.cancellation_token();
-        condition(&ctx, |s: &Self| token.is_cancelled() || s.rotate || s.state.closed).await;
+        condition(&ctx, |s: &Self| token.is_cancelled() || s.rotate || s.state.life.is_closed()).await;
         // Where this run hands over already, no lane of it is left to close.
-        if token.is_cancelled() && ctx.state(|s| !s.rotate && !s.state.closed) {
+        if token.is_cancelled() && ctx.state(|s| !s.rotate && !s.state.life.is_closed()) {
             ctx.state_mut(Self::close_as_cancelled);
         }
     }
@@ -167,7 +165,7 @@ impl SubscriptionWorkflow {
     #[signal(name = names::SIGNAL_CLOSE)]
     pub fn close(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         let close: Close = unpack(&payload);
-        self.state.close.get_or_insert(close.reason);
+        self.state.life.end(close.reason);
     }
 
     #[update_validator(sync_now)]
@@ -189,7 +187,7 @@ impl SubscriptionWorkflow {
             s.state.sync_asked();
             s.state.sync.begun + 1
         });
-        let served = move |s: &Self| s.state.sync.ended >= ticket || s.rotate || s.state.closed;
+        let served = move |s: &Self| s.state.sync.ended >= ticket || s.rotate || s.state.life.is_closed();
         condition(ctx, served).await;
         Ok(ctx.state_mut(|s| {
             s.waiters -= 1;
@@ -247,7 +245,7 @@ impl SubscriptionWorkflow {
         if self.rotate {
             return Err("the subscription is handing over to its next run: ask again".into());
         }
-        if self.state.close.is_some() {
+        if !self.state.life.is_open() {
             return Err("the subscription is closing".into());
         }
         Ok(())
@@ -262,11 +260,11 @@ impl SubscriptionWorkflow {
 
     /// Whether lanes should return: hand-over or end.
     fn ends(&self) -> bool {
-        self.rotate || self.state.close.is_some()
+        self.rotate || !self.state.life.is_open()
     }
 
     fn close_as_cancelled(&mut self) {
-        self.state.close.get_or_insert_with(|| "cancelled by an operator".into());
+        self.state.life.end("cancelled by an operator".to_owned());
     }
 }
 

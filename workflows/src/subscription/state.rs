@@ -25,7 +25,9 @@ impl SubscriptionState {
 
     /// The state of a subscription that begins with its end: told before it begins, it opens no channel first.
     pub fn closing(strategy: SyncStrategy, reason: String) -> Self {
-        Self { close: Some(reason), ..Self::first(strategy) }
+        let mut state = Self::first(strategy);
+        state.life.end(reason);
+        state
     }
 
     /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
@@ -38,7 +40,7 @@ impl SubscriptionState {
     /// The state as readers see it.
     pub fn state(&self) -> CalendarState {
         let channel = &self.channel;
-        if self.withdrawn || self.closed {
+        if self.life.is_withdrawn() {
             CalendarState::Closed
         } else if self.needs_reauth {
             CalendarState::NeedsReauth
@@ -65,7 +67,7 @@ impl SubscriptionState {
         match state {
             CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
             CalendarState::ActionRequired => self.refusal.as_ref().map(Refusal::sentence),
-            CalendarState::Closed => self.close.clone(),
+            CalendarState::Closed => self.life.ending_reason().map(str::to_owned),
             CalendarState::Paused => None,
             _ => {
                 let channel = self.channel.trouble.as_ref().map(|trouble| trouble.sentence("its channel"));
@@ -187,7 +189,7 @@ impl SubscriptionState {
     pub(crate) fn row_missing(&mut self, timing: &Timing, now: UnixMs) {
         let since = *self.sync.row_missing_since.get_or_insert(now);
         if is_gone(since, timing, now) {
-            self.close.get_or_insert_with(|| "the store has no such calendar any more".to_owned());
+            self.life.end("the store has no such calendar any more".to_owned());
         }
     }
 

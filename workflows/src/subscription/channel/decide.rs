@@ -48,7 +48,7 @@ pub enum ChannelStep {
 
 /// Decides the next step. Waiting comes last: whatever can be done now is done first.
 pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> ChannelStep {
-    if state.close.is_some() {
+    if !state.life.is_open() {
         return ChannelStep::Close;
     }
     let channel = &state.channel;

@@ -17,7 +17,7 @@ use crate::shared::live_channel::{grants_too_little, lifetime_s};
 use crate::shared::time::{condition, now, sleep_unless};
 use crate::subscription::publish::{is_due, publish};
 use crate::subscription::signals::{own_token, signal_options, tell_account_of_end, tell_account_of_lost_grant};
-use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
+use crate::subscription::{EndingStage, SubscriptionWorkflow, is_long, rotate_if_due};
 use crate::{names, retry};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
@@ -203,7 +203,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     // The sync lane must be out of the way: a page committed after the end would be a page of a closed calendar.
     condition(ctx, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
     ctx.state_mut(|s| {
-        s.state.withdrawn = true;
+        s.state.life.reaches(EndingStage::Withdrawn);
         s.state.channel.live = None;
     });
     publish(ctx, detached).await;
@@ -214,10 +214,9 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     ctx.state_mut(|s| {
         if let Err(error) = &closed {
             let failure = FailedCall::from_error(error).failure;
-            s.state.close =
-                s.state.close.take().map(|why| format!("{why}; channels run out by themselves ({failure})"));
+            s.state.life.add_to_reason(&format!("channels run out by themselves ({failure})"));
         }
-        s.state.closed = true;
+        s.state.life.reaches(EndingStage::Closed);
     });
     publish(ctx, detached).await;
     tell_account_of_end(ctx).await;

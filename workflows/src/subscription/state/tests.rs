@@ -60,9 +60,9 @@ fn a_subscription_whose_row_is_gone_from_the_store_ends_unless_it_comes_back_soo
     let mut state = SubscriptionState::first(SyncStrategy::Webhook);
     for (now_ms, ends) in [(5, false), (900_004, false), (900_005, true)] {
         state.row_missing(&timing, at(now_ms));
-        assert_eq!(state.close.is_some(), ends, "{now_ms}");
+        assert_eq!(!state.life.is_open(), ends, "{now_ms}");
     }
-    assert_eq!(state.close.as_deref(), Some("the store has no such calendar any more"));
+    assert_eq!(state.life.ending_reason(), Some("the store has no such calendar any more"));
 }
 
 #[test]

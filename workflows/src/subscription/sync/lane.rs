@@ -248,7 +248,7 @@ async fn grant_lost(ctx: &Context) -> Slice {
 /// which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
-    workflow.rotate || workflow.state.close.is_some() || decide::overtakes(pending, running)
+    workflow.ends() || decide::overtakes(pending, running)
 }
 
 /// Counts a failed attempt, and says what the job waits for, to itself and to people.
