@@ -54,12 +54,13 @@ pub struct AccountChanged {
 }
 
 /// Whether an account's grant can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
     /// The provider refuses it: somebody has to consent again.
     Dead,
     /// It works, perhaps again.
+    #[default]
     Works,
 }
 

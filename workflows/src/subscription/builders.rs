@@ -3,7 +3,7 @@
 use evercal_domain::{ChannelId, SyncStrategy, UnixMs};
 
 use super::{Refusal, SubscriptionState, ToStop};
-use crate::contract::{AccountChanged, Alert};
+use crate::contract::{AccountChanged, Alert, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
 use crate::shared::live_channel::LiveChannel;
@@ -42,7 +42,7 @@ impl SubscriptionState {
     }
 
     pub(super) fn with_dead_grant(mut self) -> Self {
-        self.needs_reauth = true;
+        self.grant = Grant::Dead;
         self
     }
 

@@ -72,8 +72,8 @@ pub struct SubscriptionState {
     pub strategy: SyncStrategy,
     /// An operator paused it.
     pub paused: bool,
-    /// The grant is dead.
-    pub needs_reauth: bool,
+    /// Whether the account's grant can be used.
+    pub grant: Grant,
     /// Not shared any more, or forbidden, and confirmed.
     pub refusal: Option<Refusal>,
     /// Refusals one after the other: each is waited for twice as long as the one before.
@@ -173,7 +173,7 @@ impl SubscriptionWorkflow {
         if self.waiters >= WAITERS_MAX {
             return Err("too many callers wait for this calendar already".into());
         }
-        if self.state.paused || self.state.needs_reauth {
+        if self.state.paused || self.state.grant == Grant::Dead {
             return Err(format!("the calendar is {}", self.state.state().as_str()).into());
         }
         self.validate_open()

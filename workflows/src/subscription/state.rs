@@ -42,7 +42,7 @@ impl SubscriptionState {
         let channel = &self.channel;
         if self.life.is_withdrawn() {
             CalendarState::Closed
-        } else if self.needs_reauth {
+        } else if self.grant == Grant::Dead {
             CalendarState::NeedsReauth
         } else if self.refusal.is_some() {
             CalendarState::ActionRequired
@@ -117,7 +117,7 @@ impl SubscriptionState {
     /// The account tells its subscriptions something.
     pub fn account_changed(&mut self, change: &AccountChanged) {
         match change.grant {
-            Some(Grant::Dead) => self.needs_reauth = true,
+            Some(Grant::Dead) => self.grant = Grant::Dead,
             Some(Grant::Works) => self.grant_works(),
             None => {}
         }
@@ -127,7 +127,7 @@ impl SubscriptionState {
         if change.listed {
             self.try_refused_again(SyncReason::CatchUp);
             // Told because the account sees the calendar otherwise: it is read anew.
-            if self.refusal.is_none() && !self.needs_reauth {
+            if self.refusal.is_none() && self.grant == Grant::Works {
                 self.sync.add(SyncReason::CatchUp, 0, None);
             }
         }
@@ -135,8 +135,8 @@ impl SubscriptionState {
 
     /// Somebody consented again. A grant that worked all the time passes the waits too: the provider may ask less of it.
     fn grant_works(&mut self) {
-        if self.needs_reauth {
-            self.needs_reauth = false;
+        if self.grant == Grant::Dead {
+            self.grant = Grant::Works;
             self.channel.start_afresh();
             // Notices may have passed us by, and the old channel may be gone with the old grant.
             self.channel.renew_requested = self.channel.live.is_some();
@@ -249,7 +249,7 @@ impl SubscriptionState {
 
     /// Whether reasons wait, for a person to act or for a grant.
     pub fn reading_is_blocked(&self) -> bool {
-        self.paused || self.needs_reauth || self.refusal.as_ref().is_some_and(|refusal| !refusal.trying)
+        self.paused || self.grant == Grant::Dead || self.refusal.as_ref().is_some_and(|refusal| !refusal.trying)
     }
 
     /// A channel was had.
@@ -307,7 +307,7 @@ impl SubscriptionState {
                 channel.fallback = false;
                 channel.poll_only = true;
             }
-            AfterFailure::NeedsReauth => self.needs_reauth = true,
+            AfterFailure::NeedsReauth => self.grant = Grant::Dead,
             AfterFailure::ActionRequired => {
                 channel.fallback = false;
                 channel.bridging = false;

@@ -3,7 +3,7 @@
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
 use super::ChannelProgress;
-use crate::contract::{Alert, Cause, ChannelRef};
+use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
 use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
 use crate::shared::failure::FailedCall;
@@ -53,7 +53,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     }
     let channel = &state.channel;
     // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
-    let waits_for_somebody = state.needs_reauth || state.refusal.is_some();
+    let waits_for_somebody = state.grant == Grant::Dead || state.refusal.is_some();
     let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
     let poller_wanted = is_polled && !waits_for_somebody;
     if poller_wanted != channel.poller_runs {
@@ -68,7 +68,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
         return ChannelStep::Alert(alert);
     }
     // A dead grant stops calls of every kind; channels that should be stopped wait with it.
-    if state.needs_reauth {
+    if state.grant == Grant::Dead {
         return ChannelStep::Park;
     }
     let attempt_due = attempt_due(state, timing, id);
@@ -88,7 +88,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
 /// When the next attempt at a channel is due; `None` when none is to be made.
 pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<Due> {
     let channel = &state.channel;
-    if !state.strategy.watches() || channel.poll_only || state.refusal.is_some() || state.needs_reauth {
+    if !state.strategy.watches() || channel.poll_only || state.refusal.is_some() || state.grant == Grant::Dead {
         return None;
     }
     if channel.next_attempt.is_some() {

@@ -9,7 +9,7 @@ use temporalio_workflow::{
 
 use super::decide::{ChannelStep, next_step, stop_patience_s};
 use crate::contract::{
-    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, IntervalSignal,
+    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, Grant, IntervalSignal,
     OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
 };
 use crate::shared::failure::FailedCall;
@@ -129,7 +129,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     });
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
     if failed == Some(ProviderErrorKind::GrantRevoked) {
-        ctx.state_mut(|s| s.state.needs_reauth = true);
+        ctx.state_mut(|s| s.state.grant = Grant::Dead);
         tell_account_of_lost_grant(ctx).await;
     }
 }

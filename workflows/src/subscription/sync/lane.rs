@@ -6,7 +6,7 @@ use temporalio_workflow::{TimerOptions, TimerResult, WorkflowCancellationToken, 
 
 use super::decide::{self, AfterFailure};
 use super::progress::PendingSync;
-use crate::contract::{Cause, Failure, SyncActivities, SyncCounts, SyncEnd, SyncInput, SyncOutcome};
+use crate::contract::{Cause, Failure, Grant, SyncActivities, SyncCounts, SyncEnd, SyncInput, SyncOutcome};
 use crate::due::Due;
 use crate::retry;
 use crate::shared::failure::FailedCall;
@@ -239,7 +239,7 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
 }
 
 async fn grant_lost(ctx: &Context) -> Slice {
-    ctx.state_mut(|s| s.state.needs_reauth = true);
+    ctx.state_mut(|s| s.state.grant = Grant::Dead);
     tell_account_of_lost_grant(ctx).await;
     Slice::Over(SyncEnd::Failed(Failure::of(Cause::Provider(ProviderErrorKind::GrantRevoked))))
 }
