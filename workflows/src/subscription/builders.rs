@@ -2,7 +2,7 @@
 
 use evercal_domain::{ChannelId, SyncStrategy, UnixMs};
 
-use super::{Refusal, SubscriptionState, ToStop};
+use super::{Poller, Refusal, SubscriptionState, ToStop};
 use crate::contract::{AccountChanged, Alert, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
@@ -95,13 +95,12 @@ impl SubscriptionState {
 
     /// The poller runs, and was told this interval by this run.
     pub(super) fn with_poller_told(mut self, interval_s: Option<u32>) -> Self {
-        self.channel.poller_runs = true;
-        self.channel.poller_interval_s = interval_s;
+        self.channel.poller = Poller::Runs { told_interval_s: interval_s };
         self
     }
 
     pub(super) fn without_poller(mut self) -> Self {
-        self.channel.poller_runs = false;
+        self.channel.poller = Poller::Stopped;
         self
     }
 

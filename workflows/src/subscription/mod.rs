@@ -26,7 +26,7 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use channel::{ChannelProgress, ToStop};
+pub use channel::{ChannelProgress, Poller, ToStop};
 pub use life::{EndingStage, Life};
 pub use publish::Published;
 pub use sync::{PendingSync, SyncProgress};

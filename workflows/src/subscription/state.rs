@@ -30,10 +30,10 @@ impl SubscriptionState {
         state
     }
 
-    /// What the run before handed over. The poller is told its interval by each run: so one that somebody ended is missed.
+    /// What the run before handed over.
     #[must_use]
     pub fn in_next_run(mut self) -> Self {
-        self.channel.poller_interval_s = None;
+        self.channel.poller = self.channel.poller.in_next_run();
         self
     }
 
@@ -217,7 +217,7 @@ impl SubscriptionState {
             return;
         }
         self.strategy = strategy;
-        self.channel.bridging = self.channel.poller_runs && self.channel.live.is_none();
+        self.channel.bridging = self.channel.poller.runs() && self.channel.live.is_none();
         self.set_unwanted_channel_aside();
     }
 

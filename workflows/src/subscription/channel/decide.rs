@@ -2,7 +2,7 @@
 
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::ChannelProgress;
+use super::{ChannelProgress, Poller};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
 use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
@@ -56,12 +56,16 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     let waits_for_somebody = state.grant == Grant::Dead || state.refusal.is_some();
     let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
     let poller_wanted = is_polled && !waits_for_somebody;
-    if poller_wanted != channel.poller_runs {
-        return if poller_wanted { ChannelStep::StartPoller } else { ChannelStep::StopPoller };
-    }
-    // One that stands in is over soon, and goes on as it was started.
-    if poller_wanted && state.strategy.polls() && channel.poller_interval_s != Some(timing.polling_interval_s) {
-        return ChannelStep::PacePoller;
+    match channel.poller {
+        Poller::Stopped if poller_wanted => return ChannelStep::StartPoller,
+        Poller::Runs { .. } if !poller_wanted => return ChannelStep::StopPoller,
+        // One that stands in is over soon, and goes on as it was started.
+        Poller::Runs { told_interval_s }
+            if state.strategy.polls() && told_interval_s != Some(timing.polling_interval_s) =>
+        {
+            return ChannelStep::PacePoller;
+        }
+        Poller::Stopped | Poller::Runs { .. } => {}
     }
     let alert = if channel.fallback { Alert::Raised } else { Alert::Cleared };
     if alert != channel.alert {

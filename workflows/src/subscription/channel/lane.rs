@@ -7,6 +7,7 @@ use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
+use super::Poller;
 use super::decide::{ChannelStep, next_step, stop_patience_s};
 use crate::contract::{
     Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, Grant, IntervalSignal,
@@ -150,11 +151,9 @@ async fn start_poller(ctx: &Context) {
         .build();
     // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
     let started = ctx.start_child_workflow(PollingDefinition, PollingInput { calendar_id, interval_s }, options).await;
-    ctx.state_mut(|s| {
-        s.state.channel.poller_runs = true;
-        // One that ran already may be about to end, or look more or less often.
-        s.state.channel.poller_interval_s = started.is_ok().then_some(interval_s);
-    });
+    // One that ran already may be about to end, or look more or less often.
+    let told_interval_s = started.is_ok().then_some(interval_s);
+    ctx.state_mut(|s| s.state.channel.poller = Poller::Runs { told_interval_s });
 }
 
 /// Tells the poller how often to look; one that is gone is started anew by the next step.
@@ -163,10 +162,11 @@ async fn pace_poller(ctx: &Context) {
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
     let interval = PollingInterval { interval_s: NonZeroU32::new(interval_s) };
     let told = poller.signal(IntervalSignal, interval, signal_options()).await;
-    ctx.state_mut(|s| {
-        s.state.channel.poller_runs = !matches!(told, Err(WorkflowSignalError::NotFound(..)));
-        s.state.channel.poller_interval_s = Some(interval_s);
-    });
+    let poller = match told {
+        Err(WorkflowSignalError::NotFound(..)) => Poller::Stopped,
+        _ => Poller::Runs { told_interval_s: Some(interval_s) },
+    };
+    ctx.state_mut(|s| s.state.channel.poller = poller);
 }
 
 async fn stop_poller(ctx: &Context) {
@@ -174,7 +174,7 @@ async fn stop_poller(ctx: &Context) {
     let poller = ctx.external_workflow(id, None);
     // Not found means that it has ended already, which is what we want.
     let _gone_is_fine = poller.signal(StopSignal, (), signal_options()).await;
-    ctx.state_mut(|s| s.state.channel.poller_runs = false);
+    ctx.state_mut(|s| s.state.channel.poller = Poller::Stopped);
 }
 
 async fn send_alert(ctx: &Context, detached: &WorkflowCancellationToken, alert: Alert) {
@@ -197,7 +197,7 @@ async fn send_alert(ctx: &Context, detached: &WorkflowCancellationToken, alert: 
 /// Ends in order: poller, state, channels, account. Channels are tried for as long as configured; what is left then runs
 /// out by itself and the register still knows it. Readers do not wait for that: they get nothing from the beginning.
 async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
-    if ctx.state(|s| s.state.channel.poller_runs) {
+    if ctx.state(|s| s.state.channel.poller.runs()) {
         stop_poller(ctx).await;
     }
     // The sync lane must be out of the way: a page committed after the end would be a page of a closed calendar.

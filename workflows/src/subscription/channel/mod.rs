@@ -5,4 +5,4 @@ pub(super) mod decide;
 pub(super) mod lane;
 pub(super) mod progress;
 
-pub use progress::{ChannelProgress, ToStop};
+pub use progress::{ChannelProgress, Poller, ToStop};

@@ -40,10 +40,8 @@ pub struct ChannelProgress {
     pub poll_only: bool,
     /// Watching was just chosen: the poller goes on until the first channel is had.
     pub bridging: bool,
-    /// Whether the poller was started.
-    pub poller_runs: bool,
-    /// Seconds between two looks, as this run last told the poller.
-    pub poller_interval_s: Option<u32>,
+    /// The poller.
+    pub poller: Poller,
     /// The alert about the lost channel, as it was last sent.
     pub alert: Alert,
     /// The channel is suspect: replace it now.
@@ -54,6 +52,35 @@ pub struct ChannelProgress {
     pub over: Vec<ChannelId>,
     /// Hints that came while an attempt was under way, from channels that may be the one being made.
     pub unidentified: Vec<ChannelHint>,
+}
+
+/// The poller, as the lane left it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Poller {
+    /// It was told to end, or never started.
+    #[default]
+    Stopped,
+    /// It was started.
+    Runs {
+        /// Seconds between two looks, as this run told it; `None` where it did not yet.
+        told_interval_s: Option<u32>,
+    },
+}
+
+impl Poller {
+    /// Whether it was started.
+    pub fn runs(self) -> bool {
+        self != Self::Stopped
+    }
+
+    /// What the next run knows of it. Each run tells it its interval, so that one that somebody ended is missed.
+    pub(in crate::subscription) fn in_next_run(self) -> Self {
+        match self {
+            Self::Stopped => Self::Stopped,
+            Self::Runs { .. } => Self::Runs { told_interval_s: None },
+        }
+    }
 }
 
 /// A channel to stop.
