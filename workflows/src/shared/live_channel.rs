@@ -5,7 +5,7 @@ use evercal_domain::{ChannelId, RemoteChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::jitter;
-use crate::contract::ChannelOpened;
+use crate::contract::{ChannelOpened, ChannelRef};
 use crate::retry::{CHANNEL_LIFETIME_MIN_S, Timing};
 
 /// A live channel.
@@ -19,6 +19,20 @@ pub struct LiveChannel {
     pub opened_at: UnixMs,
     /// When the provider ends it.
     pub expires_at: UnixMs,
+}
+
+impl LiveChannel {
+    /// One that was opened just now.
+    pub(crate) fn of(opened: &ChannelOpened) -> Self {
+        let ChannelOpened { channel_id, opened_at, expires_at, .. } = *opened;
+        Self { channel_id, remote_id: opened.remote_id.clone(), opened_at, expires_at }
+    }
+}
+
+impl From<LiveChannel> for ChannelRef {
+    fn from(LiveChannel { channel_id, remote_id, expires_at, .. }: LiveChannel) -> Self {
+        Self { channel_id, remote_id, expires_at: Some(expires_at) }
+    }
 }
 
 /// When a live channel's renewal is due: the lead before its expiry (half its life where that is shorter than two

@@ -1,12 +1,16 @@
 //! States of a subscription for tests, by what they mean: a test names what is so, and not how it is kept.
 
-use evercal_domain::{ChannelId, SyncStrategy, UnixMs};
+use evercal_domain::{ChannelId, ProviderErrorKind, SyncStrategy, UnixMs};
 
-use super::{Poller, Refusal, SubscriptionState, ToStop};
-use crate::contract::{AccountChanged, Alert, Grant};
+use super::{
+    AttemptUnderWay, Cover, FailedAttempts, NextAttempt, Poller, Push, Refusal, SubscriptionState, ToStop,
+    WantedChannel,
+};
+use crate::contract::{AccountChanged, Alert, Cause, Failure, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
 use crate::shared::live_channel::LiveChannel;
+use crate::shared::waits::WaitReason;
 
 /// A channel that nobody else has.
 pub(super) fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
@@ -26,8 +30,14 @@ impl SubscriptionState {
     /// Watched by this channel.
     pub(super) fn watched_by(live: LiveChannel) -> Self {
         let mut state = Self::quiet(SyncStrategy::Webhook);
-        state.channel.live = Some(live);
+        state.wanted().live = Some(live);
         state
+    }
+
+    /// The channel of a subscription that wants one.
+    fn wanted(&mut self) -> &mut WantedChannel {
+        let Push::Wanted(wanted) = &mut self.channel.push else { panic!("no channel is wanted") };
+        wanted
     }
 
     /// The same, with another strategy.
@@ -53,38 +63,43 @@ impl SubscriptionState {
 
     /// An attempt at a channel is under way.
     pub(super) fn attempting(mut self) -> Self {
-        self.channel.attempting = true;
+        self.channel.attempt = Some(AttemptUnderWay::default());
         self
     }
 
     /// So many attempts at a channel have failed, and the next one is due then.
     pub(super) fn after_failures(mut self, failures: u32, next_attempt: Option<Due>) -> Self {
-        self.channel.failures = failures;
-        self.channel.next_attempt = next_attempt;
+        let last = Failure::of(Cause::Provider(ProviderErrorKind::TemporaryFailure));
+        self.wanted().failed = (failures > 0).then_some(FailedAttempts { count: failures, refusals: 0, last });
+        if let Some(due) = next_attempt {
+            self.wanted().next = NextAttempt::Repeated { due, reason: WaitReason::Recovery, trouble: None };
+        }
         self
     }
 
     /// So many of the failed attempts said that the calendar is not found, or forbidden.
     pub(super) fn after_refusals(mut self, refusals: u32) -> Self {
-        self.channel.refusals = refusals;
+        if let Some(failed) = &mut self.wanted().failed {
+            failed.refusals = refusals;
+        }
         self
     }
 
     /// The ladder is used up.
     pub(super) fn in_fallback(mut self) -> Self {
-        self.channel.fallback = true;
+        self.wanted().cover = Cover::Fallback;
         self
     }
 
     /// The provider cannot watch the calendar.
     pub(super) fn unwatchable(mut self) -> Self {
-        self.channel.poll_only = true;
+        self.channel.push.is_unsupported();
         self
     }
 
     /// The channel is suspect.
     pub(super) fn with_renewal_requested(mut self) -> Self {
-        self.channel.renew_requested = true;
+        self.channel.push.suspect();
         self
     }
 

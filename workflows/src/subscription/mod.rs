@@ -26,7 +26,9 @@ use temporalio_workflow::{
     WorkflowResult, WorkflowTermination, workflows,
 };
 
-pub use channel::{ChannelProgress, Poller, ToStop};
+pub use channel::{
+    AttemptUnderWay, ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, ToStop, WantedChannel,
+};
 pub use life::{EndingStage, Life};
 pub use publish::Published;
 pub use sync::{PendingSync, SyncProgress};
@@ -233,9 +235,9 @@ impl SubscriptionWorkflow {
             state: self.state.state(),
             strategy: self.state.strategy,
             summary: publish::sentence(&self.state),
-            channel_expires_at: self.state.channel.live.as_ref().map(|live| live.expires_at),
+            channel_expires_at: self.state.channel.push.live().map(|live| live.expires_at),
             next_channel_attempt: channel::decide::attempt_due(&self.state, &self.input.timing, &id),
-            failed_attempts: self.state.channel.failures,
+            failed_attempts: self.state.channel.push.failed().map_or(0, |failed| failed.count),
             last_sync_at: self.state.sync.last_done_at,
             syncing: self.state.sync.running,
         }

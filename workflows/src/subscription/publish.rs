@@ -28,7 +28,7 @@ impl Published {
         Self {
             state: state.state(),
             detail: state.detail(),
-            channel_expires_at: state.channel.live.as_ref().map(|live| live.expires_at),
+            channel_expires_at: state.channel.push.live().map(|live| live.expires_at),
         }
     }
 }
@@ -105,13 +105,13 @@ pub(super) fn sentence(state: &SubscriptionState) -> String {
         text.push_str(": ");
         text.push_str(&detail);
     }
-    if let Some(live) = &state.channel.live {
+    if let Some(live) = state.channel.push.live() {
         text.push_str(&format!(". Channel until {}", live.expires_at));
     }
     if state.strategy == SyncStrategy::Hybrid {
         text.push_str(". Polled beside it");
     }
-    match state.channel.next_attempt {
+    match state.channel.push.repeated_at() {
         Some(Due::Now) => text.push_str(". Next attempt now"),
         Some(Due::At(at)) => text.push_str(&format!(". Next attempt at {at}")),
         None => {}

@@ -5,10 +5,11 @@
 use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy, UnixMs};
 
 use super::SubscriptionState;
-use super::channel::decide::{AfterFailure, after_failure, is_counted};
+use super::channel::decide::{AfterFailure, after_failure};
+use super::channel::{ChannelProgress, Cover, NextAttempt, Push, WantedChannel};
 use super::sync::decide::{is_gone, refused_pause_ms};
 use super::trouble::{Attempts, Refusal, RefusedCall, Trouble};
-use crate::contract::{AccountChanged, Cause, ChannelOpened, ChannelRef, Failure, Grant, Notify};
+use crate::contract::{AccountChanged, Cause, ChannelOpened, Failure, Grant, Notify};
 use crate::due::Due;
 use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
@@ -18,7 +19,8 @@ use crate::shared::waits::WaitReason;
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
     pub fn first(strategy: SyncStrategy) -> Self {
-        let mut state = Self { strategy, ..Self::default() };
+        let channel = ChannelProgress { push: Push::first(strategy.watches()), ..ChannelProgress::default() };
+        let mut state = Self { channel, strategy, ..Self::default() };
         state.sync.add(SyncReason::Connect, 0, None);
         state
     }
@@ -39,7 +41,6 @@ impl SubscriptionState {
 
     /// The state as readers see it.
     pub fn state(&self) -> CalendarState {
-        let channel = &self.channel;
         if self.life.is_withdrawn() {
             CalendarState::Closed
         } else if self.grant == Grant::Dead {
@@ -48,31 +49,33 @@ impl SubscriptionState {
             CalendarState::ActionRequired
         } else if self.paused {
             CalendarState::Paused
-        } else if channel.poll_only || !self.strategy.watches() {
-            CalendarState::PollOnly
-        } else if channel.fallback {
-            CalendarState::Polling
-        } else if channel.live.is_none() {
-            CalendarState::Creating
-        } else if channel.attempting || channel.failures > 0 {
-            CalendarState::Renewing
         } else {
-            CalendarState::Live
+            self.channel_state()
+        }
+    }
+
+    fn channel_state(&self) -> CalendarState {
+        match &self.channel.push {
+            Push::Unwanted | Push::Unsupported { .. } => CalendarState::PollOnly,
+            Push::Wanted(WantedChannel { cover: Cover::Fallback, .. }) => CalendarState::Polling,
+            Push::Wanted(WantedChannel { live: None, .. }) => CalendarState::Creating,
+            Push::Wanted(WantedChannel { failed: Some(_), .. }) => CalendarState::Renewing,
+            Push::Wanted(_) if self.channel.attempt.is_some() => CalendarState::Renewing,
+            Push::Wanted(_) => CalendarState::Live,
         }
     }
 
     /// One sentence about the state, for people.
     pub fn detail(&self) -> Option<String> {
-        let state = self.state();
-        match state {
+        match self.state() {
             CalendarState::NeedsReauth => Some("the grant is dead: connect the account again".into()),
             CalendarState::ActionRequired => self.refusal.as_ref().map(Refusal::sentence),
             CalendarState::Closed => self.life.ending_reason().map(str::to_owned),
             CalendarState::Paused => None,
             _ => {
-                let channel = self.channel.trouble.as_ref().map(|trouble| trouble.sentence("its channel"));
+                let channel = self.channel.push.trouble().map(|trouble| trouble.sentence("its channel"));
                 let reading = self.sync.trouble.as_ref().map(|trouble| trouble.sentence("reading"));
-                let mut sentences: Vec<String> = self.channel_detail(state).into_iter().collect();
+                let mut sentences: Vec<String> = self.channel_detail().into_iter().collect();
                 for sentence in channel.into_iter().chain(reading) {
                     if !sentences.contains(&sentence) {
                         sentences.push(sentence);
@@ -83,19 +86,22 @@ impl SubscriptionState {
         }
     }
 
-    fn channel_detail(&self, state: CalendarState) -> Option<String> {
-        let failure = self.channel.last_failure.as_ref().map_or_else(|| "unknown".to_owned(), Failure::to_string);
-        match state {
-            CalendarState::Renewing | CalendarState::Creating if self.channel.failures > 0 => {
-                Some(format!("attempt {} failed ({failure}); it is repeated", self.channel.failures))
+    fn channel_detail(&self) -> Option<String> {
+        let wanted = match &self.channel.push {
+            Push::Wanted(wanted) => wanted,
+            Push::Unsupported { .. } if self.strategy.watches() => {
+                return Some("the provider cannot watch this calendar; it is polled".into());
             }
-            CalendarState::Polling => Some(format!("no channel could be had ({failure}); polling meanwhile")),
-            CalendarState::Creating if self.channel.bridging => Some("polled until the first channel is open".into()),
-            CalendarState::PollOnly if !self.strategy.watches() => {
-                Some("polled by choice: no channel is opened".into())
+            Push::Unwanted | Push::Unsupported { .. } => return Some("polled by choice: no channel is opened".into()),
+        };
+        match (wanted.cover, &wanted.failed) {
+            (Cover::Fallback, failed) => {
+                let failure = failed.as_ref().map_or_else(|| "unknown".to_owned(), |failed| failed.last.to_string());
+                Some(format!("no channel could be had ({failure}); polling meanwhile"))
             }
-            CalendarState::PollOnly => Some("the provider cannot watch this calendar; it is polled".into()),
-            _ => None,
+            (_, Some(failed)) => Some(format!("attempt {} failed ({}); it is repeated", failed.count, failed.last)),
+            (Cover::PollerUntilFirstChannel, None) => Some("polled until the first channel is open".into()),
+            (Cover::Nobody, None) => None,
         }
     }
 
@@ -137,9 +143,8 @@ impl SubscriptionState {
     fn grant_works(&mut self) {
         if self.grant == Grant::Dead {
             self.grant = Grant::Works;
-            self.channel.start_afresh();
             // Notices may have passed us by, and the old channel may be gone with the old grant.
-            self.channel.renew_requested = self.channel.live.is_some();
+            self.channel.push.start_afresh();
             // What could not be stopped with the dead grant can be stopped now.
             self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
             self.sync.add(SyncReason::CatchUp, 0, None);
@@ -154,7 +159,7 @@ impl SubscriptionState {
 
     /// What failed is seen to work again: whoever waits for that waits no longer.
     pub fn retry_now(&mut self) {
-        if self.channel.wait_reason == WaitReason::Recovery {
+        if self.channel.push.wait_reason() == WaitReason::Recovery {
             self.channel.hurry();
         }
         self.retry_sync_now();
@@ -181,7 +186,6 @@ impl SubscriptionState {
         self.refusals_confirmed = self.refusals_confirmed.saturating_add(1);
         self.refusal = Some(Refusal { failure, of, next_try_at, trying: false });
         self.sync.trouble = None;
-        self.channel.trouble = None;
         self.sync.reconcile_due_by(Due::At(next_try_at));
     }
 
@@ -201,9 +205,8 @@ impl SubscriptionState {
         // That reading works says nothing about a refused channel, but that it may be tried again.
         let is_over = |refusal: &mut Refusal| refusal.of == RefusedCall::Reading || refusal.trying;
         if let Some(refusal) = self.refusal.take_if(is_over) {
-            self.channel.start_afresh();
             // Notices may have passed us by, and the old channel may be gone with the access.
-            self.channel.renew_requested = self.channel.live.is_some();
+            self.channel.push.start_afresh();
             if refusal.of == RefusedCall::Reading && !self.strategy.watches() {
                 self.refusals_confirmed = 0;
             }
@@ -211,21 +214,14 @@ impl SubscriptionState {
     }
 
     /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
-    /// starts before the channel is stopped, and goes on until a channel is had.
+    /// starts before the channel is stopped, and goes on until a channel is open.
     fn change_strategy(&mut self, strategy: SyncStrategy) {
         if strategy == self.strategy {
             return;
         }
         self.strategy = strategy;
-        self.channel.bridging = self.channel.poller.runs() && self.channel.live.is_none();
-        self.set_unwanted_channel_aside();
-    }
-
-    /// An attempt may have been under way when no channel was wanted any more.
-    fn set_unwanted_channel_aside(&mut self) {
-        if !self.strategy.watches() {
-            self.channel.set_aside();
-        }
+        let unwanted = self.channel.push.becomes(strategy.watches(), self.channel.poller.runs());
+        self.channel.stop_unwanted(unwanted);
     }
 
     /// An operator wants it to go on, from a pause or from `action_required`.
@@ -252,78 +248,57 @@ impl SubscriptionState {
         self.paused || self.grant == Grant::Dead || self.refusal.as_ref().is_some_and(|refusal| !refusal.trying)
     }
 
-    /// A channel was had.
+    /// A channel was opened. That none is wanted any more may have been said during the attempt.
     pub fn channel_opened(&mut self, opened: &ChannelOpened) {
         let channel = &mut self.channel;
-        channel.attempting = false;
-        channel.live = Some(LiveChannel {
-            channel_id: opened.channel_id,
-            remote_id: opened.remote_id.clone(),
-            opened_at: opened.opened_at,
-            expires_at: opened.expires_at,
-        });
-        channel.start_afresh();
-        channel.fallback = false;
-        channel.bridging = false;
-        channel.renew_requested = false;
+        let unwanted = channel.push.opened(LiveChannel::of(opened));
         for superseded in &opened.superseded {
             channel.add_to_stop(superseded.clone(), false);
         }
-        channel.identify();
+        channel.attempt_ends(Some(opened.channel_id));
+        channel.stop_unwanted(unwanted);
         self.wish_until = None;
         self.refusals_confirmed = 0;
         self.sync.missed_pushes = 0;
         self.sync.add(SyncReason::NewChannel, 0, None);
-        self.set_unwanted_channel_aside();
     }
 
     /// An attempt at a channel failed.
     pub(crate) fn channel_failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
-        let channel = &mut self.channel;
-        channel.attempting = false;
-        if is_counted(failed.cause()) {
-            channel.failures = channel.failures.saturating_add(1);
-            channel.last_failure = Some(failed.failure.clone());
-        }
-        let is_refused = failed.cause().is_refusal();
-        channel.refusals = if is_refused { channel.refusals.saturating_add(1) } else { 0 };
-        channel.live = channel.live.take().filter(|live| live.expires_at > now);
+        self.channel.push.count_failure(failed, now);
         let after = after_failure(self, failed, timing, id, now);
-        let channel = &mut self.channel;
         match after {
             AfterFailure::Repeat { wait } | AfterFailure::Fallback { wait } => {
-                channel.next_attempt = Some(Due::At(wait.until));
-                channel.wait_reason = wait.reason;
-                channel.fallback |= matches!(after, AfterFailure::Fallback { .. });
-                // What the state says already needs no second sentence.
-                let trouble = Trouble::of(failed, Attempts::Failed(channel.failures), &wait, now);
-                channel.trouble = trouble.filter(|trouble| !matches!(trouble, Trouble::Failing { .. }));
+                if let Push::Wanted(wanted) = &mut self.channel.push {
+                    let failures = wanted.failed.as_ref().map_or(0, |failed| failed.count);
+                    let trouble = Trouble::of(failed, Attempts::Failed(failures), &wait, now);
+                    // What the state says already needs no second sentence.
+                    let trouble = trouble.filter(|trouble| !matches!(trouble, Trouble::Failing { .. }));
+                    wanted.next = NextAttempt::Repeated { due: Due::At(wait.until), reason: wait.reason, trouble };
+                    if matches!(after, AfterFailure::Fallback { .. }) {
+                        wanted.cover = Cover::Fallback;
+                    }
+                }
                 if wait.reason == WaitReason::Asked {
                     self.wish_until = Some(wait.until);
                 }
             }
-            AfterFailure::PollOnly => {
-                channel.start_afresh();
-                channel.fallback = false;
-                channel.poll_only = true;
-            }
+            AfterFailure::PollOnly => self.channel.push.is_unsupported(),
             AfterFailure::NeedsReauth => self.grant = Grant::Dead,
             AfterFailure::ActionRequired => {
-                channel.fallback = false;
-                channel.bridging = false;
+                if let Push::Wanted(wanted) = &mut self.channel.push {
+                    wanted.cover = Cover::Nobody;
+                }
                 self.refused(RefusedCall::Watching, failed.failure.clone(), timing, now);
             }
         }
-        self.channel.identify();
-        self.set_unwanted_channel_aside();
+        self.channel.attempt_ends(None);
     }
 
-    /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
+    /// A channel was opened that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
     /// same. The live channel stays.
     pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
-        let ChannelOpened { channel_id, expires_at, .. } = *opened;
-        let remote_id = opened.remote_id.clone();
-        self.channel.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) }, false);
+        self.channel.stop_unwanted(Some(LiveChannel::of(opened)));
         self.channel_failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 

@@ -2,7 +2,7 @@
 
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::{ChannelProgress, Poller};
+use super::{NextAttempt, Poller, Push};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
 use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
@@ -54,7 +54,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     let channel = &state.channel;
     // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
     let waits_for_somebody = state.grant == Grant::Dead || state.refusal.is_some();
-    let is_polled = state.strategy.polls() || channel.fallback || channel.poll_only || channel.bridging;
+    let is_polled = state.strategy.polls() || channel.push.needs_poller();
     let poller_wanted = is_polled && !waits_for_somebody;
     match channel.poller {
         Poller::Stopped if poller_wanted => return ChannelStep::StartPoller,
@@ -67,7 +67,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
         }
         Poller::Stopped | Poller::Runs { .. } => {}
     }
-    let alert = if channel.fallback { Alert::Raised } else { Alert::Cleared };
+    let alert = if channel.push.is_lost() { Alert::Raised } else { Alert::Cleared };
     if alert != channel.alert {
         return ChannelStep::Alert(alert);
     }
@@ -77,7 +77,7 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     }
     let attempt_due = attempt_due(state, timing, id);
     if attempt_due.is_some_and(|due| due.has_come(now)) {
-        return ChannelStep::Attempt { renewal: channel.live.is_some() };
+        return ChannelStep::Attempt { renewal: channel.push.live().is_some() };
     }
     if let Some(next) = channel.to_stop.iter().find(|entry| entry.not_before.has_come(now)) {
         return ChannelStep::Stop { channel: next.channel.clone(), stray: next.stray };
@@ -91,18 +91,15 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
 
 /// When the next attempt at a channel is due; `None` when none is to be made.
 pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Option<Due> {
-    let channel = &state.channel;
-    if !state.strategy.watches() || channel.poll_only || state.refusal.is_some() || state.grant == Grant::Dead {
+    let Push::Wanted(wanted) = &state.channel.push else { return None };
+    if state.refusal.is_some() || state.grant == Grant::Dead {
         return None;
     }
-    if channel.next_attempt.is_some() {
-        return channel.next_attempt;
-    }
-    match &channel.live {
-        None => Some(Due::Now),
-        Some(_) if channel.renew_requested => Some(Due::Now),
-        Some(live) => Some(Due::At(renewal_due_at(live, timing, id))),
-    }
+    Some(match (&wanted.next, &wanted.live) {
+        (NextAttempt::Repeated { due, .. }, _) => *due,
+        (NextAttempt::AtOnce, _) | (NextAttempt::Planned, None) => Due::Now,
+        (NextAttempt::Planned, Some(live)) => Due::At(renewal_due_at(live, timing, id)),
+    })
 }
 
 /// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
@@ -133,11 +130,6 @@ pub enum AfterFailure {
     ActionRequired,
 }
 
-/// Whether a failed attempt is a rung of the ladder. What is refused whatever the calendar says nothing about this channel.
-pub(crate) fn is_counted(cause: Cause) -> bool {
-    !cause.is_wider()
-}
-
 /// Decides what a failed attempt leads to, which `state` counts already. A single not-found or forbidden is confirmed before
 /// anything is given up.
 pub(crate) fn after_failure(
@@ -147,11 +139,12 @@ pub(crate) fn after_failure(
     id: &str,
     now: UnixMs,
 ) -> AfterFailure {
-    let ChannelProgress { failures, refusals, live, .. } = &state.channel;
+    let push = &state.channel.push;
+    let (failures, refusals) = push.failed().map_or((0, 0), |failed| (failed.count, failed.refusals));
     match failed.cause() {
         Cause::Provider(ProviderErrorKind::WatchUnsupported) => return AfterFailure::PollOnly,
         Cause::Provider(ProviderErrorKind::GrantRevoked) => return AfterFailure::NeedsReauth,
-        cause if cause.is_refusal() && *refusals >= 2 => return AfterFailure::ActionRequired,
+        cause if cause.is_refusal() && refusals >= 2 => return AfterFailure::ActionRequired,
         cause if cause.is_wider() => {
             let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
             return AfterFailure::Repeat { wait: Wait { until, reason: WaitReason::Recovery } };
@@ -174,13 +167,13 @@ pub(crate) fn after_failure(
     };
     // One that outlasts the ladder, or the channel, is waited for with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
-    let outlasts_channel = live.as_ref().is_some_and(|live| now.plus_ms(wish_ms) > live.expires_at);
+    let outlasts_channel = push.live().is_some_and(|live| now.plus_ms(wish_ms) > live.expires_at);
     let is_long_wait = wish_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
         Some(pause_s) if is_long_wait => AfterFailure::Fallback { wait: wait(*pause_s) },
         Some(pause_s) => AfterFailure::Repeat { wait: wait(*pause_s) },
         None => {
-            let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(*failures));
+            let pause_s = jitter::around(timing.regain_interval_s, 10, id, u64::from(failures));
             AfterFailure::Fallback { wait: wait(pause_s) }
         }
     }

@@ -7,8 +7,8 @@ use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
-use super::Poller;
 use super::decide::{ChannelStep, next_step, stop_patience_s};
+use super::{AttemptUnderWay, Poller, Push};
 use crate::contract::{
     Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, Grant, IntervalSignal,
     OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
@@ -71,7 +71,7 @@ fn next(workflow: &SubscriptionWorkflow, now: UnixMs) -> ChannelStep {
 /// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: bool) {
     let called_before = ctx.state_mut(|s| {
-        s.state.channel.attempting = true;
+        s.state.channel.attempt = Some(AttemptUnderWay::default());
         s.calls
     });
     let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
@@ -95,7 +95,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
             let failed = FailedCall::from_error(&error);
             ctx.state_mut(|s| {
                 s.state.channel_failed(&failed, &timing, &id.to_string(), at);
-                if s.calls.pass(s.state.channel.wait_reason, called_before) {
+                if s.calls.pass(s.state.channel.push.wait_reason(), called_before) {
                     s.state.channel.hurry();
                 }
             });
@@ -204,7 +204,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     condition(ctx, |s: &SubscriptionWorkflow| !s.state.sync.running).await;
     ctx.state_mut(|s| {
         s.state.life.reaches(EndingStage::Withdrawn);
-        s.state.channel.live = None;
+        s.state.channel.push = Push::Unwanted;
     });
     publish(ctx, detached).await;
     let (provider, timing) = ctx.state(|s| (s.input.provider, s.input.timing.clone()));

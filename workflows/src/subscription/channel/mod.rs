@@ -1,8 +1,10 @@
 //! The push channel of a subscription, and the poller that asks for syncs while there is none: what is known of them
-//! (`progress`), what is done next (`decide`), and the lane that does it (`lane`).
+//! (`progress`, `push`), what is done next (`decide`), and the lane that does it (`lane`).
 
 pub(super) mod decide;
 pub(super) mod lane;
 pub(super) mod progress;
+pub(super) mod push;
 
-pub use progress::{ChannelProgress, Poller, ToStop};
+pub use progress::{AttemptUnderWay, ChannelProgress, Poller, ToStop};
+pub use push::{Cover, FailedAttempts, NextAttempt, Push, WantedChannel};

@@ -1,13 +1,12 @@
-//! What the channel lane knows: the live channel, failed attempts, the poller, and channels that are to be stopped.
+//! What the channel lane knows: the channel, the attempt at one, the poller, and channels that are to be stopped.
 
 use evercal_domain::{ChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Alert, ChannelHint, ChannelRef, Failure};
+use super::push::Push;
+use crate::contract::{Alert, ChannelHint, ChannelRef};
 use crate::due::Due;
 use crate::shared::live_channel::LiveChannel;
-use crate::shared::waits::WaitReason;
-use crate::subscription::trouble::Trouble;
 
 /// Channels waiting to be stopped. Tokens are signed, so only channels that we once made get here; a further one is
 /// named again by its next notice.
@@ -18,39 +17,24 @@ pub(in crate::subscription) const OVER_MAX: usize = 16;
 /// What the channel lane knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelProgress {
-    /// The channel that is live.
-    pub live: Option<LiveChannel>,
-    /// Whether an attempt is under way.
-    pub attempting: bool,
-    /// Failed attempts since a channel was last had.
-    pub failures: u32,
-    /// Those among them that said not found or forbidden.
-    pub refusals: u32,
-    /// When the next attempt is due, if the last one failed.
-    pub next_attempt: Option<Due>,
-    /// Why that attempt waits.
-    pub wait_reason: WaitReason,
-    /// The last failure that counted, for people.
-    pub last_failure: Option<Failure>,
-    /// What stands in the way of a channel beside failed attempts.
-    pub trouble: Option<Trouble>,
-    /// The ladder is used up: a poller stands in.
-    pub fallback: bool,
-    /// The calendar cannot be watched: a poller does it all.
-    pub poll_only: bool,
-    /// Watching was just chosen: the poller goes on until the first channel is had.
-    pub bridging: bool,
+    /// The channel, as far as one is wanted.
+    pub push: Push,
+    /// The attempt at a channel that is under way, where one is.
+    pub attempt: Option<AttemptUnderWay>,
     /// The poller.
     pub poller: Poller,
     /// The alert about the lost channel, as it was last sent.
     pub alert: Alert,
-    /// The channel is suspect: replace it now.
-    pub renew_requested: bool,
     /// Channels to stop.
     pub to_stop: Vec<ToStop>,
     /// Channels that are over.
     pub over: Vec<ChannelId>,
-    /// Hints that came while an attempt was under way, from channels that may be the one being made.
+}
+
+/// An attempt at a channel that is under way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptUnderWay {
+    /// Hints that came meanwhile, from channels that may be the one being made.
     pub unidentified: Vec<ChannelHint>,
 }
 
@@ -95,37 +79,15 @@ pub struct ToStop {
 }
 
 impl ChannelProgress {
-    /// Forgets failed attempts.
-    pub(in crate::subscription) fn start_afresh(&mut self) {
-        self.failures = 0;
-        self.refusals = 0;
-        self.next_attempt = None;
-        self.wait_reason = WaitReason::default();
-        self.last_failure = None;
-        self.trouble = None;
-    }
-
     /// An attempt that waits is made now, and so is what could not be stopped.
     pub(in crate::subscription) fn hurry(&mut self) {
-        self.next_attempt = self.next_attempt.map(|_| Due::Now);
+        self.push.hurry();
         self.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
-    }
-
-    /// No channel is wanted any more: the live one is stopped, and what failed before does not matter.
-    pub(in crate::subscription) fn set_aside(&mut self) {
-        self.start_afresh();
-        self.fallback = false;
-        self.bridging = false;
-        self.renew_requested = false;
-        if let Some(live) = self.live.take() {
-            let LiveChannel { channel_id, remote_id, expires_at, .. } = live;
-            self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) }, false);
-        }
     }
 
     /// Finds out whose notice a hint is; whether it may announce something.
     pub(in crate::subscription) fn place(&mut self, hint: &ChannelHint) -> bool {
-        if self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id) {
+        if self.is_live(hint.channel_id) {
             return true;
         }
         if self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id && !entry.stray) {
@@ -134,10 +96,10 @@ impl ChannelProgress {
         if self.over.contains(&hint.channel_id) {
             return false;
         }
-        if self.attempting {
+        if let Some(AttemptUnderWay { unidentified }) = &mut self.attempt {
             // A `sync` message (or a first notice) may overtake the answer that makes the channel known.
-            if self.unidentified.len() < TO_STOP_MAX && !self.unidentified.contains(hint) {
-                self.unidentified.push(hint.clone());
+            if unidentified.len() < TO_STOP_MAX && !unidentified.contains(hint) {
+                unidentified.push(hint.clone());
             }
             return true;
         }
@@ -145,20 +107,32 @@ impl ChannelProgress {
         false
     }
 
-    /// After an attempt: hints from the new channel were right, all others are strays.
-    pub(in crate::subscription) fn identify(&mut self) {
-        for hint in std::mem::take(&mut self.unidentified) {
-            let known = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id)
-                || self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id);
-            if !known {
+    /// The attempt under way is over. Hints from the channel that it made were right, where it made one; all others are strays.
+    pub(in crate::subscription) fn attempt_ends(&mut self, made: Option<ChannelId>) {
+        let attempt = self.attempt.take().unwrap_or_default();
+        for hint in attempt.unidentified {
+            let id = hint.channel_id;
+            let is_listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == id);
+            if made != Some(id) && !self.is_live(id) && !is_listed {
                 self.add_stray(&hint);
             }
         }
     }
 
+    fn is_live(&self, id: ChannelId) -> bool {
+        self.push.live().is_some_and(|live| live.channel_id == id)
+    }
+
     fn add_stray(&mut self, hint: &ChannelHint) {
         let channel = ChannelRef { channel_id: hint.channel_id, remote_id: hint.remote_id.clone(), expires_at: None };
         self.add_to_stop(channel, true);
+    }
+
+    /// A channel that is not wanted, where there is one, is stopped.
+    pub(in crate::subscription) fn stop_unwanted(&mut self, unwanted: Option<LiveChannel>) {
+        if let Some(unwanted) = unwanted {
+            self.add_to_stop(unwanted.into(), false);
+        }
     }
 
     pub(in crate::subscription) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {

@@ -46,6 +46,11 @@ fn failure() -> FailedCall {
     FailedCall::of(Cause::Provider(ProviderErrorKind::TemporaryFailure))
 }
 
+/// When the next attempt at a channel is due.
+fn attempt_due(state: &SubscriptionState) -> Option<Due> {
+    crate::subscription::channel::decide::attempt_due(state, &Timing::default(), "cal_a")
+}
+
 /// Watched by a channel, with nothing pending.
 fn watched(channel_id: ChannelId) -> SubscriptionState {
     let mut state = SubscriptionState::quiet(SyncStrategy::Webhook);
@@ -189,7 +194,7 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
     }
     assert_eq!(state.state(), CalendarState::Polling, "up the ladder like any other failure");
     assert_eq!(state.detail().unwrap(), "no channel could be had (lifetime_too_short); polling meanwhile");
-    assert_eq!(state.channel.live.unwrap().channel_id, live);
+    assert_eq!(state.channel.push.live().unwrap().channel_id, live);
     let to_stop: Vec<ChannelId> = state.channel.to_stop.iter().map(|entry| entry.channel.channel_id).collect();
     assert_eq!(to_stop, [short]);
 }
@@ -210,7 +215,7 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
     assert_eq!(state.state(), CalendarState::NeedsReauth);
     state.account_changed(&told(Grant::Works));
     assert_eq!(state.state(), CalendarState::Live);
-    assert!(state.channel.renew_requested);
+    assert_eq!(attempt_due(&state), Some(Due::Now), "it is renewed");
     assert_eq!(state.channel.to_stop[0].not_before, Due::Now);
     assert_eq!(state.sync.pending.unwrap().reason, SyncReason::CatchUp);
 }
@@ -234,12 +239,12 @@ fn failures_lead_from_renewing_to_polling_and_a_channel_leads_back() {
     }
     state.channel_failed(&failure(), &timing, "cal_a", at(6 * DAY_MS));
     assert_eq!(state.state(), CalendarState::Polling);
-    assert!(state.channel.live.is_some(), "what still lives goes on bringing notices");
+    assert!(state.channel.push.live().is_some(), "what still lives goes on bringing notices");
     state.channel_failed(&failure(), &timing, "cal_a", at(8 * DAY_MS));
-    assert!(state.channel.live.is_none(), "and is forgotten at its end");
+    assert!(state.channel.push.live().is_none(), "and is forgotten at its end");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert_eq!(state.state(), CalendarState::Live);
-    assert_eq!((state.channel.failures, state.channel.next_attempt), (0, None));
+    assert_eq!((state.channel.push.failed(), state.channel.push.repeated_at()), (None, None));
 }
 
 #[test]
@@ -273,7 +278,7 @@ fn a_calendar_that_is_listed_is_tried_again_where_it_needed_action_and_is_left_a
     assert_eq!(state.sync.pending.as_ref().unwrap().reason, SyncReason::CatchUp);
     assert_eq!(state.state(), CalendarState::ActionRequired);
     state.read_works();
-    assert!(state.channel.renew_requested, "the old channel may be gone with the access");
+    assert_eq!(attempt_due(&state), Some(Due::Now), "the old channel may be gone with the access");
     assert_eq!(state.state(), CalendarState::Paused, "what an operator paused stays so");
 }
 
@@ -301,11 +306,11 @@ fn what_waits_for_the_provider_to_work_again_waits_no_longer_when_it_does() {
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
     state.channel_failed(&failure(), &timing, "cal_a", at(6 * DAY_MS));
-    assert!(state.channel.next_attempt.unwrap() > Due::At(at(6 * DAY_MS)));
+    assert!(state.channel.push.repeated_at().unwrap() > Due::At(at(6 * DAY_MS)));
     state.sync.failed = Some(PendingSync::of(SyncReason::Notice, 1, None));
     state.sync.reconcile_due = Some(Due::At(at(7 * DAY_MS)));
     state.retry_now();
-    assert_eq!((state.channel.next_attempt, state.sync.reconcile_due), (Some(Due::Now), Some(Due::Now)));
+    assert_eq!((state.channel.push.repeated_at(), state.sync.reconcile_due), (Some(Due::Now), Some(Due::Now)));
 }
 
 #[test]
@@ -320,7 +325,7 @@ fn a_wait_that_the_provider_asked_for_is_ended_by_a_consent_and_by_nothing_that_
     state.retry_now();
     assert_eq!(state, before);
     state.account_changed(&told(Grant::Works));
-    assert_eq!((state.channel.next_attempt, state.wish_until), (Some(Due::Now), None));
+    assert_eq!((state.channel.push.repeated_at(), state.wish_until), (Some(Due::Now), None));
 }
 
 #[test]
@@ -332,7 +337,7 @@ fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no
     ] {
         let mut state = watched(ChannelId::generate());
         state.channel_failed(&FailedCall::of(cause), &Timing::default(), "cal_a", START);
-        assert_eq!((state.channel.failures, state.state()), (0, CalendarState::Live), "{cause:?}");
+        assert_eq!((state.channel.push.failed(), state.state()), (None, CalendarState::Live), "{cause:?}");
         assert!(state.detail().unwrap().contains(words), "{:?}", state.detail());
     }
 }
@@ -422,8 +427,7 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     let to_stop =
         ChannelRef { channel_id, remote_id: Some(RemoteChannelId::new("r")), expires_at: Some(at(7 * DAY_MS)) };
     assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before: Due::Now }]);
-    assert_eq!((&channel.live, channel.fallback, channel.renew_requested), (&None, false, false));
-    assert_eq!((channel.failures, channel.next_attempt), (0, None));
+    assert_eq!(channel.push, Push::Unwanted, "neither the channel nor what failed before is kept");
     state.receive(&notice(channel_id));
     assert!(state.sync.pending.is_some(), "until it is stopped, its notices count");
 }
@@ -435,12 +439,12 @@ fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_n
     let (mut had, mut failed) = (begin(), begin());
     let channel_id = ChannelId::generate();
     had.channel_opened(&opened(channel_id, vec![]));
-    assert_eq!(had.channel.live, None);
+    assert_eq!(had.channel.push, Push::Unwanted);
     assert_eq!(had.channel.to_stop[0].channel.channel_id, channel_id);
     for _ in 0..5 {
         failed.channel_failed(&failure(), &timing, "cal_a", START);
     }
-    assert_eq!((failed.channel.failures, failed.channel.fallback), (0, false));
+    assert_eq!(failed.channel.push, Push::Unwanted);
     assert_eq!((had.state(), failed.state()), (CalendarState::PollOnly, CalendarState::PollOnly));
 }
 
@@ -448,24 +452,24 @@ fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_n
 fn who_chooses_notices_again_is_polled_until_the_first_channel() {
     let mut state = SubscriptionState::first(SyncStrategy::Polling).with_poller();
     state = state.choosing(SyncStrategy::Webhook);
-    assert!(state.channel.bridging);
+    assert!(state.channel.push.needs_poller());
     assert_eq!(state.state(), CalendarState::Creating);
     assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
     state.channel_failed(&failure(), &Timing::default(), "cal_a", START);
-    assert!(state.channel.bridging, "one failure is no reason to look away");
+    assert!(state.channel.push.needs_poller(), "one failure is no reason to look away");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
-    assert!(!state.channel.bridging);
+    assert!(!state.channel.push.needs_poller());
     assert_eq!(state.state(), CalendarState::Live);
 }
 
 #[test]
 fn a_channel_is_kept_when_a_poller_is_put_beside_it_or_taken_away() {
     let mut state = watched(ChannelId::generate());
-    let live = state.channel.live.clone();
+    let push = state.channel.push.clone();
     for strategy in [SyncStrategy::Hybrid, SyncStrategy::Webhook] {
         state = state.choosing(strategy);
-        assert_eq!((&state.channel.live, state.channel.to_stop.len()), (&live, 0), "{strategy:?}");
-        assert_eq!((state.state(), state.channel.bridging), (CalendarState::Live, false), "{strategy:?}");
+        assert_eq!((&state.channel.push, state.channel.to_stop.len()), (&push, 0), "{strategy:?}");
+        assert_eq!(state.state(), CalendarState::Live, "{strategy:?}");
     }
 }
 

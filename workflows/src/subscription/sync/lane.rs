@@ -287,11 +287,11 @@ fn finished(ctx: &Context, job: &PendingSync, unannounced: i64, finished_at: Uni
     ctx.state_mut(|s| {
         s.state.read_works();
         let sync = &mut s.state.sync;
-        let has_channel = s.state.channel.live.is_some();
+        let has_channel = s.state.channel.push.live().is_some();
         let (before, strategy) = (sync.missed_pushes, s.state.strategy);
         sync.missed_pushes = decide::missed_pushes(before, job.reason, strategy, has_channel, unannounced);
-        if has_channel && sync.missed_pushes >= s.input.timing.missed_pushes_max {
-            s.state.channel.renew_requested = true;
+        if sync.missed_pushes >= s.input.timing.missed_pushes_max {
+            s.state.channel.push.suspect();
         }
         sync.last_done_at = Some(finished_at);
     });
