@@ -150,8 +150,6 @@ pub struct StopChannelInput {
     pub watched: Watched,
     /// The channel.
     pub channel: ChannelRef,
-    /// Whether a notice brought it up, although its owner does not know it.
-    pub stray: bool,
 }
 
 /// What became of a channel that was to be stopped.

@@ -27,7 +27,8 @@ use temporalio_workflow::{
 };
 
 pub use channel::{
-    AttemptUnderWay, ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, ToStop, WantedChannel,
+    AttemptUnderWay, ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, StopReason, ToStop,
+    WantedChannel,
 };
 pub use life::{EndingStage, Life};
 pub use publish::Published;

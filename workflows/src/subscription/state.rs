@@ -6,7 +6,7 @@ use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, Sy
 
 use super::SubscriptionState;
 use super::channel::decide::{AfterFailure, after_failure};
-use super::channel::{ChannelProgress, Cover, NextAttempt, Push, WantedChannel};
+use super::channel::{ChannelProgress, Cover, NextAttempt, Push, StopReason, WantedChannel};
 use super::sync::decide::{is_gone, refused_pause_ms};
 use super::trouble::{Attempts, Refusal, RefusedCall, Trouble};
 use crate::contract::{AccountChanged, Cause, ChannelOpened, Failure, Grant, Notify};
@@ -253,7 +253,7 @@ impl SubscriptionState {
         let channel = &mut self.channel;
         let unwanted = channel.push.opened(LiveChannel::of(opened));
         for superseded in &opened.superseded {
-            channel.add_to_stop(superseded.clone(), false);
+            channel.add_to_stop(superseded.clone(), StopReason::Superfluous);
         }
         channel.attempt_ends(Some(opened.channel_id));
         channel.stop_unwanted(unwanted);
@@ -304,7 +304,7 @@ impl SubscriptionState {
 
     /// A channel could not be stopped.
     pub(crate) fn stop_failed(&mut self, channel: ChannelId, kind: Option<ProviderErrorKind>, again_at: UnixMs) {
-        let is_stray = self.channel.is_stray(channel);
+        let is_stray = self.channel.is_to_stop(channel, StopReason::Stray);
         if !is_stray || kind == Some(ProviderErrorKind::GrantRevoked) {
             self.channel.stop_later(channel, again_at);
         } else {

@@ -93,7 +93,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let channel_id = channel.channel_id;
     let summary = "stop a channel on the list of calendars";
     let options = retry::channel_stop(provider, &timing, STOP_PATIENCE_MIN_S, detached, summary);
-    let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel, stray: false };
+    let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let at = now(ctx);
     ctx.state_mut(|s| match settled {

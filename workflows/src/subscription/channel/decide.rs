@@ -2,7 +2,7 @@
 
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::{NextAttempt, Poller, Push};
+use super::{NextAttempt, Poller, Push, StopReason};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
 use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
@@ -26,16 +26,13 @@ pub enum ChannelStep {
     /// Raise (or clear) the alert about the lost channel.
     Alert(Alert),
     /// Open a channel now.
-    Attempt {
-        /// Whether one is live that this one replaces.
-        renewal: bool,
-    },
+    Attempt(AttemptKind),
     /// Stop a channel that is not needed.
     Stop {
         /// Which.
         channel: ChannelRef,
-        /// Whether only a notice told us of it.
-        stray: bool,
+        /// Why.
+        reason: StopReason,
     },
     /// Nothing until then.
     WaitUntil {
@@ -44,6 +41,15 @@ pub enum ChannelStep {
     },
     /// Nothing until something changes.
     Park,
+}
+
+/// Which channel an attempt is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// None is live.
+    First,
+    /// One is live that this one replaces.
+    Renewal,
 }
 
 /// Decides the next step. Waiting comes last: whatever can be done now is done first.
@@ -77,10 +83,11 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     }
     let attempt_due = attempt_due(state, timing, id);
     if attempt_due.is_some_and(|due| due.has_come(now)) {
-        return ChannelStep::Attempt { renewal: channel.push.live().is_some() };
+        let has_channel = channel.push.live().is_some();
+        return ChannelStep::Attempt(if has_channel { AttemptKind::Renewal } else { AttemptKind::First });
     }
     if let Some(next) = channel.to_stop.iter().find(|entry| entry.not_before.has_come(now)) {
-        return ChannelStep::Stop { channel: next.channel.clone(), stray: next.stray };
+        return ChannelStep::Stop { channel: next.channel.clone(), reason: next.reason };
     }
     let stops_due = channel.to_stop.iter().map(|entry| entry.not_before);
     match attempt_due.into_iter().chain(stops_due).filter_map(Due::instant).min() {

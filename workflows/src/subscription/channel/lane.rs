@@ -7,8 +7,8 @@ use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
-use super::decide::{ChannelStep, next_step, stop_patience_s};
-use super::{AttemptUnderWay, Poller, Push};
+use super::decide::{AttemptKind, ChannelStep, next_step, stop_patience_s};
+use super::{AttemptUnderWay, Poller, Push, StopReason};
 use crate::contract::{
     Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, Grant, IntervalSignal,
     OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
@@ -43,8 +43,8 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
             ChannelStep::StopPoller => stop_poller(&ctx).await,
             ChannelStep::PacePoller => pace_poller(&ctx).await,
             ChannelStep::Alert(alert) => send_alert(&ctx, &detached, alert).await,
-            ChannelStep::Attempt { renewal } => attempt(&ctx, &detached, renewal).await,
-            ChannelStep::Stop { channel, stray } => stop(&ctx, &detached, channel, stray).await,
+            ChannelStep::Attempt(kind) => attempt(&ctx, &detached, kind).await,
+            ChannelStep::Stop { channel, reason } => stop(&ctx, &detached, channel, reason).await,
             ChannelStep::WaitUntil { at } => {
                 let since = now(&ctx);
                 let changed = |s: &SubscriptionWorkflow| wakes(&ctx, s) || next(s, since) != step;
@@ -69,7 +69,7 @@ fn next(workflow: &SubscriptionWorkflow, now: UnixMs) -> ChannelStep {
 }
 
 /// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
-async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: bool) {
+async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: AttemptKind) {
     let called_before = ctx.state_mut(|s| {
         s.state.channel.attempt = Some(AttemptUnderWay::default());
         s.calls
@@ -77,13 +77,16 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
     let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
     let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
-    let result = if renewal {
-        publish(ctx, detached).await;
-        let options = retry::channel_attempt(provider, &timing, detached, "renew the channel");
-        ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
-    } else {
-        let options = retry::channel_attempt(provider, &timing, detached, "open a channel");
-        ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+    let result = match kind {
+        AttemptKind::Renewal => {
+            publish(ctx, detached).await;
+            let options = retry::channel_attempt(provider, &timing, detached, "renew the channel");
+            ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
+        }
+        AttemptKind::First => {
+            let options = retry::channel_attempt(provider, &timing, detached, "open a channel");
+            ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+        }
     };
     let at = now(ctx);
     match result {
@@ -106,15 +109,18 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, renewal: b
     }
 }
 
-async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef, stray: bool) {
+async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: ChannelRef, reason: StopReason) {
     let (provider, timing, calendar_id) =
         ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let channel_id = channel.channel_id;
-    let summary = if stray { "settle a stray channel" } else { "stop the old channel" };
+    let summary = match reason {
+        StopReason::Stray => "settle a stray channel",
+        StopReason::Superfluous => "stop the old channel",
+    };
     let at = now(ctx);
     let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at));
     let options = retry::channel_stop(provider, &timing, patience_s, detached, summary);
-    let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel, stray };
+    let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel };
     let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at = now(ctx).plus_ms(STOP_AGAIN_MS);
     let failed = settled.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
@@ -122,7 +128,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
         Ok(settled) => {
             s.state.channel.settled(channel_id);
             // The register knew it as alive: its notice was a real one, and what it announced is read.
-            if stray && settled == ChannelSettled::Stopped {
+            if reason == StopReason::Stray && settled == ChannelSettled::Stopped {
                 s.state.sync.add(evercal_domain::SyncReason::Notice, 1, None);
             }
         }

@@ -6,5 +6,5 @@ pub(super) mod lane;
 pub(super) mod progress;
 pub(super) mod push;
 
-pub use progress::{AttemptUnderWay, ChannelProgress, Poller, ToStop};
+pub use progress::{AttemptUnderWay, ChannelProgress, Poller, StopReason, ToStop};
 pub use push::{Cover, FailedAttempts, NextAttempt, Push, WantedChannel};

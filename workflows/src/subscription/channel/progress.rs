@@ -72,10 +72,20 @@ impl Poller {
 pub struct ToStop {
     /// Which.
     pub channel: ChannelRef,
-    /// Whether only a notice told us of it.
-    pub stray: bool,
+    /// Why.
+    pub reason: StopReason,
     /// When to try (again).
     pub not_before: Due,
+}
+
+/// Why a channel is to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It is one of ours that nobody needs any more; until it is stopped, its notices count.
+    Superfluous,
+    /// Only a notice told us of it, so that what it announces may be nothing of ours.
+    Stray,
 }
 
 impl ChannelProgress {
@@ -90,7 +100,7 @@ impl ChannelProgress {
         if self.is_live(hint.channel_id) {
             return true;
         }
-        if self.to_stop.iter().any(|entry| entry.channel.channel_id == hint.channel_id && !entry.stray) {
+        if self.is_to_stop(hint.channel_id, StopReason::Superfluous) {
             return true;
         }
         if self.over.contains(&hint.channel_id) {
@@ -125,20 +135,20 @@ impl ChannelProgress {
 
     fn add_stray(&mut self, hint: &ChannelHint) {
         let channel = ChannelRef { channel_id: hint.channel_id, remote_id: hint.remote_id.clone(), expires_at: None };
-        self.add_to_stop(channel, true);
+        self.add_to_stop(channel, StopReason::Stray);
     }
 
     /// A channel that is not wanted, where there is one, is stopped.
     pub(in crate::subscription) fn stop_unwanted(&mut self, unwanted: Option<LiveChannel>) {
         if let Some(unwanted) = unwanted {
-            self.add_to_stop(unwanted.into(), false);
+            self.add_to_stop(unwanted.into(), StopReason::Superfluous);
         }
     }
 
-    pub(in crate::subscription) fn add_to_stop(&mut self, channel: ChannelRef, stray: bool) {
+    pub(in crate::subscription) fn add_to_stop(&mut self, channel: ChannelRef, reason: StopReason) {
         let listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == channel.channel_id);
         if !listed && self.to_stop.len() < TO_STOP_MAX {
-            self.to_stop.push(ToStop { channel, stray, not_before: Due::Now });
+            self.to_stop.push(ToStop { channel, reason, not_before: Due::Now });
         }
     }
 
@@ -157,7 +167,7 @@ impl ChannelProgress {
     pub(in crate::subscription) fn stop_later(&mut self, id: ChannelId, at: UnixMs) {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
         let is_over = entry.channel.expires_at.is_none_or(|expires_at| expires_at <= at);
-        if is_over && !entry.stray {
+        if is_over && entry.reason == StopReason::Superfluous {
             self.settled(id);
         } else {
             entry.not_before = Due::At(at);
@@ -169,7 +179,8 @@ impl ChannelProgress {
         self.to_stop.retain(|entry| entry.channel.channel_id != id);
     }
 
-    pub(in crate::subscription) fn is_stray(&self, id: ChannelId) -> bool {
-        self.to_stop.iter().any(|entry| entry.channel.channel_id == id && entry.stray)
+    /// Whether a channel is to be stopped for this reason.
+    pub(in crate::subscription) fn is_to_stop(&self, id: ChannelId, reason: StopReason) -> bool {
+        self.to_stop.iter().any(|entry| entry.channel.channel_id == id && entry.reason == reason)
     }
 }

@@ -98,7 +98,7 @@ fn a_notice_of_an_unknown_channel_counts_nothing_and_has_the_channel_stopped_onc
     }
     assert_eq!(state.sync.pending, None);
     assert_eq!(state.channel.to_stop.len(), 1);
-    assert!(state.channel.to_stop[0].stray);
+    assert_eq!(state.channel.to_stop[0].reason, StopReason::Stray);
     state.channel.settled(stray);
     state.receive(&notice(stray));
     assert!(state.channel.to_stop.is_empty(), "it is remembered as over");
@@ -426,7 +426,7 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     let channel = &state.channel;
     let to_stop =
         ChannelRef { channel_id, remote_id: Some(RemoteChannelId::new("r")), expires_at: Some(at(7 * DAY_MS)) };
-    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, stray: false, not_before: Due::Now }]);
+    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, reason: StopReason::Superfluous, not_before: Due::Now }]);
     assert_eq!(channel.push, Push::Unwanted, "neither the channel nor what failed before is kept");
     state.receive(&notice(channel_id));
     assert!(state.sync.pending.is_some(), "until it is stopped, its notices count");

@@ -57,7 +57,7 @@ fn repeat(until_ms: i64, reason: WaitReason) -> AfterFailure {
 
 #[test]
 fn a_new_subscription_opens_a_channel_at_once() {
-    assert_eq!(step(&unwatched(), START), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&unwatched(), START), ChannelStep::Attempt(AttemptKind::First));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_live_channel_waits_for_its_renewal_and_is_renewed_when_that_is_due() {
     let due_at = renewal_at(&state);
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: due_at });
     assert_eq!(step(&state, due_at.minus_ms(1)), ChannelStep::WaitUntil { at: due_at });
-    assert_eq!(step(&state, due_at), ChannelStep::Attempt { renewal: true });
+    assert_eq!(step(&state, due_at), ChannelStep::Attempt(AttemptKind::Renewal));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn the_fallback_starts_the_poller_then_raises_the_alert_then_tries_again() {
     assert_eq!(step(&state, START), ChannelStep::Alert(Alert::Raised));
     let state = state.with_alert(Alert::Raised);
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(HOUR_MS) });
-    assert_eq!(step(&state, at(HOUR_MS)), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state, at(HOUR_MS)), ChannelStep::Attempt(AttemptKind::First));
 }
 
 #[test]
@@ -136,13 +136,13 @@ fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
     assert_eq!(step(&state, at(30 * DAY_MS)), ChannelStep::Park);
     let state = state.with_channel_to_stop(to_stop(Due::At(at(5))));
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: at(5) });
-    assert!(matches!(step(&state, at(5)), ChannelStep::Stop { stray: false, .. }));
+    assert!(matches!(step(&state, at(5)), ChannelStep::Stop { reason: StopReason::Superfluous, .. }));
 }
 
 #[test]
 fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
     let state = watched().with_renewal_requested().with_channel_to_stop(to_stop(Due::Now));
-    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: true });
+    assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::Renewal));
 }
 
 #[test]
@@ -162,11 +162,11 @@ fn who_chose_polling_gets_a_poller_and_never_an_attempt_at_a_channel() {
 fn who_chose_both_gets_the_poller_then_the_channel_and_keeps_both() {
     let state = SubscriptionState::first(SyncStrategy::Hybrid);
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    assert_eq!(step(&state.with_poller(), START), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state.with_poller(), START), ChannelStep::Attempt(AttemptKind::First));
     let state = watched().choosing(SyncStrategy::Hybrid).with_poller();
     let due_at = renewal_at(&state);
     assert_eq!(step(&state, START), ChannelStep::WaitUntil { at: due_at });
-    assert_eq!(step(&state, due_at), ChannelStep::Attempt { renewal: true });
+    assert_eq!(step(&state, due_at), ChannelStep::Attempt(AttemptKind::Renewal));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn who_chose_both_hears_of_a_lost_channel_and_keeps_the_poller_when_it_is_back()
 fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
     let state = watched().choosing(SyncStrategy::Polling);
     assert_eq!(step(&state, START), ChannelStep::StartPoller);
-    assert!(matches!(step(&state.with_poller(), START), ChannelStep::Stop { stray: false, .. }));
+    assert!(matches!(step(&state.with_poller(), START), ChannelStep::Stop { reason: StopReason::Superfluous, .. }));
 }
 
 #[test]
@@ -198,13 +198,13 @@ fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not
 fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
     let polled = SubscriptionState::quiet(SyncStrategy::Polling).with_poller();
     let state = polled.choosing(SyncStrategy::Webhook);
-    assert_eq!(step(&state, START), ChannelStep::Attempt { renewal: false });
+    assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::First));
     assert_eq!(step(&watched().with_poller(), START), ChannelStep::StopPoller);
 }
 
 fn to_stop(not_before: Due) -> ToStop {
     let channel = ChannelRef { channel_id: ChannelId::generate(), remote_id: None, expires_at: Some(at(DAY_MS)) };
-    ToStop { channel, stray: false, not_before }
+    ToStop { channel, reason: StopReason::Superfluous, not_before }
 }
 
 /// After so many failed attempts, the last one with this failure; the channel lives until then.
@@ -362,7 +362,7 @@ proptest! {
             state = if is_so { made_so(state) } else { state };
         }
         let step = step(&state, now);
-        prop_assert!(!matches!(step, ChannelStep::Attempt { .. } | ChannelStep::Alert(Alert::Raised)), "{step:?}");
+        prop_assert!(!matches!(step, ChannelStep::Attempt(_) | ChannelStep::Alert(Alert::Raised)), "{step:?}");
     }
 
     #[test]
