@@ -12,16 +12,15 @@ use crate::shared::time::{condition, now, sleep_unless};
 /// Runs until the account ends or hands over. A consent that is waiting then is carried on.
 pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
-        let is_due = |s: &AccountWorkflow| s.leaves || (s.progress.consent.waits && s.progress.disconnect.is_none());
+        let is_due = |s: &AccountWorkflow| s.leaves || (s.progress.consent.waits() && s.progress.life.is_open());
         condition(&ctx, is_due).await;
         if ctx.state(|s| s.leaves) {
             return;
         }
-        if let Some(until) = ctx.state(|s| s.progress.consent.trouble.as_ref().map(|trouble| trouble.until)) {
+        if let Some(until) = ctx.state(|s| s.progress.consent.trouble().map(|trouble| trouble.until)) {
             // A new consent forgets what the one before it waits for.
-            let woken = |s: &AccountWorkflow| {
-                s.leaves || s.progress.disconnect.is_some() || s.progress.consent.trouble.is_none()
-            };
+            let woken =
+                |s: &AccountWorkflow| s.leaves || !s.progress.life.is_open() || s.progress.consent.trouble().is_none();
             if !sleep_unless(&ctx, &detached, until, "try the consent again", woken).await {
                 continue;
             }
@@ -32,12 +31,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
 
 async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
     let at = now(ctx);
-    let since = ctx.state_mut(|s| {
-        let consent = &mut s.progress.consent;
-        consent.waits = false;
-        consent.is_under_way = true;
-        *consent.tried_since.get_or_insert(at)
-    });
+    let since = ctx.state_mut(|s| s.progress.consent.is_tried(at));
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let input = RedeemInput { account_id, give_up: at >= since.plus_s(timing.code_lives_s) };
     let options = |timing: &retry::Timing, stop: &WorkflowCancellationToken| {
@@ -47,23 +41,15 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
     let at = now(ctx);
     ctx.state_mut(|s| {
         let consent = &mut s.progress.consent;
-        consent.is_under_way = false;
         match answer {
             // Disconnected: nobody wants it any more.
-            None => {}
-            // One that came meanwhile is tried for itself.
-            Some(Err(_)) if consent.waits => {}
+            None => consent.is_settled(),
             Some(Err(error)) => {
-                let failed = FailedCall::from_error(&error);
-                let id = account_id.to_string();
-                let trouble = after_failed_redemption(consent.trouble.as_ref(), &failed, &timing, &id, at);
-                consent.trouble = Some(trouble);
-                consent.waits = true;
+                let (failed, id) = (FailedCall::from_error(&error), account_id.to_string());
+                consent.fails(|before| after_failed_redemption(before, &failed, &timing, &id, at));
             }
             Some(Ok(redeemed)) => {
-                if !consent.waits {
-                    *consent = super::ConsentProgress::default();
-                }
+                consent.is_settled();
                 s.progress.consent_ends(&redeemed, at);
             }
         }

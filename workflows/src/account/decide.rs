@@ -2,7 +2,7 @@
 
 use evercal_domain::{CalendarId, SyncStrategy, UnixMs};
 
-use super::progress::AccountProgress;
+use super::progress::{Access, AccountProgress, Ending, EndingStage, Life};
 use crate::contract::{AccountChanged, AccountInput, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
@@ -53,8 +53,8 @@ pub enum AccountStep {
 
 /// Decides the next step. The end comes first, then what a person did, then what follows from it.
 pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
-    if progress.disconnect.is_some() {
-        return next_step_to_the_end(progress, now);
+    if let Life::Ending(ending) = &progress.life {
+        return next_step_to_the_end(progress, ending, now);
     }
     if !progress.to_tell.is_empty() {
         let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, grant)| (*id, *grant)).collect();
@@ -64,7 +64,7 @@ pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
     if !progress.to_ensure.is_empty() {
         return AccountStep::Ensure { calendars: progress.to_ensure.iter().take(BATCH_MAX).copied().collect() };
     }
-    if progress.needs_reauth || progress.duplicate_of.is_some() || !progress.has_tokens {
+    if progress.access != Access::Works {
         return AccountStep::Park;
     }
     match progress.discovery_due {
@@ -75,21 +75,20 @@ pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
 
 /// Subscriptions first (their channels can be stopped only while the grant works), then the channels on the list, then the
 /// grant, then the tokens.
-fn next_step_to_the_end(progress: &AccountProgress, now: UnixMs) -> AccountStep {
-    let ending = &progress.ending;
-    let Some(closes_until) = ending.closes_until else { return AccountStep::FindOpen };
-    if !ending.to_close.is_empty() {
-        return AccountStep::Close { calendars: ending.to_close.iter().take(BATCH_MAX).copied().collect() };
-    }
-    if !progress.calendars.is_empty() && now < closes_until {
-        return AccountStep::AwaitClosed { at: closes_until };
-    }
-    if !ending.list_is_unwatched {
-        return AccountStep::UnwatchList;
-    }
-    match &progress.trouble {
-        Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
-        _ => AccountStep::GiveBack,
+fn next_step_to_the_end(progress: &AccountProgress, ending: &Ending, now: UnixMs) -> AccountStep {
+    match &ending.stage {
+        EndingStage::Begun => AccountStep::FindOpen,
+        EndingStage::Closing { to_close, .. } if !to_close.is_empty() => {
+            AccountStep::Close { calendars: to_close.iter().take(BATCH_MAX).copied().collect() }
+        }
+        EndingStage::Closing { until, .. } if !progress.calendars.is_empty() && now < *until => {
+            AccountStep::AwaitClosed { at: *until }
+        }
+        EndingStage::Closing { .. } => AccountStep::UnwatchList,
+        EndingStage::GivingBack { .. } => match &progress.trouble {
+            Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
+            _ => AccountStep::GiveBack,
+        },
     }
 }
 

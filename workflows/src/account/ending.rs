@@ -4,6 +4,7 @@ use evercal_domain::{CalendarId, Watched};
 use temporalio_workflow::{WorkflowCancellationToken, workflows};
 
 use super::list_channel::ListChannel;
+use super::progress::{Ending, EndingStage};
 use super::subscriptions::close_subscription;
 use super::trouble::{Trouble, after_failure};
 use super::{AccountWorkflow, Context};
@@ -15,14 +16,16 @@ use crate::shared::time::{condition, now};
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
-/// Says how long the end may take, before readers hear of it for the first time.
+/// Says how long the end may take, where there is one, before readers hear of it for the first time.
 pub(super) fn begins(ctx: &Context) {
     let at = now(ctx);
     ctx.state_mut(|s| {
         let patience_s = s.input.timing.close_patience_s;
         // The calendars' first, then those on their list.
         let until = at.plus_s(patience_s).plus_s(patience_s).plus_ms(CLOSE_SLACK_MS);
-        s.progress.ending.stops_until.get_or_insert(until);
+        if let Some(ending) = s.progress.life.ending() {
+            ending.stops_until.get_or_insert(until);
+        }
     });
 }
 
@@ -35,15 +38,20 @@ pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToke
     ctx.state_mut(|s| {
         // Without the register there is nothing more to go by; the tokens are erased in any case.
         s.progress.calendars.extend(open.map(|open| open.calendars).unwrap_or_default());
-        s.progress.ending.to_close = s.progress.calendars.clone();
-        s.progress.ending.closes_until = Some(until);
         s.progress.trouble = None;
+        if let Some(ending) = s.progress.life.ending() {
+            ending.stage = EndingStage::Closing { until, to_close: s.progress.calendars.clone() };
+        }
     });
 }
 
 /// Asks some subscriptions to end, all at a time.
 pub(super) async fn close(ctx: &Context, calendars: &[CalendarId]) {
-    ctx.state_mut(|s| s.progress.ending.to_close.retain(|id| !calendars.contains(id)));
+    ctx.state_mut(|s| {
+        if let Some(Ending { stage: EndingStage::Closing { to_close, .. }, .. }) = s.progress.life.ending() {
+            to_close.retain(|id| !calendars.contains(id));
+        }
+    });
     let closed = calendars.iter().map(|id| close_subscription(ctx, *id, "the account was disconnected"));
     let _asked = workflows::join_all(closed).await;
 }
@@ -59,7 +67,9 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
     let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
         s.progress.list_channel = ListChannel::default();
-        s.progress.ending.list_is_unwatched = true;
+        if let Some(ending) = s.progress.life.ending() {
+            ending.stage = EndingStage::GivingBack { since: None };
+        }
     });
 }
 
@@ -68,7 +78,10 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
 pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) -> bool {
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let at = now(ctx);
-    let since = ctx.state_mut(|s| *s.progress.ending.revoked_since.get_or_insert(at));
+    let since = ctx.state_mut(|s| match s.progress.life.ending() {
+        Some(Ending { stage: EndingStage::GivingBack { since }, .. }) => *since.get_or_insert(at),
+        _ => at,
+    });
     let is_off = ctx.state(|s| s.progress.trouble.as_ref().is_some_and(|trouble| trouble.cause == Cause::ProviderOff));
     let erase_only = is_off || at >= since.plus_s(timing.close_patience_s);
     let options = if erase_only {
@@ -79,7 +92,11 @@ pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToke
     let input = RevokeInput { account_id, erase_only };
     let error = match ctx.execute_activity(AccountActivities::revoke_account, input, options).await {
         Ok(revoked) => {
-            ctx.state_mut(|s| s.progress.ending.revoked = Some(revoked));
+            ctx.state_mut(|s| {
+                if let Some(ending) = s.progress.life.ending() {
+                    ending.revoked = Some(revoked);
+                }
+            });
             return true;
         }
         Err(error) => error,

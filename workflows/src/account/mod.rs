@@ -24,7 +24,7 @@ use temporalio_workflow::{
 
 use decide::{AccountStep, next_step};
 pub use list_channel::{ListChannel, ToStop};
-pub use progress::{AccountProgress, ConsentProgress, Ending, GrantProgress, Recorded};
+pub use progress::{Access, AccountProgress, Consent, Ending, EndingStage, GrantProgress, Life, Recorded, Tried};
 pub use trouble::{Trouble, Wish};
 
 use crate::contract::{
@@ -73,7 +73,8 @@ impl AccountWorkflow {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
             }
-            return Ok(Ended { reason: ctx.state(|s| s.progress.disconnect.clone()).unwrap_or_default() });
+            let reason = ctx.state_mut(|s| s.progress.life.ending().map(|ending| ending.reason.clone()));
+            return Ok(Ended { reason: reason.unwrap_or_default() });
         }
         let next = ctx.state(|s| AccountInput { carried: Some(s.progress.clone()), ..s.input.clone() });
         let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
@@ -86,7 +87,7 @@ impl AccountWorkflow {
             () = condition(&ctx, |s: &Self| s.leaves) => false,
         };
         if cancelled {
-            ctx.state_mut(|s| s.progress.disconnect.get_or_insert_with(|| "cancelled by an operator".into()).clone());
+            ctx.state_mut(|s| s.progress.life.end("cancelled by an operator".to_owned()));
         }
     }
 
@@ -142,7 +143,7 @@ impl AccountWorkflow {
     /// Take everything down ([`Close`]).
     #[signal(name = names::SIGNAL_DISCONNECT)]
     pub fn disconnect(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        self.progress.disconnect.get_or_insert(unpack::<Close>(&payload).reason);
+        self.progress.life.end(unpack::<Close>(&payload).reason);
         // Whoever asks again does not want to wait for the provider any longer.
         self.progress.trouble = None;
     }
@@ -160,9 +161,7 @@ type Context = WorkflowContext<AccountWorkflow>;
 /// One step after the other until the end or the hand-over.
 async fn live(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
-        if ctx.state(|s| s.progress.disconnect.is_some()) {
-            ending::begins(&ctx);
-        }
+        ending::begins(&ctx);
         record(&ctx, &detached).await;
         if is_long(&ctx) {
             break;
@@ -224,7 +223,7 @@ fn is_over(ctx: &Context, workflow: &AccountWorkflow) -> bool {
 async fn record(ctx: &Context, detached: &WorkflowCancellationToken) {
     let mut news = ctx.state(|s| s.progress.readers_see());
     if ctx.state(|s| s.taken_down) {
-        let detail = ctx.state(|s| s.progress.ending.last_words());
+        let detail = ctx.state_mut(|s| s.progress.life.ending().and_then(|ending| ending.last_words()));
         news = Recorded { state: AccountState::Disconnected, detail, channel_expires_at: None };
     }
     let before = ctx.state(|s| s.progress.recorded.clone());
@@ -264,7 +263,7 @@ async fn unless_disconnected<A: ActivityDefinition>(
     let stop = detached.child_token();
     let options = ctx.state(|s| options(&s.input.timing, &stop));
     let mut call = ctx.execute_activity(activity, input, options);
-    let mut disconnected = condition(ctx, |s: &AccountWorkflow| s.progress.disconnect.is_some());
+    let mut disconnected = condition(ctx, |s: &AccountWorkflow| !s.progress.life.is_open());
     let answer = workflows::select! {
         answer = call => Some(answer),
         () = disconnected => None,

@@ -1,17 +1,21 @@
 //! What an account knows: a plain value that signals change, that the steps read, and that travels to the next run.
 
+mod consent;
 mod grant;
+mod life;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evercal_domain::{AccountId, AccountState, CalendarId, ConsentOutcome, UnixMs};
+use evercal_domain::{AccountState, CalendarId, ConsentOutcome, UnixMs};
 use serde::{Deserialize, Serialize};
 
-pub use grant::GrantProgress;
+pub use consent::{Consent, Tried};
+pub use grant::{Access, GrantProgress};
+pub use life::{Ending, EndingStage, Life};
 
 use super::list_channel::ListChannel;
 use super::trouble::Trouble;
-use crate::contract::{AccountRevoked, CodeRedeemed, Grant, ListLimit};
+use crate::contract::{CodeRedeemed, Grant, ListLimit};
 use crate::due::Due;
 
 /// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
@@ -20,18 +24,14 @@ const LIST_SPACING_MS: i64 = 2_000;
 /// What an account knows and hands over to its next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountProgress {
+    /// Whether it goes on.
+    pub life: Life,
     /// The consent that is being settled.
-    pub consent: ConsentProgress,
-    /// Whether there are tokens to call with.
-    pub has_tokens: bool,
+    pub consent: Consent,
+    /// Whether it can call its provider.
+    pub access: Access,
     /// What is known of the grant.
     pub grant: GrantProgress,
-    /// The grant is dead.
-    pub needs_reauth: bool,
-    /// Why, for people.
-    pub detail: Option<String>,
-    /// The user is connected already, by this account: nothing is mirrored twice.
-    pub duplicate_of: Option<AccountId>,
     /// The calendars whose subscription runs.
     pub calendars: BTreeSet<CalendarId>,
     /// The calendars whose subscription has to be started (again).
@@ -54,69 +54,8 @@ pub struct AccountProgress {
     pub trouble: Option<Trouble>,
     /// The channel on the list of calendars.
     pub list_channel: ListChannel,
-    /// Set when it has to end: why.
-    pub disconnect: Option<String>,
-    /// How far the end has come.
-    pub ending: Ending,
     /// What was last written down for readers.
     pub recorded: Option<Recorded>,
-}
-
-/// How far the redemption of a consent has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsentProgress {
-    /// A consent brought a code that has yet to be settled.
-    pub waits: bool,
-    /// It is being settled.
-    pub is_under_way: bool,
-    /// When it was first tried.
-    pub tried_since: Option<UnixMs>,
-    /// Why it could not be settled yet.
-    pub trouble: Option<Trouble>,
-}
-
-impl ConsentProgress {
-    /// A new one came: it is tried at once, whatever the one before it waits for.
-    pub(super) fn comes(&mut self) {
-        *self = Self { waits: true, is_under_way: self.is_under_way, ..Self::default() };
-    }
-
-    /// Whether one has yet to come to its end.
-    pub fn is_open(&self) -> bool {
-        self.waits || self.is_under_way
-    }
-}
-
-/// How far the end has come.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// Until when the subscriptions may take to end; `None` before it is known which there are.
-    pub closes_until: Option<UnixMs>,
-    /// Until when stopping channels is tried, those of the calendars and then those on their list: for readers.
-    pub stops_until: Option<UnixMs>,
-    /// The subscriptions that have yet to be asked to end.
-    pub to_close: BTreeSet<CalendarId>,
-    /// The channels on the list of calendars were stopped, or given up.
-    pub list_is_unwatched: bool,
-    /// When giving the grant back was first tried.
-    pub revoked_since: Option<UnixMs>,
-    /// What came of giving it back.
-    pub revoked: Option<AccountRevoked>,
-}
-
-impl Ending {
-    /// How long it may take; the same from the beginning to the end, so that it is written down once.
-    fn sentence(&self) -> Option<String> {
-        let until = self.stops_until?;
-        Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
-    }
-
-    /// What is left to its user when it is over.
-    pub(super) fn last_words(&self) -> Option<String> {
-        let is_left = self.revoked == Some(AccountRevoked::OnlyErased);
-        is_left
-            .then(|| "the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
-    }
 }
 
 /// What readers were told.
@@ -133,33 +72,27 @@ pub struct Recorded {
 impl AccountProgress {
     /// The state as readers see it, until the end.
     pub(super) fn state(&self) -> AccountState {
-        if self.disconnect.is_some() {
-            AccountState::Disconnecting
-        } else if self.duplicate_of.is_some() {
-            AccountState::Duplicate
-        } else if self.needs_reauth {
-            AccountState::NeedsReauth
-        } else if self.discoveries == 0 {
-            AccountState::Connecting
-        } else {
-            AccountState::Connected
+        match (&self.life, &self.access) {
+            (Life::Ending(_), _) => AccountState::Disconnecting,
+            (Life::Open, Access::Duplicate { .. }) => AccountState::Duplicate,
+            (Life::Open, Access::Lost { .. }) => AccountState::NeedsReauth,
+            (Life::Open, Access::NoTokens | Access::Works) if self.discoveries == 0 => AccountState::Connecting,
+            (Life::Open, Access::NoTokens | Access::Works) => AccountState::Connected,
         }
     }
 
     /// One sentence for people: the gravest first.
     pub(super) fn detail(&self) -> Option<String> {
         let trouble = |doing| self.trouble.as_ref().and_then(|trouble| trouble.sentence(doing));
-        match self.state() {
-            AccountState::Disconnecting => trouble("given back").or_else(|| self.ending.sentence()),
-            AccountState::Duplicate => self.duplicate_of.map(|other| {
-                format!(
-                    "this user is connected already, as {other}: nothing is mirrored twice; disconnect this account, or \
-                     connect it again with allow_duplicate"
-                )
-            }),
-            AccountState::NeedsReauth => self.detail.clone(),
-            AccountState::Connecting | AccountState::Connected | AccountState::Disconnected => {
-                let consent = self.consent.trouble.as_ref().and_then(|trouble| trouble.sentence("redeemed"));
+        match (&self.life, &self.access) {
+            (Life::Ending(ending), _) => trouble("given back").or_else(|| ending.sentence()),
+            (Life::Open, Access::Duplicate { of }) => Some(format!(
+                "this user is connected already, as {of}: nothing is mirrored twice; disconnect this account, or connect \
+                 it again with allow_duplicate"
+            )),
+            (Life::Open, Access::Lost { why }) => Some(why.clone()),
+            (Life::Open, Access::NoTokens | Access::Works) => {
+                let consent = self.consent.trouble().and_then(|trouble| trouble.sentence("redeemed"));
                 consent.map(|sentence| format!("a consent waits: {sentence}"))
                     .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
                     .or_else(|| self.list_channel.asked_until.map(|until| format!(
@@ -173,7 +106,7 @@ impl AccountProgress {
 
     /// What subscriptions are told of the grant.
     pub(super) fn grant_is(&self) -> Grant {
-        if self.needs_reauth { Grant::Dead } else { Grant::Works }
+        if matches!(self.access, Access::Lost { .. }) { Grant::Dead } else { Grant::Works }
     }
 
     pub(super) fn readers_see(&self) -> Recorded {
@@ -190,17 +123,15 @@ impl AccountProgress {
             CodeRedeemed::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
             CodeRedeemed::NothingWaits { has_tokens } => (None, *has_tokens),
         };
-        self.has_tokens = has_tokens;
         match outcome {
-            Some(ConsentOutcome::Granted) => self.regain_grant(now),
-            // The workflow before this one was lost: the tokens may be good, which the list will show.
-            None if has_tokens => self.regain_grant(now),
-            Some(ConsentOutcome::Duplicate { account_id }) => self.duplicate_of = Some(*account_id),
-            _ if has_tokens && !self.needs_reauth => {}
-            outcome => {
-                self.needs_reauth = true;
-                self.detail = Some(refusal_sentence(outcome).to_owned());
-            }
+            // Without an outcome, the workflow before this one was lost: the tokens may be good, which the list will show.
+            Some(ConsentOutcome::Granted) | None if has_tokens => self.regain_grant(now),
+            Some(ConsentOutcome::Duplicate { account_id }) => self.access = Access::Duplicate { of: *account_id },
+            outcome => match self.access {
+                Access::Duplicate { .. } => {}
+                Access::NoTokens | Access::Works if has_tokens => self.access = Access::Works,
+                _ => self.access = Access::Lost { why: refusal_sentence(outcome).to_owned() },
+            },
         }
     }
 
@@ -281,11 +212,13 @@ fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
+    use evercal_domain::AccountId;
+
     use super::*;
 
     fn connected() -> AccountProgress {
         AccountProgress {
-            has_tokens: true,
+            access: Access::Works,
             discoveries: 1,
             calendars: BTreeSet::from([CalendarId::generate()]),
             ..AccountProgress::default()
@@ -324,15 +257,7 @@ mod tests {
         assert_eq!(progress.state(), AccountState::Duplicate);
         assert!(progress.detail().unwrap().contains(&other.to_string()));
         progress.consent_ends(&settled(ConsentOutcome::Granted, true), UnixMs::EPOCH);
-        assert_eq!((progress.state(), progress.duplicate_of), (AccountState::Connecting, None));
-    }
-
-    #[test]
-    fn an_end_of_which_the_provider_was_not_told_says_so() {
-        for (revoked, says) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
-            let ending = Ending { revoked: Some(revoked), ..Ending::default() };
-            assert_eq!(ending.last_words().is_some(), says, "{revoked:?}");
-        }
+        assert_eq!((progress.state(), progress.access), (AccountState::Connecting, Access::Works));
     }
 
     #[test]
@@ -368,7 +293,8 @@ mod tests {
         progress.relisted = calendars.clone();
         progress.grant.doubted_by = calendars.clone();
         progress.tell_all(Grant::Works);
-        progress.ending.to_close = calendars;
+        let stage = EndingStage::Closing { until: UnixMs::MAX, to_close: calendars };
+        progress.life = Life::Ending(Ending { reason: "asked".into(), stops_until: Some(UnixMs::MAX), stage, revoked: None });
         let bytes = serde_json::to_vec(&progress).unwrap().len();
         // Temporal takes 2 MiB, and sealing makes a payload a little larger.
         assert!(bytes < 1_536 * 1_024, "{bytes} bytes");

@@ -5,7 +5,6 @@
 use super::*;
 use evercal_domain::ProviderErrorKind;
 
-use crate::account::Ending;
 use crate::account::trouble::{Trouble, after_failed_redemption, after_failure};
 use crate::contract::Cause;
 use crate::shared::failure::FailedCall;
@@ -18,7 +17,7 @@ fn at(ms: i64) -> UnixMs {
 }
 
 fn connected() -> AccountProgress {
-    AccountProgress { has_tokens: true, discovery_due: Due::At(at(1_000)), ..AccountProgress::default() }
+    AccountProgress { access: Access::Works, discovery_due: Due::At(at(1_000)), ..AccountProgress::default() }
 }
 
 fn input() -> AccountInput {
@@ -55,7 +54,7 @@ fn subscriptions_hear_of_settings_that_changed_and_of_no_others() {
 fn a_connected_account_looks_again_when_it_is_due() {
     assert_eq!(next_step(&connected(), at(999)), AccountStep::WaitUntil { at: at(1_000) });
     assert_eq!(next_step(&connected(), at(1_000)), AccountStep::Discover);
-    let without_tokens = AccountProgress { has_tokens: false, ..connected() };
+    let without_tokens = AccountProgress { access: Access::NoTokens, ..connected() };
     assert_eq!(
         next_step(&without_tokens, at(1_000)),
         AccountStep::Park,
@@ -67,13 +66,13 @@ fn a_connected_account_looks_again_when_it_is_due() {
 fn a_dead_grant_or_a_duplicate_stops_calls_but_a_lost_subscription_is_brought_back() {
     let calendar_id = CalendarId::generate();
     for mut progress in [
-        AccountProgress { needs_reauth: true, ..connected() },
-        AccountProgress { duplicate_of: Some(evercal_domain::AccountId::generate()), ..connected() },
+        AccountProgress { access: Access::Lost { why: "refused".into() }, ..connected() },
+        AccountProgress { access: Access::Duplicate { of: evercal_domain::AccountId::generate() }, ..connected() },
     ] {
         assert_eq!(next_step(&progress, at(5_000)), AccountStep::Park);
         progress.to_ensure.insert(calendar_id);
         assert_eq!(next_step(&progress, at(5_000)), AccountStep::Ensure { calendars: vec![calendar_id] });
-        progress.disconnect = Some("asked".into());
+        progress.life.end("asked".into());
         assert_eq!(next_step(&progress, at(5_000)), AccountStep::FindOpen);
     }
 }
@@ -94,17 +93,21 @@ fn many_subscriptions_are_dealt_with_in_batches_and_hear_of_the_grant_before_oth
 #[test]
 fn the_end_comes_in_order() {
     let (one, two) = (CalendarId::generate(), CalendarId::generate());
-    let mut progress = AccountProgress { disconnect: Some("asked".into()), ..connected() };
+    let mut progress = connected();
+    progress.life.end("asked".into());
+    let reach = |progress: &mut AccountProgress, stage| progress.life.ending().unwrap().stage = stage;
+    let closing =
+        |to_close: &[CalendarId]| EndingStage::Closing { until: at(100), to_close: to_close.iter().copied().collect() };
     assert_eq!(next_step(&progress, START), AccountStep::FindOpen);
     progress.calendars = [one, two].into();
-    progress.ending = Ending { closes_until: Some(at(100)), to_close: [one].into(), ..Ending::default() };
+    reach(&mut progress, closing(&[one]));
     assert_eq!(next_step(&progress, START), AccountStep::Close { calendars: vec![one] });
-    progress.ending.to_close.clear();
+    reach(&mut progress, closing(&[]));
     assert_eq!(next_step(&progress, at(99)), AccountStep::AwaitClosed { at: at(100) });
     assert_eq!(next_step(&progress, at(100)), AccountStep::UnwatchList, "patience has an end");
     progress.calendars.clear();
     assert_eq!(next_step(&progress, START), AccountStep::UnwatchList);
-    progress.ending.list_is_unwatched = true;
+    reach(&mut progress, EndingStage::GivingBack { since: None });
     assert_eq!(next_step(&progress, START), AccountStep::GiveBack);
     progress.trouble = Some(after(None, &failed(ProviderErrorKind::RateLimited, Some(5 * MINUTE_MS)), START));
     assert_eq!(next_step(&progress, START), AccountStep::WaitUntil { at: at(5 * MINUTE_MS) });

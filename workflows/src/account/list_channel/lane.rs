@@ -4,7 +4,7 @@ use evercal_domain::{ProviderErrorKind, UnixMs, Watched};
 use temporalio_workflow::WorkflowCancellationToken;
 
 use super::ListChannelStep;
-use crate::account::{AccountWorkflow, Context};
+use crate::account::{Access, AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
 use crate::due::Due;
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
@@ -37,7 +37,7 @@ pub(in crate::account) async fn run(ctx: Context, detached: WorkflowCancellation
 fn next(workflow: &AccountWorkflow, now: UnixMs) -> ListChannelStep {
     let AccountWorkflow { input, progress, .. } = workflow;
     // The list is read first; and who has no grant can neither open nor stop anything. The end has a step of its own.
-    let can_call = progress.has_tokens && !progress.needs_reauth && progress.disconnect.is_none();
+    let can_call = progress.access == Access::Works && progress.life.is_open();
     if !can_call || progress.discoveries == 0 {
         return ListChannelStep::Park;
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use evercal_domain::{CalendarId, UnixMs};
+use evercal_domain::{AccountId, CalendarId, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::AccountProgress;
@@ -13,6 +13,27 @@ use crate::due::Due;
 /// For so long after new tokens came, a subscription may still speak of the old ones, in milliseconds: longer than a call takes.
 const OLD_GRANT_ECHOES_MS: i64 = 120_000;
 const DETAIL: &str = "the provider refuses the grant: connect the account again";
+
+/// Whether an account can call its provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Access {
+    /// No consent has brought tokens yet.
+    #[default]
+    NoTokens,
+    /// There are tokens, and nothing is known against them.
+    Works,
+    /// Somebody has to consent again.
+    Lost {
+        /// Why, in one sentence for people.
+        why: String,
+    },
+    /// The user is connected already by another account: nothing is mirrored twice.
+    Duplicate {
+        /// The other account.
+        of: AccountId,
+    },
+}
 
 /// What is known of the grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +59,7 @@ impl AccountProgress {
     /// A subscription found the grant dead. Just after a consent, the account first looks for itself.
     pub(in crate::account) fn grant_seen_dead(&mut self, seen_by: Option<CalendarId>, now: UnixMs) {
         let is_new = self.grant.since.is_some_and(|since| now.since_ms(since) < OLD_GRANT_ECHOES_MS);
-        if self.needs_reauth || !is_new {
+        if !is_new || matches!(self.access, Access::Lost { .. }) {
             self.lose_grant();
             return;
         }
@@ -55,9 +76,8 @@ impl AccountProgress {
 
     fn lose_grant(&mut self) {
         self.grant.doubted_by.clear();
-        if !self.needs_reauth {
-            self.needs_reauth = true;
-            self.detail = Some(DETAIL.to_owned());
+        if matches!(self.access, Access::NoTokens | Access::Works) {
+            self.access = Access::Lost { why: DETAIL.to_owned() };
             self.trouble = None;
             self.tell_all(Grant::Dead);
         }
@@ -66,9 +86,7 @@ impl AccountProgress {
     /// The account lives on new tokens. All subscriptions hear of it: which of them found the grant dead, only they know.
     pub(super) fn regain_grant(&mut self, now: UnixMs) {
         self.grant = GrantProgress { number: self.grant.number + 1, since: Some(now), doubted_by: BTreeSet::new() };
-        self.needs_reauth = false;
-        self.detail = None;
-        self.duplicate_of = None;
+        self.access = Access::Works;
         self.trouble = None;
         self.discovery_due = Due::Now;
         self.list_channel.start_afresh();
@@ -90,7 +108,7 @@ mod tests {
 
     fn connected() -> AccountProgress {
         AccountProgress {
-            has_tokens: true,
+            access: Access::Works,
             discoveries: 1,
             calendars: BTreeSet::from([CalendarId::generate(), CalendarId::generate()]),
             ..AccountProgress::default()
