@@ -23,7 +23,7 @@ use temporalio_workflow::{
 };
 
 use decide::{AccountStep, next_step};
-pub use list_channel::{ListChannel, ToStop};
+pub use list_channel::{KeptWish, ListAttempts, ListChannel, ToStop};
 pub use progress::{Access, AccountProgress, Consent, Ending, EndingStage, GrantProgress, Life, Recorded, Tried};
 pub use trouble::{Trouble, Wish};
 

@@ -95,7 +95,7 @@ impl AccountProgress {
                 let consent = self.consent.trouble().and_then(|trouble| trouble.sentence("redeemed"));
                 consent.map(|sentence| format!("a consent waits: {sentence}"))
                     .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
-                    .or_else(|| self.list_channel.asked_until.map(|until| format!(
+                    .or_else(|| self.list_channel.asked_until().map(|until| format!(
                         "the channel on the list of calendars waits: the provider asked us to wait until {until}; until \
                          then the daily look finds what is new"
                     )))

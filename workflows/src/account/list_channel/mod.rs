@@ -27,20 +27,41 @@ pub struct ListChannel {
     pub live: Option<LiveChannel>,
     /// Whether an attempt at one is under way.
     pub attempting: bool,
-    /// Failed attempts since one was last had.
-    pub failures: u32,
-    /// When the next attempt is due, if the last one failed.
-    pub next_attempt: Option<Due>,
-    /// Until when the provider's last wish to wait was kept, where the last failed attempt brought one.
-    pub wish_until: Option<UnixMs>,
-    /// The same, where it is so long that people have to see it.
-    pub asked_until: Option<UnixMs>,
-    /// This list cannot be watched.
-    pub unsupported: bool,
+    /// What came of the last attempts.
+    pub attempts: ListAttempts,
     /// Channels to stop.
     pub to_stop: Vec<ToStop>,
     /// Channels that are over.
     pub over: Vec<ChannelId>,
+}
+
+/// What came of the last attempts at a channel on the list of calendars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ListAttempts {
+    /// None has failed since one was last opened.
+    #[default]
+    Fresh,
+    /// They failed.
+    Failed {
+        /// How many, one after the other.
+        count: u32,
+        /// When the next one is due.
+        next_at: UnixMs,
+        /// The provider's wish to wait, where the last one brought one.
+        wish: Option<KeptWish>,
+    },
+    /// This list cannot be watched.
+    Unsupported,
+}
+
+/// A provider's wish to be left alone, as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptWish {
+    /// Until when.
+    pub until: UnixMs,
+    /// Whether that is so long that people have to see it.
+    pub is_shown: bool,
 }
 
 /// A channel on the list of calendars that is to be stopped.
@@ -89,70 +110,71 @@ impl ListChannel {
     }
 
     fn attempt_due(&self, timing: &Timing, id: &str) -> Option<Due> {
-        match (&self.live, self.next_attempt) {
-            _ if self.unsupported => None,
-            (_, Some(due)) => Some(due),
-            (None, None) => Some(Due::Now),
-            (Some(live), None) => Some(Due::At(renewal_due_at(live, timing, id))),
+        match (self.attempts, &self.live) {
+            (ListAttempts::Unsupported, _) => None,
+            (ListAttempts::Failed { next_at, .. }, _) => Some(Due::At(next_at)),
+            (ListAttempts::Fresh, None) => Some(Due::Now),
+            (ListAttempts::Fresh, Some(live)) => Some(Due::At(renewal_due_at(live, timing, id))),
         }
     }
 
-    /// A channel was had.
+    /// Until when the provider asked us to wait, where that is so long that people have to see it.
+    pub fn asked_until(&self) -> Option<UnixMs> {
+        match self.attempts {
+            ListAttempts::Failed { wish: Some(KeptWish { until, is_shown: true }), .. } => Some(until),
+            ListAttempts::Fresh | ListAttempts::Failed { .. } | ListAttempts::Unsupported => None,
+        }
+    }
+
+    /// A channel was opened.
     pub fn opened(&mut self, opened: &ChannelOpened) {
         self.attempting = false;
         self.start_afresh();
-        self.live = Some(LiveChannel {
-            channel_id: opened.channel_id,
-            remote_id: opened.remote_id.clone(),
-            opened_at: opened.opened_at,
-            expires_at: opened.expires_at,
-        });
+        self.live = Some(LiveChannel::of(opened));
         opened.superseded.iter().for_each(|channel| self.add_to_stop(channel.clone()));
         self.to_stop.retain(|entry| entry.channel.channel_id != opened.channel_id);
     }
 
-    /// A channel was had that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
+    /// A channel was opened that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
     /// same. The live channel stays.
     pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
-        let ChannelOpened { channel_id, expires_at, .. } = *opened;
-        let remote_id = opened.remote_id.clone();
-        self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) });
+        self.add_to_stop(LiveChannel::of(opened).into());
         self.failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
     /// An attempt failed: the ladder, then once in the interval at which a lost channel is tried for.
     pub(crate) fn failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
         self.attempting = false;
-        self.failures = self.failures.saturating_add(1);
-        self.live = self.live.take().filter(|live| live.expires_at > now);
+        self.live.take_if(|live| live.expires_at <= now);
         if failed.kind() == Some(ProviderErrorKind::WatchUnsupported) {
-            self.unsupported = true;
+            self.attempts = ListAttempts::Unsupported;
             return;
         }
-        let rung = usize::try_from(self.failures.saturating_sub(1)).unwrap_or(usize::MAX);
-        let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(self.failures));
+        let (before, kept) = match self.attempts {
+            ListAttempts::Failed { count, wish, .. } => (count, wish),
+            ListAttempts::Fresh | ListAttempts::Unsupported => (0, None),
+        };
+        let rung = usize::try_from(before).unwrap_or(usize::MAX);
+        let count = before.saturating_add(1);
+        let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(count));
         let pause_ms = i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000;
-        let is_repeated = self.wish_until.is_some_and(|until| until <= now);
+        let is_repeated = waits::is_repeated(kept.map(|wish| wish.until), now);
         let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
-        self.wish_until = wish_ms.map(|wish_ms| now.plus_ms(wish_ms));
-        self.asked_until = self.wish_until.filter(|_| wish_ms.is_some_and(waits::is_shown));
-        self.next_attempt = Some(Due::At(now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0)))));
+        let next_at = now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0)));
+        let wish = wish_ms.map(|wish_ms| KeptWish { until: now.plus_ms(wish_ms), is_shown: waits::is_shown(wish_ms) });
+        self.attempts = ListAttempts::Failed { count, next_at, wish };
     }
 
     /// Forgets failed attempts: there are new tokens, or somebody does not want to wait.
     pub fn start_afresh(&mut self) {
-        self.failures = 0;
-        self.next_attempt = None;
-        self.wish_until = None;
-        self.asked_until = None;
-        self.unsupported = false;
+        self.attempts = ListAttempts::Fresh;
         self.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
     }
 
     /// No channel is wanted any more: the live one is stopped.
     pub fn set_aside(&mut self) {
-        if let Some(LiveChannel { channel_id, remote_id, expires_at, .. }) = self.live.take() {
-            self.add_to_stop(ChannelRef { channel_id, remote_id, expires_at: Some(expires_at) });
+        if let Some(live) = self.live.take() {
+            self.add_to_stop(live.into());
         }
     }
 
@@ -216,6 +238,12 @@ mod tests {
         channel.next_step(true, &Timing::default(), "acc_1", now)
     }
 
+    /// When an attempt is repeated that failed.
+    fn next_at(channel: &ListChannel) -> UnixMs {
+        let ListAttempts::Failed { next_at, .. } = channel.attempts else { panic!("it failed: {channel:?}") };
+        next_at
+    }
+
     #[test]
     fn it_is_opened_at_once_and_renewed_a_day_before_it_ends_and_its_predecessor_is_stopped() {
         let mut channel = ListChannel::default();
@@ -239,7 +267,7 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..4 {
             channel.failed(&FailedCall::of(Cause::NoAnswer), &Timing::default(), "acc_1", START);
-            pauses.push(channel.next_attempt.unwrap().left_ms(START) / 60_000);
+            pauses.push(next_at(&channel).since_ms(START) / 60_000);
         }
         assert_eq!(pauses[..3], [5, 10, 20]);
         assert!((54..=66).contains(&pauses[3]), "{pauses:?}");
@@ -249,11 +277,8 @@ mod tests {
         };
         let mut asked = ListChannel::default();
         asked.failed(&wish, &Timing::default(), "acc_1", START);
-        assert_eq!(
-            asked.next_attempt,
-            Some(Due::At(START.plus_ms(3_600_000))),
-            "an hour, until the provider repeats it"
-        );
+        assert_eq!(next_at(&asked), START.plus_ms(3_600_000), "an hour, until the provider repeats it");
+        assert_eq!(asked.asked_until(), Some(next_at(&asked)), "which people see");
         channel.start_afresh();
         assert_eq!(next(&channel, START), ListChannelStep::Attempt, "new tokens pass the wait");
     }
@@ -267,7 +292,8 @@ mod tests {
         for failures in 1..=2 {
             let short = ChannelOpened { expires_at: START.plus_ms(1_000), ..opened(START, vec![live_ref.clone()]) };
             channel.ends_at_once(&short, &Timing::default(), "acc_1", START);
-            assert_eq!((channel.live.as_ref().unwrap().channel_id, channel.failures), (live.channel_id, failures));
+            assert_eq!(channel.live.as_ref().unwrap().channel_id, live.channel_id);
+            assert!(matches!(channel.attempts, ListAttempts::Failed { count, .. } if count == failures));
             let ListChannelStep::Stop { channel: stopped } = next(&channel, START) else { panic!("it is stopped") };
             assert_eq!(stopped.channel_id, short.channel_id);
             channel.settled(short.channel_id);
