@@ -89,6 +89,7 @@ fn next_step_to_the_end(progress: &AccountProgress, ending: &Ending, now: UnixMs
             Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
             _ => AccountStep::GiveBack,
         },
+        EndingStage::TakenDown { .. } => AccountStep::Park,
     }
 }
 

@@ -73,9 +73,9 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
     });
 }
 
-/// Gives the grant back and erases everything; true when that is done. The provider may never answer: what is ours to do,
+/// Gives the grant back and erases everything. The provider may never answer: what is ours to do,
 /// erasing, does not wait for it longer than for a channel, and not at all where the provider is off.
-pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) -> bool {
+pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let at = now(ctx);
     let since = ctx.state_mut(|s| match s.progress.life.ending() {
@@ -90,25 +90,20 @@ pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToke
         retry::account_call(provider, &timing, detached, "give the grant back, erase the tokens")
     };
     let input = RevokeInput { account_id, erase_only };
-    let error = match ctx.execute_activity(AccountActivities::revoke_account, input, options).await {
-        Ok(revoked) => {
-            ctx.state_mut(|s| {
-                if let Some(ending) = s.progress.life.ending() {
-                    ending.revoked = Some(revoked);
-                }
-            });
-            return true;
-        }
-        Err(error) => error,
-    };
-    let failed = FailedCall::from_error(&error);
+    let revoked = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;
     let at = now(ctx);
-    ctx.state_mut(|s| {
-        let before = s.progress.trouble.as_ref();
-        let trouble = after_failure(before, &failed, &timing, &account_id.to_string(), at);
-        // What is erased without the provider is erased at once.
-        let until = if trouble.cause == Cause::ProviderOff { at } else { trouble.until };
-        s.progress.trouble = Some(Trouble { until, ..trouble });
+    ctx.state_mut(|s| match revoked {
+        Ok(revoked) => {
+            if let Some(ending) = s.progress.life.ending() {
+                ending.stage = EndingStage::TakenDown { revoked };
+            }
+        }
+        Err(error) => {
+            let (failed, before) = (FailedCall::from_error(&error), s.progress.trouble.as_ref());
+            let trouble = after_failure(before, &failed, &timing, &account_id.to_string(), at);
+            // What is erased without the provider is erased at once.
+            let until = if trouble.cause == Cause::ProviderOff { at } else { trouble.until };
+            s.progress.trouble = Some(Trouble { until, ..trouble });
+        }
     });
-    false
 }

@@ -13,7 +13,7 @@ mod progress;
 mod subscriptions;
 mod trouble;
 
-use evercal_domain::{AccountState, UnixMs};
+use evercal_domain::UnixMs;
 use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -41,8 +41,6 @@ pub struct AccountWorkflow {
     progress: AccountProgress,
     /// Nothing follows any more but the end or the next run.
     leaves: bool,
-    /// Everything was taken down. A cancellation that comes with the hand-over is left to the next run.
-    taken_down: bool,
 }
 
 #[workflow_methods]
@@ -56,7 +54,7 @@ impl AccountWorkflow {
             progress
         };
         let progress = input.carried.take().unwrap_or_else(begin);
-        Self { input, progress, leaves: false, taken_down: false }
+        Self { input, progress, leaves: false }
     }
 
     /// Runs until the account is disconnected or hands over.
@@ -69,12 +67,12 @@ impl AccountWorkflow {
             list_channel::lane::run(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone()),
         );
-        if ctx.state(|s| s.taken_down) {
+        // A cancellation that comes with the hand-over is left to the next run.
+        if let Some(reason) = ctx.state(|s| s.progress.life.ended_for().map(str::to_owned)) {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
             }
-            let reason = ctx.state_mut(|s| s.progress.life.ending().map(|ending| ending.reason.clone()));
-            return Ok(Ended { reason: reason.unwrap_or_default() });
+            return Ok(Ended { reason });
         }
         let next = ctx.state(|s| AccountInput { carried: Some(s.progress.clone()), ..s.input.clone() });
         let never = ctx.continue_as_new(next, ContinueAsNewOptions::default())?;
@@ -163,7 +161,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         ending::begins(&ctx);
         record(&ctx, &detached).await;
-        if is_long(&ctx) {
+        if ctx.state(|s| s.progress.life.ended_for().is_some()) || is_long(&ctx) {
             break;
         }
         let since = now(&ctx);
@@ -171,13 +169,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             AccountStep::FindOpen => ending::find_open(&ctx, &detached).await,
             AccountStep::Close { calendars } => ending::close(&ctx, &calendars).await,
             AccountStep::UnwatchList => ending::unwatch_list(&ctx, &detached).await,
-            AccountStep::GiveBack => {
-                if ending::give_back(&ctx, &detached).await {
-                    ctx.state_mut(|s| s.taken_down = true);
-                    record(&ctx, &detached).await;
-                    break;
-                }
-            }
+            AccountStep::GiveBack => ending::give_back(&ctx, &detached).await,
             AccountStep::TellGrant { calendars } => {
                 ctx.state_mut(|s| s.progress.to_tell.retain(|id, _| calendars.iter().all(|(told, _)| told != id)));
                 let tell = |(calendar_id, grant)| {
@@ -221,11 +213,7 @@ fn is_over(ctx: &Context, workflow: &AccountWorkflow) -> bool {
 
 /// Writes the state down for readers where it is another one than they know.
 async fn record(ctx: &Context, detached: &WorkflowCancellationToken) {
-    let mut news = ctx.state(|s| s.progress.readers_see());
-    if ctx.state(|s| s.taken_down) {
-        let detail = ctx.state_mut(|s| s.progress.life.ending().and_then(|ending| ending.last_words()));
-        news = Recorded { state: AccountState::Disconnected, detail, channel_expires_at: None };
-    }
+    let news = ctx.state(|s| s.progress.readers_see());
     let before = ctx.state(|s| s.progress.recorded.clone());
     if before.as_ref() == Some(&news) {
         return;

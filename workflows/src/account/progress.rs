@@ -70,9 +70,10 @@ pub struct Recorded {
 }
 
 impl AccountProgress {
-    /// The state as readers see it, until the end.
+    /// The state as readers see it.
     pub(super) fn state(&self) -> AccountState {
         match (&self.life, &self.access) {
+            (Life::Ending(Ending { stage: EndingStage::TakenDown { .. }, .. }), _) => AccountState::Disconnected,
             (Life::Ending(_), _) => AccountState::Disconnecting,
             (Life::Open, Access::Duplicate { .. }) => AccountState::Duplicate,
             (Life::Open, Access::Lost { .. }) => AccountState::NeedsReauth,
@@ -85,6 +86,7 @@ impl AccountProgress {
     pub(super) fn detail(&self) -> Option<String> {
         let trouble = |doing| self.trouble.as_ref().and_then(|trouble| trouble.sentence(doing));
         match (&self.life, &self.access) {
+            (Life::Ending(ending @ Ending { stage: EndingStage::TakenDown { .. }, .. }), _) => ending.sentence(),
             (Life::Ending(ending), _) => trouble("given back").or_else(|| ending.sentence()),
             (Life::Open, Access::Duplicate { of }) => Some(format!(
                 "this user is connected already, as {of}: nothing is mirrored twice; disconnect this account, or connect \
@@ -294,7 +296,7 @@ mod tests {
         progress.grant.doubted_by = calendars.clone();
         progress.tell_all(Grant::Works);
         let stage = EndingStage::Closing { until: UnixMs::MAX, to_close: calendars };
-        progress.life = Life::Ending(Ending { reason: "asked".into(), stops_until: Some(UnixMs::MAX), stage, revoked: None });
+        progress.life = Life::Ending(Ending { reason: "asked".into(), stops_until: Some(UnixMs::MAX), stage });
         let bytes = serde_json::to_vec(&progress).unwrap().len();
         // Temporal takes 2 MiB, and sealing makes a payload a little larger.
         assert!(bytes < 1_536 * 1_024, "{bytes} bytes");

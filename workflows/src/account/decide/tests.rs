@@ -3,10 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
 use super::*;
-use evercal_domain::ProviderErrorKind;
+use evercal_domain::{AccountState, ProviderErrorKind};
 
 use crate::account::trouble::{Trouble, after_failed_redemption, after_failure};
-use crate::contract::Cause;
+use crate::contract::{AccountRevoked, Cause};
 use crate::shared::failure::FailedCall;
 
 const MINUTE_MS: i64 = 60_000;
@@ -112,6 +112,13 @@ fn the_end_comes_in_order() {
     progress.trouble = Some(after(None, &failed(ProviderErrorKind::RateLimited, Some(5 * MINUTE_MS)), START));
     assert_eq!(next_step(&progress, START), AccountStep::WaitUntil { at: at(5 * MINUTE_MS) });
     assert_eq!(next_step(&progress, at(5 * MINUTE_MS)), AccountStep::GiveBack);
+    assert_eq!(progress.state(), AccountState::Disconnecting);
+    for (revoked, tells) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
+        reach(&mut progress, EndingStage::TakenDown { revoked });
+        assert_eq!(next_step(&progress, UnixMs::MAX), AccountStep::Park);
+        assert_eq!(progress.state(), AccountState::Disconnected);
+        assert_eq!(progress.detail().is_some(), tells, "what it waited for is over, what the provider was not told is said");
+    }
 }
 
 #[test]

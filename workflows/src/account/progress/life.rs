@@ -28,8 +28,6 @@ pub struct Ending {
     pub stops_until: Option<UnixMs>,
     /// How far it has come.
     pub stage: EndingStage,
-    /// What came of giving the grant back.
-    pub revoked: Option<AccountRevoked>,
 }
 
 /// How far the end of an account has come.
@@ -51,13 +49,18 @@ pub enum EndingStage {
         /// When that was first tried.
         since: Option<UnixMs>,
     },
+    /// Nothing is left of the account but its row.
+    TakenDown {
+        /// What came of giving the grant back.
+        revoked: AccountRevoked,
+    },
 }
 
 impl Life {
     /// Asks for the end. Where that was done before, the first reason stays.
     pub(in crate::account) fn end(&mut self, reason: String) {
         if *self == Self::Open {
-            *self = Self::Ending(Ending { reason, stops_until: None, stage: EndingStage::Begun, revoked: None });
+            *self = Self::Ending(Ending { reason, stops_until: None, stage: EndingStage::Begun });
         }
     }
 
@@ -66,7 +69,15 @@ impl Life {
         *self == Self::Open
     }
 
-    /// Its end, where it does not.
+    /// Why it has ended, where nothing is left to do.
+    pub(in crate::account) fn ended_for(&self) -> Option<&str> {
+        match self {
+            Self::Ending(Ending { reason, stage: EndingStage::TakenDown { .. }, .. }) => Some(reason),
+            Self::Open | Self::Ending(_) => None,
+        }
+    }
+
+    /// Its end, where it does not go on.
     pub(in crate::account) fn ending(&mut self) -> Option<&mut Ending> {
         match self {
             Self::Open => None,
@@ -76,16 +87,18 @@ impl Life {
 }
 
 impl Ending {
-    /// How long it may take; the same from the beginning to the end, so that it is written down once.
+    /// What people are told of it: how long it may take, the same until it is over, so that it is written down once; then what
+    /// is left to them.
     pub(in crate::account) fn sentence(&self) -> Option<String> {
-        let until = self.stops_until?;
-        Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
-    }
-
-    /// What is left to its user when it is over.
-    pub(in crate::account) fn last_words(&self) -> Option<String> {
-        let is_left = self.revoked == Some(AccountRevoked::OnlyErased);
-        is_left
-            .then(|| "the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
+        match self.stage {
+            EndingStage::TakenDown { revoked: AccountRevoked::OnlyErased } => Some(
+                "the provider could not be asked to end the grant; its channels run out by themselves".to_owned(),
+            ),
+            EndingStage::TakenDown { .. } => None,
+            EndingStage::Begun | EndingStage::Closing { .. } | EndingStage::GivingBack { .. } => {
+                let until = self.stops_until?;
+                Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
+            }
+        }
     }
 }
