@@ -326,12 +326,9 @@ fn conclude(ctx: &Context, job: PendingSync, end: SyncEnd) {
         sync.running = false;
         sync.ended = sync.begun;
         if has_failed {
-            sync.failures = sync.failures.saturating_add(1);
             // The reason is not forgotten: the next look comes soon, for the same one, whatever newer one joins it.
             sync.failed = Some(job.after_failure());
             sync.reconcile_due_by(Due::At(at.plus_ms(pause_ms)));
-        } else {
-            sync.failures = 0;
         }
         sync.last_end = Some(end);
     });

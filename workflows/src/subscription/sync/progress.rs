@@ -28,8 +28,6 @@ pub struct SyncProgress {
     pub shown_done_at: Option<UnixMs>,
     /// When the next look without a reason is due; `None` before the first is planned.
     pub reconcile_due: Option<Due>,
-    /// Failed syncs in a row.
-    pub failures: u32,
     /// Syncs in a row that said that the calendar is gone.
     pub refusals: u32,
     /// Reconciles in a row that found unannounced changes.
