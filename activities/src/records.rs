@@ -7,7 +7,7 @@ use std::sync::Arc;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccountState, Calendar, CalendarId, UnixMs};
 use evercal_storage::StateRecord;
-use evercal_workflows::contract::{self, AccountStateFact, Alert, AlertFact, StateFact, StateNews};
+use evercal_workflows::contract::{self, AccountStateFact, Alert, AlertFact, Novelty, StateFact, StateNews};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -47,7 +47,10 @@ impl RecordActivities {
                 at,
             };
             store.record_state(&record).await.map_err(from_store)?;
-            if fact.is_news { store.append_audit(&entry).await.map_err(from_store) } else { Ok(()) }
+            match fact.novelty {
+                Novelty::New => store.append_audit(&entry).await.map_err(from_store),
+                Novelty::Repeated => Ok(()),
+            }
         })
         .await
     }

@@ -360,8 +360,18 @@ pub struct StateFact {
     pub channel_expires_at: Option<UnixMs>,
     /// When this was so.
     pub at: UnixMs,
-    /// Whether it is news; a run that continues as new repeats what readers know already.
-    pub is_news: bool,
+    /// Whether readers know it already.
+    pub novelty: Novelty,
+}
+
+/// Whether readers know a state already; only what is new goes into the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Novelty {
+    /// It is another one than they were last told.
+    New,
+    /// A run that continued as new says it once more, since a store may have lost it.
+    Repeated,
 }
 
 /// Whether somebody is to be alarmed.

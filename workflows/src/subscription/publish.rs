@@ -6,7 +6,7 @@ use temporalio_common::search_attributes::Timestamp;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
 use super::{SubscriptionState, SubscriptionWorkflow};
-use crate::contract::{RecordActivities, StateFact, SyncEnd};
+use crate::contract::{Novelty, RecordActivities, StateFact, SyncEnd};
 use crate::due::Due;
 use crate::shared::time::now;
 use crate::{names, retry};
@@ -44,7 +44,7 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
         return;
     }
     let shown = ctx.state(|s| Published::of(&s.state));
-    let is_news = ctx.state(|s| s.state.published.as_ref() != Some(&shown));
+    let is_known = ctx.state(|s| s.state.published.as_ref() == Some(&shown));
     ctx.state_mut(|s| {
         s.published_in_run = true;
         s.state.published = Some(shown.clone());
@@ -68,7 +68,7 @@ pub(super) async fn publish(ctx: &WorkflowContext<SubscriptionWorkflow>, detache
         detail: shown.detail,
         channel_expires_at: shown.channel_expires_at,
         at: now(ctx),
-        is_news,
+        novelty: if is_known { Novelty::Repeated } else { Novelty::New },
     };
     let summary = format!("state: {}", shown.state.as_str().replace('_', " "));
     let options = ctx.state(|s| retry::record(&s.input.timing, detached, &summary));
