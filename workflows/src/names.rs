@@ -104,14 +104,42 @@ pub const ATTRIBUTE_EXPIRES_AT: SearchAttributeKey<Timestamp> = SearchAttributeK
 /// Search attribute: when the last sync ended, up to ten minutes ago.
 pub const ATTRIBUTE_LAST_SYNC_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalLastSyncAt");
 
-/// The search attributes that a namespace needs, as name and whether it is a date (else a keyword).
-pub const SEARCH_ATTRIBUTES: [(&str, bool); 5] = [
-    ("EvercalProvider", false),
-    ("EvercalAccount", false),
-    ("EvercalState", false),
-    ("EvercalExpiresAt", true),
-    ("EvercalLastSyncAt", true),
+/// A search attribute that a namespace needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchAttribute {
+    /// Its name.
+    pub name: &'static str,
+    /// As what the server indexes it.
+    pub kind: IndexedKind,
+}
+
+/// The type of a search attribute, as the server indexes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexedKind {
+    /// One exact string.
+    Keyword,
+    /// An instant.
+    Datetime,
+}
+
+/// The search attributes that a namespace needs.
+pub const SEARCH_ATTRIBUTES: [SearchAttribute; 5] = [
+    SearchAttribute { name: "EvercalProvider", kind: IndexedKind::Keyword },
+    SearchAttribute { name: "EvercalAccount", kind: IndexedKind::Keyword },
+    SearchAttribute { name: "EvercalState", kind: IndexedKind::Keyword },
+    SearchAttribute { name: "EvercalExpiresAt", kind: IndexedKind::Datetime },
+    SearchAttribute { name: "EvercalLastSyncAt", kind: IndexedKind::Datetime },
 ];
+
+impl IndexedKind {
+    /// The type as Temporal's command line names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyword => "Keyword",
+            Self::Datetime => "Datetime",
+        }
+    }
+}
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
 pub const ALL: [&str; 34] = [
@@ -207,6 +235,6 @@ mod tests {
             ATTRIBUTE_EXPIRES_AT.name(),
             ATTRIBUTE_LAST_SYNC_AT.name(),
         ];
-        assert_eq!(SEARCH_ATTRIBUTES.map(|(name, _)| name), keys);
+        assert_eq!(SEARCH_ATTRIBUTES.map(|attribute| attribute.name), keys);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evercal_workflows::names;
+use evercal_workflows::names::{self, IndexedKind};
 use temporalio_client::Connection;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
@@ -25,38 +25,17 @@ const EFFECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time between two looks whether it has.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The type of a search attribute, as the server indexes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndexedKind {
-    /// One exact string.
-    Keyword,
-    /// An instant.
-    Datetime,
-}
-
-impl IndexedKind {
-    /// The type as Temporal's command line names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyword => "Keyword",
-            Self::Datetime => "Datetime",
-        }
-    }
-}
-
-impl From<IndexedKind> for IndexedValueType {
-    fn from(kind: IndexedKind) -> Self {
-        match kind {
-            IndexedKind::Keyword => Self::Keyword,
-            IndexedKind::Datetime => Self::Datetime,
-        }
+/// The type of a search attribute as the server's interface names it.
+fn value_type(kind: IndexedKind) -> IndexedValueType {
+    match kind {
+        IndexedKind::Keyword => IndexedValueType::Keyword,
+        IndexedKind::Datetime => IndexedValueType::Datetime,
     }
 }
 
 /// The search attributes that the workflows set, by name.
 pub fn search_attributes() -> Vec<(String, IndexedKind)> {
-    let kind = |is_instant| if is_instant { IndexedKind::Datetime } else { IndexedKind::Keyword };
-    names::SEARCH_ATTRIBUTES.iter().map(|(name, is_instant)| ((*name).to_owned(), kind(*is_instant))).collect()
+    names::SEARCH_ATTRIBUTES.map(|attribute| (attribute.name.to_owned(), attribute.kind)).to_vec()
 }
 
 /// The server refused a call, or did not do its effect in time.
@@ -120,8 +99,7 @@ impl Namespace {
             .into_inner()
             .custom_attributes;
         let missing = wanted.iter().filter(|(name, _)| !present.contains_key(name));
-        let missing: Vec<_> =
-            missing.map(|(name, kind)| (name.clone(), IndexedValueType::from(*kind) as i32)).collect();
+        let missing: Vec<_> = missing.map(|(name, kind)| (name.clone(), value_type(*kind) as i32)).collect();
         if missing.is_empty() {
             return Ok(());
         }
