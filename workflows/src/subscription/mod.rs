@@ -10,6 +10,8 @@
 mod builders;
 mod calls;
 mod channel;
+#[cfg(test)]
+mod invariants;
 mod life;
 mod publish;
 mod signals;
