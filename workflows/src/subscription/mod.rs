@@ -6,12 +6,8 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-#[cfg(test)]
-mod builders;
 mod calls;
 mod channel;
-#[cfg(test)]
-mod invariants;
 mod life;
 mod publish;
 mod signals;
@@ -286,3 +282,6 @@ fn rotate_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
 fn is_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
     ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
 }
+
+#[cfg(test)]
+mod tests;

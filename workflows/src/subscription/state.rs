@@ -19,7 +19,7 @@ use crate::shared::waits::WaitReason;
 impl SubscriptionState {
     /// The state of a new subscription: its first read is due.
     pub fn first(strategy: SyncStrategy) -> Self {
-        let channel = ChannelProgress { push: Push::first(strategy.watches()), ..ChannelProgress::default() };
+        let channel = ChannelProgress { push: Push::first(strategy), ..ChannelProgress::default() };
         let mut state = Self { channel, strategy, ..Self::default() };
         state.sync.add(SyncReason::Connect, 0, None);
         state
@@ -220,7 +220,7 @@ impl SubscriptionState {
             return;
         }
         self.strategy = strategy;
-        let unwanted = self.channel.push.becomes(strategy.watches(), self.channel.poller.runs());
+        let unwanted = self.channel.push.follow(strategy, self.channel.poller);
         self.channel.stop_unwanted(unwanted);
     }
 

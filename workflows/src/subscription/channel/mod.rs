@@ -3,8 +3,10 @@
 
 pub(super) mod decide;
 pub(super) mod lane;
+mod poller;
 pub(super) mod progress;
 pub(super) mod push;
 
-pub use progress::{AttemptUnderWay, ChannelProgress, Poller, StopReason, ToStop};
+pub use poller::Poller;
+pub use progress::{AttemptUnderWay, ChannelProgress, StopReason, ToStop};
 pub use push::{Cover, FailedAttempts, NextAttempt, Push, WantedChannel};

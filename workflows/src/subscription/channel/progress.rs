@@ -3,6 +3,7 @@
 use evercal_domain::{ChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
+use super::poller::Poller;
 use super::push::Push;
 use crate::contract::{Alert, ChannelHint, ChannelRef};
 use crate::due::Due;
@@ -36,35 +37,6 @@ pub struct ChannelProgress {
 pub struct AttemptUnderWay {
     /// Hints that came meanwhile, from channels that may be the one being made.
     pub unidentified: Vec<ChannelHint>,
-}
-
-/// The poller, as the lane left it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Poller {
-    /// It was told to end, or never started.
-    #[default]
-    Stopped,
-    /// It was started.
-    Runs {
-        /// Seconds between two looks, as this run told it; `None` where it did not yet.
-        told_interval_s: Option<u32>,
-    },
-}
-
-impl Poller {
-    /// Whether it was started.
-    pub fn runs(self) -> bool {
-        self != Self::Stopped
-    }
-
-    /// What the next run knows of it. Each run tells it its interval, so that one that somebody ended is missed.
-    pub(in crate::subscription) fn in_next_run(self) -> Self {
-        match self {
-            Self::Stopped => Self::Stopped,
-            Self::Runs { .. } => Self::Runs { told_interval_s: None },
-        }
-    }
 }
 
 /// A channel to stop.

@@ -1,8 +1,9 @@
 //! What a subscription has of a push channel, and how far the attempts at one have come.
 
-use evercal_domain::UnixMs;
+use evercal_domain::{SyncStrategy, UnixMs};
 use serde::{Deserialize, Serialize};
 
+use super::poller::Poller;
 use crate::contract::{Cause, Failure};
 use crate::due::Due;
 use crate::shared::failure::FailedCall;
@@ -90,17 +91,18 @@ impl Default for Push {
 
 impl Push {
     /// For a subscription that begins.
-    pub(in crate::subscription) fn first(is_wanted: bool) -> Self {
-        if is_wanted { Self::default() } else { Self::Unwanted }
+    pub(in crate::subscription) fn first(strategy: SyncStrategy) -> Self {
+        if strategy.watches() { Self::default() } else { Self::Unwanted }
     }
 
-    /// From now on a channel is wanted, or none; answers the live one that is not wanted any more. Whichever way it goes,
-    /// somebody looks without a gap: a poller that runs goes on until the first channel is open.
-    pub(in crate::subscription) fn becomes(&mut self, is_wanted: bool, poller_runs: bool) -> Option<LiveChannel> {
+    /// Another strategy was chosen; answers the live channel where it wants none. Whichever way it goes, somebody looks
+    /// without a gap: a poller that runs goes on until the first channel is open.
+    pub(in crate::subscription) fn follow(&mut self, strategy: SyncStrategy, poller: Poller) -> Option<LiveChannel> {
+        let is_wanted = strategy.watches();
         match self {
             Self::Wanted(wanted) if is_wanted => {
                 if wanted.cover != Cover::Fallback {
-                    wanted.cover = Cover::until_first_channel(poller_runs && wanted.live.is_none());
+                    wanted.cover = Cover::until_first_channel(wanted.live.as_ref(), poller);
                 }
                 None
             }
@@ -110,7 +112,7 @@ impl Push {
                 unwanted
             }
             Self::Unwanted if is_wanted => {
-                let cover = Cover::until_first_channel(poller_runs);
+                let cover = Cover::until_first_channel(None, poller);
                 *self = Self::Wanted(WantedChannel { cover, ..WantedChannel::default() });
                 None
             }
@@ -230,8 +232,11 @@ impl Push {
 }
 
 impl Cover {
-    fn until_first_channel(is_polled: bool) -> Self {
-        if is_polled { Self::PollerUntilFirstChannel } else { Self::Nobody }
+    fn until_first_channel(live: Option<&LiveChannel>, poller: Poller) -> Self {
+        match (live, poller) {
+            (None, Poller::Runs { .. }) => Self::PollerUntilFirstChannel,
+            (Some(_), _) | (None, Poller::Stopped) => Self::Nobody,
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::contract::{ChannelOpened, Failure};
 use crate::shared::live_channel::{grants_too_little, lifetime_s};
-use crate::subscription::builders::live;
 use crate::subscription::channel::push::is_counted;
+use crate::subscription::tests::builders::live;
 use crate::subscription::{Refusal, RefusedCall, ToStop};
 use evercal_domain::{ChannelId, SyncStrategy};
 

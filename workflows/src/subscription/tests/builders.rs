@@ -2,18 +2,18 @@
 
 use evercal_domain::{ChannelId, ProviderErrorKind, SyncStrategy, UnixMs};
 
-use super::{
-    AttemptUnderWay, Cover, FailedAttempts, NextAttempt, Poller, Push, Refusal, SubscriptionState, ToStop,
-    WantedChannel,
-};
 use crate::contract::{AccountChanged, Alert, Cause, Failure, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
 use crate::shared::live_channel::LiveChannel;
 use crate::shared::waits::WaitReason;
+use crate::subscription::{
+    AttemptUnderWay, Cover, FailedAttempts, NextAttempt, Poller, Push, Refusal, SubscriptionState, ToStop,
+    WantedChannel,
+};
 
 /// A channel that nobody else has.
-pub(super) fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
+pub(in crate::subscription) fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
     #[expect(clippy::disallowed_methods, reason = "tests make ids")]
     let channel_id = ChannelId::generate();
     LiveChannel { channel_id, remote_id: None, opened_at, expires_at }
@@ -21,14 +21,14 @@ pub(super) fn live(opened_at: UnixMs, expires_at: UnixMs) -> LiveChannel {
 
 impl SubscriptionState {
     /// Begun with this strategy, its first read done.
-    pub(super) fn quiet(strategy: SyncStrategy) -> Self {
+    pub(in crate::subscription) fn quiet(strategy: SyncStrategy) -> Self {
         let mut state = Self::first(strategy);
         state.sync.pending = None;
         state
     }
 
     /// Watched by this channel.
-    pub(super) fn watched_by(live: LiveChannel) -> Self {
+    pub(in crate::subscription) fn watched_by(live: LiveChannel) -> Self {
         let mut state = Self::quiet(SyncStrategy::Webhook);
         state.wanted().live = Some(live);
         state
@@ -41,34 +41,34 @@ impl SubscriptionState {
     }
 
     /// The same, with another strategy.
-    pub(super) fn choosing(mut self, strategy: SyncStrategy) -> Self {
+    pub(in crate::subscription) fn choosing(mut self, strategy: SyncStrategy) -> Self {
         self.account_changed(&AccountChanged { strategy: Some(strategy), ..AccountChanged::default() });
         self
     }
 
-    pub(super) fn closing_for(mut self, reason: &str) -> Self {
+    pub(in crate::subscription) fn closing_for(mut self, reason: &str) -> Self {
         self.life.end(reason.to_owned());
         self
     }
 
-    pub(super) fn with_dead_grant(mut self) -> Self {
+    pub(in crate::subscription) fn with_dead_grant(mut self) -> Self {
         self.grant = Grant::Dead;
         self
     }
 
-    pub(super) fn with_refusal(mut self, refusal: Refusal) -> Self {
+    pub(in crate::subscription) fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = Some(refusal);
         self
     }
 
     /// An attempt at a channel is under way.
-    pub(super) fn attempting(mut self) -> Self {
+    pub(in crate::subscription) fn attempting(mut self) -> Self {
         self.channel.attempt = Some(AttemptUnderWay::default());
         self
     }
 
     /// So many attempts at a channel have failed, and the next one is due then.
-    pub(super) fn after_failures(mut self, failures: u32, next_attempt: Option<Due>) -> Self {
+    pub(in crate::subscription) fn after_failures(mut self, failures: u32, next_attempt: Option<Due>) -> Self {
         let last = Failure::of(Cause::Provider(ProviderErrorKind::TemporaryFailure));
         self.wanted().failed = (failures > 0).then_some(FailedAttempts { count: failures, refusals: 0, last });
         if let Some(due) = next_attempt {
@@ -78,7 +78,7 @@ impl SubscriptionState {
     }
 
     /// So many of the failed attempts said that the calendar is not found, or forbidden.
-    pub(super) fn after_refusals(mut self, refusals: u32) -> Self {
+    pub(in crate::subscription) fn after_refusals(mut self, refusals: u32) -> Self {
         if let Some(failed) = &mut self.wanted().failed {
             failed.refusals = refusals;
         }
@@ -86,46 +86,46 @@ impl SubscriptionState {
     }
 
     /// The ladder is used up.
-    pub(super) fn in_fallback(mut self) -> Self {
+    pub(in crate::subscription) fn in_fallback(mut self) -> Self {
         self.wanted().cover = Cover::Fallback;
         self
     }
 
     /// The provider cannot watch the calendar.
-    pub(super) fn unwatchable(mut self) -> Self {
+    pub(in crate::subscription) fn unwatchable(mut self) -> Self {
         self.channel.push.is_unsupported();
         self
     }
 
     /// The channel is suspect.
-    pub(super) fn with_renewal_requested(mut self) -> Self {
+    pub(in crate::subscription) fn with_renewal_requested(mut self) -> Self {
         self.channel.push.suspect();
         self
     }
 
     /// The poller runs, and was told the interval that is configured.
-    pub(super) fn with_poller(self) -> Self {
+    pub(in crate::subscription) fn with_poller(self) -> Self {
         self.with_poller_told(Some(Timing::default().polling_interval_s))
     }
 
     /// The poller runs, and was told this interval by this run.
-    pub(super) fn with_poller_told(mut self, interval_s: Option<u32>) -> Self {
+    pub(in crate::subscription) fn with_poller_told(mut self, interval_s: Option<u32>) -> Self {
         self.channel.poller = Poller::Runs { told_interval_s: interval_s };
         self
     }
 
-    pub(super) fn without_poller(mut self) -> Self {
+    pub(in crate::subscription) fn without_poller(mut self) -> Self {
         self.channel.poller = Poller::Stopped;
         self
     }
 
     /// This is what was last said about the lost channel.
-    pub(super) fn with_alert(mut self, alert: Alert) -> Self {
+    pub(in crate::subscription) fn with_alert(mut self, alert: Alert) -> Self {
         self.channel.alert = alert;
         self
     }
 
-    pub(super) fn with_channel_to_stop(mut self, entry: ToStop) -> Self {
+    pub(in crate::subscription) fn with_channel_to_stop(mut self, entry: ToStop) -> Self {
         self.channel.to_stop.push(entry);
         self
     }

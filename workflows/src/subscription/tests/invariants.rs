@@ -5,12 +5,12 @@
 use evercal_domain::{ChannelId, ProviderErrorKind, SyncReason, SyncStrategy, UnixMs};
 use proptest::prelude::*;
 
-use super::channel::decide::{ChannelStep, attempt_due, next_step};
-use super::channel::progress::{OVER_MAX, TO_STOP_MAX};
-use super::{AttemptUnderWay, Poller, Push, RefusedCall, SubscriptionState};
 use crate::contract::{AccountChanged, Cause, ChannelHint, ChannelOpened, Failure, Grant, Notify};
 use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
+use crate::subscription::channel::decide::{ChannelStep, attempt_due, next_step};
+use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
+use crate::subscription::{AttemptUnderWay, Poller, Push, RefusedCall, SubscriptionState};
 
 const ID: &str = "cal_a";
 const HOUR_MS: i64 = 3_600_000;
