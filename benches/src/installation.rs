@@ -16,7 +16,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 use evercal_domain::tenant::{ApiKey, Tenant};
 use evercal_domain::{
-    AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, Provider, SyncReason, SystemClock, random,
+    AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, SyncReason, SystemClock, random,
 };
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
 use evercal_simulator::{Control, NewCalendar, NewUser};

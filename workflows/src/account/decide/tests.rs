@@ -117,7 +117,11 @@ fn the_end_comes_in_order() {
         reach(&mut progress, EndingStage::TakenDown { revoked });
         assert_eq!(next_step(&progress, UnixMs::MAX), AccountStep::Park);
         assert_eq!(progress.state(), AccountState::Disconnected);
-        assert_eq!(progress.detail().is_some(), tells, "what it waited for is over, what the provider was not told is said");
+        assert_eq!(
+            progress.detail().is_some(),
+            tells,
+            "what it waited for is over, what the provider was not told is said"
+        );
     }
 }
 

@@ -91,9 +91,9 @@ impl Ending {
     /// is left to them.
     pub(in crate::account) fn sentence(&self) -> Option<String> {
         match self.stage {
-            EndingStage::TakenDown { revoked: AccountRevoked::OnlyErased } => Some(
-                "the provider could not be asked to end the grant; its channels run out by themselves".to_owned(),
-            ),
+            EndingStage::TakenDown { revoked: AccountRevoked::OnlyErased } => {
+                Some("the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
+            }
             EndingStage::TakenDown { .. } => None,
             EndingStage::Begun | EndingStage::Closing { .. } | EndingStage::GivingBack { .. } => {
                 let until = self.stops_until?;
