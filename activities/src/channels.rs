@@ -5,6 +5,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -12,7 +13,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{
-    Channel, ChannelId, ChannelState, ProviderError, ProviderErrorKind, RemoteChannelId, UnixMs, Watched,
+    Calendar, Channel, ChannelId, ChannelState, ProviderError, ProviderErrorKind, RemoteChannelId, UnixMs, Watched,
 };
 use evercal_providers::{ChannelGrant, ChannelRequest, Channels, LostChannels, TokenError, WatchedRemote};
 use evercal_workflows::contract::{
@@ -83,8 +84,18 @@ impl ChannelActivities {
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
         let others = self.possibly_alive(input.watched, now).await?;
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
-        // What the new one's answer tells of those whose own answers were lost.
-        let told = |lost| connection.calendars.channels()?.told_by(grant.remote_id.as_ref()?, lost);
+        let lost: Vec<_> = nameless(&others).filter(|lost| *lost != id).collect();
+        let found = self.find_lost(ctx, connection, input.watched, &lost, grant.remote_id.as_ref());
+        let mut found = match found.await {
+            Ok(LostChannels::Found(found)) => found,
+            Ok(LostChannels::TakesAnother { .. }) => BTreeMap::new(),
+            Err(error) => {
+                // They run out by themselves; that they could not be named costs the new one nothing.
+                let account_id = input.watched.account_id();
+                tracing::warn!(?error, %account_id, "channels whose answers were lost could not be found");
+                BTreeMap::new()
+            }
+        };
         Ok(ChannelOpened {
             channel_id: id,
             opened_at: now.into(),
@@ -94,7 +105,7 @@ impl ChannelActivities {
                 .filter(|channel| channel.id != id)
                 .map(|channel| ChannelRef {
                     channel_id: channel.id,
-                    remote_id: channel.remote_id.or_else(|| told(channel.id)),
+                    remote_id: channel.remote_id.or_else(|| found.remove(&channel.id)),
                     expires_at: Some(UnixMs::from(channel.expires_at)),
                 })
                 .collect(),
@@ -135,10 +146,7 @@ impl ChannelActivities {
             expires_at,
         };
         let request = &request;
-        let remote = match &calendar {
-            Some(calendar) => WatchedRemote::Calendar(&calendar.remote.provider_id),
-            None => WatchedRemote::CalendarList,
-        };
+        let remote = remote_of(calendar.as_ref());
         let call = |context| async move { channels_of(connection)?.open(&context, remote, request).await };
         match connection.call(account_id, watched.calendar_id(), call).await {
             Ok(grant) => {
@@ -222,21 +230,23 @@ impl ChannelActivities {
             return Ok(ChannelsClosed { stopped: 0 });
         }
         let connection = self.deps.connection_of(watched.account_id()).await?;
-        let mut known = alive.iter().find_map(|channel| channel.remote_id.clone());
-        if known.is_none()
-            && let Some(LostChannels::ToldByAnother { helper_lives }) =
-                connection.calendars.channels().map(Channels::lost)
-        {
-            // Only lost ones: nobody ever told us what the provider calls them. A helper's answer does.
-            let (_, grant) = self.open_one(ctx, watched, now + helper_lives, backoff(connection)).await?;
-            alive = self.possibly_alive(watched, now).await?;
-            known = grant.remote_id;
-        }
-        let told = |lost| connection.calendars.channels()?.told_by(known.as_ref()?, lost);
+        let known = alive.iter().find_map(|channel| channel.remote_id.clone());
+        let lost: Vec<_> = nameless(&alive).collect();
+        let mut found = match self.find_lost(ctx, connection, watched, &lost, known.as_ref()).await? {
+            LostChannels::Found(found) => found,
+            LostChannels::TakesAnother { lifetime } => {
+                let (_, grant) = self.open_one(ctx, watched, now + lifetime, backoff(connection)).await?;
+                alive = self.possibly_alive(watched, now).await?;
+                match self.find_lost(ctx, connection, watched, &lost, grant.remote_id.as_ref()).await? {
+                    LostChannels::Found(found) => found,
+                    LostChannels::TakesAnother { .. } => BTreeMap::new(),
+                }
+            }
+        };
         let (mut stopped, mut failed) = (0, None);
         for channel in alive {
             // One of which nobody knows what it is called cannot be stopped: it runs out.
-            let Some(remote_id) = channel.remote_id.or_else(|| told(channel.id)) else { continue };
+            let Some(remote_id) = channel.remote_id.or_else(|| found.remove(&channel.id)) else { continue };
             match self.stop_one(ctx, watched, channel.id, &remote_id).await {
                 Ok(()) => stopped += 1,
                 // One that cannot be stopped keeps none of the others alive.
@@ -244,6 +254,28 @@ impl ChannelActivities {
             }
         }
         failed.map_or(Ok(ChannelsClosed { stopped }), Err)
+    }
+
+    /// What the provider calls channels whose answers were lost.
+    async fn find_lost(
+        &self,
+        ctx: &ActivityContext,
+        connection: &Connection,
+        watched: Watched,
+        lost: &[ChannelId],
+        known: Option<&RemoteChannelId>,
+    ) -> Result<LostChannels, ActivityError> {
+        if lost.is_empty() {
+            return Ok(LostChannels::Found(BTreeMap::new()));
+        }
+        let calendar = match watched.calendar_id() {
+            Some(id) => Some(self.deps.calendar(id).await.map_err(from_store)?),
+            None => None,
+        };
+        let remote = remote_of(calendar.as_ref());
+        let call = |context| async move { channels_of(connection)?.find_lost(&context, remote, lost, known).await };
+        let found = connection.call(watched.account_id(), watched.calendar_id(), call).await;
+        found.map_err(|error| from_token(ctx, &error, backoff(connection)))
     }
 
     async fn stop_one(
@@ -285,6 +317,15 @@ impl ChannelActivities {
         }
         Ok(alive)
     }
+}
+
+/// Those whose answers were lost: nobody knows what the provider calls them.
+fn nameless(channels: &[Channel]) -> impl Iterator<Item = ChannelId> {
+    channels.iter().filter(|channel| channel.remote_id.is_none()).map(|channel| channel.id)
+}
+
+fn remote_of(calendar: Option<&Calendar>) -> WatchedRemote<'_> {
+    calendar.map_or(WatchedRemote::CalendarList, |calendar| WatchedRemote::Calendar(&calendar.remote.provider_id))
 }
 
 /// How stopping is repeated when the provider fails it.

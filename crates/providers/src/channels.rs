@@ -1,5 +1,6 @@
 //! Push channels, in the domain's words.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,11 +30,15 @@ pub trait Channels: Send + Sync {
         remote_id: &RemoteChannelId,
     ) -> Result<(), ProviderError>;
 
-    /// How channels are found whose answers were lost: they may exist, and nobody knows what the provider calls them.
-    fn lost(&self) -> LostChannels;
-
-    /// What the provider calls a channel whose answer was lost, as far as what it calls another one on the same thing tells.
-    fn told_by(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId>;
+    /// Finds out what the provider calls channels whose answers were lost: they may exist, and only by that can they be closed.
+    /// `known` is what it calls another one on the same thing, where there is one.
+    async fn find_lost(
+        &self,
+        context: &CallContext,
+        watched: WatchedRemote<'_>,
+        lost: &[ChannelId],
+        known: Option<&RemoteChannelId>,
+    ) -> Result<LostChannels, ProviderError>;
 }
 
 /// What a channel watches, as its provider knows it.
@@ -45,13 +50,15 @@ pub enum WatchedRemote<'a> {
     CalendarList,
 }
 
-/// How channels are found whose answers were lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be found out of channels whose answers were lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LostChannels {
-    /// By another one on the same thing ([`Channels::told_by`]). Where none is known, one is opened for it.
-    ToldByAnother {
-        /// How long a channel lives that is opened for this alone.
-        helper_lives: Duration,
+    /// What the provider calls them. Those that are not among them cannot be closed, and run out.
+    Found(BTreeMap<ChannelId, RemoteChannelId>),
+    /// It takes another channel on the same thing, which the caller registers and opens as any other; then this is asked again.
+    TakesAnother {
+        /// How long that one has to live.
+        lifetime: Duration,
     },
 }
 

@@ -51,12 +51,17 @@ impl Channels for GoogleProvider {
         }
     }
 
-    fn lost(&self) -> LostChannels {
-        LostChannels::ToldByAnother { helper_lives: HELPER_LIVES }
-    }
-
-    fn told_by(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId> {
-        remote_id(lost, resource_of(known))
+    async fn find_lost(
+        &self,
+        _context: &CallContext,
+        _watched: WatchedRemote<'_>,
+        lost: &[ChannelId],
+        known: Option<&RemoteChannelId>,
+    ) -> Result<LostChannels, ProviderError> {
+        // Google lists no channels; the answer to another one on the same thing has the resource of all of them.
+        let Some(known) = known else { return Ok(LostChannels::TakesAnother { lifetime: HELPER_LIVES }) };
+        let named = |id: &ChannelId| Some((*id, remote_id(*id, resource_of(known))?));
+        Ok(LostChannels::Found(lost.iter().filter_map(named).collect()))
     }
 }
 

@@ -7,7 +7,7 @@ use evercal_domain::{
 use serde_json::{Value, json};
 
 use super::{PAGE_EVENTS_MAX, answer, context, done, in_full_pass, provider};
-use crate::channels::{ChannelGrant, ChannelRequest, Channels, WatchedRemote};
+use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
@@ -187,8 +187,11 @@ async fn closing_a_channel_that_is_gone_succeeds() {
 async fn one_channel_tells_how_another_on_the_same_thing_is_stopped() {
     let (google, transport) = provider(Ok(answer(204, "")));
     let (known, lost) = (ChannelId::generate(), ChannelId::generate());
-    let remote_id = google.told_by(&RemoteChannelId::new(format!("{known} res")), lost).unwrap();
-    google.close(&context(), lost, &remote_id).await.unwrap();
+    let known = RemoteChannelId::new(format!("{known} res"));
+    let find = async |known| google.find_lost(&context(), WatchedRemote::CalendarList, &[lost], known).await.unwrap();
+    assert!(matches!(find(None).await, LostChannels::TakesAnother { .. }), "Google lists no channels");
+    let LostChannels::Found(found) = find(Some(&known)).await else { panic!("it is known by the other") };
+    google.close(&context(), lost, &found[&lost]).await.unwrap();
     let sent = transport.requests.lock().unwrap().remove(0);
     let expected = json!({"id": lost.to_string(), "resourceId": "res"});
     assert!(matches!(&sent.body, evercal_http::Body::Json(body) if *body == expected), "{sent:?}");
