@@ -84,7 +84,7 @@ impl World {
             tenant_id,
             api_key,
             settings,
-            well: if P::has_push() { CalendarState::Live } else { CalendarState::PollOnly },
+            well: if P::nature().has_push() { CalendarState::Live } else { CalendarState::PollOnly },
             http: HttpClient::new(&HttpSettings::default())?,
             gateway: None,
             workers: Vec::new(),

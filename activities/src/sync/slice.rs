@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
+use evercal_domain::profile::Absence;
 use evercal_domain::zones;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
 use evercal_mirror::{Ends, Plan};
@@ -248,10 +249,10 @@ impl Slice<'_> {
         let both = position.window_end.map(Window::ending).map_or(window, |stored| stored.joined(&window));
         let zone_data = zones::version();
         self.count_unannounced(full, &page.items);
-        let ends = match (is_last, full) {
-            (false, _) => Ends::No,
-            (true, false) => Ends::Pass,
-            (true, true) => Ends::FullPass,
+        let ends = match (is_last, full, self.connection.profile.absence) {
+            (false, _, _) => Ends::No,
+            (true, true, Absence::MeansDeleted) => Ends::FullPass,
+            (true, false, _) | (true, true, Absence::ProvesNothing) => Ends::Pass,
         };
         let plan = self.plan(position, self.kept(page.items), ends, both).await?;
         let finished_at = self.wall_clock();
@@ -310,9 +311,15 @@ impl Slice<'_> {
         let snapshot = self.deps.store.snapshot(self.calendar.id, position, &items, ends).await.map_err(from_store)?;
         let zone = roll::calendar_zone(&self.calendar);
         // Expanding takes milliseconds for most pages and much more for a few: off the threads that serve the network.
-        tokio::task::spawn_blocking(move || evercal_mirror::plan(items, ends, &snapshot, zone, &window))
-            .await
-            .map_err(|panic| ActivityError::from(anyhow::Error::new(panic)))
+        let planned = tokio::task::spawn_blocking(move || evercal_mirror::plan(items, ends, &snapshot, zone, &window));
+        let mut plan = planned.await.map_err(|panic| ActivityError::from(anyhow::Error::new(panic)))?;
+        if !self.deps.keep_raw {
+            // The reason says what was wrong; what an item without an id is known by was made of its text before.
+            for unreadable in &mut plan.quarantine {
+                unreadable.raw.clear();
+            }
+        }
+        Ok(plan)
     }
 
     async fn finish(&mut self) -> Result<SyncOutcome, ActivityError> {

@@ -12,12 +12,41 @@ pub struct Profile {
     pub title: &'static str,
     /// Whose services its conferences are, as far as they have names ([`ConferenceKind`](crate::event::ConferenceKind)).
     pub conference_kinds: &'static [&'static str],
+    /// Whether it announces changes.
+    pub push: Push,
+    /// What it means that a reading of everything does not have an event.
+    pub absence: Absence,
     /// What nobody set.
     pub defaults: Defaults,
 }
 
+impl Profile {
+    /// Whether channels can be opened there, whose notices say that something changed.
+    pub fn has_push(&self) -> bool {
+        self.push == Push::Channels
+    }
+}
+
+/// Whether a provider announces changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// By notices, for as long as a channel is open.
+    Channels,
+    /// Never: it has to be polled.
+    None,
+}
+
+/// What it means that a reading of everything does not have an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// The event is gone.
+    MeansDeleted,
+    /// Nothing: the provider says of each event that it is gone, or has to be asked.
+    ProvesNothing,
+}
+
 /// What suits a provider, where an operator does not set it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Defaults {
     /// How its changes are found.
     pub strategy: SyncStrategy,

@@ -16,9 +16,9 @@ use crate::row::{NewRow, RowKind, RowState, StoredRow};
 pub enum Ends {
     /// More pages come.
     No,
-    /// A pass over what changed.
+    /// A pass that says of each event that is gone that it is, as one over what changed does.
     Pass,
-    /// A pass over everything, of a provider that reports no deletions in it: what no page of it had is gone.
+    /// A pass over everything, of a provider where absence means deletion: what no page of it had is gone.
     FullPass,
 }
 

@@ -43,8 +43,22 @@ pub fn profiles() -> impl Iterator<Item = &'static Profile> {
 
 /// How changes are found, by provider.
 pub fn strategies(lookup: &Lookup<'_>) -> Result<ByProvider<SyncStrategy>, ConfigError> {
-    let all = PROVIDERS.iter();
-    all.map(|registration| Ok((registration.profile.provider, registration.strategy.read(lookup)?))).collect()
+    let one = |registration: &&'static Registration| {
+        let (profile, strategy) = (registration.profile, registration.strategy.read(lookup)?);
+        let about = &registration.strategy.about;
+        is_possible(profile, strategy)
+            .map_err(|problem| ConfigError::new(about.name, problem, SyncStrategy::Polling.as_str()))?;
+        Ok((profile.provider, strategy))
+    };
+    PROVIDERS.iter().map(one).collect()
+}
+
+/// Whether changes can be found so: where nothing is announced, nothing but polling finds any.
+fn is_possible(profile: &Profile, strategy: SyncStrategy) -> Result<(), String> {
+    if profile.has_push() || strategy == SyncStrategy::Polling {
+        return Ok(());
+    }
+    Err(format!("{} announces no changes: only polling finds them", profile.title))
 }
 
 /// What a gateway meets of those that are on.
@@ -84,6 +98,8 @@ fn those_on<T>(
 mod tests {
     use std::collections::BTreeSet;
 
+    use evercal_domain::profile::{Defaults, Push};
+
     use super::*;
 
     #[test]
@@ -106,6 +122,27 @@ mod tests {
             let error = fronts(&Lookup::new(&find)).unwrap_err();
             assert_eq!(error.variable, CHANNEL_KEYS.about.name);
         }
+    }
+
+    #[test]
+    fn where_nothing_is_announced_only_polling_is_possible() {
+        let announces = PROVIDERS.iter().find(|one| one.profile.has_push()).unwrap().profile;
+        let silent = Profile {
+            provider: Provider::new("silent"),
+            title: "Silent",
+            conference_kinds: &[],
+            push: Push::None,
+            absence: announces.absence,
+            defaults: Defaults { strategy: SyncStrategy::Polling, ..announces.defaults },
+        };
+        for strategy in SyncStrategy::ALL {
+            assert!(is_possible(announces, strategy).is_ok());
+            assert_eq!(is_possible(&silent, strategy).is_ok(), strategy == SyncStrategy::Polling, "{strategy}");
+        }
+        assert_eq!(
+            is_possible(&silent, SyncStrategy::Hybrid).unwrap_err(),
+            "Silent announces no changes: only polling finds them"
+        );
     }
 
     #[test]

@@ -44,12 +44,12 @@ impl ProviderUnderTest for Google {
         Ok(Self { simulator, control })
     }
 
-    fn has_push() -> bool {
-        true
+    fn nature() -> &'static Profile {
+        registry::named(setup::PROVIDER).expect("it is compiled in").profile
     }
 
     fn profile(&self) -> &'static Profile {
-        registry::named(setup::PROVIDER).expect("it is compiled in").profile
+        Self::nature()
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {

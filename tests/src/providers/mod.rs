@@ -26,8 +26,8 @@ pub trait ProviderUnderTest: Any + Send + Sync {
     where
         Self: Sized;
 
-    /// Whether it tells of changes by itself. Behaviours that are about channels and notices are for those that do.
-    fn has_push() -> bool
+    /// Its nature, by which behaviours are chosen: those about channels and notices are for providers that have them.
+    fn nature() -> &'static Profile
     where
         Self: Sized;
 

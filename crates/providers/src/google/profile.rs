@@ -1,6 +1,6 @@
 //! Google's nature.
 
-use evercal_domain::profile::Defaults;
+use evercal_domain::profile::{Absence, Defaults, Push};
 use evercal_domain::{Profile, Provider, SyncStrategy};
 
 /// Google Meet.
@@ -13,6 +13,9 @@ pub(super) static PROFILE: Profile = Profile {
     provider: Provider::new("google"),
     title: "Google",
     conference_kinds: &[MEET, HANGOUTS],
+    push: Push::Channels,
+    // A full sync lists all that is there, and no deletions.
+    absence: Absence::MeansDeleted,
     defaults: Defaults {
         strategy: SyncStrategy::Webhook,
         sync_backoff_initial_ms: 30_000,

@@ -149,6 +149,13 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
         if event["title"] == "Later" && event["raw"].is_null() { Ok(()) } else { Err(event.to_string()) }
     })
     .await;
+    let unreadable = json!({"id": "unreadable1", "status": "confirmed", "summary": "Nobody's text"});
+    control(&world).put_raw_event(USER, unreadable.as_object().unwrap().clone()).unwrap();
+    control(&world).patch_event(USER, "fullevent1", fields(json!({"summary": "Last"}))).unwrap();
+    mirror::equals_provider(&world, own).await;
+    let quarantined = world.store.quarantined(own, 10).await.unwrap();
+    assert_eq!(quarantined.len(), 1, "{quarantined:?}");
+    assert_eq!(quarantined[0].raw, "", "nor is it kept of what cannot be read");
     world.end().await;
 }
 
