@@ -11,12 +11,13 @@
 mod lists;
 mod telling;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::Clock;
 use evercal_domain::heartbeat::WORKERS;
+use evercal_domain::{Clock, Provider};
 use evercal_process::{Pulse, Tasks};
 use evercal_storage::{Store, StoreError, StoreErrorKind, StoreWatch, cause_of};
 use evercal_workflow_client::{AccountWorkflows, Workflows};
@@ -117,6 +118,8 @@ pub(crate) struct CatchUp {
     pub pace: CatchUpPace,
     pub watch: Arc<Watch>,
     pub store_watch: StoreWatch,
+    /// The providers that are on.
+    pub providers_on: BTreeSet<Provider>,
     /// Names this process: of several gateways with the same backlog, one drains it.
     pub process: String,
 }
@@ -237,7 +240,7 @@ impl CatchUp {
         self.note_turn(memory).await;
         let workers = self.look_for_workers(memory, now).await;
         if memory.store.is_well() {
-            memory.providers.look(&*self.store, now).await;
+            memory.providers.look(&*self.store, &self.providers_on, now).await;
         }
         self.watch.set(Seen {
             at: now,

@@ -2,9 +2,11 @@
 //! accept its OAuth client. Workers find that out and write it down; here it is read. Not for: what one account or one
 //! calendar meets.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, client_refused_key};
 use evercal_providers::registry;
 use evercal_storage::{ProviderIncident, Store, StoreError};
@@ -16,14 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct ProvidersSeen {
     /// Those that refuse the whole installation.
     pub incidents: Vec<ProviderIncident>,
+    /// Those that are off, although accounts are connected there.
+    pub off: Vec<ProviderOff>,
     /// Alerts of this hour and the one before, that a provider does not accept the OAuth client.
     pub client_alerts: Vec<AuditEntry>,
 }
 
+/// A provider that is off, although accounts are connected there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProviderOff {
+    /// Its name, for people.
+    pub title: &'static str,
+    /// The setting that turns it on.
+    pub turned_on_by: &'static str,
+}
+
 impl ProvidersSeen {
     /// Reads it; what was known before stays where the store does not answer.
-    pub(crate) async fn look(&mut self, store: &dyn Store, now: DateTime<Utc>) {
-        match tokio::time::timeout(PATIENCE, read(store, now)).await {
+    pub(crate) async fn look(&mut self, store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) {
+        match tokio::time::timeout(PATIENCE, read(store, on, now)).await {
             Ok(Ok(seen)) => *self = seen,
             Ok(Err(error)) => {
                 tracing::warn!(%error, cause = error.cause(), "how it stands with the providers cannot be read");
@@ -33,8 +46,17 @@ impl ProvidersSeen {
     }
 }
 
-async fn read(store: &dyn Store, now: DateTime<Utc>) -> Result<ProvidersSeen, StoreError> {
-    let mut seen = ProvidersSeen { incidents: store.incidents().await?, client_alerts: Vec::new() };
+async fn read(store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) -> Result<ProvidersSeen, StoreError> {
+    let mut seen = ProvidersSeen { incidents: store.incidents().await?, ..ProvidersSeen::default() };
+    // Nobody asks one that is off whether it still refuses.
+    seen.incidents.retain(|incident| on.contains(&incident.provider));
+    for registration in registry::PROVIDERS {
+        let profile = registration.profile;
+        if !on.contains(&profile.provider) && store.has_open_accounts(profile.provider).await? {
+            let turned_on_by = registration.turned_on_by.about().name;
+            seen.off.push(ProviderOff { title: profile.title, turned_on_by });
+        }
+    }
     // Those that are off as well: an alert may be older than that.
     for profile in registry::profiles() {
         // While it goes on there is one in each hour, and not yet in this one when it has just begun.

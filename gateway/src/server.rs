@@ -135,6 +135,7 @@ impl Gateway {
             pace,
             watch: Arc::clone(&watch),
             store_watch: store_watch.clone(),
+            providers_on: config.fronts.keys().copied().collect(),
             process: process.clone(),
         });
         let fleet = Fleet {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::catch_up::Seen;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
+use crate::providers::ProviderOff;
 use crate::state::AppState;
 use crate::vocabulary::{HealthStatusName, ProviderName};
 
@@ -141,7 +142,7 @@ pub(super) enum Part {
     Temporal,
     /// No worker is alive.
     Workers,
-    /// A provider refuses this installation.
+    /// A provider refuses this installation, or is off although accounts are connected there.
     Provider,
     /// A background task of this gateway.
     Gateway,
@@ -208,6 +209,10 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
     for ProviderIncident { provider, cause, since } in &seen.providers.incidents {
         let detail = format!("{provider} refuses this installation ({cause}): its calendars are not read meanwhile.");
         problem(true, Part::Provider, &detail, Some(*since));
+    }
+    for ProviderOff { title, turned_on_by } in &seen.providers.off {
+        let detail = format!("{title} is off, although accounts are connected there: {turned_on_by} is not set.");
+        problem(true, Part::Provider, &detail, None);
     }
     problems
 }

@@ -111,6 +111,7 @@ through! { Accounts:
     credentials(id: AccountId) -> Option<(Credentials, CredentialsVersion)>;
     swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
     open_accounts_after(after: Option<AccountId>, limit: u32) -> Vec<Account>;
+    has_open_accounts(provider: Provider) -> bool;
     unsettled_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
     set_account_channel(id: AccountId, expires_at: Option<DateTime<Utc>>) -> ();
     set_listed(id: AccountId, at: DateTime<Utc>) -> ();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{Clock as _, Provider, SystemClock};
+use evercal_domain::{AccountState, Clock as _, Provider, SystemClock};
 use serde_json::{Value, json};
 
 use crate::support::{World, eventually};
@@ -78,6 +78,27 @@ async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken
     world.store.close_incident(Provider::new("google")).await.unwrap();
     eventually(&json!([]), async || health(&world).await["providers"].clone()).await;
     assert_eq!(health(&world).await["status"], "ok");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_off_is_a_problem_where_accounts_are_connected_and_what_it_refused_before_is_none() {
+    let mut world = World::new().await;
+    world.config.fronts.clear();
+    world.start().await;
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    let customer = world.customer().await;
+    let at = SystemClock.now();
+    world.store.open_incident(Provider::new("google"), "accessNotConfigured", at).await.unwrap();
+    eventually(&json!("down"), async || health(&world).await["status"].clone()).await;
+    let down = health(&world).await;
+    let [problem] = down["problems"].as_array().unwrap().as_slice() else { panic!("{down}") };
+    assert_eq!(problem["part"], "provider");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("Google is off") && detail.contains("GOOGLE_CLIENT_ID is not set"), "{detail}");
+    assert_eq!(down["providers"], json!([]), "nobody asks it any more");
+    assert_eq!(readiness(&world).await, 200);
+    world.store.set_account_state(customer.account, AccountState::Disconnected, None, at).await.unwrap();
+    eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
 }
 
 #[tokio::test]

@@ -49,6 +49,7 @@ CREATE TABLE accounts (
     channel_expires_at  BIGINT
 );
 CREATE INDEX accounts_by_tenant ON accounts (tenant_id, id);
+CREATE INDEX accounts_open ON accounts (provider) WHERE state <> 'disconnected';
 -- Those that a workflow has yet to hear of, or to take down.
 CREATE INDEX accounts_unsettled ON accounts (id) WHERE consent IS NOT NULL OR state IN ('connecting', 'disconnecting');
 CREATE INDEX accounts_by_grant ON accounts (grant_subject) WHERE grant_subject IS NOT NULL;

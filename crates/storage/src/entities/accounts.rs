@@ -25,6 +25,8 @@ pub trait Accounts: Send + Sync {
     async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError>;
     /// All accounts that are not disconnected, after `after`, in order.
     async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
+    /// Whether any account of a provider is not disconnected.
+    async fn has_open_accounts(&self, provider: Provider) -> Result<bool, StoreError>;
     /// Accounts that wait for something: for their first calendars, for a consent to be settled, for their end. In order.
     async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
     /// Writes an account's state down. What is disconnected stays so.

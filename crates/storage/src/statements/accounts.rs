@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Credentials;
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
+use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, Provider, TenantId};
 
 use super::tenants::count_open_accounts;
 use super::{Backend, Engine, consents, credentials, failed, found, locks, not_found};
@@ -35,6 +35,8 @@ pub const LIST_OF_TENANT: &str =
     select_accounts!("WHERE tenant_id = $1 AND id > $2 AND state <> 'disconnected' ORDER BY id LIMIT $3");
 
 pub const LIST_OPEN: &str = select_accounts!("WHERE id > $1 AND state <> 'disconnected' ORDER BY id LIMIT $2");
+
+const HAS_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE provider = $1 AND state <> 'disconnected')";
 
 /// The condition of the index `accounts_unsettled`.
 pub const LIST_UNSETTLED: &str = select_accounts!(
@@ -115,6 +117,14 @@ impl Accounts for Backend {
 
     async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
         list(self, LIST_OPEN, after, limit).await
+    }
+
+    async fn has_open_accounts(&self, provider: Provider) -> Result<bool, StoreError> {
+        sqlx::query_scalar(HAS_OPEN)
+            .bind(provider.as_str())
+            .fetch_one(self.read_pool())
+            .await
+            .map_err(failed("ask for open accounts of a provider"))
     }
 
     async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {

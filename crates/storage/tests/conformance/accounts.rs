@@ -192,6 +192,10 @@ pub async fn what_waits_for_a_workflow_is_listed_without_opening_anything(databa
     let open: Vec<AccountId> =
         stranger.open_accounts_after(None, 10).await.unwrap().iter().map(|account| account.id).collect();
     assert_eq!(open, [account]);
+    assert!(store.has_open_accounts(connecting.provider).await.unwrap());
+    assert!(!store.has_open_accounts(Provider::new("nobody's")).await.unwrap());
+    store.set_account_state(account, AccountState::Disconnected, None, at(2)).await.unwrap();
+    assert!(!store.has_open_accounts(connecting.provider).await.unwrap());
 }
 
 pub async fn when_an_account_was_listed_and_watched_is_remembered(database: &Database) {
