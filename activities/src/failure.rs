@@ -105,7 +105,8 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
 /// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow says
 /// so to people, and tries again.
 pub fn provider_off(provider: Provider) -> ActivityError {
-    tracing::warn!(%provider, "this worker is not set up for the provider");
+    // Accounts, calendars and health say so; each attempt of each of them would be too many lines.
+    tracing::debug!(%provider, "this worker is not set up for the provider");
     ApplicationFailure::builder(anyhow::anyhow!("this worker is not set up for {provider}"))
         .type_name(names::FAILURE_PROVIDER_OFF.to_owned())
         .non_retryable(true)

@@ -92,7 +92,14 @@ impl AccountActivities {
         match subject_hash {
             Ok(subject_hash) => Ok((Settlement::Redeemed { credentials, subject_hash }, version)),
             Err(error)
-                if matches!(error.kind, ProviderErrorKind::GrantRevoked | ProviderErrorKind::TokenRefreshNeeded) =>
+                if matches!(
+                    error.kind,
+                    // The last two of a person who has no calendars there.
+                    ProviderErrorKind::GrantRevoked
+                        | ProviderErrorKind::TokenRefreshNeeded
+                        | ProviderErrorKind::Forbidden
+                        | ProviderErrorKind::NotFound
+                ) =>
             {
                 Ok((refused(ConsentOutcome::Refused), version))
             }

@@ -47,7 +47,7 @@ impl AccountActivities {
         for pages in 1.. {
             let (provider, token) = (&connection.calendars, page.as_ref());
             let call = |context| async move { provider.list_calendars(&context, token).await };
-            let answer = match connection.tokens.with_token(account_id, call).await {
+            let answer = match connection.call(account_id, None, call).await {
                 Ok(answer) => answer,
                 Err(TokenError::NotConnected) => return Ok(None),
                 Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => return Ok(None),

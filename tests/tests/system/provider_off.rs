@@ -48,8 +48,23 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
     world.end().await;
 }
 
-pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left<P: ProviderUnderTest>() {
+pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_back<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
+    let (account, _calendar) = world.connect_and_settle().await;
+    turn(&mut world, false).await;
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    eventually("a worker has found the provider off", || async {
+        let said = account_detail(&world, account).await;
+        if said.contains("not set up for") { Ok(()) } else { Err(said) }
+    })
+    .await;
+    assert!(world.store.credentials(account).await.unwrap().is_some(), "nothing is erased yet");
+    world.end().await;
+}
+
+pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left<P: ProviderUnderTest>() {
+    let timing = Timing { failed_sync_pause_s: 1, ..quick() };
+    let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (account, _calendar) = world.connect_and_settle().await;
     turn(&mut world, false).await;
     disconnect(&world, account).await;

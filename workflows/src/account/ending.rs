@@ -16,6 +16,9 @@ use crate::shared::time::{condition, now};
 /// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
+/// So many attempts in a row, of any worker, find the provider off before the grant is left to it.
+const OFF_ATTEMPTS: u32 = 4;
+
 /// Says how long the end may take, where there is one, before readers hear of it for the first time.
 pub(super) fn begins(ctx: &Context) {
     let at = now(ctx);
@@ -74,7 +77,7 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
 }
 
 /// Gives the grant back and erases everything. The provider may never answer: what is ours to do,
-/// erasing, does not wait for it longer than for a channel, and not at all where the provider is off.
+/// erasing, does not wait for it longer than for a channel, nor for long where the provider is off.
 pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let at = now(ctx);
@@ -82,7 +85,9 @@ pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToke
         Some(Ending { stage: EndingStage::GivingBack { since }, .. }) => *since.get_or_insert(at),
         _ => at,
     });
-    let is_off = ctx.state(|s| s.progress.trouble.as_ref().is_some_and(|trouble| trouble.cause == Cause::ProviderOff));
+    // One worker that was started with the wrong settings must not end what another one can give back.
+    let is_off = |trouble: &Trouble| trouble.cause == Cause::ProviderOff && trouble.failures >= OFF_ATTEMPTS;
+    let is_off = ctx.state(|s| s.progress.trouble.as_ref().is_some_and(is_off));
     let erase_only = is_off || at >= since.plus_s(timing.close_patience_s);
     let options = if erase_only {
         retry::account_rows(&timing, detached, "erase the tokens; the provider did not answer")
@@ -100,10 +105,7 @@ pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToke
         }
         Err(error) => {
             let (failed, before) = (FailedCall::from_error(&error), s.progress.trouble.as_ref());
-            let trouble = after_failure(before, &failed, &timing, &account_id.to_string(), at);
-            // What is erased without the provider is erased at once.
-            let until = if trouble.cause == Cause::ProviderOff { at } else { trouble.until };
-            s.progress.trouble = Some(Trouble { until, ..trouble });
+            s.progress.trouble = Some(after_failure(before, &failed, &timing, &account_id.to_string(), at));
         }
     });
 }

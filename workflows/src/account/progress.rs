@@ -106,6 +106,11 @@ impl AccountProgress {
         }
     }
 
+    /// Whether calls are made for it, but for those of its end.
+    pub(super) fn can_call(&self) -> bool {
+        self.access == Access::Works && self.life.is_open()
+    }
+
     /// What subscriptions are told of the grant.
     pub(super) fn grant_is(&self) -> Grant {
         if matches!(self.access, Access::Lost { .. }) { Grant::Dead } else { Grant::Works }

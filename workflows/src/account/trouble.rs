@@ -69,7 +69,8 @@ pub(crate) fn after_failure(
     // A wish that was kept to its end and is heard again is a repeated one.
     let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until <= now);
     let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
-    let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
+    let refused = failed.cause() == Cause::ProviderOff
+        || failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
     let refused_ms = u64::from(REFUSED_RETRY_S.min(timing.failed_sync_pause_s)) * 1_000;

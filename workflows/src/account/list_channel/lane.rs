@@ -4,7 +4,7 @@ use evercal_domain::{ProviderErrorKind, UnixMs, Watched};
 use temporalio_workflow::WorkflowCancellationToken;
 
 use super::ListChannelStep;
-use crate::account::{Access, AccountWorkflow, Context};
+use crate::account::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
 use crate::due::Due;
 use crate::retry::{self, STOP_PATIENCE_MIN_S};
@@ -37,8 +37,7 @@ pub(in crate::account) async fn run(ctx: Context, detached: WorkflowCancellation
 fn next(workflow: &AccountWorkflow, now: UnixMs) -> ListChannelStep {
     let AccountWorkflow { input, progress, .. } = workflow;
     // The list is read first; and who has no grant can neither open nor stop anything. The end has a step of its own.
-    let can_call = progress.access == Access::Works && progress.life.is_open();
-    if !can_call || progress.discoveries == 0 {
+    if !progress.can_call() || progress.discoveries == 0 {
         return ListChannelStep::Park;
     }
     progress.list_channel.next_step(input.strategy.watches(), &input.timing, &input.account_id.to_string(), now)

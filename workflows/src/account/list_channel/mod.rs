@@ -154,6 +154,13 @@ impl ListChannel {
             ListAttempts::Failed { count, wish, .. } => (count, wish),
             ListAttempts::Fresh | ListAttempts::Unsupported => (0, None),
         };
+        let cause = failed.cause();
+        if cause.is_wider() {
+            // It says nothing about this channel: no rung of the ladder.
+            let next_at = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
+            self.attempts = ListAttempts::Failed { count: before, next_at, wish: None };
+            return;
+        }
         let rung = usize::try_from(before).unwrap_or(usize::MAX);
         let count = before.saturating_add(1);
         let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(count));
@@ -242,6 +249,22 @@ mod tests {
     fn next_at(channel: &ListChannel) -> UnixMs {
         let ListAttempts::Failed { next_at, .. } = channel.attempts else { panic!("it failed: {channel:?}") };
         next_at
+    }
+
+    #[test]
+    fn what_is_refused_whatever_the_channel_is_no_rung_of_its_ladder() {
+        for cause in [Cause::ProviderOff, Cause::Provider(ProviderErrorKind::ProjectRefused)] {
+            let mut channel = ListChannel::default();
+            let mut now = START;
+            for _ in 0..10 {
+                channel.failed(&FailedCall::of(cause), &Timing::default(), "acc_1", now);
+                let pause_ms = next_at(&channel).since_ms(now);
+                assert!((1..=5 * 60_000).contains(&pause_ms), "{cause:?}: {pause_ms}");
+                now = next_at(&channel);
+            }
+            channel.failed(&FailedCall::of(Cause::LifetimeTooShort), &Timing::default(), "acc_1", now);
+            assert_eq!(next_at(&channel).since_ms(now), 5 * 60_000, "the first rung");
+        }
     }
 
     #[test]

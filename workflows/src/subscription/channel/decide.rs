@@ -65,9 +65,10 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     match channel.poller {
         Poller::Stopped if poller_wanted => return ChannelStep::StartPoller,
         Poller::Runs { .. } if !poller_wanted => return ChannelStep::StopPoller,
-        // One that stands in is over soon, and goes on as it was started.
+        // One until there is a channel is over soon, and goes on as it was started.
         Poller::Runs { told_interval_s }
-            if state.strategy.polls() && told_interval_s != Some(timing.polling_interval_s) =>
+            if (state.strategy.polls() || !channel.push.is_wanted())
+                && told_interval_s != Some(timing.polling_interval_s) =>
         {
             return ChannelStep::PacePoller;
         }

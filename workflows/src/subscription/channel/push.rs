@@ -222,6 +222,11 @@ impl Push {
         matches!(self, Self::Wanted(WantedChannel { cover: Cover::Fallback, .. }))
     }
 
+    /// Whether there is to be a channel.
+    pub(in crate::subscription) fn is_wanted(&self) -> bool {
+        matches!(self, Self::Wanted(_))
+    }
+
     /// Whether a poller has to look, whatever the strategy says.
     pub(in crate::subscription) fn needs_poller(&self) -> bool {
         match self {

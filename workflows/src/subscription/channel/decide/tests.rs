@@ -185,13 +185,13 @@ fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
 }
 
 #[test]
-fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not() {
+fn a_poller_that_is_there_for_good_is_paced_anew() {
     for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
         let state = SubscriptionState::quiet(strategy).with_poller_told(Some(1));
         assert_eq!(step(&state, START), ChannelStep::PacePoller, "{strategy:?}");
     }
-    let stand_in = unwatched().unwatchable().with_poller_told(Some(1));
-    assert_eq!(step(&stand_in, START), ChannelStep::Park);
+    let unwatchable = unwatched().unwatchable().with_poller_told(Some(1));
+    assert_eq!(step(&unwatchable, START), ChannelStep::PacePoller, "it is polled for as long as it lives");
 }
 
 #[test]
