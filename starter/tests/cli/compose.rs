@@ -32,20 +32,22 @@ fn compose() -> Value {
     serde_json::from_str(&python(&["-c", script, FILE])).unwrap()
 }
 
-/// A value of the file as Compose would put it together from `.env`.
-fn filled(text: &str) -> String {
-    let values = [
+/// A value of the file as Compose would put it together from `.env`, with a provider or without.
+fn filled(text: &str, has_provider: bool) -> String {
+    let needed = [
         ("POSTGRES_PASSWORD", "secret"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("EVERCAL_PAYLOAD_KEY", "p1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
         ("EVERCAL_CHANNEL_KEYS", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
-        ("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"),
-        ("GOOGLE_CLIENT_SECRET", "secret"),
         ("WEBHOOK_BASE_URL", "https://calendar.example.com"),
     ];
-    values
+    let text = needed
         .iter()
-        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}:?set it in .env}}"), value))
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}:?set it in .env}}"), value));
+    let of_provider = [("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"), ("GOOGLE_CLIENT_SECRET", "secret")];
+    of_provider.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("${{{name}:-}}"), if has_provider { value } else { "" })
+    })
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn it_follows_the_schema_of_the_compose_specification() {
 }
 
 #[tokio::test]
-async fn gateways_and_workers_get_all_that_they_ask_for() {
+async fn gateways_and_workers_get_all_that_they_ask_for_with_a_provider_and_without() {
     let compose = compose();
     for (service, role) in [
         ("gateway-1", "gateway"),
@@ -65,11 +67,13 @@ async fn gateways_and_workers_get_all_that_they_ask_for() {
     ] {
         let service = &compose["services"][service];
         assert_eq!(service["command"][0], role);
-        let environment = environment(service);
-        let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
-        assert!(environment.iter().all(|(_, value)| !value.contains("${")), "{environment:?}");
-        let config = evercal(&["config", "--role", role], &environment, Path::new("/")).await;
-        assert_eq!(config.code, Some(0), "{config:?}");
+        for has_provider in [true, false] {
+            let environment = environment(service, has_provider);
+            let environment: Vec<_> = environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+            assert!(environment.iter().all(|(_, value)| !value.contains("${")), "{environment:?}");
+            let config = evercal(&["config", "--role", role], &environment, Path::new("/")).await;
+            assert_eq!(config.code, Some(0), "{config:?}");
+        }
         for needed in ["migrate", "prepare-temporal"].into_iter().filter(|_| role != "codec") {
             assert_eq!(service["depends_on"][needed]["condition"], "service_completed_successfully");
         }
@@ -77,9 +81,9 @@ async fn gateways_and_workers_get_all_that_they_ask_for() {
 }
 
 /// The environment of a service as Compose would put it together.
-fn environment(service: &Value) -> BTreeMap<String, String> {
+fn environment(service: &Value, has_provider: bool) -> BTreeMap<String, String> {
     let variables = service["environment"].as_object().unwrap().iter();
-    variables.map(|(name, value)| (name.clone(), filled(value.as_str().unwrap()))).collect()
+    variables.map(|(name, value)| (name.clone(), filled(value.as_str().unwrap(), has_provider))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +106,7 @@ async fn temporal_makes_its_tables_and_starts_with_the_environment_of_the_file()
     });
     let programs = ensure_binaries(&options).await.unwrap();
 
-    let mut of_schema = environment(schema);
+    let mut of_schema = environment(schema, true);
     for (name, of_file, own) in [
         ("SQL_HOST", "postgres", host),
         ("SQL_PORT", "5432", port),
@@ -122,7 +126,7 @@ async fn temporal_makes_its_tables_and_starts_with_the_environment_of_the_file()
         assert!(output.status.success(), "{time}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    let mut of_temporal = environment(temporal);
+    let mut of_temporal = environment(temporal, true);
     let dynamic = temporal["volumes"][0].as_str().unwrap();
     let (dynamic, inside) = dynamic.strip_suffix(":ro").unwrap().split_once(':').unwrap();
     let dynamic = root.join(dynamic).display().to_string();
