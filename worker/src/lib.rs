@@ -122,7 +122,7 @@ async fn serve_while_fit(
     tokio::select! {
         _usable = opened.watch.until(StoreCondition::is_usable) => {}
         // Opened anew, it may be another one.
-        _lost = opened.watch.until(StoreCondition::is_beyond_healing) => return Ok(Stopped::BecauseOfTheStore),
+        _lost = opened.watch.until(StoreCondition::needs_restart) => return Ok(Stopped::BecauseOfTheStore),
         failure = opened.looking.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(Stopped::AsAsked),
     }

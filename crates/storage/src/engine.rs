@@ -31,7 +31,7 @@ pub trait Engine {
     /// The keys that seal and open credentials.
     fn keyring(&self) -> &Keyring;
 
-    /// How many transactions this process has committed, without those by which it is looked whether it can.
+    /// How many transactions this process has committed, without those of the probe.
     fn committed(&self) -> &AtomicU64;
 
     /// Begins a transaction that may write. When it is dropped, it is rolled back.
@@ -62,6 +62,6 @@ pub trait Engine {
     /// Brings what was committed into the file, where an engine has a log beside it.
     fn checkpoint_log(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Looks for damaged pages; [`StoreErrorKind::Corrupt`] when there are some.
-    fn look_for_damage(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Checks the pages for damage; [`StoreErrorKind::Corrupt`] when some are damaged.
+    fn check_for_damage(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

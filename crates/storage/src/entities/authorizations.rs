@@ -1,4 +1,4 @@
-//! Consents under way.
+//! Consents that were asked for, until they are forgotten.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -11,13 +11,13 @@ use evercal_sealing::{Keyring, Place};
 use crate::columns::{corrupt, instant, parsed};
 use crate::error::StoreError;
 
-/// Consents under way.
+/// Consents that were asked for.
 #[async_trait]
 pub trait Authorizations: Send + Sync {
     /// Remembers a consent that was asked for; removes those that ran out.
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError>;
-    /// Takes it, once, with the hash of what the browser brought; the same once more is told as such. `None` when unknown,
-    /// used with something else, or run out.
+    /// Takes a consent, once, with the hash of what the browser brought; the same once more is [`TakenAttempt::Before`].
+    /// `None` when unknown, used with something else, or run out.
     async fn take_attempt(
         &self,
         state_hash: &[u8; 32],
@@ -26,7 +26,7 @@ pub trait Authorizations: Send + Sync {
     ) -> Result<Option<TakenAttempt>, StoreError>;
     /// Writes down what came of a consent. What is final stays; one that is not remembered any more is no error.
     async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError>;
-    /// A consent that came back and ended in another way than well, or not yet, while it is remembered: to begin it again.
+    /// A consent that came back and was not granted, while it is remembered: to begin it again.
     async fn ended_attempt(
         &self,
         state_hash: &[u8; 32],

@@ -30,9 +30,9 @@ pub trait Calendars: Send + Sync {
     async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError>;
     /// An account's calendars that are not closed.
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError>;
-    /// Ids of all calendars that are not closed, after `after`, in order: for telling all of them something.
+    /// Ids of all calendars that are not closed, after `after`, in order: for signals to all of them.
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError>;
-    /// The provider told that an account sees a calendar in another role. Where it sees another part of its events, a full
+    /// Writes down in which role an account sees a calendar now. Where it sees another part of its events, a full
     /// pass is due from now on.
     async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError>;
     /// Writes a subscription's state down.

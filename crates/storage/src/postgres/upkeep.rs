@@ -1,4 +1,4 @@
-//! What only a server can be asked: our rights, and the damage that it has counted.
+//! Questions to a server: our rights, and the damage that it has counted.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -31,7 +31,7 @@ pub async fn may_write_each_table(connection: &mut PgConnection) -> Result<(), S
 }
 
 /// The server checks each page that it reads; reading all of them is `pg_amcheck`'s task.
-pub async fn look_for_damage(pool: &PgPool) -> Result<(), StoreError> {
+pub async fn check_for_damage(pool: &PgPool) -> Result<(), StoreError> {
     let failures: Option<i64> =
         sqlx::query_scalar(DAMAGED).fetch_one(pool).await.map_err(failed("ask for damaged pages"))?;
     match failures {

@@ -171,7 +171,7 @@ async fn whose(
         .bind(subject_hash)
         .fetch_optional(&mut *connection)
         .await
-        .map_err(failed("look for the same user"))?;
+        .map_err(failed("find the same user"))?;
     match other {
         Some(other) => Ok(ConsentOutcome::Duplicate { account_id: parsed(&other, "accounts.id")? }),
         None => Ok(ConsentOutcome::Granted),

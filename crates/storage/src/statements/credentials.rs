@@ -105,7 +105,7 @@ pub async fn shares_grant(store: &Backend, id: AccountId) -> Result<bool, StoreE
         .bind(id.to_string())
         .fetch_one(store.read_pool())
         .await
-        .map_err(failed("look for accounts that share a grant"))?;
+        .map_err(failed("find accounts that share a grant"))?;
     Ok(others > 0)
 }
 

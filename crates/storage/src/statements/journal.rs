@@ -15,7 +15,7 @@ use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
 
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
-/// Sources of one kind and day that are told apart; those beyond count together, so that a flood is bounded.
+/// Sources of one kind and day that have their own rows; those beyond count together, so that a flood is bounded.
 const SOURCES_PER_DAY_MAX: i64 = 256;
 /// Days that are kept.
 const SECURITY_DAYS: i64 = 30;

@@ -1,4 +1,4 @@
-//! Looking after a store: can it be read and written, and whose is it.
+//! The statements by which a store is checked: whether it can be read and written, and whose it is.
 
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
@@ -59,7 +59,7 @@ impl Upkeep for Backend {
     }
 
     async fn check_pages(&self) -> Result<(), StoreError> {
-        self.look_for_damage().await
+        self.check_for_damage().await
     }
 }
 

@@ -78,7 +78,7 @@ pub struct OccurrenceRow {
     pub body: Option<String>,
 }
 
-/// By their places: a page has hundreds of rows, and looking for each column by its name is seen in the profile.
+/// By position: a page has hundreds of rows, and looking up each column by its name shows in a profile.
 impl<'r, R: Row> FromRow<'r, R> for OccurrenceRow
 where
     usize: ColumnIndex<R>,

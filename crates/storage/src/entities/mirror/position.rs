@@ -21,7 +21,7 @@ pub struct SyncPosition {
     pub window_end: Option<DateTime<Utc>>,
     /// The oldest zone data by which any of its series was expanded; `None` before the first pass.
     pub zone_data: Option<ZoneDataVersion>,
-    /// Whether anything is in quarantine, which is nearly always empty: else nobody has to look.
+    /// Whether anything is in quarantine, which is nearly always empty: else no statement has to read it.
     pub has_quarantine: bool,
     /// Whether any occurrence is cancelled.
     pub has_cancelled: bool,

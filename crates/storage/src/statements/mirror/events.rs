@@ -52,7 +52,7 @@ pub async fn raw(store: &Backend, calendar: CalendarId, id: &ProviderEventId) ->
         .map_err(failed("read an event's own text"))?;
     let Some((body, raw)) = row else { return Ok(None) };
     let event: Event = from_json(&body, "events.body")?;
-    // Asked for after the row: whoever sees less since before that gets no more from here.
+    // Read after the row: a role that was lowered before then hides what it has to.
     let view = calendars::view_of(store, calendar).await?;
     Ok(raw.filter(|_| view.is_some_and(|view| event.shows_details_in(view))))
 }

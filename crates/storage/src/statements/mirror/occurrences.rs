@@ -1,7 +1,7 @@
 //! Occurrences: read by range, replaced per owner.
 //!
-//! A read must not pay for the past, so an occurrence that began before the range is looked for only as far back as one of
-//! its length can have begun. Lengths are in classes: nearly all are in the first, and the scan of the key begins a day
+//! A read must not cost more the older a calendar is, so the search for occurrences that began before the range goes only as
+//! far back as one of their length can have begun. Lengths are in classes: nearly all are in the first, and the scan of the key begins a day
 //! before the range; those of the others have an index of their own.
 
 use std::cmp::Ordering;
@@ -43,7 +43,7 @@ pub async fn read(
     // One whose source is gone is shown to nobody.
     rows.retain(|row| row.body.is_some());
     let mut items: Vec<ReadOccurrence> = readable(rows);
-    // Asked for after the rows: whoever sees less since before that gets no more from here.
+    // Read after the rows: a role that was lowered before then hides what it has to.
     let Some(view) = calendars::view_of(store, calendar).await? else {
         return Ok(Page { items: Vec::new(), next: None });
     };
