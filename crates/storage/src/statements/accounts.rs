@@ -6,8 +6,8 @@ use evercal_domain::account::Credentials;
 use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
 
 use super::tenants::count_open_accounts;
-use super::{Backend, Engine, consents, credentials, failed, found, locks, not_found};
-use crate::columns::{micros, readable, storable};
+use super::{Backend, Engine, consents, credentials, execute, failed, locks, not_found};
+use crate::columns::{micros, storable};
 use crate::entities::accounts::{
     AccountAdmission, AccountRow, Accounts, ConsentVersion, CredentialsVersion, Settlement,
 };
@@ -66,7 +66,7 @@ impl Accounts for Backend {
         if count_open_accounts(&mut *transaction, account.tenant_id).await? >= tenant.accounts_max {
             return Ok(AccountAdmission::TenantFull);
         }
-        sqlx::query(INSERT)
+        let query = sqlx::query(INSERT)
             .bind(account.id.to_string())
             .bind(account.tenant_id.to_string())
             .bind(account.provider.as_str())
@@ -75,31 +75,20 @@ impl Accounts for Backend {
             .bind(account.detail.as_deref().map(storable))
             .bind(micros(account.created_at))
             .bind(micros(account.state_changed_at))
-            .bind(sealed)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("insert an account"))?;
+            .bind(sealed);
+        execute(&mut transaction, query, "insert an account").await?;
         self.commit(transaction, "insert an account").await?;
         Ok(AccountAdmission::Inserted)
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let row: Option<AccountRow> = sqlx::query_as(BY_ID)
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read an account"))?;
-        row.map(Account::try_from).transpose()
+        let query = sqlx::query_as::<_, AccountRow>(BY_ID).bind(id.to_string());
+        self.read_one(query, "read an account").await
     }
 
     async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let row: Option<AccountRow> = sqlx::query_as(OF_TENANT)
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read an account of a tenant"))?;
-        row.map(Account::try_from).transpose()
+        let query = sqlx::query_as::<_, AccountRow>(OF_TENANT).bind(tenant.to_string()).bind(id.to_string());
+        self.read_one(query, "read an account of a tenant").await
     }
 
     async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError> {
@@ -122,23 +111,13 @@ impl Accounts for Backend {
     }
 
     async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_CHANNEL)
-            .bind(id.to_string())
-            .bind(expires_at.map(micros))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set an account's channel"))?;
-        found(done.rows_affected(), "set an account's channel")
+        let query = sqlx::query(SET_CHANNEL).bind(id.to_string()).bind(expires_at.map(micros));
+        self.write_one(query, "set an account's channel").await
     }
 
     async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(SET_LISTED)
-            .bind(id.to_string())
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("note that calendars were listed"))
+        let query = sqlx::query(SET_LISTED).bind(id.to_string()).bind(micros(at));
+        self.write(query, "note that calendars were listed").await.map(drop)
     }
 
     async fn set_account_state(
@@ -148,15 +127,12 @@ impl Accounts for Backend {
         detail: Option<&str>,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_STATE)
+        let query = sqlx::query(SET_STATE)
             .bind(id.to_string())
             .bind(state.as_str())
             .bind(detail.map(storable))
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set an account's state"))?;
-        if done.rows_affected() == 0 && self.account(id).await?.is_none() {
+            .bind(micros(at));
+        if self.write(query, "set an account's state").await? == 0 && self.account(id).await?.is_none() {
             return Err(not_found("set an account's state"));
         }
         Ok(())
@@ -224,11 +200,8 @@ async fn list(
     after: Option<AccountId>,
     limit: u32,
 ) -> Result<Vec<Account>, StoreError> {
-    let rows: Vec<AccountRow> = sqlx::query_as(statement)
+    let query = sqlx::query_as::<_, AccountRow>(statement)
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("list accounts"))?;
-    Ok(readable(rows))
+        .bind(i64::from(limit));
+    store.read_all(query, "list accounts").await
 }

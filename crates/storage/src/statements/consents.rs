@@ -6,7 +6,9 @@ use evercal_sealing::Keyring;
 use secrecy::zeroize::Zeroizing;
 
 use super::authorizations::set_outcome;
-use super::{Backend, Connection, Database, Engine, conflict, credentials, failed, found, locks, not_found};
+use super::{
+    Backend, Connection, Database, Engine, conflict, credentials, execute, failed, fetch_value, found, locks, not_found,
+};
 use crate::columns::{corrupt, parsed};
 use crate::entities::accounts::{ConsentVersion, Settlement, consent_place};
 use crate::error::{StoreError, StoreErrorKind};
@@ -47,13 +49,8 @@ pub async fn replace(store: &Backend, id: AccountId, consent: &PendingConsent) -
         // The same once more, such as a page that was reloaded at once: its code is good for one use.
         return Ok(());
     }
-    let done = sqlx::query(REPLACE_CONSENT)
-        .bind(&account)
-        .bind(sealed)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("replace a consent"))?;
-    found(done.rows_affected(), "replace a consent")?;
+    let query = sqlx::query(REPLACE_CONSENT).bind(&account).bind(sealed);
+    found(execute(&mut transaction, query, "replace a consent").await?, "replace a consent")?;
     if let Some(replaced) = replaced {
         set_outcome(&mut transaction, &replaced.state_hash, &ConsentOutcome::Superseded).await?;
     }
@@ -71,13 +68,8 @@ pub async fn swap(
     consent: &PendingConsent,
 ) -> Result<ConsentVersion, StoreError> {
     let sealed = seal(store.keyring(), id, consent)?;
-    let version: Option<i64> = sqlx::query_scalar(SWAP_CONSENT)
-        .bind(id.to_string())
-        .bind(expected.0)
-        .bind(sealed)
-        .fetch_optional(store.write_pool())
-        .await
-        .map_err(failed("swap a consent"))?;
+    let query = sqlx::query_scalar::<_, i64>(SWAP_CONSENT).bind(id.to_string()).bind(expected.0).bind(sealed);
+    let version = fetch_value(store.write_pool(), query, "swap a consent").await?;
     version.map(ConsentVersion).ok_or_else(|| conflict("swap a consent"))
 }
 
@@ -114,12 +106,8 @@ pub async fn settle(
             }
         }
     };
-    sqlx::query(SETTLE_CONSENT)
-        .bind(&account)
-        .bind(expected.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("settle a consent"))?;
+    let query = sqlx::query(SETTLE_CONSENT).bind(&account).bind(expected.0);
+    execute(&mut transaction, query, "settle a consent").await?;
     set_outcome(&mut transaction, &consent.state_hash, &outcome).await?;
     store.commit(transaction, "settle a consent").await?;
     Ok(outcome)
@@ -136,14 +124,11 @@ async fn grant(
     tokens: &Credentials,
     subject_hash: &str,
 ) -> Result<bool, StoreError> {
-    let granted = sqlx::query(GRANT)
+    let query = sqlx::query(GRANT)
         .bind(id.to_string())
         .bind(credentials::seal(store.keyring(), id, tokens)?)
-        .bind(subject_hash)
-        .execute(connection)
-        .await
-        .map_err(failed("settle a consent"))?;
-    Ok(granted.rows_affected() > 0)
+        .bind(subject_hash);
+    Ok(execute(connection, query, "settle a consent").await? > 0)
 }
 
 /// Another account of the same tenant that lives on the same person's grant. Found by the grant: a tenant may have many

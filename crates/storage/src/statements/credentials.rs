@@ -5,7 +5,7 @@ use evercal_domain::account::Credentials;
 use evercal_sealing::Keyring;
 use secrecy::zeroize::Zeroizing;
 
-use super::{Backend, Database, Engine, conflict, failed, found, not_found};
+use super::{Backend, Database, Engine, conflict, failed, fetch_value, not_found};
 use crate::columns::corrupt;
 use crate::entities::accounts::{Accounts as _, CredentialsVersion, credentials_place};
 use crate::error::{StoreError, StoreErrorKind};
@@ -37,13 +37,8 @@ pub async fn swap(
     credentials: &Credentials,
 ) -> Result<CredentialsVersion, StoreError> {
     let sealed = seal(store.keyring(), id, credentials)?;
-    let version: Option<i64> = sqlx::query_scalar(SWAP_CREDENTIALS)
-        .bind(id.to_string())
-        .bind(expected.0)
-        .bind(sealed)
-        .fetch_optional(store.write_pool())
-        .await
-        .map_err(failed("swap credentials"))?;
+    let query = sqlx::query_scalar::<_, i64>(SWAP_CREDENTIALS).bind(id.to_string()).bind(expected.0).bind(sealed);
+    let version = fetch_value(store.write_pool(), query, "swap credentials").await?;
     match version {
         Some(version) => Ok(CredentialsVersion(version)),
         None if store.account(id).await?.is_some() => Err(conflict("swap credentials")),
@@ -58,25 +53,16 @@ const ERASE_CREDENTIALS: &str = "UPDATE accounts SET credentials = NULL, \
 
 /// Erases an account's credentials, and a consent that waits.
 pub async fn erase(store: &Backend, id: AccountId) -> Result<(), StoreError> {
-    let done = sqlx::query(ERASE_CREDENTIALS)
-        .bind(id.to_string())
-        .execute(store.write_pool())
-        .await
-        .map_err(failed("erase credentials"))?;
-    found(done.rows_affected(), "erase credentials")
+    let query = sqlx::query(ERASE_CREDENTIALS).bind(id.to_string());
+    store.write_one(query, "erase credentials").await
 }
 
 const SET_GRANT_SUBJECT: &str = "UPDATE accounts SET grant_subject = $2 WHERE id = $1";
 
 /// Writes down whose grant it is.
 pub async fn set_grant_subject(store: &Backend, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
-    let done = sqlx::query(SET_GRANT_SUBJECT)
-        .bind(id.to_string())
-        .bind(subject_hash)
-        .execute(store.write_pool())
-        .await
-        .map_err(failed("set a grant's subject"))?;
-    found(done.rows_affected(), "set a grant's subject")
+    let query = sqlx::query(SET_GRANT_SUBJECT).bind(id.to_string()).bind(subject_hash);
+    store.write_one(query, "set a grant's subject").await
 }
 
 const GRANT_SUBJECT: &str = "SELECT grant_subject FROM accounts WHERE id = $1";

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccessRole, AccountId, CalendarId, RemoteCalendar};
 
-use super::{Backend, Connection, Database, Engine, failed, locks, not_found};
+use super::{Backend, Connection, Database, Engine, execute, failed, locks, not_found};
 use crate::columns::{micros, parsed, storable, to_json};
 use crate::entities::calendars::CalendarsReconciled;
 use crate::entities::mirror::position::Cursor;
@@ -91,13 +91,8 @@ async fn rename_primary(
         .await
         .map_err(failed(RECONCILE))?;
     if let Some((id, address)) = renamed_primary(&known, listed) {
-        sqlx::query(RENAME)
-            .bind(id)
-            .bind(account)
-            .bind(address)
-            .execute(connection)
-            .await
-            .map_err(failed(RECONCILE))?;
+        let query = sqlx::query(RENAME).bind(id).bind(account).bind(address);
+        execute(connection, query, RECONCILE).await?;
     }
     Ok(())
 }
@@ -181,13 +176,8 @@ const LEAVE_ZONE: &str =
 
 /// Stored occurrences count no more, since the calendar is in another zone.
 async fn leave_zone(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
-    sqlx::query(LEAVE_ZONE)
-        .bind(id)
-        .bind(to_json(&Cursor::Start, "calendars.sync_cursor")?)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed(RECONCILE))
+    let query = sqlx::query(LEAVE_ZONE).bind(id).bind(to_json(&Cursor::Start, "calendars.sync_cursor")?);
+    execute(connection, query, RECONCILE).await.map(drop)
 }
 
 pub const OPEN_IDS_OF_ACCOUNT: &str =

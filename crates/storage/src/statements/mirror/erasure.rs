@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use evercal_domain::AccountId;
 
-use super::{Backend, Engine, failed, revisions};
+use super::{Backend, Engine, execute, failed, revisions};
 use crate::columns::{micros, to_json};
 use crate::entities::mirror::position::Cursor;
 use crate::error::StoreError;
@@ -71,18 +71,14 @@ async fn erase(store: &Backend, ids: &[String], reset: &'static str) -> Result<u
     let mut erased = 0;
     for id in ids {
         let mut transaction = store.begin().await?;
-        let found = sqlx::query(reset)
-            .bind(id)
-            .bind(&start)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("erase mirrors"))?;
-        if found.rows_affected() == 0 {
+        let query = sqlx::query(reset).bind(id).bind(&start);
+        if execute(&mut transaction, query, "erase mirrors").await? == 0 {
             continue;
         }
         erased += 1;
         for statement in ERASE {
-            sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
+            let query = sqlx::query(statement).bind(id);
+            execute(&mut transaction, query, "erase mirrors").await?;
         }
         let last = revisions::last(&mut transaction, id).await?;
         revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;

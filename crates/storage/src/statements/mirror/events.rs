@@ -8,9 +8,10 @@ use evercal_mirror::{NewBody, NewRow, StoredRow};
 use sqlx::QueryBuilder;
 
 use super::{
-    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, occurrences,
+    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, execute, failed,
+    fetch_value, occurrences,
 };
-use crate::columns::{from_json, readable, storable, to_json};
+use crate::columns::{from_json, storable, to_json};
 use crate::entities::mirror::events::{EVENT_COLUMNS, EventRow};
 use crate::error::StoreError;
 use crate::lookup::Lookup;
@@ -25,12 +26,8 @@ pub async fn read(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -
     if id.as_str().contains('\0') {
         return Ok(None);
     }
-    let body: Option<String> = sqlx::query_scalar(EVENT)
-        .bind(calendar.to_string())
-        .bind(id.as_str())
-        .fetch_optional(store.read_pool())
-        .await
-        .map_err(failed("read an event"))?;
+    let query = sqlx::query_scalar::<_, String>(EVENT).bind(calendar.to_string()).bind(id.as_str());
+    let body = fetch_value(store.read_pool(), query, "read an event").await?;
     let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
     let (Some(mut event), Some(view)) = (event, calendars::view_of(store, calendar).await?) else { return Ok(None) };
     event.hide_beyond(view);
@@ -75,13 +72,8 @@ pub const WARNED: &str = "SELECT provider_event_id, kind, series_master_id, fing
      WHERE calendar_id = $1 AND warned ORDER BY provider_event_id LIMIT $2";
 
 pub async fn warned(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError> {
-    let rows: Vec<EventRow> = sqlx::query_as(WARNED)
-        .bind(calendar.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read warnings"))?;
-    Ok(readable(rows))
+    let query = sqlx::query_as::<_, EventRow>(WARNED).bind(calendar.to_string()).bind(i64::from(limit));
+    store.read_all(query, "read warnings").await
 }
 
 pub const MASTER_IDS: &str = "SELECT provider_event_id FROM events \
@@ -207,14 +199,8 @@ pub async fn renew_generation(
     id: &ProviderEventId,
     generation: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(RENEW_GENERATION)
-        .bind(calendar)
-        .bind(id.as_str())
-        .bind(generation)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("mark an event as seen"))
+    let query = sqlx::query(RENEW_GENERATION).bind(calendar).bind(id.as_str()).bind(generation);
+    execute(connection, query, "mark an event as seen").await.map(drop)
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.

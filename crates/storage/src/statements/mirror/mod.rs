@@ -18,7 +18,7 @@ use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{AccountId, CalendarId, Event, ProviderEventId, RemoteItem};
 use evercal_mirror::{Ends, Snapshot, StoredRow};
 
-use super::{Backend, Connection, Database, Engine, calendars, conflict, failed, not_found};
+use super::{Backend, Connection, Database, Engine, calendars, conflict, execute, failed, fetch_value, not_found};
 use crate::entities::mirror::Mirror;
 use crate::entities::mirror::commit::{Expanded, PageCommit, PageCommitted};
 use crate::entities::mirror::occurrences::{OccurrenceRange, ReadOccurrence};

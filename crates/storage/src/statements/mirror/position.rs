@@ -3,7 +3,7 @@
 use evercal_domain::CalendarId;
 use evercal_domain::zones::{self, ZoneDataVersion};
 
-use super::{Backend, Connection, Engine, calendars, conflict, failed, not_found};
+use super::{Backend, Connection, Engine, calendars, conflict, execute, failed, not_found};
 use crate::columns::{corrupt, micros, parsed, to_json};
 use crate::entities::mirror::commit::{PassFinish, WindowNow};
 use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition};
@@ -138,14 +138,8 @@ pub struct Counted {
 
 /// Counts a page that does not end its pass.
 pub async fn count_changes(connection: &mut Connection, calendar: &str, counted: &Counted) -> Result<(), StoreError> {
-    sqlx::query(COUNT_CHANGES)
-        .bind(calendar)
-        .bind(counted.last_sequence)
-        .bind(counted.event_count_delta)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("count changes"))
+    let query = sqlx::query(COUNT_CHANGES).bind(calendar).bind(counted.last_sequence).bind(counted.event_count_delta);
+    execute(connection, query, "count changes").await.map(drop)
 }
 
 /// `confirmed_at` never moves back, and `confirmed_via` belongs to it.
@@ -162,7 +156,7 @@ pub async fn finish_pass(
     finish: &PassFinish,
     counted: &Counted,
 ) -> Result<(), StoreError> {
-    sqlx::query(FINISH_PASS)
+    let query = sqlx::query(FINISH_PASS)
         .bind(calendar)
         .bind(micros(finish.confirmed_at))
         .bind(finish.via.as_str())
@@ -171,11 +165,8 @@ pub async fn finish_pass(
         .bind(finish.last_sync.changes + counted.changes)
         .bind(finish.last_sync.notice_to_stored_ms)
         .bind(counted.last_sequence)
-        .bind(counted.event_count_delta)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("finish a pass"))
+        .bind(counted.event_count_delta);
+    execute(connection, query, "finish a pass").await.map(drop)
 }
 
 const FORGET_WINDOW: &str = "UPDATE calendars SET window_end = NULL WHERE id = $1";

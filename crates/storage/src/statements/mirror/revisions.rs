@@ -3,7 +3,7 @@
 use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Database, Engine, failed};
+use super::{Backend, Connection, Database, Engine, execute, failed};
 use crate::columns::{micros, midnight_micros};
 use crate::entities::mirror::occurrences::OccurrenceRange;
 use crate::error::{StoreError, StoreErrorKind};
@@ -56,12 +56,8 @@ pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans:
     query.build().execute(&mut *connection).await.map_err(failed("write a mirror's revision"))?;
     // In leaps: each time that old numbers are dropped, ranges in which nothing changed for long get another one.
     if revision % KEPT == 0 {
-        sqlx::query(DROP_OLD)
-            .bind(calendar)
-            .bind(KEPT)
-            .execute(connection)
-            .await
-            .map_err(failed("drop old revisions"))?;
+        let query = sqlx::query(DROP_OLD).bind(calendar).bind(KEPT);
+        execute(connection, query, "drop old revisions").await?;
     }
     Ok(())
 }

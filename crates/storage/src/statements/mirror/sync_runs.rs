@@ -2,8 +2,8 @@
 
 use evercal_domain::CalendarId;
 
-use super::{Backend, Database, Engine, failed};
-use crate::columns::{micros, readable, storable};
+use super::{Backend, Database, failed};
+use crate::columns::{micros, storable};
 use crate::entities::mirror::sync_runs::{RunRow, SyncRun};
 use crate::error::StoreError;
 
@@ -11,13 +11,8 @@ pub const RUNS: &str = "SELECT dedup_key, calendar_id, reason, started_at, finis
      FROM sync_runs WHERE calendar_id = $1 ORDER BY started_at DESC, dedup_key DESC LIMIT $2";
 
 pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
-    let rows: Vec<RunRow> = sqlx::query_as(RUNS)
-        .bind(calendar.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read the sync log"))?;
-    Ok(readable(rows))
+    let query = sqlx::query_as::<_, RunRow>(RUNS).bind(calendar.to_string()).bind(i64::from(limit));
+    store.read_all(query, "read the sync log").await
 }
 
 const RECORD_RUN: &str = "INSERT INTO sync_runs (dedup_key, calendar_id, reason, started_at, finished_at, outcome, \
