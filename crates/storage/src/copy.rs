@@ -17,7 +17,7 @@ use sqlx::{
 };
 
 use crate::database_url::DatabaseUrl;
-use crate::entities::accounts::credentials_place;
+use crate::entities::credentials::credentials_place;
 use crate::error::{StoreError, StoreErrorKind, without_values};
 use crate::tables::TABLES;
 use crate::{Keyring, postgres, sqlite};

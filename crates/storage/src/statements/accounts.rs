@@ -1,16 +1,13 @@
-//! Accounts. What they live on is in `credentials`, what becomes of a consent in `consents`.
+//! Accounts.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::Credentials;
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, TenantId};
+use evercal_domain::{Account, AccountId, AccountState, PendingConsent, TenantId};
 
 use super::tenants::count_open_accounts;
-use super::{Backend, Engine, consents, credentials, execute, failed, locks, not_found};
+use super::{Backend, Engine, consents, execute, failed, locks, not_found};
 use crate::columns::{micros, storable};
-use crate::entities::accounts::{
-    AccountAdmission, AccountRow, Accounts, ConsentVersion, CredentialsVersion, Settlement,
-};
+use crate::entities::accounts::{AccountAdmission, AccountRow, Accounts};
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 
@@ -136,61 +133,6 @@ impl Accounts for Backend {
             return Err(not_found("set an account's state"));
         }
         Ok(())
-    }
-
-    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
-        credentials::read(self, id).await
-    }
-
-    async fn swap_credentials(
-        &self,
-        id: AccountId,
-        expected: CredentialsVersion,
-        credentials: &Credentials,
-    ) -> Result<CredentialsVersion, StoreError> {
-        credentials::swap(self, id, expected, credentials).await
-    }
-
-    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
-        consents::replace(self, id, consent).await
-    }
-
-    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
-        consents::read(self, id).await
-    }
-
-    async fn swap_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        consent: &PendingConsent,
-    ) -> Result<ConsentVersion, StoreError> {
-        consents::swap(self, id, expected, consent).await
-    }
-
-    async fn settle_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        settlement: &Settlement,
-    ) -> Result<ConsentOutcome, StoreError> {
-        consents::settle(self, id, expected, settlement).await
-    }
-
-    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError> {
-        credentials::erase(self, id).await
-    }
-
-    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
-        credentials::set_grant_subject(self, id, subject_hash).await
-    }
-
-    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError> {
-        credentials::grant_subject(self.read_pool(), &id.to_string()).await
-    }
-
-    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError> {
-        credentials::shares_grant(self, id).await
     }
 }
 

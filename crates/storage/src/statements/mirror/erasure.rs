@@ -1,10 +1,12 @@
 //! Forgetting what is mirrored.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::AccountId;
 
 use super::{Backend, Engine, execute, failed, revisions};
 use crate::columns::{micros, to_json};
+use crate::entities::mirror::erasure::Erasure;
 use crate::entities::mirror::position::Cursor;
 use crate::error::StoreError;
 use crate::touched::Span;
@@ -16,28 +18,7 @@ const ERASED_AT_A_TIME: i64 = 100;
 pub const WITHDRAWN: &str = "SELECT id FROM calendars WHERE state IN ('closed', 'action_required') \
      AND state_changed_at < $1 AND EXISTS (SELECT 1 FROM events e WHERE e.calendar_id = calendars.id) LIMIT $2";
 
-/// Erases some mirrors of calendars that are closed or refused since before then; answers of how many.
-pub async fn erase_withdrawn(store: &Backend, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
-        .bind(micros(since_before))
-        .bind(ERASED_AT_A_TIME)
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("find withdrawn mirrors"))?;
-    erase(store, &ids, RESET_WITHDRAWN).await
-}
-
 const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
-
-/// Erases the mirrors of all calendars of an account.
-pub async fn erase_of_account(store: &Backend, account: AccountId) -> Result<(), StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
-        .bind(account.to_string())
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("erase mirrors"))?;
-    erase(store, &ids, RESET_POSITION).await.map(drop)
-}
 
 // The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
 // number never sees it used again.
@@ -56,6 +37,28 @@ const RESET_POSITION: &str = reset_position!("");
 
 /// The same, unless the calendar has come back meanwhile.
 const RESET_WITHDRAWN: &str = reset_position!(" AND state IN ('closed', 'action_required')");
+
+#[async_trait]
+impl Erasure for Backend {
+    async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
+            .bind(micros(since_before))
+            .bind(ERASED_AT_A_TIME)
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("find withdrawn mirrors"))?;
+        erase(self, &ids, RESET_WITHDRAWN).await
+    }
+
+    async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("erase mirrors"))?;
+        erase(self, &ids, RESET_POSITION).await.map(drop)
+    }
+}
 
 pub const ERASE: [&str; 4] = [
     "DELETE FROM occurrences WHERE calendar_id = $1",

@@ -1,20 +1,24 @@
 //! Events that could not be read, set aside until they can be.
 
+use async_trait::async_trait;
 use evercal_domain::{CalendarId, ProviderEventId};
 use evercal_mirror::Unreadable;
 
 use super::{Backend, Connection, Engine, execute, failed};
 use crate::columns::{micros, storable};
 use crate::entities::mirror::commit::PageCommit;
-use crate::entities::mirror::quarantine::{QuarantineRow, QuarantinedEvent};
+use crate::entities::mirror::quarantine::{Quarantine, QuarantineRow, QuarantinedEvent};
 use crate::error::StoreError;
 
 pub const QUARANTINED: &str = "SELECT provider_event_id, reason, raw, first_seen_at FROM quarantine \
      WHERE calendar_id = $1 ORDER BY first_seen_at DESC, item_key LIMIT $2";
 
-pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
-    let query = sqlx::query_as::<_, QuarantineRow>(QUARANTINED).bind(calendar.to_string()).bind(i64::from(limit));
-    store.read_all(query, "read the quarantine").await
+#[async_trait]
+impl Quarantine for Backend {
+    async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
+        let query = sqlx::query_as::<_, QuarantineRow>(QUARANTINED).bind(calendar.to_string()).bind(i64::from(limit));
+        self.read_all(query, "read the quarantine").await
+    }
 }
 
 /// `first_seen_at` stays; the rest is what was sent last.

@@ -1,0 +1,57 @@
+//! The consents that wait to be settled.
+
+use async_trait::async_trait;
+use evercal_domain::account::Credentials;
+use evercal_domain::{AccountId, ConsentOutcome, PendingConsent};
+use evercal_sealing::Place;
+
+use crate::error::StoreError;
+
+/// Consents that came back and wait to be settled, one for each account at the most.
+#[async_trait]
+pub trait Consents: Send + Sync {
+    /// Puts a consent beside the credentials, in place of one that waits there already, which is superseded. `NotFound`
+    /// for an account that is being disconnected or whose tenant was revoked: they are not connected again.
+    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError>;
+    /// Opens the consent that waits; `None` when there is none.
+    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError>;
+    /// Replaces the consent that waits if it still has the expected version; else [`crate::StoreErrorKind::Conflict`].
+    async fn swap_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        consent: &PendingConsent,
+    ) -> Result<ConsentVersion, StoreError>;
+    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]): in one
+    /// transaction whose it is is compared, the credentials are replaced or left, and its outcome is written down, which is
+    /// answered. Of two accounts of a tenant that are settled for the same user at the same time, one is the duplicate.
+    async fn settle_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        settlement: &Settlement,
+    ) -> Result<ConsentOutcome, StoreError>;
+}
+
+/// The version of an account's waiting consent; every change makes a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentVersion(pub i64);
+
+/// How a waiting consent is to end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settlement {
+    /// It was redeemed, and whose it is was found out: the account lives on these tokens, unless they are somebody else's.
+    Redeemed {
+        /// The tokens.
+        credentials: Credentials,
+        /// Whose they are: a hash, not an address.
+        subject_hash: String,
+    },
+    /// Nothing comes of it.
+    Refused(ConsentOutcome),
+}
+
+/// Where an account's consent is sealed for.
+pub fn consent_place(id: &str) -> Place<'_> {
+    Place { table: "accounts", row: id, field: "consent" }
+}
