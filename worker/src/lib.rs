@@ -133,7 +133,7 @@ async fn serve_while_fit(
             () = &mut stop => {}
             condition = opened.watch.until(StoreCondition::is_unfit) => {
                 let reason = condition.sentence().unwrap_or_default();
-                tracing::error!(reason, "the worker takes no work until the store is well again");
+                tracing::error!(reason, "the worker takes no work until the store is healthy again");
                 stopped = Stopped::BecauseOfTheStore;
             }
             failure = opened.looking.failed() => failed = Some(failure),

@@ -62,7 +62,7 @@ pub struct ChannelClaim {
     pub channel_id: ChannelId,
 }
 
-/// Why a token is not believed. The answer to the sender is the same for all; the security log tells them apart.
+/// Why a token is refused. The sender gets the same answer for all; the security log names which it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefused {
     /// Not of our form.
@@ -120,7 +120,7 @@ impl ChannelTokenKeys {
         format!("{signed}.{signature}")
     }
 
-    /// Believes a token or says why not. The signature is compared in constant time.
+    /// Verifies a token, or says why it is refused. The signature is compared in constant time.
     pub fn verify(&self, token: &str) -> Result<ChannelClaim, TokenRefused> {
         if token.len() > TOKEN_CHARS_MAX {
             return Err(TokenRefused::Malformed);

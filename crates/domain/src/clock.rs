@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
-/// Tells the current time; injected wherever time matters, so that tests decide what time it is.
+/// The source of the current time; injected wherever time matters, so that tests decide what time it is.
 pub trait Clock: Send + Sync {
     /// The current instant.
     fn now(&self) -> DateTime<Utc>;

@@ -1,6 +1,6 @@
 use super::*;
 
-const PLACE: Place<'static> = Place { table: "accounts", row: "acc_1", field: "credentials" };
+const CONTEXT: Context<'static> = Context { table: "accounts", row: "acc_1", field: "credentials" };
 
 fn key_text(id: &str) -> String {
     Keyring::generate(id).unwrap().expose().to_owned()
@@ -9,19 +9,19 @@ fn key_text(id: &str) -> String {
 #[test]
 fn a_sealed_value_opens_in_its_place_and_hides_the_plain_text() {
     let keyring = Keyring::parse(&key_text("k1")).unwrap();
-    let sealed = keyring.seal(PLACE, b"a marker").unwrap();
+    let sealed = keyring.seal(CONTEXT, b"a marker").unwrap();
     assert!(!sealed.windows(8).any(|window| window == b"a marker"));
-    assert_eq!(keyring.open(PLACE, &sealed).unwrap().as_slice(), b"a marker");
+    assert_eq!(keyring.open(CONTEXT, &sealed).unwrap().as_slice(), b"a marker");
 }
 
 #[test]
 fn a_value_opens_in_no_other_place() {
     let keyring = Keyring::parse(&key_text("k1")).unwrap();
-    let sealed = keyring.seal(PLACE, b"secret").unwrap();
+    let sealed = keyring.seal(CONTEXT, b"secret").unwrap();
     for other in [
-        Place { table: "authorizations", ..PLACE },
-        Place { row: "acc_2", ..PLACE },
-        Place { field: "code_verifier", ..PLACE },
+        Context { table: "authorizations", ..CONTEXT },
+        Context { row: "acc_2", ..CONTEXT },
+        Context { field: "code_verifier", ..CONTEXT },
     ] {
         assert!(keyring.open(other, &sealed).is_err(), "{other:?}");
     }
@@ -32,35 +32,35 @@ fn after_a_rotation_old_values_still_open_and_new_ones_need_the_new_key() {
     let (old, new) = (key_text("k0"), key_text("k1"));
     let before = Keyring::parse(&old).unwrap();
     let after = Keyring::parse(&format!("{new},{old}")).unwrap();
-    let sealed_before = before.seal(PLACE, b"old").unwrap();
-    let sealed_after = after.seal(PLACE, b"new").unwrap();
-    assert_eq!(after.open(PLACE, &sealed_before).unwrap().as_slice(), b"old");
-    assert!(before.open(PLACE, &sealed_after).is_err());
+    let sealed_before = before.seal(CONTEXT, b"old").unwrap();
+    let sealed_after = after.seal(CONTEXT, b"new").unwrap();
+    assert_eq!(after.open(CONTEXT, &sealed_before).unwrap().as_slice(), b"old");
+    assert!(before.open(CONTEXT, &sealed_after).is_err());
 }
 
 #[test]
 fn another_key_under_the_same_id_does_not_open_it() {
-    let sealed = Keyring::parse(&key_text("k1")).unwrap().seal(PLACE, b"secret").unwrap();
+    let sealed = Keyring::parse(&key_text("k1")).unwrap().seal(CONTEXT, b"secret").unwrap();
     let other = Keyring::parse(&key_text("k1")).unwrap();
-    assert!(other.open(PLACE, &sealed).is_err());
+    assert!(other.open(CONTEXT, &sealed).is_err());
 }
 
 #[test]
 fn a_value_changed_or_cut_anywhere_is_refused_without_a_panic() {
     let keyring = Keyring::parse(&key_text("k1")).unwrap();
-    let sealed = keyring.seal(PLACE, b"secret").unwrap();
+    let sealed = keyring.seal(CONTEXT, b"secret").unwrap();
     for position in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[position] ^= 1;
-        assert!(keyring.open(PLACE, &changed).is_err(), "byte {position} is not covered");
-        assert!(keyring.open(PLACE, &sealed[..position]).is_err(), "cut at {position}");
+        assert!(keyring.open(CONTEXT, &changed).is_err(), "byte {position} is not covered");
+        assert!(keyring.open(CONTEXT, &sealed[..position]).is_err(), "cut at {position}");
     }
 }
 
 #[test]
 fn two_seals_of_one_value_look_different() {
     let keyring = Keyring::parse(&key_text("k1")).unwrap();
-    assert_ne!(keyring.seal(PLACE, b"same").unwrap(), keyring.seal(PLACE, b"same").unwrap());
+    assert_ne!(keyring.seal(CONTEXT, b"same").unwrap(), keyring.seal(CONTEXT, b"same").unwrap());
 }
 
 #[test]

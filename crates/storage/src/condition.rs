@@ -54,7 +54,7 @@ pub struct StoreTrouble {
 /// Kinds of trouble, the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TroubleKind {
-    /// The database is not there any more, or another one is in its place.
+    /// The database is not there any more, or was replaced by another one.
     Lost,
     /// A new connection to the database works, and those of this process do not.
     CannotReconnect,

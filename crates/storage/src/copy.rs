@@ -17,7 +17,7 @@ use sqlx::{
 };
 
 use crate::database_url::DatabaseUrl;
-use crate::entities::credentials::credentials_place;
+use crate::entities::credentials::credentials_context;
 use crate::error::{StoreError, StoreErrorKind, without_values};
 use crate::tables::TABLES;
 use crate::{Keyring, postgres, sqlite};
@@ -267,7 +267,7 @@ async fn opens_all(reader: &mut SqliteConnection, keyring: &Keyring) -> Result<(
     let sealed = "SELECT id, credentials FROM accounts WHERE credentials IS NOT NULL ORDER BY id";
     let mut rows = sqlx::query_as::<_, (String, Vec<u8>)>(sealed).fetch(reader);
     while let Some((account, credentials)) = rows.try_next().await.map_err(failed("read credentials"))? {
-        if keyring.open(credentials_place(&account), &credentials).is_err() {
+        if keyring.open(credentials_context(&account), &credentials).is_err() {
             return Err(refused(format!(
                 "the master key does not open the credentials of {account}: set EVERCAL_MASTER_KEY to the key that the \
                  file was used with (of `evercal dev`, it is `master_key` in dev-keys.json)"

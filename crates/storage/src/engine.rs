@@ -1,7 +1,7 @@
 //! What each engine does in its own way.
 //!
-//! The statements that all engines share are compiled once for each of them (`statements/mod.rs`), and ask for nothing that
-//! is not here. Whoever adds an engine implements [`Engine`] for its store; the compiler reports what is missing.
+//! The statements that all engines share are compiled once for each of them (`statements/mod.rs`), and use nothing of an engine
+//! but this trait. Another engine implements [`Engine`] for its store; the compiler reports what is missing.
 
 use std::sync::atomic::AtomicU64;
 
@@ -46,7 +46,7 @@ pub trait Engine {
     /// Deletes the rows of a calendar that have one of these keys; `RETURNING` may follow.
     fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Self::Database>;
 
-    /// Whether each table may be written; [`StoreErrorKind::Refused`] when a right is missing.
+    /// Whether each table may be written; [`StoreErrorKind::AccessDenied`] when a right is missing.
     fn may_write_each_table(
         connection: &mut <Self::Database as Database>::Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Clock;
@@ -41,16 +41,6 @@ impl Zone {
     /// Its clock by the data of this moment; for many conversions, taken once.
     pub fn clock(self) -> Clock {
         data::current().clock(self.0)
-    }
-
-    /// What the clock on the wall shows at an instant.
-    pub fn wall_clock(self, at: DateTime<Utc>) -> NaiveDateTime {
-        self.clock().wall_clock(at)
-    }
-
-    /// The offset at an instant.
-    pub fn offset_at(self, at: DateTime<Utc>) -> FixedOffset {
-        self.clock().offset_at(at.naive_utc())
     }
 
     /// A wall-clock time as an instant. One that does not exist counts with the offset before the gap (so 02:30 becomes

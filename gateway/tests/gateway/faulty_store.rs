@@ -111,7 +111,7 @@ through! { Accounts:
     accounts_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Account>;
     set_account_state(id: AccountId, state: AccountState, detail: Option<&str>, at: DateTime<Utc>) -> ();
     open_accounts_after(after: Option<AccountId>, limit: u32) -> Vec<Account>;
-    unsettled_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
+    pending_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
     set_account_channel(id: AccountId, expires_at: Option<DateTime<Utc>>) -> ();
     set_listed(id: AccountId, at: DateTime<Utc>) -> ();
 }

@@ -1,12 +1,12 @@
-//! What makes a change of an event one that is told.
+//! What makes a change of an event one for the change feed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Event, SeriesPosition};
 
-/// SHA-256 over all that a reader of an event is answered. Equal fingerprints mean that there is nothing to tell, and different
-/// ones that there is.
+/// SHA-256 over all that a reader of an event is answered. The change feed has an entry exactly where the fingerprint before
+/// differs from the one after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);

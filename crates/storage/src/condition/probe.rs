@@ -272,12 +272,12 @@ impl StoreProbe {
             StoreErrorKind::Schema => TroubleKind::WrongSchema,
             _ => otherwise,
         };
-        let is_refusal = error.kind == StoreErrorKind::Refused;
-        Finding { is_refusal, ..self.finding(kind, cause(error), noticed_at) }
+        let is_access_denied = error.kind == StoreErrorKind::AccessDenied;
+        Finding { is_access_denied, ..self.finding(kind, cause(error), noticed_at) }
     }
 
     fn finding(&self, kind: TroubleKind, cause: String, noticed_at: Instant) -> Finding {
-        Finding { kind, since: self.clock.now(), noticed_at, cause, is_refusal: false }
+        Finding { kind, since: self.clock.now(), noticed_at, cause, is_access_denied: false }
     }
 
     fn with_results<T>(&self, read: impl FnOnce(&CheckResults) -> T) -> T {

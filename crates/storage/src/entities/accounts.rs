@@ -11,7 +11,7 @@ use crate::paging::{Page, PageRequest};
 /// Accounts.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Those of one
+    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Calls for one
     /// tenant take turns, so that the limit holds.
     async fn insert_account(&self, account: &Account, consent: &PendingConsent)
     -> Result<AccountAdmission, StoreError>;
@@ -24,7 +24,7 @@ pub trait Accounts: Send + Sync {
     /// All accounts that are not disconnected, after `after`, in order.
     async fn open_accounts_after(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
     /// Accounts that wait for something: for their first calendars, for a consent to be settled, for their end. In order.
-    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
+    async fn pending_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
     /// Writes an account's state down. What is disconnected stays so.
     async fn set_account_state(
         &self,

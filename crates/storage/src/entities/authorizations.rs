@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::{AccountId, ConsentOutcome, Provider, TenantId};
-use evercal_sealing::{Keyring, Place};
+use evercal_sealing::{Context, Keyring};
 
 use crate::columns::{corrupt, instant, parsed};
 use crate::error::StoreError;
@@ -72,14 +72,14 @@ pub struct AuthorizationAttempt {
     pub allow_duplicate: bool,
 }
 
-/// An attempt's row id as text, for [`verifier_place`].
+/// An attempt's row id as text, for [`verifier_context`].
 pub fn row_id(state_hash: &[u8]) -> String {
     STANDARD.encode(state_hash)
 }
 
 /// Where an attempt's PKCE verifier is sealed for.
-pub fn verifier_place(row_id: &str) -> Place<'_> {
-    Place { table: "authorizations", row: row_id, field: "code_verifier" }
+pub fn verifier_context(row_id: &str) -> Context<'_> {
+    Context { table: "authorizations", row: row_id, field: "code_verifier" }
 }
 
 #[derive(sqlx::FromRow)]
@@ -99,7 +99,7 @@ pub struct AttemptRow {
 impl AttemptRow {
     /// Opens the sealed part and reads the rest.
     pub fn open(self, keyring: &Keyring) -> Result<AuthorizationAttempt, StoreError> {
-        let verifier = keyring.open(verifier_place(&row_id(&self.state_hash)), &self.code_verifier)?;
+        let verifier = keyring.open(verifier_context(&row_id(&self.state_hash)), &self.code_verifier)?;
         let verifier = std::str::from_utf8(&verifier).map_err(|_| corrupt("authorizations.code_verifier"))?;
         Ok(AuthorizationAttempt {
             state_hash: self.state_hash.try_into().map_err(|_| corrupt("authorizations.state_hash"))?,

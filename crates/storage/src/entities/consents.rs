@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use evercal_domain::account::Credentials;
 use evercal_domain::{AccountId, ConsentOutcome, PendingConsent};
-use evercal_sealing::Place;
+use evercal_sealing::Context;
 
 use crate::error::StoreError;
 
@@ -47,11 +47,11 @@ pub enum Settlement {
         /// Whose they are: a hash, not an address.
         subject_hash: String,
     },
-    /// Nothing comes of it.
-    Refused(ConsentOutcome),
+    /// The account lives on no new tokens, for this reason.
+    Rejected(ConsentOutcome),
 }
 
 /// Where an account's consent is sealed for.
-pub fn consent_place(id: &str) -> Place<'_> {
-    Place { table: "accounts", row: id, field: "consent" }
+pub fn consent_context(id: &str) -> Context<'_> {
+    Context { table: "accounts", row: id, field: "consent" }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use evercal_domain::AccountId;
 use evercal_domain::account::Credentials;
-use evercal_sealing::Place;
+use evercal_sealing::Context;
 
 use crate::error::StoreError;
 
@@ -34,6 +34,6 @@ pub trait AccountCredentials: Send + Sync {
 pub struct CredentialsVersion(pub i64);
 
 /// Where an account's credentials are sealed for.
-pub fn credentials_place(id: &str) -> Place<'_> {
-    Place { table: "accounts", row: id, field: "credentials" }
+pub fn credentials_context(id: &str) -> Context<'_> {
+    Context { table: "accounts", row: id, field: "credentials" }
 }

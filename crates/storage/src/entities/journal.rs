@@ -96,7 +96,7 @@ impl TryFrom<AuditRow> for AuditEntry {
     }
 }
 
-/// The place of an entry in the order of reading, newest first.
+/// The position of an entry in the order of reading, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditKey {
     #[serde(rename = "a")]

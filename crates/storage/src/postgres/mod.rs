@@ -114,7 +114,7 @@ impl Engine for PostgresStore {
             Some(UNDEFINED_TABLE | UNDEFINED_COLUMN) => StoreErrorKind::Schema,
             Some(
                 INVALID_PASSWORD | INVALID_AUTHORIZATION | UNDEFINED_DATABASE | INSUFFICIENT_PRIVILEGE | READ_ONLY,
-            ) => StoreErrorKind::Refused,
+            ) => StoreErrorKind::AccessDenied,
             _ => StoreErrorKind::Unavailable,
         })
     }

@@ -36,7 +36,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (accounts::BY_ID, "accounts_pkey"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
         (credentials::SHARES_GRANT, "accounts_by_grant"),
-        (accounts::LIST_UNSETTLED, "accounts_unsettled"),
+        (accounts::LIST_PENDING, "accounts_pending"),
         (channels::OF_LIST, "channels_by_list"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),
         (authorizations::TAKE, "authorizations_pkey"),

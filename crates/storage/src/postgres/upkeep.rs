@@ -25,7 +25,7 @@ pub async fn may_write_each_table(connection: &mut PgConnection) -> Result<(), S
         None => Ok(()),
         Some(table) => {
             let problem = format!("our role may not write the table {table}");
-            Err(StoreError::new(StoreErrorKind::Refused, problem))
+            Err(StoreError::new(StoreErrorKind::AccessDenied, problem))
         }
     }
 }

@@ -33,8 +33,8 @@ pub const LIST_OF_TENANT: &str =
 
 pub const LIST_OPEN: &str = select_accounts!("WHERE id > $1 AND state <> 'disconnected' ORDER BY id LIMIT $2");
 
-/// The condition of the index `accounts_unsettled`.
-pub const LIST_UNSETTLED: &str = select_accounts!(
+/// The condition of the index `accounts_pending`.
+pub const LIST_PENDING: &str = select_accounts!(
     "WHERE (consent IS NOT NULL OR state IN ('connecting', 'disconnecting')) AND id > $1 ORDER BY id LIMIT $2"
 );
 
@@ -103,8 +103,8 @@ impl Accounts for Backend {
         list(self, LIST_OPEN, after, limit).await
     }
 
-    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        list(self, LIST_UNSETTLED, after, limit).await
+    async fn pending_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        list(self, LIST_PENDING, after, limit).await
     }
 
     async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Consents under way.
+//! Consents that were asked for.
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,7 +7,7 @@ use evercal_domain::{AccountId, ConsentOutcome};
 use super::{Backend, Connection, Engine, execute, failed, fetch_value};
 use crate::columns::{from_json, micros, storable, to_json};
 use crate::entities::authorizations::{
-    AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_place,
+    AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_context,
 };
 use crate::error::StoreError;
 
@@ -22,7 +22,7 @@ const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, provide
      code_verifier, redirect_uri, created_at, expires_at, allow_duplicate) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-const ASKED_FOR: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
+const EXISTS: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
 
 /// Marking and reading in one statement is what makes an attempt good for one use.
 pub const TAKE: &str = "UPDATE authorizations SET taken_at = $2, answer_hash = $3 \
@@ -45,8 +45,8 @@ pub const LAST_OUTCOME: &str = "SELECT outcome FROM authorizations WHERE account
 #[async_trait]
 impl Authorizations for Backend {
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError> {
-        let place = row_id(&attempt.state_hash);
-        let verifier = self.keyring().seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
+        let row = row_id(&attempt.state_hash);
+        let verifier = self.keyring().seal(verifier_context(&row), attempt.code_verifier.expose().as_bytes())?;
         let mut transaction = self.begin().await?;
         let query = sqlx::query(DELETE_EXPIRED)
             .bind(micros(attempt.created_at))
@@ -73,13 +73,13 @@ impl Authorizations for Backend {
         answer_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<TakenAttempt>, StoreError> {
-        // Anybody can come with any text, and only what is there is worth a write.
-        let asked_for: i64 = sqlx::query_scalar(ASKED_FOR)
+        // Anybody can send any text, and only a known one is worth a write.
+        let rows: i64 = sqlx::query_scalar(EXISTS)
             .bind(state_hash.as_slice())
             .fetch_one(self.read_pool())
             .await
             .map_err(failed("find a consent"))?;
-        if asked_for == 0 {
+        if rows == 0 {
             return Ok(None);
         }
         let row: Option<AttemptRow> = sqlx::query_as(TAKE)

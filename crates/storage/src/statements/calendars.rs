@@ -13,8 +13,8 @@ use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 macro_rules! select_calendars {
     ($rest:literal) => {
         concat!(
-            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, state, \
-             detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
+            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, \
+             id_follows_address, state, detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
              last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end FROM calendars ",
             $rest
         )
@@ -80,7 +80,7 @@ impl Calendars for Backend {
             .fetch_all(self.read_pool())
             .await
             .map_err(failed("list open calendars"))?;
-        // One that cannot be read keeps nobody from walking to the others.
+        // An id that cannot be read does not keep callers from the others.
         let read = |id: &String| {
             parsed(id, "calendars.id").inspect_err(|error| tracing::error!(%error, "a stored row is left out"))
         };
@@ -121,16 +121,16 @@ pub async fn exists<'e>(
 }
 
 /// What a reader may see now.
-pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
+pub const VISIBLE_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
 
 /// How much of a calendar's events may be shown now; `None` where nothing may.
 pub async fn view_of(store: &Backend, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
-    let seen_as: Option<(String, String)> = sqlx::query_as(SEEN_AS)
+    let visible_as: Option<(String, String)> = sqlx::query_as(VISIBLE_AS)
         .bind(calendar.to_string())
         .fetch_optional(store.read_pool())
         .await
         .map_err(failed("read what a reader may see"))?;
-    let Some((role, state)) = seen_as else { return Ok(None) };
+    let Some((role, state)) = visible_as else { return Ok(None) };
     let role = AccessRole::from_name(&role).ok_or_else(|| corrupt("calendars.access_role"))?;
     let state = CalendarState::from_name(&state).ok_or_else(|| corrupt("calendars.state"))?;
     Ok(state.serves_events().then(|| role.view()))

@@ -11,7 +11,7 @@ use super::{
     Backend, Connection, Database, Engine, conflict, credentials, execute, failed, fetch_value, found, locks, not_found,
 };
 use crate::columns::{corrupt, parsed};
-use crate::entities::consents::{ConsentVersion, Consents, Settlement, consent_place};
+use crate::entities::consents::{ConsentVersion, Consents, Settlement, consent_context};
 use crate::error::{StoreError, StoreErrorKind};
 
 const CONSENT: &str = "SELECT consent, consent_version FROM accounts WHERE id = $1 AND consent IS NOT NULL";
@@ -94,7 +94,7 @@ impl Consents for Backend {
         let (sealed, _) = waiting.ok_or_else(|| conflict("settle a consent"))?;
         let consent = open(self.keyring(), &account, &sealed)?;
         let outcome = match settlement {
-            Settlement::Refused(outcome) => outcome.clone(),
+            Settlement::Rejected(outcome) => outcome.clone(),
             Settlement::Redeemed { credentials: tokens, subject_hash } => {
                 let outcome = whose(&mut transaction, &account, subject_hash, consent.allow_duplicate).await?;
                 let is_granted = outcome == ConsentOutcome::Granted;
@@ -168,10 +168,10 @@ pub fn seal(keyring: &Keyring, id: AccountId, consent: &PendingConsent) -> Resul
     let json = serde_json::to_vec(consent)
         .map(Zeroizing::new)
         .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.consent could not be serialised"))?;
-    Ok(keyring.seal(consent_place(&id.to_string()), &json)?)
+    Ok(keyring.seal(consent_context(&id.to_string()), &json)?)
 }
 
 fn open(keyring: &Keyring, id: &str, sealed: &[u8]) -> Result<PendingConsent, StoreError> {
-    let json = keyring.open(consent_place(id), sealed)?;
+    let json = keyring.open(consent_context(id), sealed)?;
     serde_json::from_slice(&json).map_err(|_| corrupt("accounts.consent"))
 }

@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use super::{Backend, Database, Engine, conflict, failed, fetch_value, not_found};
 use crate::columns::corrupt;
 use crate::entities::accounts::Accounts as _;
-use crate::entities::credentials::{AccountCredentials, CredentialsVersion, credentials_place};
+use crate::entities::credentials::{AccountCredentials, CredentialsVersion, credentials_context};
 use crate::error::{StoreError, StoreErrorKind};
 
 const CREDENTIALS: &str =
@@ -19,7 +19,7 @@ const SWAP_CREDENTIALS: &str = "UPDATE accounts SET credentials = $3, \
      credentials_version = credentials_version + 1 \
      WHERE id = $1 AND credentials_version = $2 AND credentials IS NOT NULL RETURNING credentials_version";
 
-/// The version moves too, so that a refresh under way cannot bring credentials back.
+/// The version moves too, so that a running refresh cannot bring credentials back.
 const ERASE_CREDENTIALS: &str = "UPDATE accounts SET credentials = NULL, \
      credentials_version = credentials_version + 1, consent = NULL, consent_version = consent_version + 1 \
      WHERE id = $1";
@@ -104,10 +104,10 @@ pub fn seal(keyring: &Keyring, id: AccountId, credentials: &Credentials) -> Resu
     let json = serde_json::to_vec(credentials)
         .map(Zeroizing::new)
         .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.credentials could not be serialised"))?;
-    Ok(keyring.seal(credentials_place(&id.to_string()), &json)?)
+    Ok(keyring.seal(credentials_context(&id.to_string()), &json)?)
 }
 
 fn open(keyring: &Keyring, id: &str, sealed: &[u8]) -> Result<Credentials, StoreError> {
-    let json = keyring.open(credentials_place(id), sealed)?;
+    let json = keyring.open(credentials_context(id), sealed)?;
     serde_json::from_slice(&json).map_err(|_| corrupt("accounts.credentials"))
 }

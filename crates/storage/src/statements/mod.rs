@@ -2,7 +2,7 @@
 //! it. The trait, its types and the rows are in the file of the same name in `entities/`.
 //!
 //! This folder is compiled twice, once inside `sqlite` and once inside `postgres`. So what a store does is written once, and
-//! each engine still has types of its own, checked by the compiler. Of the folder that it is compiled in it wants one name,
+//! each engine still has types of its own, checked by the compiler. It expects one name from the module around it,
 //! `Backend`: the engine's store, for which [`Engine`] says what it does in its own way.
 //!
 //! The texts use `$1` placeholders, `ON CONFLICT` and `RETURNING`, which SQLite and PostgreSQL share.

@@ -84,12 +84,12 @@ fn changed_in_each_field() -> Vec<(&'static str, Event)> {
 }
 
 #[test]
-fn a_change_of_any_field_that_is_answered_is_told() {
-    let mut seen = vec![Fingerprint::of_event(&event())];
+fn a_change_of_any_field_that_is_answered_changes_the_fingerprint() {
+    let mut known = vec![Fingerprint::of_event(&event())];
     for (field, changed) in changed_in_each_field() {
         let after = Fingerprint::of_event(&changed);
-        assert!(!seen.contains(&after), "{field}");
-        seen.push(after);
+        assert!(!known.contains(&after), "{field}");
+        known.push(after);
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Finding {
     pub noticed_at: Instant,
     pub cause: String,
     /// The database refuses our role: an operator has to act, so that waiting does not help.
-    pub is_refusal: bool,
+    pub is_access_denied: bool,
 }
 
 /// Whether the store is the installation's.
@@ -136,7 +136,7 @@ impl Finding {
     fn lasts(&self, pace: &ProbePace) -> bool {
         match self.kind {
             TroubleKind::CannotRead | TroubleKind::CannotWrite => {
-                self.is_refusal || self.noticed_at.elapsed() >= pace.lasts_after
+                self.is_access_denied || self.noticed_at.elapsed() >= pace.lasts_after
             }
             TroubleKind::Lost
             | TroubleKind::CannotReconnect

@@ -64,7 +64,7 @@ pub enum SeriesRows {
 /// An occurrence as a reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOccurrence {
-    /// Its place among the others.
+    /// Its position among the others.
     pub key: OccurrenceKey,
     /// When.
     pub occurrence: Occurrence,
@@ -178,7 +178,7 @@ fn time(all_day: bool, us: i64, zone: Option<String>, column: &'static str) -> R
 
 /// All that a row of `occurrences` says, to see whether one that is written is the one that was there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::FromRow)]
-pub struct OccurrencePlace {
+pub struct StoredOccurrence {
     owner_id: String,
     source_id: String,
     series_id: Option<String>,
@@ -192,7 +192,7 @@ pub struct OccurrencePlace {
     end_zone: Option<String>,
 }
 
-impl OccurrencePlace {
+impl StoredOccurrence {
     /// The columns, for `RETURNING`.
     pub const COLUMNS: &str = "owner_id, source_id, series_id, original_us, original_all_day, original_zone, all_day, \
          start_us, start_zone, end_us, end_zone";

@@ -56,7 +56,7 @@ pub struct SyncPosition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cursor {
-    /// Nothing was ever read, or the place is lost: a full pass is due.
+    /// Nothing was ever read, or the position is lost: a full pass is due.
     Start,
     /// Inside a full pass.
     Full {

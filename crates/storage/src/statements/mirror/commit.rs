@@ -30,7 +30,7 @@ impl MirrorPages for Backend {
         let mut touched = Touched::default();
         events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
         events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
-        for id in &plan.seen {
+        for id in &plan.kept {
             events::renew_generation(&mut transaction, &calendar, id, page.generation).await?;
         }
         quarantine::add(&mut transaction, &calendar, page, &plan.quarantine).await?;

@@ -200,7 +200,7 @@ pub async fn upsert(
 pub const RENEW_GENERATION: &str =
     "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
 
-/// Marks a row as seen by a pass that could not read it.
+/// Keeps a row in a full pass whose page had it in a form that could not be read.
 pub async fn renew_generation(
     connection: &mut Connection,
     calendar: &str,
@@ -208,7 +208,7 @@ pub async fn renew_generation(
     generation: i64,
 ) -> Result<(), StoreError> {
     let query = sqlx::query(RENEW_GENERATION).bind(calendar).bind(id.as_str()).bind(generation);
-    execute(connection, query, "mark an event as seen").await.map(drop)
+    execute(connection, query, "keep an event").await.map(drop)
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.

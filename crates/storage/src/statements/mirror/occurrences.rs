@@ -20,7 +20,7 @@ use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars,
 use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
 use crate::entities::mirror::occurrence_key::OccurrenceKey;
 use crate::entities::mirror::occurrences::{
-    LENGTHS_MAX_US, OccurrencePlace, OccurrenceRange, OccurrenceRow, Occurrences, ReadOccurrence, SeriesRows,
+    LENGTHS_MAX_US, OccurrenceRange, OccurrenceRow, Occurrences, ReadOccurrence, SeriesRows, StoredOccurrence,
     length_class,
 };
 use crate::error::StoreError;
@@ -277,9 +277,9 @@ pub async fn delete(
     let owners: Vec<&str> = owners.map(ProviderEventId::as_str).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
         let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
-        query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);
-        let places = query.build_query_as().fetch_all(&mut *connection).await;
-        touched.note_deleted(places.map_err(failed("delete occurrences"))?);
+        query.push(" RETURNING ").push(StoredOccurrence::COLUMNS);
+        let rows = query.build_query_as().fetch_all(&mut *connection).await;
+        touched.note_deleted(rows.map_err(failed("delete occurrences"))?);
     }
     Ok(())
 }
