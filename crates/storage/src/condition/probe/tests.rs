@@ -120,7 +120,7 @@ async fn becomes(watch: &StoreWatch, kind: TroubleKind) -> StoreTrouble {
     reached.unwrap_or_else(|_| panic!("{kind:?} is not seen: {:?}", watch.condition())).trouble().unwrap().clone()
 }
 
-async fn is_well_again(watch: &StoreWatch) {
+async fn is_healthy_again(watch: &StoreWatch) {
     let reached = timeout(Duration::from_secs(30), watch.until(StoreCondition::is_healthy)).await;
     reached.unwrap_or_else(|_| panic!("it is not healthy: {:?}", watch.condition()));
 }
@@ -128,7 +128,7 @@ async fn is_well_again(watch: &StoreWatch) {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_well_at_once_when_it_can() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     *probed.store.afresh.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     let began = Instant::now();
@@ -145,13 +145,13 @@ async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_well_at_o
     assert_eq!(later.trouble().unwrap().since, trouble.since, "it is one trouble");
     assert!(!later.needs_restart(), "a new connection cannot write either");
     *probed.store.writing.lock().unwrap() = None;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_cannot_do_what_a_new_one_can_need_a_restart() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     let began = Instant::now();
     becomes(&probed.watch, TroubleKind::CannotReconnect).await;
@@ -162,7 +162,7 @@ async fn connections_that_cannot_do_what_a_new_one_can_need_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn connections_that_cannot_read_what_a_new_one_can_need_a_restart_even_while_they_write() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     probed.store.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
     becomes(&probed.watch, TroubleKind::CannotReconnect).await;
@@ -172,13 +172,13 @@ async fn connections_that_cannot_read_what_a_new_one_can_need_a_restart_even_whi
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     probed.store.hangs.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_are_slow_need_no_restart() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.read_takes.lock().unwrap() = Duration::from_secs(5);
     becomes(&probed.watch, TroubleKind::CannotRead).await;
     for _ in 0..120 {
@@ -200,7 +200,7 @@ async fn connections_that_are_slow_need_no_restart() {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_comes_late_once_is_a_warning_and_keeps_nobody_from_reading() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.read_takes.lock().unwrap() = Duration::from_millis(1_500);
     assert!(!becomes(&probed.watch, TroubleKind::Slow).await.lasts);
     let condition = probed.watch.condition();
@@ -214,32 +214,32 @@ async fn a_read_that_comes_late_once_is_a_warning_and_keeps_nobody_from_reading(
 #[tokio::test(start_paused = true)]
 async fn a_store_that_gives_no_answer_cannot_be_read() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     probed.store.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
     becomes(&probed.watch, TroubleKind::CannotRead).await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(!probed.watch.condition().can_read());
     probed.store.hangs.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_of_another_installation_is_unfit_until_it_is_ours_again() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     let ours = *probed.store.id.lock().unwrap();
     *probed.store.id.lock().unwrap() = Some(InstallationId::generate());
     let trouble = becomes(&probed.watch, TroubleKind::WrongInstallation).await;
     assert!(trouble.lasts && probed.watch.condition().is_unfit() && probed.watch.condition().is_foreign());
     assert!(!probed.watch.condition().can_read(), "its answers would be somebody else's");
     *probed.store.id.lock().unwrap() = ours;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     // Or because an operator said that it is the one from now on.
     *probed.store.id.lock().unwrap() = Some(InstallationId::generate());
     becomes(&probed.watch, TroubleKind::WrongInstallation).await;
     *probed.namespace.owner.lock().unwrap() = None;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +250,7 @@ async fn a_store_is_not_well_before_temporal_said_whose_it_is() {
     assert!(probed.watch.condition().can_read(), "readers are answered while Temporal is away");
     assert!(!probed.watch.condition().is_unfit());
     probed.namespace.away.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +259,7 @@ async fn tables_of_another_version_and_a_lost_database_are_acted_on_at_once() {
         [(StoreErrorKind::Schema, TroubleKind::WrongSchema, false), (StoreErrorKind::Lost, TroubleKind::Lost, true)]
     {
         let probed = probed();
-        is_well_again(&probed.watch).await;
+        is_healthy_again(&probed.watch).await;
         *probed.store.reading.lock().unwrap() = Some(kind);
         assert!(becomes(&probed.watch, trouble).await.lasts);
         assert!(probed.watch.condition().is_unfit());
@@ -270,7 +270,7 @@ async fn tables_of_another_version_and_a_lost_database_are_acted_on_at_once() {
 #[tokio::test(start_paused = true)]
 async fn damaged_pages_are_reported_and_stop_nobody() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.pages.lock().unwrap() = Some(StoreErrorKind::Corrupt);
     let damaged =
         |condition: &StoreCondition| condition.trouble().is_some_and(|trouble| trouble.kind == TroubleKind::Damaged);
@@ -296,7 +296,7 @@ async fn a_store_that_was_brought_back_from_a_backup_is_seen_by_who_starts_and_b
         *namespace.synced_at.lock().unwrap() = Some(SystemClock.now());
     });
     let running = probed();
-    is_well_again(&running.watch).await;
+    is_healthy_again(&running.watch).await;
     *running.store.written_at.lock().unwrap() = Some(yesterday);
     for watch in [&started.watch, &running.watch] {
         becomes(watch, TroubleKind::Older).await;
@@ -323,7 +323,7 @@ async fn a_store_is_not_older_because_clocks_are_apart() {
         *store.written_at.lock().unwrap() = Some(SystemClock.now());
         *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
     });
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     for _ in 0..60 {
         assert_eq!(probed.watch.condition(), StoreCondition::Healthy);
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -336,7 +336,7 @@ async fn a_store_is_not_older_because_a_wrong_clock_wrote_before() {
         *store.written_at.lock().unwrap() = Some(SystemClock.now() + chrono::Duration::days(400));
         *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
     });
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     for _ in 0..60 {
         assert_eq!(probed.watch.condition(), StoreCondition::Healthy);
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,4 +1,4 @@
-//! Forgetting what is mirrored.
+//! Erasing what is mirrored.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -67,8 +67,8 @@ pub const ERASE: [&str; 4] = [
     "DELETE FROM quarantine WHERE calendar_id = $1",
 ];
 
-/// Forgets what is mirrored of those calendars that `reset` finds, one at a time: other writers get their turn between two
-/// large ones. Answers of how many.
+/// Erases what is mirrored of those calendars that `reset` finds, one at a time, so that other writers get their turn between
+/// two large ones. Answers how many calendars that were.
 async fn erase(store: &Backend, ids: &[String], reset: &'static str) -> Result<u64, StoreError> {
     let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
     let mut erased = 0;
