@@ -39,7 +39,7 @@ struct OuterKey {
     key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-/// The context that a value is sealed for; bound to the ciphertext as associated data.
+/// The field that a value is sealed for; bound to the ciphertext as associated data, so that it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The table.
@@ -139,7 +139,7 @@ impl Keyring {
         Ok(Secret::new(format!("{id}:{}", STANDARD.encode(key.as_slice()))))
     }
 
-    /// Seals a value for a context.
+    /// Seals a value for its context.
     pub fn seal(&self, context: Context<'_>, plain: &[u8]) -> Result<Vec<u8>, SealingError> {
         let failed = |_| sealed_error(context, "could not be sealed");
         let outer = self.keys.first().ok_or_else(|| sealed_error(context, "cannot be sealed without a key"))?;

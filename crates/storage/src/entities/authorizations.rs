@@ -77,7 +77,7 @@ pub fn row_id(state_hash: &[u8]) -> String {
     STANDARD.encode(state_hash)
 }
 
-/// Where an attempt's PKCE verifier is sealed for.
+/// The context in which an attempt's PKCE verifier is sealed.
 pub fn verifier_context(row_id: &str) -> Context<'_> {
     Context { table: "authorizations", row: row_id, field: "code_verifier" }
 }

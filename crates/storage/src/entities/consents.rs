@@ -22,9 +22,9 @@ pub trait Consents: Send + Sync {
         expected: ConsentVersion,
         consent: &PendingConsent,
     ) -> Result<ConsentVersion, StoreError>;
-    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]): in one
-    /// transaction whose it is is compared, the credentials are replaced or left, and its outcome is written down, which is
-    /// answered. Of two accounts of a tenant that are settled for the same user at the same time, one is the duplicate.
+    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]), and answers
+    /// its outcome. One transaction compares the user with those that are known, replaces the credentials or leaves them, and
+    /// writes the outcome down. Of two accounts of a tenant that are settled for one user at the same time, one is the duplicate.
     async fn settle_consent(
         &self,
         id: AccountId,
@@ -40,18 +40,18 @@ pub struct ConsentVersion(pub i64);
 /// How a waiting consent is to end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Settlement {
-    /// It was redeemed, and whose it is was found out: the account lives on these tokens, unless they are somebody else's.
+    /// It was redeemed, and its user is known: the account uses these tokens from now on, unless they are another user's.
     Redeemed {
         /// The tokens.
         credentials: Credentials,
         /// Whose they are: a hash, not an address.
         subject_hash: String,
     },
-    /// The account lives on no new tokens, for this reason.
+    /// The account gets no new tokens, for this reason.
     Rejected(ConsentOutcome),
 }
 
-/// Where an account's consent is sealed for.
+/// The context in which an account's consent is sealed.
 pub fn consent_context(id: &str) -> Context<'_> {
     Context { table: "accounts", row: id, field: "consent" }
 }

@@ -1,4 +1,4 @@
-//! The sealed credentials that accounts live on, and whose grant they are.
+//! The sealed credentials of accounts, and whose grant they are.
 
 use async_trait::async_trait;
 use evercal_domain::AccountId;
@@ -33,7 +33,7 @@ pub trait AccountCredentials: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialsVersion(pub i64);
 
-/// Where an account's credentials are sealed for.
+/// The context in which an account's credentials are sealed.
 pub fn credentials_context(id: &str) -> Context<'_> {
     Context { table: "accounts", row: id, field: "credentials" }
 }

@@ -1,4 +1,4 @@
-//! The sealed credentials that an account lives on, and whose grant they are.
+//! The sealed credentials of accounts, and whose grant they are.
 
 use async_trait::async_trait;
 use evercal_domain::AccountId;
