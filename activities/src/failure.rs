@@ -71,7 +71,7 @@ pub fn from_store(error: StoreError) -> ActivityError {
     let name = match error.kind {
         StoreErrorKind::Conflict => "store_conflict",
         StoreErrorKind::Unavailable => "store_unavailable",
-        StoreErrorKind::Refused => "store_refused",
+        StoreErrorKind::AccessDenied => "store_refused",
         StoreErrorKind::Schema => "store_schema",
         StoreErrorKind::Lost => "store_lost",
         StoreErrorKind::Corrupt => "store_corrupt",

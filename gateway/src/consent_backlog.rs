@@ -77,7 +77,7 @@ impl ConsentBacklog {
         let mut failures_in_a_row = 0;
         let mut after = None;
         loop {
-            let accounts = self.store.unsettled_accounts(after, API_PAGE_ROWS_MAX).await?;
+            let accounts = self.store.pending_accounts(after, API_PAGE_ROWS_MAX).await?;
             for account in &accounts {
                 pulse.beat();
                 let Some(signal) = awaited_signal(account) else { continue };

@@ -228,7 +228,7 @@ mod tests {
         let lines = Lines::default();
         let count = Arc::clone(&lines.0);
         let _heard = tracing::subscriber::set_default(lines);
-        let condition = StoreCondition::Unwell(StoreTrouble {
+        let condition = StoreCondition::Unhealthy(StoreTrouble {
             kind: TroubleKind::CannotRead,
             since: chrono::DateTime::UNIX_EPOCH,
             cause: "it is gone".to_owned(),

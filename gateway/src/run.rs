@@ -91,7 +91,7 @@ pub async fn serve(
         () = stop => None,
         failure = gateway.failed() => Some(failure.into()),
         // A process that is started again opens the store anew.
-        condition = watch.until(StoreCondition::is_beyond_healing) => {
+        condition = watch.until(StoreCondition::needs_restart) => {
             Some(anyhow::anyhow!(condition.sentence().unwrap_or_default()))
         }
     };

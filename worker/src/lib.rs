@@ -122,7 +122,7 @@ async fn serve_while_fit(
     tokio::select! {
         _usable = opened.watch.until(StoreCondition::is_usable) => {}
         // Opened anew, it may be another one.
-        _lost = opened.watch.until(StoreCondition::is_beyond_healing) => return Ok(Stopped::BecauseOfTheStore),
+        _lost = opened.watch.until(StoreCondition::needs_restart) => return Ok(Stopped::BecauseOfTheStore),
         failure = opened.looking.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(Stopped::AsAsked),
     }
@@ -133,7 +133,7 @@ async fn serve_while_fit(
             () = &mut stop => {}
             condition = opened.watch.until(StoreCondition::is_unfit) => {
                 let reason = condition.sentence().unwrap_or_default();
-                tracing::error!(reason, "the worker takes no work until the store is well again");
+                tracing::error!(reason, "the worker takes no work until the store is healthy again");
                 stopped = Stopped::BecauseOfTheStore;
             }
             failure = opened.looking.failed() => failed = Some(failure),

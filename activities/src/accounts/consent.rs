@@ -30,7 +30,7 @@ impl AccountActivities {
         let account = store.account(account_id).await.map_err(from_store)?;
         let Some(account) = account else { return self.ended(account_id, None).await };
         let settlement = if input.give_up && matches!(consent.grant, PendingGrant::Code { .. }) {
-            (Settlement::Refused(ConsentOutcome::TooLate), version)
+            (Settlement::Rejected(ConsentOutcome::TooLate), version)
         } else {
             self.find_out(ctx, &account, &consent, version).await?
         };
@@ -64,7 +64,7 @@ impl AccountActivities {
         version: ConsentVersion,
     ) -> Result<(Settlement, ConsentVersion), ActivityError> {
         let connection = self.deps.connection(account.provider)?;
-        let refused = |outcome| Settlement::Refused(outcome);
+        let refused = |outcome| Settlement::Rejected(outcome);
         let (redeemed, version) = match &consent.grant {
             PendingGrant::Redeemed { credentials } => (credentials.clone(), version),
             PendingGrant::Code { code, code_verifier, redirect_uri } => {

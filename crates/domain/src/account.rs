@@ -60,7 +60,7 @@ pub struct Account {
     pub listed_at: Option<DateTime<Utc>>,
     /// When the channel on its list of calendars ends, if there is one.
     pub channel_expires_at: Option<DateTime<Utc>>,
-    /// Whether a consent came back that is not settled yet.
+    /// Whether a consent has come back and is not settled yet.
     pub consent_waits: bool,
 }
 

@@ -16,7 +16,7 @@ pub enum CalendarState {
     Live,
     /// A channel is live and its successor is being made.
     Renewing,
-    /// No channel could be had: a poller looks for changes while we keep trying.
+    /// No channel could be opened: a poller checks for changes while opening is retried.
     Polling,
     /// The provider cannot watch this calendar, or polling was chosen; it is polled. A state, not an error.
     PollOnly,
@@ -102,6 +102,9 @@ pub struct RemoteCalendar {
     pub access_role: AccessRole,
     /// Whether it is the account's main calendar.
     pub primary: bool,
+    /// Whether its id is the person's address: after a change of address, the same calendar has another id. An account has one
+    /// such calendar at the most.
+    pub id_follows_address: bool,
 }
 
 /// A mirrored calendar as the store knows it.

@@ -1,5 +1,5 @@
-//! A consent between the browser's return and its end: it has a place of its own beside the tokens of the account, so that one
-//! which turns out to be of no use (refused, too little, somebody else's) takes nothing away that works.
+//! A consent between the browser's return and its end. It is kept beside the tokens of the account, so that a consent which turns
+//! out to be of no use (refused, too narrow, somebody else's) takes no working tokens away.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub enum PendingGrant {
     },
 }
 
-/// What came of a consent, in words that the page in the browser is made of.
+/// What came of a consent, as far as the page in the browser shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ConsentOutcome {

@@ -111,7 +111,7 @@ pub struct Event {
     /// Labels that its user gave it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
-    /// Who wrote it, where that is told beside the organizer.
+    /// Who wrote it, where the provider sends that beside the organizer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creator: Option<Person>,
     /// The organizer.
@@ -124,10 +124,10 @@ pub struct Event {
     /// When the account's user is reminded.
     #[serde(default, skip_serializing_if = "Reminders::is_empty")]
     pub reminders: Reminders,
-    /// Files that hang on it.
+    /// Its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// RFC 5545 section 3.8.7.4: grows with each change that its guests have to look at again.
+    /// RFC 5545 section 3.8.7.4: grows with each change that concerns its guests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<i64>,
     /// A page about it at the provider.
@@ -202,7 +202,7 @@ impl Event {
     pub fn hide_beyond(&mut self, view: EventView) {
         if !self.shows_details_in(view) {
             if self.show_as.takes_time() && !self.is_busy() {
-                // Without the answer that is taken out below it would look busy.
+                // Without the answer, which is taken out below, it would count as busy.
                 self.show_as = ShowAs::Free;
             }
             self.visibility = Visibility::Private;
@@ -247,7 +247,7 @@ impl Event {
     }
 }
 
-/// One entry of a provider's page, understood.
+/// One entry of a provider's page, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteItem {
     /// It exists, like this.
@@ -264,7 +264,7 @@ pub enum RemoteItem {
         /// Its id at the provider.
         provider_id: ProviderEventId,
     },
-    /// It could not be understood: quarantined, and the rest goes on.
+    /// It could not be parsed: quarantined, and the rest goes on.
     Unreadable {
         /// Its id, where even that could be read.
         provider_id: Option<ProviderEventId>,

@@ -6,8 +6,8 @@ use std::time::Duration;
 pub const WORKERS: &str = "worker";
 /// How often a worker shows that it reaches Temporal and the store.
 pub const WORKER_BEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// A worker that has been silent for so long is missing: long enough for a sign that is late, short enough to be told within
-/// half a minute.
+/// A worker that has been silent for so long is missing: long enough for a sign that is late, short enough to be reported
+/// within half a minute.
 pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// The name of a worker among the services.

@@ -16,7 +16,7 @@ pub fn client_refused_key(provider: Provider, at: DateTime<Utc>) -> String {
 pub enum AuditKind {
     /// A subscription changed its state.
     StateChanged,
-    /// An alert was raised: somebody should look.
+    /// An alert was raised: an operator should act.
     AlertRaised,
     /// An alert is over.
     AlertCleared,
@@ -30,7 +30,7 @@ pub enum AuditKind {
     WorkflowMissing,
     /// A stray channel was stopped.
     OrphanStopped,
-    /// Notices may have been refused for a while; all live subscriptions were told to catch up.
+    /// Notices may have been lost for a while; all live subscriptions were signalled to catch up.
     CatchUp,
     /// A tenant was made.
     TenantCreated,
@@ -110,7 +110,7 @@ names! {
     }
 }
 
-/// The source of security events that are not told apart any more.
+/// The source under which further sources of one day are counted together.
 pub const OTHER_SOURCES: &str = "others";
 
 /// An entry of the security log. The same kind from the same source within a day is counted, not repeated, so that a flood

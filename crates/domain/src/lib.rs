@@ -32,7 +32,7 @@ pub mod unix_ms;
 pub use account::{Account, AccountState};
 pub use calendar::{AccessRole, Calendar, CalendarState, EventView, RemoteCalendar};
 pub use channel::{Channel, ChannelState, Watched};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, SystemClock};
 pub use consent::{ConsentOutcome, PendingConsent, PendingGrant};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
 pub use event::{Event, EventStatus, EventTime, RemoteEvent, RemoteItem, SeriesPosition};

@@ -16,7 +16,7 @@ pub const EMPTY_PAGES_IN_A_ROW_MAX: u32 = 100;
 /// Entries in one pass: several times what the largest calendars hold.
 pub const EVENTS_PER_PASS_MAX: i64 = 2_000_000;
 /// Calendars of one account that are mirrored: the first ones of its list. What an account's workflow carries of them stays
-/// well below the 2 MiB that a payload of Temporal's may have.
+/// far below the 2 MiB that a payload of Temporal's may have.
 pub const CALENDARS_PER_ACCOUNT_MAX: usize = 5_000;
 /// Pages of one list of calendars: a provider that gives 25 at a time is still read to the end.
 pub const CALENDAR_LIST_PAGES_MAX: u32 = 200;

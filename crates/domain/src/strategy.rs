@@ -1,4 +1,4 @@
-//! How evercal learns that something changed at a provider: by its notices, by asking again and again, or by both. Not for
+//! How evercal learns that something changed at a provider: by notices, by polling, or by both. Not for
 //! when that happens (`workflows`) or what it is set by (`crates/settings`).
 
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub enum SyncStrategy {
     Polling,
     /// A channel brings notices, and a poller asks beside it.
     Hybrid,
-    /// A channel brings notices; a poller only stands in where none can be had.
+    /// A channel brings notices; a poller is the fallback where none can be opened.
     #[default]
     #[serde(other)]
     Webhook,

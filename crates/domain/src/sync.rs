@@ -18,7 +18,7 @@ pub enum SyncReason {
     NewChannel,
     /// The first read after connecting.
     Connect,
-    /// The timer: everything looks healthy, and we look all the same.
+    /// The timer: nothing is known to be wrong, and the calendar is compared all the same.
     #[serde(other)]
     Reconcile,
 }
@@ -108,7 +108,7 @@ impl SyncReason {
         }
     }
 
-    /// How a reader is told that the mirror was confirmed.
+    /// What a reader is answered about how the mirror was confirmed.
     pub fn via(self) -> Via {
         match self {
             Self::Notice => Via::Push,

@@ -26,7 +26,7 @@ pub struct NewChange {
 pub struct VisibleChange {
     /// Its id at the provider.
     pub id: ProviderEventId,
-    /// Whose occurrences it changes: the owner that it had and the one that it has.
+    /// Whose occurrences it changes: the owner before and the one after.
     pub owners: Vec<ProviderEventId>,
     /// Whether it is gone.
     pub is_deleted: bool,

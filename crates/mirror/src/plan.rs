@@ -28,13 +28,13 @@ pub enum Ends {
 pub struct Snapshot {
     /// All rows of each owner that is touched ([`touched_ids`]).
     pub rows: Vec<StoredRow>,
-    /// Where a full pass ends: the ids of the rows that no page before this one had.
+    /// Where a full pass ends: the ids of the rows that no page before this one contained.
     pub stale: BTreeSet<ProviderEventId>,
     /// Where a pass ends: cancelled occurrences whose series is not mirrored.
     pub orphans: Vec<(ProviderEventId, RowState)>,
     /// The keys of what is in quarantine.
     pub quarantined: BTreeSet<String>,
-    /// Those of them that no page of the full pass had that ends.
+    /// Where a full pass ends: the keys among `quarantined` that none of its pages before this one contained.
     pub stale_quarantined: BTreeSet<String>,
 }
 
@@ -45,13 +45,13 @@ pub struct Plan {
     pub upserts: Vec<NewRow>,
     /// Rows to delete, with the occurrences that they own.
     pub deletes: Vec<ProviderEventId>,
-    /// Rows that were seen and stay as they are, since what was seen could not be read.
-    pub seen: Vec<ProviderEventId>,
+    /// Rows that the page contains in a form that could not be read: they stay as they are.
+    pub kept: Vec<ProviderEventId>,
     /// What goes into quarantine.
     pub quarantine: Vec<Unreadable>,
     /// The keys of what leaves it.
     pub released: Vec<String>,
-    /// Whether what no page of this full pass had leaves it too.
+    /// Whether quarantined items that no page of this full pass contained leave it too.
     pub sweeps_quarantine: bool,
     /// The occurrences of each owner that is touched.
     pub occurrences: Vec<OwnerOccurrences>,
@@ -64,7 +64,7 @@ pub struct Plan {
 }
 
 /// The ids whose owners a page touches: its items' own, and their masters'. A full pass that ends touches those of what it did
-/// not see too.
+/// not contain too.
 pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
     items.iter().flat_map(|item| id_of(item).into_iter().chain(master_of(item))).collect()
 }
@@ -87,7 +87,7 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Optio
     Plan {
         upserts: draft.upserts,
         deletes: draft.deletes,
-        seen: draft.quarantine.iter().filter_map(|item| item.provider_id.clone()).collect(),
+        kept: draft.quarantine.iter().filter_map(|item| item.provider_id.clone()).collect(),
         quarantine: draft.quarantine,
         released,
         sweeps_quarantine: ends == Ends::FullPass,

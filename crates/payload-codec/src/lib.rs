@@ -10,7 +10,7 @@ mod document;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evercal_sealing::{Keyring, Place, SealingError};
+use evercal_sealing::{Context, Keyring, SealingError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use prost::Message as _;
@@ -26,8 +26,8 @@ pub use temporalio_common::protos::temporal::api::common::v1::Payload;
 const ENCODING: &str = "encoding";
 /// Its value for a sealed payload: the one of Temporal's own samples, by which its tools know one.
 const SEALED: &[u8] = b"binary/encrypted";
-/// All payloads are sealed for one place: Temporal moves them between workflows as it pleases.
-const PLACE: Place<'static> = Place { table: "temporal", row: "", field: "payload" };
+/// All payloads are sealed for one context: Temporal moves them between workflows as it pleases.
+const CONTEXT: Context<'static> = Context { table: "temporal", row: "", field: "payload" };
 
 /// A payload could not be sealed or opened. Never shows its content.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ impl SealingCodec {
         if is_sealed(payload) {
             return Ok(payload.clone());
         }
-        let data = self.keyring.seal(PLACE, &payload.encode_to_vec())?;
+        let data = self.keyring.seal(CONTEXT, &payload.encode_to_vec())?;
         let metadata = HashMap::from([(ENCODING.to_owned(), SEALED.to_vec())]);
         Ok(Payload { metadata, data, ..Payload::default() })
     }
@@ -72,7 +72,7 @@ impl SealingCodec {
         if !is_sealed(&payload) {
             return Ok(payload);
         }
-        let plain = self.keyring.open(PLACE, &payload.data)?;
+        let plain = self.keyring.open(CONTEXT, &payload.data)?;
         Ok(Payload::decode(plain.as_slice())?)
     }
 }

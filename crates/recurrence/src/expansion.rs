@@ -13,7 +13,7 @@ use crate::{
     pattern::Pattern,
     rule::Rule,
     rule_starts::{Steps, rule_starts},
-    series::{Place, Series},
+    series::{Identity, Series},
     stamp::Stamp,
     window::instant,
 };
@@ -33,11 +33,11 @@ pub fn expand_series_within(
     window: &Window,
     steps: &mut Steps,
 ) -> Result<Vec<Occurrence>, ExpandError> {
-    let mut taken: HashSet<Place> =
-        series.cancelled.iter().map(|position| Place::of(&position.original_start)).collect();
+    let mut taken: HashSet<Identity> =
+        series.cancelled.iter().map(|position| Identity::of(&position.original_start)).collect();
     let mut occurrences = Vec::new();
     for (exception, position) in series.exceptions.iter().filter_map(|event| Some((event, event.series.as_ref()?))) {
-        let is_first_there = taken.insert(Place::of(&position.original_start));
+        let is_first_there = taken.insert(Identity::of(&position.original_start));
         if is_first_there && window.overlaps(&exception.start, &exception.end) {
             occurrences.push(Occurrence {
                 source_id: exception.provider_id.clone(),
@@ -49,12 +49,14 @@ pub fn expand_series_within(
         }
     }
     let regular = regular_times(series, window, steps)?;
-    occurrences.extend(regular.into_iter().filter(|(place, _)| !taken.contains(place)).map(|(_, time)| Occurrence {
-        source_id: time.source.provider_id.clone(),
-        series_id: Some(series.master.provider_id.clone()),
-        original_start: time.original_start,
-        start: time.start,
-        end: time.end,
+    occurrences.extend(regular.into_iter().filter(|(identity, _)| !taken.contains(identity)).map(|(_, time)| {
+        Occurrence {
+            source_id: time.source.provider_id.clone(),
+            series_id: Some(series.master.provider_id.clone()),
+            original_start: time.original_start,
+            start: time.start,
+            end: time.end,
+        }
     }));
     if occurrences.len() > OCCURRENCES_PER_SERIES_MAX {
         return Err(ExpandError::TooMany { what: "occurrences in the window", limit: OCCURRENCES_PER_SERIES_MAX });
@@ -68,8 +70,8 @@ pub fn expand_series_within(
 pub fn single_occurrence(event: &Event, window: &Window) -> Option<Occurrence> {
     window.overlaps(&event.start, &event.end).then(|| Occurrence {
         source_id: event.provider_id.clone(),
-        series_id: event.series.as_ref().map(|place| place.master_id.clone()),
-        original_start: event.series.as_ref().map_or(event.start, |place| place.original_start),
+        series_id: event.series.as_ref().map(|position| position.master_id.clone()),
+        original_start: event.series.as_ref().map_or(event.start, |position| position.original_start),
         start: event.start,
         end: event.end,
     })
@@ -90,7 +92,7 @@ fn regular_times<'a>(
     series: &Series<'a>,
     window: &Window,
     steps: &mut Steps,
-) -> Result<BTreeMap<Place, Time<'a>>, ExpandError> {
+) -> Result<BTreeMap<Identity, Time<'a>>, ExpandError> {
     let master = series.master;
     let years = years_of(instant(&master.start).naive_utc(), window.end.naive_utc());
     let lines = Lines::read(&master.recurrence, years)?;
@@ -111,7 +113,7 @@ fn regular_times<'a>(
         if let Some(end) = pattern.end_after(&start, period.unwrap_or(length))
             && window.overlaps(&start, &end)
         {
-            times.insert(Place::of(&original_start), Time { source, original_start, start, end });
+            times.insert(Identity::of(&original_start), Time { source, original_start, start, end });
         }
     };
     // RFC 5545 §3.8.5.2: the start is the first of the dates. It is one of them too where no rule makes it, and then no
@@ -131,14 +133,14 @@ fn regular_times<'a>(
 
     for rule in &lines.excluding_rules {
         for (_, start) in starts(rule, &pattern, &span, steps)? {
-            times.remove(&Place::of(&start));
+            times.remove(&Identity::of(&start));
         }
     }
     let mut excluded_dates = HashSet::new();
     for excluded in &lines.excluded {
         match (pattern.start_listed(excluded), excluded.stamp) {
             (Some(start), _) => {
-                times.remove(&Place::of(&start));
+                times.remove(&Identity::of(&start));
             }
             // A date in a timed series excludes that day; some clients write it so.
             (None, stamp) => {

@@ -10,7 +10,7 @@ use crate::{
     ExpandError,
     lines::Lines,
     pattern::Pattern,
-    series::{Place, Series},
+    series::{Identity, Series},
     window::instant,
 };
 
@@ -42,10 +42,10 @@ impl<'a> Following<'a> {
             let start = pattern
                 .start_listed(listed)
                 .ok_or_else(|| ExpandError::unreadable("a change has a date where the series has times"))?;
-            let place = Place::of(&start);
-            let cancelled = series.cancelled.iter().any(|position| Place::of(&position.original_start) == place);
+            let identity = Identity::of(&start);
+            let cancelled = series.cancelled.iter().any(|position| Identity::of(&position.original_start) == identity);
             let exception = series.exceptions.iter().find(|exception| {
-                exception.series.as_ref().is_some_and(|position| Place::of(&position.original_start) == place)
+                exception.series.as_ref().is_some_and(|position| Identity::of(&position.original_start) == identity)
             });
             let to = match (cancelled, exception) {
                 (true, _) => None,

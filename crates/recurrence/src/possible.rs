@@ -9,13 +9,13 @@ use chrono::{Datelike, NaiveDate, Weekday};
 
 /// Days that are searched; a longer time (a COUNT from long ago) counts as possible. 30 February needs one year, 29
 /// February on a Monday up to 40.
-const DAYS_LOOKED_AT_MAX: usize = 41 * 366;
+const DAYS_SEARCHED_MAX: usize = 41 * 366;
 
 /// `false` only where the rule surely makes nothing from the one day to the other, both included.
 pub(crate) fn may_occur(rule: &ICalendarRecurrenceRule, from: NaiveDate, until: NaiveDate) -> bool {
     let mut days = from.iter_days().take_while(|day| *day <= until);
     may_have_position(rule)
-        && (days.by_ref().take(DAYS_LOOKED_AT_MAX).any(|day| may_fall_on(rule, day)) || days.next().is_some())
+        && (days.by_ref().take(DAYS_SEARCHED_MAX).any(|day| may_fall_on(rule, day)) || days.next().is_some())
 }
 
 /// Whether a set of the rule can be as large as its smallest `BYSETPOS`.

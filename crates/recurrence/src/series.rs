@@ -18,12 +18,12 @@ pub struct Series<'a> {
 
 /// The identity of an occurrence inside its series: what [`EventTime::key`] says, without making a text of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum Identity {
     Date(NaiveDate),
     Second(i64),
 }
 
-impl Place {
+impl Identity {
     pub(crate) fn of(start: &EventTime) -> Self {
         match start {
             EventTime::Date { date } => Self::Date(*date),

@@ -1,6 +1,6 @@
 //! `MINUTELY` and `SECONDLY` rules that are limited to hours, minutes or seconds, as `DAILY` rules with those times.
 //!
-//! Why: `calcard` loses the interval's phase while it looks for the next allowed hour of such a rule, and misses days.
+//! Why: `calcard` loses the interval's phase while it searches for the next allowed hour of such a rule, and misses days.
 //! A daily rule says the same, without the interval: its times are filtered by it afterwards.
 
 use calcard::icalendar::{ICalendarFrequency, ICalendarRecurrenceRule};

@@ -1,7 +1,7 @@
 //! Sealing of what must not lie about in plain text (credentials in the store, payloads in Temporal): XChaCha20-Poly1305
 //! under a data key per value, which is wrapped under a key of an installation with an id.
 //!
-//! A sealed value opens only in the place it was sealed for (table, row, field), so rows cannot be swapped. Because the
+//! A sealed value opens only in the context that it was sealed for (table, row, field), so rows cannot be swapped. Because the
 //! outer key wraps only 32 bytes, rotating it never touches the ciphertext. Not for: where keys come from (the binaries
 //! read a file or the environment), or hashing.
 //!
@@ -39,9 +39,9 @@ struct OuterKey {
     key: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-/// The place that a value is sealed for; bound to the ciphertext as associated data.
+/// The field that a value is sealed for; bound to the ciphertext as associated data, so that it opens nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Context<'a> {
     /// The table.
     pub table: &'static str,
     /// The row's id.
@@ -56,9 +56,9 @@ pub enum SealingError {
     /// It does not open with the keys at hand, or there is no key.
     #[error("{table}.{field} {problem}")]
     Sealed {
-        /// The table of its place.
+        /// The table of its context.
         table: &'static str,
-        /// The column of its place.
+        /// The column of its context.
         field: &'static str,
         /// What is wrong.
         problem: &'static str,
@@ -139,40 +139,41 @@ impl Keyring {
         Ok(Secret::new(format!("{id}:{}", STANDARD.encode(key.as_slice()))))
     }
 
-    /// Seals a value for a place.
-    pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, SealingError> {
-        let failed = |_| sealed_error(place, "could not be sealed");
-        let outer = self.keys.first().ok_or_else(|| sealed_error(place, "cannot be sealed without a key"))?;
+    /// Seals a value for its context.
+    pub fn seal(&self, context: Context<'_>, plain: &[u8]) -> Result<Vec<u8>, SealingError> {
+        let failed = |_| sealed_error(context, "could not be sealed");
+        let outer = self.keys.first().ok_or_else(|| sealed_error(context, "cannot be sealed without a key"))?;
         let data_key = Zeroizing::new(random::bytes::<KEY_BYTES>()?);
         let wrap_nonce = random::bytes::<NONCE_BYTES>()?;
         let data_nonce = random::bytes::<NONCE_BYTES>()?;
-        let aad = place.associated_data();
+        let aad = context.associated_data();
         let wrapped = cipher(&outer.key)
             .encrypt(&XNonce::from(wrap_nonce), Payload { msg: data_key.as_slice(), aad: &aad })
             .map_err(failed)?;
         let ciphertext =
             cipher(&data_key).encrypt(&XNonce::from(data_nonce), Payload { msg: plain, aad: &aad }).map_err(failed)?;
         let id = outer.id.as_bytes();
-        let id_length = u8::try_from(id.len()).map_err(|_| sealed_error(place, "has a key id that is too long"))?;
+        let id_length = u8::try_from(id.len()).map_err(|_| sealed_error(context, "has a key id that is too long"))?;
         Ok([&[FORMAT_VERSION, id_length], id, &wrap_nonce, &wrapped, &data_nonce, &ciphertext].concat())
     }
 
-    /// Opens a value that was sealed for this place.
-    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealingError> {
-        let parts = Parts::of(sealed).ok_or_else(|| sealed_error(place, "is not a sealed value of a known version"))?;
+    /// Opens a value that was sealed for this context.
+    pub fn open(&self, context: Context<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+        let parts =
+            Parts::of(sealed).ok_or_else(|| sealed_error(context, "is not a sealed value of a known version"))?;
         let outer = self
             .keys
             .iter()
             .find(|key| key.id.as_bytes() == parts.key_id)
-            .ok_or_else(|| sealed_error(place, "is sealed under a key that is not configured"))?;
-        let failed = |_| sealed_error(place, "does not open: another key, another row, or damaged");
-        let aad = place.associated_data();
+            .ok_or_else(|| sealed_error(context, "is sealed under a key that is not configured"))?;
+        let failed = |_| sealed_error(context, "does not open: another key, another row, or damaged");
+        let aad = context.associated_data();
         let data_key = cipher(&outer.key)
             .decrypt(&XNonce::from(parts.wrap_nonce), Payload { msg: parts.wrapped_key, aad: &aad })
             .map(Zeroizing::new)
             .map_err(failed)?;
         let data_key: &[u8; KEY_BYTES] =
-            data_key.as_slice().try_into().map_err(|_| sealed_error(place, "has a data key of a wrong length"))?;
+            data_key.as_slice().try_into().map_err(|_| sealed_error(context, "has a data key of a wrong length"))?;
         cipher(data_key)
             .decrypt(&XNonce::from(parts.data_nonce), Payload { msg: parts.ciphertext, aad: &aad })
             .map(Zeroizing::new)
@@ -202,8 +203,8 @@ impl OuterKey {
     }
 }
 
-impl Place<'_> {
-    /// NUL cannot occur in the parts, so no two places share their associated data.
+impl Context<'_> {
+    /// NUL cannot occur in the parts, so no two contexts share their associated data.
     fn associated_data(self) -> Vec<u8> {
         [self.table, self.row, self.field].join("\0").into_bytes()
     }
@@ -237,99 +238,9 @@ fn cipher(key: &[u8; KEY_BYTES]) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.into())
 }
 
-fn sealed_error(place: Place<'_>, problem: &'static str) -> SealingError {
-    SealingError::Sealed { table: place.table, field: place.field, problem }
+fn sealed_error(context: Context<'_>, problem: &'static str) -> SealingError {
+    SealingError::Sealed { table: context.table, field: context.field, problem }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLACE: Place<'static> = Place { table: "accounts", row: "acc_1", field: "credentials" };
-
-    fn key_text(id: &str) -> String {
-        Keyring::generate(id).unwrap().expose().to_owned()
-    }
-
-    #[test]
-    fn a_sealed_value_opens_in_its_place_and_hides_the_plain_text() {
-        let keyring = Keyring::parse(&key_text("k1")).unwrap();
-        let sealed = keyring.seal(PLACE, b"a marker").unwrap();
-        assert!(!sealed.windows(8).any(|window| window == b"a marker"));
-        assert_eq!(keyring.open(PLACE, &sealed).unwrap().as_slice(), b"a marker");
-    }
-
-    #[test]
-    fn a_value_opens_in_no_other_place() {
-        let keyring = Keyring::parse(&key_text("k1")).unwrap();
-        let sealed = keyring.seal(PLACE, b"secret").unwrap();
-        for other in [
-            Place { table: "authorizations", ..PLACE },
-            Place { row: "acc_2", ..PLACE },
-            Place { field: "code_verifier", ..PLACE },
-        ] {
-            assert!(keyring.open(other, &sealed).is_err(), "{other:?}");
-        }
-    }
-
-    #[test]
-    fn after_a_rotation_old_values_still_open_and_new_ones_need_the_new_key() {
-        let (old, new) = (key_text("k0"), key_text("k1"));
-        let before = Keyring::parse(&old).unwrap();
-        let after = Keyring::parse(&format!("{new},{old}")).unwrap();
-        let sealed_before = before.seal(PLACE, b"old").unwrap();
-        let sealed_after = after.seal(PLACE, b"new").unwrap();
-        assert_eq!(after.open(PLACE, &sealed_before).unwrap().as_slice(), b"old");
-        assert!(before.open(PLACE, &sealed_after).is_err());
-    }
-
-    #[test]
-    fn another_key_under_the_same_id_does_not_open_it() {
-        let sealed = Keyring::parse(&key_text("k1")).unwrap().seal(PLACE, b"secret").unwrap();
-        let other = Keyring::parse(&key_text("k1")).unwrap();
-        assert!(other.open(PLACE, &sealed).is_err());
-    }
-
-    #[test]
-    fn a_value_changed_or_cut_anywhere_is_refused_without_a_panic() {
-        let keyring = Keyring::parse(&key_text("k1")).unwrap();
-        let sealed = keyring.seal(PLACE, b"secret").unwrap();
-        for position in 0..sealed.len() {
-            let mut changed = sealed.clone();
-            changed[position] ^= 1;
-            assert!(keyring.open(PLACE, &changed).is_err(), "byte {position} is not covered");
-            assert!(keyring.open(PLACE, &sealed[..position]).is_err(), "cut at {position}");
-        }
-    }
-
-    #[test]
-    fn two_seals_of_one_value_look_different() {
-        let keyring = Keyring::parse(&key_text("k1")).unwrap();
-        assert_ne!(keyring.seal(PLACE, b"same").unwrap(), keyring.seal(PLACE, b"same").unwrap());
-    }
-
-    #[test]
-    fn a_bad_key_text_says_what_is_wrong_and_never_shows_the_key() {
-        let good = key_text("k1");
-        let twice = format!("{good},{good}");
-        let cases = [
-            ("", InvalidKeyring::Empty),
-            ("bWFya2Vy", InvalidKeyring::NoId { position: 1 }),
-            ("k 1:bWFya2Vy", InvalidKeyring::BadId { position: 1 }),
-            ("k1:bWFya2Vy!", InvalidKeyring::NotBase64 { id: "k1".into() }),
-            ("k1:bWFya2Vy", InvalidKeyring::WrongLength { id: "k1".into(), bytes: 6 }),
-            (twice.as_str(), InvalidKeyring::Duplicate { id: "k1".into() }),
-        ];
-        for (text, expected) in cases {
-            let error = Keyring::parse(text).unwrap_err();
-            assert_eq!(error, expected);
-            assert!(!error.to_string().contains("bWFya2Vy"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_debug_output_shows_ids_only() {
-        let text = key_text("k1");
-        assert_eq!(format!("{:?}", Keyring::parse(&text).unwrap()), "[\"k1\"]");
-    }
-}
+mod tests;

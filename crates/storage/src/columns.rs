@@ -1,4 +1,4 @@
-//! How values stand in columns, the same in both engines, and how they are read back.
+//! The form of values in columns, the same in both engines, and how it is read back.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A stored value that does not read back. Names the column only: the value may be somebody's.
+/// A stored value that cannot be read. Names the column only: the value may be personal.
 pub fn corrupt(column: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{column} does not read back"))
 }
 
-/// A text from outside as both engines take it: PostgreSQL has no place for the character NUL, which no name and no title
-/// means anything by.
+/// A text from outside as both engines take it: PostgreSQL stores no character NUL, which has no meaning in a name or title.
 pub fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

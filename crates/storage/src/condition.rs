@@ -1,7 +1,7 @@
-//! How a store is, as one process sees it: whether it can be read and written, whether its tables are ours, and whether it
-//! is the installation's database. [`StoreProbe`] looks regularly, [`StoreWatch`] tells everybody.
+//! The health of a store, as one process sees it: whether it can be read and written, whether its tables are ours, and
+//! whether it is the installation's database. [`StoreProbe`] checks it regularly, [`StoreWatch`] reports it to the process.
 //!
-//! Not for what follows from it: gateway and worker decide what they do with a store that is not well.
+//! Not for what follows from it: gateway and worker decide what they do with an unhealthy store.
 
 mod journal;
 mod probe;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::InstallationId;
+use evercal_domain::{InstallationId, names};
 use tokio::sync::watch;
 
 use crate::error::StoreErrorKind;
@@ -21,43 +21,43 @@ use crate::{Store, StoreSettings, cause_of};
 pub use journal::StoreJournal;
 pub use probe::{ProbePace, StoreProbe};
 
-/// A clock that is further from another one is wrong: one that shows local time for UTC is not. What such a clock has written
-/// is not believed; what the clocks of two processes write that both live is.
+/// Clocks that are further apart than this are not both right; one that shows local time for UTC is still nearer. A time that is
+/// further ahead than this was written by a wrong clock, and is ignored.
 pub(crate) const CLOCKS_APART_MAX: chrono::TimeDelta = chrono::TimeDelta::days(1);
 
-/// How a store is.
+/// The health of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCondition {
-    /// Nobody has looked yet.
+    /// It has not been checked yet.
     Unknown,
-    /// It can be read and written, and nobody could say yet whether it is the installation's.
+    /// It can be read and written; whether it is the installation's is not known yet.
     Unverified,
-    /// All is well.
-    Well,
+    /// Nothing is wrong.
+    Healthy,
     /// Something is wrong.
-    Unwell(StoreTrouble),
+    Unhealthy(StoreTrouble),
 }
 
 /// What is wrong with a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreTrouble {
-    /// What kind of trouble it is.
+    /// What is wrong.
     pub kind: TroubleKind,
-    /// Since when.
+    /// When this process noticed it.
     pub since: DateTime<Utc>,
-    /// What the database says, for operators. It has no values.
+    /// What the database reports, for operators. It has no values.
     pub cause: String,
-    /// Whether it is to be acted on: what may pass by itself gets a little time first.
+    /// Whether the process acts on it: a trouble that may pass by itself gets a little time first.
     pub lasts: bool,
 }
 
 /// Kinds of trouble, the gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TroubleKind {
-    /// The database is not there any more, or another one is in its place.
+    /// The database is not there any more, or was replaced by another one.
     Lost,
-    /// The database is well, and this process's connections to it are not.
-    DoesNotHeal,
+    /// A new connection to the database works, and those of this process do not.
+    CannotReconnect,
     /// It is the database of another installation, or an empty one.
     WrongInstallation,
     /// Its tables are not those of this version.
@@ -75,17 +75,17 @@ pub enum TroubleKind {
 }
 
 impl StoreCondition {
-    /// Whether all is well.
-    pub fn is_well(&self) -> bool {
-        matches!(self, Self::Well)
+    /// Whether nothing is wrong.
+    pub fn is_healthy(&self) -> bool {
+        matches!(self, Self::Healthy)
     }
 
     /// Whether what is read from it is ours and comes in time.
     pub fn can_read(&self) -> bool {
         match self {
             Self::Unknown => false,
-            Self::Unverified | Self::Well => true,
-            Self::Unwell(trouble) => trouble.kind >= TroubleKind::CannotWrite,
+            Self::Unverified | Self::Healthy => true,
+            Self::Unhealthy(trouble) => trouble.kind >= TroubleKind::CannotWrite,
         }
     }
 
@@ -94,7 +94,7 @@ impl StoreCondition {
         self.trouble().is_some_and(|trouble| trouble.kind == TroubleKind::Slow || !self.can_read())
     }
 
-    /// Whether nobody should work with it: a trouble that lasts, and that concerns all calendars.
+    /// Whether nobody should work with it: the trouble lasts and concerns all calendars.
     pub fn is_unfit(&self) -> bool {
         self.trouble().is_some_and(|trouble| trouble.lasts && trouble.kind < TroubleKind::Damaged)
     }
@@ -105,20 +105,20 @@ impl StoreCondition {
     }
 
     /// Whether only a process that opens it anew can work with it.
-    pub fn is_beyond_healing(&self) -> bool {
-        self.trouble().is_some_and(|trouble| matches!(trouble.kind, TroubleKind::Lost | TroubleKind::DoesNotHeal))
+    pub fn needs_restart(&self) -> bool {
+        self.trouble().is_some_and(|trouble| matches!(trouble.kind, TroubleKind::Lost | TroubleKind::CannotReconnect))
     }
 
     /// Whether it is the installation's and can be read and written, whatever else there is to say of it.
     pub fn is_usable(&self) -> bool {
-        self.is_well() || self.trouble().is_some_and(|trouble| trouble.kind >= TroubleKind::Damaged)
+        self.is_healthy() || self.trouble().is_some_and(|trouble| trouble.kind >= TroubleKind::Damaged)
     }
 
-    /// What is wrong.
+    /// What is wrong; `None` while nothing is, or nothing is known.
     pub fn trouble(&self) -> Option<&StoreTrouble> {
         match self {
-            Self::Unwell(trouble) => Some(trouble),
-            Self::Unknown | Self::Unverified | Self::Well => None,
+            Self::Unhealthy(trouble) => Some(trouble),
+            Self::Unknown | Self::Unverified | Self::Healthy => None,
         }
     }
 
@@ -129,11 +129,26 @@ impl StoreCondition {
     }
 }
 
+// As logs and journals have them.
+names! {
+    TroubleKind {
+        Lost = "store_lost",
+        CannotReconnect = "store_does_not_heal",
+        WrongInstallation = "store_of_another_installation",
+        WrongSchema = "store_with_other_tables",
+        CannotRead = "store_cannot_be_read",
+        CannotWrite = "store_cannot_be_written",
+        Damaged = "store_damaged",
+        Older = "store_older",
+        Slow = "store_slow",
+    }
+}
+
 impl TroubleKind {
     fn sentence(self) -> &'static str {
         match self {
             Self::Lost => "The store has been lost",
-            Self::DoesNotHeal => "This process cannot get back to the store",
+            Self::CannotReconnect => "This process cannot get back to the store",
             Self::WrongInstallation => "The store is not the one of this installation",
             Self::WrongSchema => "The store has other tables than this version needs",
             Self::CannotRead => "The store cannot be read",
@@ -141,21 +156,6 @@ impl TroubleKind {
             Self::Damaged => "The store is damaged",
             Self::Older => "The store is older than its workflows",
             Self::Slow => "The store is slow",
-        }
-    }
-
-    /// The name in logs and journals.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Lost => "store_lost",
-            Self::DoesNotHeal => "store_does_not_heal",
-            Self::WrongInstallation => "store_of_another_installation",
-            Self::WrongSchema => "store_with_other_tables",
-            Self::CannotRead => "store_cannot_be_read",
-            Self::CannotWrite => "store_cannot_be_written",
-            Self::Damaged => "store_damaged",
-            Self::Older => "store_older",
-            Self::Slow => "store_slow",
         }
     }
 }
@@ -169,67 +169,66 @@ pub trait InstallationOwner: Send + Sync {
     async fn synced_after(&self, at: DateTime<Utc>) -> Result<i64, String>;
 }
 
-/// What a probe saw last, for everybody.
+/// The condition that a probe found last.
 #[derive(Debug, Clone)]
 pub struct StoreWatch {
-    told: watch::Receiver<StoreCondition>,
+    condition: watch::Receiver<StoreCondition>,
     times_unfit: Arc<AtomicU64>,
 }
 
 impl StoreWatch {
-    /// How the store is.
+    /// The condition now.
     pub fn condition(&self) -> StoreCondition {
-        self.told.borrow().clone()
+        self.condition.borrow().clone()
     }
 
-    /// How often it has become unfit so far: what looks now and then sees by it what it missed.
+    /// How often the store has become unfit so far: a caller that compares two answers sees an outage that came and went between.
     pub fn times_unfit(&self) -> u64 {
         self.times_unfit.load(Ordering::SeqCst)
     }
 
-    /// Waits until it is so; for ever once nobody looks any more.
+    /// Waits until the condition is so; for ever once the probe has stopped.
     pub fn until<F>(&self, is_so: F) -> impl Future<Output = StoreCondition> + Send + use<F>
     where
         F: Fn(&StoreCondition) -> bool + Send + Sync,
     {
-        let mut receiver = self.told.clone();
+        let mut receiver = self.condition.clone();
         async move {
-            let seen = receiver.wait_for(|condition| is_so(condition)).await.map(|condition| condition.clone());
-            match seen {
+            let reached = receiver.wait_for(|condition| is_so(condition)).await.map(|condition| condition.clone());
+            match reached {
                 Ok(condition) => condition,
-                Err(_nobody_looks) => std::future::pending().await,
+                Err(_probe_stopped) => std::future::pending().await,
             }
         }
     }
 
-    /// Waits until it is another one than `known`.
+    /// Waits until the condition is another one than `known`.
     pub async fn until_other_than(&self, known: &StoreCondition) -> StoreCondition {
         let known = known.clone();
         self.until(move |condition| *condition != known).await
     }
 }
 
-/// Between two attempts at opening a store.
+/// Between two attempts to open a store.
 const OPENING_PAUSE: Duration = Duration::from_secs(2);
-/// A cause that stays the same is told again after so many attempts.
-const TOLD_AGAIN_AFTER: u32 = 30;
+/// A cause that stays the same is logged again after so many attempts.
+const LOGGED_AGAIN_AFTER: u32 = 30;
 
-/// Opens a store as soon as that is possible, and says in the log why it is not: a process that comes up before its
-/// database, or whose database an operator has to see to, is there when it is right again. Only a URL that names no
-/// database is an error at once.
+/// Opens a store as soon as that is possible, and logs why it is not: a process may start before its database, or while an
+/// operator repairs it.
 pub async fn open_when_possible(settings: &StoreSettings) -> Arc<dyn Store> {
-    let mut told: Option<(StoreErrorKind, u32)> = None;
+    let mut logged: Option<(StoreErrorKind, u32)> = None;
     loop {
         let error = match crate::open(settings).await {
             Ok(store) => return store,
             Err(error) => error,
         };
-        let times = told.filter(|(kind, _)| *kind == error.kind).map_or(0, |(_, times)| times);
-        if times.is_multiple_of(TOLD_AGAIN_AFTER) {
+        let times = logged.filter(|(kind, _)| *kind == error.kind).map_or(0, |(_, times)| times);
+        if times.is_multiple_of(LOGGED_AGAIN_AFTER) {
             let (url, cause) = (&settings.url, cause_of(&error));
             tracing::error!(store = %url, %error, cause, "the store cannot be opened; nothing is done until it can");
         }
-        told = Some((error.kind, times + 1));
+        logged = Some((error.kind, times + 1));
         tokio::time::sleep(OPENING_PAUSE).await;
     }
 }

@@ -17,33 +17,33 @@ use sqlx::{
 };
 
 use crate::database_url::DatabaseUrl;
-use crate::entities::accounts::credentials_place;
+use crate::entities::credentials::credentials_context;
 use crate::error::{StoreError, StoreErrorKind, without_values};
 use crate::tables::TABLES;
 use crate::{Keyring, postgres, sqlite};
 
-/// Tables in which processes leave rows before there is anybody's calendar: of a target without tenants, they give way.
+/// Tables in which processes leave rows before there is any calendar; in a target without tenants these rows are deleted.
 const OF_PROCESSES: [&str; 6] =
     ["audit_log", "security_events", "heartbeats", "installation", "claims", "provider_incidents"];
 
 /// Rows in one `INSERT`: with the widest table far below PostgreSQL's 65,535 parameters.
 const ROWS_PER_STATEMENT: usize = 500;
-/// How long whoever is just closing the file may take.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+/// How long another process may take to close the file.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(5);
 /// <https://www.sqlite.org/rescode.html>
 const BUSY: &str = "5";
 
-/// What was copied of a table.
+/// A table that was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
-    /// Its name.
+    /// The name of the table.
     pub table: &'static str,
-    /// Its rows.
+    /// How many rows it has.
     pub rows: u64,
 }
 
-/// Copies everything from a SQLite file into a PostgreSQL database that has the tables and no rows. `progress` is told
-/// each table and how many of its rows are done. With a keyring, what is sealed in the file has to open with it.
+/// Copies everything from a SQLite file into a PostgreSQL database that has the tables and no rows. `progress` is
+/// called with each table and how many of its rows are copied. With a keyring, what is sealed in the file has to open with it.
 pub async fn copy_store(
     source: &DatabaseUrl,
     target: &DatabaseUrl,
@@ -135,7 +135,7 @@ impl Value {
             Self::Text(value) => value.as_ref().map(|value| value.as_bytes().to_vec()),
             Self::Bytes(value) => value.clone(),
         };
-        // With its length, so that no two rows look alike by where one value ends.
+        // With its length, so that rows whose values end at other places have other hashes.
         match bytes {
             Some(bytes) => {
                 hash.update((bytes.len() as u64).to_be_bytes());
@@ -249,7 +249,7 @@ async fn columns_of(writer: &mut PgConnection, table: &str) -> Result<Vec<Column
     columns.into_iter().map(column).collect()
 }
 
-/// Sees that nothing of anybody's is in the target, and removes what its processes left there.
+/// Checks that the target has no tenant's rows, and removes what processes left there.
 async fn make_room(writer: &mut PgConnection) -> Result<(), StoreError> {
     for table in TABLES.iter().filter(|table| !OF_PROCESSES.contains(table)) {
         is_empty(writer, table).await?;
@@ -267,7 +267,7 @@ async fn opens_all(reader: &mut SqliteConnection, keyring: &Keyring) -> Result<(
     let sealed = "SELECT id, credentials FROM accounts WHERE credentials IS NOT NULL ORDER BY id";
     let mut rows = sqlx::query_as::<_, (String, Vec<u8>)>(sealed).fetch(reader);
     while let Some((account, credentials)) = rows.try_next().await.map_err(failed("read credentials"))? {
-        if keyring.open(credentials_place(&account), &credentials).is_err() {
+        if keyring.open(credentials_context(&account), &credentials).is_err() {
             return Err(refused(format!(
                 "the master key does not open the credentials of {account}: set EVERCAL_MASTER_KEY to the key that the \
                  file was used with (of `evercal dev`, it is `master_key` in dev-keys.json)"
@@ -281,7 +281,7 @@ async fn is_empty(writer: &mut PgConnection, table: &str) -> Result<(), StoreErr
     let any: Option<i32> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1")))
         .fetch_optional(writer)
         .await
-        .map_err(failed("look into the target"))?;
+        .map_err(failed("read the target"))?;
     match any {
         None => Ok(()),
         Some(_) => Err(refused(format!("the target is not empty: {table} has rows"))),
@@ -290,7 +290,7 @@ async fn is_empty(writer: &mut PgConnection, table: &str) -> Result<(), StoreErr
 
 /// Opens the file for nobody else: whoever has it open keeps a lock on it (<https://www.sqlite.org/wal.html#noshm>).
 async fn open_source(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let alone = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(CLOSING_PATIENCE);
+    let alone = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(CLOSING_TIMEOUT);
     let open = async {
         let mut reader = alone.disable_statement_logging().connect().await?;
         // From the first read on, all reads see the same.

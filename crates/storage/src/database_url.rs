@@ -43,7 +43,7 @@ impl FromStr for DatabaseUrl {
                 // The parser's message may quote the URL, and so the password.
                 let options = url.parse::<PgConnectOptions>();
                 let options = options.map_err(|_| wrong("the PostgreSQL URL cannot be read", POSTGRES_EXAMPLE))?;
-                // Statements of many rows are long texts that tell nothing.
+                // Statements of many rows are long texts that no reader of a log needs.
                 Ok(Self::Postgres(Box::new(options.application_name("evercal").disable_statement_logging())))
             }
             // The rest is not shown: it may hold a password.

@@ -1,7 +1,7 @@
 //! What each engine does in its own way.
 //!
-//! The statements that all engines share are compiled once for each of them (`statements/mod.rs`), and ask for nothing that
-//! is not here. Whoever adds an engine implements [`Engine`] for its store; the compiler reports what is missing.
+//! The statements that all engines share are compiled once for each of them (`statements/mod.rs`), and use nothing of an engine
+//! but this trait. Another engine implements [`Engine`] for its store; the compiler reports what is missing.
 
 use std::sync::atomic::AtomicU64;
 
@@ -31,7 +31,7 @@ pub trait Engine {
     /// The keys that seal and open credentials.
     fn keyring(&self) -> &Keyring;
 
-    /// How many transactions this process has committed, without those by which it is looked whether it can.
+    /// How many transactions this process has committed, without those of the probe.
     fn committed(&self) -> &AtomicU64;
 
     /// Begins a transaction that may write. When it is dropped, it is rolled back.
@@ -46,7 +46,7 @@ pub trait Engine {
     /// Deletes the rows of a calendar that have one of these keys; `RETURNING` may follow.
     fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Self::Database>;
 
-    /// Whether each table may be written; [`StoreErrorKind::Refused`] when a right is missing.
+    /// Whether each table may be written; [`StoreErrorKind::AccessDenied`] when a right is missing.
     fn may_write_each_table(
         connection: &mut <Self::Database as Database>::Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -62,6 +62,6 @@ pub trait Engine {
     /// Brings what was committed into the file, where an engine has a log beside it.
     fn checkpoint_log(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Looks for damaged pages; [`StoreErrorKind::Corrupt`] when there are some.
-    fn look_for_damage(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Checks the pages for damage; [`StoreErrorKind::Corrupt`] when some are damaged.
+    fn check_for_damage(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -17,8 +17,8 @@ pub enum StoreErrorKind {
     Sealed,
     /// A page cursor that this store did not give; the caller's request is wrong.
     InvalidCursor,
-    /// The database refuses us: the role, its rights or the database itself are gone. An operator gives them back.
-    Refused,
+    /// The database denies us access: the role, its rights or the database itself are gone. An operator has to restore them.
+    AccessDenied,
     /// The tables are not those of this version.
     Schema,
     /// The database is not the one that was opened any more.

@@ -1,6 +1,6 @@
-//! Rows of a calendar that are looked for by many keys at a time, a page's worth of them.
+//! Looking up rows of a calendar by many keys at a time, as many as a page has.
 
-/// What is looked for, and by what.
+/// Which rows are looked up, and by which keys.
 #[derive(Debug, Clone, Copy)]
 pub enum Lookup {
     /// Events by their own ids.
@@ -12,7 +12,6 @@ pub enum Lookup {
 }
 
 impl Lookup {
-    /// Where they are.
     pub fn table(self) -> &'static str {
         match self {
             Self::EventsById | Self::EventsBySeries => "events",
@@ -20,7 +19,7 @@ impl Lookup {
         }
     }
 
-    /// What is compared with the keys, beside `calendar_id`.
+    /// The column that is compared with the keys, beside `calendar_id`.
     pub fn column(self) -> &'static str {
         match self {
             Self::EventsById => "provider_event_id",

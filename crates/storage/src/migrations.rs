@@ -19,7 +19,7 @@ pub struct MigrationState {
 }
 
 /// Compares what is in a database with what this version brings. One that was changed after it ran is an error: nobody
-/// could say what the tables look like. One that only the database has comes from a newer version and is not told.
+/// could say what the tables look like. One that only the database has comes from a newer version and is left out.
 pub fn states(migrator: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<Vec<MigrationState>, StoreError> {
     let mut states = Vec::new();
     for migration in migrator.iter() {

@@ -60,7 +60,7 @@ pub fn after_id<T: std::str::FromStr + ToString>(page: &PageRequest) -> Result<S
     after.parse::<T>().map(|id| id.to_string()).map_err(|_| invalid_cursor())
 }
 
-/// A row's place in a list, as callers hand it back.
+/// A row's position in a list, as callers send it back.
 pub fn to_cursor(key: &impl Serialize) -> String {
     // Serialising texts and numbers cannot fail; an empty cursor would be refused, not misread.
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())

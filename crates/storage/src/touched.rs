@@ -11,7 +11,7 @@ use evercal_domain::{EventTime, ProviderEventId};
 use evercal_mirror::{OwnerOccurrences, VisibleChange};
 
 use crate::columns::{micros, midnight_micros};
-use crate::entities::mirror::occurrences::{OccurrencePlace, OccurrenceRange};
+use crate::entities::mirror::occurrences::{OccurrenceRange, StoredOccurrence};
 
 /// Spans that one commit leaves behind for instants, and as many for dates. More of them are joined where the gaps between
 /// them are smallest.
@@ -49,12 +49,8 @@ impl Span {
     }
 
     /// The time of an occurrence that was there.
-    fn of_row(place: &OccurrencePlace) -> Self {
-        if place.all_day {
-            Self::dates(place.start_us, place.end_us)
-        } else {
-            Self::instants(place.start_us, place.end_us)
-        }
+    fn of_row(row: &StoredOccurrence) -> Self {
+        if row.all_day { Self::dates(row.start_us, row.end_us) } else { Self::instants(row.start_us, row.end_us) }
     }
 
     fn instants(start_us: i64, end_us: i64) -> Self {
@@ -70,7 +66,7 @@ impl Span {
 #[derive(Debug, Default)]
 pub struct Touched {
     /// What was deleted and has not been written again.
-    removed: HashSet<OccurrencePlace>,
+    removed: HashSet<StoredOccurrence>,
     /// Events that readers see differently now: so are their occurrences, even those that stay.
     changed_sources: HashSet<ProviderEventId>,
     spans: Vec<Span>,
@@ -103,14 +99,14 @@ impl Touched {
     }
 
     /// Occurrences that were deleted. Those that are written again as they were have not changed.
-    pub fn note_deleted(&mut self, places: Vec<OccurrencePlace>) {
-        self.removed.extend(places);
+    pub fn note_deleted(&mut self, rows: Vec<StoredOccurrence>) {
+        self.removed.extend(rows);
     }
 
     /// An occurrence that is written, after all that is deleted was noted.
     pub fn note_written(&mut self, owner: &ProviderEventId, occurrence: &Occurrence) {
         // Of a first read nothing is there to compare with.
-        let was_there = !self.removed.is_empty() && self.removed.remove(&OccurrencePlace::of(owner, occurrence));
+        let was_there = !self.removed.is_empty() && self.removed.remove(&StoredOccurrence::of(owner, occurrence));
         if !was_there || self.changed_sources.contains(&occurrence.source_id) {
             self.spans.push(Span::of(occurrence));
         }

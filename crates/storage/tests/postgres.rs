@@ -105,11 +105,11 @@ async fn a_process_that_stands_still_inside_a_transaction_holds_nobody_up_for_lo
     let mut commit = Box::pin(frozen.try_commit(&items, &[], None));
     let holds_the_row = tokio::time::timeout(Duration::from_secs(30), async {
         while backends("wait_event_type = 'Lock' AND backend_xid IS NOT NULL") != "1" {
-            // Between two looks it goes on as far as it can, which is up to the lock.
+            // Between two polls it goes on as far as it can, which is up to the lock.
             let came_past = tokio::time::timeout(Duration::from_millis(20), &mut commit).await;
             assert!(came_past.is_err(), "it came past the lock");
         }
-        // Nobody asks for its next step any more: to the server it looks like a stopped process.
+        // Nobody asks for its next step any more: to the server it is like a stopped process.
         lock.execute("COMMIT").await.unwrap();
     });
     assert!(holds_the_row.await.is_ok(), "it never came to the lock");
@@ -125,7 +125,7 @@ async fn a_wrong_password_is_a_matter_of_configuration_and_is_not_shown() {
     let url = server().url("postgres").replace(server().password(), "wrong-marker");
     let database = Database::new(&url, ());
     let error = database.try_open(&database.key).await.err().unwrap();
-    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert_eq!(error.kind, StoreErrorKind::AccessDenied);
     let cause = error.cause().unwrap();
     assert!(cause.contains("password authentication failed"), "{cause}");
     let shown = format!("{error} {cause} {error:?}");
@@ -160,18 +160,18 @@ async fn a_right_that_is_missing_on_one_table_shows_and_names_the_table() {
 
     query(&format!("REVOKE DELETE ON quarantine FROM {role}"));
     let error = store.try_writing(at(2)).await.unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert_eq!(error.kind, StoreErrorKind::AccessDenied);
     assert!(error.to_string().contains("quarantine"), "{error}");
     store.try_reading().await.unwrap();
 
     query(&format!("REVOKE SELECT ON events FROM {role}"));
     let error = store.try_reading().await.unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::Refused);
+    assert_eq!(error.kind, StoreErrorKind::AccessDenied);
     assert!(error.cause().unwrap().contains("events"), "{:?}", error.cause());
 
     query(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"));
     store.try_reading().await.unwrap();
     store.try_writing(at(3)).await.unwrap();
     query(&format!("ALTER ROLE {role} SET default_transaction_read_only = on"));
-    assert_eq!(store.try_afresh(at(4)).await.unwrap_err().kind, StoreErrorKind::Refused);
+    assert_eq!(store.try_afresh(at(4)).await.unwrap_err().kind, StoreErrorKind::AccessDenied);
 }

@@ -193,7 +193,7 @@ pub(crate) struct Data {
     source: Source,
     /// The newer one first; a name that only the other has is still known.
     databases: Vec<TimeZoneDatabase>,
-    /// Clocks that were asked for, by the name as it was asked for.
+    /// Clocks that were looked up, by the name that was given.
     clocks: RwLock<HashMap<&'static str, Clock>>,
 }
 

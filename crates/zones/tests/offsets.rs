@@ -35,7 +35,7 @@ struct Oracle {
 
 fn offset(zone: &str, day: &str) -> i32 {
     let noon: DateTime<Utc> = format!("{day}T12:00:00Z").parse().unwrap();
-    zone.parse::<Zone>().unwrap().offset_at(noon).local_minus_utc()
+    zone.parse::<Zone>().unwrap().clock().offset_at(noon.naive_utc()).local_minus_utc()
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl From<&StoreError> for Problem {
             StoreErrorKind::Conflict => Self::of(ProblemKind::ChangedMeanwhile),
             // An operator gives back what is missing; the caller is not to blame, and trying again helps.
             StoreErrorKind::Unavailable
-            | StoreErrorKind::Refused
+            | StoreErrorKind::AccessDenied
             | StoreErrorKind::Schema
             | StoreErrorKind::Lost
             | StoreErrorKind::Configuration => Self::of(ProblemKind::StoreUnavailable),

@@ -274,7 +274,7 @@ async fn patient_world() -> World {
 async fn the_page_tells_what_really_happened() {
     let world = patient_world().await;
     let customer = world.customer().await;
-    let refused = |outcome| Some(Settlement::Refused(outcome));
+    let refused = |outcome| Some(Settlement::Rejected(outcome));
     let scopes = vec!["https://www.googleapis.com/auth/calendar.events.readonly".to_owned()];
     for (settlement, status, words) in [
         (None, 200, "Your calendars are being read now"),
@@ -296,7 +296,7 @@ async fn whoever_left_something_out_begins_again_from_the_page() {
     let world = patient_world().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
-    let missing = Settlement::Refused(ConsentOutcome::MissingScopes { scopes: vec!["a<b>".into()] });
+    let missing = Settlement::Rejected(ConsentOutcome::MissingScopes { scopes: vec!["a<b>".into()] });
     let (page, query) = settled_page(&world, &start, Some(missing)).await;
     assert!(!page.body.contains("<b>"), "{}", page.body);
     let state = query.split('&').next().unwrap();

@@ -19,10 +19,12 @@ use evercal_domain::{
 };
 use evercal_mirror::{Ends, Snapshot, StoredRow};
 use evercal_storage::{
-    AccountAdmission, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars, CalendarsReconciled,
-    Channels, ClaimRounds, Claims, ConsentVersion, CredentialsVersion, Expanded, Heartbeats, Journal, Mirror,
-    OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, ProviderIncident, QuarantinedEvent, ReadOccurrence,
-    Settlement, StateRecord, Store, StoreError, StoreErrorKind, SyncPosition, SyncRun, TakenAttempt, Tenants, Upkeep,
+    AccountAdmission, AccountCredentials, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars,
+    CalendarsReconciled, ChangeFeed, Channels, ClaimRounds, Claims, ConsentVersion, Consents, CredentialsVersion,
+    Erasure, Expanded, Heartbeats, Journal, MirrorPages, MirroredEvents, OccurrenceRange, Occurrences, Page,
+    PageCommit, PageCommitted, PageRequest, ProviderIncident, Quarantine, QuarantinedEvent, ReadOccurrence, Settlement,
+    StateRecord, Store, StoreError, StoreErrorKind, SyncLog, SyncPosition, SyncPositions, SyncRun, TakenAttempt,
+    Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -57,7 +59,7 @@ impl Faults {
         let panics = self.panicking.lock().unwrap().contains(method);
         assert!(!panics, "as the test asked");
         if self.failing.lock().unwrap().contains(method) {
-            // Whoever looks for damage has found some.
+            // A check of the pages fails where it finds damage.
             let kind = if method == "check_pages" { StoreErrorKind::Corrupt } else { StoreErrorKind::Unavailable };
             return Err(StoreError::new(kind, "as the test asked"));
         }
@@ -108,21 +110,27 @@ through! { Accounts:
     account_of_tenant(tenant: TenantId, id: AccountId) -> Option<Account>;
     accounts_of_tenant(tenant: TenantId, page: &PageRequest) -> Page<Account>;
     set_account_state(id: AccountId, state: AccountState, detail: Option<&str>, at: DateTime<Utc>) -> ();
-    credentials(id: AccountId) -> Option<(Credentials, CredentialsVersion)>;
-    swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
     open_accounts_after(after: Option<AccountId>, limit: u32) -> Vec<Account>;
     has_open_accounts(provider: Provider) -> bool;
-    unsettled_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
+    pending_accounts(after: Option<AccountId>, limit: u32) -> Vec<Account>;
     set_account_channel(id: AccountId, expires_at: Option<DateTime<Utc>>) -> ();
     set_listed(id: AccountId, at: DateTime<Utc>) -> ();
-    replace_consent(id: AccountId, consent: &PendingConsent) -> ();
-    consent(id: AccountId) -> Option<(PendingConsent, ConsentVersion)>;
-    swap_consent(id: AccountId, expected: ConsentVersion, consent: &PendingConsent) -> ConsentVersion;
-    settle_consent(id: AccountId, expected: ConsentVersion, settlement: &Settlement) -> ConsentOutcome;
+}
+
+through! { AccountCredentials:
+    credentials(id: AccountId) -> Option<(Credentials, CredentialsVersion)>;
+    swap_credentials(id: AccountId, expected: CredentialsVersion, credentials: &Credentials) -> CredentialsVersion;
     erase_credentials(id: AccountId) -> ();
     set_grant_subject(id: AccountId, subject_hash: &str) -> ();
     grant_subject(id: AccountId) -> Option<String>;
     shares_grant(id: AccountId) -> bool;
+}
+
+through! { Consents:
+    replace_consent(id: AccountId, consent: &PendingConsent) -> ();
+    consent(id: AccountId) -> Option<(PendingConsent, ConsentVersion)>;
+    swap_consent(id: AccountId, expected: ConsentVersion, consent: &PendingConsent) -> ConsentVersion;
+    settle_consent(id: AccountId, expected: ConsentVersion, settlement: &Settlement) -> ConsentOutcome;
 }
 
 through! { Authorizations:
@@ -155,28 +163,49 @@ through! { Channels:
     channels_of_list(account: AccountId) -> Vec<Channel>;
 }
 
-through! { Mirror:
+through! { SyncPositions:
     sync_position(calendar: CalendarId) -> SyncPosition;
     begin_full_pass(calendar: CalendarId, expected_revision: i64, page_events_max: u32) -> SyncPosition;
     take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;
-    snapshot(calendar: CalendarId, position: &SyncPosition, items: &[RemoteItem], ends: Ends) -> Snapshot;
-    related_rows(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredRow>;
-    master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
-    commit_page(commit: &PageCommit<'_>) -> PageCommitted;
-    replace_occurrences(calendar: CalendarId, expected: i64, expanded: &Expanded<'_>) -> i64;
     by_older_zone_data(
         version: &ZoneDataVersion, after: Option<&(CalendarId, ZoneDataVersion)>, limit: u32
     ) -> Vec<(CalendarId, ZoneDataVersion)>;
-    occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
-    revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
+}
+
+through! { MirrorPages:
+    snapshot(calendar: CalendarId, position: &SyncPosition, items: &[RemoteItem], ends: Ends) -> Snapshot;
+    commit_page(commit: &PageCommit<'_>) -> PageCommitted;
+    replace_occurrences(calendar: CalendarId, expected: i64, expanded: &Expanded<'_>) -> i64;
+}
+
+through! { MirroredEvents:
+    related_rows(calendar: CalendarId, ids: &[ProviderEventId]) -> Vec<StoredRow>;
+    master_ids(calendar: CalendarId, after: Option<&ProviderEventId>, limit: u32) -> Vec<ProviderEventId>;
     event(calendar: CalendarId, id: &ProviderEventId) -> Option<Event>;
     event_raw(calendar: CalendarId, id: &ProviderEventId) -> Option<String>;
     items(calendar: CalendarId, page: &PageRequest) -> Page<StoredRow>;
-    changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
-    quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;
     warned(calendar: CalendarId, limit: u32) -> Vec<StoredRow>;
+}
+
+through! { Occurrences:
+    occurrences(calendar: CalendarId, range: &OccurrenceRange, page: &PageRequest) -> Page<ReadOccurrence>;
+    revision_of(calendar: CalendarId, range: &OccurrenceRange) -> i64;
+}
+
+through! { ChangeFeed:
+    changes(calendar: CalendarId, after_sequence: i64, limit: u32) -> Vec<Change>;
+}
+
+through! { Quarantine:
+    quarantined(calendar: CalendarId, limit: u32) -> Vec<QuarantinedEvent>;
+}
+
+through! { SyncLog:
     record_sync_run(run: &SyncRun) -> ();
     sync_runs(calendar: CalendarId, limit: u32) -> Vec<SyncRun>;
+}
+
+through! { Erasure:
     erase_withdrawn(since_before: DateTime<Utc>) -> u64;
     erase_mirrors(account: AccountId) -> ();
 }

@@ -45,7 +45,7 @@ async fn a_start_opens_nobodys_credentials_however_many_accounts_there_are() {
     world.start().await;
     eventually(&200, async || readiness(&world).await).await;
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
-    eventually(&true, async || world.faults.called("unsettled_accounts")).await;
+    eventually(&true, async || world.faults.called("pending_accounts")).await;
     world.heartbeats(10).await;
     assert!(!world.faults.called("credentials") && !world.faults.called("consent"));
 }
@@ -147,7 +147,7 @@ async fn a_background_task_that_hangs_is_named_and_the_gateway_is_not_ready_unti
 async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
     let tasks = [
         ("beats_of", "catch-up"),
-        ("unsettled_accounts", "waiting accounts"),
+        ("pending_accounts", "waiting accounts"),
         ("count_security_event", "security log"),
         ("open_accounts_after", "look at the fleet"),
         ("try_reading", "store probe"),

@@ -338,6 +338,7 @@ async fn another_zone_of_the_calendar_is_another_state() {
         time_zone: Some("Asia/Tokyo".into()),
         access_role: AccessRole::Owner,
         primary: true,
+        id_follows_address: true,
     };
     world.store.reconcile_calendars(customer.account, &[remote], SystemClock.now()).await.unwrap();
     assert_ne!(tag(&world.get(&customer.key, &path).await), tag(&first), "all-day events are elsewhere now");

@@ -282,7 +282,7 @@ impl World {
         let mut world = Self::new().await;
         world.start().await;
         // What it looks for at its start is behind it: accounts that a test makes from now on are nobody's but the test's.
-        eventually(&true, async || world.faults.called("unsettled_accounts")).await;
+        eventually(&true, async || world.faults.called("pending_accounts")).await;
         world.heartbeats(2).await;
         world
     }
@@ -319,6 +319,7 @@ impl World {
             time_zone: Some("Europe/Berlin".into()),
             access_role: AccessRole::Owner,
             primary: true,
+            id_follows_address: true,
         };
         let calendars = self.store.reconcile_calendars(account, &[remote], now).await.unwrap();
         self.workflows.accounts.lock().unwrap().insert(account);

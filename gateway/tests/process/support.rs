@@ -220,6 +220,7 @@ impl Filled {
             time_zone: Some("Europe/Berlin".into()),
             access_role: AccessRole::Owner,
             primary: true,
+            id_follows_address: true,
         };
         let calendar = store.reconcile_calendars(account.id, &[remote], now).await.unwrap().listed[0];
         let filled = Self { store, url, key, calendar, folder };

@@ -156,7 +156,7 @@ fn told(error: &StoreError) -> CliError {
         StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
         StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
         StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
-        StoreErrorKind::Refused => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
+        StoreErrorKind::AccessDenied => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
         StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
         _ => (Failure::Error, "the message says what the database answered"),
     };

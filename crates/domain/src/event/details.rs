@@ -99,7 +99,7 @@ names! { ReminderMethod { Popup = "popup", Email = "email", Other = "other" } }
 /// A file that hangs on an event. Only where it is: evercal reads none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// Its name, where the provider tells it.
+    /// Its name, where the provider sends it.
     pub title: Option<String>,
     /// Its web address.
     pub url: String,

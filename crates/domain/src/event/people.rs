@@ -23,9 +23,9 @@ names! {
 /// An organizer or a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// Their address, where the provider tells it.
+    /// Their address, where the provider sends it.
     pub email: Option<String>,
-    /// Their name, where the provider tells it.
+    /// Their name, where the provider sends it.
     pub name: Option<String>,
     /// Whether it is the account's own user.
     pub is_self: bool,

@@ -167,7 +167,7 @@ fn of_the_same_id_the_last_item_counts() {
     let later = Event { start: instant(5), end: instant(6), ..single("s1") };
     let unread = planned(&rows, &[is(later), unreadable("s1")]);
     assert_eq!(readable(&unread.occurrences), stays, "its old row stands");
-    assert_eq!((unread.upserts.len(), texts(&unread.seen), reported(&unread)), (0, vec!["s1"], vec![]));
+    assert_eq!((unread.upserts.len(), texts(&unread.kept), reported(&unread)), (0, vec!["s1"], vec![]));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_series_that_cannot_be_expanded_is_set_aside_and_keeps_its_row_and_its_occur
     let plan = planned(&[stored(master())], &[is(broken_master()), is(single("s1"))]);
     assert_eq!(readable(&plan.occurrences), expected(&[("s1", &["s1+0"])]), "nothing is said of m1");
     let [set_aside] = plan.quarantine.as_slice() else { panic!("{:?}", plan.quarantine) };
-    assert_eq!((set_aside.item_key.as_str(), texts(&plan.seen)), ("id:m1", vec!["m1"]));
+    assert_eq!((set_aside.item_key.as_str(), texts(&plan.kept)), ("id:m1", vec!["m1"]));
     assert!(set_aside.raw.contains("SOMETIMES"), "what was sent is kept: {}", set_aside.raw);
     assert_eq!(reported(&plan), ["created s1"]);
 }
@@ -345,7 +345,7 @@ proptest! {
             prop_assert_eq!(change.kind == ChangeKind::Deleted, change.after.is_none());
         }
         // Nothing that is reported as gone or as quarantined is written.
-        for id in &plan.seen {
+        for id in &plan.kept {
             prop_assert!(!plan.upserts.iter().any(|row| row.provider_id == *id));
         }
         // Planned again, it changes nothing.

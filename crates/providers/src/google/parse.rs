@@ -144,6 +144,7 @@ impl WireCalendar {
             time_zone: self.time_zone,
             access_role: self.access_role.into(),
             primary: self.primary,
+            id_follows_address: self.primary,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::future::{Ready, ready};
 use std::time::Duration;
 
-use evercal_domain::ManualClock;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -85,6 +84,21 @@ impl OAuthProvider for ScriptedOAuth {
     }
 }
 
+/// A clock that stands still until a test moves it.
+struct ManualClock(Mutex<DateTime<Utc>>);
+
+impl ManualClock {
+    fn advance(&self, by: TimeDelta) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
 struct World {
     account: AccountId,
     clock: Arc<ManualClock>,
@@ -94,7 +108,7 @@ struct World {
 }
 
 fn world(stored: Option<Credentials>, answers: impl IntoIterator<Item = Result<TokenGrant, ProviderError>>) -> World {
-    let clock = Arc::new(ManualClock::new(start()));
+    let clock = Arc::new(ManualClock(Mutex::new(start())));
     let store = Arc::new(MemoryStore::default());
     if let Some(credentials) = stored {
         store.put(credentials);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose events cannot be written has failed")]
 #![expect(clippy::print_stderr, reason = "a test that fails says with what")]
 
+mod exceptions;
 mod following;
 mod fuzz;
 mod hostile;

@@ -1,11 +1,11 @@
 //! The OAuth server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
-use evercal_domain::{Clock, ManualClock, SystemClock};
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::{Clock, SystemClock};
 use evercal_simulator::{Consent, FaultAction, FaultPlan, FaultRule, OauthClient, SimulatorOptions, TokenRequest};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,6 +15,21 @@ use crate::support::{ADA, Answer, World, answer, options};
 const REDIRECT: &str = "http://127.0.0.1:1/callback";
 const SCOPE: &str = "https://www.googleapis.com/auth/calendar.events.readonly";
 const VERIFIER: &str = "a-verifier-that-is-long-enough-for-the-standard-0123456789";
+
+/// A clock that stands still until a test moves it.
+struct ManualClock(Mutex<DateTime<Utc>>);
+
+impl ManualClock {
+    fn advance(&self, by: TimeDelta) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
 
 fn consent_page(world: &World, query: &[(&str, &str)]) -> url::Url {
     let address = format!("{}o/oauth2/v2/auth", world.simulator.root_url());
@@ -187,7 +202,7 @@ async fn the_hundred_and_first_refresh_token_kills_the_oldest() {
 
 #[tokio::test]
 async fn access_tokens_end_by_the_real_clock_and_not_by_the_virtual_one() {
-    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let clock = Arc::new(ManualClock(Mutex::new(SystemClock.now())));
     let world = World::with(SimulatorOptions { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..options() }).await;
     world.control.set_clock_offset(TimeDelta::days(300).num_milliseconds()).unwrap();
     world.list("").await.ok();

@@ -51,7 +51,7 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_tenant ON accounts (tenant_id, id);
 CREATE INDEX accounts_open ON accounts (provider) WHERE state <> 'disconnected';
 -- Those that a workflow has yet to hear of, or to take down.
-CREATE INDEX accounts_unsettled ON accounts (id) WHERE consent IS NOT NULL OR state IN ('connecting', 'disconnecting');
+CREATE INDEX accounts_pending ON accounts (id) WHERE consent IS NOT NULL OR state IN ('connecting', 'disconnecting');
 CREATE INDEX accounts_by_grant ON accounts (grant_subject) WHERE grant_subject IS NOT NULL;
 
 -- Consents under way, each good for one use. No reference to accounts: a new account does not exist yet.
@@ -86,6 +86,7 @@ CREATE TABLE calendars (
     time_zone                    TEXT,
     access_role                  TEXT    NOT NULL,
     is_primary                   BOOLEAN NOT NULL,
+    id_follows_address           BOOLEAN NOT NULL,
     state                        TEXT    NOT NULL,
     detail                       TEXT,
     state_changed_at             BIGINT  NOT NULL,

@@ -1,5 +1,5 @@
-//! Writes into the audit log and the security log what was wrong with a store, and when it was over: as soon as they can be
-//! written again, and never into a store that is not ours.
+//! Records in the audit log and the security log what was wrong with a store, and when that was over: as soon as the store
+//! can be written again, and only into a store that is ours.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,46 +16,46 @@ use super::{StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
 use crate::entities::journal::Journal;
 use crate::error::StoreError;
 
-/// Between two attempts at writing.
+/// Between two attempts to write.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Entries that wait for being written; a store that comes and goes more often has told enough.
-const WAITING_MAX: usize = 100;
+/// Entries that wait to be written; more of the same outage would say nothing new.
+const PENDING_MAX: usize = 100;
 /// The source of what nobody sent.
 const SOURCE: &str = "evercal";
 
-/// Writes down what a probe sees.
+/// Records what a probe finds.
 pub struct StoreJournal<J: ?Sized> {
     journal: Arc<J>,
     clock: Arc<dyn Clock>,
     watch: StoreWatch,
 }
 
-/// What waits for being written.
+/// Entries that wait to be written.
 #[derive(Default)]
-struct Waiting {
+struct Pending {
     audit: Vec<AuditEntry>,
     security: Vec<SecurityEvent>,
 }
 
 impl<J: Journal + ?Sized> StoreJournal<J> {
-    /// Will write into the store that is watched.
+    /// A journal of the store that `watch` reports on, which is also the one it writes into.
     pub fn new(journal: Arc<J>, clock: Arc<dyn Clock>, watch: StoreWatch) -> Self {
         Self { journal, clock, watch }
     }
 
-    /// Writes until it is told to stop.
+    /// Writes until it is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        // What could not be written is told by the next process that finds the same.
-        let _cut_off = stop.run_until_cancelled(self.keep()).await;
+        // What could not be written is recorded by the next process that finds the same.
+        let _cancelled = stop.run_until_cancelled(self.keep()).await;
     }
 
     async fn keep(&self) {
-        let mut waiting = Waiting::default();
+        let mut pending = Pending::default();
         let mut known = StoreCondition::Unknown;
         let mut raised: Option<StoreTrouble> = None;
         loop {
             let changed = self.watch.until_other_than(&known);
-            if waiting.is_empty() {
+            if pending.is_empty() {
                 known = changed.await;
             } else if let Ok(now) = tokio::time::timeout(PAUSE, changed).await {
                 known = now;
@@ -63,30 +63,30 @@ impl<J: Journal + ?Sized> StoreJournal<J> {
             let lasting = known.trouble().filter(|trouble| trouble.lasts);
             let is_the_same = |before: &StoreTrouble| lasting.is_some_and(|trouble| trouble.kind == before.kind);
             if let Some(before) = raised.take_if(|before| !is_the_same(before)) {
-                waiting.add(over(&before, self.clock.now()), None);
+                pending.add(over(&before, self.clock.now()), None);
             }
             if raised.is_none()
                 && let Some(trouble) = lasting
             {
-                waiting.add(begun(trouble, &known), suspicious(trouble));
+                pending.add(begun(trouble, &known), suspicious(trouble));
                 raised = Some(trouble.clone());
             }
             if known.is_usable()
-                && let Err(error) = waiting.write(&*self.journal).await
+                && let Err(error) = pending.write(&*self.journal).await
             {
-                tracing::warn!(%error, "what was wrong with the store is not written down yet");
+                tracing::warn!(%error, "what was wrong with the store is not recorded yet");
             }
         }
     }
 }
 
-impl Waiting {
+impl Pending {
     fn is_empty(&self) -> bool {
         self.audit.is_empty() && self.security.is_empty()
     }
 
     fn add(&mut self, entry: AuditEntry, event: Option<SecurityEvent>) {
-        if self.audit.len() < WAITING_MAX {
+        if self.audit.len() < PENDING_MAX {
             self.audit.push(entry);
             self.security.extend(event);
         }
@@ -115,8 +115,8 @@ fn over(trouble: &StoreTrouble, at: DateTime<Utc>) -> AuditEntry {
     entry(trouble, "/over", at, AuditKind::AlertCleared, message)
 }
 
-/// Several processes see the same: their entries of one minute and one cause are one. The cause is hashed, since a database
-/// may say anything at any length.
+/// Several processes find the same trouble: their entries of one minute and one cause share a key. The cause is hashed, since
+/// a database's message may have any length.
 fn entry(trouble: &StoreTrouble, part: &str, at: DateTime<Utc>, kind: AuditKind, message: String) -> AuditEntry {
     let minute = trouble.since.timestamp().div_euclid(60);
     let cause = URL_SAFE_NO_PAD.encode(Sha256::digest(trouble.cause.as_bytes()));
@@ -131,12 +131,12 @@ fn entry(trouble: &StoreTrouble, part: &str, at: DateTime<Utc>, kind: AuditKind,
     }
 }
 
-/// A database in another's place may be somebody's doing.
+/// Somebody may have replaced the database on purpose.
 fn suspicious(trouble: &StoreTrouble) -> Option<SecurityEvent> {
     let message = match trouble.kind {
         TroubleKind::Lost | TroubleKind::WrongInstallation => "another database was in the place of the store",
         TroubleKind::Older => "the store was replaced by an older one",
-        TroubleKind::DoesNotHeal
+        TroubleKind::CannotReconnect
         | TroubleKind::WrongSchema
         | TroubleKind::CannotRead
         | TroubleKind::CannotWrite
@@ -160,26 +160,26 @@ mod tests {
     fn keys(kind: TroubleKind, second: i64, cause: &str) -> [String; 2] {
         let since = DateTime::from_timestamp(1_780_000_020 + second, 0).unwrap();
         let trouble = StoreTrouble { kind, since, cause: cause.to_owned(), lasts: true };
-        let condition = StoreCondition::Unwell(trouble.clone());
+        let condition = StoreCondition::Unhealthy(trouble.clone());
         [begun(&trouble, &condition).dedup_key, over(&trouble, since).dedup_key]
     }
 
     #[test]
     fn processes_that_see_one_trouble_within_one_minute_write_one_entry_of_its_beginning_and_one_of_its_end() {
-        let seen = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
-        assert_eq!(seen, keys(TroubleKind::CannotRead, 58, "it gives no answer within 2 s"));
-        assert_ne!(seen[0], seen[1]);
+        let first = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
+        assert_eq!(first, keys(TroubleKind::CannotRead, 58, "it gives no answer within 2 s"));
+        assert_ne!(first[0], first[1]);
     }
 
     #[test]
     fn troubles_of_one_kind_within_one_minute_have_entries_of_their_own_when_their_causes_differ() {
-        let seen = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
+        let first = keys(TroubleKind::CannotRead, 1, "it gives no answer within 2 s");
         for other in [
             keys(TroubleKind::CannotRead, 1, "the table events is locked"),
             keys(TroubleKind::CannotWrite, 1, "it gives no answer within 2 s"),
             keys(TroubleKind::CannotRead, 61, "it gives no answer within 2 s"),
         ] {
-            assert!(other.iter().all(|key| !seen.contains(key)), "{other:?}");
+            assert!(other.iter().all(|key| !first.contains(key)), "{other:?}");
         }
     }
 

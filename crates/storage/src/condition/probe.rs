@@ -1,9 +1,9 @@
-//! Looks regularly how a store is, and keeps its file up to date.
+//! Checks a store regularly, and keeps its file up to date.
 //!
-//! It takes the ways that everybody takes, the same pools and a transaction, since a connection that is no good any more
-//! shows there only. What follows from what it saw is decided in `probe/seen.rs`.
+//! The checks go through the pools and transactions that all callers use, since only there a broken connection shows. What
+//! follows from their results is decided in `probe/checks.rs`.
 
-mod seen;
+mod checks;
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,31 +16,30 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::seen::{Belonging, Finding, Seen};
+use self::checks::{Belonging, CheckResults, Finding};
 use super::{CLOCKS_APART_MAX, InstallationOwner, StoreCondition, StoreWatch, TroubleKind};
 use crate::entities::upkeep::Upkeep;
 use crate::error::{StoreError, StoreErrorKind};
 
-/// How long a read may take to come in time. Callers of the API wait no longer than twice that.
-const READ_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a read may take to count as an answer. A single late one is seen on a machine that is busy with other things, and
-/// is worth a warning only: an outage would take the gateway away from its load balancer. Tables that are locked, or a server
-/// that is gone, are still told within a few seconds.
-const SILENCE_MAX: Duration = Duration::from_secs(2);
-/// How long a write may take. It stands in the queue of all others.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a read may take to show that the connections of this process are no worse than a new one, which has as long.
-const HEALING_PATIENCE: Duration = WRITE_PATIENCE;
-/// How long Temporal may take to say whose its workflows are.
-const OWNER_PATIENCE: Duration = Duration::from_secs(5);
+/// A read that takes longer is slow. Callers of the API wait no longer than twice that.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// A read that takes longer has failed. A single slow one occurs on a busy machine and is worth only a warning: an outage would
+/// take the gateway away from its load balancer. Locked tables, or a server that is gone, are still noticed within seconds.
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+/// A write that takes longer has failed. It waits in the queue of all others.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A read over the connections of this process has as much time as one over a new connection, with which it is compared.
+const RECONNECT_TIMEOUT: Duration = WRITE_TIMEOUT;
+/// How long Temporal may take to answer to which installation its workflows belong.
+const OWNER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A store that was written last so long before the newest sync of its workflows has been brought back from a backup:
 /// while syncs run, somebody writes every few seconds.
 const OLDER_BY: chrono::Duration = chrono::Duration::minutes(2);
-/// How long it is shown that a store is older than it was: all calendars have been read again by then.
+/// How long a store is reported as older than it was: all calendars have been read again by then.
 const OLDER_SHOWN: Duration = Duration::from_secs(10 * 60);
 
-/// How often a probe looks, and how long it is patient.
+/// How often a probe checks, and after which time a failure counts.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbePace {
     /// Between two reads.
@@ -49,12 +48,12 @@ pub struct ProbePace {
     pub write: Duration,
     /// Between two copies of the log into the file.
     pub checkpoint: Duration,
-    /// Between two looks for damaged pages.
+    /// Between two checks for damaged pages.
     pub pages: Duration,
-    /// A store that cannot be read or written for so long is to be acted on.
+    /// A store that cannot be read or written for so long is unfit.
     pub lasts_after: Duration,
-    /// A store that a new connection can use, and this process could not for so long, will not come back by itself.
-    pub heals_within: Duration,
+    /// Where only a new connection can use the store for so long, those of this process do not recover by themselves.
+    pub reconnects_within: Duration,
 }
 
 impl Default for ProbePace {
@@ -65,41 +64,41 @@ impl Default for ProbePace {
             checkpoint: Duration::from_secs(60),
             pages: Duration::from_secs(10 * 60),
             lasts_after: Duration::from_secs(10),
-            heals_within: Duration::from_secs(30),
+            reconnects_within: Duration::from_secs(30),
         }
     }
 }
 
-/// Looks regularly how a store is.
+/// Checks a store regularly.
 pub struct StoreProbe {
     store: Arc<dyn Upkeep>,
     owner: Arc<dyn InstallationOwner>,
     clock: Arc<dyn Clock>,
     pace: ProbePace,
-    seen: Mutex<Seen>,
-    tell: watch::Sender<StoreCondition>,
+    results: Mutex<CheckResults>,
+    condition: watch::Sender<StoreCondition>,
     times_unfit: Arc<AtomicU64>,
 }
 
 impl StoreProbe {
-    /// A probe of a store, and what tells others what it sees while it runs.
+    /// A probe of a store, and the watch that reports what the probe finds while it runs.
     pub fn new(
         store: Arc<dyn Upkeep>,
         owner: Arc<dyn InstallationOwner>,
         clock: Arc<dyn Clock>,
         pace: ProbePace,
     ) -> (Self, StoreWatch) {
-        let (tell, told) = watch::channel(StoreCondition::Unknown);
+        let (sender, receiver) = watch::channel(StoreCondition::Unknown);
         let times_unfit = Arc::<AtomicU64>::default();
-        let watch = StoreWatch { told, times_unfit: Arc::clone(&times_unfit) };
-        (Self { store, owner, clock, pace, seen: Mutex::default(), tell, times_unfit }, watch)
+        let watch = StoreWatch { condition: receiver, times_unfit: Arc::clone(&times_unfit) };
+        (Self { store, owner, clock, pace, results: Mutex::default(), condition: sender, times_unfit }, watch)
     }
 
-    /// Looks until it is told to stop.
+    /// Checks until it is cancelled.
     pub async fn run(self, stop: CancellationToken) {
-        let looks = async { tokio::join!(self.read(), self.write(), self.check_pages(), self.checkpoint()) };
-        // Cut off at any point; nothing is remembered.
-        let _cut_off = stop.run_until_cancelled(looks).await;
+        let checks = async { tokio::join!(self.read(), self.write(), self.check_pages(), self.checkpoint()) };
+        // Nothing is kept from one run to another, so that it may be cancelled at any point.
+        let _cancelled = stop.run_until_cancelled(checks).await;
     }
 
     async fn read(&self) {
@@ -108,20 +107,20 @@ impl StoreProbe {
             interval.tick().await;
             let noticed_at = Instant::now();
             let mut reading = pin!(self.store.try_reading());
-            let read = if let Ok(read) = timeout(READ_PATIENCE, &mut reading).await {
+            let read = if let Ok(read) = timeout(READ_TIMEOUT, &mut reading).await {
                 read
             } else {
-                let late = self.finding(TroubleKind::Slow, no_answer_within(READ_PATIENCE), noticed_at);
-                self.note(|seen| seen.late = Some(late));
+                let late = self.finding(TroubleKind::Slow, no_answer_within(READ_TIMEOUT), noticed_at);
+                self.note(|results| results.late = Some(late));
                 // The same read goes on: another one would stand at the end of the queue.
-                let read = timeout(SILENCE_MAX.saturating_sub(READ_PATIENCE), reading).await;
-                read.unwrap_or_else(|_| Err(silent_for(SILENCE_MAX)))
+                let read = timeout(READ_DEADLINE.saturating_sub(READ_TIMEOUT), reading).await;
+                read.unwrap_or_else(|_| Err(silent_for(READ_DEADLINE)))
             };
             let found = read.err().map(|error| self.found(&error, TroubleKind::CannotRead, noticed_at));
-            self.note(|seen| {
-                seen.late = None;
-                seen.belonging.is_doubted_after(found.as_ref());
-                seen.reading.is_followed_by(found);
+            self.note(|results| {
+                results.late = None;
+                results.belonging.is_doubted_after(found.as_ref());
+                results.reading.is_followed_by(found);
             });
         }
     }
@@ -132,46 +131,46 @@ impl StoreProbe {
             interval.tick().await;
             let noticed_at = Instant::now();
             // Before it is written again.
-            let written_before = within(READ_PATIENCE, self.store.last_written_at()).await;
+            let written_before = within(READ_TIMEOUT, self.store.last_written_at()).await;
             let at = self.clock.now();
-            let written = within(WRITE_PATIENCE, self.store.try_writing(at)).await;
+            let written = within(WRITE_TIMEOUT, self.store.try_writing(at)).await;
             let found = written.as_ref().err().map(|error| self.found(error, TroubleKind::CannotWrite, noticed_at));
             let commits = self.store.commits();
-            self.note(|seen| {
-                seen.belonging.is_doubted_after(found.as_ref());
-                seen.writing.is_followed_by(found);
-                seen.commits.are_now(commits);
+            self.note(|results| {
+                results.belonging.is_doubted_after(found.as_ref());
+                results.writing.is_followed_by(found);
+                results.commits.are_now(commits);
             });
             if let Ok(id) = written {
-                self.look_whose_it_is(id).await;
+                self.check_owner(id).await;
                 match written_before {
-                    Ok(Some(written_at)) => self.look_how_old_it_is(written_at).await,
+                    Ok(Some(written_at)) => self.check_age(written_at).await,
                     // A new one, from now on as old as this.
-                    Ok(None) => self.note(|seen| seen.written_at = Some(at)),
-                    // Seen by the other looks.
+                    Ok(None) => self.note(|results| results.written_at = Some(at)),
+                    // The other checks report it.
                     Err(_) => {}
                 }
             }
-            self.look_whether_it_heals().await;
+            self.check_reconnection().await;
         }
     }
 
-    async fn look_whose_it_is(&self, id: InstallationId) {
-        let is_known = self.with_seen(|seen| matches!(seen.belonging, Belonging::Ours(ours) if ours == id));
+    async fn check_owner(&self, id: InstallationId) {
+        let is_known = self.with_results(|results| matches!(results.belonging, Belonging::Ours(ours) if ours == id));
         if !is_known {
-            match timeout(OWNER_PATIENCE, self.owner.owner(id)).await {
-                Ok(Ok(owner)) if owner == id => self.note(|seen| seen.belonging = Belonging::Ours(id)),
+            match timeout(OWNER_TIMEOUT, self.owner.owner(id)).await {
+                Ok(Ok(owner)) if owner == id => self.note(|results| results.belonging = Belonging::Ours(id)),
                 Ok(Ok(owner)) => {
                     let cause = format!(
                         "the workflows in Temporal belong to the database of {owner}, and this is the one of {id}"
                     );
                     let found = self.finding(TroubleKind::WrongInstallation, cause, Instant::now());
-                    self.note(|seen| {
-                        let before = match &seen.belonging {
+                    self.note(|results| {
+                        let before = match &results.belonging {
                             Belonging::Foreign(before) => Some(before.clone()),
                             Belonging::Unverified | Belonging::Ours(_) => None,
                         };
-                        seen.belonging = Belonging::Foreign(found.after(before));
+                        results.belonging = Belonging::Foreign(found.after(before));
                     });
                 }
                 Ok(Err(reason)) => tracing::warn!(reason, "whose database this is cannot be asked yet"),
@@ -180,14 +179,18 @@ impl StoreProbe {
         }
     }
 
-    /// A store goes back in time when somebody puts a backup in its place: seen against what it said before, or, by a
-    /// process that has just started, against what the workflows have done.
-    async fn look_how_old_it_is(&self, written_at: DateTime<Utc>) {
-        let (is_ours, before, first) = self.with_seen(|seen| {
-            (matches!(seen.belonging, Belonging::Ours(_)), seen.written_at, seen.first_written_at.unwrap_or(written_at))
+    /// A store goes back in time when somebody puts a backup in its place: compared with what the store said before, or, in a
+    /// process that has just started, with what the workflows have done.
+    async fn check_age(&self, written_at: DateTime<Utc>) {
+        let (is_ours, before, first) = self.with_results(|results| {
+            (
+                matches!(results.belonging, Belonging::Ours(_)),
+                results.written_at,
+                results.first_written_at.unwrap_or(written_at),
+            )
         });
         // Before this process wrote itself; asked once, as soon as it can be.
-        self.note(|seen| seen.first_written_at = Some(first));
+        self.note(|results| results.first_written_at = Some(first));
         if !is_ours {
             return;
         }
@@ -199,42 +202,42 @@ impl StoreProbe {
                 Some(format!("it was written last at {}, and has been at {}", shown(written_at), shown(before)))
             }
             Some(_) => None,
-            None => match timeout(OWNER_PATIENCE, self.owner.synced_after(first + OLDER_BY)).await {
+            None => match timeout(OWNER_TIMEOUT, self.owner.synced_after(first + OLDER_BY)).await {
                 Ok(Ok(0)) => None,
                 Ok(Ok(calendars)) => Some(format!(
                     "it was written last at {}, and {calendars} calendars have synced since",
                     shown(first)
                 )),
-                // Asked again with the next look.
+                // The next check asks again.
                 Ok(Err(_)) | Err(_) => return,
             },
         };
         let found = cause.map(|cause| self.finding(TroubleKind::Older, cause, Instant::now()));
-        self.note(|seen| {
+        self.note(|results| {
             // What was read is compared with what was read: clocks of processes may be minutes apart. From its return on it
             // is as old as it is now.
             let comparable = before.filter(|before| found.is_none() && !is_ahead(*before));
             let newest = comparable.unwrap_or(written_at).max(written_at);
-            seen.written_at = Some(newest);
-            seen.age = found.or(seen.age.take().filter(|found| found.noticed_at.elapsed() < OLDER_SHOWN));
+            results.written_at = Some(newest);
+            results.age = found.or(results.age.take().filter(|found| found.noticed_at.elapsed() < OLDER_SHOWN));
         });
     }
 
     /// What another connection can do, and the pools cannot for so long, is not the database's trouble. Nor is it the pools'
     /// while they are just slow: then others of this process commit, and a read that is given as much time as the new
     /// connection has comes back.
-    async fn look_whether_it_heals(&self) {
-        let lasts = self.pace.heals_within;
-        let (reading, writing) = self.with_seen(|seen| {
-            (seen.reading.is_found_for(lasts), seen.writing.is_found_for(lasts) && seen.commits.rest_for(lasts))
+    async fn check_reconnection(&self) {
+        let time = self.pace.reconnects_within;
+        let (reading, writing) = self.with_results(|results| {
+            (results.reading.is_found_for(time), results.writing.is_found_for(time) && results.commits.rest_for(time))
         });
-        let is_stuck = writing || (reading && within(HEALING_PATIENCE, self.store.try_reading()).await.is_err());
-        let heals = !is_stuck || within(WRITE_PATIENCE, self.store.try_afresh(self.clock.now())).await.is_err();
-        let found = (!heals).then(|| {
+        let is_stuck = writing || (reading && within(RECONNECT_TIMEOUT, self.store.try_reading()).await.is_err());
+        let can_reconnect = !is_stuck || within(WRITE_TIMEOUT, self.store.try_afresh(self.clock.now())).await.is_err();
+        let found = (!can_reconnect).then(|| {
             let cause = "a new connection can do what those of this process cannot".to_owned();
-            self.finding(TroubleKind::DoesNotHeal, cause, Instant::now())
+            self.finding(TroubleKind::CannotReconnect, cause, Instant::now())
         });
-        self.note(|seen| seen.healing = found.map(|found| found.after(seen.healing.take())));
+        self.note(|results| results.connections = found.map(|found| found.after(results.connections.take())));
     }
 
     async fn check_pages(&self) {
@@ -242,13 +245,13 @@ impl StoreProbe {
         loop {
             interval.tick().await;
             match self.store.check_pages().await {
-                Ok(()) => self.note(|seen| seen.pages = None),
+                Ok(()) => self.note(|results| results.pages = None),
                 Err(error) if error.kind == StoreErrorKind::Corrupt => {
                     let found = self.found(&error, TroubleKind::Damaged, Instant::now());
-                    self.note(|seen| seen.pages = Some(found.after(seen.pages.take())));
+                    self.note(|results| results.pages = Some(found.after(results.pages.take())));
                 }
-                // That it cannot be asked is seen by the other looks.
-                Err(error) => tracing::debug!(%error, "damaged pages could not be looked for"),
+                // The other checks report a store that cannot be asked.
+                Err(error) => tracing::debug!(%error, "the pages could not be checked for damage"),
             }
         }
     }
@@ -269,34 +272,34 @@ impl StoreProbe {
             StoreErrorKind::Schema => TroubleKind::WrongSchema,
             _ => otherwise,
         };
-        let is_refusal = error.kind == StoreErrorKind::Refused;
-        Finding { is_refusal, ..self.finding(kind, cause(error), noticed_at) }
+        let is_access_denied = error.kind == StoreErrorKind::AccessDenied;
+        Finding { is_access_denied, ..self.finding(kind, cause(error), noticed_at) }
     }
 
     fn finding(&self, kind: TroubleKind, cause: String, noticed_at: Instant) -> Finding {
-        Finding { kind, since: self.clock.now(), noticed_at, cause, is_refusal: false }
+        Finding { kind, since: self.clock.now(), noticed_at, cause, is_access_denied: false }
     }
 
-    fn with_seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
-        look(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_results<T>(&self, read: impl FnOnce(&CheckResults) -> T) -> T {
+        read(&self.results.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps what a look saw, and tells what follows from all of them.
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
+    /// Keeps the result of a check, and reports what follows from the results of all.
+    fn note(&self, change: impl FnOnce(&mut CheckResults)) {
         let condition = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            change(&mut seen);
-            seen.condition(&self.pace)
+            let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut results);
+            results.condition(&self.pace)
         };
-        self.tell.send_if_modified(|told| {
-            if *told == condition {
+        self.condition.send_if_modified(|reported| {
+            if *reported == condition {
                 return false;
             }
-            log_change(told, &condition);
-            if condition.is_unfit() && !told.is_unfit() {
+            log_change(reported, &condition);
+            if condition.is_unfit() && !reported.is_unfit() {
                 self.times_unfit.fetch_add(1, Ordering::SeqCst);
             }
-            *told = condition;
+            *reported = condition;
             true
         });
     }
@@ -324,21 +327,21 @@ fn log_change(before: &StoreCondition, now: &StoreCondition) {
                 tracing::warn!(kind, "{sentence}");
             }
         }
-        (Some(trouble), None) => tracing::info!(kind = trouble.kind.as_str(), "the store is well again"),
+        (Some(trouble), None) => tracing::info!(kind = trouble.kind.as_str(), "the store is healthy again"),
         (None, None) => {}
     }
 }
 
-async fn within<T>(patience: Duration, look: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(patience, look).await.unwrap_or_else(|_| Err(silent_for(patience)))
+async fn within<T>(limit: Duration, check: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(limit, check).await.unwrap_or_else(|_| Err(silent_for(limit)))
 }
 
-fn silent_for(patience: Duration) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, no_answer_within(patience))
+fn silent_for(limit: Duration) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, no_answer_within(limit))
 }
 
-fn no_answer_within(patience: Duration) -> String {
-    format!("it gives no answer within {} s", patience.as_secs())
+fn no_answer_within(limit: Duration) -> String {
+    format!("it gives no answer within {} s", limit.as_secs())
 }
 
 /// Ticks that are missed are not made up for.

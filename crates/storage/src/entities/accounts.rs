@@ -1,19 +1,17 @@
-//! Accounts, their sealed credentials, and the consents that wait to be settled.
+//! Accounts.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::Credentials;
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, Provider, TenantId};
-use evercal_sealing::Place;
+use evercal_domain::{Account, AccountId, AccountState, PendingConsent, Provider, TenantId};
 
 use crate::columns::{corrupt, instant, instant_or_none, parsed};
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest};
 
-/// Accounts and their sealed credentials.
+/// Accounts.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Those of one
+    /// Adds an account with its first consent, unless its tenant was revoked or has all that it may have. Calls for one
     /// tenant take turns, so that the limit holds.
     async fn insert_account(&self, account: &Account, consent: &PendingConsent)
     -> Result<AccountAdmission, StoreError>;
@@ -28,7 +26,7 @@ pub trait Accounts: Send + Sync {
     /// Whether any account of a provider is not disconnected.
     async fn has_open_accounts(&self, provider: Provider) -> Result<bool, StoreError>;
     /// Accounts that wait for something: for their first calendars, for a consent to be settled, for their end. In order.
-    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
+    async fn pending_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError>;
     /// Writes an account's state down. What is disconnected stays so.
     async fn set_account_state(
         &self,
@@ -41,44 +39,6 @@ pub trait Accounts: Send + Sync {
     async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError>;
     /// Notes that an account's list of calendars was read. Never moves backwards.
     async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// Opens an account's credentials; `None` when there is no account or they were erased.
-    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError>;
-    /// Replaces the credentials if they still have the expected version; else [`crate::StoreErrorKind::Conflict`].
-    async fn swap_credentials(
-        &self,
-        id: AccountId,
-        expected: CredentialsVersion,
-        credentials: &Credentials,
-    ) -> Result<CredentialsVersion, StoreError>;
-    /// Puts a consent beside the credentials, in place of one that waits there already, which is superseded. `NotFound`
-    /// for an account that is being disconnected or whose tenant was revoked: they are not connected again.
-    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError>;
-    /// Opens the consent that waits; `None` when there is none.
-    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError>;
-    /// Replaces the consent that waits if it still has the expected version; else [`crate::StoreErrorKind::Conflict`].
-    async fn swap_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        consent: &PendingConsent,
-    ) -> Result<ConsentVersion, StoreError>;
-    /// Ends the consent that waits, if it still has the expected version (else [`crate::StoreErrorKind::Conflict`]): in one
-    /// transaction whose it is is compared, the credentials are replaced or left, and its outcome is written down, which is
-    /// answered. Of two accounts of a tenant that are settled for the same user at the same time, one is the duplicate.
-    async fn settle_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        settlement: &Settlement,
-    ) -> Result<ConsentOutcome, StoreError>;
-    /// Erases the credentials, and a consent that waits.
-    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError>;
-    /// Remembers whose grant this is (a hash, not an address), to know when two accounts share one.
-    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError>;
-    /// Whose grant this is, as it was last remembered; `None` before that.
-    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError>;
-    /// Whether another account that is not disconnected has tokens of the same grant.
-    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError>;
 }
 
 /// What came of adding an account.
@@ -91,38 +51,6 @@ pub enum AccountAdmission {
     TenantFull,
     /// Its tenant was revoked.
     TenantRevoked,
-}
-
-/// The version of an account's waiting consent; every change makes a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConsentVersion(pub i64);
-
-/// How a waiting consent is to end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Settlement {
-    /// It was redeemed, and whose it is was found out: the account lives on these tokens, unless they are somebody else's.
-    Redeemed {
-        /// The tokens.
-        credentials: Credentials,
-        /// Whose they are: a hash, not an address.
-        subject_hash: String,
-    },
-    /// Nothing comes of it.
-    Refused(ConsentOutcome),
-}
-
-/// The version of an account's credentials; every swap makes a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CredentialsVersion(pub i64);
-
-/// Where an account's credentials are sealed for.
-pub fn credentials_place(id: &str) -> Place<'_> {
-    Place { table: "accounts", row: id, field: "credentials" }
-}
-
-/// Where an account's consent is sealed for.
-pub fn consent_place(id: &str) -> Place<'_> {
-    Place { table: "accounts", row: id, field: "consent" }
 }
 
 #[derive(sqlx::FromRow)]

@@ -1,4 +1,4 @@
-//! Consents under way.
+//! Consents that were asked for, until they are forgotten.
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -6,18 +6,18 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::{AccountId, ConsentOutcome, Provider, TenantId};
-use evercal_sealing::{Keyring, Place};
+use evercal_sealing::{Context, Keyring};
 
 use crate::columns::{corrupt, instant, parsed};
 use crate::error::StoreError;
 
-/// Consents under way.
+/// Consents that were asked for.
 #[async_trait]
 pub trait Authorizations: Send + Sync {
     /// Remembers a consent that was asked for; removes those that ran out.
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError>;
-    /// Takes it, once, with the hash of what the browser brought; the same once more is told as such. `None` when unknown,
-    /// used with something else, or run out.
+    /// Takes a consent, once, with the hash of what the browser brought; the same once more is [`TakenAttempt::Before`].
+    /// `None` when unknown, used with something else, or run out.
     async fn take_attempt(
         &self,
         state_hash: &[u8; 32],
@@ -26,7 +26,7 @@ pub trait Authorizations: Send + Sync {
     ) -> Result<Option<TakenAttempt>, StoreError>;
     /// Writes down what came of a consent. What is final stays; one that is not remembered any more is no error.
     async fn end_attempt(&self, state_hash: &[u8; 32], outcome: &ConsentOutcome) -> Result<(), StoreError>;
-    /// A consent that came back and ended in another way than well, or not yet, while it is remembered: to begin it again.
+    /// A consent that came back and was not granted, while it is remembered: to begin it again.
     async fn ended_attempt(
         &self,
         state_hash: &[u8; 32],
@@ -72,14 +72,14 @@ pub struct AuthorizationAttempt {
     pub allow_duplicate: bool,
 }
 
-/// An attempt's row id as text, for [`verifier_place`].
+/// An attempt's row id as text, for [`verifier_context`].
 pub fn row_id(state_hash: &[u8]) -> String {
     STANDARD.encode(state_hash)
 }
 
-/// Where an attempt's PKCE verifier is sealed for.
-pub fn verifier_place(row_id: &str) -> Place<'_> {
-    Place { table: "authorizations", row: row_id, field: "code_verifier" }
+/// The context in which an attempt's PKCE verifier is sealed.
+pub fn verifier_context(row_id: &str) -> Context<'_> {
+    Context { table: "authorizations", row: row_id, field: "code_verifier" }
 }
 
 #[derive(sqlx::FromRow)]
@@ -99,7 +99,7 @@ pub struct AttemptRow {
 impl AttemptRow {
     /// Opens the sealed part and reads the rest.
     pub fn open(self, keyring: &Keyring) -> Result<AuthorizationAttempt, StoreError> {
-        let verifier = keyring.open(verifier_place(&row_id(&self.state_hash)), &self.code_verifier)?;
+        let verifier = keyring.open(verifier_context(&row_id(&self.state_hash)), &self.code_verifier)?;
         let verifier = std::str::from_utf8(&verifier).map_err(|_| corrupt("authorizations.code_verifier"))?;
         Ok(AuthorizationAttempt {
             state_hash: self.state_hash.try_into().map_err(|_| corrupt("authorizations.state_hash"))?,

@@ -30,9 +30,9 @@ pub trait Calendars: Send + Sync {
     async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError>;
     /// An account's calendars that are not closed.
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError>;
-    /// Ids of all calendars that are not closed, after `after`, in order: for telling all of them something.
+    /// Ids of all calendars that are not closed, after `after`, in order: for signals to all of them.
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError>;
-    /// The provider told that an account sees a calendar in another role. Where it sees another part of its events, a full
+    /// Writes down in which role an account sees a calendar now. Where it sees another part of its events, a full
     /// pass is due from now on.
     async fn set_access_role(&self, id: CalendarId, role: AccessRole) -> Result<(), StoreError>;
     /// Writes a subscription's state down.
@@ -76,6 +76,7 @@ pub struct CalendarRow {
     time_zone: Option<String>,
     access_role: String,
     is_primary: bool,
+    id_follows_address: bool,
     state: String,
     detail: Option<String>,
     state_changed_at: i64,
@@ -112,6 +113,7 @@ impl TryFrom<CalendarRow> for Calendar {
                 time_zone: row.time_zone,
                 access_role: AccessRole::from_name(&row.access_role).ok_or_else(|| corrupt("calendars.access_role"))?,
                 primary: row.is_primary,
+                id_follows_address: row.id_follows_address,
             },
             state: CalendarState::from_name(&row.state).ok_or_else(|| corrupt("calendars.state"))?,
             detail: row.detail,

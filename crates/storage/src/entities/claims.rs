@@ -8,8 +8,8 @@ use crate::error::StoreError;
 /// Work that one of several processes does for all of them.
 #[async_trait]
 pub trait Claims: Send + Sync {
-    /// Begins the work, unless somebody else has it: answers which time this is. Nobody has it for much longer than `until`:
-    /// who wrote that had a clock that was wrong.
+    /// Begins the work, unless another process holds the claim; answers the number of this round. A claim that is held for
+    /// much longer than `until` was written by a wrong clock and counts for nothing.
     async fn take_claim(
         &self,
         name: &str,
@@ -17,9 +17,9 @@ pub trait Claims: Send + Sync {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<i64>, StoreError>;
-    /// Holds it longer; false when it is somebody else's meanwhile.
+    /// Holds the claim longer; false when another process has taken it meanwhile.
     async fn keep_claim(&self, name: &str, holder: &str, round: i64, until: DateTime<Utc>) -> Result<bool, StoreError>;
-    /// The work is done; the next time may begin at `free_at`. False when it is somebody else's meanwhile.
+    /// Ends the round; the next one may begin at `free_at`. False when another process has taken the claim meanwhile.
     async fn finish_claim(
         &self,
         name: &str,
@@ -27,15 +27,15 @@ pub trait Claims: Send + Sync {
         round: i64,
         free_at: DateTime<Utc>,
     ) -> Result<bool, StoreError>;
-    /// How often it was begun and done.
+    /// How often the work was begun, and which round was the last that ended.
     async fn claim_rounds(&self, name: &str) -> Result<ClaimRounds, StoreError>;
 }
 
-/// How often the work of a claim was begun, and which time was the last that it was done to its end.
+/// The rounds of a claim's work, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ClaimRounds {
-    /// How often.
+    /// The last round that began.
     pub begun: i64,
-    /// Which.
+    /// The last round that ended.
     pub done: i64,
 }

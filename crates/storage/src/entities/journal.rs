@@ -20,21 +20,21 @@ pub trait Journal: Send + Sync {
     /// Audit entries, newest first.
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError>;
     /// Counts a security event: the same kind from the same source on the same day is one row. Of one kind and day, 256
-    /// sources are told apart, and those beyond count as [`evercal_domain::journal::OTHER_SOURCES`]; 30 days are kept.
+    /// sources have their own rows, and those beyond count as [`evercal_domain::journal::OTHER_SOURCES`]; 30 days are kept.
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
     /// How often each kind was seen, in all that is kept.
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError>;
-    /// Notes that a provider refuses the whole installation, and answers since when: an incident is one, however many tell
-    /// of it.
+    /// Notes that a provider refuses the whole installation, and answers since when. However many callers report it, the
+    /// incident is one.
     async fn open_incident(
         &self,
         provider: Provider,
         cause: &str,
         at: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, StoreError>;
-    /// A provider answers again; answers since when it did not, to one of those who say so.
+    /// Ends a provider's incident, and answers since when it lasted; `None` where another caller has ended it.
     async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError>;
-    /// The incidents that last.
+    /// The open incidents.
     async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError>;
     /// Security events, newest first.
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
@@ -96,7 +96,7 @@ impl TryFrom<AuditRow> for AuditEntry {
     }
 }
 
-/// The place of an entry in the order of reading, newest first.
+/// The position of an entry in the order of reading, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditKey {
     #[serde(rename = "a")]

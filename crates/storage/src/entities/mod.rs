@@ -6,52 +6,42 @@ pub mod authorizations;
 pub mod calendars;
 pub mod channels;
 pub mod claims;
+pub mod consents;
+pub mod credentials;
 pub mod heartbeats;
 pub mod journal;
 pub mod mirror;
 pub mod tenants;
 pub mod upkeep;
 
-use self::accounts::Accounts;
-use self::authorizations::Authorizations;
-use self::calendars::Calendars;
-use self::channels::Channels;
-use self::claims::Claims;
-use self::heartbeats::Heartbeats;
-use self::journal::Journal;
-use self::mirror::Mirror;
-use self::tenants::Tenants;
-use self::upkeep::Upkeep;
+/// Names the repositories once, for the trait and for the types that have it.
+macro_rules! store {
+    ($($repository:path),+ $(,)?) => {
+        /// All repositories of a store; composition roots pass a `dyn Store` around.
+        pub trait Store: $($repository +)+ {}
 
-/// Everything at once; what composition roots pass around.
-pub trait Store:
-    Tenants
-    + Accounts
-    + Authorizations
-    + Calendars
-    + Channels
-    + Mirror
-    + Journal
-    + Heartbeats
-    + Claims
-    + Upkeep
-    + Send
-    + Sync
-{
+        impl<T: $($repository +)+> Store for T {}
+    };
 }
 
-impl<T> Store for T where
-    T: Tenants
-        + Accounts
-        + Authorizations
-        + Calendars
-        + Channels
-        + Mirror
-        + Journal
-        + Heartbeats
-        + Claims
-        + Upkeep
-        + Send
-        + Sync
-{
+store! {
+    tenants::Tenants,
+    accounts::Accounts,
+    credentials::AccountCredentials,
+    consents::Consents,
+    authorizations::Authorizations,
+    calendars::Calendars,
+    channels::Channels,
+    mirror::position::SyncPositions,
+    mirror::commit::MirrorPages,
+    mirror::events::MirroredEvents,
+    mirror::occurrences::Occurrences,
+    mirror::feed::ChangeFeed,
+    mirror::quarantine::Quarantine,
+    mirror::sync_runs::SyncLog,
+    mirror::erasure::Erasure,
+    journal::Journal,
+    heartbeats::Heartbeats,
+    claims::Claims,
+    upkeep::Upkeep,
 }

@@ -39,7 +39,7 @@ const IDLE_TIMEOUT_S: u64 = 10 * 60;
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
     [("statement_timeout", "60s"), ("idle_in_transaction_session_timeout", "10s")];
 
-/// Each statement has an index for what it looks for (`query_plans.rs`). Where a table was empty when a statement was planned,
+/// Each statement has an index for its rows (`query_plans.rs`). Where a table was empty when a statement was planned,
 /// reading all of it seemed cheaper, and that plan is kept while the table grows. The high cost that the server adds for
 /// whole tables would have it compile statements, which takes longer than running them.
 const PLANNER: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
@@ -50,7 +50,7 @@ const MIGRATION_TIMEOUTS: [(&str, &str); 2] =
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
-    /// For reads and writes; they are told apart for SQLite's sake.
+    /// For reads and writes; only SQLite has a pool for each.
     pool: PgPool,
     keyring: Keyring,
     options: PgConnectOptions,
@@ -114,7 +114,7 @@ impl Engine for PostgresStore {
             Some(UNDEFINED_TABLE | UNDEFINED_COLUMN) => StoreErrorKind::Schema,
             Some(
                 INVALID_PASSWORD | INVALID_AUTHORIZATION | UNDEFINED_DATABASE | INSUFFICIENT_PRIVILEGE | READ_ONLY,
-            ) => StoreErrorKind::Refused,
+            ) => StoreErrorKind::AccessDenied,
             _ => StoreErrorKind::Unavailable,
         })
     }
@@ -145,8 +145,8 @@ impl Engine for PostgresStore {
         Ok(())
     }
 
-    async fn look_for_damage(&self) -> Result<(), StoreError> {
-        upkeep::look_for_damage(&self.pool).await
+    async fn check_for_damage(&self) -> Result<(), StoreError> {
+        upkeep::check_for_damage(&self.pool).await
     }
 }
 

@@ -36,7 +36,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (accounts::BY_ID, "accounts_pkey"),
         (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
         (credentials::SHARES_GRANT, "accounts_by_grant"),
-        (accounts::LIST_UNSETTLED, "accounts_unsettled"),
+        (accounts::LIST_PENDING, "accounts_pending"),
         (channels::OF_LIST, "channels_by_list"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),
         (authorizations::TAKE, "authorizations_pkey"),
@@ -64,8 +64,8 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         assert!(plan.contains(&format!(" {index} ")) && !plan.contains("Seq Scan"), "{index}: {statement}\n{plan}");
     }
 
-    // Many keys are looked for one by one, whatever the server believes of how large a calendar is: of empty tables it knows
-    // nothing, as of a calendar that has just been connected.
+    // Many keys are looked up one by one, however large the server takes a calendar to be: it knows nothing of empty tables,
+    // nor of a calendar that has just been connected.
     for (statement, index, column) in [
         (by_keys::select("body", Lookup::EventsById, "calendar", &["a"]), "events_pkey", "provider_event_id"),
         (by_keys::select("body", Lookup::EventsBySeries, "calendar", &["a"]), "events_by_series", "series_master_id"),
@@ -83,7 +83,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         assert!(!plan.contains("Seq Scan"), "{statement}\n{plan}");
     }
 
-    // What began before the range is looked for no farther back than each class of lengths can have begun. Each scan has one
+    // The search for what began before the range goes no farther back than each class of lengths can have begun. Each scan has one
     // bound to begin at: of a bound and a key the server begins at the key, were it years before.
     let plan = plan(occurrences::OCCURRENCES);
     let scans: Vec<&str> =

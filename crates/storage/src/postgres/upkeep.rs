@@ -1,4 +1,4 @@
-//! What only a server can be asked: our rights, and the damage that it has counted.
+//! Questions to a server: our rights, and the damage that it has counted.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -25,13 +25,13 @@ pub async fn may_write_each_table(connection: &mut PgConnection) -> Result<(), S
         None => Ok(()),
         Some(table) => {
             let problem = format!("our role may not write the table {table}");
-            Err(StoreError::new(StoreErrorKind::Refused, problem))
+            Err(StoreError::new(StoreErrorKind::AccessDenied, problem))
         }
     }
 }
 
 /// The server checks each page that it reads; reading all of them is `pg_amcheck`'s task.
-pub async fn look_for_damage(pool: &PgPool) -> Result<(), StoreError> {
+pub async fn check_for_damage(pool: &PgPool) -> Result<(), StoreError> {
     let failures: Option<i64> =
         sqlx::query_scalar(DAMAGED).fetch_one(pool).await.map_err(failed("ask for damaged pages"))?;
     match failures {

@@ -1,4 +1,4 @@
-//! Statements that find rows by many keys: a list of them, since each is looked for in the index.
+//! Statements that find rows by many keys: in a list, since SQLite looks up each of them in the index.
 
 use sqlx::{QueryBuilder, Sqlite};
 

@@ -135,8 +135,8 @@ impl Engine for SqliteStore {
         upkeep::checkpoint_log(&self.write).await
     }
 
-    async fn look_for_damage(&self) -> Result<(), StoreError> {
-        upkeep::look_for_damage(&self.path).await
+    async fn check_for_damage(&self) -> Result<(), StoreError> {
+        upkeep::check_for_damage(&self.path).await
     }
 }
 
@@ -200,7 +200,7 @@ fn connect_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(BUSY_TIMEOUT_S))
         .row_buffer_size(ROWS_AHEAD)
-        // Statements of many rows are long texts that tell nothing.
+        // Statements of many rows are long texts that no reader of a log needs.
         .disable_statement_logging()
 }
 

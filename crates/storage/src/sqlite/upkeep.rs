@@ -1,4 +1,4 @@
-//! What only a file needs: is it still there, is its log brought into it, are its pages whole.
+//! What only a file needs: whether it is still there, its log copied into it, and whether its pages are whole.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -32,13 +32,13 @@ pub async fn checkpoint_log(write: &SqlitePool) -> Result<(), StoreError> {
 }
 
 /// Over a connection of its own, since it reads the whole file.
-pub async fn look_for_damage(path: &Path) -> Result<(), StoreError> {
+pub async fn check_for_damage(path: &Path) -> Result<(), StoreError> {
     let options = connect_options(path).read_only(true);
-    let mut connection = options.connect().await.map_err(failed("connect to look for damage"))?;
+    let mut connection = options.connect().await.map_err(failed("connect to check for damage"))?;
     let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
         .fetch_one(&mut connection)
         .await
-        .map_err(failed("look for damaged pages"))?;
+        .map_err(failed("check for damaged pages"))?;
     connection.close().await.map_err(failed("close a connection"))?;
     if found == "ok" {
         return Ok(());

@@ -1,16 +1,13 @@
-//! Accounts. What they live on is in `credentials`, what becomes of a consent in `consents`.
+//! Accounts.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::account::Credentials;
-use evercal_domain::{Account, AccountId, AccountState, ConsentOutcome, PendingConsent, Provider, TenantId};
+use evercal_domain::{Account, AccountId, AccountState, PendingConsent, Provider, TenantId};
 
 use super::tenants::count_open_accounts;
-use super::{Backend, Engine, consents, credentials, failed, found, locks, not_found};
-use crate::columns::{micros, readable, storable};
-use crate::entities::accounts::{
-    AccountAdmission, AccountRow, Accounts, ConsentVersion, CredentialsVersion, Settlement,
-};
+use super::{Backend, Engine, consents, execute, failed, locks, not_found};
+use crate::columns::{micros, storable};
+use crate::entities::accounts::{AccountAdmission, AccountRow, Accounts};
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 
@@ -38,8 +35,8 @@ pub const LIST_OPEN: &str = select_accounts!("WHERE id > $1 AND state <> 'discon
 
 const HAS_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE provider = $1 AND state <> 'disconnected')";
 
-/// The condition of the index `accounts_unsettled`.
-pub const LIST_UNSETTLED: &str = select_accounts!(
+/// The condition of the index `accounts_pending`.
+pub const LIST_PENDING: &str = select_accounts!(
     "WHERE (consent IS NOT NULL OR state IN ('connecting', 'disconnecting')) AND id > $1 ORDER BY id LIMIT $2"
 );
 
@@ -68,7 +65,7 @@ impl Accounts for Backend {
         if count_open_accounts(&mut *transaction, account.tenant_id).await? >= tenant.accounts_max {
             return Ok(AccountAdmission::TenantFull);
         }
-        sqlx::query(INSERT)
+        let query = sqlx::query(INSERT)
             .bind(account.id.to_string())
             .bind(account.tenant_id.to_string())
             .bind(account.provider.as_str())
@@ -77,31 +74,20 @@ impl Accounts for Backend {
             .bind(account.detail.as_deref().map(storable))
             .bind(micros(account.created_at))
             .bind(micros(account.state_changed_at))
-            .bind(sealed)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("insert an account"))?;
+            .bind(sealed);
+        execute(&mut transaction, query, "insert an account").await?;
         self.commit(transaction, "insert an account").await?;
         Ok(AccountAdmission::Inserted)
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let row: Option<AccountRow> = sqlx::query_as(BY_ID)
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read an account"))?;
-        row.map(Account::try_from).transpose()
+        let query = sqlx::query_as::<_, AccountRow>(BY_ID).bind(id.to_string());
+        self.read_one(query, "read an account").await
     }
 
     async fn account_of_tenant(&self, tenant: TenantId, id: AccountId) -> Result<Option<Account>, StoreError> {
-        let row: Option<AccountRow> = sqlx::query_as(OF_TENANT)
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read an account of a tenant"))?;
-        row.map(Account::try_from).transpose()
+        let query = sqlx::query_as::<_, AccountRow>(OF_TENANT).bind(tenant.to_string()).bind(id.to_string());
+        self.read_one(query, "read an account of a tenant").await
     }
 
     async fn accounts_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Account>, StoreError> {
@@ -127,28 +113,18 @@ impl Accounts for Backend {
             .map_err(failed("ask for open accounts of a provider"))
     }
 
-    async fn unsettled_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
-        list(self, LIST_UNSETTLED, after, limit).await
+    async fn pending_accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, StoreError> {
+        list(self, LIST_PENDING, after, limit).await
     }
 
     async fn set_account_channel(&self, id: AccountId, expires_at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_CHANNEL)
-            .bind(id.to_string())
-            .bind(expires_at.map(micros))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set an account's channel"))?;
-        found(done.rows_affected(), "set an account's channel")
+        let query = sqlx::query(SET_CHANNEL).bind(id.to_string()).bind(expires_at.map(micros));
+        self.write_one(query, "set an account's channel").await
     }
 
     async fn set_listed(&self, id: AccountId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(SET_LISTED)
-            .bind(id.to_string())
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("note that calendars were listed"))
+        let query = sqlx::query(SET_LISTED).bind(id.to_string()).bind(micros(at));
+        self.write(query, "note that calendars were listed").await.map(drop)
     }
 
     async fn set_account_state(
@@ -158,73 +134,15 @@ impl Accounts for Backend {
         detail: Option<&str>,
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_STATE)
+        let query = sqlx::query(SET_STATE)
             .bind(id.to_string())
             .bind(state.as_str())
             .bind(detail.map(storable))
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set an account's state"))?;
-        if done.rows_affected() == 0 && self.account(id).await?.is_none() {
+            .bind(micros(at));
+        if self.write(query, "set an account's state").await? == 0 && self.account(id).await?.is_none() {
             return Err(not_found("set an account's state"));
         }
         Ok(())
-    }
-
-    async fn credentials(&self, id: AccountId) -> Result<Option<(Credentials, CredentialsVersion)>, StoreError> {
-        credentials::read(self, id).await
-    }
-
-    async fn swap_credentials(
-        &self,
-        id: AccountId,
-        expected: CredentialsVersion,
-        credentials: &Credentials,
-    ) -> Result<CredentialsVersion, StoreError> {
-        credentials::swap(self, id, expected, credentials).await
-    }
-
-    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
-        consents::replace(self, id, consent).await
-    }
-
-    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
-        consents::read(self, id).await
-    }
-
-    async fn swap_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        consent: &PendingConsent,
-    ) -> Result<ConsentVersion, StoreError> {
-        consents::swap(self, id, expected, consent).await
-    }
-
-    async fn settle_consent(
-        &self,
-        id: AccountId,
-        expected: ConsentVersion,
-        settlement: &Settlement,
-    ) -> Result<ConsentOutcome, StoreError> {
-        consents::settle(self, id, expected, settlement).await
-    }
-
-    async fn erase_credentials(&self, id: AccountId) -> Result<(), StoreError> {
-        credentials::erase(self, id).await
-    }
-
-    async fn set_grant_subject(&self, id: AccountId, subject_hash: &str) -> Result<(), StoreError> {
-        credentials::set_grant_subject(self, id, subject_hash).await
-    }
-
-    async fn grant_subject(&self, id: AccountId) -> Result<Option<String>, StoreError> {
-        credentials::grant_subject(self.read_pool(), &id.to_string()).await
-    }
-
-    async fn shares_grant(&self, id: AccountId) -> Result<bool, StoreError> {
-        credentials::shares_grant(self, id).await
     }
 }
 
@@ -234,11 +152,8 @@ async fn list(
     after: Option<AccountId>,
     limit: u32,
 ) -> Result<Vec<Account>, StoreError> {
-    let rows: Vec<AccountRow> = sqlx::query_as(statement)
+    let query = sqlx::query_as::<_, AccountRow>(statement)
         .bind(after.map(|id| id.to_string()).unwrap_or_default())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("list accounts"))?;
-    Ok(readable(rows))
+        .bind(i64::from(limit));
+    store.read_all(query, "list accounts").await
 }

@@ -1,13 +1,13 @@
-//! Consents under way.
+//! Consents that were asked for.
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::{AccountId, ConsentOutcome};
 
-use super::{Backend, Connection, Engine, failed};
+use super::{Backend, Connection, Engine, execute, failed, fetch_value};
 use crate::columns::{from_json, micros, storable, to_json};
 use crate::entities::authorizations::{
-    AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_place,
+    AttemptRow, AuthorizationAttempt, Authorizations, TakenAttempt, row_id, verifier_context,
 };
 use crate::error::StoreError;
 
@@ -22,7 +22,7 @@ const INSERT: &str = "INSERT INTO authorizations (state_hash, tenant_id, provide
      code_verifier, redirect_uri, created_at, expires_at, allow_duplicate) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
-const ASKED_FOR: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
+const EXISTS: &str = "SELECT COUNT(*) FROM authorizations WHERE state_hash = $1";
 
 /// Marking and reading in one statement is what makes an attempt good for one use.
 pub const TAKE: &str = "UPDATE authorizations SET taken_at = $2, answer_hash = $3 \
@@ -45,16 +45,14 @@ pub const LAST_OUTCOME: &str = "SELECT outcome FROM authorizations WHERE account
 #[async_trait]
 impl Authorizations for Backend {
     async fn insert_attempt(&self, attempt: &AuthorizationAttempt) -> Result<(), StoreError> {
-        let place = row_id(&attempt.state_hash);
-        let verifier = self.keyring().seal(verifier_place(&place), attempt.code_verifier.expose().as_bytes())?;
+        let row = row_id(&attempt.state_hash);
+        let verifier = self.keyring().seal(verifier_context(&row), attempt.code_verifier.expose().as_bytes())?;
         let mut transaction = self.begin().await?;
-        sqlx::query(DELETE_EXPIRED)
+        let query = sqlx::query(DELETE_EXPIRED)
             .bind(micros(attempt.created_at))
-            .bind(micros(attempt.created_at - KEPT_AFTER_EXPIRY))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("delete old consents"))?;
-        sqlx::query(INSERT)
+            .bind(micros(attempt.created_at - KEPT_AFTER_EXPIRY));
+        execute(&mut transaction, query, "delete old consents").await?;
+        let query = sqlx::query(INSERT)
             .bind(attempt.state_hash.as_slice())
             .bind(attempt.tenant_id.to_string())
             .bind(attempt.provider.as_str())
@@ -64,10 +62,8 @@ impl Authorizations for Backend {
             .bind(&attempt.redirect_uri)
             .bind(micros(attempt.created_at))
             .bind(micros(attempt.expires_at))
-            .bind(attempt.allow_duplicate)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("insert a consent"))?;
+            .bind(attempt.allow_duplicate);
+        execute(&mut transaction, query, "insert a consent").await?;
         self.commit(transaction, "insert a consent").await
     }
 
@@ -77,13 +73,13 @@ impl Authorizations for Backend {
         answer_hash: &[u8; 32],
         now: DateTime<Utc>,
     ) -> Result<Option<TakenAttempt>, StoreError> {
-        // Anybody can come with any text, and only what is there is worth a write.
-        let asked_for: i64 = sqlx::query_scalar(ASKED_FOR)
+        // Anybody can send any text, and only a known one is worth a write.
+        let rows: i64 = sqlx::query_scalar(EXISTS)
             .bind(state_hash.as_slice())
             .fetch_one(self.read_pool())
             .await
             .map_err(failed("find a consent"))?;
-        if asked_for == 0 {
+        if rows == 0 {
             return Ok(None);
         }
         let row: Option<AttemptRow> = sqlx::query_as(TAKE)
@@ -127,20 +123,14 @@ impl Authorizations for Backend {
     }
 
     async fn attempt_outcome(&self, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, StoreError> {
-        let outcome: Option<String> = sqlx::query_scalar(OUTCOME)
-            .bind(state_hash.as_slice())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read what came of a consent"))?;
+        let query = sqlx::query_scalar::<_, String>(OUTCOME).bind(state_hash.as_slice());
+        let outcome = fetch_value(self.read_pool(), query, "read what came of a consent").await?;
         outcome.map(|json| from_json(&json, "authorizations.outcome")).transpose()
     }
 
     async fn last_outcome(&self, account: AccountId) -> Result<Option<ConsentOutcome>, StoreError> {
-        let outcome: Option<Option<String>> = sqlx::query_scalar(LAST_OUTCOME)
-            .bind(account.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read what came of a consent"))?;
+        let query = sqlx::query_scalar::<_, Option<String>>(LAST_OUTCOME).bind(account.to_string());
+        let outcome = fetch_value(self.read_pool(), query, "read what came of a consent").await?;
         outcome.flatten().map(|json| from_json(&json, "authorizations.outcome")).transpose()
     }
 }
@@ -155,12 +145,9 @@ pub async fn set_outcome(
     state_hash: &[u8; 32],
     outcome: &ConsentOutcome,
 ) -> Result<(), StoreError> {
-    sqlx::query(SET_OUTCOME)
+    let query = sqlx::query(SET_OUTCOME)
         .bind(state_hash.as_slice())
         .bind(to_json(outcome, "authorizations.outcome")?)
-        .bind(to_json(&ConsentOutcome::NotSetUp, "authorizations.outcome")?)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("write down what came of a consent"))
+        .bind(to_json(&ConsentOutcome::NotSetUp, "authorizations.outcome")?);
+    execute(connection, query, "write down what came of a consent").await.map(drop)
 }

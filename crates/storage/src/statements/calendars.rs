@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::{AccessRole, AccountId, Calendar, CalendarId, CalendarState, EventView, RemoteCalendar, TenantId};
 
 use super::{Backend, Database, Engine, failed, found, not_found, reconciliation};
-use crate::columns::{corrupt, micros, parsed, readable, storable};
+use crate::columns::{corrupt, micros, parsed, storable};
 use crate::entities::calendars::{CalendarRow, Calendars, CalendarsReconciled, StateRecord};
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
@@ -13,8 +13,8 @@ use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 macro_rules! select_calendars {
     ($rest:literal) => {
         concat!(
-            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, state, \
-             detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
+            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, \
+             id_follows_address, state, detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
              last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end FROM calendars ",
             $rest
         )
@@ -48,22 +48,13 @@ impl Calendars for Backend {
     }
 
     async fn calendar(&self, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
-        let row: Option<CalendarRow> = sqlx::query_as(BY_ID)
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read a calendar"))?;
-        row.map(Calendar::try_from).transpose()
+        let query = sqlx::query_as::<_, CalendarRow>(BY_ID).bind(id.to_string());
+        self.read_one(query, "read a calendar").await
     }
 
     async fn calendar_of_tenant(&self, tenant: TenantId, id: CalendarId) -> Result<Option<Calendar>, StoreError> {
-        let row: Option<CalendarRow> = sqlx::query_as(OF_TENANT)
-            .bind(tenant.to_string())
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read a calendar of a tenant"))?;
-        row.map(Calendar::try_from).transpose()
+        let query = sqlx::query_as::<_, CalendarRow>(OF_TENANT).bind(tenant.to_string()).bind(id.to_string());
+        self.read_one(query, "read a calendar of a tenant").await
     }
 
     async fn calendars_of_tenant(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<Calendar>, StoreError> {
@@ -78,12 +69,8 @@ impl Calendars for Backend {
     }
 
     async fn calendars_of_account(&self, account: AccountId) -> Result<Vec<Calendar>, StoreError> {
-        let rows: Vec<CalendarRow> = sqlx::query_as(LIST_OF_ACCOUNT)
-            .bind(account.to_string())
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("list calendars of an account"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, CalendarRow>(LIST_OF_ACCOUNT).bind(account.to_string());
+        self.read_all(query, "list calendars of an account").await
     }
 
     async fn open_calendar_ids(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<CalendarId>, StoreError> {
@@ -93,7 +80,7 @@ impl Calendars for Backend {
             .fetch_all(self.read_pool())
             .await
             .map_err(failed("list open calendars"))?;
-        // One that cannot be read keeps nobody from walking to the others.
+        // An id that cannot be read does not keep callers from the others.
         let read = |id: &String| {
             parsed(id, "calendars.id").inspect_err(|error| tracing::error!(%error, "a stored row is left out"))
         };
@@ -107,16 +94,13 @@ impl Calendars for Backend {
 
     async fn record_state(&self, record: &StateRecord) -> Result<(), StoreError> {
         let id = record.calendar_id.to_string();
-        let done = sqlx::query(RECORD_STATE)
+        let query = sqlx::query(RECORD_STATE)
             .bind(&id)
             .bind(record.state.as_str())
             .bind(record.detail.as_deref().map(storable))
             .bind(record.channel_expires_at.map(micros))
-            .bind(micros(record.at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("record a state"))?;
-        if done.rows_affected() > 0 {
+            .bind(micros(record.at));
+        if self.write(query, "record a state").await? > 0 {
             return Ok(());
         }
         // Nothing to do for an older record; only a calendar that does not exist is an error.
@@ -137,16 +121,16 @@ pub async fn exists<'e>(
 }
 
 /// What a reader may see now.
-pub const SEEN_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
+pub const VISIBLE_AS: &str = "SELECT access_role, state FROM calendars WHERE id = $1";
 
 /// How much of a calendar's events may be shown now; `None` where nothing may.
 pub async fn view_of(store: &Backend, calendar: CalendarId) -> Result<Option<EventView>, StoreError> {
-    let seen_as: Option<(String, String)> = sqlx::query_as(SEEN_AS)
+    let visible_as: Option<(String, String)> = sqlx::query_as(VISIBLE_AS)
         .bind(calendar.to_string())
         .fetch_optional(store.read_pool())
         .await
         .map_err(failed("read what a reader may see"))?;
-    let Some((role, state)) = seen_as else { return Ok(None) };
+    let Some((role, state)) = visible_as else { return Ok(None) };
     let role = AccessRole::from_name(&role).ok_or_else(|| corrupt("calendars.access_role"))?;
     let state = CalendarState::from_name(&state).ok_or_else(|| corrupt("calendars.state"))?;
     Ok(state.serves_events().then(|| role.view()))

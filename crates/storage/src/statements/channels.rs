@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
 
-use super::{Backend, Engine, failed, found};
-use crate::columns::{micros, readable};
+use super::Backend;
+use crate::columns::micros;
 use crate::entities::channels::{ChannelRow, Channels};
 use crate::error::StoreError;
 
@@ -37,18 +37,15 @@ pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, remote_id, st
 #[async_trait]
 impl Channels for Backend {
     async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError> {
-        sqlx::query(INSERT)
+        let query = sqlx::query(INSERT)
             .bind(channel.id.to_string())
             .bind(channel.watched.account_id().to_string())
             .bind(channel.watched.calendar_id().map(|id| id.to_string()))
             .bind(channel.remote_id.as_ref().map(RemoteChannelId::as_str))
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
-            .bind(micros(channel.expires_at))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("insert a channel"))
+            .bind(micros(channel.expires_at));
+        self.write(query, "insert a channel").await.map(drop)
     }
 
     async fn activate_channel(
@@ -57,33 +54,21 @@ impl Channels for Backend {
         remote_id: Option<&RemoteChannelId>,
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let done = sqlx::query(ACTIVATE)
+        let query = sqlx::query(ACTIVATE)
             .bind(id.to_string())
             .bind(remote_id.map(RemoteChannelId::as_str))
-            .bind(micros(expires_at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("activate a channel"))?;
-        found(done.rows_affected(), "activate a channel")
+            .bind(micros(expires_at));
+        self.write_one(query, "activate a channel").await
     }
 
     async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_STATE)
-            .bind(id.to_string())
-            .bind(state.as_str())
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set a channel's state"))?;
-        found(done.rows_affected(), "set a channel's state")
+        let query = sqlx::query(SET_STATE).bind(id.to_string()).bind(state.as_str());
+        self.write_one(query, "set a channel's state").await
     }
 
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {
-        let row: Option<ChannelRow> = sqlx::query_as(BY_ID)
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read a channel"))?;
-        row.map(Channel::try_from).transpose()
+        let query = sqlx::query_as::<_, ChannelRow>(BY_ID).bind(id.to_string());
+        self.read_one(query, "read a channel").await
     }
 
     async fn channels_alive(&self, watched: Watched) -> Result<Vec<Channel>, StoreError> {
@@ -91,29 +76,17 @@ impl Channels for Backend {
             Watched::Calendar { calendar_id, .. } => (ALIVE_OF_CALENDAR, calendar_id.to_string()),
             Watched::CalendarList { account_id } => (ALIVE_OF_LIST, account_id.to_string()),
         };
-        let rows: Vec<ChannelRow> = sqlx::query_as(statement)
-            .bind(id)
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("list the channels that may be alive"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, ChannelRow>(statement).bind(id);
+        self.read_all(query, "list the channels that may be alive").await
     }
 
     async fn channels_of_list(&self, account: AccountId) -> Result<Vec<Channel>, StoreError> {
-        let rows: Vec<ChannelRow> = sqlx::query_as(OF_LIST)
-            .bind(account.to_string())
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("list the channels of a list of calendars"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, ChannelRow>(OF_LIST).bind(account.to_string());
+        self.read_all(query, "list the channels of a list of calendars").await
     }
 
     async fn channels_of_calendar(&self, calendar: CalendarId) -> Result<Vec<Channel>, StoreError> {
-        let rows: Vec<ChannelRow> = sqlx::query_as(OF_CALENDAR)
-            .bind(calendar.to_string())
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("list a calendar's channels"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, ChannelRow>(OF_CALENDAR).bind(calendar.to_string());
+        self.read_all(query, "list a calendar's channels").await
     }
 }

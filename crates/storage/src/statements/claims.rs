@@ -43,15 +43,8 @@ impl Claims for Backend {
     }
 
     async fn keep_claim(&self, name: &str, holder: &str, round: i64, until: DateTime<Utc>) -> Result<bool, StoreError> {
-        let done = sqlx::query(KEEP)
-            .bind(name)
-            .bind(holder)
-            .bind(round)
-            .bind(micros(until))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("keep a claim"))?;
-        Ok(done.rows_affected() > 0)
+        let query = sqlx::query(KEEP).bind(name).bind(holder).bind(round).bind(micros(until));
+        Ok(self.write(query, "keep a claim").await? > 0)
     }
 
     async fn finish_claim(
@@ -61,15 +54,8 @@ impl Claims for Backend {
         round: i64,
         free_at: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query(FINISH)
-            .bind(name)
-            .bind(holder)
-            .bind(round)
-            .bind(micros(free_at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("finish a claim"))?;
-        Ok(done.rows_affected() > 0)
+        let query = sqlx::query(FINISH).bind(name).bind(holder).bind(round).bind(micros(free_at));
+        Ok(self.write(query, "finish a claim").await? > 0)
     }
 
     async fn claim_rounds(&self, name: &str) -> Result<ClaimRounds, StoreError> {

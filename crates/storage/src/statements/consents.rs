@@ -1,14 +1,17 @@
 //! The consents that accounts wait with, and how they are settled.
 
+use async_trait::async_trait;
 use evercal_domain::account::Credentials;
 use evercal_domain::{AccountId, ConsentOutcome, PendingConsent};
 use evercal_sealing::Keyring;
 use secrecy::zeroize::Zeroizing;
 
 use super::authorizations::set_outcome;
-use super::{Backend, Connection, Database, Engine, conflict, credentials, failed, found, locks, not_found};
+use super::{
+    Backend, Connection, Database, Engine, conflict, credentials, execute, failed, fetch_value, found, locks, not_found,
+};
 use crate::columns::{corrupt, parsed};
-use crate::entities::accounts::{ConsentVersion, Settlement, consent_place};
+use crate::entities::consents::{ConsentVersion, Consents, Settlement, consent_context};
 use crate::error::{StoreError, StoreErrorKind};
 
 const CONSENT: &str = "SELECT consent, consent_version FROM accounts WHERE id = $1 AND consent IS NOT NULL";
@@ -22,107 +25,92 @@ async fn waiting_consent<'e>(
     sqlx::query_as(CONSENT).bind(account).fetch_optional(executor).await.map_err(failed(what))
 }
 
-/// Opens the consent that waits.
-pub async fn read(store: &Backend, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
-    let id = id.to_string();
-    let waiting = waiting_consent(store.read_pool(), &id, "read a consent").await?;
-    let Some((sealed, version)) = waiting else { return Ok(None) };
-    Ok(Some((open(store.keyring(), &id, &sealed)?, ConsentVersion(version))))
-}
-
 const REPLACE_CONSENT: &str = "UPDATE accounts SET consent = $2, consent_version = consent_version + 1 \
      WHERE id = $1 AND state NOT IN ('disconnecting', 'disconnected') \
      AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = accounts.tenant_id AND t.revoked_at IS NULL)";
 
-/// Puts a consent in place of the one that waits, which is superseded.
-pub async fn replace(store: &Backend, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
-    let account = id.to_string();
-    let sealed = seal(store.keyring(), id, consent)?;
-    let mut transaction = store.begin().await?;
-    locks::account(&mut transaction, &account, "replace a consent").await?;
-    let replaced = waiting_consent(&mut *transaction, &account, "replace a consent").await?;
-    // One that cannot be opened has no page any more either.
-    let replaced = replaced.and_then(|(sealed, _)| open(store.keyring(), &account, &sealed).ok());
-    if replaced.as_ref().is_some_and(|replaced| replaced.state_hash == consent.state_hash) {
-        // The same once more, such as a page that was reloaded at once: its code is good for one use.
-        return Ok(());
-    }
-    let done = sqlx::query(REPLACE_CONSENT)
-        .bind(&account)
-        .bind(sealed)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("replace a consent"))?;
-    found(done.rows_affected(), "replace a consent")?;
-    if let Some(replaced) = replaced {
-        set_outcome(&mut transaction, &replaced.state_hash, &ConsentOutcome::Superseded).await?;
-    }
-    store.commit(transaction, "replace a consent").await
-}
-
 const SWAP_CONSENT: &str = "UPDATE accounts SET consent = $3, consent_version = consent_version + 1 \
      WHERE id = $1 AND consent_version = $2 AND consent IS NOT NULL RETURNING consent_version";
-
-/// Replaces the consent that waits, if it still has the expected version.
-pub async fn swap(
-    store: &Backend,
-    id: AccountId,
-    expected: ConsentVersion,
-    consent: &PendingConsent,
-) -> Result<ConsentVersion, StoreError> {
-    let sealed = seal(store.keyring(), id, consent)?;
-    let version: Option<i64> = sqlx::query_scalar(SWAP_CONSENT)
-        .bind(id.to_string())
-        .bind(expected.0)
-        .bind(sealed)
-        .fetch_optional(store.write_pool())
-        .await
-        .map_err(failed("swap a consent"))?;
-    version.map(ConsentVersion).ok_or_else(|| conflict("swap a consent"))
-}
 
 /// A settled consent is gone, whatever came of it.
 const SETTLE_CONSENT: &str = "UPDATE accounts SET consent = NULL, consent_version = consent_version + 1 \
      WHERE id = $1 AND consent_version = $2 AND consent IS NOT NULL";
 
-/// Ends the consent that waits, and answers what came of it.
-pub async fn settle(
-    store: &Backend,
-    id: AccountId,
-    expected: ConsentVersion,
-    settlement: &Settlement,
-) -> Result<ConsentOutcome, StoreError> {
-    let account = id.to_string();
-    let mut transaction = store.begin().await?;
-    let tenant = locks::account(&mut transaction, &account, "settle a consent").await?;
-    let tenant = tenant.ok_or_else(|| not_found("settle a consent"))?;
-    // Those of one tenant take turns: two accounts of one user must not both be the first.
-    locks::tenant(&mut transaction, &tenant, "settle a consent").await?;
-    let waiting = waiting_consent(&mut *transaction, &account, "settle a consent").await?;
-    let waiting = waiting.filter(|(_, version)| *version == expected.0);
-    let (sealed, _) = waiting.ok_or_else(|| conflict("settle a consent"))?;
-    let consent = open(store.keyring(), &account, &sealed)?;
-    let outcome = match settlement {
-        Settlement::Refused(outcome) => outcome.clone(),
-        Settlement::Redeemed { credentials: tokens, subject_hash } => {
-            let outcome = whose(&mut transaction, &account, subject_hash, consent.allow_duplicate).await?;
-            let is_granted = outcome == ConsentOutcome::Granted;
-            if is_granted && !grant(store, &mut transaction, id, tokens, subject_hash).await? {
-                ConsentOutcome::AccountGone
-            } else {
-                outcome
-            }
+#[async_trait]
+impl Consents for Backend {
+    async fn consent(&self, id: AccountId) -> Result<Option<(PendingConsent, ConsentVersion)>, StoreError> {
+        let id = id.to_string();
+        let waiting = waiting_consent(self.read_pool(), &id, "read a consent").await?;
+        let Some((sealed, version)) = waiting else { return Ok(None) };
+        Ok(Some((open(self.keyring(), &id, &sealed)?, ConsentVersion(version))))
+    }
+
+    async fn replace_consent(&self, id: AccountId, consent: &PendingConsent) -> Result<(), StoreError> {
+        let account = id.to_string();
+        let sealed = seal(self.keyring(), id, consent)?;
+        let mut transaction = self.begin().await?;
+        locks::account(&mut transaction, &account, "replace a consent").await?;
+        let replaced = waiting_consent(&mut *transaction, &account, "replace a consent").await?;
+        // One that cannot be opened has no page any more either.
+        let replaced = replaced.and_then(|(sealed, _)| open(self.keyring(), &account, &sealed).ok());
+        if replaced.as_ref().is_some_and(|replaced| replaced.state_hash == consent.state_hash) {
+            // The same once more, such as a page that was reloaded at once: its code is good for one use.
+            return Ok(());
         }
-    };
-    sqlx::query(SETTLE_CONSENT)
-        .bind(&account)
-        .bind(expected.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("settle a consent"))?;
-    set_outcome(&mut transaction, &consent.state_hash, &outcome).await?;
-    store.commit(transaction, "settle a consent").await?;
-    Ok(outcome)
+        let query = sqlx::query(REPLACE_CONSENT).bind(&account).bind(sealed);
+        found(execute(&mut transaction, query, "replace a consent").await?, "replace a consent")?;
+        if let Some(replaced) = replaced {
+            set_outcome(&mut transaction, &replaced.state_hash, &ConsentOutcome::Superseded).await?;
+        }
+        self.commit(transaction, "replace a consent").await
+    }
+
+    async fn swap_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        consent: &PendingConsent,
+    ) -> Result<ConsentVersion, StoreError> {
+        let sealed = seal(self.keyring(), id, consent)?;
+        let query = sqlx::query_scalar::<_, i64>(SWAP_CONSENT).bind(id.to_string()).bind(expected.0).bind(sealed);
+        let version = fetch_value(self.write_pool(), query, "swap a consent").await?;
+        version.map(ConsentVersion).ok_or_else(|| conflict("swap a consent"))
+    }
+
+    async fn settle_consent(
+        &self,
+        id: AccountId,
+        expected: ConsentVersion,
+        settlement: &Settlement,
+    ) -> Result<ConsentOutcome, StoreError> {
+        let account = id.to_string();
+        let mut transaction = self.begin().await?;
+        let tenant = locks::account(&mut transaction, &account, "settle a consent").await?;
+        let tenant = tenant.ok_or_else(|| not_found("settle a consent"))?;
+        // Those of one tenant take turns: two accounts of one user must not both be the first.
+        locks::tenant(&mut transaction, &tenant, "settle a consent").await?;
+        let waiting = waiting_consent(&mut *transaction, &account, "settle a consent").await?;
+        let waiting = waiting.filter(|(_, version)| *version == expected.0);
+        let (sealed, _) = waiting.ok_or_else(|| conflict("settle a consent"))?;
+        let consent = open(self.keyring(), &account, &sealed)?;
+        let outcome = match settlement {
+            Settlement::Rejected(outcome) => outcome.clone(),
+            Settlement::Redeemed { credentials: tokens, subject_hash } => {
+                let outcome = whose(&mut transaction, &account, subject_hash, consent.allow_duplicate).await?;
+                let is_granted = outcome == ConsentOutcome::Granted;
+                if is_granted && !grant(self, &mut transaction, id, tokens, subject_hash).await? {
+                    ConsentOutcome::AccountGone
+                } else {
+                    outcome
+                }
+            }
+        };
+        let query = sqlx::query(SETTLE_CONSENT).bind(&account).bind(expected.0);
+        execute(&mut transaction, query, "settle a consent").await?;
+        set_outcome(&mut transaction, &consent.state_hash, &outcome).await?;
+        self.commit(transaction, "settle a consent").await?;
+        Ok(outcome)
+    }
 }
 
 const GRANT: &str = "UPDATE accounts SET credentials = $2, credentials_version = credentials_version + 1, \
@@ -136,14 +124,11 @@ async fn grant(
     tokens: &Credentials,
     subject_hash: &str,
 ) -> Result<bool, StoreError> {
-    let granted = sqlx::query(GRANT)
+    let query = sqlx::query(GRANT)
         .bind(id.to_string())
         .bind(credentials::seal(store.keyring(), id, tokens)?)
-        .bind(subject_hash)
-        .execute(connection)
-        .await
-        .map_err(failed("settle a consent"))?;
-    Ok(granted.rows_affected() > 0)
+        .bind(subject_hash);
+    Ok(execute(connection, query, "settle a consent").await? > 0)
 }
 
 /// Another account of the same tenant that lives on the same person's grant. Found by the grant: a tenant may have many
@@ -171,7 +156,7 @@ async fn whose(
         .bind(subject_hash)
         .fetch_optional(&mut *connection)
         .await
-        .map_err(failed("look for the same user"))?;
+        .map_err(failed("find the same user"))?;
     match other {
         Some(other) => Ok(ConsentOutcome::Duplicate { account_id: parsed(&other, "accounts.id")? }),
         None => Ok(ConsentOutcome::Granted),
@@ -183,10 +168,10 @@ pub fn seal(keyring: &Keyring, id: AccountId, consent: &PendingConsent) -> Resul
     let json = serde_json::to_vec(consent)
         .map(Zeroizing::new)
         .map_err(|_| StoreError::new(StoreErrorKind::Sealed, "accounts.consent could not be serialised"))?;
-    Ok(keyring.seal(consent_place(&id.to_string()), &json)?)
+    Ok(keyring.seal(consent_context(&id.to_string()), &json)?)
 }
 
 fn open(keyring: &Keyring, id: &str, sealed: &[u8]) -> Result<PendingConsent, StoreError> {
-    let json = keyring.open(consent_place(id), sealed)?;
+    let json = keyring.open(consent_context(id), sealed)?;
     serde_json::from_slice(&json).map_err(|_| corrupt("accounts.consent"))
 }

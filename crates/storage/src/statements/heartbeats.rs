@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Backend, Engine, failed};
+use super::{Backend, Engine, failed, fetch_value};
 use crate::columns::{instant, instant_or_none, micros};
 use crate::entities::heartbeats::{BEATS_MAX, Heartbeats};
 use crate::error::StoreError;
@@ -25,21 +25,13 @@ const FORGET_BEAT: &str = "DELETE FROM heartbeats WHERE service = $1";
 #[async_trait]
 impl Heartbeats for Backend {
     async fn beat(&self, service: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(BEAT)
-            .bind(service)
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("note a heartbeat"))
+        let query = sqlx::query(BEAT).bind(service).bind(micros(at));
+        self.write(query, "note a heartbeat").await.map(drop)
     }
 
     async fn last_beat(&self, service: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(LAST_BEAT)
-            .bind(service)
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read a heartbeat"))?;
+        let query = sqlx::query_scalar::<_, i64>(LAST_BEAT).bind(service);
+        let at = fetch_value(self.read_pool(), query, "read a heartbeat").await?;
         instant_or_none(at, "heartbeats.at")
     }
 
@@ -61,14 +53,8 @@ impl Heartbeats for Backend {
 
     async fn forget_beats(&self, kind: &str, before: DateTime<Utc>) -> Result<(), StoreError> {
         let (first, beyond) = names_of(kind);
-        sqlx::query(FORGET_BEATS)
-            .bind(first)
-            .bind(beyond)
-            .bind(micros(before))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("forget heartbeats"))
+        let query = sqlx::query(FORGET_BEATS).bind(first).bind(beyond).bind(micros(before));
+        self.write(query, "forget heartbeats").await.map(drop)
     }
 
     async fn forget_beat(&self, service: &str) -> Result<(), StoreError> {

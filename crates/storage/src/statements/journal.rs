@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use evercal_domain::Provider;
 use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
-use super::{Backend, Engine, failed};
-use crate::columns::{instant, instant_or_none, micros, readable, storable};
+use super::{Backend, Engine, execute, failed, fetch_value};
+use crate::columns::{instant, instant_or_none, micros, storable};
 use crate::entities::journal::{
     AuditKey, AuditOf, AuditRow, IncidentRow, Journal, ProviderIncident, SecurityCountRow, SecurityRow,
 };
@@ -15,7 +15,7 @@ use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
 
 /// Seconds of a day.
 const DAY_S: i64 = 24 * 3600;
-/// Sources of one kind and day that are told apart; those beyond count together, so that a flood is bounded.
+/// Sources of one kind and day that have their own rows; those beyond count together, so that a flood is bounded.
 const SOURCES_PER_DAY_MAX: i64 = 256;
 /// Days that are kept.
 const SECURITY_DAYS: i64 = 30;
@@ -66,27 +66,20 @@ pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM securit
 #[async_trait]
 impl Journal for Backend {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        sqlx::query(APPEND_AUDIT)
+        let query = sqlx::query(APPEND_AUDIT)
             .bind(&entry.dedup_key)
             .bind(micros(entry.at))
             .bind(entry.kind.as_str())
             .bind(entry.tenant_id.map(|id| id.to_string()))
             .bind(entry.account_id.map(|id| id.to_string()))
             .bind(entry.calendar_id.map(|id| id.to_string()))
-            .bind(storable(&entry.message))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("append to the audit log"))
+            .bind(storable(&entry.message));
+        self.write(query, "append to the audit log").await.map(drop)
     }
 
     async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError> {
-        let row: Option<AuditRow> = sqlx::query_as(AUDIT_ENTRY)
-            .bind(dedup_key)
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read an entry of the audit log"))?;
-        row.map(AuditEntry::try_from).transpose()
+        let query = sqlx::query_as::<_, AuditRow>(AUDIT_ENTRY).bind(dedup_key);
+        self.read_one(query, "read an entry of the audit log").await
     }
 
     async fn audit_entries(&self, of: AuditOf, page: &PageRequest) -> Result<Page<AuditEntry>, StoreError> {
@@ -104,16 +97,9 @@ impl Journal for Backend {
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError> {
         let (kind, at, day) = (event.kind.as_str(), micros(event.at), event.at.timestamp().div_euclid(DAY_S));
         let mut transaction = self.begin().await?;
-        let counted = sqlx::query(COUNT_AGAIN)
-            .bind(kind)
-            .bind(day)
-            .bind(storable(&event.source))
-            .bind(event.count)
-            .bind(at)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("count a security event again"))?;
-        if counted.rows_affected() == 0 {
+        let query =
+            sqlx::query(COUNT_AGAIN).bind(kind).bind(day).bind(storable(&event.source)).bind(event.count).bind(at);
+        if execute(&mut transaction, query, "count a security event again").await? == 0 {
             let sources: i64 = sqlx::query_scalar(SOURCES_OF_DAY)
                 .bind(kind)
                 .bind(day)
@@ -121,31 +107,23 @@ impl Journal for Backend {
                 .await
                 .map_err(failed("count sources"))?;
             let source = if sources < SOURCES_PER_DAY_MAX { storable(&event.source) } else { OTHER_SOURCES.into() };
-            sqlx::query(COUNT_SECURITY)
+            let query = sqlx::query(COUNT_SECURITY)
                 .bind(kind)
                 .bind(day)
                 .bind(source)
                 .bind(event.count)
                 .bind(at)
-                .bind(storable(&event.message))
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("count a security event"))?;
-            sqlx::query(FORGET_SECURITY)
-                .bind(day - SECURITY_DAYS)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("forget old security events"))?;
+                .bind(storable(&event.message));
+            execute(&mut transaction, query, "count a security event").await?;
+            let query = sqlx::query(FORGET_SECURITY).bind(day - SECURITY_DAYS);
+            execute(&mut transaction, query, "forget old security events").await?;
         }
         self.commit(transaction, "commit a security event").await
     }
 
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError> {
-        let rows: Vec<SecurityCountRow> = sqlx::query_as(SECURITY_COUNTS)
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("count the security log"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, SecurityCountRow>(SECURITY_COUNTS);
+        self.read_all(query, "count the security log").await
     }
 
     async fn open_incident(
@@ -165,26 +143,18 @@ impl Journal for Backend {
     }
 
     async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let since: Option<i64> = sqlx::query_scalar(CLOSE_INCIDENT)
-            .bind(provider.as_str())
-            .fetch_optional(self.write_pool())
-            .await
-            .map_err(failed("close an incident"))?;
+        let query = sqlx::query_scalar::<_, i64>(CLOSE_INCIDENT).bind(provider.as_str());
+        let since = fetch_value(self.write_pool(), query, "close an incident").await?;
         instant_or_none(since, "provider_incidents.since")
     }
 
     async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError> {
-        let rows: Vec<IncidentRow> =
-            sqlx::query_as(INCIDENTS).fetch_all(self.read_pool()).await.map_err(failed("list incidents"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, IncidentRow>(INCIDENTS);
+        self.read_all(query, "list incidents").await
     }
 
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
-        let rows: Vec<SecurityRow> = sqlx::query_as(SECURITY)
-            .bind(i64::from(limit))
-            .fetch_all(self.read_pool())
-            .await
-            .map_err(failed("read the security log"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, SecurityRow>(SECURITY).bind(i64::from(limit));
+        self.read_all(query, "read the security log").await
     }
 }

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::{ApiKeyId, TenantId};
 
-use super::{Backend, Database, Engine, failed, found, not_found};
-use crate::columns::{micros, parsed, readable, storable};
+use super::{Backend, Database, Engine, failed, fetch_value, not_found};
+use crate::columns::{micros, parsed, storable};
 use crate::entities::tenants::{ApiKeyRow, CallerRow, TenantRow, Tenants};
 use crate::error::StoreError;
 
@@ -42,42 +42,29 @@ pub const API_KEY_BY_HASH: &str = "SELECT k.id, k.tenant_id, k.label, k.hash, k.
 #[async_trait]
 impl Tenants for Backend {
     async fn insert_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
-        sqlx::query(INSERT_TENANT)
+        let query = sqlx::query(INSERT_TENANT)
             .bind(tenant.id.to_string())
             .bind(storable(&tenant.name))
             .bind(i64::from(tenant.limits.requests_per_minute))
             .bind(i64::from(tenant.limits.accounts_max))
             .bind(micros(tenant.created_at))
-            .bind(tenant.revoked_at.map(micros))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("insert a tenant"))
+            .bind(tenant.revoked_at.map(micros));
+        self.write(query, "insert a tenant").await.map(drop)
     }
 
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, StoreError> {
-        let row: Option<TenantRow> = sqlx::query_as(TENANT)
-            .bind(id.to_string())
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read a tenant"))?;
-        row.map(Tenant::try_from).transpose()
+        let query = sqlx::query_as::<_, TenantRow>(TENANT).bind(id.to_string());
+        self.read_one(query, "read a tenant").await
     }
 
     async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        let rows: Vec<TenantRow> =
-            sqlx::query_as(TENANTS).fetch_all(self.read_pool()).await.map_err(failed("list tenants"))?;
-        Ok(readable(rows))
+        let query = sqlx::query_as::<_, TenantRow>(TENANTS);
+        self.read_all(query, "list tenants").await
     }
 
     async fn revoke_tenant(&self, id: TenantId, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let done = sqlx::query(REVOKE_TENANT)
-            .bind(id.to_string())
-            .bind(micros(at))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("revoke a tenant"))?;
-        found(done.rows_affected(), "revoke a tenant")
+        let query = sqlx::query(REVOKE_TENANT).bind(id.to_string()).bind(micros(at));
+        self.write_one(query, "revoke a tenant").await
     }
 
     async fn open_accounts(&self, tenant: TenantId) -> Result<i64, StoreError> {
@@ -85,29 +72,23 @@ impl Tenants for Backend {
     }
 
     async fn set_tenant_limits(&self, id: TenantId, limits: TenantLimits) -> Result<(), StoreError> {
-        let done = sqlx::query(SET_LIMITS)
+        let query = sqlx::query(SET_LIMITS)
             .bind(id.to_string())
             .bind(i64::from(limits.requests_per_minute))
-            .bind(i64::from(limits.accounts_max))
-            .execute(self.write_pool())
-            .await
-            .map_err(failed("set a tenant's limits"))?;
-        found(done.rows_affected(), "set a tenant's limits")
+            .bind(i64::from(limits.accounts_max));
+        self.write_one(query, "set a tenant's limits").await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        sqlx::query(INSERT_API_KEY)
+        let query = sqlx::query(INSERT_API_KEY)
             .bind(key.id.to_string())
             .bind(key.tenant_id.to_string())
             .bind(storable(&key.label))
             .bind(key.hash.as_bytes().as_slice())
             .bind(key.scopes.to_string())
             .bind(micros(key.created_at))
-            .bind(key.revoked_at.map(micros))
-            .execute(self.write_pool())
-            .await
-            .map(drop)
-            .map_err(failed("insert an API key"))
+            .bind(key.revoked_at.map(micros));
+        self.write(query, "insert an API key").await.map(drop)
     }
 
     async fn api_keys(&self, tenant: TenantId) -> Result<Vec<ApiKey>, StoreError> {
@@ -120,12 +101,8 @@ impl Tenants for Backend {
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, at: DateTime<Utc>) -> Result<TenantId, StoreError> {
-        let tenant: Option<String> = sqlx::query_scalar(REVOKE_API_KEY)
-            .bind(id.to_string())
-            .bind(micros(at))
-            .fetch_optional(self.write_pool())
-            .await
-            .map_err(failed("revoke an API key"))?;
+        let query = sqlx::query_scalar::<_, String>(REVOKE_API_KEY).bind(id.to_string()).bind(micros(at));
+        let tenant = fetch_value(self.write_pool(), query, "revoke an API key").await?;
         parsed(&tenant.ok_or_else(|| not_found("revoke an API key"))?, "api_keys.tenant_id")
     }
 

@@ -1,4 +1,4 @@
-//! Looking after a store: can it be read and written, and whose is it.
+//! The statements by which a store is checked: whether it can be read and written, and whose it is.
 
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::InstallationId;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use super::{Backend, Connection, Engine, failed};
+use super::{Backend, Connection, Engine, failed, fetch_value};
 use crate::columns::{instant_or_none, micros, parsed};
 use crate::condition::CLOCKS_APART_MAX;
 use crate::entities::upkeep::Upkeep;
@@ -43,10 +43,8 @@ impl Upkeep for Backend {
     }
 
     async fn last_written_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<i64> = sqlx::query_scalar(WRITTEN_AT)
-            .fetch_optional(self.read_pool())
-            .await
-            .map_err(failed("read when the store was written"))?;
+        let query = sqlx::query_scalar::<_, i64>(WRITTEN_AT);
+        let at = fetch_value(self.read_pool(), query, "read when the store was written").await?;
         instant_or_none(at, "installation.written_at")
     }
 
@@ -59,7 +57,7 @@ impl Upkeep for Backend {
     }
 
     async fn check_pages(&self) -> Result<(), StoreError> {
-        self.look_for_damage().await
+        self.check_for_damage().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Accounts, credentials and consents under way.
+//! Accounts, credentials and consents that were asked for.
 
 use evercal_domain::account::Secret;
 use evercal_domain::{
@@ -107,7 +107,7 @@ pub async fn a_consent_waits_beside_the_tokens_until_it_is_settled(database: &Da
     let newer = store.swap_consent(account, version, &redeemed).await.unwrap();
     assert!(store.swap_consent(account, version, &consent(2)).await.unwrap_err().is_conflict());
     assert_eq!(store.consent(account).await.unwrap(), Some((redeemed, newer)));
-    let refused = Settlement::Refused(ConsentOutcome::Refused);
+    let refused = Settlement::Rejected(ConsentOutcome::Refused);
     assert!(store.settle_consent(account, version, &refused).await.unwrap_err().is_conflict());
     assert_eq!(store.settle_consent(account, newer, &refused).await.unwrap(), ConsentOutcome::Refused);
     assert_eq!(store.consent(account).await.unwrap(), None);
@@ -172,23 +172,23 @@ pub async fn what_waits_for_a_workflow_is_listed_without_opening_anything(databa
     let other = Keyring::generate("other").unwrap();
     let stranger = database.open_with_key(other.expose()).await;
     assert!(stranger.credentials(account).await.is_err());
-    let unsettled = async |after| -> Vec<AccountId> {
-        let accounts = stranger.unsettled_accounts(after, 10).await.unwrap();
+    let pending = async |after| -> Vec<AccountId> {
+        let accounts = stranger.pending_accounts(after, 10).await.unwrap();
         accounts.iter().map(|account| account.id).collect()
     };
-    assert_eq!(unsettled(None).await, []);
+    assert_eq!(pending(None).await, []);
     let connecting = Account { state: AccountState::Connecting, ..account_of(tenant) };
     assert_eq!(store.insert_account(&connecting, &consent(2)).await.unwrap(), AccountAdmission::Inserted);
     store.replace_consent(account, &consent(3)).await.unwrap();
-    assert_eq!(unsettled(None).await, [account, connecting.id]);
-    assert_eq!(unsettled(Some(account)).await, [connecting.id]);
+    assert_eq!(pending(None).await, [account, connecting.id]);
+    assert_eq!(pending(Some(account)).await, [connecting.id]);
     let (_, version) = store.consent(account).await.unwrap().unwrap();
-    store.settle_consent(account, version, &Settlement::Refused(ConsentOutcome::Refused)).await.unwrap();
+    store.settle_consent(account, version, &Settlement::Rejected(ConsentOutcome::Refused)).await.unwrap();
     store.set_account_state(connecting.id, AccountState::Disconnected, None, at(1)).await.unwrap();
     store.erase_credentials(connecting.id).await.unwrap();
-    assert_eq!(unsettled(None).await, []);
+    assert_eq!(pending(None).await, []);
     store.set_account_state(account, AccountState::Disconnecting, None, at(1)).await.unwrap();
-    assert_eq!(unsettled(None).await, [account]);
+    assert_eq!(pending(None).await, [account]);
     let open: Vec<AccountId> =
         stranger.open_accounts_after(None, 10).await.unwrap().iter().map(|account| account.id).collect();
     assert_eq!(open, [account]);
@@ -323,7 +323,7 @@ pub async fn what_came_of_a_consent_is_remembered_and_what_is_final_stays(databa
     assert_eq!(outcome().await, Some(ConsentOutcome::NotSetUp));
     let scopes = ConsentOutcome::MissingScopes { scopes: vec!["calendar.events".into()] };
     let (_, version) = store.consent(account).await.unwrap().unwrap();
-    store.settle_consent(account, version, &Settlement::Refused(scopes.clone())).await.unwrap();
+    store.settle_consent(account, version, &Settlement::Rejected(scopes.clone())).await.unwrap();
     store.end_attempt(&asked.state_hash, &ConsentOutcome::Granted).await.unwrap();
     assert_eq!((outcome().await, store.last_outcome(account).await.unwrap()), (Some(scopes.clone()), Some(scopes)));
     store.end_attempt(&[77; 32], &ConsentOutcome::Granted).await.unwrap();

@@ -33,11 +33,11 @@ pub async fn reconciling_adds_updates_and_names_what_vanished(database: &Databas
     assert_eq!(unknown.kind, StoreErrorKind::NotFound);
 }
 
-pub async fn a_primary_calendar_under_a_new_address_is_the_same_calendar(database: &Database) {
+pub async fn a_calendar_whose_id_follows_an_address_is_the_same_calendar_under_a_new_one(database: &Database) {
     let store = database.open().await;
     let tenant = add_tenant(&*store).await;
     let account = add_account(&*store, tenant).await;
-    let primary = |id: &str| RemoteCalendar { primary: true, ..remote_calendar(id) };
+    let primary = |id: &str| RemoteCalendar { primary: true, id_follows_address: true, ..remote_calendar(id) };
     let (ada, home) = (primary("ada@example.com"), remote_calendar("home@example.com"));
     let before = store.reconcile_calendars(account, &[ada.clone(), home.clone()], at(0)).await.unwrap().listed;
     let lovelace = primary("lovelace@example.com");
@@ -45,8 +45,8 @@ pub async fn a_primary_calendar_under_a_new_address_is_the_same_calendar(databas
     assert_eq!((&after.listed, after.vanished), (&before, vec![]));
     assert_eq!(store.calendar(before[0]).await.unwrap().unwrap().remote, lovelace);
     // The one before is listed still, or another one has the place: two calendars.
-    let both = store.reconcile_calendars(account, &[RemoteCalendar { primary: false, ..lovelace }, ada], at(2)).await;
-    let both = both.unwrap();
+    let lovelace = RemoteCalendar { primary: false, id_follows_address: false, ..lovelace };
+    let both = store.reconcile_calendars(account, &[lovelace, ada], at(2)).await.unwrap();
     assert_eq!((both.listed[0], both.vanished), (before[0], vec![before[1]]));
     assert!(!before.contains(&both.listed[1]));
     let taken = store.reconcile_calendars(account, &[primary("home@example.com")], at(3)).await.unwrap();
@@ -168,7 +168,7 @@ pub async fn what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_r
     );
     let after = store.sync_position(seeded.calendar).await.unwrap();
     assert_eq!(after.cursor, Cursor::Start, "everything is read anew");
-    assert!(after.revision > before.revision, "and a sync under way is shut out");
+    assert!(after.revision > before.revision, "and a running sync cannot commit");
 
     let less = store.reconcile_calendars(seeded.account, &listed_as(AccessRole::FreeBusyReader), at(2)).await.unwrap();
     assert_eq!(less.seen_otherwise, [seeded.calendar]);
@@ -192,7 +192,7 @@ pub async fn with_another_zone_of_its_calendar_what_is_stored_of_series_counts_n
     let after = position().await;
     assert_eq!((after.window_end, &after.cursor), (None, &Cursor::Start), "a full pass is due");
     assert_eq!(moved.seen_otherwise, [seeded.calendar], "and asked for at once");
-    assert!(after.revision > before.revision, "a pass under way goes by the old zone, and is shut out");
+    assert!(after.revision > before.revision, "a running pass expands by the old zone, and cannot commit");
     assert_eq!(seeded.ids().await, ["one"]);
 }
 

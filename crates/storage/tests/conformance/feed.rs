@@ -88,7 +88,7 @@ async fn compare_with_the_model(seeded: &Seeded, passes: &[Pass]) -> Result<(), 
                 sequence += 1;
                 prop_assert_eq!(change.sequence, sequence, "numbers have no gaps");
                 let id = change.event_id.as_str().to_owned();
-                prop_assert_ne!(&change.before, &change.after, "only true differences are told");
+                prop_assert_ne!(&change.before, &change.after, "the feed has only true differences");
                 let known = replayed.remove(&id);
                 prop_assert_eq!(known.as_deref(), change.before.as_ref().map(Fingerprint::as_str));
                 if let Some(after) = &change.after {
@@ -124,7 +124,7 @@ struct Model {
     rows: BTreeMap<String, StoredRow>,
     /// Ids in quarantine.
     held: BTreeSet<String>,
-    /// Ids that the running full pass has told of.
+    /// Ids that the running full pass has contained.
     seen: BTreeSet<String>,
 }
 

@@ -98,6 +98,7 @@ pub fn remote_calendar(provider_id: &str) -> RemoteCalendar {
         time_zone: Some("Europe/Berlin".into()),
         access_role: AccessRole::Owner,
         primary: false,
+        id_follows_address: false,
     }
 }
 

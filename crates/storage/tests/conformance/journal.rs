@@ -176,7 +176,7 @@ pub async fn an_incident_is_one_however_many_tell_of_it(database: &Database) {
         ProviderIncident { provider: Provider::new("google"), cause: "SERVICE_DISABLED".into(), since: at(1) };
     assert_eq!(one.incidents().await.unwrap(), [expected]);
     let (first, second) = (one.close_incident(Provider::new("google")), two.close_incident(Provider::new("google")));
-    let told = [first.await.unwrap(), second.await.unwrap()];
-    assert_eq!(told, [Some(at(1)), None], "its end is told once");
+    let ended = [first.await.unwrap(), second.await.unwrap()];
+    assert_eq!(ended, [Some(at(1)), None], "one caller is answered its end");
     assert!(two.incidents().await.unwrap().is_empty());
 }

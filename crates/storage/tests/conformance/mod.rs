@@ -132,7 +132,7 @@ macro_rules! conformance_tests {
             }
             calendars {
                 reconciling_adds_updates_and_names_what_vanished,
-                a_primary_calendar_under_a_new_address_is_the_same_calendar,
+                a_calendar_whose_id_follows_an_address_is_the_same_calendar_under_a_new_one,
                 reconciling_leaves_states_alone_and_revives_a_closed_calendar,
                 calendars_are_shown_to_their_tenant_only,
                 calendar_lists_page_and_leave_out_closed_ones,

@@ -91,7 +91,7 @@ pub async fn lists_leave_out_what_cannot_be_read(database: &Database) {
     assert_eq!(store.calendars_of_tenant(tenant, &first(10)).await.unwrap().items.len(), 1);
     assert!(store.calendars_of_account(account).await.unwrap().is_empty());
     let all = store.open_calendar_ids(None, 10).await.unwrap();
-    assert_eq!(all.len(), 2, "told to sync like all others");
+    assert_eq!(all.len(), 2, "signalled like all others");
     database.execute("UPDATE calendars SET id = 'cal_0' WHERE id = (SELECT min(id) FROM calendars)").await;
     assert_eq!(store.open_calendar_ids(None, 10).await.unwrap(), all[1..], "one whose id is none is left out");
 }

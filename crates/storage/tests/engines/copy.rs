@@ -90,10 +90,10 @@ async fn a_copied_store_answers_the_same_and_goes_on() {
     let Seeded { store, tenant, account, calendar } = grown(&source).await;
     drop(store);
     let target = prepared().await;
-    let mut told = 0;
-    let copied = copy_store(&source.url, &target.url, None, |_, rows| told = told.max(rows)).await.unwrap();
+    let mut reported = 0;
+    let copied = copy_store(&source.url, &target.url, None, |_, rows| reported = reported.max(rows)).await.unwrap();
     assert!(copied.iter().all(|copied| copied.rows > 0), "each table had rows: {copied:?}");
-    assert!(told >= 1_200, "progress was told: {told}");
+    assert!(reported >= 1_200, "progress was reported: {reported}");
     let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public' \
                   AND table_name <> '_sqlx_migrations'";
     assert_eq!(server().query(&name(&target), tables).unwrap(), copied.len().to_string(), "no table is left out");

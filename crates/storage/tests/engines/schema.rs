@@ -8,7 +8,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use crate::conformance::Database;
 use crate::{fresh, name, server};
 
-/// A database as far as statements can tell.
+/// A database as far as statements can read it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Schema {
     /// By table and column: the type, and `not null` where it is.

@@ -14,6 +14,7 @@ fn calendar(time_zone: &str) -> Calendar {
             time_zone: Some(time_zone.into()),
             access_role: AccessRole::Owner,
             primary: true,
+            id_follows_address: true,
         },
         state: CalendarState::Live,
         detail: None,

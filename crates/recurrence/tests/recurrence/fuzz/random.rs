@@ -1,4 +1,4 @@
-//! Numbers that only look random: the same from the same seed, on every machine and with every version.
+//! Pseudo-random numbers: the same from the same seed, on every machine and with every version.
 
 /// `SplitMix64`.
 pub struct Random(u64);

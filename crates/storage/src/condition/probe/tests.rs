@@ -116,19 +116,19 @@ fn probed_by(clock: Arc<dyn Clock>, begins: impl FnOnce(&Played, &Namespace)) ->
 /// Time stands still but for what the probe waits for, so this takes none.
 async fn becomes(watch: &StoreWatch, kind: TroubleKind) -> StoreTrouble {
     let reached = watch.until(|condition| condition.trouble().is_some_and(|trouble| trouble.kind == kind));
-    let seen = timeout(Duration::from_secs(120), reached).await;
-    seen.unwrap_or_else(|_| panic!("{kind:?} is not seen: {:?}", watch.condition())).trouble().unwrap().clone()
+    let reached = timeout(Duration::from_secs(120), reached).await;
+    reached.unwrap_or_else(|_| panic!("{kind:?} is not seen: {:?}", watch.condition())).trouble().unwrap().clone()
 }
 
-async fn is_well_again(watch: &StoreWatch) {
-    let seen = timeout(Duration::from_secs(30), watch.until(StoreCondition::is_well)).await;
-    seen.unwrap_or_else(|_| panic!("it is not well: {:?}", watch.condition()));
+async fn is_healthy_again(watch: &StoreWatch) {
+    let reached = timeout(Duration::from_secs(30), watch.until(StoreCondition::is_healthy)).await;
+    reached.unwrap_or_else(|_| panic!("it is not healthy: {:?}", watch.condition()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_well_at_once_when_it_can() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     *probed.store.afresh.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     let began = Instant::now();
@@ -139,107 +139,107 @@ async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_well_at_o
     let after = began.elapsed();
     assert!(after >= Duration::from_secs(10) && after < Duration::from_secs(15), "{after:?}");
     assert!(probed.watch.condition().sentence().unwrap().contains("cannot be written since"));
-    assert!(!probed.watch.condition().is_beyond_healing());
+    assert!(!probed.watch.condition().needs_restart());
     tokio::time::sleep(Duration::from_secs(60)).await;
     let later = probed.watch.condition();
     assert_eq!(later.trouble().unwrap().since, trouble.since, "it is one trouble");
-    assert!(!later.is_beyond_healing(), "a new connection cannot write either");
+    assert!(!later.needs_restart(), "a new connection cannot write either");
     *probed.store.writing.lock().unwrap() = None;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_cannot_do_what_a_new_one_can_do_not_heal() {
+async fn connections_that_cannot_do_what_a_new_one_can_need_a_restart() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     let began = Instant::now();
-    becomes(&probed.watch, TroubleKind::DoesNotHeal).await;
+    becomes(&probed.watch, TroubleKind::CannotReconnect).await;
     assert!(began.elapsed() >= Duration::from_secs(30), "a passing trouble is none: {:?}", began.elapsed());
-    assert!(probed.watch.condition().is_beyond_healing());
+    assert!(probed.watch.condition().needs_restart());
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_cannot_read_what_a_new_one_can_do_not_heal_however_well_they_write() {
+async fn connections_that_cannot_read_what_a_new_one_can_need_a_restart_even_while_they_write() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     probed.store.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
-    becomes(&probed.watch, TroubleKind::DoesNotHeal).await;
+    becomes(&probed.watch, TroubleKind::CannotReconnect).await;
     assert!(began.elapsed() >= Duration::from_secs(30), "a passing trouble is none: {:?}", began.elapsed());
     for _ in 0..60 {
-        assert!(probed.watch.condition().is_beyond_healing(), "a write that ends well is no reason to think otherwise");
+        assert!(probed.watch.condition().needs_restart(), "a write that succeeds is no reason to think otherwise");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     probed.store.hangs.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_that_are_slow_heal() {
+async fn connections_that_are_slow_need_no_restart() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.read_takes.lock().unwrap() = Duration::from_secs(5);
     becomes(&probed.watch, TroubleKind::CannotRead).await;
     for _ in 0..120 {
-        assert!(!probed.watch.condition().is_beyond_healing(), "they read, if slowly");
+        assert!(!probed.watch.condition().needs_restart(), "they read, if slowly");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     *probed.store.read_takes.lock().unwrap() = Duration::ZERO;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
     becomes(&probed.watch, TroubleKind::CannotWrite).await;
     for _ in 0..120 {
-        assert!(!probed.watch.condition().is_beyond_healing(), "others of this process commit");
+        assert!(!probed.watch.condition().needs_restart(), "others of this process commit");
         probed.store.commits.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     // And now they do no more.
-    becomes(&probed.watch, TroubleKind::DoesNotHeal).await;
+    becomes(&probed.watch, TroubleKind::CannotReconnect).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_read_that_comes_late_once_is_a_warning_and_keeps_nobody_from_reading() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.read_takes.lock().unwrap() = Duration::from_millis(1_500);
     assert!(!becomes(&probed.watch, TroubleKind::Slow).await.lasts);
     let condition = probed.watch.condition();
     assert!(condition.can_read() && condition.is_usable() && !condition.is_unfit(), "{condition:?}");
-    assert!(condition.keeps_readers_waiting(), "whoever waits may be told so");
+    assert!(condition.keeps_readers_waiting(), "whoever waits may be answered so");
     *probed.store.read_takes.lock().unwrap() = Duration::ZERO;
     let next = probed.watch.until_other_than(&condition).await;
-    assert!(next.is_well(), "it came after all: {next:?}");
+    assert!(next.is_healthy(), "it came after all: {next:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_gives_no_answer_cannot_be_read() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     probed.store.hangs.store(true, Ordering::SeqCst);
     let began = Instant::now();
     becomes(&probed.watch, TroubleKind::CannotRead).await;
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(!probed.watch.condition().can_read());
     probed.store.hangs.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_of_another_installation_is_unfit_until_it_is_ours_again() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     let ours = *probed.store.id.lock().unwrap();
     *probed.store.id.lock().unwrap() = Some(InstallationId::generate());
     let trouble = becomes(&probed.watch, TroubleKind::WrongInstallation).await;
     assert!(trouble.lasts && probed.watch.condition().is_unfit() && probed.watch.condition().is_foreign());
     assert!(!probed.watch.condition().can_read(), "its answers would be somebody else's");
     *probed.store.id.lock().unwrap() = ours;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     // Or because an operator said that it is the one from now on.
     *probed.store.id.lock().unwrap() = Some(InstallationId::generate());
     becomes(&probed.watch, TroubleKind::WrongInstallation).await;
     *probed.namespace.owner.lock().unwrap() = None;
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,27 +250,27 @@ async fn a_store_is_not_well_before_temporal_said_whose_it_is() {
     assert!(probed.watch.condition().can_read(), "readers are answered while Temporal is away");
     assert!(!probed.watch.condition().is_unfit());
     probed.namespace.away.store(false, Ordering::SeqCst);
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn tables_of_another_version_and_a_lost_database_are_acted_on_at_once() {
-    for (kind, trouble, beyond_healing) in
+    for (kind, trouble, needs_restart) in
         [(StoreErrorKind::Schema, TroubleKind::WrongSchema, false), (StoreErrorKind::Lost, TroubleKind::Lost, true)]
     {
         let probed = probed();
-        is_well_again(&probed.watch).await;
+        is_healthy_again(&probed.watch).await;
         *probed.store.reading.lock().unwrap() = Some(kind);
         assert!(becomes(&probed.watch, trouble).await.lasts);
         assert!(probed.watch.condition().is_unfit());
-        assert_eq!(probed.watch.condition().is_beyond_healing(), beyond_healing, "{trouble:?}");
+        assert_eq!(probed.watch.condition().needs_restart(), needs_restart, "{trouble:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn damaged_pages_are_told_and_stop_nobody() {
+async fn damaged_pages_are_reported_and_stop_nobody() {
     let probed = probed();
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     *probed.store.pages.lock().unwrap() = Some(StoreErrorKind::Corrupt);
     let damaged =
         |condition: &StoreCondition| condition.trouble().is_some_and(|trouble| trouble.kind == TroubleKind::Damaged);
@@ -296,7 +296,7 @@ async fn a_store_that_was_brought_back_from_a_backup_is_seen_by_who_starts_and_b
         *namespace.synced_at.lock().unwrap() = Some(SystemClock.now());
     });
     let running = probed();
-    is_well_again(&running.watch).await;
+    is_healthy_again(&running.watch).await;
     *running.store.written_at.lock().unwrap() = Some(yesterday);
     for watch in [&started.watch, &running.watch] {
         becomes(watch, TroubleKind::Older).await;
@@ -304,7 +304,7 @@ async fn a_store_that_was_brought_back_from_a_backup_is_seen_by_who_starts_and_b
         assert!(condition.can_read() && !condition.is_unfit(), "it is read again, and nobody waits for it");
     }
     for watch in [&started.watch, &running.watch] {
-        timeout(Duration::from_secs(15 * 60), watch.until(StoreCondition::is_well)).await.unwrap();
+        timeout(Duration::from_secs(15 * 60), watch.until(StoreCondition::is_healthy)).await.unwrap();
     }
 }
 
@@ -323,9 +323,9 @@ async fn a_store_is_not_older_because_clocks_are_apart() {
         *store.written_at.lock().unwrap() = Some(SystemClock.now());
         *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
     });
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     for _ in 0..60 {
-        assert_eq!(probed.watch.condition(), StoreCondition::Well);
+        assert_eq!(probed.watch.condition(), StoreCondition::Healthy);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
@@ -336,9 +336,9 @@ async fn a_store_is_not_older_because_a_wrong_clock_wrote_before() {
         *store.written_at.lock().unwrap() = Some(SystemClock.now() + chrono::Duration::days(400));
         *store.overwritten_with.lock().unwrap() = Some(SystemClock.now());
     });
-    is_well_again(&probed.watch).await;
+    is_healthy_again(&probed.watch).await;
     for _ in 0..60 {
-        assert_eq!(probed.watch.condition(), StoreCondition::Well);
+        assert_eq!(probed.watch.condition(), StoreCondition::Healthy);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

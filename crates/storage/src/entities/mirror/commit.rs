@@ -1,14 +1,38 @@
 //! What is committed to a mirror: a page of a pass, or occurrences that are made anew.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{CalendarId, Via};
-use evercal_mirror::{OwnerOccurrences, Plan};
+use evercal_domain::{CalendarId, RemoteItem, Via};
+use evercal_mirror::{Ends, OwnerOccurrences, Plan, Snapshot};
 
 use super::occurrences::OccurrenceRange;
-use super::position::Cursor;
+use super::position::{Cursor, SyncPosition};
 use super::sync_runs::SyncRun;
+use crate::error::StoreError;
+
+/// Planning and committing the pages of a pass.
+#[async_trait]
+pub trait MirrorPages: Send + Sync {
+    /// What a page is planned beside ([`evercal_mirror::plan`]); `position` is the one that the commit will build on.
+    async fn snapshot(
+        &self,
+        calendar: CalendarId,
+        position: &SyncPosition,
+        items: &[RemoteItem],
+        ends: Ends,
+    ) -> Result<Snapshot, StoreError>;
+    /// Carries out the plan of a page, and moves the cursor, in one transaction. Conflict if the revision moved.
+    async fn commit_page(&self, commit: &PageCommit<'_>) -> Result<PageCommitted, StoreError>;
+    /// Replaces occurrences outside of a pass; answers the new revision.
+    async fn replace_occurrences(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        expanded: &Expanded<'_>,
+    ) -> Result<i64, StoreError>;
+}
 
 /// One page of a pass, committed together with its cursor.
 #[derive(Debug)]

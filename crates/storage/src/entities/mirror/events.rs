@@ -1,11 +1,36 @@
 //! The rows of a mirror as they are read: single events, masters, exceptions and cancelled occurrences.
 
-use evercal_domain::ProviderEventId;
+use async_trait::async_trait;
 use evercal_domain::event::Fingerprint;
+use evercal_domain::{CalendarId, Event, ProviderEventId};
 use evercal_mirror::{RowKind, RowState, StoredBody, StoredRow};
 
 use crate::columns::{corrupt, from_json};
 use crate::error::StoreError;
+use crate::paging::{Page, PageRequest};
+
+/// The events of mirrors, and the rows that hold them.
+#[async_trait]
+pub trait MirroredEvents: Send + Sync {
+    /// All rows that have one of these ids, or belong to a series that one of these ids is or belongs to. Those that cannot
+    /// be read are among them as such: a fresh copy heals them, and until then their series is not known whole.
+    async fn related_rows(&self, calendar: CalendarId, ids: &[ProviderEventId]) -> Result<Vec<StoredRow>, StoreError>;
+    /// Ids of masters after `after`, in order: for rolling the window forward.
+    async fn master_ids(
+        &self,
+        calendar: CalendarId,
+        after: Option<&ProviderEventId>,
+        limit: u32,
+    ) -> Result<Vec<ProviderEventId>, StoreError>;
+    /// One event: a single one, a master or an exception. Not a cancelled occurrence.
+    async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError>;
+    /// The provider's own text of an event, where it is kept and the account may see all of the event.
+    async fn event_raw(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError>;
+    /// All rows of the mirror, by id: for proofs and exports.
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError>;
+    /// Events of which something could not be taken as it was sent, by id.
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError>;
+}
 
 /// The columns of [`EventRow`].
 pub const EVENT_COLUMNS: &str = "provider_event_id, kind, series_master_id, fingerprint, version, body";

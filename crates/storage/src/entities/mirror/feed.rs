@@ -1,11 +1,19 @@
 //! The rows of the change feed.
 
-use evercal_domain::ProviderEventId;
+use async_trait::async_trait;
 use evercal_domain::change::{Change, ChangeKind};
 use evercal_domain::event::Fingerprint;
+use evercal_domain::{CalendarId, ProviderEventId};
 
 use crate::columns::{corrupt, instant};
 use crate::error::StoreError;
+
+/// The change feed of calendars.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
+    /// The change feed after `after_sequence`, oldest first.
+    async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError>;
+}
 
 #[derive(sqlx::FromRow)]
 pub struct ChangeRow {

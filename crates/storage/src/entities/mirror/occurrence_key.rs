@@ -1,4 +1,4 @@
-//! The place of an occurrence among the others of its calendar, by which ranges are read page by page.
+//! The position of an occurrence among the others of its calendar, by which ranges are read page by page.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::columns::{micros, midnight_micros, time_us};
 use crate::error::StoreError;
 use crate::paging::{from_cursor, invalid_cursor, to_cursor};
 
-/// The place of an occurrence among the others of its calendar. It names rows, not offsets, so that a page begins where
+/// The position of an occurrence among the others of its calendar. It names rows, not offsets, so that a page begins where
 /// the last one ended whatever was written in between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OccurrenceKey {
@@ -60,9 +60,9 @@ impl OccurrenceKey {
 
     /// The order of reading: by start, of a date the beginning of that day by this clock; dates first.
     pub fn compare(&self, other: &Self, clock: &Clock) -> Ordering {
-        let place = |key: &Self| (key.begins_us(clock), !key.all_day);
-        place(self)
-            .cmp(&place(other))
+        let rank = |key: &Self| (key.begins_us(clock), !key.all_day);
+        rank(self)
+            .cmp(&rank(other))
             .then_with(|| self.owner_id.cmp(&other.owner_id))
             .then_with(|| self.original_us.cmp(&other.original_us))
     }

@@ -1,13 +1,34 @@
 //! The occurrences of a mirror, and the ranges in which they are read.
 
+use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, EventTime, ProviderEventId, Zone};
+use evercal_domain::{CalendarId, Event, EventTime, ProviderEventId, Zone};
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::occurrence_key::OccurrenceKey;
 use crate::columns::{from_json, instant, parsed, time_us, zone_of};
 use crate::error::StoreError;
+use crate::paging::{Page, PageRequest};
+
+/// The occurrences of mirrors, by range.
+#[async_trait]
+pub trait Occurrences: Send + Sync {
+    /// Occurrences that overlap `from..to`, by start, without what the account may not see (any more): of a calendar that the
+    /// provider refuses or does not list, none. All-day ones are compared by date: those that overlap the dates
+    /// `from_date..to_date` (end exclusive), which the caller computes in the calendar's zone; they come before all that
+    /// begins on their first day there.
+    async fn occurrences(
+        &self,
+        calendar: CalendarId,
+        range: &OccurrenceRange,
+        page: &PageRequest,
+    ) -> Result<Page<ReadOccurrence>, StoreError>;
+    /// The number of the last commit that changed what is in a range, as [`Self::occurrences`] takes it. It never goes back,
+    /// and what is read after it was asked for is at least as new. It may move although nothing changed: after many commits,
+    /// and for changes of a series where none of its occurrences are kept.
+    async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError>;
+}
 
 /// A range of time to read. Instants bound timed events, dates bound all-day ones; both half open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +64,7 @@ pub enum SeriesRows {
 /// An occurrence as a reader gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOccurrence {
-    /// Its place among the others.
+    /// Its position among the others.
     pub key: OccurrenceKey,
     /// When.
     pub occurrence: Occurrence,
@@ -78,7 +99,7 @@ pub struct OccurrenceRow {
     pub body: Option<String>,
 }
 
-/// By their places: a page has hundreds of rows, and looking for each column by its name is seen in the profile.
+/// By position: a page has hundreds of rows, and looking up each column by its name shows in a profile.
 impl<'r, R: Row> FromRow<'r, R> for OccurrenceRow
 where
     usize: ColumnIndex<R>,
@@ -157,7 +178,7 @@ fn time(all_day: bool, us: i64, zone: Option<String>, column: &'static str) -> R
 
 /// All that a row of `occurrences` says, to see whether one that is written is the one that was there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::FromRow)]
-pub struct OccurrencePlace {
+pub struct StoredOccurrence {
     owner_id: String,
     source_id: String,
     series_id: Option<String>,
@@ -171,7 +192,7 @@ pub struct OccurrencePlace {
     end_zone: Option<String>,
 }
 
-impl OccurrencePlace {
+impl StoredOccurrence {
     /// The columns, for `RETURNING`.
     pub const COLUMNS: &str = "owner_id, source_id, series_id, original_us, original_all_day, original_zone, all_day, \
          start_us, start_zone, end_us, end_zone";

@@ -1,12 +1,37 @@
 //! How far the reading of a calendar has come.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::ProviderCursor;
 use evercal_domain::zones::ZoneDataVersion;
+use evercal_domain::{CalendarId, ProviderCursor};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{from_json, instant_or_none};
 use crate::error::StoreError;
+
+/// How far the reading of calendars has come.
+#[async_trait]
+pub trait SyncPositions: Send + Sync {
+    /// Where a calendar's reading stands.
+    async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError>;
+    /// Begins a full pass: a new generation, cursor at its first page. Conflict if the revision moved.
+    async fn begin_full_pass(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        page_events_max: u32,
+    ) -> Result<SyncPosition, StoreError>;
+    /// Goes on with a pass that somebody else began: the position stays, the revision moves, so that their next commit
+    /// fails and they stop. Conflict if the revision moved.
+    async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError>;
+    /// Calendars whose series stand by older zone data than these, with what they stand by; after one of these pairs.
+    async fn by_older_zone_data(
+        &self,
+        version: &ZoneDataVersion,
+        after: Option<&(CalendarId, ZoneDataVersion)>,
+        limit: u32,
+    ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError>;
+}
 
 /// Where a calendar's reading stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +46,7 @@ pub struct SyncPosition {
     pub window_end: Option<DateTime<Utc>>,
     /// The oldest zone data by which any of its series was expanded; `None` before the first pass.
     pub zone_data: Option<ZoneDataVersion>,
-    /// Whether anything is in quarantine, which is nearly always empty: else nobody has to look.
+    /// Whether anything is in quarantine, which is nearly always empty: else no statement has to read it.
     pub has_quarantine: bool,
     /// Whether any occurrence is cancelled.
     pub has_cancelled: bool,
@@ -31,7 +56,7 @@ pub struct SyncPosition {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cursor {
-    /// Nothing was ever read, or the place is lost: a full pass is due.
+    /// Nothing was ever read, or the position is lost: a full pass is due.
     Start,
     /// Inside a full pass.
     Full {

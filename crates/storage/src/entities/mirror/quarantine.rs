@@ -1,10 +1,18 @@
 //! Events that could not be read.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::ProviderEventId;
+use evercal_domain::{CalendarId, ProviderEventId};
 
 use crate::columns::instant;
 use crate::error::StoreError;
+
+/// The events that could not be read.
+#[async_trait]
+pub trait Quarantine: Send + Sync {
+    /// Events that could not be read, newest first.
+    async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError>;
+}
 
 /// An event that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

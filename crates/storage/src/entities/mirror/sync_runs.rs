@@ -1,11 +1,21 @@
 //! The sync log.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{CalendarId, SyncReason};
+use evercal_domain::{CalendarId, SyncReason, names};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{corrupt, instant, parsed};
 use crate::error::StoreError;
+
+/// The log of syncs.
+#[async_trait]
+pub trait SyncLog: Send + Sync {
+    /// Writes a line of the sync log. The same key again is no error.
+    async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError>;
+    /// The sync log, newest first.
+    async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError>;
+}
 
 /// One line of a calendar's sync log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,23 +50,7 @@ pub enum SyncRunOutcome {
     Failed,
 }
 
-impl SyncRunOutcome {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Done, Self::Failed];
-
-    /// The name in rows and answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Reads [`Self::as_str`] back.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
-    }
-}
+names! { SyncRunOutcome { Done = "done", Failed = "failed" } }
 
 #[derive(sqlx::FromRow)]
 pub struct RunRow {

@@ -1,76 +1,92 @@
 //! Carrying out the plan of a page: its rows, its cursor, its occurrences and its changes in one transaction.
 
-use evercal_domain::CalendarId;
+use async_trait::async_trait;
+use evercal_domain::{CalendarId, RemoteItem};
+use evercal_mirror::{Ends, Snapshot};
 
 use super::events::{self, WrittenRow};
 use super::position::Counted;
-use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, sync_runs};
+use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs};
 use crate::columns::{micros, to_json};
-use crate::entities::mirror::commit::{Expanded, PageCommit, PageCommitted};
+use crate::entities::mirror::commit::{Expanded, MirrorPages, PageCommit, PageCommitted};
+use crate::entities::mirror::position::SyncPosition;
 use crate::entities::mirror::sync_runs::SyncRun;
 use crate::error::StoreError;
 use crate::touched::Touched;
 
-pub async fn commit_page(store: &Backend, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
-    let plan = page.plan;
-    let rows: Vec<WrittenRow<'_>> = plan.upserts.iter().map(WrittenRow::of).collect::<Result<_, _>>()?;
-    let cursor = to_json(page.cursor, "calendars.sync_cursor")?;
-    let calendar = page.calendar_id.to_string();
+#[async_trait]
+impl MirrorPages for Backend {
+    async fn commit_page(&self, page: &PageCommit<'_>) -> Result<PageCommitted, StoreError> {
+        let plan = page.plan;
+        let rows: Vec<WrittenRow<'_>> = plan.upserts.iter().map(WrittenRow::of).collect::<Result<_, _>>()?;
+        let cursor = to_json(page.cursor, "calendars.sync_cursor")?;
+        let calendar = page.calendar_id.to_string();
 
-    let mut transaction = store.begin().await?;
-    let zone_data = page.zone_data.as_str();
-    let claimed =
-        position::claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor), zone_data).await?;
-    let mut touched = Touched::default();
-    events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
-    events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
-    for id in &plan.seen {
-        events::renew_generation(&mut transaction, &calendar, id, page.generation).await?;
-    }
-    quarantine::add(&mut transaction, &calendar, page, &plan.quarantine).await?;
-    quarantine::release(&mut transaction, &calendar, &plan.released).await?;
-    if plan.sweeps_quarantine {
-        quarantine::sweep(&mut transaction, &calendar, page.generation).await?;
-    }
-    touched.note_rows(&plan.visible, &plan.occurrences, &page.window);
-    occurrences::replace(&mut transaction, &calendar, &plan.occurrences, &mut touched).await?;
-    let spans = touched.into_spans();
-    revisions::note(&mut transaction, &calendar, claimed.last_shown, &spans).await?;
-
-    let last_sequence =
-        feed::append(&mut transaction, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
-    let changes = i64::try_from(plan.changes.len()).unwrap_or(i64::MAX);
-    let counted = Counted { last_sequence, event_count_delta: plan.event_count_delta, changes };
-    match &page.finish {
-        Some(finish) => {
-            position::finish_pass(&mut transaction, &calendar, finish, &counted).await?;
-            if let Some(run) = &finish.run {
-                let run = SyncRun { changes: run.changes + counted.changes, ..run.clone() };
-                sync_runs::record(&mut *transaction, &run).await?;
-            }
+        let mut transaction = self.begin().await?;
+        let zone_data = page.zone_data.as_str();
+        let claimed =
+            position::claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor), zone_data)
+                .await?;
+        let mut touched = Touched::default();
+        events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
+        events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
+        for id in &plan.kept {
+            events::renew_generation(&mut transaction, &calendar, id, page.generation).await?;
         }
-        None => position::count_changes(&mut transaction, &calendar, &counted).await?,
-    }
-    store.commit(transaction, "commit a page").await?;
-    Ok(PageCommitted { revision: claimed.revision, changes })
-}
+        quarantine::add(&mut transaction, &calendar, page, &plan.quarantine).await?;
+        quarantine::release(&mut transaction, &calendar, &plan.released).await?;
+        if plan.sweeps_quarantine {
+            quarantine::sweep(&mut transaction, &calendar, page.generation).await?;
+        }
+        touched.note_rows(&plan.visible, &plan.occurrences, &page.window);
+        occurrences::replace(&mut transaction, &calendar, &plan.occurrences, &mut touched).await?;
+        let spans = touched.into_spans();
+        revisions::note(&mut transaction, &calendar, claimed.last_shown, &spans).await?;
 
-/// Replaces occurrences outside of a pass; answers the new revision.
-pub async fn replace_occurrences(
-    store: &Backend,
-    calendar: CalendarId,
-    expected_revision: i64,
-    expanded: &Expanded<'_>,
-) -> Result<i64, StoreError> {
-    let id = calendar.to_string();
-    let zone_data = expanded.zone_data.as_str();
-    let mut transaction = store.begin().await?;
-    let claimed = position::claim_revision(&mut transaction, &id, expected_revision, None, zone_data).await?;
-    let mut touched = Touched::default();
-    occurrences::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
-    let spans = touched.into_spans();
-    revisions::note(&mut transaction, &id, claimed.last_shown, &spans).await?;
-    position::set_window(&mut transaction, &id, expanded.window, expanded.zone_data).await?;
-    store.commit(transaction, "replace occurrences").await?;
-    Ok(claimed.revision)
+        let last_sequence =
+            feed::append(&mut transaction, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
+        let changes = i64::try_from(plan.changes.len()).unwrap_or(i64::MAX);
+        let counted = Counted { last_sequence, event_count_delta: plan.event_count_delta, changes };
+        match &page.finish {
+            Some(finish) => {
+                position::finish_pass(&mut transaction, &calendar, finish, &counted).await?;
+                if let Some(run) = &finish.run {
+                    let run = SyncRun { changes: run.changes + counted.changes, ..run.clone() };
+                    sync_runs::record(&mut *transaction, &run).await?;
+                }
+            }
+            None => position::count_changes(&mut transaction, &calendar, &counted).await?,
+        }
+        self.commit(transaction, "commit a page").await?;
+        Ok(PageCommitted { revision: claimed.revision, changes })
+    }
+
+    async fn replace_occurrences(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        expanded: &Expanded<'_>,
+    ) -> Result<i64, StoreError> {
+        let id = calendar.to_string();
+        let zone_data = expanded.zone_data.as_str();
+        let mut transaction = self.begin().await?;
+        let claimed = position::claim_revision(&mut transaction, &id, expected_revision, None, zone_data).await?;
+        let mut touched = Touched::default();
+        occurrences::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
+        let spans = touched.into_spans();
+        revisions::note(&mut transaction, &id, claimed.last_shown, &spans).await?;
+        position::set_window(&mut transaction, &id, expanded.window, expanded.zone_data).await?;
+        self.commit(transaction, "replace occurrences").await?;
+        Ok(claimed.revision)
+    }
+
+    async fn snapshot(
+        &self,
+        calendar: CalendarId,
+        position: &SyncPosition,
+        items: &[RemoteItem],
+        ends: Ends,
+    ) -> Result<Snapshot, StoreError> {
+        snapshot::read(self, calendar, position, items, ends).await
+    }
 }

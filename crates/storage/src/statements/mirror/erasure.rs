@@ -1,10 +1,12 @@
-//! Forgetting what is mirrored.
+//! Erasing what is mirrored.
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::AccountId;
 
-use super::{Backend, Engine, failed, revisions};
+use super::{Backend, Engine, execute, failed, revisions};
 use crate::columns::{micros, to_json};
+use crate::entities::mirror::erasure::Erasure;
 use crate::entities::mirror::position::Cursor;
 use crate::error::StoreError;
 use crate::touched::Span;
@@ -16,28 +18,7 @@ const ERASED_AT_A_TIME: i64 = 100;
 pub const WITHDRAWN: &str = "SELECT id FROM calendars WHERE state IN ('closed', 'action_required') \
      AND state_changed_at < $1 AND EXISTS (SELECT 1 FROM events e WHERE e.calendar_id = calendars.id) LIMIT $2";
 
-/// Erases some mirrors of calendars that are closed or refused since before then; answers of how many.
-pub async fn erase_withdrawn(store: &Backend, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
-        .bind(micros(since_before))
-        .bind(ERASED_AT_A_TIME)
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("find withdrawn mirrors"))?;
-    erase(store, &ids, RESET_WITHDRAWN).await
-}
-
 const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORDER BY id";
-
-/// Erases the mirrors of all calendars of an account.
-pub async fn erase_of_account(store: &Backend, account: AccountId) -> Result<(), StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
-        .bind(account.to_string())
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("erase mirrors"))?;
-    erase(store, &ids, RESET_POSITION).await.map(drop)
-}
 
 // The fresh revision shuts out a sync that still runs; the numbering of changes goes on, so that a reader who kept a
 // number never sees it used again.
@@ -57,6 +38,28 @@ const RESET_POSITION: &str = reset_position!("");
 /// The same, unless the calendar has come back meanwhile.
 const RESET_WITHDRAWN: &str = reset_position!(" AND state IN ('closed', 'action_required')");
 
+#[async_trait]
+impl Erasure for Backend {
+    async fn erase_withdrawn(&self, since_before: DateTime<Utc>) -> Result<u64, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(WITHDRAWN)
+            .bind(micros(since_before))
+            .bind(ERASED_AT_A_TIME)
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("find withdrawn mirrors"))?;
+        erase(self, &ids, RESET_WITHDRAWN).await
+    }
+
+    async fn erase_mirrors(&self, account: AccountId) -> Result<(), StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(IDS_OF_ACCOUNT)
+            .bind(account.to_string())
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("erase mirrors"))?;
+        erase(self, &ids, RESET_POSITION).await.map(drop)
+    }
+}
+
 pub const ERASE: [&str; 4] = [
     "DELETE FROM occurrences WHERE calendar_id = $1",
     "DELETE FROM events WHERE calendar_id = $1",
@@ -64,25 +67,21 @@ pub const ERASE: [&str; 4] = [
     "DELETE FROM quarantine WHERE calendar_id = $1",
 ];
 
-/// Forgets what is mirrored of those calendars that `reset` finds, one at a time: other writers get their turn between two
-/// large ones. Answers of how many.
+/// Erases what is mirrored of those calendars that `reset` finds, one at a time, so that other writers get their turn between
+/// two large ones. Answers how many calendars that were.
 async fn erase(store: &Backend, ids: &[String], reset: &'static str) -> Result<u64, StoreError> {
     let start = to_json(&Cursor::Start, "calendars.sync_cursor")?;
     let mut erased = 0;
     for id in ids {
         let mut transaction = store.begin().await?;
-        let found = sqlx::query(reset)
-            .bind(id)
-            .bind(&start)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("erase mirrors"))?;
-        if found.rows_affected() == 0 {
+        let query = sqlx::query(reset).bind(id).bind(&start);
+        if execute(&mut transaction, query, "erase mirrors").await? == 0 {
             continue;
         }
         erased += 1;
         for statement in ERASE {
-            sqlx::query(statement).bind(id).execute(&mut *transaction).await.map_err(failed("erase mirrors"))?;
+            let query = sqlx::query(statement).bind(id);
+            execute(&mut transaction, query, "erase mirrors").await?;
         }
         let last = revisions::last(&mut transaction, id).await?;
         revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;

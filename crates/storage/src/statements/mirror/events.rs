@@ -1,5 +1,6 @@
 //! The rows of a mirror.
 
+use async_trait::async_trait;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +9,11 @@ use evercal_mirror::{NewBody, NewRow, StoredRow};
 use sqlx::QueryBuilder;
 
 use super::{
-    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, occurrences,
+    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, execute, failed,
+    fetch_value, occurrences,
 };
-use crate::columns::{from_json, readable, storable, to_json};
-use crate::entities::mirror::events::{EVENT_COLUMNS, EventRow};
+use crate::columns::{from_json, storable, to_json};
+use crate::entities::mirror::events::{EVENT_COLUMNS, EventRow, MirroredEvents};
 use crate::error::StoreError;
 use crate::lookup::Lookup;
 use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
@@ -20,87 +22,85 @@ use crate::touched::Touched;
 const EVENT: &str = "SELECT body FROM events \
      WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
 
-pub async fn read(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError> {
-    // No row has such an id, and PostgreSQL takes no such text.
-    if id.as_str().contains('\0') {
-        return Ok(None);
-    }
-    let body: Option<String> = sqlx::query_scalar(EVENT)
-        .bind(calendar.to_string())
-        .bind(id.as_str())
-        .fetch_optional(store.read_pool())
-        .await
-        .map_err(failed("read an event"))?;
-    let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
-    let (Some(mut event), Some(view)) = (event, calendars::view_of(store, calendar).await?) else { return Ok(None) };
-    event.hide_beyond(view);
-    Ok(Some(event))
-}
-
 pub const RAW: &str = "SELECT body, raw FROM events \
      WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
-
-pub async fn raw(store: &Backend, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError> {
-    if id.as_str().contains('\0') {
-        return Ok(None);
-    }
-    let row: Option<(String, Option<String>)> = sqlx::query_as(RAW)
-        .bind(calendar.to_string())
-        .bind(id.as_str())
-        .fetch_optional(store.read_pool())
-        .await
-        .map_err(failed("read an event's own text"))?;
-    let Some((body, raw)) = row else { return Ok(None) };
-    let event: Event = from_json(&body, "events.body")?;
-    // Asked for after the row: whoever sees less since before that gets no more from here.
-    let view = calendars::view_of(store, calendar).await?;
-    Ok(raw.filter(|_| view.is_some_and(|view| event.shows_details_in(view))))
-}
 
 pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, version, body FROM events \
      WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
-pub async fn list(store: &Backend, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError> {
-    let rows: Vec<EventRow> = sqlx::query_as(ITEMS)
-        .bind(calendar.to_string())
-        .bind(page.after.as_deref().unwrap_or_default())
-        .bind(rows_to_fetch(page))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("list items"))?;
-    Ok(page_of(rows, page, |row| row.provider_event_id.clone()))
-}
-
 pub const WARNED: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, version, body FROM events \
      WHERE calendar_id = $1 AND warned ORDER BY provider_event_id LIMIT $2";
-
-pub async fn warned(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError> {
-    let rows: Vec<EventRow> = sqlx::query_as(WARNED)
-        .bind(calendar.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read warnings"))?;
-    Ok(readable(rows))
-}
 
 pub const MASTER_IDS: &str = "SELECT provider_event_id FROM events \
      WHERE calendar_id = $1 AND kind = 'master' AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
 
-pub async fn master_ids(
-    store: &Backend,
-    calendar: CalendarId,
-    after: Option<&ProviderEventId>,
-    limit: u32,
-) -> Result<Vec<ProviderEventId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(MASTER_IDS)
-        .bind(calendar.to_string())
-        .bind(after.map(ProviderEventId::as_str).unwrap_or_default())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("list masters"))?;
-    Ok(ids.into_iter().map(ProviderEventId::new).collect())
+#[async_trait]
+impl MirroredEvents for Backend {
+    async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError> {
+        // No row has such an id, and PostgreSQL takes no such text.
+        if id.as_str().contains('\0') {
+            return Ok(None);
+        }
+        let query = sqlx::query_scalar::<_, String>(EVENT).bind(calendar.to_string()).bind(id.as_str());
+        let body = fetch_value(self.read_pool(), query, "read an event").await?;
+        let event: Option<Event> = body.map(|body| from_json(&body, "events.body")).transpose()?;
+        let (Some(mut event), Some(view)) = (event, calendars::view_of(self, calendar).await?) else { return Ok(None) };
+        event.hide_beyond(view);
+        Ok(Some(event))
+    }
+
+    async fn event_raw(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError> {
+        if id.as_str().contains('\0') {
+            return Ok(None);
+        }
+        let row: Option<(String, Option<String>)> = sqlx::query_as(RAW)
+            .bind(calendar.to_string())
+            .bind(id.as_str())
+            .fetch_optional(self.read_pool())
+            .await
+            .map_err(failed("read an event's own text"))?;
+        let Some((body, raw)) = row else { return Ok(None) };
+        let event: Event = from_json(&body, "events.body")?;
+        // Read after the row: a role that was lowered before then hides what it has to.
+        let view = calendars::view_of(self, calendar).await?;
+        Ok(raw.filter(|_| view.is_some_and(|view| event.shows_details_in(view))))
+    }
+
+    async fn items(&self, calendar: CalendarId, page: &PageRequest) -> Result<Page<StoredRow>, StoreError> {
+        let rows: Vec<EventRow> = sqlx::query_as(ITEMS)
+            .bind(calendar.to_string())
+            .bind(page.after.as_deref().unwrap_or_default())
+            .bind(rows_to_fetch(page))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("list items"))?;
+        Ok(page_of(rows, page, |row| row.provider_event_id.clone()))
+    }
+
+    async fn warned(&self, calendar: CalendarId, limit: u32) -> Result<Vec<StoredRow>, StoreError> {
+        let query = sqlx::query_as::<_, EventRow>(WARNED).bind(calendar.to_string()).bind(i64::from(limit));
+        self.read_all(query, "read warnings").await
+    }
+
+    async fn master_ids(
+        &self,
+        calendar: CalendarId,
+        after: Option<&ProviderEventId>,
+        limit: u32,
+    ) -> Result<Vec<ProviderEventId>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar(MASTER_IDS)
+            .bind(calendar.to_string())
+            .bind(after.map(ProviderEventId::as_str).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("list masters"))?;
+        Ok(ids.into_iter().map(ProviderEventId::new).collect())
+    }
+
+    async fn related_rows(&self, calendar: CalendarId, ids: &[ProviderEventId]) -> Result<Vec<StoredRow>, StoreError> {
+        related(self, calendar, &ids.iter().map(ProviderEventId::as_str).collect()).await
+    }
 }
 
 pub async fn related(
@@ -200,21 +200,15 @@ pub async fn upsert(
 pub const RENEW_GENERATION: &str =
     "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
 
-/// Marks a row as seen by a pass that could not read it.
+/// Keeps a row in a full pass whose page had it in a form that could not be read.
 pub async fn renew_generation(
     connection: &mut Connection,
     calendar: &str,
     id: &ProviderEventId,
     generation: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(RENEW_GENERATION)
-        .bind(calendar)
-        .bind(id.as_str())
-        .bind(generation)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("mark an event as seen"))
+    let query = sqlx::query(RENEW_GENERATION).bind(calendar).bind(id.as_str()).bind(generation);
+    execute(connection, query, "keep an event").await.map(drop)
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.

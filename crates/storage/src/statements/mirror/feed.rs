@@ -1,5 +1,6 @@
 //! The change feed.
 
+use async_trait::async_trait;
 use evercal_domain::CalendarId;
 use evercal_domain::change::Change;
 use evercal_domain::event::Fingerprint;
@@ -7,26 +8,24 @@ use evercal_mirror::NewChange;
 use sqlx::QueryBuilder;
 
 use super::{Backend, Connection, Database, Engine, ROWS_PER_STATEMENT, failed};
-use crate::entities::mirror::feed::ChangeRow;
+use crate::entities::mirror::feed::{ChangeFeed, ChangeRow};
 use crate::error::StoreError;
 
 pub const CHANGES: &str = "SELECT sequence, kind, provider_event_id, before_fingerprint, after_fingerprint, \
      committed_at FROM changes WHERE calendar_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
 
-pub async fn read(
-    store: &Backend,
-    calendar: CalendarId,
-    after_sequence: i64,
-    limit: u32,
-) -> Result<Vec<Change>, StoreError> {
-    let rows: Vec<ChangeRow> = sqlx::query_as(CHANGES)
-        .bind(calendar.to_string())
-        .bind(after_sequence)
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read changes"))?;
-    rows.into_iter().map(Change::try_from).collect()
+#[async_trait]
+impl ChangeFeed for Backend {
+    async fn changes(&self, calendar: CalendarId, after_sequence: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let rows: Vec<ChangeRow> = sqlx::query_as(CHANGES)
+            .bind(calendar.to_string())
+            .bind(after_sequence)
+            .bind(i64::from(limit))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("read changes"))?;
+        rows.into_iter().map(Change::try_from).collect()
+    }
 }
 
 /// Appends to the feed; answers the last number given.

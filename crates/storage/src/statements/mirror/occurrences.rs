@@ -1,9 +1,10 @@
 //! Occurrences: read by range, replaced per owner.
 //!
-//! A read must not pay for the past, so an occurrence that began before the range is looked for only as far back as one of
-//! its length can have begun. Lengths are in classes: nearly all are in the first, and the scan of the key begins a day
+//! A read must not cost more the older a calendar is, so the search for occurrences that began before the range goes only as
+//! far back as one of their length can have begun. Lengths are in classes: nearly all are in the first, and the scan of the key begins a day
 //! before the range; those of the others have an index of their own.
 
+use async_trait::async_trait;
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 
@@ -15,11 +16,12 @@ use evercal_mirror::OwnerOccurrences;
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars, failed};
+use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars, failed, revisions};
 use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
 use crate::entities::mirror::occurrence_key::OccurrenceKey;
 use crate::entities::mirror::occurrences::{
-    LENGTHS_MAX_US, OccurrencePlace, OccurrenceRange, OccurrenceRow, ReadOccurrence, SeriesRows, length_class,
+    LENGTHS_MAX_US, OccurrenceRange, OccurrenceRow, Occurrences, ReadOccurrence, SeriesRows, StoredOccurrence,
+    length_class,
 };
 use crate::error::StoreError;
 use crate::lookup::Lookup;
@@ -29,28 +31,35 @@ use crate::touched::Touched;
 /// Rows in one `INSERT`; 13 parameters each.
 const OCCURRENCES_PER_STATEMENT: usize = 100;
 
-pub async fn read(
-    store: &Backend,
-    calendar: CalendarId,
-    range: &OccurrenceRange,
-    page: &PageRequest,
-) -> Result<Page<ReadOccurrence>, StoreError> {
-    let after = page.after.as_deref().map(OccurrenceKey::read).transpose()?;
-    let clock = range.zone.clock();
-    let timed = rows(store, calendar, range, page, after.as_ref(), false, &clock).await?;
-    let all_day = rows(store, calendar, range, page, after.as_ref(), true, &clock).await?;
-    let (mut rows, next) = merged(timed, all_day, page, &clock);
-    // One whose source is gone is shown to nobody.
-    rows.retain(|row| row.body.is_some());
-    let mut items: Vec<ReadOccurrence> = readable(rows);
-    // Asked for after the rows: whoever sees less since before that gets no more from here.
-    let Some(view) = calendars::view_of(store, calendar).await? else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
-    for read in &mut items {
-        read.event.hide_beyond(view);
+#[async_trait]
+impl Occurrences for Backend {
+    async fn occurrences(
+        &self,
+        calendar: CalendarId,
+        range: &OccurrenceRange,
+        page: &PageRequest,
+    ) -> Result<Page<ReadOccurrence>, StoreError> {
+        let after = page.after.as_deref().map(OccurrenceKey::read).transpose()?;
+        let clock = range.zone.clock();
+        let timed = rows(self, calendar, range, page, after.as_ref(), false, &clock).await?;
+        let all_day = rows(self, calendar, range, page, after.as_ref(), true, &clock).await?;
+        let (mut rows, next) = merged(timed, all_day, page, &clock);
+        // One whose source is gone is shown to nobody.
+        rows.retain(|row| row.body.is_some());
+        let mut items: Vec<ReadOccurrence> = readable(rows);
+        // Read after the rows: a role that was lowered before then hides what it has to.
+        let Some(view) = calendars::view_of(self, calendar).await? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        for read in &mut items {
+            read.event.hide_beyond(view);
+        }
+        Ok(Page { items, next })
     }
-    Ok(Page { items, next })
+
+    async fn revision_of(&self, calendar: CalendarId, range: &OccurrenceRange) -> Result<i64, StoreError> {
+        revisions::of(self, calendar, range).await
+    }
 }
 
 /// Some rows from `$3` until before `$4`; of mirrored series only what starts from `$14` until before `$15`.
@@ -268,9 +277,9 @@ pub async fn delete(
     let owners: Vec<&str> = owners.map(ProviderEventId::as_str).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
         let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
-        query.push(" RETURNING ").push(OccurrencePlace::COLUMNS);
-        let places = query.build_query_as().fetch_all(&mut *connection).await;
-        touched.note_deleted(places.map_err(failed("delete occurrences"))?);
+        query.push(" RETURNING ").push(StoredOccurrence::COLUMNS);
+        let rows = query.build_query_as().fetch_all(&mut *connection).await;
+        touched.note_deleted(rows.map_err(failed("delete occurrences"))?);
     }
     Ok(())
 }

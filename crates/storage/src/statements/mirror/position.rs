@@ -1,12 +1,13 @@
 //! Where the reading of a calendar stands, and the revision that commits compare and set.
 
+use async_trait::async_trait;
 use evercal_domain::CalendarId;
 use evercal_domain::zones::{self, ZoneDataVersion};
 
-use super::{Backend, Connection, Engine, calendars, conflict, failed, not_found};
+use super::{Backend, Connection, Engine, calendars, conflict, execute, failed, not_found};
 use crate::columns::{corrupt, micros, parsed, to_json};
 use crate::entities::mirror::commit::{PassFinish, WindowNow};
-use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition};
+use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition, SyncPositions};
 use crate::error::StoreError;
 
 /// The columns of a [`PositionRow`]; `$1` is the calendar.
@@ -21,15 +22,6 @@ macro_rules! position_columns {
 
 pub const POSITION: &str = concat!("SELECT ", position_columns!(), " FROM calendars WHERE id = $1");
 
-pub async fn read(store: &Backend, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
-    let row: Option<PositionRow> = sqlx::query_as(POSITION)
-        .bind(calendar.to_string())
-        .fetch_optional(store.read_pool())
-        .await
-        .map_err(failed("read a sync position"))?;
-    row.ok_or_else(|| not_found("read a sync position"))?.try_into()
-}
-
 const BEGIN_FULL_PASS: &str = concat!(
     "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
      sync_cursor = $3, zone_data = CASE WHEN zone_data = '' THEN $4 ELSE zone_data END \
@@ -37,41 +29,75 @@ const BEGIN_FULL_PASS: &str = concat!(
     position_columns!()
 );
 
-pub async fn begin_full_pass(
-    store: &Backend,
-    calendar: CalendarId,
-    expected_revision: i64,
-    page_events_max: u32,
-) -> Result<SyncPosition, StoreError> {
-    let cursor = Cursor::Full { page_events_max, reached: None };
-    let row: Option<PositionRow> = sqlx::query_as(BEGIN_FULL_PASS)
-        .bind(calendar.to_string())
-        .bind(expected_revision)
-        .bind(to_json(&cursor, "calendars.sync_cursor")?)
-        .bind(zones::version().as_str())
-        .fetch_optional(store.write_pool())
-        .await
-        .map_err(failed("begin a full pass"))?;
-    moved(store, calendar, row, "begin a full pass").await
-}
-
 const TAKE_OVER_PASS: &str = concat!(
     "UPDATE calendars SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING ",
     position_columns!()
 );
 
-pub async fn take_over_pass(
-    store: &Backend,
-    calendar: CalendarId,
-    expected_revision: i64,
-) -> Result<SyncPosition, StoreError> {
-    let row: Option<PositionRow> = sqlx::query_as(TAKE_OVER_PASS)
-        .bind(calendar.to_string())
-        .bind(expected_revision)
-        .fetch_optional(store.write_pool())
-        .await
-        .map_err(failed("take a pass over"))?;
-    moved(store, calendar, row, "take a pass over").await
+/// Those whose series stand by older zone data than `$1`, after the key `$2`, `$3`.
+pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
+     WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
+
+#[async_trait]
+impl SyncPositions for Backend {
+    async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
+        let row: Option<PositionRow> = sqlx::query_as(POSITION)
+            .bind(calendar.to_string())
+            .fetch_optional(self.read_pool())
+            .await
+            .map_err(failed("read a sync position"))?;
+        row.ok_or_else(|| not_found("read a sync position"))?.try_into()
+    }
+
+    async fn begin_full_pass(
+        &self,
+        calendar: CalendarId,
+        expected_revision: i64,
+        page_events_max: u32,
+    ) -> Result<SyncPosition, StoreError> {
+        let cursor = Cursor::Full { page_events_max, reached: None };
+        let row: Option<PositionRow> = sqlx::query_as(BEGIN_FULL_PASS)
+            .bind(calendar.to_string())
+            .bind(expected_revision)
+            .bind(to_json(&cursor, "calendars.sync_cursor")?)
+            .bind(zones::version().as_str())
+            .fetch_optional(self.write_pool())
+            .await
+            .map_err(failed("begin a full pass"))?;
+        moved(self, calendar, row, "begin a full pass").await
+    }
+
+    async fn take_over_pass(&self, calendar: CalendarId, expected_revision: i64) -> Result<SyncPosition, StoreError> {
+        let row: Option<PositionRow> = sqlx::query_as(TAKE_OVER_PASS)
+            .bind(calendar.to_string())
+            .bind(expected_revision)
+            .fetch_optional(self.write_pool())
+            .await
+            .map_err(failed("take a pass over"))?;
+        moved(self, calendar, row, "take a pass over").await
+    }
+
+    async fn by_older_zone_data(
+        &self,
+        version: &ZoneDataVersion,
+        after: Option<&(CalendarId, ZoneDataVersion)>,
+        limit: u32,
+    ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError> {
+        let (id, zone_data) = after.map(|(id, version)| (id.to_string(), version.as_str())).unwrap_or_default();
+        let rows: Vec<(String, String)> = sqlx::query_as(BY_OLDER_ZONE_DATA)
+            .bind(version.as_str())
+            .bind(zone_data)
+            .bind(id)
+            .bind(i64::from(limit))
+            .fetch_all(self.read_pool())
+            .await
+            .map_err(failed("list calendars by zone data"))?;
+        let read = |(id, zone_data): (String, String)| {
+            let zone_data = ZoneDataVersion::read(&zone_data).ok_or_else(|| corrupt("calendars.zone_data"))?;
+            Ok((parsed(&id, "calendars.id")?, zone_data))
+        };
+        rows.into_iter().map(read).collect()
+    }
 }
 
 /// The position after a compare-and-set of the revision, or why there is none.
@@ -84,7 +110,7 @@ async fn moved(
     if let Some(row) = row {
         return row.try_into();
     }
-    read(store, calendar).await?;
+    store.sync_position(calendar).await?;
     Err(conflict(operation))
 }
 
@@ -138,14 +164,8 @@ pub struct Counted {
 
 /// Counts a page that does not end its pass.
 pub async fn count_changes(connection: &mut Connection, calendar: &str, counted: &Counted) -> Result<(), StoreError> {
-    sqlx::query(COUNT_CHANGES)
-        .bind(calendar)
-        .bind(counted.last_sequence)
-        .bind(counted.event_count_delta)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("count changes"))
+    let query = sqlx::query(COUNT_CHANGES).bind(calendar).bind(counted.last_sequence).bind(counted.event_count_delta);
+    execute(connection, query, "count changes").await.map(drop)
 }
 
 /// `confirmed_at` never moves back, and `confirmed_via` belongs to it.
@@ -162,7 +182,7 @@ pub async fn finish_pass(
     finish: &PassFinish,
     counted: &Counted,
 ) -> Result<(), StoreError> {
-    sqlx::query(FINISH_PASS)
+    let query = sqlx::query(FINISH_PASS)
         .bind(calendar)
         .bind(micros(finish.confirmed_at))
         .bind(finish.via.as_str())
@@ -171,11 +191,8 @@ pub async fn finish_pass(
         .bind(finish.last_sync.changes + counted.changes)
         .bind(finish.last_sync.notice_to_stored_ms)
         .bind(counted.last_sequence)
-        .bind(counted.event_count_delta)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("finish a pass"))
+        .bind(counted.event_count_delta);
+    execute(connection, query, "finish a pass").await.map(drop)
 }
 
 const FORGET_WINDOW: &str = "UPDATE calendars SET window_end = NULL WHERE id = $1";
@@ -195,30 +212,4 @@ pub async fn set_window(
         WindowNow::Until(end) => sqlx::query(SET_WINDOW).bind(calendar).bind(micros(end)).bind(zone_data.as_str()),
     };
     statement.execute(connection).await.map(drop).map_err(failed("set the window"))
-}
-
-/// Those whose series stand by older zone data than `$1`, after the key `$2`, `$3`.
-pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
-     WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
-
-pub async fn by_older_zone_data(
-    store: &Backend,
-    version: &ZoneDataVersion,
-    after: Option<&(CalendarId, ZoneDataVersion)>,
-    limit: u32,
-) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError> {
-    let (id, zone_data) = after.map(|(id, version)| (id.to_string(), version.as_str())).unwrap_or_default();
-    let rows: Vec<(String, String)> = sqlx::query_as(BY_OLDER_ZONE_DATA)
-        .bind(version.as_str())
-        .bind(zone_data)
-        .bind(id)
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("list calendars by zone data"))?;
-    let read = |(id, zone_data): (String, String)| {
-        let zone_data = ZoneDataVersion::read(&zone_data).ok_or_else(|| corrupt("calendars.zone_data"))?;
-        Ok((parsed(&id, "calendars.id")?, zone_data))
-    };
-    rows.into_iter().map(read).collect()
 }

@@ -1,25 +1,24 @@
 //! Events that could not be read, set aside until they can be.
 
+use async_trait::async_trait;
 use evercal_domain::{CalendarId, ProviderEventId};
 use evercal_mirror::Unreadable;
 
-use super::{Backend, Connection, Engine, failed};
-use crate::columns::{micros, readable, storable};
+use super::{Backend, Connection, Engine, execute, failed};
+use crate::columns::{micros, storable};
 use crate::entities::mirror::commit::PageCommit;
-use crate::entities::mirror::quarantine::{QuarantineRow, QuarantinedEvent};
+use crate::entities::mirror::quarantine::{Quarantine, QuarantineRow, QuarantinedEvent};
 use crate::error::StoreError;
 
 pub const QUARANTINED: &str = "SELECT provider_event_id, reason, raw, first_seen_at FROM quarantine \
      WHERE calendar_id = $1 ORDER BY first_seen_at DESC, item_key LIMIT $2";
 
-pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
-    let rows: Vec<QuarantineRow> = sqlx::query_as(QUARANTINED)
-        .bind(calendar.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read the quarantine"))?;
-    Ok(readable(rows))
+#[async_trait]
+impl Quarantine for Backend {
+    async fn quarantined(&self, calendar: CalendarId, limit: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
+        let query = sqlx::query_as::<_, QuarantineRow>(QUARANTINED).bind(calendar.to_string()).bind(i64::from(limit));
+        self.read_all(query, "read the quarantine").await
+    }
 }
 
 /// `first_seen_at` stays; the rest is what was sent last.
@@ -37,17 +36,15 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     for item in items {
         let id = item.provider_id.as_ref().map(ProviderEventId::as_str);
-        sqlx::query(QUARANTINE)
+        let query = sqlx::query(QUARANTINE)
             .bind(calendar)
             .bind(storable(&item.item_key))
             .bind(id)
             .bind(page.generation)
             .bind(storable(&item.reason))
             .bind(storable(&item.raw))
-            .bind(micros(page.at))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("quarantine an event"))?;
+            .bind(micros(page.at));
+        execute(connection, query, "quarantine an event").await?;
     }
     Ok(())
 }
@@ -68,12 +65,8 @@ pub const RELEASE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AND ite
 /// Takes out of quarantine what could be read now, or is gone.
 pub async fn release(connection: &mut Connection, calendar: &str, keys: &[String]) -> Result<(), StoreError> {
     for key in keys {
-        sqlx::query(RELEASE)
-            .bind(calendar)
-            .bind(key)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("release an event"))?;
+        let query = sqlx::query(RELEASE).bind(calendar).bind(key);
+        execute(connection, query, "release an event").await?;
     }
     Ok(())
 }
@@ -82,11 +75,6 @@ const SWEEP_QUARANTINE: &str = "DELETE FROM quarantine WHERE calendar_id = $1 AN
 
 /// Forgets what the full pass that ends did not see.
 pub async fn sweep(connection: &mut Connection, calendar: &str, generation: i64) -> Result<(), StoreError> {
-    sqlx::query(SWEEP_QUARANTINE)
-        .bind(calendar)
-        .bind(generation)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(failed("sweep the quarantine"))
+    let query = sqlx::query(SWEEP_QUARANTINE).bind(calendar).bind(generation);
+    execute(connection, query, "sweep the quarantine").await.map(drop)
 }

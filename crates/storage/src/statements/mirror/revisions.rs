@@ -3,7 +3,7 @@
 use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Database, Engine, failed};
+use super::{Backend, Connection, Database, Engine, execute, failed};
 use crate::columns::{micros, midnight_micros};
 use crate::entities::mirror::occurrences::OccurrenceRange;
 use crate::error::{StoreError, StoreErrorKind};
@@ -24,15 +24,15 @@ pub async fn last(connection: &mut Connection, calendar: &str) -> Result<i64, St
     sqlx::query_scalar(LAST).bind(calendar).fetch_one(connection).await.map_err(failed("read a mirror's revision"))
 }
 
-/// Dropping is told apart from changing nothing: whoever knew a number that is gone is given the last one that was dropped.
+/// A reader who knows a number that was dropped is answered the last dropped one, so that dropping does not look like no change.
 pub const DROP_OLD: &str = "DELETE FROM mirror_revisions WHERE calendar_id = $1 AND revision < (SELECT MIN(revision) FROM \
      (SELECT DISTINCT revision FROM mirror_revisions WHERE calendar_id = $1 ORDER BY revision DESC LIMIT $2) AS kept)";
 
 /// Writes a number after the last one down, if anything changed. Only in a transaction that has the calendar's row, so that
 /// none comes twice.
 ///
-/// By how much it is larger is random: a database that was brought back from a backup counts on from there, and what callers
-/// were told by a number before must not be what they are told by the same one now.
+/// By how much it is larger is random: a database that was brought back from a backup counts on from there, and one number
+/// must not stand for two states of the calendar.
 pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans: &[Span]) -> Result<(), StoreError> {
     if spans.is_empty() {
         return Ok(());
@@ -56,17 +56,13 @@ pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans:
     query.build().execute(&mut *connection).await.map_err(failed("write a mirror's revision"))?;
     // In leaps: each time that old numbers are dropped, ranges in which nothing changed for long get another one.
     if revision % KEPT == 0 {
-        sqlx::query(DROP_OLD)
-            .bind(calendar)
-            .bind(KEPT)
-            .execute(connection)
-            .await
-            .map_err(failed("drop old revisions"))?;
+        let query = sqlx::query(DROP_OLD).bind(calendar).bind(KEPT);
+        execute(connection, query, "drop old revisions").await?;
     }
     Ok(())
 }
 
-/// A larger number. What is left of it by [`KEPT`] counts on, so that it tells when it is time to drop the old ones.
+/// A larger number. Its remainder by [`KEPT`] counts up by one, and shows when to drop the old ones.
 fn after(last: i64) -> Result<i64, StoreError> {
     let random = random::bytes()
         .map_err(|error| StoreError::caused_by(StoreErrorKind::Unavailable, "number what readers see", error))?;

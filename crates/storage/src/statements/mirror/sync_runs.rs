@@ -1,23 +1,26 @@
 //! The sync log.
 
+use async_trait::async_trait;
 use evercal_domain::CalendarId;
 
 use super::{Backend, Database, Engine, failed};
-use crate::columns::{micros, readable, storable};
-use crate::entities::mirror::sync_runs::{RunRow, SyncRun};
+use crate::columns::{micros, storable};
+use crate::entities::mirror::sync_runs::{RunRow, SyncLog, SyncRun};
 use crate::error::StoreError;
 
 pub const RUNS: &str = "SELECT dedup_key, calendar_id, reason, started_at, finished_at, outcome, pages, changes, detail \
      FROM sync_runs WHERE calendar_id = $1 ORDER BY started_at DESC, dedup_key DESC LIMIT $2";
 
-pub async fn list(store: &Backend, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
-    let rows: Vec<RunRow> = sqlx::query_as(RUNS)
-        .bind(calendar.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(store.read_pool())
-        .await
-        .map_err(failed("read the sync log"))?;
-    Ok(readable(rows))
+#[async_trait]
+impl SyncLog for Backend {
+    async fn sync_runs(&self, calendar: CalendarId, limit: u32) -> Result<Vec<SyncRun>, StoreError> {
+        let query = sqlx::query_as::<_, RunRow>(RUNS).bind(calendar.to_string()).bind(i64::from(limit));
+        self.read_all(query, "read the sync log").await
+    }
+
+    async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
+        record(self.write_pool(), run).await
+    }
 }
 
 const RECORD_RUN: &str = "INSERT INTO sync_runs (dedup_key, calendar_id, reason, started_at, finished_at, outcome, \

@@ -1,4 +1,4 @@
-//! What a probe has seen of a store, and what follows from it. Not for: looking (`probe.rs`).
+//! The results of a probe's checks, and the condition that follows from them. Not for: running the checks (`probe.rs`).
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use tokio::time::Instant;
 use super::ProbePace;
 use crate::condition::{StoreCondition, StoreTrouble, TroubleKind};
 
-/// What the looks saw last, each of its own kind.
+/// The last result of each check.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub reading: Look,
-    /// A read under way does not come in time.
+pub(super) struct CheckResults {
+    pub reading: CheckState,
+    /// A running read is slow.
     pub late: Option<Finding>,
-    pub writing: Look,
+    pub writing: CheckState,
     pub belonging: Belonging,
     pub pages: Option<Finding>,
-    pub healing: Option<Finding>,
+    pub connections: Option<Finding>,
     pub age: Option<Finding>,
     pub commits: Commits,
-    /// When the store was written last as this process found it.
+    /// When the store was written last before this process wrote.
     pub first_written_at: Option<DateTime<Utc>>,
-    /// The latest time at which it was written that was ever read of it.
+    /// The latest time of a write that was ever read from it.
     pub written_at: Option<DateTime<Utc>>,
 }
 
-/// How a look ended.
+/// How a check ended.
 #[derive(Debug, Default)]
-pub(super) enum Look {
+pub(super) enum CheckState {
     /// It has not ended yet.
     #[default]
     Pending,
@@ -37,21 +37,21 @@ pub(super) enum Look {
     Found(Finding),
 }
 
-/// A trouble that a look found.
+/// A trouble that a check found.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub kind: TroubleKind,
     pub since: DateTime<Utc>,
     pub noticed_at: Instant,
     pub cause: String,
-    /// The database said no, to us: it will not say yes a moment later by itself.
-    pub is_refusal: bool,
+    /// The database refuses our role: an operator has to act, so that waiting does not help.
+    pub is_access_denied: bool,
 }
 
 /// Whether the store is the installation's.
 #[derive(Debug, Default)]
 pub(super) enum Belonging {
-    /// Nobody could say yet.
+    /// Not known yet.
     #[default]
     Unverified,
     Ours(InstallationId),
@@ -65,18 +65,18 @@ pub(super) struct Commits {
     last_seen_at: Instant,
 }
 
-impl Seen {
-    /// What follows from all of it: the gravest trouble, or none.
+impl CheckResults {
+    /// The gravest trouble, or none.
     pub fn condition(&self, pace: &ProbePace) -> StoreCondition {
         let foreign = match &self.belonging {
             Belonging::Foreign(found) => Some(found),
             Belonging::Unverified | Belonging::Ours(_) => None,
         };
-        let looks = [self.reading.found(), self.writing.found()];
-        let others = [&self.pages, &self.healing, &self.age, &self.late].map(Option::as_ref);
-        let found = looks.into_iter().chain(others).chain([foreign]).flatten();
+        let checks = [self.reading.found(), self.writing.found()];
+        let others = [&self.pages, &self.connections, &self.age, &self.late].map(Option::as_ref);
+        let found = checks.into_iter().chain(others).chain([foreign]).flatten();
         if let Some(gravest) = found.min_by_key(|found| found.kind) {
-            return StoreCondition::Unwell(StoreTrouble {
+            return StoreCondition::Unhealthy(StoreTrouble {
                 kind: gravest.kind,
                 since: gravest.since,
                 cause: gravest.cause.clone(),
@@ -84,15 +84,15 @@ impl Seen {
             });
         }
         match (&self.reading, &self.writing, &self.belonging) {
-            (Look::Pending, _, _) | (_, Look::Pending, _) => StoreCondition::Unknown,
-            (_, _, Belonging::Ours(_)) => StoreCondition::Well,
+            (CheckState::Pending, _, _) | (_, CheckState::Pending, _) => StoreCondition::Unknown,
+            (_, _, Belonging::Ours(_)) => StoreCondition::Healthy,
             (_, _, Belonging::Unverified | Belonging::Foreign(_)) => StoreCondition::Unverified,
         }
     }
 }
 
 impl Belonging {
-    /// What answers again after a trouble may be another database.
+    /// The database that answers again after a trouble may be another one.
     pub fn is_doubted_after(&mut self, found: Option<&Finding>) {
         if found.is_some() && matches!(self, Self::Ours(_)) {
             *self = Self::Unverified;
@@ -100,7 +100,7 @@ impl Belonging {
     }
 }
 
-impl Look {
+impl CheckState {
     fn found(&self) -> Option<&Finding> {
         match self {
             Self::Found(found) => Some(found),
@@ -108,7 +108,7 @@ impl Look {
         }
     }
 
-    /// Whether each look has found something for so long.
+    /// Whether each check has found something for so long.
     pub fn is_found_for(&self, time: Duration) -> bool {
         self.found().is_some_and(|found| found.noticed_at.elapsed() >= time)
     }
@@ -136,10 +136,10 @@ impl Finding {
     fn lasts(&self, pace: &ProbePace) -> bool {
         match self.kind {
             TroubleKind::CannotRead | TroubleKind::CannotWrite => {
-                self.is_refusal || self.noticed_at.elapsed() >= pace.lasts_after
+                self.is_access_denied || self.noticed_at.elapsed() >= pace.lasts_after
             }
             TroubleKind::Lost
-            | TroubleKind::DoesNotHeal
+            | TroubleKind::CannotReconnect
             | TroubleKind::WrongInstallation
             | TroubleKind::WrongSchema
             | TroubleKind::Damaged
