@@ -1,4 +1,4 @@
-//! What answers cost until they are taken: a place of their tenant's, and memory. An answer is small as a rule; what can be
+//! What answers cost until they are taken: a permit of their tenant's, and memory. An answer is small as a rule; what can be
 //! large reserves its memory before it is made, and keeps what it needs until it is sent.
 
 use std::any::Any;
@@ -43,8 +43,8 @@ impl Answers {
         }
     }
 
-    /// A place for one answer of this tenant; none while it has all that it may have.
-    pub(crate) fn place(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
+    /// A permit for one answer of this tenant; none while it has all that it may have.
+    pub(crate) fn admit(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
         self.share(tenant).answers.try_acquire_owned().ok()
     }
 
@@ -99,16 +99,16 @@ impl UntilSent {
 
 /// Whose request it is, known once its key is: written by whoever verifies the key, read by whoever admitted the request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asker(Arc<OnceLock<TenantId>>);
+pub(crate) struct RequestTenant(Arc<OnceLock<TenantId>>);
 
-impl Asker {
-    pub(crate) fn is(&self, tenant: TenantId) {
+impl RequestTenant {
+    pub(crate) fn set(&self, tenant: TenantId) {
         // A request has one key.
         let _same_again = self.0.set(tenant);
     }
 
     /// Whose it is, if anybody's.
-    pub(crate) fn tenant(&self) -> Option<TenantId> {
+    pub(crate) fn get(&self) -> Option<TenantId> {
         self.0.get().copied()
     }
 }

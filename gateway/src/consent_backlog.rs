@@ -9,7 +9,7 @@ use evercal_domain::Account;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_process::{Pulse, counted};
 use evercal_storage::Store;
-use evercal_workflow_client::{AccountError, AccountSignal, AccountWorkflows, awaited_signal};
+use evercal_workflow_client::{AccountSignal, AccountWorkflows, CallError, awaited_signal};
 
 /// After so many failures in a row Temporal is taken to be away again.
 const FAILURES_IN_A_ROW_MAX: u32 = 5;
@@ -60,7 +60,7 @@ impl ConsentBacklog {
 
     /// An account that is connecting, or whose code is not redeemed yet, or that is being taken down, gets its workflow and the
     /// signal for it. Where that fails, the next call goes on.
-    pub(crate) async fn drain(&self, pulse: &Pulse) -> Result<(), AccountError> {
+    pub(crate) async fn drain(&self, pulse: &Pulse) -> Result<(), CallError> {
         if !self.may_have_some.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl ConsentBacklog {
     }
 
     /// One account that cannot be signalled does not keep the others waiting.
-    async fn signal_all(&self, pulse: &Pulse) -> Result<(), AccountError> {
+    async fn signal_all(&self, pulse: &Pulse) -> Result<(), CallError> {
         let mut failed = None;
         let mut failures_in_a_row = 0;
         let mut after = None;

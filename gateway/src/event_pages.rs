@@ -18,7 +18,7 @@ use crate::occurrences::Answer;
 const PAGE_ENDS_BYTES: usize = 8 * 1_024;
 /// Memory of all kept pages, in bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
-/// A larger page is not kept: it would take the place of many.
+/// A larger page is not kept: it would displace many.
 const KEPT_PAGE_BYTES_MAX: usize = 1_024 * 1_024;
 /// Memory that a kept page takes beside its rows.
 const KEPT_PAGE_BYTES_MIN: usize = 512;
@@ -28,7 +28,7 @@ const KEPT_PAGE_BYTES_MIN: usize = 512;
 pub(crate) struct EventPage {
     /// JSON, without the brackets of the list.
     items: Vec<u8>,
-    /// The place in the store where the next page begins.
+    /// The position in the store where the next page begins.
     pub next: Option<String>,
     /// From here on nothing is missing.
     pub complete_from: DateTime<Utc>,

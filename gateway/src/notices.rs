@@ -79,7 +79,7 @@ impl Work for NoticeWork {
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "notices could not be handed over", calendar_id = %calendar, notices = notify.notices, %error, cause);
+                counted!(warn, "notices could not be delivered", calendar_id = %calendar, notices = notify.notices, %error, cause);
                 Err(NotDelivered)
             }
         }

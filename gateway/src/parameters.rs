@@ -1,6 +1,8 @@
 //! Reads what a caller sends, value by value, and gathers all that is wrong with it: each error names its parameter and says
 //! what would do, in our own words. Not for: what a value means together with others, or with what is stored.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -161,16 +163,12 @@ impl QueryReader {
     }
 
     /// One of some names, or nothing.
-    pub(crate) fn one_of<T: Copy>(
-        &mut self,
-        name: &'static str,
-        known: &[(&'static str, T)],
-    ) -> Result<Option<T>, Noted> {
+    pub(crate) fn one_of<T: Copy + Display>(&mut self, name: &'static str, known: &[T]) -> Result<Option<T>, Noted> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        if let Some((_, value)) = known.iter().find(|(known, _)| *known == text) {
+        if let Some(value) = known.iter().find(|known| known.to_string() == text) {
             return Ok(Some(*value));
         }
-        let names: Vec<String> = known.iter().map(|(known, _)| format!("`{known}`")).collect();
+        let names: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
         Err(self.names.note(name, format!("`{name}` must be {}.", names.join(" or "))))
     }
 

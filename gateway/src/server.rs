@@ -20,9 +20,9 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::answers::Answers;
-use crate::catch_up::{CatchUp, Watch};
+use crate::catch_up::{CatchUp, LatestHealth};
 use crate::config::{GatewayConfig, GatewayLimits, TrustedProxies};
-use crate::connections::{Connection, Connections, Place};
+use crate::connections::{Connection, Connections, Slot};
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::delivery::Delivery;
@@ -48,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// one is tried again by its sender after a second or longer.
 const BACKLOG: u32 = 4_096;
 
-/// What proxies say of who asked them.
+/// The header in which proxies name the address of their client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The gateway could not start.
@@ -110,7 +110,7 @@ impl Gateway {
         // Names this process among the gateways on one store.
         let process = random::token()?;
         let refusals = Arc::new(Refusals::default());
-        let watch = Arc::new(Watch::default());
+        let health = Arc::new(LatestHealth::default());
         let defaults = AccountDefaults {
             timings: config.timings.clone(),
             strategies: config.strategies.clone(),
@@ -133,7 +133,7 @@ impl Gateway {
             refusals: Arc::clone(&refusals),
             clock: Arc::clone(&clock),
             pace,
-            watch: Arc::clone(&watch),
+            health: Arc::clone(&health),
             store_watch: store_watch.clone(),
             process: process.clone(),
         });
@@ -156,7 +156,7 @@ impl Gateway {
             sync_now: SyncNow::new(
                 Arc::clone(&workflows),
                 delivery,
-                limits.sync_patience,
+                limits.sync_timeout,
                 limits.syncs_per_tenant_max,
                 sync_group(&limits),
                 background.group(),
@@ -169,7 +169,7 @@ impl Gateway {
             consent_backlog,
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
-            watch,
+            health,
             consents: Consents::new(limits.requests_max, background.group()),
             reads,
             event_pages: EventPages::new(),
@@ -189,7 +189,7 @@ impl Gateway {
         background.spawn_loop("store journal", limits.task_silence_max, |pulse| async move {
             pulse.wait(store_journal.run(stopping)).await;
         });
-        background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
+        background.spawn_loop("fleet check", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
         accept(listener, router, &limits, proxies, refusals, &serving);
@@ -311,9 +311,9 @@ async fn accept_all(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_read_timeout)
         .max_buf_size(limits.header_bytes_max);
-    while let Some((stream, peer, place)) = pulse.wait(door.next()).await {
-        let connection = Arc::clone(place.connection());
-        let origin = asked_by(peer, proxies.clone(), Arc::clone(&connection));
+    while let Some((stream, peer, slot)) = pulse.wait(door.next()).await {
+        let connection = Arc::clone(slot.connection());
+        let origin = with_origin(peer, proxies.clone(), Arc::clone(&connection));
         let service = router.clone().map_request(origin);
         let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
         let mut stream = TimeoutStream::new(stream);
@@ -322,11 +322,11 @@ async fn accept_all(
         let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
         drop(connections.spawn("connection", async move {
             tokio::select! {
-                // What has come is read before it is decided who has to go.
+                // What has come is read before it is decided whose connection is closed.
                 biased;
                 // How a connection ends is the peer's affair; what was asked on it has been logged.
                 _ended = served => {}
-                () = place.has_to_go(first_request_timeout) => {}
+                () = slot.closing(first_request_timeout) => {}
             }
         }));
     }
@@ -343,12 +343,12 @@ struct Door {
 }
 
 impl Door {
-    /// The next connection that has a place.
-    async fn next(&self) -> (TcpStream, IpAddr, Place) {
+    /// The next connection that has a slot.
+    async fn next(&self) -> (TcpStream, IpAddr, Slot) {
         loop {
             let (stream, peer) = self.accept().await;
-            if let Ok(place) = self.connections.place(peer).await {
-                return (stream, peer, place);
+            if let Ok(slot) = self.connections.slot(peer).await {
+                return (stream, peer, slot);
             }
             counted!(warn, "an address has its share of the connections; is it a proxy (EVERCAL_TRUSTED_PROXIES)?");
             self.refusals.add_unproven();
@@ -375,13 +375,13 @@ impl Door {
 }
 
 /// Gives requests their source address and their connection.
-fn asked_by<B>(
+fn with_origin<B>(
     peer: IpAddr,
     proxies: TrustedProxies,
     connection: Arc<Connection>,
 ) -> impl Fn(Request<B>) -> Request<B> + Clone {
     move |mut request| {
-        connection.asks();
+        connection.request_began();
         let origin = proxies.origin(peer, forwarded_for(request.headers()));
         request.extensions_mut().insert(Peer(origin));
         request.extensions_mut().insert(Arc::clone(&connection));

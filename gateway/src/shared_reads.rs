@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
 /// How long a read waits for the one before it.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PREVIOUS_READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Reads by what they are about.
 pub(crate) struct SharedReads<K, V: Clone>(Arc<Mutex<HashMap<K, Round<V>>>>);
@@ -37,7 +37,7 @@ where
         F: Future<Output = V> + Send,
     {
         let round = self.round(&key, read);
-        let _place = Place { rounds: &self.0, key, began: Arc::clone(&round.began) };
+        let _cleanup = Cleanup { rounds: &self.0, key, began: Arc::clone(&round.began) };
         round.read.await
     }
 
@@ -57,7 +57,7 @@ where
         let read = async move {
             if let Some(before) = before {
                 // One that hangs does not keep the next ones from beginning.
-                let _ended_or_late = tokio::time::timeout(PATIENCE, before).await;
+                let _ended_or_late = tokio::time::timeout(PREVIOUS_READ_TIMEOUT, before).await;
             }
             begins.store(true, Ordering::SeqCst);
             read().await
@@ -70,16 +70,16 @@ where
 
 /// Takes a round away once somebody has its answer, or goes without it: what nobody waits for is not kept. Others who wait
 /// for it have it all the same.
-struct Place<'a, K: Eq + Hash, V: Clone> {
+struct Cleanup<'a, K: Eq + Hash, V: Clone> {
     rounds: &'a Mutex<HashMap<K, Round<V>>>,
     key: K,
     began: Arc<AtomicBool>,
 }
 
-impl<K: Eq + Hash, V: Clone> Drop for Place<'_, K, V> {
+impl<K: Eq + Hash, V: Clone> Drop for Cleanup<'_, K, V> {
     fn drop(&mut self) {
         let mut rounds = rounds(self.rounds);
-        // A round that came later has the place already.
+        // A later round may have replaced it.
         if rounds.get(&self.key).is_some_and(|last| Arc::ptr_eq(&last.began, &self.began)) {
             rounds.remove(&self.key);
         }
@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    async fn settle() {
+    async fn let_tasks_run() {
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -131,9 +131,9 @@ mod tests {
     async fn who_comes_while_one_runs_shares_the_next_and_nobody_has_one_that_began_before_they_came() {
         let reads = Reads::new();
         let first = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
+        let_tasks_run().await;
         let later: Vec<_> = (0..100).map(|_| tokio::spawn(Arc::clone(&reads).read())).collect();
-        settle().await;
+        let_tasks_run().await;
         assert_eq!(reads.begun.load(Ordering::SeqCst), 1, "one at a time");
         reads.let_end.add_permits(2);
         assert_eq!(first.await.unwrap(), 1);
@@ -147,11 +147,11 @@ mod tests {
     async fn a_caller_that_goes_away_takes_nothing_with_it() {
         let reads = Reads::new();
         let first = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
+        let_tasks_run().await;
         let second = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
+        let_tasks_run().await;
         first.abort();
-        settle().await;
+        let_tasks_run().await;
         reads.let_end.add_permits(2);
         assert_eq!(second.await.unwrap(), 2);
     }

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use evercal_domain::Clock;
 use evercal_process::Tasks;
-use evercal_providers::Front;
+use evercal_providers::{Front, registry};
 use evercal_storage::{Store, StoreWatch};
 use evercal_workflow_client::{AccountWorkflows, Workflows};
 
 use crate::answers::Answers;
-use crate::catch_up::Watch;
+use crate::catch_up::LatestHealth;
 use crate::config::GatewayConfig;
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::event_pages::EventPages;
-use crate::fronts::front;
 use crate::notices::Notices;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::security_log::SecurityLog;
 use crate::sync_now::SyncNow;
@@ -36,9 +35,9 @@ pub(crate) struct Shared {
     pub consent_backlog: Arc<ConsentBacklog>,
     pub tenant_rates: TenantRates,
     pub security: Arc<SecurityLog>,
-    pub watch: Arc<Watch>,
+    pub health: Arc<LatestHealth>,
     pub consents: Consents,
-    /// For what they say of themselves.
+    /// Whose silence is a health problem.
     pub tasks: Tasks,
     pub store_watch: StoreWatch,
     pub answers: Answers,
@@ -51,9 +50,17 @@ impl AppState {
         Self(Arc::new(shared))
     }
 
-    /// A provider by its name, or what to answer where the installation has none of this name.
-    pub(crate) fn front(&self, provider: &str) -> Result<&Front, Problem> {
-        front(&self.0.config, provider)
+    /// The provider of this name, or what to answer where the installation is not set up for one.
+    pub(crate) fn front(&self, name: &str) -> Result<&Front, Problem> {
+        let not_found = |detail: String| Problem::new(ProblemKind::ProviderNotFound, detail);
+        let Some(registration) = registry::named(name) else {
+            let known: Vec<String> = registry::profiles().map(|profile| format!("`{}`", profile.provider)).collect();
+            return Err(not_found(format!("There is no provider of this name; evercal knows {}.", known.join(", "))));
+        };
+        self.config.fronts.get(&registration.profile.provider).ok_or_else(|| {
+            let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
+            not_found(format!("This installation is not set up for {title}: {variable} is not set."))
+        })
     }
 }
 

@@ -16,7 +16,7 @@ mod registration;
 mod temporal;
 mod workflows;
 
-pub use accounts::{AccountDefaults, AccountError, AccountWorkflows, SignalOutcome, awaited_signal};
+pub use accounts::{AccountDefaults, AccountWorkflows, CallError, SignalOutcome, awaited_signal};
 pub use evercal_workflows::names::IndexedKind;
 pub use help::temporal_help;
 pub use namespace::Namespace;

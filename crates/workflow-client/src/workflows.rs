@@ -70,9 +70,9 @@ pub enum WorkflowError {
     /// There is no such workflow, or it has ended.
     #[error("the workflow does not run")]
     NotFound,
-    /// The workflow refused an update; its own words.
-    #[error("the workflow refused: {0}")]
-    Refused(String),
+    /// The workflow rejected an update; its own words.
+    #[error("the workflow rejected the update: {0}")]
+    Rejected(String),
     /// Temporal is down, slow or refuses for a reason of its own; trying again may help.
     #[error("Temporal is unavailable: {0}")]
     Unavailable(String),

@@ -87,11 +87,11 @@ pub struct GatewayLimits {
     /// How long another request may take.
     pub request_timeout: Duration,
     /// How long somebody waits for a sync they asked for.
-    pub sync_patience: Duration,
+    pub sync_timeout: Duration,
     /// How long a browser that comes back from the consent page waits for the redemption, to show how it went.
-    pub consent_patience: Duration,
+    pub consent_timeout: Duration,
     /// How long somebody waits for an account's list of calendars to be read, which they asked for.
-    pub refresh_patience: Duration,
+    pub refresh_timeout: Duration,
     /// Syncs that one tenant waits for at a time; further ones go on without anybody waiting.
     pub syncs_per_tenant_max: usize,
     /// How long open requests may take after the gateway was asked to stop.
@@ -119,9 +119,9 @@ impl Default for GatewayLimits {
             notice_waiters_max: 2_048,
             requests_max: 256,
             request_timeout: Duration::from_secs(10),
-            consent_patience: Duration::from_secs(5),
-            refresh_patience: Duration::from_secs(30),
-            sync_patience: Duration::from_secs(30),
+            consent_timeout: Duration::from_secs(5),
+            refresh_timeout: Duration::from_secs(30),
+            sync_timeout: Duration::from_secs(30),
             syncs_per_tenant_max: 32,
             drain_timeout: Duration::from_secs(10),
             // All that one of them waits for has a limit of its own, and those together are shorter.

@@ -98,7 +98,7 @@ fn durations_come_from_their_own_names_over_the_json() {
 fn what_nobody_has_set_is_what_was_promised() {
     let config = read(&enough()).unwrap();
     let seconds = |duration: Duration| duration.as_secs();
-    assert_eq!(seconds(config.limits.consent_patience), 5, "somebody who waits for the page of their consent");
+    assert_eq!(seconds(config.limits.consent_timeout), 5, "somebody who waits for the page of their consent");
     assert_eq!(seconds(config.limits.answer_timeout), 60, "an answer has to be taken by then");
     assert_eq!(seconds(config.catch_up.unproven_pause), 6 * 3_600, "who has proven nothing causes no more than that");
     assert_eq!(seconds(config.fleet_interval), 600, "a workflow that is gone is missed by then");

@@ -73,8 +73,7 @@ pub(super) struct SecurityCountListBody {
 #[schema(as = SecurityCount)]
 pub(super) struct SecurityCountBody {
     /// What was refused.
-    #[schema(value_type = SecurityKindName)]
-    kind: &'static str,
+    kind: SecurityKindName,
     /// How often.
     count: i64,
     /// When it was first seen within that time.
@@ -96,7 +95,7 @@ pub(super) async fn security_events(
     State(state): State<AppState>,
 ) -> Result<Json<SecurityCountListBody>, Problem> {
     let items = state.store.security_counts().await?.into_iter().map(|counted| SecurityCountBody {
-        kind: counted.kind.as_str(),
+        kind: SecurityKindName(counted.kind),
         count: counted.count,
         first_at: counted.first_at,
         last_at: counted.last_at,

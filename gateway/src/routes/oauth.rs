@@ -299,7 +299,7 @@ async fn is_kept(state: &AppState, attempt: &AuthorizationAttempt) -> Result<boo
 
 /// Waits for a moment until it is known what came of a consent.
 async fn wait_for_outcome(state: &AppState, state_hash: &[u8; 32]) -> Result<Option<ConsentOutcome>, Problem> {
-    let deadline = Instant::now() + state.config.limits.consent_patience;
+    let deadline = Instant::now() + state.config.limits.consent_timeout;
     loop {
         let outcome = state.store.attempt_outcome(state_hash).await?;
         if outcome.is_some() || Instant::now() >= deadline {

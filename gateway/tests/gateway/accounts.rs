@@ -264,7 +264,7 @@ async fn settled_page(world: &World, start: &Answer, settlement: Option<Settleme
 async fn patient_world() -> World {
     let mut world = World::new().await;
     // Longer than this test may take: the page comes as soon as it is known how it went.
-    world.config.limits.consent_patience = Duration::from_hours(1);
+    world.config.limits.consent_timeout = Duration::from_hours(1);
     world.config.limits.request_timeout = Duration::from_hours(1);
     world.start().await;
     world
@@ -427,7 +427,7 @@ async fn a_refresh_waits_for_a_look_that_began_after_it() {
 #[tokio::test]
 async fn a_refresh_that_nobody_carries_out_in_time_is_said_to_be_under_way() {
     let mut world = World::new().await;
-    world.config.limits.refresh_patience = Duration::from_millis(50);
+    world.config.limits.refresh_timeout = Duration::from_millis(50);
     world.start().await;
     let customer = world.customer().await;
     let answer = world.post(&customer.key, &format!("/v1/accounts/{}/refresh", customer.account), &json!({})).await;

@@ -128,7 +128,7 @@ async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
         ("beats_of", "catch-up"),
         ("unsettled_accounts", "waiting accounts"),
         ("count_security_event", "security log"),
-        ("open_accounts_after", "look at the fleet"),
+        ("open_accounts_after", "fleet check"),
         ("try_reading", "store probe"),
         ("check_pages", "store probe"),
         ("append_audit", "store journal"),

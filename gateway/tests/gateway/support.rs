@@ -258,12 +258,12 @@ impl World {
         config.catch_up.pause = Duration::from_millis(50);
         config.probe.write = Duration::from_millis(100);
         config.probe.lasts_after = Duration::from_secs(1);
-        config.limits.sync_patience = Duration::from_secs(2);
+        config.limits.sync_timeout = Duration::from_secs(2);
         let has_worker = Arc::new(AtomicBool::new(true));
         tokio::spawn(show_life(Arc::clone(&store), Arc::clone(&has_worker)));
         // Nobody redeems anything here but the tests themselves.
-        config.limits.consent_patience = Duration::from_millis(50);
-        config.limits.refresh_patience = Duration::from_secs(2);
+        config.limits.consent_timeout = Duration::from_millis(50);
+        config.limits.refresh_timeout = Duration::from_secs(2);
         Self {
             gateway: None,
             has_worker,
