@@ -5,6 +5,7 @@ mod accounts;
 mod details;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use evercal_domain::Zone;
 use evercal_domain::event::{Event, EventTime, EventWarning, Occurrence};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::limits::DESCRIPTION_BYTES_SHOWN_MAX;
@@ -83,12 +84,9 @@ impl From<EventTime> for TimeBody {
     fn from(time: EventTime) -> Self {
         match time {
             EventTime::Date { date } => Self::Date { date },
-            EventTime::Instant { at, zone: None } => {
-                Self::Instant { date_time: at.to_rfc3339_opts(SecondsFormat::AutoSi, true), time_zone: None }
-            }
-            EventTime::Instant { at, zone: Some(zone) } => Self::Instant {
-                date_time: at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, true),
-                time_zone: Some(zone.name()),
+            EventTime::Instant { at, zone } => Self::Instant {
+                date_time: at.with_timezone(&zone.unwrap_or(Zone::UTC)).to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                time_zone: zone.map(|zone| zone.name()),
             },
         }
     }

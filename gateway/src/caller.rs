@@ -12,7 +12,7 @@ use evercal_domain::tenant::{ApiKeyHash, Scope, TenantLimits};
 
 use crate::answers::RequestTenant;
 use crate::connections::Connection;
-use crate::extract::Source;
+use crate::extract::Peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
@@ -63,7 +63,7 @@ extractors! {
 }
 
 async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Caller, Problem> {
-    let Ok(Source(source)) = Source::from_request_parts(parts, state).await;
+    let Peer(source) = *parts.extensions.get::<Peer>().ok_or_else(|| Problem::of(ProblemKind::Internal))?;
     let refuse = |message: &str| {
         state.security.note(SecurityKind::ApiKeyRefused, source, message);
         Problem::new(ProblemKind::InvalidApiKey, "Send a valid API key as `Authorization: Bearer <key>`.")

@@ -21,8 +21,7 @@ use crate::security_log::SecurityLog;
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
 
-#[derive(Clone)]
-pub(crate) struct AppState(Arc<Shared>);
+pub(crate) type AppState = Arc<Shared>;
 
 pub(crate) struct Shared {
     pub config: GatewayConfig,
@@ -45,11 +44,7 @@ pub(crate) struct Shared {
     pub event_pages: EventPages,
 }
 
-impl AppState {
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self(Arc::new(shared))
-    }
-
+impl Shared {
     /// The provider of this name, or what to answer where the installation is not set up for one.
     pub(crate) fn front(&self, name: &str) -> Result<&Front, Problem> {
         let not_found = |detail: String| Problem::new(ProblemKind::ProviderNotFound, detail);
@@ -61,13 +56,5 @@ impl AppState {
             let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
             not_found(format!("This installation is not set up for {title}: {variable} is not set."))
         })
-    }
-}
-
-impl std::ops::Deref for AppState {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
     }
 }

@@ -13,6 +13,7 @@ pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
 use evercal_settings::{gateway, timing};
 use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
+use rustix::process::{Resource, getrlimit};
 use url::Url;
 
 use crate::catch_up::CatchUpPace;
@@ -34,7 +35,7 @@ pub struct GatewayConfig {
     pub timings: ByProvider<Timing>,
     /// How changes are found for new accounts (`SYNC_STRATEGY_…`).
     pub strategies: ByProvider<SyncStrategy>,
-    /// How often it is looked whether all accounts and subscriptions have their workflow.
+    /// How often it is checked whether all accounts and subscriptions have their workflow.
     pub fleet_interval: Duration,
     /// Temporal's namespace, for links into its UI: the one that the way to Temporal leads to.
     pub temporal_namespace: String,
@@ -149,15 +150,9 @@ impl GatewayLimits {
     }
 }
 
-/// How many descriptors this process may have open, where the system says it (Linux).
+/// How many descriptors this process may have open; none if there is no limit.
 pub(crate) fn descriptors_max() -> Option<usize> {
-    soft_limit(&std::fs::read_to_string("/proc/self/limits").ok()?)
-}
-
-/// The soft limit in `Max open files            1024                 524288               files`; none if unlimited.
-fn soft_limit(limits: &str) -> Option<usize> {
-    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    open_files.split_whitespace().next()?.parse().ok()
+    getrlimit(Resource::Nofile).current.and_then(|descriptors_max| usize::try_from(descriptors_max).ok())
 }
 
 impl GatewayConfig {

@@ -114,16 +114,3 @@ fn connections_leave_descriptors_for_the_store_and_temporal_and_room_to_refuse_n
     }
     assert!(default.notices_max < default.connections_max);
 }
-
-#[test]
-fn the_limit_on_open_files_is_read_as_linux_writes_it() {
-    let limits = |soft: &str| {
-        format!(
-            "Limit                     Soft Limit           Hard Limit           Units\n\
-             Max open files            {soft:<20} 524288               files\n"
-        )
-    };
-    assert_eq!(soft_limit(&limits("1024")), Some(1_024));
-    assert_eq!(soft_limit(&limits("unlimited")), None);
-    assert_eq!(soft_limit(""), None);
-}

@@ -82,7 +82,7 @@ fn sync() -> OpenApiRouter<AppState> {
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(oauth::start))
-        .routes(routes!(oauth::callback))
+        .routes(routes!(oauth::callback::finish))
         .routes(routes!(oauth::again))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::one, accounts::disconnect))

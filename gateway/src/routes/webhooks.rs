@@ -22,7 +22,7 @@ use futures::TryStreamExt;
 
 use crate::connections::Connection;
 use crate::delivery::Delivered;
-use crate::extract::{Source, source};
+use crate::extract::Peer;
 use crate::notices::NotDelivered;
 use crate::openapi::{MissingProvider, NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
@@ -45,7 +45,7 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 )]
 pub(crate) async fn take(
     State(state): State<AppState>,
-    Source(source): Source,
+    Extension(Peer(source)): Extension<Peer>,
     Extension(proven): Extension<Proven>,
     body: Body,
 ) -> Result<StatusCode, Problem> {
@@ -149,6 +149,7 @@ async fn list_changed(state: &AppState, source: IpAddr, account: AccountId, hint
 pub(super) async fn prove(
     State(state): State<AppState>,
     Path(provider): Path<String>,
+    Extension(Peer(source)): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -164,7 +165,7 @@ pub(super) async fn prove(
             next.run(request).await
         }
         Err(Rejection { kind, message, problem }) => {
-            state.security.note(kind, source(request.extensions()), message);
+            state.security.note(kind, source, message);
             problem.into_response()
         }
     }
