@@ -1,5 +1,5 @@
-//! Background tasks that nobody has to remember: a panic in any of them, and a loop that ends although nobody asked it to,
-//! is a failure of the process; and a loop that shows no sign of life is named.
+//! Supervised background tasks: a panic in any of them, and a loop that ends without being stopped, is a failure of the process;
+//! a loop that shows no sign of life is named.
 //!
 //! All tasks of a process belong to one family of [`Tasks`], whose groups are stopped and waited for one after the other.
 
@@ -93,7 +93,7 @@ impl Tasks {
                 Ok(output) => output,
                 Err(panic) => {
                     family.fail(TaskFailure::Panicked(name));
-                    // For whoever waits for the task.
+                    // For the caller that waits for the task.
                     resume_unwind(panic)
                 }
             }

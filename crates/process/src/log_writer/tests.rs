@@ -24,21 +24,21 @@ impl Write for Disk {
 }
 
 #[test]
-fn what_a_full_disk_took_is_counted_and_said_once_there_is_room_and_a_torn_line_ends() {
+fn what_a_full_disk_took_is_counted_and_reported_once_there_is_room_and_a_torn_line_ends() {
     let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
-    let mut out = Out { destination: disk.clone(), is_torn: false, lost_told: log_lines_lost() };
+    let mut out = Out { destination: disk.clone(), is_torn: false, lost_reported: log_lines_lost() };
     assert!(out.write(b"first\n"));
     for _ in 0..2 {
         assert!(!out.write(b"second\n"));
         LOST_LINES.fetch_add(1, Ordering::Relaxed);
     }
-    out.tell_lost();
+    out.report_lost();
     disk.0.lock().unwrap().1 = 10_000;
-    out.tell_lost();
+    out.report_lost();
     assert!(out.write(b"third\n"));
     let text = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(matches!(lines[..], ["first", "seco", told, "third"] if told.contains("\"lines\":2")), "{text}");
+    assert!(matches!(lines[..], ["first", "seco", report, "third"] if report.contains("\"lines\":2")), "{text}");
 }
 
 #[test]

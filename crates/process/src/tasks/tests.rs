@@ -3,7 +3,7 @@ use super::*;
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_panic_in_a_task_is_a_failure_of_the_process_and_told_to_whoever_waits() {
+async fn a_panic_in_a_task_is_a_failure_of_the_process_and_reported_to_whoever_waits() {
     let tasks = Tasks::new();
     let other_group = tasks.group();
     let waited_for = tasks.spawn("example", async { panic!("on purpose") });
