@@ -86,7 +86,7 @@ impl From<EventTime> for TimeBody {
             EventTime::Date { date } => Self::Date { date },
             EventTime::Instant { at, zone } => Self::Instant {
                 date_time: at.with_timezone(&zone.unwrap_or(Zone::UTC)).to_rfc3339_opts(SecondsFormat::AutoSi, true),
-                time_zone: zone.map(|zone| zone.name()),
+                time_zone: zone.map(Zone::name),
             },
         }
     }
@@ -224,7 +224,7 @@ pub(crate) struct EventBody {
     visibility: VisibilityName,
     /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
-    /// Who wrote it, where that is told beside the organizer.
+    /// Who wrote it, where that is given beside the organizer.
     creator: Option<PersonBody>,
     /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
@@ -238,7 +238,7 @@ pub(crate) struct EventBody {
     reminders: RemindersBody,
     /// Files that hang on it.
     attachments: Vec<AttachmentBody>,
-    /// Grows with each change that its guests have to look at again (RFC 5545 `SEQUENCE`); null where the provider has none.
+    /// Grows with each change that its guests have to check again (RFC 5545 `SEQUENCE`); null where the provider has none.
     sequence: Option<i64>,
     /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,

@@ -1,12 +1,12 @@
-//! Catch-up after an outage: providers do not repeat every notice that was refused, so that after every time in which
-//! some may have been, each open calendar is asked for a sync.
+//! Catch-up after an outage. Providers do not repeat every notice that was refused, so that after every time in which some may
+//! have been refused, each open calendar is signalled to sync.
 //!
-//! That is so after a start (whoever ran before may have refused some while going down), after Temporal or the store was
-//! away (load balancers then send nothing here, and nobody counts it), and after the process stood still. A single notice
-//! that this process refused is made good at its own calendar. Somebody who was turned away before they could prove
-//! anything may have brought a notice too; since anybody can cause that, it is made good once in many hours. The heartbeat
-//! row moves only while the backlog is empty, so that it says since when it is not. Not for: what a notice is
-//! (`notices.rs`), who is in the backlog (`catch_up/backlog.rs`), draining it (`catch_up/drain.rs`).
+//! Such a time ends with a start (the process before may have refused notices while it stopped), with the return of Temporal or
+//! the store (load balancers send nothing here meanwhile, so that no refusal is counted), and with the end of a standstill of
+//! the process. A single notice that this process refused enqueues its own calendar alone. A connection that was closed before
+//! it proved anything may have brought a notice too; since anybody can cause that, such connections enqueue all calendars once
+//! in many hours. The heartbeat row moves only while the backlog is empty, so that its time is the beginning of the backlog. Not
+//! for: what a notice is (`notices.rs`), who is in the backlog (`catch_up/backlog.rs`), draining it (`catch_up/drain.rs`).
 
 mod backlog;
 mod drain;
@@ -186,7 +186,7 @@ impl CatchUp {
             catching_up: memory.has_backlog(),
             healthy_at,
         });
-        // One of which nobody knows yet whether it is ours may have no calendars, and everybody would seem signalled.
+        // A store that may be another installation's may have no calendars, and all of them would count as signalled.
         if memory.temporal.is_healthy() && memory.store.is_healthy() && self.store_watch.condition().is_usable() {
             match tokio::time::timeout(self.pace.heartbeat + ROUND_SLACK, self.drain(memory, now)).await {
                 Ok(Ok(())) => {}
@@ -216,7 +216,7 @@ impl CatchUp {
     /// Asks Temporal and the store whether they answer, and moves the heartbeat row, which it answers.
     async fn check(&self, memory: &mut Memory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let (temporal, mut store) = tokio::join!(self.workflows.ping(), in_time(self.store.last_beat(HEARTBEAT)));
-        // What is not ours knows neither the past nor the calendars.
+        // Another installation's store knows neither our past nor our calendars.
         let condition = self.store_watch.condition();
         if condition.is_foreign() {
             let sentence = condition.sentence().unwrap_or_default();
@@ -226,7 +226,7 @@ impl CatchUp {
             && !std::mem::replace(&mut memory.knows_the_past, true)
             && healthy_at.is_some()
         {
-            // A gateway ran here before, and nobody knows what it refused at its end.
+            // A gateway ran here before, and may have refused notices at its end.
             memory.healthy_at = *healthy_at;
             memory.enqueue_all();
         }
@@ -269,7 +269,7 @@ impl CatchUp {
             memory.more_refused = false;
             memory.enqueue_all();
         }
-        // Once the crowd is gone: a sync in the middle of it makes good nothing that is refused later.
+        // After the last of these connections: a sync before would miss what is refused later.
         let is_over = memory.unproven_refused && !refused.unproven;
         let rested = memory.unproven_enqueued_at.is_none_or(|at| at.elapsed() >= self.pace.unproven_pause);
         if is_over && rested {
@@ -279,8 +279,8 @@ impl CatchUp {
         }
         let silence = memory.checked_at.and_then(|checked_at| (now - checked_at).to_std().ok());
         let stood_still = silence.is_some_and(|silence| silence > self.pace.standstill);
-        // From here on load balancers send notices nowhere, so that nobody sees which are lost.
-        // What was written down and read while the store was unfit may have failed for good.
+        // While Temporal or the store is away, load balancers send notices nowhere, so that none of the lost ones is counted.
+        // Reads and writes of a store that was unfit may have failed for good.
         let times_unfit = self.store_watch.times_unfit();
         let was_unfit = std::mem::replace(&mut memory.times_unfit, times_unfit) != times_unfit;
         if stood_still || was_unfit || memory.temporal.is_away() || memory.store.is_away() {

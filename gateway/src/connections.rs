@@ -1,5 +1,5 @@
-//! Who may hold a connection: all of them have an end, each peer has a share of them, and where one is needed, whoever
-//! holds one without having proven anything gives it up. Not for: what is asked on a connection (`routes/`).
+//! Limits on open connections: on all of them, and on those of each peer. Where one more is needed, the connection closes that is
+//! needed least: first one on which no request has proven anything, then one without a request. Not for: what is asked on a connection (`routes/`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::TrustedProxies;
 
-/// What everybody has for a first request, before they have to make room: a burst must not close its own connections.
+/// The time for a first request before a connection may be closed for another one: a burst must not close its own connections.
 const ROOM_GIVEN_UNASKED_AFTER: Duration = Duration::from_millis(250);
-/// What everybody has until a request has proven something, and between two of them.
+/// The same until a request has proven something, and between two requests.
 const ROOM_GIVEN_AFTER: Duration = Duration::from_secs(2);
 /// What has come is read within so long, unless this process stands still.
 const READ_WITHIN: Duration = Duration::from_secs(1);
@@ -40,11 +40,11 @@ struct Open {
     of_peer: HashMap<IpAddr, usize>,
 }
 
-/// One of them, as requests on it know it.
+/// An open connection, as its requests know it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     peer: IpAddr,
-    /// A proxy's connections are many people's.
+    /// Whether the peer is a trusted proxy, whose connections are those of many clients.
     of_proxy: bool,
     state: Mutex<State>,
     /// An answer began.
@@ -124,7 +124,7 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that is missed least: first of those who never proved anything, then of those at rest.
+    /// Closes the connection that is needed least: first of those that never proved anything, then of those without a request.
     fn make_room(&mut self, now: Instant, among: impl Fn(&Connection) -> bool) -> bool {
         let can_go = |(number, connection): (&u64, &Arc<Connection>)| Some((connection.rank(now)?, *number));
         let candidates = self.connections.iter().filter(|(_, connection)| among(connection));
@@ -153,13 +153,13 @@ impl Connection {
         (state.requested, state.busy) = (true, true);
     }
 
-    /// Its answer begins, and has to be taken until then.
+    /// Its answer begins, and has to be read until `ends_at`.
     pub(crate) fn answers_until(&self, ends_at: Instant) {
         self.state().answer_ends_at = Some(ends_at);
         self.answers.notify_one();
     }
 
-    /// Its answer was taken, or nobody wants it any longer.
+    /// Its answer was read, or the peer has gone away.
     pub(crate) fn request_ended(&self) {
         let mut state = self.state();
         (state.busy, state.quiet_since, state.answer_ends_at) = (false, Instant::now(), None);
@@ -170,7 +170,7 @@ impl Connection {
         self.state().proven = true;
     }
 
-    /// How little it is missed, if it can be closed at all.
+    /// How little it is needed, the least first; none if it must stay open.
     fn rank(&self, now: Instant) -> Option<(bool, Instant)> {
         let State { requested, proven, busy, quiet_since, .. } = *self.state();
         let time = if requested || proven { ROOM_GIVEN_AFTER } else { ROOM_GIVEN_UNASKED_AFTER };
@@ -206,7 +206,7 @@ impl Slot {
                 std::future::pending::<()>().await;
             }
         };
-        // The body itself does not notice: whoever takes a byte now and then has it asked for its next piece once in minutes.
+        // The body itself does not notice: for a peer that reads a byte now and then, it is polled once in minutes.
         let takes_too_long = async {
             loop {
                 let ends_at = self.connection.state().answer_ends_at;

@@ -1,5 +1,5 @@
 //! Consents in the store of which no workflow may know yet. An account's workflow is signalled right after a consent is kept;
-//! whatever keeps that from happening (Temporal is away, the process ends), it is made good from here, by this process or the
+//! whatever keeps that from happening (Temporal is away, the process ends), the account is signalled from here, by this process or the
 //! next one. Not for: keeping a consent (`consents.rs`), signalling an account (`crates/workflow-client`).
 
 use std::sync::Arc;
@@ -73,11 +73,14 @@ impl ConsentBacklog {
 
     /// One account that cannot be signalled does not keep the others waiting.
     async fn signal_all(&self, pulse: &Pulse) -> Result<(), CallError> {
-        let mut failed = None;
+        let mut outcome = Ok(());
         let mut failures_in_a_row = 0;
         let mut after = None;
         loop {
             let accounts = self.store.unsettled_accounts(after, API_PAGE_ROWS_MAX).await?;
+            // One that cannot be read is left out, so that the last row says where to go on.
+            let Some(last) = accounts.last() else { return outcome };
+            after = Some(last.id);
             for account in &accounts {
                 pulse.beat();
                 let Some(signal) = awaited_signal(account) else { continue };
@@ -86,16 +89,10 @@ impl ConsentBacklog {
                     Err(error) if failures_in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
                     Err(error) => {
                         failures_in_a_row += 1;
-                        failed = Some(error);
+                        outcome = Err(error.into());
                     }
                 }
             }
-            // One that cannot be read is left out, so that the last row says where to go on.
-            match accounts.last() {
-                Some(last) => after = Some(last.id),
-                None => break,
-            }
         }
-        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evercal_storage::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::conditional::hash_text;
 use crate::problem::Problem;
 
 /// A cursor in bytes: a position holds a provider's id of 1,024 bytes at most, and is encoded twice.
@@ -35,13 +35,7 @@ pub(crate) struct Listing(String);
 impl Listing {
     /// Of these parts; the first one names the list.
     pub(crate) fn of(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        let hash = hash.finalize();
-        Self(URL_SAFE_NO_PAD.encode(hash.get(..QUERY_BYTES).unwrap_or(&hash)))
+        Self(hash_text(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>(), QUERY_BYTES))
     }
 
     /// The page that a cursor leads to, and the list's state at its first page where this is a later one.
@@ -86,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_told_apart_by_more_than_their_text() {
+    fn parts_are_distinguished_by_more_than_their_text() {
         assert_ne!(Listing::of(&["ab", "c"]).0, Listing::of(&["a", "bc"]).0);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Delivered {
     ToSubscription,
     /// The subscription was missing: its account has the signal to start it, and a new subscription syncs at once.
     ToAccount,
-    /// The calendar is closed, or its account disconnected: late notices are normal, nobody has to know.
+    /// The calendar is closed, or its account disconnected: late notices are normal and not reported.
     Closed,
     /// We have no such calendar.
     Unknown,

@@ -1,5 +1,5 @@
-//! The check of the fleet: whether every open account and every open calendar has its workflow. One that was terminated reports
-//! to nobody, so that it has to be searched for; what is missing is started again and written into the audit log.
+//! The check of the fleet: whether every open account and every open calendar has its workflow. A workflow that was
+//! terminated does not report that, so that it has to be searched for; what is missing is started again and written into the audit log.
 //!
 //! Temporal's index is read in pages of a thousand and compared with the store. The index lags behind by seconds: what seems
 //! to be missing is asked for by name before anything is done. Of several gateways one checks. Not for: what a workflow that
@@ -67,7 +67,7 @@ impl Progress {
     }
 }
 
-/// Not a whole interval later: whoever was not checked waits for it.
+/// Not a whole interval later: those that were not checked wait for the next check.
 fn soon(interval: Duration) -> Duration {
     REPEATED_AFTER_MAX.min(interval / 20)
 }
@@ -118,16 +118,14 @@ impl Fleet {
         let mut after = None;
         loop {
             let accounts = self.store.open_accounts_after(after, API_PAGE_ROWS_MAX).await?;
+            let Some(last) = accounts.last() else { return Ok(()) };
+            after = Some(last.id);
             for account in &accounts {
                 pulse.beat();
                 if progress.missing < MISSING_MAX && !running.contains(&names::account_id(account.id)) {
                     let outcome = self.check_account(account).await;
                     self.record(progress, account.id, outcome).await?;
                 }
-            }
-            match accounts.last() {
-                Some(last) => after = Some(last.id),
-                None => return Ok(()),
             }
             tokio::time::sleep(PAGE_PAUSE).await;
         }
@@ -138,16 +136,14 @@ impl Fleet {
         let mut after = None;
         loop {
             let calendars = self.store.open_calendar_ids(after, API_PAGE_ROWS_MAX).await?;
+            let Some(last) = calendars.last() else { return Ok(()) };
+            after = Some(*last);
             for calendar in calendars.iter().copied() {
                 pulse.beat();
                 if progress.missing < MISSING_MAX && !running.contains(&names::subscription_id(calendar)) {
                     let outcome = self.check_calendar(calendar).await;
                     self.record(progress, calendar, outcome).await?;
                 }
-            }
-            match calendars.last() {
-                Some(last) => after = Some(*last),
-                None => return Ok(()),
             }
             tokio::time::sleep(PAGE_PAUSE).await;
         }

@@ -113,19 +113,19 @@ pub(crate) struct Admission {
     permits: Arc<Semaphore>,
     timeout: Duration,
     state: AppState,
-    /// Set for notices: whoever proved one that is turned away here has to be caught up.
+    /// Set for notices: one that is turned away here enqueues a catch-up.
     refusals: Option<Arc<Refusals>>,
 }
 
 impl Admission {
-    /// At most `requests_max` at a time, none longer than `timeout`.
-    pub(crate) fn new(requests_max: usize, timeout: Duration, state: AppState) -> Self {
-        Self { permits: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals: None }
-    }
-
-    /// Counts what is turned away.
-    pub(crate) fn counting(self, refusals: Arc<Refusals>) -> Self {
-        Self { refusals: Some(refusals), ..self }
+    /// At most `requests_max` at a time, none longer than `timeout`; notices that are turned away are added to `refusals`.
+    pub(crate) fn new(
+        requests_max: usize,
+        timeout: Duration,
+        state: AppState,
+        refusals: Option<Arc<Refusals>>,
+    ) -> Self {
+        Self { permits: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals }
     }
 }
 
@@ -156,7 +156,7 @@ pub(crate) async fn admit(State(admission): State<Admission>, mut request: Reque
     response
 }
 
-/// How long a request may wait for the store while nobody else gets an answer from it either.
+/// How long a request may wait for the store while no other request gets an answer from it either.
 const STORE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Turns away what a store that is not ours would answer wrongly, and what a store that gives no answers would keep waiting.

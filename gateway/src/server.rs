@@ -192,16 +192,17 @@ impl Gateway {
         background.spawn_loop("fleet check", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
-        accept(listener, router, &limits, proxies, refusals, &serving);
+        Door { listener, router, limits, proxies, refusals }.open(&serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
     }
 
     /// Answers with this router until the tasks are stopped: before there is a gateway, and within the same bounds.
-    pub(crate) fn answer_meanwhile(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
+    pub(crate) fn serve_while_starting(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
         let serving = Tasks::new();
         // The gateway that comes catches up after its start anyway.
-        accept(listener, router, &config.limits, config.trusted_proxies.clone(), Arc::default(), &serving);
+        let (limits, proxies, refusals) = (config.limits, config.trusted_proxies.clone(), Arc::default());
+        Door { listener, router, limits, proxies, refusals }.open(&serving);
         serving
     }
 
@@ -278,76 +279,62 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Begins to take connections, until these tasks are stopped.
-fn accept(
-    listener: TcpListener,
-    router: Router,
-    limits: &GatewayLimits,
-    proxies: TrustedProxies,
-    refusals: Arc<Refusals>,
-    serving: &Tasks,
-) {
-    let connections = Arc::new(Connections::new(limits.connections_max, limits.per_peer_max(), proxies.clone()));
-    let door = Door { listener, connections, refusals };
-    let connections = serving.group();
-    serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
-        accept_all(door, router, Arc::new(*limits), proxies, connections, pulse)
-    });
-}
-
-async fn accept_all(
-    door: Door,
-    router: Router,
-    limits: Arc<GatewayLimits>,
-    proxies: TrustedProxies,
-    connections: Tasks,
-    pulse: Pulse,
-) {
-    let GatewayLimits { answer_timeout, first_request_timeout, write_timeout, .. } = *limits;
-    let open = GracefulShutdown::new();
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_buf_size(limits.header_bytes_max);
-    while let Some((stream, peer, slot)) = pulse.wait(door.next()).await {
-        let connection = Arc::clone(slot.connection());
-        let origin = with_origin(peer, proxies.clone(), Arc::clone(&connection));
-        let service = router.clone().map_request(origin);
-        let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(write_timeout));
-        let stream = TokioIo::new(Box::pin(stream));
-        let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
-        drop(connections.spawn("connection", async move {
-            tokio::select! {
-                // What has come is read before it is decided whose connection is closed.
-                biased;
-                // How a connection ends is the peer's affair; what was asked on it has been logged.
-                _ended = served => {}
-                () = slot.closing(first_request_timeout) => {}
-            }
-        }));
-    }
-    drop(door);
-    // Until `Gateway::stop` times out.
-    open.shutdown().await;
-}
-
-/// Where connections come in.
+/// Where connections come in, and what serves them.
 struct Door {
     listener: TcpListener,
-    connections: Arc<Connections>,
+    router: Router,
+    limits: GatewayLimits,
+    proxies: TrustedProxies,
     refusals: Arc<Refusals>,
 }
 
 impl Door {
+    /// Begins to take connections, until these tasks are stopped.
+    fn open(self, serving: &Tasks) {
+        let tasks = serving.group();
+        serving.spawn_loop("accepting connections", self.limits.task_silence_max, |pulse| self.serve(tasks, pulse));
+    }
+
+    async fn serve(self, tasks: Tasks, pulse: Pulse) {
+        let GatewayLimits { answer_timeout, first_request_timeout, write_timeout, .. } = self.limits;
+        let connections =
+            Arc::new(Connections::new(self.limits.connections_max, self.limits.per_peer_max(), self.proxies.clone()));
+        let open = GracefulShutdown::new();
+        let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_read_timeout)
+            .max_buf_size(self.limits.header_bytes_max);
+        while let Some((stream, peer, slot)) = pulse.wait(self.next(&connections)).await {
+            let connection = Arc::clone(slot.connection());
+            let origin = with_origin(peer, self.proxies.clone(), Arc::clone(&connection));
+            let service = self.router.clone().map_request(origin);
+            let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(write_timeout));
+            let stream = TokioIo::new(Box::pin(stream));
+            let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
+            drop(tasks.spawn("connection", async move {
+                tokio::select! {
+                    // What has come is read before it is decided whose connection is closed.
+                    biased;
+                    // How a connection ends is the peer's affair; what was asked on it has been logged.
+                    _ended = served => {}
+                    () = slot.closing(first_request_timeout) => {}
+                }
+            }));
+        }
+        drop(self.listener);
+        // Until `Gateway::stop` times out.
+        open.shutdown().await;
+    }
+
     /// The next connection that has a slot.
-    async fn next(&self) -> (TcpStream, IpAddr, Slot) {
+    async fn next(&self, connections: &Arc<Connections>) -> (TcpStream, IpAddr, Slot) {
         loop {
             let (stream, peer) = self.accept().await;
-            if let Ok(slot) = self.connections.slot(peer).await {
+            if let Ok(slot) = connections.slot(peer).await {
                 return (stream, peer, slot);
             }
             counted!(warn, "an address has its share of the connections; is it a proxy (EVERCAL_TRUSTED_PROXIES)?");

@@ -1,5 +1,5 @@
-//! Reads that many callers want at the same time: whoever comes while one is waiting to begin shares it. Nobody is answered
-//! by a read that began before they came, so that what was committed (or revoked) then is seen by all who come later.
+//! Reads that many callers want at the same time: callers that come while a read waits to begin share it. No caller is answered
+//! by a read that began before the caller came, so that all see what was committed (or revoked) by then.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -68,8 +68,8 @@ where
     }
 }
 
-/// Takes a round away once somebody has its answer, or goes without it: what nobody waits for is not kept. Others who wait
-/// for it have it all the same.
+/// Removes a round when a caller has its answer, or goes away: an answer that no caller waits for is not kept. Other callers
+/// that wait for the round get its answer all the same.
 struct Cleanup<'a, K: Eq + Hash, V: Clone> {
     rounds: &'a Mutex<HashMap<K, Round<V>>>,
     key: K,

@@ -1,4 +1,4 @@
-//! Syncs that somebody asked for: callers that ask together share one update, since a workflow takes ten at a time.
+//! Syncs on request: requests for one calendar that come together share one update, since a workflow takes ten at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,8 +63,8 @@ impl SyncNow {
         Self { group, delivery, timeout, waiting: Mutex::default(), waiting_per_tenant_max, closing }
     }
 
-    /// Asks, and waits. When the timeout ends, when this process is asked to stop, when nobody can take an update, or when
-    /// the tenant waits for too many already, the request is left behind as a signal.
+    /// Requests a sync and waits for its end. When the timeout ends, when this process stops, when no workflow takes the update,
+    /// or when the tenant waits for too many already, the request becomes a signal.
     pub(crate) async fn request(
         &self,
         tenant: TenantId,
@@ -85,14 +85,14 @@ impl SyncNow {
         }
     }
 
-    /// Given back when the sync has ended, or nobody waits for it any longer: not when its caller hangs up.
+    /// A permit to wait, given back when the sync has ended or times out: not when its caller hangs up.
     fn permit(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let permits = waiting.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.waiting_per_tenant_max)));
         Arc::clone(permits).try_acquire_owned().ok()
     }
 
-    /// Nobody waits for a sync any more: their requests are left behind as signals.
+    /// Ends all waiting; the requests become signals.
     pub(crate) async fn drain(&self) {
         self.closing.cancel();
         self.group.drain().await;

@@ -1,7 +1,7 @@
 //! Which workers are alive, by the signs of life that they write into the store (`worker/src/life.rs`).
 //!
-//! A worker's time of day is not compared with ours, but for the first check: whoever's sign changes is alive, whatever clock
-//! wrote it. Not for what a missing worker means: `routes/health.rs`.
+//! A worker's time of day is not compared with ours, but for the first check: a worker whose sign changes is alive, whatever its
+//! clock says. Not for what a missing worker means: `routes/health.rs`.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ impl Workers {
             for (name, beat_at) in beats {
                 let seen_at = match before.remove(&name) {
                     Some(known) if known.beat_at == beat_at => known.seen_at,
-                    // Of the rows that were there before us only a fresh one says anything.
+                    // Of the rows that were there before this process only a fresh one is a sign of life.
                     None if is_first && (now - beat_at).abs().to_std().is_ok_and(|age| age > WORKER_SILENCE_MAX) => {
                         None
                     }

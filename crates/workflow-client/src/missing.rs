@@ -1,5 +1,4 @@
-//! Writes down that a workflow which should run did not, whoever found it: the check of the fleet, or somebody who had a signal
-//! for it. Not for: starting it again (`accounts.rs`).
+//! Writes down that a workflow which should run did not, as the check of the fleet found it, or the sender of a signal. Not for: starting it again (`accounts.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -119,12 +119,12 @@ impl Namespace {
 
     /// Repeats a count of workflows until the server knows everything that the query names.
     async fn wait_until_counted(&self, connection: &mut Connection, query: String) -> Result<(), RegistrationError> {
-        let give_up_at = Instant::now() + EFFECT_TIMEOUT;
+        let deadline = Instant::now() + EFFECT_TIMEOUT;
         let request = CountWorkflowExecutionsRequest { namespace: self.name.clone(), query };
         loop {
             match WorkflowService::count_workflow_executions(connection, request.clone().into_request()).await {
                 Ok(_) => return Ok(()),
-                Err(status) if Instant::now() >= give_up_at => {
+                Err(status) if Instant::now() >= deadline => {
                     return Err(self.failed("use the new settings of namespace")(status));
                 }
                 Err(_) => sleep(POLL_INTERVAL).await,

@@ -1,4 +1,4 @@
-//! What can be said to the workflows, as a trait: `temporal.rs` does it for real, tests remember it. Not for deciding what to do
+//! The calls to the workflows, as a trait: `temporal.rs` makes them, tests record them. Not for deciding what to do
 //! when a workflow is missing (`accounts.rs`).
 
 use async_trait::async_trait;

@@ -27,10 +27,10 @@ impl From<Conference> for ConferenceBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Person)]
 pub(super) struct PersonBody {
-    /// Their address; null where the provider does not tell it.
+    /// Their address; null where the provider does not give it.
     #[schema(example = "robin@example.com")]
     email: Option<String>,
-    /// Their name; null where the provider does not tell it.
+    /// Their name; null where the provider does not give it.
     name: Option<String>,
     /// Whether it is the account's own user.
     #[serde(rename = "self")]
@@ -106,7 +106,7 @@ impl From<Reminder> for ReminderBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attachment)]
 pub(super) struct AttachmentBody {
-    /// Its name; null where the provider does not tell it.
+    /// Its name; null where the provider does not give it.
     title: Option<String>,
     /// Its web address.
     #[schema(example = "https://drive.example.com/open?id=1x")]

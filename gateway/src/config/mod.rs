@@ -71,7 +71,7 @@ pub struct GatewayLimits {
     pub answer_bytes_max: usize,
     /// A request's head, in bytes.
     pub header_bytes_max: usize,
-    /// Notices being served at a time: fewer than connections, so that one too many is told so at once.
+    /// Notices being served at a time: fewer than connections, so that one too many is refused at once.
     pub notices_max: usize,
     /// How long a notice may take.
     pub notice_timeout: Duration,

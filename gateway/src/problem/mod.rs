@@ -139,7 +139,7 @@ impl From<Arc<StoreError>> for Problem {
 
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
-        // A cursor is the caller's mistake; everything else is ours to look at.
+        // A cursor is the caller's mistake; everything else is ours to mend.
         if error.kind != StoreErrorKind::InvalidCursor {
             let (cause, kind) = (error.cause(), error.kind);
             counted!(error, "the store did not do what was asked", %error, cause, ?kind);

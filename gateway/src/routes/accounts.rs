@@ -18,8 +18,8 @@ use crate::bodies::{AccountBody, AccountListBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
 use crate::extract::id;
-use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, Refusals, Untold};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, NotSignalled, Refusals};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use crate::vocabulary::{AccountStateName, SyncState, SyncStateName, WorkflowState, WorkflowStateName};
@@ -41,7 +41,7 @@ pub(super) struct Paging {
 }
 
 impl FromQuery for Paging {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (cursor, limit) = (query.text("cursor"), query.limit());
         Ok(Self { cursor: cursor?, limit: limit? })
     }
@@ -133,7 +133,7 @@ pub(super) struct RefreshBody {
     responses(
         (status = 200, description = "The list was read.", body = RefreshBody),
         (status = 202, description = "It is going to be.", body = RefreshBody),
-        MissingAccount, NotListed, Refusals, Untold
+        MissingAccount, NotListed, Refusals, NotSignalled
     )
 )]
 pub(super) async fn refresh(
@@ -178,7 +178,7 @@ pub(super) struct DisconnectBody {
 #[utoipa::path(
     delete, operation_id = "disconnect_account", path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
-    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, Untold)
+    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, NotSignalled)
 )]
 pub(super) async fn disconnect(
     Writer(caller): Writer,

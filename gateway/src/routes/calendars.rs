@@ -18,17 +18,15 @@ use crate::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
 use crate::extract::id;
-use crate::openapi::{Failed, ListRefusals, MissingCalendar, NotModified, NotSynced, Refusals, Untold};
+use crate::openapi::{Failed, ListRefusals, MissingCalendar, NotModified, NotSignalled, NotSynced, Refusals};
 use crate::parameters::ApiQuery;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use crate::sync_now::SyncRequestOutcome;
 use crate::vocabulary::{SyncOutcomeName, SyncReasonName, SyncState, SyncStateName, WorkflowState, WorkflowStateName};
 
-/// Quarantined events that a status shows, newest first.
-const QUARANTINED_SHOWN_MAX: usize = 20;
-/// Events with warnings that a status shows.
-const WARNED_SHOWN_MAX: usize = 20;
+/// Quarantined events that a status shows, newest first, and events with warnings.
+const EVENTS_SHOWN_MAX: u32 = 20;
 /// Lines of the sync log that a status shows, newest first.
 const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
@@ -178,16 +176,12 @@ pub(super) async fn status(
     Path(calendar): Path<String>,
 ) -> Result<Json<StatusBody>, Problem> {
     let calendar = calendar_of(&state, caller, &calendar).await?;
-    let limit = u32::try_from(QUARANTINED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
     let recent_syncs = state.store.sync_runs(calendar.id, SYNC_RUNS_SHOWN_MAX).await?;
     let zone_data = state.store.sync_position(calendar.id).await?.zone_data.map(|version| version.to_string());
-    let warned_max = u32::try_from(WARNED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
-    let mut warned = state.store.warned(calendar.id, warned_max).await?;
-    let more_warnings = warned.len() > WARNED_SHOWN_MAX;
-    warned.truncate(WARNED_SHOWN_MAX);
-    let mut quarantined = state.store.quarantined(calendar.id, limit).await?;
-    let more_quarantined = quarantined.len() > QUARANTINED_SHOWN_MAX;
-    quarantined.truncate(QUARANTINED_SHOWN_MAX);
+    let mut warned = state.store.warned(calendar.id, EVENTS_SHOWN_MAX + 1).await?;
+    let more_warnings = shorten(&mut warned);
+    let mut quarantined = state.store.quarantined(calendar.id, EVENTS_SHOWN_MAX + 1).await?;
+    let more_quarantined = shorten(&mut quarantined);
     let quarantined = quarantined.into_iter().map(|event| QuarantinedBody {
         event_id: event.provider_id.map(|id| id.as_str().to_owned()),
         reason: event.reason,
@@ -209,6 +203,14 @@ pub(super) async fn status(
         recent_syncs: recent_syncs.into_iter().map(SyncRunBody::from).collect(),
         workflow: workflow(&state.config.temporal_namespace, &calendar, runs),
     }))
+}
+
+/// Shortens a list to what a status shows; answers whether something is left out.
+fn shorten<T>(events: &mut Vec<T>) -> bool {
+    let shown_max = EVENTS_SHOWN_MAX as usize;
+    let is_long = events.len() > shown_max;
+    events.truncate(shown_max);
+    is_long
 }
 
 fn workflow(namespace: &str, calendar: &Calendar, state: WorkflowState) -> WorkflowBody {
@@ -239,7 +241,7 @@ pub(super) struct SyncBody {
         (status = 200, description = "The sync has ended.", body = SyncBody),
         (status = 202, description = "It goes on; `Location` names where to look.", body = SyncBody,
             headers(("Location" = String, description = "The calendar's status."))),
-        MissingCalendar, NotSynced, Refusals, Untold, Failed
+        MissingCalendar, NotSynced, Refusals, NotSignalled, Failed
     )
 )]
 pub(super) async fn sync(

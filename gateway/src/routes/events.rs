@@ -29,7 +29,7 @@ use crate::event_pages::EventPage;
 use crate::extract::id;
 use crate::occurrences;
 use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use crate::vocabulary::{CalendarStateName, Include, IncludeName, ViaName};
@@ -67,7 +67,7 @@ pub(super) struct EventsQuery {
 }
 
 impl FromQuery for EventsQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (from, to) = (query.instant("from"), query.instant("to"));
         let (cursor, limit, consistent) = (query.text("cursor"), query.limit(), query.flag("consistent"));
         Ok(Self { from: from?, to: to?, cursor: cursor?, limit: limit?, consistent: consistent? })
@@ -180,7 +180,7 @@ pub(super) struct EventQuery {
 }
 
 impl FromQuery for EventQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         Ok(Self { include: query.one_of("include", &Include::ALL)?.map(IncludeName) })
     }
 }

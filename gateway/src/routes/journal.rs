@@ -12,7 +12,7 @@ use crate::bodies::AuditListBody;
 use crate::caller::Operator;
 use crate::cursor::Listing;
 use crate::openapi::{ListRefusals, MissingCalendar, NotModified, Refusals};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::vocabulary::SecurityKindName;
@@ -31,7 +31,7 @@ pub(super) struct AuditQuery {
 }
 
 impl FromQuery for AuditQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (calendar, cursor, limit) = (query.text("calendar"), query.text("cursor"), query.limit());
         Ok(Self { calendar: calendar?, cursor: cursor?, limit: limit? })
     }

@@ -19,14 +19,13 @@ use evercal_providers::{AuthorizationRequest, Front, pkce_challenge};
 use evercal_storage::AuthorizationAttempt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use url::Url;
 use utoipa::ToSchema;
 
 use super::accounts::account_of;
 use crate::caller::Writer;
 use crate::config::OAUTH_CALLBACK;
 use crate::openapi::{BodyRefusals, MissingProvider, NotConnectable, NotConnected, Unavailable};
-use crate::parameters::{ApiBody, BodyReader, FromBody, Noted};
+use crate::parameters::{ApiBody, BodyReader, FromBody, Invalid};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 use pages::Page;
@@ -58,7 +57,7 @@ pub(super) struct StartRequest {
 }
 
 impl FromBody for StartRequest {
-    fn read(body: &mut BodyReader) -> Result<Self, Noted> {
+    fn read(body: &mut BodyReader) -> Result<Self, Invalid> {
         let (label, account_id) = (body.text("label", LABEL_CHARS_MAX), body.text("account_id", ID_CHARS_MAX));
         let login_hint = body.text("login_hint", LOGIN_HINT_CHARS_MAX);
         let allow_duplicate = body.flag("allow_duplicate");
@@ -112,19 +111,7 @@ pub(super) async fn start(
         None => AccountId::generate(),
     };
     let wanted = Wanted { account_id, label, login_hint: request.login_hint, allow_duplicate: request.allow_duplicate };
-    let begun = begin(&state, front, caller.tenant_id, wanted).await?;
-    let body = StartBody {
-        authorization_url: begun.authorization_url.into(),
-        account_id: account_id.to_string(),
-        expires_at: begun.expires_at,
-    };
-    Ok((StatusCode::CREATED, Json(body)))
-}
-
-/// A consent that was begun.
-struct Begun {
-    authorization_url: Url,
-    expires_at: DateTime<Utc>,
+    Ok((StatusCode::CREATED, Json(begin(&state, front, caller.tenant_id, wanted).await?)))
 }
 
 /// What is to be connected.
@@ -136,7 +123,7 @@ struct Wanted {
 }
 
 /// Remembers what has to come back, and makes the address to send the browser to.
-async fn begin(state: &AppState, front: &Front, tenant_id: TenantId, wanted: Wanted) -> Result<Begun, Problem> {
+async fn begin(state: &AppState, front: &Front, tenant_id: TenantId, wanted: Wanted) -> Result<StartBody, Problem> {
     let Wanted { account_id, label, login_hint, allow_duplicate } = wanted;
     let (state_parameter, code_verifier) = (random::token()?, Secret::new(random::token()?));
     let now = state.clock.now();
@@ -160,7 +147,11 @@ async fn begin(state: &AppState, front: &Front, tenant_id: TenantId, wanted: Wan
         allow_duplicate,
     };
     state.store.insert_attempt(&attempt).await?;
-    Ok(Begun { authorization_url: front.edge.consent.authorization_url(&consent), expires_at: attempt.expires_at })
+    Ok(StartBody {
+        authorization_url: front.edge.consent.authorization_url(&consent).into(),
+        account_id: account_id.to_string(),
+        expires_at: attempt.expires_at,
+    })
 }
 
 /// What the button of a page sends.
@@ -199,7 +190,7 @@ pub(super) async fn again(
     let AuthorizationAttempt { tenant_id, account_id, label, allow_duplicate, .. } = attempt;
     let wanted = Wanted { account_id, label, login_hint: None, allow_duplicate };
     let begun = begin(&state, front, tenant_id, wanted).await?;
-    Ok(Redirect::to(begun.authorization_url.as_str()).into_response())
+    Ok(Redirect::to(&begun.authorization_url).into_response())
 }
 
 fn reconnectable(account: &Account) -> Result<(), &'static str> {

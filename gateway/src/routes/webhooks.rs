@@ -27,7 +27,7 @@ use crate::notices::NotDelivered;
 use crate::openapi::{MissingProvider, NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
 use crate::proven::Proven;
-use crate::refusals::OnItsWay;
+use crate::refusals::InFlightNotice;
 use crate::state::AppState;
 
 /// A body beyond its limit is still read up to this many bytes, since a sender that is cut off reads no answer.
@@ -52,10 +52,10 @@ pub(crate) async fn take(
     let received_at = state.clock.now();
     // A body that does not come to its end within the time of a notice leaves what it is about with a catch-up.
     let on_their_way: Vec<_> =
-        proven.notices.iter().map(|notice| state.notices.on_its_way(notice.claim.watched)).collect();
+        proven.notices.iter().map(|notice| state.notices.in_flight(notice.claim.watched)).collect();
     discard(body, proven.body_bytes_max).await?;
-    for (notice, on_its_way) in proven.notices.iter().zip(on_their_way) {
-        take_one(&state, source, notice, received_at, on_its_way).await?;
+    for (notice, in_flight) in proven.notices.iter().zip(on_their_way) {
+        take_one(&state, source, notice, received_at, in_flight).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -65,7 +65,7 @@ async fn take_one(
     source: IpAddr,
     notice: &Notice,
     received_at: DateTime<Utc>,
-    on_its_way: OnItsWay,
+    in_flight: InFlightNotice,
 ) -> Result<(), Problem> {
     let claim = notice.claim;
     let hint = ChannelHint {
@@ -77,11 +77,11 @@ async fn take_one(
         Watched::Calendar { calendar_id, .. } => calendar_id,
         Watched::CalendarList { account_id } => {
             list_changed(state, source, account_id, hint).await?;
-            on_its_way.arrived();
+            in_flight.delivered();
             return Ok(());
         }
     };
-    on_its_way.arrived();
+    in_flight.delivered();
     let notify = Notify {
         reason: SyncReason::Notice,
         notices: 1,

@@ -45,7 +45,7 @@ pub enum Call {
     SyncNow(CalendarId),
 }
 
-/// Plays Temporal: remembers calls, and misbehaves as told.
+/// Plays Temporal: remembers calls, and misbehaves as a test wants it.
 #[derive(Default)]
 pub struct PlayedWorkflows {
     calls: Mutex<Vec<Call>>,
@@ -67,7 +67,7 @@ pub struct PlayedWorkflows {
     pub panics: AtomicBool,
     /// Starting these fails.
     pub broken: Mutex<HashSet<AccountId>>,
-    /// What accounts were told to go by when they started.
+    /// What accounts were started with.
     pub strategies: Mutex<Vec<SyncStrategy>>,
     /// Signalling these accounts fails.
     pub failing_accounts: Mutex<HashSet<AccountId>>,
@@ -281,7 +281,7 @@ impl World {
     pub async fn running() -> Self {
         let mut world = Self::new().await;
         world.start().await;
-        // What it looks for at its start is behind it: accounts that a test makes from now on are nobody's but the test's.
+        // Its checks at the start are done: accounts that a test makes from now on are nobody's but the test's.
         eventually(&true, async || world.faults.called("unsettled_accounts")).await;
         world.heartbeats(2).await;
         world
@@ -515,7 +515,7 @@ impl Answer {
 }
 
 impl World {
-    /// Waits until the gateway has looked around so many times more.
+    /// Waits until the gateway has checked everything so many times more.
     pub async fn heartbeats(&self, count: usize) {
         let enough = self.workflows.pings.load(Ordering::SeqCst) + count;
         eventually(&true, async || self.workflows.pings.load(Ordering::SeqCst) >= enough).await;
