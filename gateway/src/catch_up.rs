@@ -44,7 +44,7 @@ const ROUND_SLACK: Duration = Duration::from_secs(15);
 /// How often and how fast.
 #[derive(Debug, Clone, Copy)]
 pub struct CatchUpPace {
-    /// Between two heartbeats.
+    /// The time between two heartbeats.
     pub heartbeat: Duration,
     /// A longer time between two checks means that the process stood still; what was found before it counts no more.
     pub standstill: Duration,

@@ -47,14 +47,13 @@ pub(crate) struct Connection {
     /// Whether the peer is a trusted proxy, whose connections are those of many clients.
     of_proxy: bool,
     state: Mutex<State>,
-    /// An answer began.
+    /// Wakes [`Slot::closing`] when an answer begins.
     answers: Notify,
     evicted: CancellationToken,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct State {
-    /// A request came.
     requested: bool,
     /// A request came with a key or a token of ours.
     proven: bool,

@@ -40,7 +40,7 @@ impl EventPage {
     /// Writes rows. They end before the one that would make the page too large; at least one is there, so that reading comes
     /// to an end.
     pub(crate) fn written(answer: Answer) -> Result<Self, serde_json::Error> {
-        let Answer { page, complete_from, complete_until } = answer;
+        let Answer { page, complete_from, complete_until, .. } = answer;
         let mut items = Vec::new();
         let (mut next, mut last): (_, Option<OccurrenceKey>) = (page.next, None);
         for read in page.items {

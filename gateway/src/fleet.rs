@@ -37,9 +37,9 @@ pub(crate) struct Fleet {
     pub workflows: Arc<dyn Workflows>,
     pub accounts: Arc<AccountWorkflows>,
     pub clock: Arc<dyn Clock>,
-    /// Between two checks.
+    /// The time between two checks.
     pub interval: Duration,
-    /// Names this process.
+    /// Names this process as the holder of the claim.
     pub process: String,
 }
 

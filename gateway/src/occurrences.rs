@@ -42,6 +42,8 @@ pub(crate) struct Answer {
     pub page: Page<ReadOccurrence>,
     pub complete_from: DateTime<Utc>,
     pub complete_until: DateTime<Utc>,
+    /// Whether no occurrence of the page's range is missing.
+    is_complete: bool,
 }
 
 /// Reads a page of a range of a calendar as it was read just before. Several statements: the caller checks whether the mirror
@@ -55,7 +57,7 @@ pub(crate) async fn read(
     if is_stored(range, calendar) {
         let range = OccurrenceRange { series: SeriesRows::All, ..*range };
         let page = store.occurrences(calendar.id, &range, page).await?;
-        return Ok(Answer { page, complete_from: range.from, complete_until: range.to });
+        return Ok(Answer { page, complete_from: range.from, complete_until: range.to, is_complete: true });
     }
     // Before their texts are read, so that these are in memory a few times at most. The semaphore is never closed.
     let _place = EXPANDING.acquire().await.ok();
@@ -67,10 +69,10 @@ pub(crate) async fn read(
     // Where not all could be loaded, it is known before that the answer cannot be whole.
     let is_surely_incomplete = !all.is_all && stored.is_some();
     let within = SeriesRows::StartingWithin { from: window.start, to: window.end };
-    let (mut answer, is_complete) = read.with(if is_surely_incomplete { SeriesRows::All } else { within }).await?;
-    if !is_complete && !is_surely_incomplete && stored.is_some() {
+    let mut answer = read.with(if is_surely_incomplete { SeriesRows::All } else { within }).await?;
+    if !answer.is_complete && !is_surely_incomplete && stored.is_some() {
         // What reaches into the window from before it is stored too, and would be missed where it cannot be computed.
-        (answer, _) = read.with(SeriesRows::All).await?;
+        answer = read.with(SeriesRows::All).await?;
     }
     // Read after the rows, as the store does for what it reads itself.
     let now = store.calendar(calendar.id).await?.filter(|now| now.state.serves_events());
@@ -92,8 +94,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// With these rows of what is stored of series, and the others computed; and whether none of them is missing.
-    async fn with(&self, series: SeriesRows) -> Result<(Answer, bool), StoreError> {
+    /// With these rows of what is stored of series, and the others computed.
+    async fn with(&self, series: SeriesRows) -> Result<Answer, StoreError> {
         let range = OccurrenceRange { series, ..*self.range };
         let rows = self.store.occurrences(self.calendar.id, &range, self.page).await?;
         let query = Query {
@@ -198,15 +200,15 @@ fn size(event: &Event) -> usize {
     size_of::<Event>() + text(&event.title) + text(&event.description) + lines + event.attendees.len() * 200
 }
 
-/// The stored rows of a page and the computed ones between them; and whether these are all.
-fn merged(rows: Page<ReadOccurrence>, all: &Loaded, query: &Query) -> (Answer, bool) {
+/// The stored rows of a page and the computed ones between them.
+fn merged(rows: Page<ReadOccurrence>, all: &Loaded, query: &Query) -> Answer {
     let clock = query.range.zone.clock();
-    let (computed, is_complete) = compute(all, query, &clock);
-    let is_complete = is_complete && all.is_all;
+    let expansion = compute(all, query, &clock);
+    let is_complete = expansion.is_complete && all.is_all;
     let (complete_from, complete_until) = complete(query, is_complete);
 
     let stored = rows.items.into_iter().map(|read| Row::Stored(Box::new(read)));
-    let mut rows_by_start: Vec<Row> = stored.chain(computed.into_iter().map(Row::Computed)).collect();
+    let mut rows_by_start: Vec<Row> = stored.chain(expansion.occurrences.into_iter().map(Row::Computed)).collect();
     // The stored one of two stays: the sort is stable.
     rows_by_start.sort_by(|left, right| left.key().compare(right.key(), &clock));
     rows_by_start.dedup_by(|one, before| one.key() == before.key());
@@ -220,7 +222,7 @@ fn merged(rows: Page<ReadOccurrence>, all: &Loaded, query: &Query) -> (Answer, b
         bytes += size(&read.event);
         items.push(read);
     }
-    (Answer { page: Page { items, next }, complete_from, complete_until }, is_complete)
+    Answer { page: Page { items, next }, complete_from, complete_until, is_complete }
 }
 
 /// A row of the page, wherever it comes from.
@@ -261,8 +263,8 @@ fn complete(query: &Query, is_complete: bool) -> (DateTime<Utc>, DateTime<Utc>) 
     (from, range.to.min(known.end).max(from))
 }
 
-/// The occurrences of series outside of the stored window, as many as the page can need; and whether none is left out.
-fn compute<'a>(all: &'a Loaded, query: &Query, clock: &Clock) -> (Vec<Computed<'a>>, bool) {
+/// Expands the series outside of the stored window, as far as the page can need it.
+fn compute<'a>(all: &'a Loaded, query: &Query, clock: &Clock) -> Expansion<'a> {
     let (from, to) = edges(&query.range);
     let mut steps = Steps::at_most(STEPS_MAX);
     let mut found: Vec<Computed> = Vec::new();
@@ -295,13 +297,20 @@ fn compute<'a>(all: &'a Loaded, query: &Query, clock: &Clock) -> (Vec<Computed<'
         (start, length, is_first) = (end, length * 2, false);
     }
     keep_first(&mut found, query.limit, clock);
-    (found, is_complete)
+    Expansion { occurrences: found, is_complete }
 }
 
 /// One more than the page has shows that another page follows.
 fn keep_first(found: &mut Vec<Computed>, limit: usize, clock: &Clock) {
     found.sort_by(|left, right| left.key.compare(&right.key, clock));
     found.truncate(limit + 1);
+}
+
+/// The computed occurrences of all series.
+struct Expansion<'a> {
+    occurrences: Vec<Computed<'a>>,
+    /// Whether each series could be expanded.
+    is_complete: bool,
 }
 
 /// A computed occurrence; its event is copied only where it is on the page.

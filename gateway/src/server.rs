@@ -41,7 +41,7 @@ use crate::state::{AppState, Shared};
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
 
-/// Rest after the system refused a connection (too many open files), so that the loop does not spin.
+/// Pause after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that the system keeps until they are accepted; it has a limit of its own (`net.core.somaxconn`). Each further
@@ -88,12 +88,12 @@ impl Gateway {
         Self::serve(listener, config, store, workflows, clock)
     }
 
-    /// Takes an address.
+    /// Listens on an address; errors where it is taken or not ours.
     pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         listen(address).map_err(|source| StartError::Bind { address, source })
     }
 
-    /// Serves at an address that it has taken.
+    /// Serves the connections of a listener.
     pub(crate) fn serve(
         listener: TcpListener,
         config: GatewayConfig,
@@ -192,7 +192,7 @@ impl Gateway {
         background.spawn_loop("fleet check", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
-        Door { listener, router, limits, proxies, refusals }.open(&serving);
+        Acceptor { listener, router, limits, proxies, refusals }.open(&serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
     }
@@ -202,7 +202,7 @@ impl Gateway {
         let serving = Tasks::new();
         // The gateway that comes catches up after its start anyway.
         let (limits, proxies, refusals) = (config.limits, config.trusted_proxies.clone(), Arc::default());
-        Door { listener, router, limits, proxies, refusals }.open(&serving);
+        Acceptor { listener, router, limits, proxies, refusals }.open(&serving);
         serving
     }
 
@@ -269,18 +269,18 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
-/// Takes an address, with room for a provider's burst of connections.
+/// Listens, with room for a provider's burst of connections.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // What the process that was here before has left behind does not keep the next one out.
+    // Connections that the process before has left behind do not keep the next one from the address.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Where connections come in, and what serves them.
-struct Door {
+/// Accepts connections and serves them.
+struct Acceptor {
     listener: TcpListener,
     router: Router,
     limits: GatewayLimits,
@@ -288,7 +288,7 @@ struct Door {
     refusals: Arc<Refusals>,
 }
 
-impl Door {
+impl Acceptor {
     /// Begins to take connections, until these tasks are stopped.
     fn open(self, serving: &Tasks) {
         let tasks = serving.group();

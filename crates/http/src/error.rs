@@ -39,9 +39,9 @@ impl fmt::Display for TransportErrorKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{call} failed: {kind}")]
 pub struct TransportError {
-    /// What happened.
+    /// Why no answer came.
     pub kind: TransportErrorKind,
-    /// [`crate::HttpRequest::call`].
+    /// Which call it was: [`crate::HttpRequest::call`].
     pub call: &'static str,
 }
 

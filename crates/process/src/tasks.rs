@@ -31,7 +31,7 @@ pub enum TaskFailure {
 /// A loop that should have shown a sign of life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SilentTask {
-    /// Its name.
+    /// The name that it was spawned with.
     pub name: &'static str,
     /// How long it has been silent.
     pub silent_for: Duration,

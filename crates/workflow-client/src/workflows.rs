@@ -42,11 +42,11 @@ pub enum AccountSignal {
     ListMayHaveChanged,
     /// List the calendars now, whatever the workflow waits for.
     Discover,
-    /// Take everything down.
+    /// Disconnect the account: stop its channels, erase its tokens.
     Disconnect,
 }
 
-/// Workflows that run.
+/// A page of the workflows that run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunningPage {
     /// Their ids.

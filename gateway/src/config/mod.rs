@@ -39,13 +39,13 @@ pub struct GatewayConfig {
     pub fleet_interval: Duration,
     /// Temporal's namespace, for links into its UI: the one that the way to Temporal leads to.
     pub temporal_namespace: String,
-    /// Bounds.
+    /// The bounds that keep it answering.
     pub limits: GatewayLimits,
     /// Origins whose pages may call the API; none by default.
     pub cors_origins: Vec<HeaderValue>,
     /// The proxies in front of it (`EVERCAL_TRUSTED_PROXIES`); none by default.
     pub trusted_proxies: TrustedProxies,
-    /// Heartbeat and catch-up.
+    /// The pace of heartbeat and catch-up.
     pub catch_up: CatchUpPace,
     /// How often the store is probed.
     pub probe: ProbePace,

@@ -178,7 +178,7 @@ struct Rejection {
     problem: Problem,
 }
 
-/// What the head of a request proves. Needs no look-up.
+/// What the head of a request proves. Reads nothing from the store.
 fn verify(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Proven, Rejection> {
     let front = state.front(provider).map_err(|problem| Rejection {
         kind: SecurityKind::NoticeRefused,

@@ -412,12 +412,12 @@ async fn a_refresh_waits_for_a_look_that_began_after_it() {
     world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
     let path = format!("/v1/accounts/{}/refresh", customer.account);
     let body = json!({});
-    let look = async {
+    let list = async {
         let call = Call::Signal(customer.account, AccountSignal::Discover);
         eventually(&true, async || world.workflows.calls().contains(&call)).await;
         world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
     };
-    let (answer, ()) = tokio::join!(world.post(&customer.key, &path, &body), look);
+    let (answer, ()) = tokio::join!(world.post(&customer.key, &path, &body), list);
     assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("done")));
     let now = SystemClock.now();
     world.store.set_account_state(customer.account, AccountState::NeedsReauth, None, now).await.unwrap();

@@ -192,9 +192,9 @@ async fn when_the_store_comes_back_every_open_calendar_is_told() {
         // So a load balancer sends notices nowhere, and nobody counts them.
         eventually(&503, async || world.get("", "/health/ready").await.status.as_u16()).await;
         // It stays so for as long as the store does not do all that it has to.
-        let looks = || world.faults.calls.lock().unwrap().iter().filter(|call| **call == "last_beat").count();
-        let looks_before = looks();
-        eventually(&true, async || looks() >= looks_before + 5).await;
+        let checks = || world.faults.calls.lock().unwrap().iter().filter(|call| **call == "last_beat").count();
+        let checks_before = checks();
+        eventually(&true, async || checks() >= checks_before + 5).await;
         assert_eq!(world.get("", "/health/ready").await.status, 503, "{method}");
         assert_eq!(signalled(&world, &customers), [0, 0], "{method}");
         world.faults.failing.lock().unwrap().clear();

@@ -57,7 +57,7 @@ impl Faults {
         let panics = self.panicking.lock().unwrap().contains(method);
         assert!(!panics, "as the test asked");
         if self.failing.lock().unwrap().contains(method) {
-            // Whoever looks for damage has found some.
+            // The search for damage has found some.
             let kind = if method == "check_pages" { StoreErrorKind::Corrupt } else { StoreErrorKind::Unavailable };
             return Err(StoreError::new(kind, "as the test asked"));
         }
@@ -73,12 +73,12 @@ pub struct FaultyStore {
 
 macro_rules! through {
     (
-        $repository:ident $({ $(fn $plain:ident() -> $told:ty;)* })?:
+        $repository:ident $({ $(fn $plain:ident() -> $value:ty;)* })?:
         $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*
     ) => {
         #[async_trait]
         impl $repository for FaultyStore {
-            $($(fn $plain(&self) -> $told {
+            $($(fn $plain(&self) -> $value {
                 self.store.$plain()
             })*)?
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {

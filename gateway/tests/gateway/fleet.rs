@@ -69,8 +69,8 @@ async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_fr
     })
     .await;
     // And the calendars have their turn: one whose row cannot be read keeps nobody from it either.
-    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
-    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+    let pages_before = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= pages_before + 4).await;
 }
 
 #[tokio::test]
@@ -109,8 +109,8 @@ async fn whoever_a_late_notice_brings_back_is_written_down() {
 async fn what_the_index_does_not_know_yet_is_not_taken_for_missing() {
     let (mut world, _customer) = aged_world().await;
     world.start().await;
-    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
-    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+    let pages_before = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= pages_before + 4).await;
     assert_eq!(missing_entries(&world).await, []);
 }
 

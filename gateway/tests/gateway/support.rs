@@ -522,8 +522,8 @@ impl World {
     }
 }
 
-/// Waits until `look` sees `expected`.
-pub async fn eventually<T, F>(expected: &T, mut look: impl FnMut() -> F)
+/// Waits until `check` sees `expected`.
+pub async fn eventually<T, F>(expected: &T, mut check: impl FnMut() -> F)
 where
     T: PartialEq + std::fmt::Debug,
     F: Future<Output = T>,
@@ -531,7 +531,7 @@ where
     let mut last = None;
     let reached = tokio::time::timeout(DEADLINE, async {
         loop {
-            let seen = look().await;
+            let seen = check().await;
             if seen == *expected {
                 return;
             }

@@ -9,7 +9,7 @@ use crate::support::{Filled, GatewayProcess, eventually, request};
 
 /// Longer than the time for a first request.
 const STOOD_STILL: Duration = Duration::from_secs(12);
-/// A file that is gone is noticed at the next look, and the process ends at once.
+/// A file that is gone is noticed at the next check, and the process ends at once.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// After the end of a fault of the disk.
 const WELL_WITHIN: Duration = Duration::from_secs(10);
