@@ -1,7 +1,7 @@
 //! The codec endpoint: opens sealed payloads for Temporal's UI and CLI, and seals what people send with them.
 //! <https://docs.temporal.io/production-deployment/data-encryption#codec-server-setup>
 //!
-//! A process of its own (`evercal codec`), since whoever reaches it can read every payload: it belongs on loopback or beside
+//! A process of its own (`evercal codec`), since a client that reaches it can read every payload: it belongs on loopback or beside
 //! Temporal's UI, never where the API is. Browsers may use it from the UI's pages alone, so that no other page that an operator
 //! opens can. Not for sealing itself: `crates/payload-codec`.
 

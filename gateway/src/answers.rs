@@ -1,4 +1,4 @@
-//! What answers cost until they are taken: a place of their tenant's, and memory. An answer is small as a rule; what can be
+//! What answers cost until they are sent: a permit of their tenant's, and memory. An answer is small as a rule; one that can be
 //! large reserves its memory before it is made, and keeps what it needs until it is sent.
 
 use std::any::Any;
@@ -24,7 +24,8 @@ pub(crate) struct Answers {
     tenants: Mutex<HashMap<TenantId, Share>>,
 }
 
-/// What one tenant may have of both. Only tenants that exist have one, so that they cannot be filled from outside.
+/// What one tenant may have of memory and answers. Only tenants that exist have a share, so that the map cannot be filled from
+/// outside.
 #[derive(Debug, Clone)]
 struct Share {
     kib: Arc<Semaphore>,
@@ -43,22 +44,19 @@ impl Answers {
         }
     }
 
-    /// A place for one answer of this tenant; none while it has all that it may have.
-    pub(crate) fn place(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
+    /// A permit for one answer of this tenant; none while it has all that it may have.
+    pub(crate) fn admit(&self, tenant: TenantId) -> Option<OwnedSemaphorePermit> {
         self.share(tenant).answers.try_acquire_owned().ok()
     }
 
     /// Memory for making a large answer; waits until there is some.
     pub(crate) async fn reserve(&self, tenant: TenantId) -> Result<Reserved, Problem> {
-        self.reserved(tenant).await.ok_or_else(|| Problem::of(ProblemKind::Overloaded))
-    }
-
-    async fn reserved(&self, tenant: TenantId) -> Option<Reserved> {
-        let kib = u32::try_from(MAKING_KIB).ok()?;
+        let kib = u32::try_from(MAKING_KIB).unwrap_or(u32::MAX);
+        let closed = |_| Problem::of(ProblemKind::Overloaded);
         // First the tenant's own: one that waits for itself keeps nobody else waiting.
-        let of_tenant = self.share(tenant).kib.acquire_many_owned(kib).await.ok()?;
-        let of_all = Arc::clone(&self.kib).acquire_many_owned(kib).await.ok()?;
-        Some(Reserved { of_tenant, of_all })
+        let of_tenant = self.share(tenant).kib.acquire_many_owned(kib).await.map_err(closed)?;
+        let of_all = Arc::clone(&self.kib).acquire_many_owned(kib).await.map_err(closed)?;
+        Ok(Reserved { of_tenant, of_all })
     }
 
     fn share(&self, tenant: TenantId) -> Share {
@@ -97,18 +95,18 @@ impl UntilSent {
     }
 }
 
-/// Whose request it is, known once its key is: written by whoever verifies the key, read by whoever admitted the request.
+/// Whose request it is: set when its key was verified (`caller.rs`), read when its answer is admitted (`middleware.rs`).
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asker(Arc<OnceLock<TenantId>>);
+pub(crate) struct RequestTenant(Arc<OnceLock<TenantId>>);
 
-impl Asker {
-    pub(crate) fn is(&self, tenant: TenantId) {
+impl RequestTenant {
+    pub(crate) fn set(&self, tenant: TenantId) {
         // A request has one key.
         let _same_again = self.0.set(tenant);
     }
 
-    /// Whose it is, if anybody's.
-    pub(crate) fn tenant(&self) -> Option<TenantId> {
+    /// The tenant; none while no key was verified.
+    pub(crate) fn get(&self) -> Option<TenantId> {
         self.0.get().copied()
     }
 }

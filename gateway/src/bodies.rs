@@ -5,6 +5,7 @@ mod accounts;
 mod details;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use evercal_domain::Zone;
 use evercal_domain::event::{Event, EventTime, EventWarning, Occurrence};
 use evercal_domain::journal::AuditEntry;
 use evercal_domain::limits::DESCRIPTION_BYTES_SHOWN_MAX;
@@ -83,12 +84,9 @@ impl From<EventTime> for TimeBody {
     fn from(time: EventTime) -> Self {
         match time {
             EventTime::Date { date } => Self::Date { date },
-            EventTime::Instant { at, zone: None } => {
-                Self::Instant { date_time: at.to_rfc3339_opts(SecondsFormat::AutoSi, true), time_zone: None }
-            }
-            EventTime::Instant { at, zone: Some(zone) } => Self::Instant {
-                date_time: at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, true),
-                time_zone: Some(zone.name()),
+            EventTime::Instant { at, zone } => Self::Instant {
+                date_time: at.with_timezone(&zone.unwrap_or(Zone::UTC)).to_rfc3339_opts(SecondsFormat::AutoSi, true),
+                time_zone: zone.map(Zone::name),
             },
         }
     }
@@ -112,8 +110,7 @@ pub(crate) struct OccurrenceBody {
     /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
     /// Whether it stands, may stand, or was called off.
-    #[schema(value_type = EventStatusName)]
-    status: &'static str,
+    status: EventStatusName,
     /// Its title; null where it has none, or where the account may not see it.
     #[schema(example = "Stand-up")]
     title: Option<String>,
@@ -126,13 +123,11 @@ pub(crate) struct OccurrenceBody {
     /// Whether it takes the time of the account's user. Not when it shows as free, was called off, or when they have declined it.
     busy: bool,
     /// How it shows in the day of the account's user.
-    #[schema(value_type = ShowAsName)]
-    show_as: &'static str,
+    show_as: ShowAsName,
     /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
     /// Who may see its details, in the provider's words.
-    #[schema(value_type = VisibilityName)]
-    visibility: &'static str,
+    visibility: VisibilityName,
     /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
     /// Who made the invitation; null where the account may not see it.
@@ -140,8 +135,7 @@ pub(crate) struct OccurrenceBody {
     /// Who was invited.
     attendees: Vec<AttendeeBody>,
     /// What the account's user answered; null where they were not asked.
-    #[schema(value_type = Option<ResponseName>)]
-    self_response: Option<evercal_domain::event::Response>,
+    self_response: Option<ResponseName>,
     /// Labels that its user gave it.
     categories: Vec<String>,
     /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
@@ -172,19 +166,19 @@ impl From<ReadOccurrence> for OccurrenceBody {
             original_start: occurrence.original_start.into(),
             start: occurrence.start.into(),
             end: occurrence.end.into(),
-            status: status.as_str(),
+            status: EventStatusName(status),
             title,
             description,
             description_truncated,
             location,
             busy,
-            show_as: show_as.as_str(),
+            show_as: ShowAsName(show_as),
             private,
-            visibility: visibility.as_str(),
+            visibility: VisibilityName(visibility),
             event_type,
             organizer: event.organizer.map(PersonBody::from),
             attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
-            self_response: event.self_response,
+            self_response: event.self_response.map(ResponseName),
             categories: event.categories,
             ical_uid: event.ical_uid,
             link: event.link,
@@ -213,8 +207,7 @@ pub(crate) struct EventBody {
     /// When it ends; this moment, or this date, is not part of it any more.
     end: TimeBody,
     /// Whether it stands, may stand, or was called off.
-    #[schema(value_type = EventStatusName)]
-    status: &'static str,
+    status: EventStatusName,
     /// Its title; null where it has none, or where the account may not see it.
     title: Option<String>,
     /// All of its description as the provider has it, which may be HTML.
@@ -224,31 +217,28 @@ pub(crate) struct EventBody {
     /// Whether it takes the time of the account's user. Not when it shows as free, was called off, or when they have declined it.
     busy: bool,
     /// How it shows in the day of the account's user.
-    #[schema(value_type = ShowAsName)]
-    show_as: &'static str,
+    show_as: ShowAsName,
     /// Whether its details are meant for its guests alone. The account may see them all the same.
     private: bool,
     /// Who may see its details, in the provider's words.
-    #[schema(value_type = VisibilityName)]
-    visibility: &'static str,
+    visibility: VisibilityName,
     /// The provider's own kind, such as `outOfOffice`; null for an ordinary event.
     event_type: Option<String>,
-    /// Who wrote it, where that is told beside the organizer.
+    /// Who wrote it, where that is given beside the organizer.
     creator: Option<PersonBody>,
     /// Who made the invitation; null where the account may not see it.
     organizer: Option<PersonBody>,
     /// Who was invited.
     attendees: Vec<AttendeeBody>,
     /// What the account's user answered; null where they were not asked.
-    #[schema(value_type = Option<ResponseName>)]
-    self_response: Option<evercal_domain::event::Response>,
+    self_response: Option<ResponseName>,
     /// Labels that its user gave it.
     categories: Vec<String>,
     /// When the account's user is reminded.
     reminders: RemindersBody,
     /// Files that hang on it.
     attachments: Vec<AttachmentBody>,
-    /// Grows with each change that its guests have to look at again (RFC 5545 `SEQUENCE`); null where the provider has none.
+    /// Grows with each change that its guests have to check again (RFC 5545 `SEQUENCE`); null where the provider has none.
     sequence: Option<i64>,
     /// The UID of iCalendar (RFC 5545): the same in all calendars that have the event.
     ical_uid: Option<String>,
@@ -271,7 +261,7 @@ impl From<Event> for EventBody {
     fn from(event: Event) -> Self {
         let (busy, private) = (event.is_busy(), event.is_private());
         let (series_id, original_start) =
-            event.series.map(|place| (place.master_id.as_str().to_owned(), place.original_start.into())).unzip();
+            event.series.map(|of| (of.master_id.as_str().to_owned(), of.original_start.into())).unzip();
         Self {
             event_id: event.provider_id.as_str().to_owned(),
             series_id,
@@ -279,19 +269,19 @@ impl From<Event> for EventBody {
             recurrence: event.recurrence,
             start: event.start.into(),
             end: event.end.into(),
-            status: event.status.as_str(),
+            status: EventStatusName(event.status),
             title: event.title,
             description: event.description,
             location: event.location,
             busy,
-            show_as: event.show_as.as_str(),
+            show_as: ShowAsName(event.show_as),
             private,
-            visibility: event.visibility.as_str(),
+            visibility: VisibilityName(event.visibility),
             event_type: event.event_type,
             creator: event.creator.map(PersonBody::from),
             organizer: event.organizer.map(PersonBody::from),
             attendees: event.attendees.into_iter().map(AttendeeBody::from).collect(),
-            self_response: event.self_response,
+            self_response: event.self_response.map(ResponseName),
             categories: event.categories,
             reminders: event.reminders.into(),
             attachments: event.attachments.into_iter().map(AttachmentBody::from).collect(),
@@ -338,8 +328,7 @@ pub(crate) struct AuditBody {
     /// When it happened.
     at: DateTime<Utc>,
     /// What happened.
-    #[schema(value_type = AuditKindName)]
-    kind: &'static str,
+    kind: AuditKindName,
     /// The account that it is about; null for what is about no account.
     account_id: Option<String>,
     /// The calendar that it is about; null for what is about no calendar.
@@ -352,7 +341,7 @@ impl From<AuditEntry> for AuditBody {
     fn from(entry: AuditEntry) -> Self {
         Self {
             at: entry.at,
-            kind: entry.kind.as_str(),
+            kind: AuditKindName(entry.kind),
             account_id: entry.account_id.map(|id| id.to_string()),
             calendar_id: entry.calendar_id.map(|id| id.to_string()),
             message: entry.message,

@@ -10,9 +10,9 @@ use evercal_domain::TenantId;
 use evercal_domain::journal::SecurityKind;
 use evercal_domain::tenant::{ApiKeyHash, Scope, TenantLimits};
 
-use crate::answers::Asker;
+use crate::answers::RequestTenant;
 use crate::connections::Connection;
-use crate::extract::Source;
+use crate::extract::Peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
 
@@ -35,41 +35,35 @@ impl Caller {
     }
 }
 
-/// A caller who may read.
-pub(crate) struct Reader(pub Caller);
+/// Makes an extractor of a caller whose key has a scope.
+macro_rules! extractors {
+    ($($(#[doc = $doc:literal])+ $extractor:ident: $scope:ident;)+) => {
+        $(
+            $(#[doc = $doc])+
+            pub(crate) struct $extractor(pub Caller);
 
-/// A caller who may change things.
-pub(crate) struct Writer(pub Caller);
+            impl FromRequestParts<AppState> for $extractor {
+                type Rejection = Problem;
 
-/// A caller who may read the logs.
-pub(crate) struct Operator(pub Caller);
-
-impl FromRequestParts<AppState> for Reader {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        caller(parts, state, Scope::Read).await.map(Self)
-    }
+                async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+                    caller(parts, state, Scope::$scope).await.map(Self)
+                }
+            }
+        )+
+    };
 }
 
-impl FromRequestParts<AppState> for Writer {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        caller(parts, state, Scope::Write).await.map(Self)
-    }
-}
-
-impl FromRequestParts<AppState> for Operator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        caller(parts, state, Scope::Operator).await.map(Self)
-    }
+extractors! {
+    /// A caller who may read.
+    Reader: Read;
+    /// A caller who may change things.
+    Writer: Write;
+    /// A caller who may read the logs.
+    Operator: Operator;
 }
 
 async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Caller, Problem> {
-    let Ok(Source(source)) = Source::from_request_parts(parts, state).await;
+    let Peer(source) = *parts.extensions.get::<Peer>().ok_or_else(|| Problem::of(ProblemKind::Internal))?;
     let refuse = |message: &str| {
         state.security.note(SecurityKind::ApiKeyRefused, source, message);
         Problem::new(ProblemKind::InvalidApiKey, "Send a valid API key as `Authorization: Bearer <key>`.")
@@ -78,10 +72,10 @@ async fn caller(parts: &mut Parts, state: &AppState, scope: Scope) -> Result<Cal
     let found = state.reads.api_key(ApiKeyHash::of(key)).await?;
     let (key, tenant) = found.ok_or_else(|| refuse("an unknown or revoked API key"))?;
     if let Some(connection) = parts.extensions.get::<Arc<Connection>>() {
-        connection.proves();
+        connection.prove();
     }
-    if let Some(asker) = parts.extensions.get::<Asker>() {
-        asker.is(tenant.id);
+    if let Some(request_tenant) = parts.extensions.get::<RequestTenant>() {
+        request_tenant.set(tenant.id);
     }
     state.tenant_rates.take(tenant.id, tenant.limits.requests_per_minute).map_err(Problem::too_many)?;
     if !key.scopes.allow(scope) {

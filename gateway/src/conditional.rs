@@ -46,6 +46,17 @@ fn is_page(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
+/// So many bytes of a hash of all parts, as text. Parts are distinguished by more than their text.
+pub(crate) fn hash_text(parts: &[&[u8]], bytes: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let hash = hash.finalize();
+    URL_SAFE_NO_PAD.encode(hash.get(..bytes).unwrap_or(&hash))
+}
+
 /// The tag of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Tag(HeaderValue);
@@ -53,15 +64,8 @@ pub(crate) struct Tag(HeaderValue);
 impl Tag {
     /// Of all that makes the content what it is.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let hash = hash.finalize();
-        let start = hash.get(..TAG_BYTES).unwrap_or(&hash);
         // Weak, since the same content may travel compressed or not.
-        let text = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(start));
+        let text = format!("W/\"{}\"", hash_text(parts, TAG_BYTES));
         Self(HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("W/\"\"")))
     }
 

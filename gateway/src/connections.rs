@@ -1,31 +1,32 @@
-//! Who may hold a connection: all of them have an end, each peer has a share of them, and where one is needed, whoever
-//! holds one without having proven anything gives it up. Not for: what is asked on a connection (`routes/`).
+//! Limits on open connections: on all of them, and on those of each peer. Where one more is needed, the connection closes that is
+//! needed least: first one on which no request has proven anything, then one without a request. Not for: what is asked on a connection (`routes/`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::TrustedProxies;
 
-/// What everybody has for a first request, before they have to make room: a burst must not close its own connections.
+/// The time for a first request before a connection may be closed for another one: a burst must not close its own connections.
 const ROOM_GIVEN_UNASKED_AFTER: Duration = Duration::from_millis(250);
-/// What everybody has until a request has proven something, and between two of them.
+/// The same until a request has proven something, and between two requests.
 const ROOM_GIVEN_AFTER: Duration = Duration::from_secs(2);
 /// What has come is read within so long, unless this process stands still.
 const READ_WITHIN: Duration = Duration::from_secs(1);
 /// How soon it is checked again whether somebody can make room.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Bits of an IPv6 address that tell peers apart: whoever has one address of a network has all of it.
-const IPV6_PEER_BITS: u32 = 64;
+const RECHECK_AFTER: Duration = Duration::from_millis(100);
+/// Bits of an IPv6 address that distinguish peers: whoever has one address of a network has all of it.
+const IPV6_PEER_BITS: u8 = 64;
 
 #[derive(Debug)]
 pub(crate) struct Connections {
-    places: usize,
+    slots: usize,
     per_peer_max: usize,
     proxies: TrustedProxies,
     open: Mutex<Open>,
@@ -39,22 +40,21 @@ struct Open {
     of_peer: HashMap<IpAddr, usize>,
 }
 
-/// One of them, as requests on it know it.
+/// An open connection, as its requests know it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     peer: IpAddr,
-    /// A proxy's connections are many people's.
+    /// Whether the peer is a trusted proxy, whose connections are those of many clients.
     of_proxy: bool,
     state: Mutex<State>,
-    /// An answer began.
+    /// Wakes [`Slot::closing`] when an answer begins.
     answers: Notify,
-    told_to_go: CancellationToken,
+    evicted: CancellationToken,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct State {
-    /// A request came.
-    asked: bool,
+    requested: bool,
     /// A request came with a key or a token of ours.
     proven: bool,
     /// A request is being served, or its answer taken.
@@ -69,9 +69,9 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct ShareTaken;
 
-/// A place for one connection, free again when dropped.
+/// A slot for one connection, free again when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     connections: Arc<Connections>,
     number: u64,
     connection: Arc<Connection>,
@@ -79,22 +79,22 @@ pub(crate) struct Place {
 
 impl Connections {
     /// So many at a time, and of one peer so many, unless it is one of these proxies.
-    pub(crate) fn new(places: usize, per_peer_max: usize, proxies: TrustedProxies) -> Self {
-        Self { places, per_peer_max, proxies, open: Mutex::default(), freed: Notify::new() }
+    pub(crate) fn new(slots: usize, per_peer_max: usize, proxies: TrustedProxies) -> Self {
+        Self { slots, per_peer_max, proxies, open: Mutex::default(), freed: Notify::new() }
     }
 
-    /// A place for a connection of this peer; waits for one while all are in use by whoever has proven something.
-    pub(crate) async fn place(self: &Arc<Self>, peer: IpAddr) -> Result<Place, ShareTaken> {
+    /// A slot for a connection of this peer; waits for one while all are in use by whoever has proven something.
+    pub(crate) async fn slot(self: &Arc<Self>, peer: IpAddr) -> Result<Slot, ShareTaken> {
         loop {
-            if let Some(place) = self.place_now(peer)? {
-                return Ok(place);
+            if let Some(slot) = self.free_slot(peer)? {
+                return Ok(slot);
             }
-            // Over when a place is free, or when somebody may have become old enough to make room.
-            let _either = tokio::time::timeout(LOOK_AGAIN, self.freed.notified()).await;
+            // Over when a slot is free, or when somebody may have become old enough to make room.
+            let _either = tokio::time::timeout(RECHECK_AFTER, self.freed.notified()).await;
         }
     }
 
-    fn place_now(self: &Arc<Self>, peer: IpAddr) -> Result<Option<Place>, ShareTaken> {
+    fn free_slot(self: &Arc<Self>, peer: IpAddr) -> Result<Option<Slot>, ShareTaken> {
         let of_proxy = self.proxies.contain(peer);
         let peer = as_one_peer(peer);
         let now = Instant::now();
@@ -104,17 +104,17 @@ impl Connections {
         if has_share && !open.make_room(now, |connection| connection.peer == peer) {
             return Err(ShareTaken);
         }
-        if open.connections.len() >= self.places && !open.make_room(now, |_| true) {
+        if open.connections.len() >= self.slots && !open.make_room(now, |_| true) {
             return Ok(None);
         }
-        let state = State { asked: false, proven: of_proxy, busy: false, quiet_since: now, answer_ends_at: None };
-        let (answers, told_to_go) = (Notify::new(), CancellationToken::new());
-        let connection = Arc::new(Connection { peer, of_proxy, state: Mutex::new(state), answers, told_to_go });
+        let state = State { requested: false, proven: of_proxy, busy: false, quiet_since: now, answer_ends_at: None };
+        let (answers, evicted) = (Notify::new(), CancellationToken::new());
+        let connection = Arc::new(Connection { peer, of_proxy, state: Mutex::new(state), answers, evicted });
         open.last_number += 1;
         let number = open.last_number;
         open.connections.insert(number, Arc::clone(&connection));
         *open.of_peer.entry(peer).or_default() += 1;
-        Ok(Some(Place { connections: Arc::clone(self), number, connection }))
+        Ok(Some(Slot { connections: Arc::clone(self), number, connection }))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -123,13 +123,13 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that is missed least: first of those who never proved anything, then of those at rest.
+    /// Closes the connection that is needed least: first of those that never proved anything, then of those without a request.
     fn make_room(&mut self, now: Instant, among: impl Fn(&Connection) -> bool) -> bool {
         let can_go = |(number, connection): (&u64, &Arc<Connection>)| Some((connection.rank(now)?, *number));
         let candidates = self.connections.iter().filter(|(_, connection)| among(connection));
         let Some((_, number)) = candidates.filter_map(can_go).min() else { return false };
         if let Some(connection) = self.remove(number) {
-            connection.told_to_go.cancel();
+            connection.evicted.cancel();
         }
         true
     }
@@ -147,32 +147,32 @@ impl Open {
 }
 
 impl Connection {
-    pub(crate) fn asks(&self) {
+    pub(crate) fn request_began(&self) {
         let mut state = self.state();
-        (state.asked, state.busy) = (true, true);
+        (state.requested, state.busy) = (true, true);
     }
 
-    /// Its answer begins, and has to be taken until then.
+    /// Its answer begins, and has to be read until `ends_at`.
     pub(crate) fn answers_until(&self, ends_at: Instant) {
         self.state().answer_ends_at = Some(ends_at);
         self.answers.notify_one();
     }
 
-    /// Its answer was taken, or nobody wants it any longer.
-    pub(crate) fn rests(&self) {
+    /// Its answer was read, or the peer has gone away.
+    pub(crate) fn request_ended(&self) {
         let mut state = self.state();
         (state.busy, state.quiet_since, state.answer_ends_at) = (false, Instant::now(), None);
     }
 
     /// The request came with a key or a token of ours.
-    pub(crate) fn proves(&self) {
+    pub(crate) fn prove(&self) {
         self.state().proven = true;
     }
 
-    /// How little it is missed, if it can be closed at all.
+    /// How little it is needed, the least first; none if it must stay open.
     fn rank(&self, now: Instant) -> Option<(bool, Instant)> {
-        let State { asked, proven, busy, quiet_since, .. } = *self.state();
-        let time = if asked || proven { ROOM_GIVEN_AFTER } else { ROOM_GIVEN_UNASKED_AFTER };
+        let State { requested, proven, busy, quiet_since, .. } = *self.state();
+        let time = if requested || proven { ROOM_GIVEN_AFTER } else { ROOM_GIVEN_UNASKED_AFTER };
         let can_go = (!proven || !busy) && now.duration_since(quiet_since) >= time;
         can_go.then_some((proven, quiet_since))
     }
@@ -182,7 +182,7 @@ impl Connection {
     }
 }
 
-impl Place {
+impl Slot {
     /// For the requests on the connection.
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
@@ -190,7 +190,7 @@ impl Place {
 
     /// Ends when the connection has to go: to make room, because nothing was asked on it within this time, or because an answer
     /// was not taken in its time.
-    pub(crate) async fn has_to_go(&self, first_request_within: Duration) {
+    pub(crate) async fn closing(&self, first_request_within: Duration) {
         let says_nothing = async {
             tokio::time::sleep(first_request_within).await;
             // While this process stands still the clock goes on, and what was asked meanwhile is not read yet.
@@ -201,11 +201,11 @@ impl Place {
                     break;
                 }
             }
-            if self.connection.state().asked || self.connection.of_proxy {
+            if self.connection.state().requested || self.connection.of_proxy {
                 std::future::pending::<()>().await;
             }
         };
-        // The body itself cannot tell: whoever takes a byte now and then has it asked for its next piece once in minutes.
+        // The body itself does not notice: for a peer that reads a byte now and then, it is polled once in minutes.
         let takes_too_long = async {
             loop {
                 let ends_at = self.connection.state().answer_ends_at;
@@ -219,14 +219,14 @@ impl Place {
         tokio::select! {
             () = says_nothing => {}
             () = takes_too_long => {}
-            () = self.connection.told_to_go.cancelled() => {}
+            () = self.connection.evicted.cancelled() => {}
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        // The one that made room was removed then; its place was another's at once.
+        // The one that made room was removed then; another had its slot at once.
         let _already_gone = self.connections.open().remove(self.number);
         self.connections.freed.notify_one();
     }
@@ -235,10 +235,7 @@ impl Drop for Place {
 /// The address that shares are counted by.
 fn as_one_peer(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> (128 - IPV6_PEER_BITS) << (128 - IPV6_PEER_BITS);
-            Ipv6Addr::from_bits(network).into()
-        }
+        network @ IpAddr::V6(_) => IpNet::new(network, IPV6_PEER_BITS).map_or(network, |peer| peer.network()),
         address @ IpAddr::V4(_) => address,
     }
 }

@@ -1,5 +1,5 @@
 //! Consents in the store of which no workflow may know yet. An account's workflow is signalled right after a consent is kept;
-//! whatever keeps that from happening (Temporal is away, the process ends), it is made good from here, by this process or the
+//! whatever keeps that from happening (Temporal is away, the process ends), the account is signalled from here, by this process or the
 //! next one. Not for: keeping a consent (`consents.rs`), signalling an account (`crates/workflow-client`).
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use evercal_domain::Account;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_process::{Pulse, counted};
 use evercal_storage::Store;
-use evercal_workflow_client::{AccountError, AccountSignal, AccountWorkflows, awaited_signal};
+use evercal_workflow_client::{AccountSignal, AccountWorkflows, CallError, awaited_signal};
 
 /// After so many failures in a row Temporal is taken to be away again.
 const FAILURES_IN_A_ROW_MAX: u32 = 5;
@@ -60,7 +60,7 @@ impl ConsentBacklog {
 
     /// An account that is connecting, or whose code is not redeemed yet, or that is being taken down, gets its workflow and the
     /// signal for it. Where that fails, the next call goes on.
-    pub(crate) async fn drain(&self, pulse: &Pulse) -> Result<(), AccountError> {
+    pub(crate) async fn drain(&self, pulse: &Pulse) -> Result<(), CallError> {
         if !self.may_have_some.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
@@ -72,12 +72,15 @@ impl ConsentBacklog {
     }
 
     /// One account that cannot be signalled does not keep the others waiting.
-    async fn signal_all(&self, pulse: &Pulse) -> Result<(), AccountError> {
-        let mut failed = None;
+    async fn signal_all(&self, pulse: &Pulse) -> Result<(), CallError> {
+        let mut outcome = Ok(());
         let mut failures_in_a_row = 0;
         let mut after = None;
         loop {
             let accounts = self.store.pending_accounts(after, API_PAGE_ROWS_MAX).await?;
+            // One that cannot be read is left out, so that the last row says where to go on.
+            let Some(last) = accounts.last() else { return outcome };
+            after = Some(last.id);
             for account in &accounts {
                 pulse.beat();
                 let Some(signal) = awaited_signal(account) else { continue };
@@ -86,16 +89,10 @@ impl ConsentBacklog {
                     Err(error) if failures_in_a_row >= FAILURES_IN_A_ROW_MAX => return Err(error.into()),
                     Err(error) => {
                         failures_in_a_row += 1;
-                        failed = Some(error);
+                        outcome = Err(error.into());
                     }
                 }
             }
-            // One that cannot be read is left out, so that the last row says where to go on.
-            match accounts.last() {
-                Some(last) => after = Some(last.id),
-                None => break,
-            }
         }
-        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }

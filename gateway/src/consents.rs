@@ -9,15 +9,15 @@ use tokio::task::JoinHandle;
 
 /// The tasks that keep them.
 pub(crate) struct Consents {
-    /// A browser that leaves frees the place of its request, not the one in here.
-    places: Arc<Semaphore>,
+    /// A browser that leaves frees the permit of its request, not the one in here.
+    permits: Arc<Semaphore>,
     tasks: Tasks,
 }
 
 impl Consents {
     /// Keeps so many at a time, by tasks of this group.
     pub(crate) fn new(consents_max: usize, tasks: Tasks) -> Self {
-        Self { places: Arc::new(Semaphore::new(consents_max)), tasks }
+        Self { permits: Arc::new(Semaphore::new(consents_max)), tasks }
     }
 
     /// Keeps one to the end. `None` when too many are being kept already.
@@ -25,9 +25,9 @@ impl Consents {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let keeping = async move {
-            let _place = place;
+            let _permit = permit;
             keeping.await
         };
         Some(self.tasks.spawn("consent", keeping))

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use evercal_domain::{CalendarId, CalendarState};
-use evercal_storage::{Store, StoreError};
-use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
+use evercal_storage::Store;
+use evercal_workflow_client::{AccountWorkflows, CallError, SignalOutcome, WorkflowError, Workflows};
 use evercal_workflows::contract::Notify;
 
 pub(crate) struct Delivery {
@@ -13,28 +13,17 @@ pub(crate) struct Delivery {
     accounts: Arc<AccountWorkflows>,
 }
 
-/// Where a reason ended up.
+/// What became of a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivered {
     /// The subscription has it.
     ToSubscription,
     /// The subscription was missing: its account has the signal to start it, and a new subscription syncs at once.
     ToAccount,
-    /// The calendar is closed, or its account disconnected: late notices are normal, nobody has to know.
+    /// The calendar is closed, or its account disconnected: late notices are normal and not reported.
     Closed,
     /// We have no such calendar.
     Unknown,
-}
-
-/// Nobody could be signalled; the reason is still to be delivered.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DeliveryError {
-    #[error(transparent)]
-    Workflow(#[from] WorkflowError),
-    #[error(transparent)]
-    Account(#[from] AccountError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Delivery {
@@ -43,8 +32,8 @@ impl Delivery {
         Self { store, workflows, accounts }
     }
 
-    /// Delivers. A plain signal, never signal-with-start: a late notice must not bring a closed subscription back.
-    pub(crate) async fn deliver(&self, calendar: CalendarId, notify: &Notify) -> Result<Delivered, DeliveryError> {
+    /// Delivers; after an error the reason is still to be delivered. A plain signal, never signal-with-start: a late notice must not bring a closed subscription back.
+    pub(crate) async fn deliver(&self, calendar: CalendarId, notify: &Notify) -> Result<Delivered, CallError> {
         match self.workflows.notify(calendar, notify).await {
             Ok(()) => Ok(Delivered::ToSubscription),
             Err(WorkflowError::NotFound) => self.without_subscription(calendar).await,
@@ -52,7 +41,7 @@ impl Delivery {
         }
     }
 
-    async fn without_subscription(&self, calendar: CalendarId) -> Result<Delivered, DeliveryError> {
+    async fn without_subscription(&self, calendar: CalendarId) -> Result<Delivered, CallError> {
         let Some(row) = self.store.calendar(calendar).await? else {
             return Ok(Delivered::Unknown);
         };

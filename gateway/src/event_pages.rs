@@ -18,7 +18,7 @@ use crate::occurrences::Answer;
 const PAGE_ENDS_BYTES: usize = 8 * 1_024;
 /// Memory of all kept pages, in bytes.
 const KEPT_BYTES_MAX: usize = 16 * 1_024 * 1_024;
-/// A larger page is not kept: it would take the place of many.
+/// A larger page is not kept: it would displace many.
 const KEPT_PAGE_BYTES_MAX: usize = 1_024 * 1_024;
 /// Memory that a kept page takes beside its rows.
 const KEPT_PAGE_BYTES_MIN: usize = 512;
@@ -28,7 +28,7 @@ const KEPT_PAGE_BYTES_MIN: usize = 512;
 pub(crate) struct EventPage {
     /// JSON, without the brackets of the list.
     items: Vec<u8>,
-    /// The place in the store where the next page begins.
+    /// The position in the store where the next page begins.
     pub next: Option<String>,
     /// From here on nothing is missing.
     pub complete_from: DateTime<Utc>,
@@ -40,7 +40,7 @@ impl EventPage {
     /// Writes rows. They end before the one that would make the page too large; at least one is there, so that reading comes
     /// to an end.
     pub(crate) fn written(answer: Answer) -> Result<Self, serde_json::Error> {
-        let Answer { page, complete_from, complete_until } = answer;
+        let Answer { page, complete_from, complete_until, .. } = answer;
         let mut items = Vec::new();
         let (mut next, mut last): (_, Option<OccurrenceKey>) = (page.next, None);
         for read in page.items {

@@ -1,5 +1,5 @@
-//! The check of the fleet: whether every open account and every open calendar has its workflow. One that was terminated reports
-//! to nobody, so that it has to be searched for; what is missing is started again and written into the audit log.
+//! The check of the fleet: whether every open account and every open calendar has its workflow. A workflow that was
+//! terminated does not report that, so that it has to be searched for; what is missing is started again and written into the audit log.
 //!
 //! Temporal's index is read in pages of a thousand and compared with the store. The index lags behind by seconds: what seems
 //! to be missing is asked for by name before anything is done. Of several gateways one checks. Not for: what a workflow that
@@ -13,8 +13,8 @@ use chrono::TimeDelta;
 use evercal_domain::limits::API_PAGE_ROWS_MAX;
 use evercal_domain::{Account, CalendarId, Clock};
 use evercal_process::{Pulse, counted};
-use evercal_storage::{Store, StoreError, cause_of};
-use evercal_workflow_client::{AccountError, AccountWorkflows, SignalOutcome, WorkflowError, Workflows};
+use evercal_storage::{Store, cause_of};
+use evercal_workflow_client::{AccountWorkflows, CallError, SignalOutcome, Workflows};
 use evercal_workflows::names;
 
 /// The claim of the check.
@@ -37,38 +37,37 @@ pub(crate) struct Fleet {
     pub workflows: Arc<dyn Workflows>,
     pub accounts: Arc<AccountWorkflows>,
     pub clock: Arc<dyn Clock>,
-    /// Between two checks.
+    /// The time between two checks.
     pub interval: Duration,
-    /// Names this process.
+    /// Names this process as the holder of the claim.
     pub process: String,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum LookError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Workflow(#[from] WorkflowError),
-    #[error(transparent)]
-    Account(#[from] AccountError),
+/// What became of an account or a calendar whose workflow is not in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Its workflow runs, or need not run.
+    Fine,
+    /// Its workflow was missing and is started again.
+    Restarted,
 }
 
 /// What a check has come across.
 #[derive(Debug, Default)]
-struct Look {
+struct Progress {
     missing: usize,
     failed: usize,
     failed_in_a_row: usize,
 }
 
-impl Look {
+impl Progress {
     /// When the next one is due: one that has found as many as it may goes on soon.
     fn next_after(&self, interval: Duration) -> Duration {
         if self.missing < MISSING_MAX { interval } else { soon(interval) }
     }
 }
 
-/// Not a whole interval later: whoever was not checked waits for it.
+/// Not a whole interval later: those that were not checked wait for the next check.
 fn soon(interval: Duration) -> Duration {
     REPEATED_AFTER_MAX.min(interval / 20)
 }
@@ -79,13 +78,13 @@ impl Fleet {
         let tick = (self.interval / 4).clamp(Duration::from_millis(50), TICK_MAX);
         while pulse.wait(tokio::time::sleep(tick)).await.is_some() {
             rounds += 1;
-            if let Some(Err(error)) = pulse.work(self.look_when_due(&pulse, rounds)).await {
-                tracing::warn!(%error, cause = cause_of(&error), "the look at the fleet was cut short");
+            if let Some(Err(error)) = pulse.work(self.check_when_due(&pulse, rounds)).await {
+                tracing::warn!(%error, cause = cause_of(&error), "the check of the fleet was cut short");
             }
         }
     }
 
-    async fn look_when_due(&self, pulse: &Pulse, round: u64) -> Result<(), LookError> {
+    async fn check_when_due(&self, pulse: &Pulse, round: u64) -> Result<(), CallError> {
         let now = self.clock.now();
         let later = |pause: Duration| now + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
         // Nobody takes it before its time, this process neither: a holder is a holder for one check.
@@ -93,118 +92,116 @@ impl Fleet {
         let Some(turn) = self.store.take_claim(CLAIM, &holder, now, later(self.interval)).await? else {
             return Ok(());
         };
-        let mut look = Look::default();
-        let looked = async {
-            self.look_at_accounts(pulse, &mut look).await?;
-            self.look_at_calendars(pulse, &mut look).await
+        let mut progress = Progress::default();
+        let check = async {
+            self.check_accounts(pulse, &mut progress).await?;
+            self.check_calendars(pulse, &mut progress).await
         };
-        match looked.await {
+        match check.await {
             Ok(()) => {
-                tracing::info!(missing = look.missing, failed = look.failed, "looked at the fleet");
-                self.store.finish_claim(CLAIM, &holder, turn, later(look.next_after(self.interval))).await?;
+                tracing::info!(missing = progress.missing, failed = progress.failed, "the fleet was checked");
+                self.store.finish_claim(CLAIM, &holder, turn, later(progress.next_after(self.interval))).await?;
                 Ok(())
             }
             Err(error) => {
                 let again_at = later(soon(self.interval));
                 if let Err(error) = self.store.keep_claim(CLAIM, &holder, turn, again_at).await {
-                    tracing::warn!(%error, cause = error.cause(), "the look at the fleet is not repeated before its time");
+                    tracing::warn!(%error, cause = error.cause(), "the check of the fleet is not repeated before its time");
                 }
                 Err(error)
             }
         }
     }
 
-    async fn look_at_accounts(&self, pulse: &Pulse, look: &mut Look) -> Result<(), LookError> {
+    async fn check_accounts(&self, pulse: &Pulse, progress: &mut Progress) -> Result<(), CallError> {
         let running = self.running(pulse, names::ACCOUNT).await?;
         let mut after = None;
         loop {
             let accounts = self.store.open_accounts_after(after, API_PAGE_ROWS_MAX).await?;
+            let Some(last) = accounts.last() else { return Ok(()) };
+            after = Some(last.id);
             for account in &accounts {
                 pulse.beat();
-                if look.missing < MISSING_MAX && !running.contains(&names::account_id(account.id)) {
-                    let looked = self.look_at_account(account).await;
-                    self.go_on(look, account.id, looked).await?;
+                if progress.missing < MISSING_MAX && !running.contains(&names::account_id(account.id)) {
+                    let outcome = self.check_account(account).await;
+                    self.record(progress, account.id, outcome).await?;
                 }
-            }
-            match accounts.last() {
-                Some(last) => after = Some(last.id),
-                None => return Ok(()),
             }
             tokio::time::sleep(PAGE_PAUSE).await;
         }
     }
 
-    async fn look_at_calendars(&self, pulse: &Pulse, look: &mut Look) -> Result<(), LookError> {
+    async fn check_calendars(&self, pulse: &Pulse, progress: &mut Progress) -> Result<(), CallError> {
         let running = self.running(pulse, names::SUBSCRIPTION).await?;
         let mut after = None;
         loop {
             let calendars = self.store.open_calendar_ids(after, API_PAGE_ROWS_MAX).await?;
+            let Some(last) = calendars.last() else { return Ok(()) };
+            after = Some(*last);
             for calendar in calendars.iter().copied() {
                 pulse.beat();
-                if look.missing < MISSING_MAX && !running.contains(&names::subscription_id(calendar)) {
-                    let looked = self.look_at_calendar(calendar).await;
-                    self.go_on(look, calendar, looked).await?;
+                if progress.missing < MISSING_MAX && !running.contains(&names::subscription_id(calendar)) {
+                    let outcome = self.check_calendar(calendar).await;
+                    self.record(progress, calendar, outcome).await?;
                 }
-            }
-            match calendars.last() {
-                Some(last) => after = Some(*last),
-                None => return Ok(()),
             }
             tokio::time::sleep(PAGE_PAUSE).await;
         }
     }
 
-    /// An account whose workflow is not in the index; whether it was missing.
-    async fn look_at_account(&self, account: &Account) -> Result<bool, LookError> {
+    /// An account whose workflow is not in the index.
+    async fn check_account(&self, account: &Account) -> Result<Outcome, CallError> {
         let is_new = self.accounts.is_new(account.state_changed_at);
         if is_new || self.workflows.is_running(&names::account_id(account.id)).await? {
-            return Ok(false);
+            return Ok(Outcome::Fine);
         }
         self.accounts.restart(account).await?;
-        Ok(true)
+        Ok(Outcome::Restarted)
     }
 
-    /// A calendar whose subscription is not in the index; whether it was missing.
-    async fn look_at_calendar(&self, id: CalendarId) -> Result<bool, LookError> {
-        let Some(calendar) = self.store.calendar(id).await? else { return Ok(false) };
+    /// A calendar whose subscription is not in the index.
+    async fn check_calendar(&self, id: CalendarId) -> Result<Outcome, CallError> {
+        let Some(calendar) = self.store.calendar(id).await? else { return Ok(Outcome::Fine) };
         let is_new = self.accounts.is_new(calendar.state_changed_at);
         let is_closed = calendar.state == evercal_domain::CalendarState::Closed;
         if is_new || is_closed || self.workflows.is_running(&names::subscription_id(id)).await? {
-            return Ok(false);
+            return Ok(Outcome::Fine);
         }
-        let outcome = self.accounts.signal_missing_subscription(&calendar).await?;
-        Ok(outcome == SignalOutcome::Delivered)
+        Ok(match self.accounts.signal_missing_subscription(&calendar).await? {
+            SignalOutcome::Delivered => Outcome::Restarted,
+            SignalOutcome::NoAccount => Outcome::Fine,
+        })
     }
 
     /// One of which a row cannot be read, or that cannot be started, does not keep the others from being checked. Where
     /// several in a row fail, it is asked first whether Temporal and the store are there at all.
-    async fn go_on(
+    async fn record(
         &self,
-        look: &mut Look,
+        progress: &mut Progress,
         id: impl std::fmt::Display,
-        looked: Result<bool, LookError>,
-    ) -> Result<(), LookError> {
-        match looked {
-            Ok(was_missing) => {
-                look.missing += usize::from(was_missing);
-                look.failed_in_a_row = 0;
+        outcome: Result<Outcome, CallError>,
+    ) -> Result<(), CallError> {
+        match outcome {
+            Ok(outcome) => {
+                progress.missing += usize::from(outcome == Outcome::Restarted);
+                progress.failed_in_a_row = 0;
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "one of the fleet could not be looked at", %id, %error, cause);
-                look.failed += 1;
-                look.failed_in_a_row += 1;
-                if look.failed_in_a_row >= FAILURES_IN_A_ROW_MAX {
+                counted!(warn, "one of the fleet could not be checked", %id, %error, cause);
+                progress.failed += 1;
+                progress.failed_in_a_row += 1;
+                if progress.failed_in_a_row >= FAILURES_IN_A_ROW_MAX {
                     self.workflows.ping().await?;
                     self.store.claim_rounds(CLAIM).await?;
-                    look.failed_in_a_row = 0;
+                    progress.failed_in_a_row = 0;
                 }
             }
         }
         Ok(())
     }
 
-    async fn running(&self, pulse: &Pulse, workflow_type: &str) -> Result<HashSet<String>, LookError> {
+    async fn running(&self, pulse: &Pulse, workflow_type: &str) -> Result<HashSet<String>, CallError> {
         let mut running = HashSet::new();
         let mut page = Vec::new();
         for _ in 0..PAGES_MAX {
@@ -226,10 +223,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_that_found_as_many_as_it_may_is_followed_by_the_next_one_soon() {
+    fn a_check_that_found_as_many_as_it_may_is_followed_by_the_next_one_soon() {
         let (interval, soon) = (Duration::from_mins(10), Duration::from_secs(30));
         for (missing, expected) in [(0, interval), (MISSING_MAX - 1, interval), (MISSING_MAX, soon)] {
-            assert_eq!(Look { missing, ..Look::default() }.next_after(interval), expected, "{missing}");
+            assert_eq!(Progress { missing, ..Progress::default() }.next_after(interval), expected, "{missing}");
         }
     }
 }

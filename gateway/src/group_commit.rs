@@ -1,4 +1,4 @@
-//! Group commit: callers that want the same done for one calendar at the same time share one call.
+//! Group commit: callers that want the same work for one calendar at the same time share one call.
 //!
 //! A task per calendar lives only while there is work. The first caller's work begins at once; a caller that comes while it
 //! runs, or within the spacing after it began, joins the next round. While callers keep coming, the spacing grows. Every caller

@@ -1,4 +1,4 @@
-//! The gateway: everything that evercal says over HTTP. It takes the providers' notices, lets users connect accounts and
+//! The gateway: the HTTP server of evercal. It takes the providers' notices, lets users connect accounts and
 //! answers readers from the mirror.
 //!
 //! Start at [`Gateway::start`] and `routes/mod.rs`. It keeps nothing of its own: what has to survive is in the store or in
@@ -14,12 +14,10 @@ mod connections;
 mod consent_backlog;
 mod consents;
 mod cursor;
-mod debt;
 mod delivery;
 mod event_pages;
 mod extract;
 mod fleet;
-mod fronts;
 mod group_commit;
 mod middleware;
 mod notices;

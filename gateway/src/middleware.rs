@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::answers::{Asker, UntilSent};
+use crate::answers::{RequestTenant, UntilSent};
 use crate::config::OAUTH_CALLBACK;
 use crate::problem::{Problem, ProblemKind};
 use crate::proven::Proven;
@@ -110,54 +110,54 @@ fn in_one_form(response: Response, id: &str) -> Response {
 /// Bounds on a group of routes.
 #[derive(Clone)]
 pub(crate) struct Admission {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     timeout: Duration,
     state: AppState,
-    /// Set for notices: whoever proved one that is turned away here has to be caught up.
+    /// Set for notices: one that is turned away here enqueues a catch-up.
     refusals: Option<Arc<Refusals>>,
 }
 
 impl Admission {
-    /// At most `requests_max` at a time, none longer than `timeout`.
-    pub(crate) fn new(requests_max: usize, timeout: Duration, state: AppState) -> Self {
-        Self { places: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals: None }
-    }
-
-    /// Counts what is turned away.
-    pub(crate) fn counting(self, refusals: Arc<Refusals>) -> Self {
-        Self { refusals: Some(refusals), ..self }
+    /// At most `requests_max` at a time, none longer than `timeout`; notices that are turned away are added to `refusals`.
+    pub(crate) fn new(
+        requests_max: usize,
+        timeout: Duration,
+        state: AppState,
+        refusals: Option<Arc<Refusals>>,
+    ) -> Self {
+        Self { permits: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals }
     }
 }
 
 /// Turns requests away at once when the group is full, and ends those that take too long. An answer to somebody with a key
-/// keeps its place until it is sent; of those each tenant has a number of its own.
+/// keeps its permit until it is sent; of those each tenant has a number of its own.
 pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
-    let Ok(place) = Arc::clone(&admission.places).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&admission.permits).try_acquire_owned() else {
         let proven = request.extensions().get::<Proven>();
         if let Some((refusals, proven)) = admission.refusals.as_ref().zip(proven) {
             proven.notices.iter().for_each(|notice| refusals.add(notice.claim.watched));
         }
         return Problem::of(ProblemKind::Overloaded).into_response();
     };
-    let asker = Asker::default();
-    request.extensions_mut().insert(asker.clone());
+    let tenant = RequestTenant::default();
+    request.extensions_mut().insert(tenant.clone());
     let Ok(mut response) = tokio::time::timeout(admission.timeout, next.run(request)).await else {
         return Problem::of(ProblemKind::TimedOut).into_response();
     };
-    if let Some(tenant) = asker.tenant()
+    if let Some(tenant) = tenant.get()
         && response.status().is_success()
     {
-        let Some(of_tenant) = admission.state.answers.place(tenant) else {
+        let Some(of_tenant) = admission.state.answers.admit(tenant) else {
             let detail = "Your tenant has too many answers under way that nobody takes; try again.";
             return Problem::new(ProblemKind::Overloaded, detail).into_response();
         };
-        UntilSent::keep(response.extensions_mut(), (place, of_tenant));
+        UntilSent::keep(response.extensions_mut(), (permit, of_tenant));
     }
     response
 }
 
-/// How long a request may wait for the store while nobody else gets an answer from it either.
-const STORE_PATIENCE: Duration = Duration::from_millis(1_500);
+/// How long a request may wait for the store while no other request gets an answer from it either.
+const STORE_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// Turns away what a store that is not ours would answer wrongly, and what a store that gives no answers would keep waiting.
 pub(crate) async fn while_the_store_answers(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -172,7 +172,7 @@ pub(crate) async fn while_the_store_answers(State(state): State<AppState>, reque
         return next.run(request).await;
     }
     let silence = async {
-        tokio::time::sleep(STORE_PATIENCE).await;
+        tokio::time::sleep(STORE_TIMEOUT).await;
         watch.until(StoreCondition::keeps_readers_waiting).await
     };
     tokio::select! {
@@ -195,50 +195,4 @@ pub(crate) fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use evercal_storage::{StoreTrouble, TroubleKind};
-    use tracing::span;
-
-    use super::*;
-
-    /// Counts the lines of a log.
-    #[derive(Default)]
-    struct Lines(Arc<AtomicUsize>);
-
-    impl tracing::Subscriber for Lines {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-            span::Id::from_u64(1)
-        }
-        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-        fn event(&self, _: &tracing::Event<'_>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-        fn enter(&self, _: &span::Id) {}
-        fn exit(&self, _: &span::Id) {}
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_crowd_before_a_store_that_is_away_is_a_line_a_second() {
-        let lines = Lines::default();
-        let count = Arc::clone(&lines.0);
-        let _heard = tracing::subscriber::set_default(lines);
-        let condition = StoreCondition::Unhealthy(StoreTrouble {
-            kind: TroubleKind::CannotRead,
-            since: chrono::DateTime::UNIX_EPOCH,
-            cause: "it is gone".to_owned(),
-            lasts: true,
-        });
-        for _ in 0..1_000 {
-            assert_eq!(store_away(&condition).status(), StatusCode::SERVICE_UNAVAILABLE);
-            tokio::time::advance(Duration::from_millis(2)).await;
-        }
-        let lines = count.load(Ordering::SeqCst);
-        assert!((1..=4).contains(&lines), "{lines} lines in two seconds");
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use evercal_workflows::contract::{ChannelHint, Notify};
 
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
-use crate::refusals::{About, OnItsWay, Refusals};
+use crate::refusals::{InFlightNotice, NoticeSubject, Refusals};
 
 /// The notice could not be delivered; its sender should try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ impl Notices {
     }
 
     /// A proven notice that is not taken yet.
-    pub(crate) fn on_its_way(&self, about: impl Into<About>) -> OnItsWay {
-        self.refusals.on_its_way(about)
+    pub(crate) fn in_flight(&self, about: impl Into<NoticeSubject>) -> InFlightNotice {
+        self.refusals.in_flight(about)
     }
 
     /// Delivers what is left and ends.
@@ -70,16 +70,16 @@ impl Work for NoticeWork {
     }
 
     async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
-        // Noted here and not where the answer is given: the sender may have stopped waiting long ago.
-        let on_its_way = self.refusals.on_its_way(calendar);
+        // Invalid here and not where the answer is given: the sender may have stopped waiting long ago.
+        let in_flight = self.refusals.in_flight(calendar);
         match self.delivery.deliver(calendar, &notify).await {
             Ok(delivered) => {
-                on_its_way.arrived();
+                in_flight.delivered();
                 Ok(delivered)
             }
             Err(error) => {
                 let cause = cause_of(&error);
-                counted!(warn, "notices could not be handed over", calendar_id = %calendar, notices = notify.notices, %error, cause);
+                counted!(warn, "notices could not be delivered", calendar_id = %calendar, notices = notify.notices, %error, cause);
                 Err(NotDelivered)
             }
         }

@@ -42,9 +42,11 @@ pub(crate) struct Answer {
     pub page: Page<ReadOccurrence>,
     pub complete_from: DateTime<Utc>,
     pub complete_until: DateTime<Utc>,
+    /// Whether no occurrence of the page's range is missing.
+    is_complete: bool,
 }
 
-/// Reads a page of a range of a calendar as it was read just before. Several statements: the caller looks whether the mirror
+/// Reads a page of a range of a calendar as it was read just before. Several statements: the caller checks whether the mirror
 /// changed meanwhile, and reads again.
 pub(crate) async fn read(
     store: &dyn Store,
@@ -55,7 +57,7 @@ pub(crate) async fn read(
     if is_stored(range, calendar) {
         let range = OccurrenceRange { series: SeriesRows::All, ..*range };
         let page = store.occurrences(calendar.id, &range, page).await?;
-        return Ok(Answer { page, complete_from: range.from, complete_until: range.to });
+        return Ok(Answer { page, complete_from: range.from, complete_until: range.to, is_complete: true });
     }
     // Before their texts are read, so that these are in memory a few times at most. The semaphore is never closed.
     let _place = EXPANDING.acquire().await.ok();
@@ -65,14 +67,14 @@ pub(crate) async fn read(
     let window = stored.unwrap_or(Window { start: range.from, end: range.from });
     let read = Reading { store, calendar, range, page, window, all: &all };
     // Where not all could be loaded, it is known before that the answer cannot be whole.
-    let is_hopeless = !all.is_all && stored.is_some();
+    let is_surely_incomplete = !all.is_all && stored.is_some();
     let within = SeriesRows::StartingWithin { from: window.start, to: window.end };
-    let (mut answer, is_whole) = read.with(if is_hopeless { SeriesRows::All } else { within }).await?;
-    if !is_whole && !is_hopeless && stored.is_some() {
+    let mut answer = read.with(if is_surely_incomplete { SeriesRows::All } else { within }).await?;
+    if !answer.is_complete && !is_surely_incomplete && stored.is_some() {
         // What reaches into the window from before it is stored too, and would be missed where it cannot be computed.
-        (answer, _) = read.with(SeriesRows::All).await?;
+        answer = read.with(SeriesRows::All).await?;
     }
-    // Asked for after the rows, as the store does for what it reads itself.
+    // Read after the rows, as the store does for what it reads itself.
     let now = store.calendar(calendar.id).await?.filter(|now| now.state.serves_events());
     match now.map(|now| now.remote.access_role.view()) {
         Some(view) => answer.page.items.iter_mut().for_each(|read| read.event.hide_beyond(view)),
@@ -92,11 +94,11 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// With these rows of what is stored of series, and the others computed; and whether none of them is missing.
-    async fn with(&self, series: SeriesRows) -> Result<(Answer, bool), StoreError> {
+    /// With these rows of what is stored of series, and the others computed.
+    async fn with(&self, series: SeriesRows) -> Result<Answer, StoreError> {
         let range = OccurrenceRange { series, ..*self.range };
         let rows = self.store.occurrences(self.calendar.id, &range, self.page).await?;
-        let asked = Asked {
+        let query = Query {
             range,
             stored: self.window,
             after: self.page.after.as_deref().map(OccurrenceKey::read).transpose()?,
@@ -105,8 +107,8 @@ impl Reading<'_> {
             calendar_zone: self.calendar.remote.time_zone.as_deref().and_then(|name| name.parse().ok()),
         };
         let all = Arc::clone(self.all);
-        let put_together = tokio::task::spawn_blocking(move || put_together(rows, &all, &asked));
-        put_together.await.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))
+        let merged = tokio::task::spawn_blocking(move || merged(rows, &all, &query));
+        merged.await.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))
     }
 }
 
@@ -126,7 +128,7 @@ fn midnight(date: NaiveDate) -> DateTime<Utc> {
 }
 
 /// What is to be computed.
-struct Asked {
+struct Query {
     range: OccurrenceRange,
     /// The window in which the store has all occurrences of series.
     stored: Window,
@@ -140,14 +142,14 @@ struct Asked {
 
 /// The series of a calendar.
 struct Loaded {
-    series: Vec<Whole>,
+    series: Vec<LoadedSeries>,
     /// Whether these are all, and each of them whole.
     is_all: bool,
 }
 
 /// A series with all that changes it.
 #[derive(Default)]
-struct Whole {
+struct LoadedSeries {
     master: Option<Event>,
     exceptions: Vec<Event>,
     cancelled: Vec<SeriesPosition>,
@@ -159,7 +161,7 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
     let mut after: Option<ProviderEventId> = None;
     loop {
         let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
-        let mut batch: BTreeMap<ProviderEventId, Whole> = BTreeMap::new();
+        let mut batch: BTreeMap<ProviderEventId, LoadedSeries> = BTreeMap::new();
         for row in store.related_rows(calendar.id, &masters).await? {
             let owner = row.owner().clone();
             let whole = batch.entry(owner).or_default();
@@ -198,21 +200,21 @@ fn size(event: &Event) -> usize {
     size_of::<Event>() + text(&event.title) + text(&event.description) + lines + event.attendees.len() * 200
 }
 
-/// The stored rows of a page and the computed ones between them; and whether these are all.
-fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> (Answer, bool) {
-    let clock = asked.range.zone.clock();
-    let (computed, is_whole) = compute(all, asked, &clock);
-    let is_whole = is_whole && all.is_all;
-    let (complete_from, complete_until) = complete(asked, is_whole);
+/// The stored rows of a page and the computed ones between them.
+fn merged(rows: Page<ReadOccurrence>, all: &Loaded, query: &Query) -> Answer {
+    let clock = query.range.zone.clock();
+    let expansion = compute(all, query, &clock);
+    let is_complete = expansion.is_complete && all.is_all;
+    let (complete_from, complete_until) = complete(query, is_complete);
 
-    let stored = rows.items.into_iter().map(|read| Piece::Stored(Box::new(read)));
-    let mut pieces: Vec<Piece> = stored.chain(computed.into_iter().map(Piece::Computed)).collect();
+    let stored = rows.items.into_iter().map(|read| Row::Stored(Box::new(read)));
+    let mut rows_by_start: Vec<Row> = stored.chain(expansion.occurrences.into_iter().map(Row::Computed)).collect();
     // The stored one of two stays: the sort is stable.
-    pieces.sort_by(|left, right| left.key().compare(right.key(), &clock));
-    pieces.dedup_by(|one, before| one.key() == before.key());
+    rows_by_start.sort_by(|left, right| left.key().compare(right.key(), &clock));
+    rows_by_start.dedup_by(|one, before| one.key() == before.key());
     let (mut items, mut bytes, mut next) = (Vec::new(), 0, rows.next);
-    for piece in pieces {
-        if items.len() >= asked.limit || bytes >= EVENTS_PAGE_BYTES_MAX {
+    for piece in rows_by_start {
+        if items.len() >= query.limit || bytes >= EVENTS_PAGE_BYTES_MAX {
             next = items.last().map(|last: &ReadOccurrence| last.key.cursor());
             break;
         }
@@ -220,16 +222,16 @@ fn put_together(rows: Page<ReadOccurrence>, all: &Loaded, asked: &Asked) -> (Ans
         bytes += size(&read.event);
         items.push(read);
     }
-    (Answer { page: Page { items, next }, complete_from, complete_until }, is_whole)
+    Answer { page: Page { items, next }, complete_from, complete_until, is_complete }
 }
 
 /// A row of the page, wherever it comes from.
-enum Piece<'a> {
+enum Row<'a> {
     Stored(Box<ReadOccurrence>),
     Computed(Computed<'a>),
 }
 
-impl Piece<'_> {
+impl Row<'_> {
     fn key(&self) -> &OccurrenceKey {
         match self {
             Self::Stored(read) => &read.key,
@@ -246,29 +248,29 @@ impl Piece<'_> {
 }
 
 /// What of the range can be relied on.
-fn complete(asked: &Asked, is_whole: bool) -> (DateTime<Utc>, DateTime<Utc>) {
-    let range = &asked.range;
+fn complete(query: &Query, is_complete: bool) -> (DateTime<Utc>, DateTime<Utc>) {
+    let range = &query.range;
     let first = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(midnight).unwrap_or_default();
-    let known = if is_whole {
+    let known = if is_complete {
         let years = Window { start: first(SERIES_YEARS.start), end: first(SERIES_YEARS.end) };
-        years.joined(&asked.stored)
+        years.joined(&query.stored)
     } else {
         // A date's day may begin before or after UTC's.
-        let stored = &asked.stored;
+        let stored = &query.stored;
         Window { start: (stored.start + DAY).min(stored.end), end: (stored.end - DAY).max(stored.start) }
     };
     let from = range.from.max(known.start).min(range.to);
     (from, range.to.min(known.end).max(from))
 }
 
-/// The occurrences of series outside of the stored window, as many as the page can need; and whether none is left out.
-fn compute<'a>(all: &'a Loaded, asked: &Asked, clock: &Clock) -> (Vec<Computed<'a>>, bool) {
-    let (from, to) = edges(&asked.range);
+/// Expands the series outside of the stored window, as far as the page can need it.
+fn compute<'a>(all: &'a Loaded, query: &Query, clock: &Clock) -> Expansion<'a> {
+    let (from, to) = edges(&query.range);
     let mut steps = Steps::at_most(STEPS_MAX);
     let mut found: Vec<Computed> = Vec::new();
-    let mut is_whole = true;
+    let mut is_complete = true;
     // What began before the page before ended was on it.
-    let reached = asked.after.as_ref().and_then(|after| DateTime::from_timestamp_micros(after.start_us()));
+    let reached = query.after.as_ref().and_then(|after| DateTime::from_timestamp_micros(after.start_us()));
     let reached = reached.and_then(|reached| reached.checked_sub_signed(DAY));
     let mut start = reached.map_or(from, |reached| from.max(reached));
     let mut length = FIRST_SPAN;
@@ -277,31 +279,38 @@ fn compute<'a>(all: &'a Loaded, asked: &Asked, clock: &Clock) -> (Vec<Computed<'
         let end = start.checked_add_signed(length).unwrap_or(to).min(to);
         let span = Span { window: Window { start, end }, is_first };
         for whole in &all.series {
-            match span.occurrences(whole, asked, clock, &mut steps) {
+            match span.occurrences(whole, query, clock, &mut steps) {
                 Ok(more) => found.extend(more),
-                Err(_) => is_whole = false,
+                Err(_) => is_complete = false,
             }
             if found.len() > KEPT_MAX {
-                keep_first(&mut found, asked.limit, clock);
+                keep_first(&mut found, query.limit, clock);
             }
         }
         // Dates are ordered by days of the calendar's zone, spans end with one of UTC's.
         let sure = (end - DAY).timestamp_micros();
         let is_sure = |one: &Computed| one.key.start_us() < sure;
-        if end < to && found.iter().filter(|one| is_sure(one)).count() > asked.limit {
+        if end < to && found.iter().filter(|one| is_sure(one)).count() > query.limit {
             found.retain(is_sure);
             break;
         }
         (start, length, is_first) = (end, length * 2, false);
     }
-    keep_first(&mut found, asked.limit, clock);
-    (found, is_whole)
+    keep_first(&mut found, query.limit, clock);
+    Expansion { occurrences: found, is_complete }
 }
 
 /// One more than the page has shows that another page follows.
 fn keep_first(found: &mut Vec<Computed>, limit: usize, clock: &Clock) {
     found.sort_by(|left, right| left.key.compare(&right.key, clock));
     found.truncate(limit + 1);
+}
+
+/// The computed occurrences of all series.
+struct Expansion<'a> {
+    occurrences: Vec<Computed<'a>>,
+    /// Whether each series could be expanded.
+    is_complete: bool,
 }
 
 /// A computed occurrence; its event is copied only where it is on the page.
@@ -327,8 +336,8 @@ struct Span {
 impl Span {
     fn occurrences<'a>(
         &self,
-        whole: &'a Whole,
-        asked: &Asked,
+        whole: &'a LoadedSeries,
+        query: &Query,
         clock: &Clock,
         steps: &mut Steps,
     ) -> Result<Vec<Computed<'a>>, ExpandError> {
@@ -337,12 +346,12 @@ impl Span {
             master,
             exceptions: whole.exceptions.iter().collect(),
             cancelled: whole.cancelled.iter().collect(),
-            calendar_zone: asked.calendar_zone,
+            calendar_zone: query.calendar_zone,
         };
         let occurrences = expand_series_within(&series, &self.window, steps)?;
         let read = |occurrence: Occurrence| {
             let key = OccurrenceKey::of(&master.provider_id, &occurrence);
-            self.is_wanted(&key, &occurrence, asked, clock).then(|| {
+            self.is_wanted(&key, &occurrence, query, clock).then(|| {
                 let is_source = |event: &&Event| event.provider_id == occurrence.source_id;
                 let event = Some(master).filter(is_source).or_else(|| whole.exceptions.iter().find(is_source));
                 Computed { key, event: event.unwrap_or(master), occurrence }
@@ -352,23 +361,23 @@ impl Span {
     }
 
     /// Whether it is of this span, of the range, not among the stored ones, and after the page before.
-    fn is_wanted(&self, key: &OccurrenceKey, occurrence: &Occurrence, asked: &Asked, clock: &Clock) -> bool {
+    fn is_wanted(&self, key: &OccurrenceKey, occurrence: &Occurrence, query: &Query, clock: &Clock) -> bool {
         let start_us = key.start_us();
-        let stored = asked.stored.start.timestamp_micros()..asked.stored.end.timestamp_micros();
+        let stored = query.stored.start.timestamp_micros()..query.stored.end.timestamp_micros();
         let is_stored = stored.contains(&start_us)
-            || (asked.range.series == SeriesRows::All && start_us < stored.end && end_us(occurrence) > stored.start);
+            || (query.range.series == SeriesRows::All && start_us < stored.end && end_us(occurrence) > stored.start);
         let is_of_span = self.is_first || start_us >= self.window.start.timestamp_micros();
         let is_between = |key: &OccurrenceKey| {
-            asked.after.as_ref().is_none_or(|after| key.compare(after, clock) == Ordering::Greater)
-                && asked.before.as_ref().is_none_or(|before| key.compare(before, clock) != Ordering::Greater)
+            query.after.as_ref().is_none_or(|after| key.compare(after, clock) == Ordering::Greater)
+                && query.before.as_ref().is_none_or(|before| key.compare(before, clock) != Ordering::Greater)
         };
         let (year, is_in_range) = match (occurrence.start, occurrence.end) {
             (EventTime::Date { date: start }, EventTime::Date { date: end }) => {
-                let (from, to) = (asked.range.from_date, asked.range.to_date);
+                let (from, to) = (query.range.from_date, query.range.to_date);
                 (start.year(), start < to && (end > from || start >= from))
             }
             (EventTime::Instant { at: start, .. }, EventTime::Instant { at: end, .. }) => {
-                let (from, to) = (asked.range.from, asked.range.to);
+                let (from, to) = (query.range.from, query.range.to);
                 (start.year(), start < to && (end > from || start >= from))
             }
             _ => return false,

@@ -77,6 +77,6 @@ impl HttpBody for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.connection.rests();
+        self.connection.request_ended();
     }
 }

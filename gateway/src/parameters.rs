@@ -1,6 +1,8 @@
 //! Reads what a caller sends, value by value, and gathers all that is wrong with it: each error names its parameter and says
 //! what would do, in our own words. Not for: what a value means together with others, or with what is stored.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -25,20 +27,20 @@ pub(crate) struct ApiQuery<T>(pub T);
 /// The JSON body of a request.
 pub(crate) struct ApiBody<T>(pub T);
 
-/// A value cannot be meant; what is wrong with it has been noted.
+/// A value is invalid; what is wrong with it has been recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Noted;
+pub(crate) struct Invalid;
 
 /// What a query can be read as.
 pub(crate) trait FromQuery: Sized {
     /// Reads its values, all of them before it gives up over one.
-    fn read(query: &mut QueryReader) -> Result<Self, Noted>;
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid>;
 }
 
 /// What the object of a body can be read as.
 pub(crate) trait FromBody: Sized {
     /// Reads its values, all of them before it gives up over one.
-    fn read(body: &mut BodyReader) -> Result<Self, Noted>;
+    fn read(body: &mut BodyReader) -> Result<Self, Invalid>;
 }
 
 impl<S: Sync, T: FromQuery> FromRequestParts<S> for ApiQuery<T> {
@@ -86,17 +88,17 @@ struct Names {
 }
 
 impl Names {
-    fn note(&mut self, name: &str, detail: impl Into<String>) -> Noted {
+    fn note(&mut self, name: &str, detail: impl Into<String>) -> Invalid {
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(ParameterError { parameter: name.to_owned(), detail: detail.into() });
         }
-        Noted
+        Invalid
     }
 
     /// The value, if it was read and nobody sent anything else.
     fn finish<'a, T>(
         mut self,
-        value: Result<T, Noted>,
+        value: Result<T, Invalid>,
         sent: impl Iterator<Item = &'a str>,
         kind: ProblemKind,
     ) -> Result<T, Problem> {
@@ -129,7 +131,7 @@ impl QueryReader {
     }
 
     /// A text that may be missing.
-    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Noted> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Invalid> {
         self.names.known.push(name);
         let mut values = self.values.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
         let (first, second) = (values.next().cloned(), values.next());
@@ -140,7 +142,7 @@ impl QueryReader {
     }
 
     /// How many rows a page has.
-    pub(crate) fn limit(&mut self) -> Result<u32, Noted> {
+    pub(crate) fn limit(&mut self) -> Result<u32, Invalid> {
         let Some(text) = self.text("limit")? else { return Ok(API_PAGE_ROWS_DEFAULT) };
         match text.parse() {
             Ok(limit) if (1..=API_PAGE_ROWS_MAX).contains(&limit) => Ok(limit),
@@ -152,7 +154,7 @@ impl QueryReader {
     }
 
     /// Yes or no; no when nothing is said.
-    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Noted> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Invalid> {
         match self.text(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -161,21 +163,17 @@ impl QueryReader {
     }
 
     /// One of some names, or nothing.
-    pub(crate) fn one_of<T: Copy>(
-        &mut self,
-        name: &'static str,
-        known: &[(&'static str, T)],
-    ) -> Result<Option<T>, Noted> {
+    pub(crate) fn one_of<T: Copy + Display>(&mut self, name: &'static str, known: &[T]) -> Result<Option<T>, Invalid> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        if let Some((_, value)) = known.iter().find(|(known, _)| *known == text) {
+        if let Some(value) = known.iter().find(|known| known.to_string() == text) {
             return Ok(Some(*value));
         }
-        let names: Vec<String> = known.iter().map(|(known, _)| format!("`{known}`")).collect();
+        let names: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
         Err(self.names.note(name, format!("`{name}` must be {}.", names.join(" or "))))
     }
 
     /// A time that has to be there (RFC 3339).
-    pub(crate) fn instant(&mut self, name: &'static str) -> Result<DateTime<Utc>, Noted> {
+    pub(crate) fn instant(&mut self, name: &'static str) -> Result<DateTime<Utc>, Invalid> {
         let Some(text) = self.text(name)? else {
             let detail = format!("`{name}` is missing: a time as in 2026-11-23T00:00:00Z (RFC 3339).");
             return Err(self.names.note(name, detail));
@@ -189,7 +187,7 @@ impl QueryReader {
     }
 }
 
-/// What is wrong with a time, as exactly as can be said.
+/// What is wrong with a time, as exactly as possible.
 fn not_a_time(name: &str, text: &str) -> String {
     let is_local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d+%H:%M:%S%.f", "%Y-%m-%d+%H:%M"];
     if is_local.iter().any(|form| NaiveDateTime::parse_from_str(text, form).is_ok()) {
@@ -211,7 +209,7 @@ pub(crate) struct BodyReader {
 
 impl BodyReader {
     /// A yes or no; no where nothing is said.
-    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Noted> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Invalid> {
         self.names.known.push(name);
         match self.fields.get(name) {
             None => Ok(false),
@@ -221,7 +219,7 @@ impl BodyReader {
     }
 
     /// A text that may be missing or null, without the space around it.
-    pub(crate) fn text(&mut self, name: &'static str, chars_max: usize) -> Result<Option<String>, Noted> {
+    pub(crate) fn text(&mut self, name: &'static str, chars_max: usize) -> Result<Option<String>, Invalid> {
         self.names.known.push(name);
         let text = match self.fields.get(name) {
             None | Some(Value::Null) => return Ok(None),
@@ -241,21 +239,21 @@ impl BodyReader {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> String {
+    fn complaint(text: &str) -> String {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("from", text).finish();
         let mut reader = QueryReader::of(&query);
-        assert_eq!(reader.instant("from"), Err(Noted), "{text}");
+        assert_eq!(reader.instant("from"), Err(Invalid), "{text}");
         reader.names.errors.remove(0).detail
     }
 
     #[test]
-    fn a_time_without_an_offset_is_told_that_the_offset_is_missing() {
+    fn the_error_for_a_time_without_an_offset_names_the_offset() {
         for text in ["2026-11-23T00:00:00", "2026-11-23T00:00:00.5", "2026-11-23T00:00", "2026-11-23 00:00:00"] {
-            assert!(told(text).contains("has no offset"), "{text}: {}", told(text));
+            assert!(complaint(text).contains("has no offset"), "{text}: {}", complaint(text));
         }
-        assert!(told("2026-11-23").contains("is a date"), "{}", told("2026-11-23"));
+        assert!(complaint("2026-11-23").contains("is a date"), "{}", complaint("2026-11-23"));
         for text in ["", "tomorrow", "2026-13-23T00:00:00Z", "2026-11-23T25:00:00"] {
-            assert!(told(text).contains("must be a time"), "{text}: {}", told(text));
+            assert!(complaint(text).contains("must be a time"), "{text}: {}", complaint(text));
         }
     }
 

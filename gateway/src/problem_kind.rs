@@ -105,7 +105,7 @@ kinds! {
     StoreUnavailable: "store-unavailable", SERVICE_UNAVAILABLE, "Store unavailable";
     /// Temporal does not answer; try again.
     TemporalUnavailable: "temporal-unavailable", SERVICE_UNAVAILABLE, "Temporal unavailable";
-    /// This gateway has not looked after its parts yet, or one of its background tasks hangs; another one may serve.
+    /// This gateway has not checked its parts yet, or one of its background tasks hangs; another one may serve.
     NotReady: "not-ready", SERVICE_UNAVAILABLE, "Not ready";
     /// Too many requests are being served; try again.
     Overloaded: "overloaded", SERVICE_UNAVAILABLE, "Overloaded";

@@ -12,10 +12,10 @@ use evercal_providers::registry;
 use evercal_storage::{ProviderIncident, Store, StoreError};
 
 /// How long an answer of the store is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ProvidersSeen {
+pub(crate) struct ProvidersHealth {
     /// Those that refuse the whole installation.
     pub incidents: Vec<ProviderIncident>,
     /// Those that are off, although accounts are connected there.
@@ -33,11 +33,11 @@ pub(crate) struct ProviderOff {
     pub turned_on_by: &'static str,
 }
 
-impl ProvidersSeen {
+impl ProvidersHealth {
     /// Reads it; what was known before stays where the store does not answer.
-    pub(crate) async fn look(&mut self, store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) {
-        match tokio::time::timeout(PATIENCE, read(store, on, now)).await {
-            Ok(Ok(seen)) => *self = seen,
+    pub(crate) async fn update(&mut self, store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) {
+        match tokio::time::timeout(STORE_TIMEOUT, read(store, on, now)).await {
+            Ok(Ok(health)) => *self = health,
             Ok(Err(error)) => {
                 tracing::warn!(%error, cause = error.cause(), "how it stands with the providers cannot be read");
             }
@@ -46,15 +46,15 @@ impl ProvidersSeen {
     }
 }
 
-async fn read(store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) -> Result<ProvidersSeen, StoreError> {
-    let mut seen = ProvidersSeen { incidents: store.incidents().await?, ..ProvidersSeen::default() };
+async fn read(store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) -> Result<ProvidersHealth, StoreError> {
+    let mut health = ProvidersHealth { incidents: store.incidents().await?, ..ProvidersHealth::default() };
     // Nobody asks one that is off whether it still refuses.
-    seen.incidents.retain(|incident| on.contains(&incident.provider));
+    health.incidents.retain(|incident| on.contains(&incident.provider));
     for registration in registry::PROVIDERS {
         let profile = registration.profile;
         if !on.contains(&profile.provider) && store.has_open_accounts(profile.provider).await? {
             let turned_on_by = registration.turned_on_by.about().name;
-            seen.off.push(ProviderOff { title: profile.title, turned_on_by });
+            health.off.push(ProviderOff { title: profile.title, turned_on_by });
         }
     }
     // Those that are off as well: an alert may be older than that.
@@ -62,10 +62,10 @@ async fn read(store: &dyn Store, on: &BTreeSet<Provider>, now: DateTime<Utc>) ->
         // While it goes on there is one in each hour, and not yet in this one when it has just begun.
         for at in [now, now - TimeDelta::hours(1)] {
             if let Some(alert) = store.audit_entry(&client_refused_key(profile.provider, at)).await? {
-                seen.client_alerts.push(alert);
+                health.client_alerts.push(alert);
                 break;
             }
         }
     }
-    Ok(seen)
+    Ok(health)
 }

@@ -1,7 +1,7 @@
 //! Remembers the notices that were answered with 503. Providers do not repeat everything that was refused, so that each of
-//! them makes a catch-up due (`catch_up.rs`) of its calendar, or of its account's list of calendars. What was refused before
-//! anybody proved anything may have been a notice too, but whoever can cause that must not cause work: because of it, all
-//! calendars catch up once in many hours.
+//! them makes a catch-up due (`catch_up.rs`) of its calendar, or of its account's list of calendars. A connection
+//! that was closed before it proved anything may have brought a notice too; since anybody can cause that, it must not cause
+//! work: because of such connections all calendars catch up once in many hours.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,24 +13,22 @@ const SINGLE_MAX: usize = 1_000;
 
 /// The notices that this process has refused since it was last asked.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Refused>);
+pub(crate) struct Refusals(Mutex<RefusedNotices>);
 
-/// What a notice is about.
+/// What a notice is about: a calendar's events, or an account's list of calendars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum About {
-    /// A calendar's events.
+pub(crate) enum NoticeSubject {
     Calendar(CalendarId),
-    /// An account's list of calendars.
     List(AccountId),
 }
 
-impl From<CalendarId> for About {
+impl From<CalendarId> for NoticeSubject {
     fn from(calendar: CalendarId) -> Self {
         Self::Calendar(calendar)
     }
 }
 
-impl From<Watched> for About {
+impl From<Watched> for NoticeSubject {
     fn from(watched: Watched) -> Self {
         match watched {
             Watched::Calendar { calendar_id, .. } => Self::Calendar(calendar_id),
@@ -39,12 +37,11 @@ impl From<Watched> for About {
     }
 }
 
-/// For whom notices were refused.
+/// Whom refused notices were about.
 #[derive(Debug, Default)]
-pub(crate) struct Refused {
-    /// These calendars.
+pub(crate) struct RefusedNotices {
     pub calendars: BTreeSet<CalendarId>,
-    /// The lists of calendars of these accounts.
+    /// Their lists of calendars.
     pub accounts: BTreeSet<AccountId>,
     /// More than are remembered one by one.
     pub more: bool,
@@ -54,11 +51,11 @@ pub(crate) struct Refused {
 
 impl Refusals {
     /// A proven notice about this was refused.
-    pub(crate) fn add(&self, about: impl Into<About>) {
+    pub(crate) fn add(&self, about: impl Into<NoticeSubject>) {
         let refused = &mut *self.refused();
         match about.into() {
-            About::Calendar(calendar) => add_to(&mut refused.calendars, &mut refused.more, calendar),
-            About::List(account) => add_to(&mut refused.accounts, &mut refused.more, account),
+            NoticeSubject::Calendar(calendar) => add_to(&mut refused.calendars, &mut refused.more, calendar),
+            NoticeSubject::List(account) => add_to(&mut refused.accounts, &mut refused.more, account),
         }
     }
 
@@ -67,17 +64,17 @@ impl Refusals {
         self.refused().unproven = true;
     }
 
-    /// A proven notice on its way: refused unless it arrives, whatever ends it (its time, a panic).
-    pub(crate) fn on_its_way(self: &Arc<Self>, about: impl Into<About>) -> OnItsWay {
-        OnItsWay { refusals: Arc::clone(self), about: Some(about.into()) }
+    /// A proven notice in flight: refused unless it is delivered, whatever ends it (its time, a panic).
+    pub(crate) fn in_flight(self: &Arc<Self>, about: impl Into<NoticeSubject>) -> InFlightNotice {
+        InFlightNotice { refusals: Arc::clone(self), about: Some(about.into()) }
     }
 
     /// Takes what was refused since the last time.
-    pub(crate) fn take(&self) -> Refused {
+    pub(crate) fn take(&self) -> RefusedNotices {
         std::mem::take(&mut self.refused())
     }
 
-    fn refused(&self) -> MutexGuard<'_, Refused> {
+    fn refused(&self) -> MutexGuard<'_, RefusedNotices> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,21 +87,21 @@ fn add_to<T: Ord>(single: &mut BTreeSet<T>, more: &mut bool, one: T) {
     }
 }
 
-/// See [`Refusals::on_its_way`].
+/// See [`Refusals::in_flight`].
 #[derive(Debug)]
-pub(crate) struct OnItsWay {
+pub(crate) struct InFlightNotice {
     refusals: Arc<Refusals>,
-    about: Option<About>,
+    about: Option<NoticeSubject>,
 }
 
-impl OnItsWay {
+impl InFlightNotice {
     /// It was taken, or somebody else answers for it now.
-    pub(crate) fn arrived(mut self) {
+    pub(crate) fn delivered(mut self) {
         self.about = None;
     }
 }
 
-impl Drop for OnItsWay {
+impl Drop for InFlightNotice {
     fn drop(&mut self) {
         if let Some(about) = self.about {
             self.refusals.add(about);

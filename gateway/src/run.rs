@@ -24,8 +24,8 @@ use crate::server::Gateway;
 /// How the gateway calls itself in Temporal.
 const IDENTITY: &str = "evercal-gateway";
 
-/// How long the gateway waits for the end of who answered before it.
-const MEANWHILE_ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// How long the gateway waits for the answers that were begun before the store was open.
+const STARTUP_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a gateway until SIGINT or SIGTERM. `find` looks a value up by its name, such as `DATABASE_URL`; the way to Temporal
 /// is read by the SDK's own environment configuration (`TEMPORAL_ADDRESS` …).
@@ -59,39 +59,39 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     serve(config, &store, target, asked_to_stop).await
 }
 
-/// Serves until `stop` completes: from the beginning on whoever asks whether the process lives, and everybody else as soon as
-/// the store is open. An error is what ended it, such as an address that somebody else has.
+/// Serves until `stop` completes: `/health/live` from the beginning on, all else as soon as the store is open. An error is what
+/// ended it, such as an address that is taken.
 pub async fn serve(
     mut config: GatewayConfig,
     store: &StoreSettings,
     target: TemporalTarget,
     stop: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    // A port that somebody else has is reported at once.
+    // An address that is taken is reported at once.
     let listener = Gateway::bind(config.address).await?;
     config.temporal_namespace.clone_from(&target.client.namespace);
     let workflows = Arc::new(TemporalWorkflows::new(target.connection, target.client, CALL_TIMEOUT));
 
     tokio::pin!(stop);
     let (listener, waiting) = shared(listener).context("sharing the listener")?;
-    let meanwhile = Gateway::answer_meanwhile(waiting, not_ready(), &config);
+    let startup = Gateway::serve_while_starting(waiting, not_ready(), &config);
     let store = tokio::select! {
         store = open_when_possible(store) => store,
-        failure = meanwhile.failed() => return Err(failure.into()),
+        failure = startup.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(()),
     };
-    meanwhile.stop();
-    // So that nobody new is answered by it; who is slow to take an answer keeps nobody waiting.
-    if tokio::time::timeout(MEANWHILE_ENDS_WITHIN, meanwhile.drain()).await.is_err() {
-        tracing::debug!("somebody still takes an answer from before the store was open");
+    startup.stop();
+    // A client that is slow to read its answer does not delay the gateway.
+    if tokio::time::timeout(STARTUP_DRAIN_TIMEOUT, startup.drain()).await.is_err() {
+        tracing::debug!("an answer from before the store was open is still being read");
     }
     let gateway = Gateway::serve(listener, config, store, workflows, Arc::new(SystemClock))?;
-    let watch = gateway.store_watch();
+    let store_watch = gateway.store_watch();
     let failure: Option<anyhow::Error> = tokio::select! {
         () = stop => None,
         failure = gateway.failed() => Some(failure.into()),
         // A process that is started again opens the store anew.
-        condition = watch.until(StoreCondition::needs_restart) => {
+        condition = store_watch.until(StoreCondition::needs_restart) => {
             Some(anyhow::anyhow!(condition.sentence().unwrap_or_default()))
         }
     };
@@ -107,7 +107,7 @@ fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> 
     Ok((TcpListener::from_std(listener)?, TcpListener::from_std(other)?))
 }
 
-/// What everybody is answered before the store is open, so that load balancers and people need not guess.
+/// The answers before the store is open, so that load balancers and people need not guess.
 fn not_ready() -> Router {
     const DETAIL: &str = "The store cannot be opened yet; the gateway's log says why.";
     let refused = || async {

@@ -2,7 +2,7 @@
 //! requests neither waits for the database nor fills it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use evercal_domain::Clock;
 use evercal_domain::journal::{OTHER_SOURCES, SecurityEvent, SecurityKind};
 use evercal_process::{Pulse, counted};
 use evercal_storage::Store;
+use ipnet::IpNet;
 use tokio::sync::Notify;
 
 /// The first event of its kind is written at once, those after it together, this far apart.
@@ -25,7 +26,8 @@ pub(crate) struct SecurityLog {
     arrived: Notify,
 }
 
-type Key = (&'static str, String);
+/// The kind of an event and the network that it came from.
+type Key = (SecurityKind, String);
 
 impl SecurityLog {
     /// Writes into `store` as long as [`Self::run`] runs.
@@ -36,8 +38,8 @@ impl SecurityLog {
     /// Notes an event. `message` says what was wrong and holds nothing from the request.
     pub(crate) fn note(&self, kind: SecurityKind, source: IpAddr, message: &str) {
         let mut waiting = self.waiting();
-        let mut key = (kind.as_str(), network(source));
-        let of_kind = waiting.keys().filter(|(known, _)| *known == kind.as_str()).count();
+        let mut key = (kind, network(source));
+        let of_kind = waiting.keys().filter(|(known, _)| *known == kind).count();
         if of_kind >= SOURCES_MAX && !waiting.contains_key(&key) {
             OTHER_SOURCES.clone_into(&mut key.1);
         }
@@ -75,24 +77,15 @@ impl SecurityLog {
 }
 
 /// Bits of an IPv4 address that are a network's.
-const IPV4_NETWORK_BITS: u32 = 24;
+const IPV4_NETWORK_BITS: u8 = 24;
 /// The same of an IPv6 address: what one customer of a provider is given.
-const IPV6_NETWORK_BITS: u32 = 48;
+const IPV6_NETWORK_BITS: u8 = 48;
 
 /// The network that an address belongs to.
 fn network(source: IpAddr) -> String {
-    match source.to_canonical() {
-        IpAddr::V4(address) => {
-            let host_bits = Ipv4Addr::BITS - IPV4_NETWORK_BITS;
-            let network = Ipv4Addr::from_bits(address.to_bits() >> host_bits << host_bits);
-            format!("{network}/{IPV4_NETWORK_BITS}")
-        }
-        IpAddr::V6(address) => {
-            let host_bits = Ipv6Addr::BITS - IPV6_NETWORK_BITS;
-            let network = Ipv6Addr::from_bits(address.to_bits() >> host_bits << host_bits);
-            format!("{network}/{IPV6_NETWORK_BITS}")
-        }
-    }
+    let source = source.to_canonical();
+    let bits = if source.is_ipv4() { IPV4_NETWORK_BITS } else { IPV6_NETWORK_BITS };
+    IpNet::new(source, bits).map_or_else(|_| source.to_string(), |network| network.trunc().to_string())
 }
 
 #[cfg(test)]

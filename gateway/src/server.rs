@@ -20,9 +20,9 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::answers::Answers;
-use crate::catch_up::{CatchUp, Watch};
+use crate::catch_up::{CatchUp, LatestHealth};
 use crate::config::{GatewayConfig, GatewayLimits, TrustedProxies};
-use crate::connections::{Connection, Connections, Place};
+use crate::connections::{Connection, Connections, Slot};
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::delivery::Delivery;
@@ -41,14 +41,14 @@ use crate::state::{AppState, Shared};
 use crate::sync_now::SyncNow;
 use crate::tenant_rates::TenantRates;
 
-/// Rest after the system refused a connection (too many open files), so that the loop does not spin.
+/// Pause after the system refused a connection (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that the system keeps until they are accepted; it has a limit of its own (`net.core.somaxconn`). Each further
 /// one is tried again by its sender after a second or longer.
 const BACKLOG: u32 = 4_096;
 
-/// What proxies say of who asked them.
+/// The header in which proxies name the address of their client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The gateway could not start.
@@ -88,12 +88,12 @@ impl Gateway {
         Self::serve(listener, config, store, workflows, clock)
     }
 
-    /// Takes an address.
+    /// Listens on an address; errors where it is taken or not ours.
     pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         listen(address).map_err(|source| StartError::Bind { address, source })
     }
 
-    /// Serves at an address that it has taken.
+    /// Serves the connections of a listener.
     pub(crate) fn serve(
         listener: TcpListener,
         config: GatewayConfig,
@@ -110,7 +110,7 @@ impl Gateway {
         // Names this process among the gateways on one store.
         let process = random::token()?;
         let refusals = Arc::new(Refusals::default());
-        let watch = Arc::new(Watch::default());
+        let health = Arc::new(LatestHealth::default());
         let defaults = AccountDefaults {
             timings: config.timings.clone(),
             strategies: config.strategies.clone(),
@@ -133,7 +133,7 @@ impl Gateway {
             refusals: Arc::clone(&refusals),
             clock: Arc::clone(&clock),
             pace,
-            watch: Arc::clone(&watch),
+            health: Arc::clone(&health),
             store_watch: store_watch.clone(),
             providers_on: config.fronts.keys().copied().collect(),
             process: process.clone(),
@@ -157,7 +157,7 @@ impl Gateway {
             sync_now: SyncNow::new(
                 Arc::clone(&workflows),
                 delivery,
-                limits.sync_patience,
+                limits.sync_timeout,
                 limits.syncs_per_tenant_max,
                 sync_group(&limits),
                 background.group(),
@@ -170,7 +170,7 @@ impl Gateway {
             consent_backlog,
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
-            watch,
+            health,
             consents: Consents::new(limits.requests_max, background.group()),
             reads,
             event_pages: EventPages::new(),
@@ -190,19 +190,20 @@ impl Gateway {
         background.spawn_loop("store journal", limits.task_silence_max, |pulse| async move {
             pulse.wait(store_journal.run(stopping)).await;
         });
-        background.spawn_loop("look at the fleet", limits.task_silence_max, |pulse| fleet.run(pulse));
+        background.spawn_loop("fleet check", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
         let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
-        accept(listener, router, &limits, proxies, refusals, &serving);
+        Acceptor { listener, router, limits, proxies, refusals }.open(&serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })
     }
 
     /// Answers with this router until the tasks are stopped: before there is a gateway, and within the same bounds.
-    pub(crate) fn answer_meanwhile(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
+    pub(crate) fn serve_while_starting(listener: TcpListener, router: Router, config: &GatewayConfig) -> Tasks {
         let serving = Tasks::new();
         // The gateway that comes catches up after its start anyway.
-        accept(listener, router, &config.limits, config.trusted_proxies.clone(), Arc::default(), &serving);
+        let (limits, proxies, refusals) = (config.limits, config.trusted_proxies.clone(), Arc::default());
+        Acceptor { listener, router, limits, proxies, refusals }.open(&serving);
         serving
     }
 
@@ -269,87 +270,73 @@ fn sync_group(limits: &GatewayLimits) -> GroupLimits {
     GroupLimits { spacing, spacing_max: spacing, calendars_max: limits.requests_max, waiters_max: limits.requests_max }
 }
 
-/// Takes an address, with room for a provider's burst of connections.
+/// Listens, with room for a provider's burst of connections.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // What the process that was here before has left behind does not keep the next one out.
+    // Connections that the process before has left behind do not keep the next one from the address.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Begins to take connections, until these tasks are stopped.
-fn accept(
+/// Accepts connections and serves them.
+struct Acceptor {
     listener: TcpListener,
     router: Router,
-    limits: &GatewayLimits,
+    limits: GatewayLimits,
     proxies: TrustedProxies,
     refusals: Arc<Refusals>,
-    serving: &Tasks,
-) {
-    let connections = Arc::new(Connections::new(limits.connections_max, limits.per_peer_max(), proxies.clone()));
-    let door = Door { listener, connections, refusals };
-    let connections = serving.group();
-    serving.spawn_loop("accepting connections", limits.task_silence_max, |pulse| {
-        accept_all(door, router, Arc::new(*limits), proxies, connections, pulse)
-    });
 }
 
-async fn accept_all(
-    door: Door,
-    router: Router,
-    limits: Arc<GatewayLimits>,
-    proxies: TrustedProxies,
-    connections: Tasks,
-    pulse: Pulse,
-) {
-    let GatewayLimits { answer_timeout, first_request_timeout, write_timeout, .. } = *limits;
-    let open = GracefulShutdown::new();
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_buf_size(limits.header_bytes_max);
-    while let Some((stream, peer, place)) = pulse.wait(door.next()).await {
-        let connection = Arc::clone(place.connection());
-        let origin = asked_by(peer, proxies.clone(), Arc::clone(&connection));
-        let service = router.clone().map_request(origin);
-        let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(write_timeout));
-        let stream = TokioIo::new(Box::pin(stream));
-        let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
-        drop(connections.spawn("connection", async move {
-            tokio::select! {
-                // What has come is read before it is decided who has to go.
-                biased;
-                // How a connection ends is the peer's affair; what was asked on it has been logged.
-                _ended = served => {}
-                () = place.has_to_go(first_request_timeout) => {}
-            }
-        }));
+impl Acceptor {
+    /// Begins to take connections, until these tasks are stopped.
+    fn open(self, serving: &Tasks) {
+        let tasks = serving.group();
+        serving.spawn_loop("accepting connections", self.limits.task_silence_max, |pulse| self.serve(tasks, pulse));
     }
-    drop(door);
-    // Until `Gateway::stop` times out.
-    open.shutdown().await;
-}
 
-/// Where connections come in.
-struct Door {
-    listener: TcpListener,
-    connections: Arc<Connections>,
-    refusals: Arc<Refusals>,
-}
+    async fn serve(self, tasks: Tasks, pulse: Pulse) {
+        let GatewayLimits { answer_timeout, first_request_timeout, write_timeout, .. } = self.limits;
+        let connections =
+            Arc::new(Connections::new(self.limits.connections_max, self.limits.per_peer_max(), self.proxies.clone()));
+        let open = GracefulShutdown::new();
+        let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_read_timeout)
+            .max_buf_size(self.limits.header_bytes_max);
+        while let Some((stream, peer, slot)) = pulse.wait(self.next(&connections)).await {
+            let connection = Arc::clone(slot.connection());
+            let origin = with_origin(peer, self.proxies.clone(), Arc::clone(&connection));
+            let service = self.router.clone().map_request(origin);
+            let service = service.map_response(move |answer| outgoing(answer, &connection, answer_timeout));
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(write_timeout));
+            let stream = TokioIo::new(Box::pin(stream));
+            let served = open.watch(server.serve_connection(stream, TowerToHyperService::new(service)).into_owned());
+            drop(tasks.spawn("connection", async move {
+                tokio::select! {
+                    // What has come is read before it is decided whose connection is closed.
+                    biased;
+                    // How a connection ends is the peer's affair; what was asked on it has been logged.
+                    _ended = served => {}
+                    () = slot.closing(first_request_timeout) => {}
+                }
+            }));
+        }
+        drop(self.listener);
+        // Until `Gateway::stop` times out.
+        open.shutdown().await;
+    }
 
-impl Door {
-    /// The next connection that has a place.
-    async fn next(&self) -> (TcpStream, IpAddr, Place) {
+    /// The next connection that has a slot.
+    async fn next(&self, connections: &Arc<Connections>) -> (TcpStream, IpAddr, Slot) {
         loop {
             let (stream, peer) = self.accept().await;
-            if let Ok(place) = self.connections.place(peer).await {
-                return (stream, peer, place);
+            if let Ok(slot) = connections.slot(peer).await {
+                return (stream, peer, slot);
             }
             counted!(warn, "an address has its share of the connections; is it a proxy (EVERCAL_TRUSTED_PROXIES)?");
             self.refusals.add_unproven();
@@ -376,13 +363,13 @@ impl Door {
 }
 
 /// Gives requests their source address and their connection.
-fn asked_by<B>(
+fn with_origin<B>(
     peer: IpAddr,
     proxies: TrustedProxies,
     connection: Arc<Connection>,
 ) -> impl Fn(Request<B>) -> Request<B> + Clone {
     move |mut request| {
-        connection.asks();
+        connection.request_began();
         let origin = proxies.origin(peer, forwarded_for(request.headers()));
         request.extensions_mut().insert(Peer(origin));
         request.extensions_mut().insert(Arc::clone(&connection));

@@ -1,5 +1,5 @@
-//! Reads that many callers want at the same time: whoever comes while one is waiting to begin shares it. Nobody is answered
-//! by a read that began before they came, so that what was committed (or revoked) then is seen by all who come later.
+//! Reads that many callers want at the same time: callers that come while a read waits to begin share it. No caller is answered
+//! by a read that began before the caller came, so that all see what was committed (or revoked) by then.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
 /// How long a read waits for the one before it.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PREVIOUS_READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Reads by what they are about.
 pub(crate) struct SharedReads<K, V: Clone>(Arc<Mutex<HashMap<K, Round<V>>>>);
@@ -37,7 +37,7 @@ where
         F: Future<Output = V> + Send,
     {
         let round = self.round(&key, read);
-        let _place = Place { rounds: &self.0, key, began: Arc::clone(&round.began) };
+        let _cleanup = Cleanup { rounds: &self.0, key, began: Arc::clone(&round.began) };
         round.read.await
     }
 
@@ -57,7 +57,7 @@ where
         let read = async move {
             if let Some(before) = before {
                 // One that hangs does not keep the next ones from beginning.
-                let _ended_or_late = tokio::time::timeout(PATIENCE, before).await;
+                let _ended_or_late = tokio::time::timeout(PREVIOUS_READ_TIMEOUT, before).await;
             }
             begins.store(true, Ordering::SeqCst);
             read().await
@@ -68,18 +68,18 @@ where
     }
 }
 
-/// Takes a round away once somebody has its answer, or goes without it: what nobody waits for is not kept. Others who wait
-/// for it have it all the same.
-struct Place<'a, K: Eq + Hash, V: Clone> {
+/// Removes a round when a caller has its answer, or goes away: an answer that no caller waits for is not kept. Other callers
+/// that wait for the round get its answer all the same.
+struct Cleanup<'a, K: Eq + Hash, V: Clone> {
     rounds: &'a Mutex<HashMap<K, Round<V>>>,
     key: K,
     began: Arc<AtomicBool>,
 }
 
-impl<K: Eq + Hash, V: Clone> Drop for Place<'_, K, V> {
+impl<K: Eq + Hash, V: Clone> Drop for Cleanup<'_, K, V> {
     fn drop(&mut self) {
         let mut rounds = rounds(self.rounds);
-        // A round that came later has the place already.
+        // A later round may have replaced it.
         if rounds.get(&self.key).is_some_and(|last| Arc::ptr_eq(&last.began, &self.began)) {
             rounds.remove(&self.key);
         }
@@ -91,68 +91,4 @@ fn rounds<K, V: Clone>(rounds: &Mutex<HashMap<K, Round<V>>>) -> MutexGuard<'_, H
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    /// Reads that wait until they are let, and count themselves.
-    struct Reads {
-        shared: SharedReads<u8, usize>,
-        begun: Arc<AtomicUsize>,
-        let_end: Arc<Semaphore>,
-    }
-
-    impl Reads {
-        fn new() -> Arc<Self> {
-            Arc::new(Self { shared: SharedReads::new(), begun: Arc::default(), let_end: Arc::new(Semaphore::new(0)) })
-        }
-
-        async fn read(self: Arc<Self>) -> usize {
-            let (begun, let_end) = (Arc::clone(&self.begun), Arc::clone(&self.let_end));
-            let read = || async move {
-                let number = begun.fetch_add(1, Ordering::SeqCst) + 1;
-                let_end.acquire().await.unwrap().forget();
-                number
-            };
-            self.shared.read(1, read).await
-        }
-    }
-
-    async fn settle() {
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn who_comes_while_one_runs_shares_the_next_and_nobody_has_one_that_began_before_they_came() {
-        let reads = Reads::new();
-        let first = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
-        let later: Vec<_> = (0..100).map(|_| tokio::spawn(Arc::clone(&reads).read())).collect();
-        settle().await;
-        assert_eq!(reads.begun.load(Ordering::SeqCst), 1, "one at a time");
-        reads.let_end.add_permits(2);
-        assert_eq!(first.await.unwrap(), 1);
-        for later in later {
-            assert_eq!(later.await.unwrap(), 2);
-        }
-        assert!(rounds(&reads.shared.0).is_empty(), "nothing is left behind");
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_goes_away_takes_nothing_with_it() {
-        let reads = Reads::new();
-        let first = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
-        let second = tokio::spawn(Arc::clone(&reads).read());
-        settle().await;
-        first.abort();
-        settle().await;
-        reads.let_end.add_permits(2);
-        assert_eq!(second.await.unwrap(), 2);
-    }
-}
+mod tests;

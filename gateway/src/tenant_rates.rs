@@ -9,7 +9,7 @@ use evercal_domain::TenantId;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-/// How fast each tenant asks this gateway. Each gateway counts for itself. Only tenants that exist have a place here, so it
+/// How fast each tenant asks this gateway. Each gateway counts for itself. Only tenants that exist have an entry here, so it
 /// cannot be filled from outside.
 #[derive(Default)]
 pub(crate) struct TenantRates {
@@ -23,7 +23,7 @@ struct TenantRate {
 }
 
 impl TenantRates {
-    /// Takes a place for one request; else says how long until there is one.
+    /// Counts one request; an error is how long the tenant has to wait for the next.
     pub(crate) fn take(&self, tenant: TenantId, requests_per_minute: u32) -> Result<(), Duration> {
         let new = || TenantRate {
             requests_per_minute,

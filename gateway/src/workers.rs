@@ -1,7 +1,7 @@
 //! Which workers are alive, by the signs of life that they write into the store (`worker/src/life.rs`).
 //!
-//! A worker's time of day is not compared with ours, but for the first check: whoever's sign changes is alive, whatever clock
-//! wrote it. Not for what a missing worker means: `routes/health.rs`.
+//! A worker's time of day is not compared with ours, but for the first check: a worker whose sign changes is alive, whatever its
+//! clock says. Not for what a missing worker means: `routes/health.rs`.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Workers {
     known: HashMap<String, Known>,
-    has_looked: bool,
+    has_checked: bool,
     /// Since when none is alive.
     missing_since: Option<DateTime<Utc>>,
 }
@@ -25,9 +25,9 @@ struct Known {
     seen_at: Option<Instant>,
 }
 
-/// How it stands with the workers.
+/// What is known of the workers now.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct WorkersSeen {
+pub(crate) struct WorkersHealth {
     pub alive: usize,
     pub missing_since: Option<DateTime<Utc>>,
 }
@@ -39,14 +39,14 @@ impl Workers {
     }
 
     /// Takes the signs of life that the store has; none where it does not answer.
-    pub(crate) fn look(&mut self, beats: Option<Vec<(String, DateTime<Utc>)>>, now: DateTime<Utc>) -> WorkersSeen {
+    pub(crate) fn update(&mut self, beats: Option<Vec<(String, DateTime<Utc>)>>, now: DateTime<Utc>) -> WorkersHealth {
         if let Some(beats) = beats {
-            let is_first = !std::mem::replace(&mut self.has_looked, true);
+            let is_first = !std::mem::replace(&mut self.has_checked, true);
             let mut before = std::mem::take(&mut self.known);
             for (name, beat_at) in beats {
                 let seen_at = match before.remove(&name) {
                     Some(known) if known.beat_at == beat_at => known.seen_at,
-                    // Of the rows that were there before us only a fresh one says anything.
+                    // Of the rows that were there before this process only a fresh one is a sign of life.
                     None if is_first && (now - beat_at).abs().to_std().is_ok_and(|age| age > WORKER_SILENCE_MAX) => {
                         None
                     }
@@ -58,54 +58,9 @@ impl Workers {
         let is_alive = |known: &&Known| known.seen_at.is_some_and(|seen_at| seen_at.elapsed() <= WORKER_SILENCE_MAX);
         let alive = self.known.values().filter(is_alive).count();
         self.missing_since = if alive == 0 { self.missing_since.or(Some(now)) } else { None };
-        WorkersSeen { alive, missing_since: self.missing_since }
+        WorkersHealth { alive, missing_since: self.missing_since }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use chrono::TimeDelta;
-
-    use super::*;
-
-    fn beats(name: &str, at: DateTime<Utc>) -> Vec<(String, DateTime<Utc>)> {
-        vec![(name.to_owned(), at)]
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_worker_lives_as_long_as_its_sign_changes_whatever_its_clock_says() {
-        let (mut workers, now) = (Workers::default(), DateTime::UNIX_EPOCH);
-        let elsewhere = now - TimeDelta::hours(3);
-        assert_eq!(workers.look(Some(beats("a", elsewhere)), now).alive, 0, "nobody knows how old that is");
-        assert_eq!(workers.look(Some(beats("a", elsewhere + TimeDelta::seconds(5))), now).alive, 1);
-        tokio::time::sleep(WORKER_SILENCE_MAX).await;
-        assert_eq!(workers.look(Some(beats("a", elsewhere + TimeDelta::seconds(5))), now).alive, 1);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let missing = workers.look(Some(beats("a", elsewhere + TimeDelta::seconds(5))), now);
-        assert_eq!((missing.alive, missing.missing_since), (0, Some(now)));
-        let back = workers.look(Some(beats("a", elsewhere + TimeDelta::seconds(40))), now);
-        assert_eq!((back.alive, back.missing_since), (1, None));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_row_that_a_dead_worker_left_is_no_sign_of_life_and_that_of_a_new_one_is() {
-        let (mut workers, now) = (Workers::default(), DateTime::UNIX_EPOCH);
-        let left = now - TimeDelta::minutes(5);
-        assert_eq!(workers.look(Some(beats("dead", left)), now).alive, 0);
-        let both = vec![("dead".to_owned(), left), ("new".to_owned(), left)];
-        assert_eq!(workers.look(Some(both), now).alive, 1);
-        assert_eq!(Workers::default().look(Some(beats("alive", now)), now).alive, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn while_the_store_does_not_answer_workers_are_believed_for_as_long_as_a_silence_may_last() {
-        let (mut workers, now) = (Workers::default(), DateTime::UNIX_EPOCH);
-        assert_eq!(workers.look(Some(beats("a", now)), now).alive, 1);
-        tokio::time::sleep(WORKER_SILENCE_MAX).await;
-        assert_eq!(workers.look(None, now).alive, 1);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(workers.look(None, now).alive, 0);
-    }
-}
+mod tests;

@@ -83,7 +83,7 @@ pub struct AuditEntry {
 }
 
 /// A kind of security event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecurityKind {
     /// A notice whose token is missing, malformed or badly signed.
     NoticeRefused,

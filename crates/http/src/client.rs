@@ -58,7 +58,7 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// Builds a client.
+    /// Builds a client; errors where the machine has no trusted certificates.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that builds HTTP clients")]
     pub fn new(settings: &HttpSettings) -> Result<Self, SetupError> {
         install_crypto_provider();

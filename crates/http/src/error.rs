@@ -1,4 +1,4 @@
-//! Why no answer came. Never holds a URL, a host or an address: calendar ids are often e-mail addresses, they stand in
+//! Why no answer came. Never holds a URL, a host or an address: calendar ids are often e-mail addresses and part of
 //! URLs, and these errors end up in logs and in Temporal's histories.
 
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportErrorKind {
     /// Nobody listened, or the name did not resolve.
-    Refused,
+    Unreachable,
     /// The connection was reset, ended inside the answer, or carried something that is not an HTTP answer.
     Reset,
     /// No connection, or no whole answer, in time.
@@ -25,7 +25,7 @@ pub enum TransportErrorKind {
 impl fmt::Display for TransportErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Refused => "the server could not be reached",
+            Self::Unreachable => "the server could not be reached",
             Self::Reset => "the connection ended before the whole answer came",
             Self::TimedOut => "no whole answer came in time",
             Self::TooLarge => "the answer is larger than the limit",
@@ -39,9 +39,9 @@ impl fmt::Display for TransportErrorKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{call} failed: {kind}")]
 pub struct TransportError {
-    /// What happened.
+    /// Why no answer came.
     pub kind: TransportErrorKind,
-    /// [`crate::HttpRequest::call`].
+    /// Which call it was: [`crate::HttpRequest::call`].
     pub call: &'static str,
 }
 
@@ -67,7 +67,7 @@ impl TransportErrorKind {
                 return Self::Reset;
             }
         }
-        if error.is_connect() { Self::Refused } else { Self::Reset }
+        if error.is_connect() { Self::Unreachable } else { Self::Reset }
     }
 }
 

@@ -13,7 +13,7 @@ pub struct HttpRequest {
     pub call: &'static str,
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The address, with its query.
     pub url: Url,
     /// Headers beyond those that the body and the bearer token bring.
     pub headers: Vec<(&'static str, String)>,

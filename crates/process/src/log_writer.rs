@@ -15,10 +15,10 @@ const WAITING_LINES_MAX: usize = 10_000;
 /// And their bytes in all.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long the end of a process waits for its last lines to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long a line waits for a place that does not block and is full.
-const FULL_PATIENCE: Duration = Duration::from_secs(1);
-const FULL_PAUSE: Duration = Duration::from_millis(10);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a line waits for a destination that does not block and is full.
+const FULL_TIMEOUT: Duration = Duration::from_secs(1);
+const FULL_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Lines that this process could not write since it began.
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
@@ -97,33 +97,33 @@ impl Drop for Line<'_> {
 impl Drop for LogFlush {
     fn drop(&mut self) {
         let (done, is_done) = sync_channel(1);
-        let give_up_at = Instant::now() + LAST_WORDS;
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
         let mut flush = Message::Flush(done);
-        // A full queue may be one that nobody reads any more.
+        // The thread that reads a full queue may be blocked for good.
         while let Err(std::sync::mpsc::TrySendError::Full(again)) = self.0.try_send(flush) {
-            if Instant::now() >= give_up_at {
+            if Instant::now() >= deadline {
                 return;
             }
             flush = again;
-            std::thread::sleep(FULL_PAUSE);
+            std::thread::sleep(FULL_RETRY_INTERVAL);
         }
-        let _given_up = is_done.recv_timeout(give_up_at.saturating_duration_since(Instant::now()));
+        let _given_up = is_done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
 fn write_all(destination: impl Write, messages: &Receiver<Message>, waiting_bytes: &AtomicUsize) {
-    let mut out = Out { destination, is_torn: false, lost_told: 0 };
+    let mut out = Out { destination, is_torn: false, lost_reported: 0 };
     for message in messages {
         match message {
             Message::Line(line) => {
-                out.tell_lost();
+                out.report_lost();
                 if !out.write(&line) {
                     LOST_LINES.fetch_add(1, Ordering::Relaxed);
                 }
                 waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
             }
             Message::Flush(done) => {
-                out.tell_lost();
+                out.report_lost();
                 let _nobody_waits_any_more = done.send(());
             }
         }
@@ -134,21 +134,21 @@ struct Out<W> {
     destination: W,
     /// The last line is there in part.
     is_torn: bool,
-    /// How many of the lost lines are said to be lost.
-    lost_told: u64,
+    /// How many of the lost lines were reported.
+    lost_reported: u64,
 }
 
 impl<W: Write> Out<W> {
-    fn tell_lost(&mut self) {
+    fn report_lost(&mut self) {
         let lost = log_lines_lost();
-        if lost > self.lost_told {
+        if lost > self.lost_reported {
             let text = format!(
                 "{{\"level\":\"WARN\",\"fields\":{{\"message\":\"lines of the log could not be written\",\"lines\":{}}},\
                  \"target\":\"evercal_process\"}}\n",
-                lost - self.lost_told
+                lost - self.lost_reported
             );
             if self.write(text.as_bytes()) {
-                self.lost_told = lost;
+                self.lost_reported = lost;
             }
         }
     }
@@ -168,14 +168,14 @@ impl<W: Write> Out<W> {
 
     /// How many bytes could be written.
     fn write_part(&mut self, bytes: &[u8]) -> usize {
-        let give_up_at = Instant::now() + FULL_PATIENCE;
+        let deadline = Instant::now() + FULL_TIMEOUT;
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
             match self.destination.write(rest) {
                 Ok(count) if count > 0 => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < give_up_at => {
-                    std::thread::sleep(FULL_PAUSE);
+                Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    std::thread::sleep(FULL_RETRY_INTERVAL);
                 }
                 Ok(_) | Err(_) => break,
             }
@@ -185,87 +185,4 @@ impl<W: Write> Out<W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// A disk with so much room.
-    #[derive(Clone)]
-    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let (content, room) = &mut *self.0.lock().unwrap();
-            let count = bytes.len().min(*room);
-            if count == 0 {
-                return Err(ErrorKind::StorageFull.into());
-            }
-            content.extend_from_slice(&bytes[..count]);
-            *room -= count;
-            Ok(count)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn what_a_full_disk_took_is_counted_and_said_once_there_is_room_and_a_torn_line_ends() {
-        let disk = Disk(Arc::new(Mutex::new((Vec::new(), 10))));
-        let mut out = Out { destination: disk.clone(), is_torn: false, lost_told: log_lines_lost() };
-        assert!(out.write(b"first\n"));
-        for _ in 0..2 {
-            assert!(!out.write(b"second\n"));
-            LOST_LINES.fetch_add(1, Ordering::Relaxed);
-        }
-        out.tell_lost();
-        disk.0.lock().unwrap().1 = 10_000;
-        out.tell_lost();
-        assert!(out.write(b"third\n"));
-        let text = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(matches!(lines[..], ["first", "seco", told, "third"] if told.contains("\"lines\":2")), "{text}");
-    }
-
-    #[test]
-    fn all_lines_of_a_log_that_can_be_written_are_there_also_when_they_are_more_than_may_wait() {
-        let disk = Disk(Arc::new(Mutex::new((Vec::new(), usize::MAX))));
-        let (writer, flush) = LogWriter::new(disk.clone()).unwrap();
-        let line = [[b'x'; 9_999].as_slice(), b"\n"].concat();
-        let count = 2 * WAITING_BYTES_MAX / line.len();
-        for written in 0..count {
-            writer.make_writer().write_all(&line).unwrap();
-            // No more at a time than may wait.
-            while disk.0.lock().unwrap().0.len() + WAITING_BYTES_MAX / 4 < written * line.len() {
-                std::thread::yield_now();
-            }
-        }
-        drop(flush);
-        let content = disk.0.lock().unwrap().0.clone();
-        assert_eq!(content.split(|byte| *byte == b'\n').filter(|text| text.len() == line.len() - 1).count(), count);
-    }
-
-    #[test]
-    fn a_reader_that_does_not_read_keeps_nobody_waiting() {
-        struct Stuck;
-        impl Write for Stuck {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                loop {
-                    std::thread::park();
-                }
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (writer, flush) = LogWriter::new(Stuck).unwrap();
-        let line = vec![b'x'; 1_000];
-        for _ in 0..2 * WAITING_BYTES_MAX / line.len() {
-            writer.make_writer().write_all(&line).unwrap();
-        }
-        drop(flush);
-        assert!(writer.waiting_bytes.load(Ordering::Relaxed) <= WAITING_BYTES_MAX, "what waits has a limit");
-    }
-}
+mod tests;

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Writes a line to stderr. `eprintln!` would end whoever says something when nobody can hear it any more: a pipe that was
-/// closed, or a full disk.
+/// Writes a line to stderr. `eprintln!` panics where nothing can be written any more: into a pipe that was closed, or on a
+/// full disk.
 pub fn say(line: impl Display) {
-    let _nobody_hears = writeln!(std::io::stderr(), "{line}");
+    let _not_written = writeln!(std::io::stderr(), "{line}");
 }

@@ -21,7 +21,7 @@ pub enum Access {
 /// What it means for a provider call that no answer came.
 pub(crate) fn error_without_answer(error: &TransportError) -> ProviderError {
     let (kind, reason) = match error.kind {
-        TransportErrorKind::Refused => (ProviderErrorKind::ConnectionRefused, None),
+        TransportErrorKind::Unreachable => (ProviderErrorKind::ConnectionRefused, None),
         TransportErrorKind::Reset => (ProviderErrorKind::ConnectionReset, None),
         TransportErrorKind::TimedOut => (ProviderErrorKind::TimedOut, None),
         TransportErrorKind::InvalidRequest => (ProviderErrorKind::InvalidRequest, None),

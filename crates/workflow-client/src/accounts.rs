@@ -33,7 +33,7 @@ pub struct AccountWorkflows {
     missing: MissingWorkflows,
 }
 
-/// Where a signal to an account ended up.
+/// What became of a signal to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalOutcome {
     /// The account's workflow has it.
@@ -42,13 +42,13 @@ pub enum SignalOutcome {
     NoAccount,
 }
 
-/// Why an account's workflow could not be signalled.
+/// Why a workflow could not be called.
 #[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// Temporal did not take it.
+pub enum CallError {
+    /// Temporal did not take the call.
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
-    /// The store does not say what the account is.
+    /// The store does not say what the workflow is about.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -66,7 +66,7 @@ impl AccountWorkflows {
     }
 
     /// Signals an account's workflow, starting it if it is lost.
-    pub async fn signal(&self, account: AccountId, signal: AccountSignal) -> Result<SignalOutcome, AccountError> {
+    pub async fn signal(&self, account: AccountId, signal: AccountSignal) -> Result<SignalOutcome, CallError> {
         match self.workflows.signal_account(account, signal.clone()).await {
             Ok(()) => return Ok(SignalOutcome::Delivered),
             Err(WorkflowError::NotFound) => {}
@@ -86,7 +86,7 @@ impl AccountWorkflows {
     }
 
     /// Signals an account's workflow that a calendar's subscription is missing, and writes that down.
-    pub async fn signal_missing_subscription(&self, calendar: &Calendar) -> Result<SignalOutcome, AccountError> {
+    pub async fn signal_missing_subscription(&self, calendar: &Calendar) -> Result<SignalOutcome, CallError> {
         let outcome = self.signal(calendar.account_id, AccountSignal::SubscriptionMissing(calendar.id)).await?;
         if outcome == SignalOutcome::Delivered {
             self.missing.note_subscription(calendar).await;

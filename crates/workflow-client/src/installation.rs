@@ -139,7 +139,7 @@ fn execution() -> WorkflowExecution {
     WorkflowExecution { workflow_id: names::INSTALLATION.to_owned(), run_id: String::new() }
 }
 
-/// Plain in every namespace, sealed payloads or not: whoever asks may not have the key yet.
+/// Plain in every namespace, sealed payloads or not: a client may not have the key yet.
 fn json(text: &str) -> Payload {
     Payload {
         metadata: HashMap::from([("encoding".to_owned(), b"json/plain".to_vec())]),

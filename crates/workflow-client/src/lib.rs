@@ -1,7 +1,7 @@
 //! Whoever talks to the workflows does it by this crate: gateways, workers, the commands of operators, and the development
 //! server that prepares a namespace.
 //!
-//! [`Workflows`] is what can be said to them, [`TemporalWorkflows`] says it over Temporal. [`AccountWorkflows`] adds what an
+//! [`Workflows`] is what can be called, [`TemporalWorkflows`] calls it over Temporal. [`AccountWorkflows`] adds what an
 //! account's workflow that is missing means. [`Namespace`] is Temporal's namespace: whose database its workflows belong to, and
 //! what has to be registered in it.
 //!
@@ -16,7 +16,7 @@ mod registration;
 mod temporal;
 mod workflows;
 
-pub use accounts::{AccountDefaults, AccountError, AccountWorkflows, SignalOutcome, awaited_signal};
+pub use accounts::{AccountDefaults, AccountWorkflows, CallError, SignalOutcome, awaited_signal};
 pub use evercal_workflows::names::IndexedKind;
 pub use help::temporal_help;
 pub use namespace::Namespace;

@@ -1,5 +1,4 @@
-//! Writes down that a workflow which should run did not, whoever found it: the look at the fleet, or somebody who had a signal
-//! for it. Not for: starting it again (`accounts.rs`).
+//! Writes down that a workflow which should run did not, as the check of the fleet found it, or the sender of a signal. Not for: starting it again (`accounts.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use evercal_process::counted;
 use evercal_storage::Store;
 use evercal_workflows::names;
 
-/// What is younger than that may not have its workflow yet; or than the time between two looks at the fleet, where that is
+/// What is younger than that may not have its workflow yet; or than the time between two checks of the fleet, where that is
 /// shorter.
 const GRACE_MAX: TimeDelta = TimeDelta::minutes(1);
 /// A workflow that is found missing again and again, since nothing can start it, has one entry for so long.
@@ -25,7 +24,7 @@ pub(crate) struct MissingWorkflows {
 }
 
 impl MissingWorkflows {
-    /// Writes into this store; so long is the time between two looks at the fleet.
+    /// Writes into this store; so long is the time between two checks of the fleet.
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, fleet_interval: Duration) -> Self {
         let grace = TimeDelta::from_std(fleet_interval).unwrap_or(GRACE_MAX).min(GRACE_MAX);
         Self { store, clock, grace }

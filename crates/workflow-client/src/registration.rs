@@ -22,7 +22,7 @@ use crate::namespace::Namespace;
 pub const DEFAULT_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// How long each step may take to show its effect.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time between two looks whether it has.
+/// Time between two checks whether it has.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The type of a search attribute as the server's interface names it.
@@ -83,7 +83,7 @@ impl Namespace {
             Err(status) if status.code() == Code::AlreadyExists => {}
             Err(status) => return Err(self.failed("register namespace")(status)),
         }
-        // Described by the database, but used through a cache: only a call that goes through it tells.
+        // Described by the database, but used through a cache: only a call that goes through it shows whether it works.
         self.wait_until_counted(connection, String::new()).await
     }
 
@@ -119,12 +119,12 @@ impl Namespace {
 
     /// Repeats a count of workflows until the server knows everything that the query names.
     async fn wait_until_counted(&self, connection: &mut Connection, query: String) -> Result<(), RegistrationError> {
-        let give_up_at = Instant::now() + EFFECT_TIMEOUT;
+        let deadline = Instant::now() + EFFECT_TIMEOUT;
         let request = CountWorkflowExecutionsRequest { namespace: self.name.clone(), query };
         loop {
             match WorkflowService::count_workflow_executions(connection, request.clone().into_request()).await {
                 Ok(_) => return Ok(()),
-                Err(status) if Instant::now() >= give_up_at => {
+                Err(status) if Instant::now() >= deadline => {
                     return Err(self.failed("use the new settings of namespace")(status));
                 }
                 Err(_) => sleep(POLL_INTERVAL).await,

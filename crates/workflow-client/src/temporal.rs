@@ -41,7 +41,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_millis(2_500);
 const ATTEMPTS_MAX: usize = 3;
 /// Workflows in one page of Temporal's index: the most that it gives.
 const RUNNING_PAGE_SIZE: i32 = 1_000;
-/// Why an account's subscriptions end, as they tell people.
+/// Why an account's subscriptions end, as their state says it.
 const DISCONNECT_REASON: &str = "disconnected through the API";
 
 /// The workflows on a Temporal server.
@@ -74,12 +74,12 @@ impl TemporalWorkflows {
         Ok(Namespace { connection: client.connection().clone(), name: self.options.namespace.clone() })
     }
 
-    /// Why an update was refused. With a payload key the SDK hands it on sealed; what cannot be opened stays so.
+    /// Why an update was rejected. With a payload key the SDK hands it on sealed; what cannot be opened stays so.
     async fn reason(&self, mut failure: Failure) -> String {
         let converter = &self.options.data_converter;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         if let Err(error) = decode_payloads(&mut failure, converter.codec(), &context).await {
-            counted!(warn, "why an update was refused cannot be read", %error);
+            counted!(warn, "why an update was rejected cannot be read", %error);
             return failure.message;
         }
         let sealed = failure.message.clone();
@@ -187,7 +187,7 @@ impl Workflows for TemporalWorkflows {
         match workflow.execute_update(update, RawValue::empty(), WorkflowExecuteUpdateOptions::default()).await {
             Ok(result) => Ok(read_result(&result)),
             Err(WorkflowUpdateError::NotFound(_)) => Err(WorkflowError::NotFound),
-            Err(WorkflowUpdateError::Failed(failure)) => Err(WorkflowError::Refused(self.reason(*failure).await)),
+            Err(WorkflowUpdateError::Failed(failure)) => Err(WorkflowError::Rejected(self.reason(*failure).await)),
             Err(error) => Err(unavailable(&error)),
         }
     }

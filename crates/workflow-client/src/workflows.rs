@@ -1,4 +1,4 @@
-//! What can be said to the workflows, as a trait: `temporal.rs` does it for real, tests remember it. Not for deciding what to do
+//! The calls to the workflows, as a trait: `temporal.rs` makes them, tests record them. Not for deciding what to do
 //! when a workflow is missing (`accounts.rs`).
 
 use async_trait::async_trait;
@@ -42,11 +42,11 @@ pub enum AccountSignal {
     ListMayHaveChanged,
     /// List the calendars now, whatever the workflow waits for.
     Discover,
-    /// Take everything down.
+    /// Disconnect the account: stop its channels, erase its tokens.
     Disconnect,
 }
 
-/// Workflows that run.
+/// A page of the workflows that run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunningPage {
     /// Their ids.
@@ -70,9 +70,9 @@ pub enum WorkflowError {
     /// There is no such workflow, or it has ended.
     #[error("the workflow does not run")]
     NotFound,
-    /// The workflow refused an update; its own words.
-    #[error("the workflow refused: {0}")]
-    Refused(String),
+    /// The workflow rejected an update; its own words.
+    #[error("the workflow rejected the update: {0}")]
+    Rejected(String),
     /// Temporal is down, slow or refuses for a reason of its own; trying again may help.
     #[error("Temporal is unavailable: {0}")]
     Unavailable(String),

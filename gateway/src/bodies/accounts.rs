@@ -1,7 +1,7 @@
 //! Accounts and calendars as answers have them.
 
 use chrono::{DateTime, Utc};
-use evercal_domain::{Account, Calendar, Provider};
+use evercal_domain::{Account, Calendar};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,14 +15,12 @@ pub(crate) struct AccountBody {
     #[schema(example = "acc_018f3c2e5b7a7c3e9d4f1a2b3c4d5e6f")]
     id: String,
     /// The provider at which it lives.
-    #[schema(value_type = ProviderName)]
-    provider: Provider,
+    provider: ProviderName,
     /// The name that it was given when it was connected.
     #[schema(example = "Robin's calendars")]
     label: String,
     /// Where it is in its life.
-    #[schema(value_type = AccountStateName)]
-    state: &'static str,
+    state: AccountStateName,
     /// One sentence about the state, for people; null where there is nothing to say.
     detail: Option<String>,
     /// When it was first connected.
@@ -39,9 +37,9 @@ impl From<Account> for AccountBody {
     fn from(account: Account) -> Self {
         Self {
             id: account.id.to_string(),
-            provider: account.provider,
+            provider: ProviderName(account.provider),
             label: account.label,
-            state: account.state.as_str(),
+            state: AccountStateName(account.state),
             detail: account.detail,
             created_at: account.created_at,
             state_changed_at: account.state_changed_at,
@@ -67,8 +65,7 @@ pub(crate) struct CalendarBody {
     #[schema(example = "Europe/Berlin")]
     time_zone: Option<String>,
     /// What the account's user may do with it.
-    #[schema(value_type = AccessRoleName)]
-    access_role: &'static str,
+    access_role: AccessRoleName,
     /// Whether it is the account's main calendar.
     primary: bool,
     #[serde(flatten)]
@@ -83,7 +80,7 @@ impl From<Calendar> for CalendarBody {
             account_id: calendar.account_id.to_string(),
             title: calendar.remote.title,
             time_zone: calendar.remote.time_zone,
-            access_role: calendar.remote.access_role.as_str(),
+            access_role: AccessRoleName(calendar.remote.access_role),
             primary: calendar.remote.primary,
             state,
         }
@@ -95,8 +92,7 @@ impl From<Calendar> for CalendarBody {
 #[schema(as = CalendarFreshness)]
 pub(crate) struct CalendarStateBody {
     /// Where its subscription is.
-    #[schema(value_type = CalendarStateName)]
-    state: &'static str,
+    state: CalendarStateName,
     /// One sentence about the state, for people; null where there is nothing to say.
     detail: Option<String>,
     /// When `state` last changed.
@@ -107,8 +103,7 @@ pub(crate) struct CalendarStateBody {
     /// read has ended.
     confirmed_at: Option<DateTime<Utc>>,
     /// What led to the sync that confirmed it; null before `confirmed_at`.
-    #[schema(value_type = Option<ViaName>)]
-    via: Option<&'static str>,
+    via: Option<ViaName>,
     /// The last sync that ended well; null before there was one.
     last_sync: Option<LastSyncBody>,
     /// How many events the mirror holds; a series counts once, and once more for each changed occurrence.
@@ -135,12 +130,12 @@ impl From<&Calendar> for CalendarStateBody {
             notice_to_stored_ms: sync.notice_to_stored_ms,
         });
         Self {
-            state: calendar.state.as_str(),
+            state: CalendarStateName(calendar.state),
             detail: calendar.detail.clone(),
             state_changed_at: calendar.state_changed_at,
             channel_expires_at: calendar.channel_expires_at,
             confirmed_at: calendar.confirmed_at,
-            via: calendar.confirmed_via.map(evercal_domain::Via::as_str),
+            via: calendar.confirmed_via.map(ViaName),
             last_sync,
             event_count: calendar.event_count,
         }

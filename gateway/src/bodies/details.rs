@@ -1,6 +1,6 @@
 //! What hangs on an event: people, reminders, attachments, a way to meet.
 
-use evercal_domain::event::{Attachment, Attendee, Conference, ConferenceKind, Person, Reminder, Reminders, Response};
+use evercal_domain::event::{Attachment, Attendee, Conference, Person, Reminder, Reminders};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,13 +14,12 @@ pub(super) struct ConferenceBody {
     #[schema(example = "https://meet.example.com/abc-defg-hij")]
     url: String,
     /// Whose service it is.
-    #[schema(value_type = ConferenceKindName)]
-    kind: ConferenceKind,
+    kind: ConferenceKindName,
 }
 
 impl From<Conference> for ConferenceBody {
     fn from(conference: Conference) -> Self {
-        Self { url: conference.url, kind: conference.kind }
+        Self { url: conference.url, kind: ConferenceKindName(conference.kind) }
     }
 }
 
@@ -28,10 +27,10 @@ impl From<Conference> for ConferenceBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Person)]
 pub(super) struct PersonBody {
-    /// Their address; null where the provider does not tell it.
+    /// Their address; null where the provider does not give it.
     #[schema(example = "robin@example.com")]
     email: Option<String>,
-    /// Their name; null where the provider does not tell it.
+    /// Their name; null where the provider does not give it.
     name: Option<String>,
     /// Whether it is the account's own user.
     #[serde(rename = "self")]
@@ -51,8 +50,7 @@ pub(super) struct AttendeeBody {
     #[serde(flatten)]
     person: PersonBody,
     /// Their answer.
-    #[schema(value_type = ResponseName)]
-    response: Response,
+    response: ResponseName,
     /// Whether they may stay away.
     optional: bool,
     /// Whether it is a room or a thing.
@@ -63,7 +61,7 @@ impl From<Attendee> for AttendeeBody {
     fn from(attendee: Attendee) -> Self {
         Self {
             person: attendee.person.into(),
-            response: attendee.response,
+            response: ResponseName(attendee.response),
             optional: attendee.optional,
             resource: attendee.resource,
         }
@@ -92,8 +90,7 @@ impl From<Reminders> for RemindersBody {
 #[schema(as = Reminder)]
 struct ReminderBody {
     /// How.
-    #[schema(value_type = ReminderMethodName)]
-    method: &'static str,
+    method: ReminderMethodName,
     /// How long before the start, in minutes; less than none is after it.
     #[schema(example = 10)]
     minutes_before: i64,
@@ -101,7 +98,7 @@ struct ReminderBody {
 
 impl From<Reminder> for ReminderBody {
     fn from(reminder: Reminder) -> Self {
-        Self { method: reminder.method.as_str(), minutes_before: reminder.minutes_before }
+        Self { method: ReminderMethodName(reminder.method), minutes_before: reminder.minutes_before }
     }
 }
 
@@ -109,7 +106,7 @@ impl From<Reminder> for ReminderBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attachment)]
 pub(super) struct AttachmentBody {
-    /// Its name; null where the provider does not tell it.
+    /// Its name; null where the provider does not give it.
     title: Option<String>,
     /// Its web address.
     #[schema(example = "https://drive.example.com/open?id=1x")]

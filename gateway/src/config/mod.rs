@@ -13,6 +13,7 @@ pub use evercal_settings::{ConfigError, Lookup, TrustedProxies};
 use evercal_settings::{gateway, timing};
 use evercal_storage::ProbePace;
 use evercal_workflows::Timing;
+use rustix::process::{Resource, getrlimit};
 use url::Url;
 
 use crate::catch_up::CatchUpPace;
@@ -34,17 +35,17 @@ pub struct GatewayConfig {
     pub timings: ByProvider<Timing>,
     /// How changes are found for new accounts (`SYNC_STRATEGY_…`).
     pub strategies: ByProvider<SyncStrategy>,
-    /// How often it is looked whether all accounts and subscriptions have their workflow.
+    /// How often it is checked whether all accounts and subscriptions have their workflow.
     pub fleet_interval: Duration,
     /// Temporal's namespace, for links into its UI: the one that the way to Temporal leads to.
     pub temporal_namespace: String,
-    /// Bounds.
+    /// The bounds that keep it answering.
     pub limits: GatewayLimits,
     /// Origins whose pages may call the API; none by default.
     pub cors_origins: Vec<HeaderValue>,
     /// The proxies in front of it (`EVERCAL_TRUSTED_PROXIES`); none by default.
     pub trusted_proxies: TrustedProxies,
-    /// Heartbeat and catch-up.
+    /// The pace of heartbeat and catch-up.
     pub catch_up: CatchUpPace,
     /// How often the store is probed.
     pub probe: ProbePace,
@@ -70,7 +71,7 @@ pub struct GatewayLimits {
     pub answer_bytes_max: usize,
     /// A request's head, in bytes.
     pub header_bytes_max: usize,
-    /// Notices being served at a time: fewer than connections, so that one too many is told so at once.
+    /// Notices being served at a time: fewer than connections, so that one too many is refused at once.
     pub notices_max: usize,
     /// How long a notice may take.
     pub notice_timeout: Duration,
@@ -87,11 +88,11 @@ pub struct GatewayLimits {
     /// How long another request may take.
     pub request_timeout: Duration,
     /// How long somebody waits for a sync they asked for.
-    pub sync_patience: Duration,
+    pub sync_timeout: Duration,
     /// How long a browser that comes back from the consent page waits for the redemption, to show how it went.
-    pub consent_patience: Duration,
+    pub consent_timeout: Duration,
     /// How long somebody waits for an account's list of calendars to be read, which they asked for.
-    pub refresh_patience: Duration,
+    pub refresh_timeout: Duration,
     /// Syncs that one tenant waits for at a time; further ones go on without anybody waiting.
     pub syncs_per_tenant_max: usize,
     /// How long open requests may take after the gateway was asked to stop.
@@ -119,9 +120,9 @@ impl Default for GatewayLimits {
             notice_waiters_max: 2_048,
             requests_max: 256,
             request_timeout: Duration::from_secs(10),
-            consent_patience: Duration::from_secs(5),
-            refresh_patience: Duration::from_secs(30),
-            sync_patience: Duration::from_secs(30),
+            consent_timeout: Duration::from_secs(5),
+            refresh_timeout: Duration::from_secs(30),
+            sync_timeout: Duration::from_secs(30),
             syncs_per_tenant_max: 32,
             drain_timeout: Duration::from_secs(10),
             // All that one of them waits for has a limit of its own, and those together are shorter.
@@ -149,15 +150,9 @@ impl GatewayLimits {
     }
 }
 
-/// How many descriptors this process may have open, where the system says it (Linux).
+/// How many descriptors this process may have open; none if there is no limit.
 pub(crate) fn descriptors_max() -> Option<usize> {
-    soft_limit(&std::fs::read_to_string("/proc/self/limits").ok()?)
-}
-
-/// The soft limit in `Max open files            1024                 524288               files`; none if unlimited.
-fn soft_limit(limits: &str) -> Option<usize> {
-    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    open_files.split_whitespace().next()?.parse().ok()
+    getrlimit(Resource::Nofile).current.and_then(|descriptors_max| usize::try_from(descriptors_max).ok())
 }
 
 impl GatewayConfig {

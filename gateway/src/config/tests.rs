@@ -98,7 +98,7 @@ fn durations_come_from_their_own_names_over_the_json() {
 fn what_nobody_has_set_is_what_was_promised() {
     let config = read(&enough()).unwrap();
     let seconds = |duration: Duration| duration.as_secs();
-    assert_eq!(seconds(config.limits.consent_patience), 5, "somebody who waits for the page of their consent");
+    assert_eq!(seconds(config.limits.consent_timeout), 5, "somebody who waits for the page of their consent");
     assert_eq!(seconds(config.limits.answer_timeout), 60, "an answer has to be taken by then");
     assert_eq!(seconds(config.catch_up.unproven_pause), 6 * 3_600, "who has proven nothing causes no more than that");
     assert_eq!(seconds(config.fleet_interval), 600, "a workflow that is gone is missed by then");
@@ -113,17 +113,4 @@ fn connections_leave_descriptors_for_the_store_and_temporal_and_room_to_refuse_n
         assert!(limits.notices_max < limits.connections_max || expected == 1, "{limits:?}");
     }
     assert!(default.notices_max < default.connections_max);
-}
-
-#[test]
-fn the_limit_on_open_files_is_read_as_linux_writes_it() {
-    let limits = |soft: &str| {
-        format!(
-            "Limit                     Soft Limit           Hard Limit           Units\n\
-             Max open files            {soft:<20} 524288               files\n"
-        )
-    };
-    assert_eq!(soft_limit(&limits("1024")), Some(1_024));
-    assert_eq!(soft_limit(&limits("unlimited")), None);
-    assert_eq!(soft_limit(""), None);
 }

@@ -14,41 +14,41 @@ fn connections(connections_max: usize, per_peer_max: usize) -> Arc<Connections> 
 }
 
 /// A connection on which something was proven and is being served.
-async fn busy(connections: &Arc<Connections>, peer: &str) -> Place {
-    let place = connections.place(ip(peer)).await.unwrap();
-    place.connection().asks();
-    place.connection().proves();
-    place
+async fn busy(connections: &Arc<Connections>, peer: &str) -> Slot {
+    let slot = connections.slot(ip(peer)).await.unwrap();
+    slot.connection().request_began();
+    slot.connection().prove();
+    slot
 }
 
-fn is_told_to_go(place: &Place) -> bool {
-    place.connection.told_to_go.is_cancelled()
+fn is_evicted(slot: &Slot) -> bool {
+    slot.connection.evicted.is_cancelled()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_has_its_share_and_others_have_the_rest() {
     let connections = connections(4, 2);
-    let places = [busy(&connections, ONE).await, busy(&connections, ONE).await];
-    assert!(connections.place(ip(ONE)).await.is_err());
+    let slots = [busy(&connections, ONE).await, busy(&connections, ONE).await];
+    assert!(connections.slot(ip(ONE)).await.is_err());
     drop(busy(&connections, OTHER).await);
-    drop(places);
-    assert!(connections.place(ip(ONE)).await.is_ok());
+    drop(slots);
+    assert!(connections.slot(ip(ONE)).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn addresses_of_one_network_of_ipv6_are_one_peer_and_a_mapped_address_is_the_one_of_ipv4() {
     let connections = connections(9, 1);
     let _places = [busy(&connections, "2001:db8::1").await, busy(&connections, ONE).await];
-    assert!(connections.place(ip("2001:db8::ffff:2")).await.is_err());
-    assert!(connections.place(ip("::ffff:192.0.2.1")).await.is_err());
-    assert!(connections.place(ip("2001:db8:0:1::1")).await.is_ok());
+    assert!(connections.slot(ip("2001:db8::ffff:2")).await.is_err());
+    assert!(connections.slot(ip("::ffff:192.0.2.1")).await.is_err());
+    assert!(connections.slot(ip("2001:db8:0:1::1")).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_trusted_proxy_has_no_share_and_its_idle_connections_stay() {
     let connections = connections(9, 1);
-    let places = [connections.place(ip(PROXY)).await.unwrap(), connections.place(ip(PROXY)).await.unwrap()];
-    let cut = tokio::time::timeout(Duration::from_secs(60), places[0].has_to_go(Duration::from_secs(10)));
+    let slots = [connections.slot(ip(PROXY)).await.unwrap(), connections.slot(ip(PROXY)).await.unwrap()];
+    let cut = tokio::time::timeout(Duration::from_secs(60), slots[0].closing(Duration::from_secs(10)));
     assert!(cut.await.is_err());
 }
 
@@ -57,34 +57,34 @@ async fn who_proved_nothing_makes_room_before_who_rests_and_who_is_served_never_
     let connections = connections(3, 9);
     let served = busy(&connections, OTHER).await;
     let resting = busy(&connections, OTHER).await;
-    resting.connection().rests();
-    let silent = connections.place(ip(ONE)).await.unwrap();
-    let first = connections.place(ip(OTHER)).await.unwrap();
-    assert!(is_told_to_go(&silent) && !is_told_to_go(&resting));
-    first.connection().proves();
-    first.connection().asks();
+    resting.connection().request_ended();
+    let silent = connections.slot(ip(ONE)).await.unwrap();
+    let first = connections.slot(ip(OTHER)).await.unwrap();
+    assert!(is_evicted(&silent) && !is_evicted(&resting));
+    first.connection().prove();
+    first.connection().request_began();
     let second = busy(&connections, OTHER).await;
-    assert!(is_told_to_go(&resting) && !is_told_to_go(&served));
-    let nobody = tokio::time::timeout(Duration::from_secs(60), connections.place(ip(ONE))).await;
+    assert!(is_evicted(&resting) && !is_evicted(&served));
+    let nobody = tokio::time::timeout(Duration::from_secs(60), connections.slot(ip(ONE))).await;
     assert!(nobody.is_err(), "all others are being served");
     drop(second);
-    assert!(connections.place(ip(ONE)).await.is_ok(), "a free place is given at once");
+    assert!(connections.slot(ip(ONE)).await.is_ok(), "a free slot is given at once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_does_not_close_its_own_connections() {
     let connections = connections(2, 2);
-    let places = [connections.place(ip(ONE)).await.unwrap(), connections.place(ip(ONE)).await.unwrap()];
-    assert!(connections.place(ip(ONE)).await.is_err(), "its own are younger than what they have for a first request");
-    assert!(!places.iter().any(is_told_to_go));
+    let slots = [connections.slot(ip(ONE)).await.unwrap(), connections.slot(ip(ONE)).await.unwrap()];
+    assert!(connections.slot(ip(ONE)).await.is_err(), "its own are younger than what they have for a first request");
+    assert!(!slots.iter().any(is_evicted));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_nothing_is_told_to_go() {
     let connections = connections(2, 2);
-    let place = connections.place(ip(ONE)).await.unwrap();
-    place.has_to_go(Duration::from_secs(10)).await;
-    place.connection().asks();
-    let asked = tokio::time::timeout(Duration::from_secs(60), place.has_to_go(Duration::from_secs(10))).await;
+    let slot = connections.slot(ip(ONE)).await.unwrap();
+    slot.closing(Duration::from_secs(10)).await;
+    slot.connection().request_began();
+    let asked = tokio::time::timeout(Duration::from_secs(60), slot.closing(Duration::from_secs(10))).await;
     assert!(asked.is_err());
 }

@@ -33,8 +33,8 @@ proptest! {
         let merged = notices.reduce(|mut merged, next| { NoticeWork::merge(&mut merged, next); merged }).unwrap();
         for (number, channel) in channels.into_iter().enumerate() {
             let expected = announcing.iter().any(|(of, change)| *of == number && *change);
-            let told = merged.channels.iter().any(|hint| hint.channel_id == channel && hint.announces_change);
-            prop_assert_eq!(told, expected);
+            let announced = merged.channels.iter().any(|hint| hint.channel_id == channel && hint.announces_change);
+            prop_assert_eq!(announced, expected);
         }
         prop_assert_eq!(merged.notices as usize, announcing.len());
     }

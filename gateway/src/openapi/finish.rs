@@ -9,7 +9,7 @@ use crate::problem::ProblemKind;
 
 /// What callers send; all else is what they are sent.
 const REQUEST_BODIES: [&str; 1] = ["ConsentRequest"];
-/// How every refusal is told.
+/// The schema of every refusal.
 const PROBLEM: &str = "Problem";
 /// What kinds of them there are.
 const PROBLEM_TYPE: &str = "ProblemType";

@@ -83,8 +83,8 @@ problems! {
     /// Of routes that take a body.
     BodyRefusals: InvalidParameter, MalformedBody, MalformedRequest, InvalidApiKey, MissingScope, BodyTooLarge,
         UnsupportedMediaType, InvalidBody, RateLimited, Internal, StoreUnavailable, Overloaded, TimedOut;
-    /// Of routes that tell a workflow something.
-    Untold: StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
+    /// Of routes that signal a workflow.
+    NotSignalled: StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
     /// Of routes that name a provider.
     MissingProvider: ProviderNotFound;
     /// Of routes that connect an account.

@@ -10,8 +10,7 @@ use crate::vocabulary::ProblemTypeName;
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// What kind of problem, as a URN. Programs compare this.
-    #[schema(value_type = ProblemTypeName)]
-    pub r#type: String,
+    pub r#type: ProblemTypeName,
     /// The kind for people.
     pub title: &'a str,
     /// The HTTP status.

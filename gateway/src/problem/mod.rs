@@ -17,6 +17,7 @@ use evercal_storage::{StoreError, StoreErrorKind};
 
 pub(crate) use self::body::{ParameterError, ProblemBody};
 pub(crate) use crate::problem_kind::ProblemKind;
+use crate::vocabulary::ProblemTypeName;
 
 /// Seconds after which somebody that was turned away should try again.
 const RETRY_AFTER_S: u64 = 5;
@@ -75,7 +76,7 @@ impl Problem {
     /// The finished answer to the request of this id.
     pub(crate) fn render(&self, request_id: &str) -> Response {
         let body = ProblemBody {
-            r#type: self.kind.urn(),
+            r#type: ProblemTypeName(self.kind.urn()),
             title: self.kind.title(),
             status: self.status.as_u16(),
             detail: &self.detail,
@@ -138,7 +139,7 @@ impl From<Arc<StoreError>> for Problem {
 
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
-        // A cursor is the caller's mistake; everything else is ours to look at.
+        // A cursor is the caller's mistake; everything else is ours to mend.
         if error.kind != StoreErrorKind::InvalidCursor {
             let (cause, kind) = (error.cause(), error.kind);
             counted!(error, "the store did not do what was asked", %error, cause, ?kind);

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use evercal_domain::{Account, AccountState};
 use evercal_process::counted;
-use evercal_workflow_client::{AccountError, AccountSignal, SignalOutcome};
+use evercal_workflow_client::{AccountSignal, CallError, SignalOutcome};
 use evercal_workflows::names;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -18,14 +18,14 @@ use crate::bodies::{AccountBody, AccountListBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
 use crate::extract::id;
-use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, Refusals, Untold};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::openapi::{ListRefusals, MissingAccount, NotListed, NotModified, NotSignalled, Refusals};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
-use crate::vocabulary::{AccountStateName, SyncStateName, WorkflowStateName};
+use crate::vocabulary::{AccountStateName, SyncState, SyncStateName, WorkflowState, WorkflowStateName};
 
 /// How long it may take to find out whether a workflow runs.
-const WORKFLOW_PATIENCE: Duration = Duration::from_secs(1);
+const WORKFLOW_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two checks whether a list of calendars was read.
 const LISTED_POLL: Duration = Duration::from_millis(200);
 
@@ -41,7 +41,7 @@ pub(super) struct Paging {
 }
 
 impl FromQuery for Paging {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (cursor, limit) = (query.text("cursor"), query.limit());
         Ok(Self { cursor: cursor?, limit: limit? })
     }
@@ -71,8 +71,7 @@ pub(super) struct AccountStatusBody {
     #[serde(flatten)]
     account: AccountBody,
     /// Whether its workflow runs.
-    #[schema(value_type = WorkflowStateName)]
-    workflow: &'static str,
+    workflow: WorkflowStateName,
 }
 
 /// One account.
@@ -89,10 +88,10 @@ pub(super) async fn one(
     let mut account = account_of(&state, caller, &account).await?;
     say_if_off(&state, &mut account);
     let workflow = match account.state {
-        AccountState::Disconnected => "ended",
+        AccountState::Disconnected => WorkflowState::Ended,
         _ => workflow_state(&state, &names::account_id(account.id)).await,
     };
-    Ok(Json(AccountStatusBody { account: account.into(), workflow }))
+    Ok(Json(AccountStatusBody { account: account.into(), workflow: WorkflowStateName(workflow) }))
 }
 
 /// An account whose provider is off says so at once: its workflow notices with the next call alone.
@@ -104,13 +103,13 @@ fn say_if_off(state: &AppState, account: &mut Account) {
     }
 }
 
-/// Whether a workflow that should run does, as one word.
-pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> &'static str {
-    match tokio::time::timeout(WORKFLOW_PATIENCE, state.workflows.is_running(workflow_id)).await {
-        Ok(Ok(true)) => "running",
-        Ok(Ok(false)) => "missing",
+/// Whether a workflow that should run does.
+pub(super) async fn workflow_state(state: &AppState, workflow_id: &str) -> WorkflowState {
+    match tokio::time::timeout(WORKFLOW_TIMEOUT, state.workflows.is_running(workflow_id)).await {
+        Ok(Ok(true)) => WorkflowState::Running,
+        Ok(Ok(false)) => WorkflowState::Missing,
         // What it reads from the store is true without Temporal too.
-        Ok(Err(_)) | Err(_) => "unknown",
+        Ok(Err(_)) | Err(_) => WorkflowState::Unknown,
     }
 }
 
@@ -121,8 +120,7 @@ pub(super) struct RefreshBody {
     /// The account's id.
     account_id: String,
     /// Whether it has ended.
-    #[schema(value_type = SyncStateName)]
-    state: &'static str,
+    state: SyncStateName,
     /// When the list was last read; null before it was.
     listed_at: Option<DateTime<Utc>>,
 }
@@ -135,7 +133,7 @@ pub(super) struct RefreshBody {
     responses(
         (status = 200, description = "The list was read.", body = RefreshBody),
         (status = 202, description = "It is going to be.", body = RefreshBody),
-        MissingAccount, NotListed, Refusals, Untold
+        MissingAccount, NotListed, Refusals, NotSignalled
     )
 )]
 pub(super) async fn refresh(
@@ -149,7 +147,7 @@ pub(super) async fn refresh(
         return Err(Problem::new(ProblemKind::AccountNotConnected, detail));
     }
     let asked_at = state.clock.now();
-    let deadline = Instant::now() + state.config.limits.refresh_patience;
+    let deadline = Instant::now() + state.config.limits.refresh_timeout;
     if state.accounts.signal(account.id, AccountSignal::Discover).await? == SignalOutcome::NoAccount {
         return Err(Problem::of(ProblemKind::AccountDisconnected));
     }
@@ -157,8 +155,10 @@ pub(super) async fn refresh(
         let listed_at = state.store.account(account.id).await?.and_then(|account| account.listed_at);
         let is_done = listed_at.is_some_and(|at| at >= asked_at);
         if is_done || Instant::now() >= deadline {
-            let (status, word) = if is_done { (StatusCode::OK, "done") } else { (StatusCode::ACCEPTED, "underway") };
-            return Ok((status, Json(RefreshBody { account_id: account.id.to_string(), state: word, listed_at })));
+            let (status, state) =
+                if is_done { (StatusCode::OK, SyncState::Done) } else { (StatusCode::ACCEPTED, SyncState::Underway) };
+            let body = RefreshBody { account_id: account.id.to_string(), state: SyncStateName(state), listed_at };
+            return Ok((status, Json(body)));
         }
         tokio::time::sleep_until((Instant::now() + LISTED_POLL).min(deadline)).await;
     }
@@ -171,15 +171,14 @@ pub(super) struct DisconnectBody {
     /// The account's id.
     id: String,
     /// Its state: `disconnected` where it was that already.
-    #[schema(value_type = AccountStateName)]
-    state: &'static str,
+    state: AccountStateName,
 }
 
 /// Disconnects an account: its channels are stopped, its tokens erased. Asking again is the same.
 #[utoipa::path(
     delete, operation_id = "disconnect_account", path = "/v1/accounts/{id}", tag = "accounts", security(("api_key" = [])),
     params(("id" = String, Path, description = "The account's id.")),
-    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, Untold)
+    responses((status = 202, description = "It is being taken down.", body = DisconnectBody), MissingAccount, Refusals, NotSignalled)
 )]
 pub(super) async fn disconnect(
     Writer(caller): Writer,
@@ -199,7 +198,7 @@ pub(super) async fn disconnect(
         SignalOutcome::Delivered => AccountState::Disconnecting,
         SignalOutcome::NoAccount => AccountState::Disconnected,
     };
-    Ok((StatusCode::ACCEPTED, Json(DisconnectBody { id: account.id.to_string(), state: now.as_str() })))
+    Ok((StatusCode::ACCEPTED, Json(DisconnectBody { id: account.id.to_string(), state: AccountStateName(now) })))
 }
 
 /// The caller's account of this id.
@@ -209,12 +208,12 @@ pub(super) async fn account_of(state: &AppState, caller: Caller, account: &str) 
     account.ok_or_else(|| Problem::of(ProblemKind::AccountNotFound))
 }
 
-impl From<AccountError> for Problem {
-    fn from(error: AccountError) -> Self {
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
         match error {
-            AccountError::Store(error) => error.into(),
-            AccountError::Workflow(error) => {
-                counted!(warn, "an account's workflow could not be told", %error);
+            CallError::Store(error) => error.into(),
+            CallError::Workflow(error) => {
+                counted!(warn, "a workflow could not be signalled", %error);
                 Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
             }
         }

@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use evercal_domain::event::EventWarning;
 use evercal_domain::{Calendar, CalendarState};
 use evercal_mirror::{StoredBody, StoredRow};
-use evercal_process::counted;
 use evercal_storage::SyncRun;
 use evercal_workflows::names;
 use serde::Serialize;
@@ -18,19 +17,16 @@ use super::accounts::{Paging, workflow_state};
 use crate::bodies::{CalendarBody, CalendarListBody, CalendarStateBody};
 use crate::caller::{Caller, Reader, Writer};
 use crate::cursor::Listing;
-use crate::delivery::DeliveryError;
 use crate::extract::id;
-use crate::openapi::{Failed, ListRefusals, MissingCalendar, NotModified, NotSynced, Refusals, Untold};
+use crate::openapi::{Failed, ListRefusals, MissingCalendar, NotModified, NotSignalled, NotSynced, Refusals};
 use crate::parameters::ApiQuery;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
-use crate::sync_now::Asked;
-use crate::vocabulary::{SyncOutcomeName, SyncReasonName, SyncStateName, WorkflowStateName};
+use crate::sync_now::SyncRequestOutcome;
+use crate::vocabulary::{SyncOutcomeName, SyncReasonName, SyncState, SyncStateName, WorkflowState, WorkflowStateName};
 
-/// Quarantined events that a status shows, newest first.
-const QUARANTINED_SHOWN_MAX: usize = 20;
-/// Events with warnings that a status shows.
-const WARNED_SHOWN_MAX: usize = 20;
+/// Quarantined events that a status shows, newest first, and events with warnings.
+const EVENTS_SHOWN_MAX: u32 = 20;
 /// Lines of the sync log that a status shows, newest first.
 const SYNC_RUNS_SHOWN_MAX: u32 = 10;
 
@@ -125,11 +121,9 @@ pub(super) struct QuarantinedBody {
 #[schema(as = SyncRun)]
 pub(super) struct SyncRunBody {
     /// Why it ran.
-    #[schema(value_type = SyncReasonName)]
-    reason: &'static str,
+    reason: SyncReasonName,
     /// How it ended.
-    #[schema(value_type = SyncOutcomeName)]
-    outcome: &'static str,
+    outcome: SyncOutcomeName,
     /// What was special about it, or what kind of failure ended it; null where there is nothing to say.
     detail: Option<String>,
     /// When it began.
@@ -145,8 +139,8 @@ pub(super) struct SyncRunBody {
 impl From<SyncRun> for SyncRunBody {
     fn from(run: SyncRun) -> Self {
         Self {
-            reason: run.reason.as_str(),
-            outcome: run.outcome.as_str(),
+            reason: SyncReasonName(run.reason),
+            outcome: SyncOutcomeName(run.outcome),
             detail: run.detail,
             started_at: run.started_at,
             finished_at: run.finished_at,
@@ -165,8 +159,7 @@ pub(super) struct WorkflowBody {
     /// Its workflow id.
     id: String,
     /// Whether it runs.
-    #[schema(value_type = WorkflowStateName)]
-    state: &'static str,
+    state: WorkflowStateName,
     /// Goes behind the UI's own address.
     ui_path: String,
 }
@@ -183,23 +176,19 @@ pub(super) async fn status(
     Path(calendar): Path<String>,
 ) -> Result<Json<StatusBody>, Problem> {
     let calendar = calendar_of(&state, caller, &calendar).await?;
-    let limit = u32::try_from(QUARANTINED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
     let recent_syncs = state.store.sync_runs(calendar.id, SYNC_RUNS_SHOWN_MAX).await?;
     let zone_data = state.store.sync_position(calendar.id).await?.zone_data.map(|version| version.to_string());
-    let warned_max = u32::try_from(WARNED_SHOWN_MAX + 1).unwrap_or(u32::MAX);
-    let mut warned = state.store.warned(calendar.id, warned_max).await?;
-    let more_warnings = warned.len() > WARNED_SHOWN_MAX;
-    warned.truncate(WARNED_SHOWN_MAX);
-    let mut quarantined = state.store.quarantined(calendar.id, limit).await?;
-    let more_quarantined = quarantined.len() > QUARANTINED_SHOWN_MAX;
-    quarantined.truncate(QUARANTINED_SHOWN_MAX);
+    let mut warned = state.store.warned(calendar.id, EVENTS_SHOWN_MAX + 1).await?;
+    let more_warnings = shorten(&mut warned);
+    let mut quarantined = state.store.quarantined(calendar.id, EVENTS_SHOWN_MAX + 1).await?;
+    let more_quarantined = shorten(&mut quarantined);
     let quarantined = quarantined.into_iter().map(|event| QuarantinedBody {
         event_id: event.provider_id.map(|id| id.as_str().to_owned()),
         reason: event.reason,
         since: event.at,
     });
     let runs = match calendar.state {
-        CalendarState::Closed => "ended",
+        CalendarState::Closed => WorkflowState::Ended,
         _ => workflow_state(&state, &names::subscription_id(calendar.id)).await,
     };
     Ok(Json(StatusBody {
@@ -216,10 +205,18 @@ pub(super) async fn status(
     }))
 }
 
-fn workflow(namespace: &str, calendar: &Calendar, state: &'static str) -> WorkflowBody {
+/// Shortens a list to what a status shows; answers whether something is left out.
+fn shorten<T>(events: &mut Vec<T>) -> bool {
+    let shown_max = EVENTS_SHOWN_MAX as usize;
+    let is_long = events.len() > shown_max;
+    events.truncate(shown_max);
+    is_long
+}
+
+fn workflow(namespace: &str, calendar: &Calendar, state: WorkflowState) -> WorkflowBody {
     let id = names::subscription_id(calendar.id);
     let ui_path = format!("/namespaces/{namespace}/workflows/{}", id.replace('/', "%2F"));
-    WorkflowBody { namespace: namespace.to_owned(), id, state, ui_path }
+    WorkflowBody { namespace: namespace.to_owned(), id, state: WorkflowStateName(state), ui_path }
 }
 
 /// How a sync that was asked for went.
@@ -229,8 +226,7 @@ pub(super) struct SyncBody {
     /// The calendar's id.
     calendar_id: String,
     /// Whether it has ended.
-    #[schema(value_type = SyncStateName)]
-    state: &'static str,
+    state: SyncStateName,
     /// The changes that it found; null while it is under way.
     changes: Option<i64>,
     /// When the mirror was last known to be complete; null before the first full read has ended.
@@ -245,7 +241,7 @@ pub(super) struct SyncBody {
         (status = 200, description = "The sync has ended.", body = SyncBody),
         (status = 202, description = "It goes on; `Location` names where to look.", body = SyncBody,
             headers(("Location" = String, description = "The calendar's status."))),
-        MissingCalendar, NotSynced, Refusals, Untold, Failed
+        MissingCalendar, NotSynced, Refusals, NotSignalled, Failed
     )
 )]
 pub(super) async fn sync(
@@ -258,28 +254,38 @@ pub(super) async fn sync(
         return Err(Problem::of(ProblemKind::CalendarClosed));
     }
     let id = calendar.id;
-    match state.sync_now.ask(caller.tenant_id, id).await? {
-        Asked::Done { changes } => {
+    match state.sync_now.request(caller.tenant_id, id).await? {
+        SyncRequestOutcome::Done { changes } => {
             let confirmed_at = state.store.calendar(id).await?.and_then(|calendar| calendar.confirmed_at);
-            let body = SyncBody { calendar_id: id.to_string(), state: "done", changes: Some(changes), confirmed_at };
+            let body = SyncBody {
+                calendar_id: id.to_string(),
+                state: SyncStateName(SyncState::Done),
+                changes: Some(changes),
+                confirmed_at,
+            };
             Ok(Json(body).into_response())
         }
-        Asked::Underway => {
+        SyncRequestOutcome::InProgress => {
             let confirmed_at = calendar.confirmed_at;
-            let body = SyncBody { calendar_id: id.to_string(), state: "underway", changes: None, confirmed_at };
+            let body = SyncBody {
+                calendar_id: id.to_string(),
+                state: SyncStateName(SyncState::Underway),
+                changes: None,
+                confirmed_at,
+            };
             let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
             if let Ok(status) = HeaderValue::from_str(&format!("/v1/calendars/{id}/status")) {
                 response.headers_mut().insert(header::LOCATION, status);
             }
             Ok(response)
         }
-        Asked::Refused(reason) => {
+        SyncRequestOutcome::Rejected(reason) => {
             tracing::info!(calendar_id = %id, reason, "a subscription does not sync now");
             // Read after the refusal: the state that led to it is there, or the next one.
             let state = state.store.calendar(id).await?.map_or(CalendarState::Closed, |calendar| calendar.state);
             Err(Problem::of(not_synced(state)))
         }
-        Asked::Failed(failure) => {
+        SyncRequestOutcome::Failed(failure) => {
             let detail = format!("The sync failed ({failure}); the subscription tries again by itself.");
             Err(Problem::new(ProblemKind::SyncFailed, detail))
         }
@@ -306,17 +312,4 @@ pub(super) async fn calendar_of(state: &AppState, caller: Caller, calendar: &str
     let calendar = id(calendar, ProblemKind::CalendarNotFound)?;
     let calendar = state.reads.calendar(caller.tenant_id, calendar).await?;
     calendar.ok_or_else(|| Problem::of(ProblemKind::CalendarNotFound))
-}
-
-impl From<DeliveryError> for Problem {
-    fn from(error: DeliveryError) -> Self {
-        match error {
-            DeliveryError::Store(error) => error.into(),
-            DeliveryError::Account(error) => error.into(),
-            DeliveryError::Workflow(error) => {
-                counted!(warn, "a subscription could not be told", %error);
-                Self::new(ProblemKind::TemporalUnavailable, "The request could not be stored; try again.")
-            }
-        }
-    }
 }

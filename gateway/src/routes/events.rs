@@ -29,17 +29,17 @@ use crate::event_pages::EventPage;
 use crate::extract::id;
 use crate::occurrences;
 use crate::openapi::{Changed, ListRefusals, MissingCalendar, MissingEvent, NotModified, Refusals};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::{Problem, ProblemKind};
 use crate::state::AppState;
-use crate::vocabulary::{CalendarStateName, IncludeName, ViaName};
+use crate::vocabulary::{CalendarStateName, Include, IncludeName, ViaName};
 
 /// When the mirror was last known to be complete; not there before that.
 pub(crate) const CONFIRMED_AT: HeaderName = HeaderName::from_static("evercal-confirmed-at");
 pub(crate) const VIA: HeaderName = HeaderName::from_static("evercal-via");
 pub(crate) const STATE: HeaderName = HeaderName::from_static("evercal-state");
-/// How long a reading of the mirror is good for.
-const LOOK_LASTS: std::time::Duration = std::time::Duration::from_millis(100);
+/// How long a window that was read counts as it is now.
+const WINDOW_FRESH_FOR: std::time::Duration = std::time::Duration::from_millis(100);
 /// Times that a page is read while somebody writes in its window. What is written every few milliseconds is not waited for.
 const READS_MAX: u32 = 3;
 /// What answers look like: with another version of them, no old tag is known any more.
@@ -67,7 +67,7 @@ pub(super) struct EventsQuery {
 }
 
 impl FromQuery for EventsQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (from, to) = (query.instant("from"), query.instant("to"));
         let (cursor, limit, consistent) = (query.text("cursor"), query.limit(), query.flag("consistent"));
         Ok(Self { from: from?, to: to?, cursor: cursor?, limit: limit?, consistent: consistent? })
@@ -99,12 +99,10 @@ pub(super) struct FreshnessBody {
     /// read has ended.
     confirmed_at: Option<DateTime<Utc>>,
     /// What led to the sync that confirmed it; null before `confirmed_at`.
-    #[schema(value_type = Option<ViaName>)]
-    via: Option<&'static str>,
+    via: Option<ViaName>,
     /// Where the calendar's subscription is. While nothing can be read (`needs_reauth`, `action_required`), the mirror is as
     /// old as `confirmed_at` says.
-    #[schema(value_type = CalendarStateName)]
-    state: &'static str,
+    state: CalendarStateName,
     /// From here on nothing is missing: `from`, unless a series could not be expanded that far back.
     complete_from: DateTime<Utc>,
     /// Until here nothing is missing: `to`, unless a series could not be expanded that far ahead.
@@ -131,7 +129,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     // Before the occurrences: what they hold is at least as fresh as what we say.
     let id = id(&calendar, ProblemKind::CalendarNotFound)?;
-    let window = Window::look(&state, caller.tenant_id, id, (query.from, query.to)).await?;
+    let window = Window::read(&state, caller.tenant_id, id, (query.from, query.to)).await?;
     let listing = window.listing();
     let (page, at_first_page) = listing.page(query.cursor.as_deref(), query.limit)?;
     let expected = if query.consistent { at_first_page.as_deref() } else { None };
@@ -140,18 +138,18 @@ pub(super) async fn list(
     if tag.is_known(&headers) {
         return Ok(window.with_freshness(tag.not_modified(().into_response())));
     }
-    let looked_at = Instant::now();
+    let read_at = Instant::now();
     let mut memory = state.answers.reserve(caller.tenant_id).await?;
-    let window = if looked_at.elapsed() < LOOK_LASTS {
+    let window = if read_at.elapsed() < WINDOW_FRESH_FOR {
         window
     } else {
         // While this waited for memory, the account may have come to see less: what it saw then is not answered from here.
-        Window::look(&state, caller.tenant_id, id, window.asked).await?
+        Window::read(&state, caller.tenant_id, id, window.asked).await?
     };
     window.expect(expected)?;
     let (rows, window) = match state.event_pages.get(&window.tag(&page)) {
         Some(rows) => (rows, window),
-        None => read(&state, window, &page, expected).await?,
+        None => read_page(&state, window, &page, expected).await?,
     };
     let list_state = at_first_page.unwrap_or_else(|| window.state());
     let tag = window.tag(&page);
@@ -160,12 +158,12 @@ pub(super) async fn list(
         calendar_id: window.calendar.id.to_string(),
         revision: window.revision,
         confirmed_at,
-        via: via.map(Via::as_str),
-        state: window.calendar.state.as_str(),
+        via: via.map(ViaName),
+        state: CalendarStateName(window.calendar.state),
         complete_from: rows.complete_from,
         complete_until: rows.complete_until,
     };
-    let next = rows.next.clone().map(|place| listing.cursor(place, &list_state));
+    let next = rows.next.clone().map(|position| listing.cursor(position, &list_state));
     let body = rows.body(&freshness, next.as_deref())?;
     memory.shrink_to(body.len());
     let mut response = ([(CONTENT_TYPE, "application/json")], body).into_response();
@@ -178,20 +176,12 @@ pub(super) async fn list(
 #[into_params(parameter_in = Query)]
 pub(super) struct EventQuery {
     /// `raw` adds the event in the provider's own text. Needs a key with the scope `raw`.
-    #[param(value_type = Option<IncludeName>)]
-    include: Option<Include>,
-}
-
-/// What may be added to an event.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Include {
-    Raw,
+    include: Option<IncludeName>,
 }
 
 impl FromQuery for EventQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
-        let include = query.one_of("include", &[("raw", Include::Raw)])?;
-        Ok(Self { include })
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
+        Ok(Self { include: query.one_of("include", &Include::ALL)?.map(IncludeName) })
     }
 }
 
@@ -211,7 +201,7 @@ pub(super) async fn one(
     Path((calendar, event)): Path<(String, String)>,
     ApiQuery(query): ApiQuery<EventQuery>,
 ) -> Result<Json<EventBody>, Problem> {
-    let includes_raw = query.include == Some(Include::Raw);
+    let includes_raw = matches!(query.include, Some(IncludeName(Include::Raw)));
     if includes_raw {
         caller.require_raw()?;
     }
@@ -224,7 +214,7 @@ pub(super) async fn one(
 /// Reads and writes the rows of a page, with the state of the mirror that they belong to. While somebody writes in the window
 /// again and again, it is the one before them: a tag then stands for less than there is, never for more. What is surely of that
 /// state is kept for whoever asks next.
-async fn read(
+async fn read_page(
     state: &AppState,
     mut window: Window,
     page: &PageRequest,
@@ -234,13 +224,13 @@ async fn read(
     loop {
         let answer = occurrences::read(&*state.store, &window.calendar, &window.range, page).await?;
         let Calendar { tenant_id, id, .. } = window.calendar;
-        let after = Window::look(state, tenant_id, id, window.asked).await?;
+        let after = Window::read(state, tenant_id, id, window.asked).await?;
         after.expect(expected)?;
         reads += 1;
-        let is_settled = after.state() == window.state();
-        if is_settled || reads >= READS_MAX {
+        let is_unchanged = after.state() == window.state();
+        if is_unchanged || reads >= READS_MAX {
             let rows = Arc::new(EventPage::written(answer)?);
-            if is_settled {
+            if is_unchanged {
                 state.event_pages.keep(window.tag(page), Arc::clone(&rows));
             }
             return Ok((rows, window));
@@ -260,7 +250,7 @@ struct Window {
 
 impl Window {
     /// The window as it is now.
-    async fn look(
+    async fn read(
         state: &AppState,
         tenant: TenantId,
         calendar: CalendarId,
@@ -303,8 +293,8 @@ impl Window {
         let OccurrenceRange { from, to, .. } = self.range;
         let state = self.state();
         let window = format!("{} {from} {to} {}", self.calendar.id, page.limit);
-        let place = page.after.as_deref().unwrap_or_default();
-        Tag::of(&[FORM.as_slice(), state.as_bytes(), window.as_bytes(), place.as_bytes()])
+        let position = page.after.as_deref().unwrap_or_default();
+        Tag::of(&[FORM.as_slice(), state.as_bytes(), window.as_bytes(), position.as_bytes()])
     }
 
     /// When the mirror was last known to be complete, and by what. Where nothing is served, nothing is known to be complete.

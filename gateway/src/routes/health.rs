@@ -1,22 +1,22 @@
 //! Health, for supervisors and load balancers. No key, and nothing in it that would need one. Nobody who asks makes a call to
-//! the store or to Temporal: the answer is what the heartbeat saw last (`catch_up.rs`), and what the background tasks show of
+//! the store or to Temporal: the answer is what the heartbeat found last (`catch_up.rs`), and what the background tasks show of
 //! themselves.
 
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use evercal_domain::{Provider, zones};
+use evercal_domain::zones;
 use evercal_process::{SilentTask, log_lines_lost};
 use evercal_storage::ProviderIncident;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catch_up::Seen;
+use crate::catch_up::HealthSnapshot;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
 use crate::providers::ProviderOff;
 use crate::state::AppState;
-use crate::vocabulary::{HealthStatusName, ProviderName};
+use crate::vocabulary::{HealthStatus, HealthStatusName, ProviderName};
 
 const NO_WORKER: &str = "No worker shows a sign of life: no calendar is synced and no channel is renewed.";
 
@@ -25,8 +25,7 @@ const NO_WORKER: &str = "No worker shows a sign of life: no calendar is synced a
 #[schema(as = Health)]
 pub(super) struct Healthy {
     /// `ok`; a service that is not healthy answers with a problem.
-    #[schema(value_type = HealthStatusName)]
-    status: &'static str,
+    status: HealthStatusName,
 }
 
 /// Whether the process answers.
@@ -35,7 +34,7 @@ pub(super) struct Healthy {
     responses((status = 200, description = "It does.", body = Healthy), Unavailable)
 )]
 pub(super) async fn live() -> Json<Healthy> {
-    Json(Healthy { status: "ok" })
+    Json(Healthy { status: HealthStatusName(HealthStatus::Ok) })
 }
 
 /// Whether notices can be taken, because store and Temporal answer and all background tasks of this gateway are alive.
@@ -45,14 +44,14 @@ pub(super) async fn live() -> Json<Healthy> {
 )]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>, Problem> {
     // Without a worker, or a provider that answers, notices are taken and wait in Temporal.
-    let waits = |part| matches!(part, Part::Workers | Part::Provider);
+    let waits = |part| matches!(part, Component::Workers | Component::Provider);
     match problems(&state).into_iter().find(|problem| !waits(problem.part)) {
-        None => Ok(Json(Healthy { status: "ok" })),
+        None => Ok(Json(Healthy { status: HealthStatusName(HealthStatus::Ok) })),
         Some(HealthProblem { part, detail, .. }) => {
             let kind = match part {
-                Part::Store => ProblemKind::StoreUnavailable,
-                Part::Temporal => ProblemKind::TemporalUnavailable,
-                Part::Workers | Part::Provider | Part::Gateway => ProblemKind::NotReady,
+                Component::Store => ProblemKind::StoreUnavailable,
+                Component::Temporal => ProblemKind::TemporalUnavailable,
+                Component::Workers | Component::Provider | Component::Gateway => ProblemKind::NotReady,
             };
             Err(Problem::new(kind, detail))
         }
@@ -63,8 +62,7 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Json<Healthy>
 #[derive(Serialize, ToSchema)]
 pub(super) struct SyncHealth {
     /// How it stands.
-    #[schema(value_type = HealthStatusName)]
-    status: &'static str,
+    status: HealthStatusName,
     /// Whether Temporal answers.
     temporal: bool,
     /// Whether the store answers.
@@ -78,7 +76,7 @@ pub(super) struct SyncHealth {
     /// What somebody should look at although calendars are kept fresh, such as damaged pages of the database.
     warnings: Vec<String>,
     /// When the catch-up backlog was last empty.
-    well_at: Option<DateTime<Utc>>,
+    healthy_at: Option<DateTime<Utc>>,
     /// Lines that this gateway could not write into its log since its start.
     log_lines_lost: u64,
     /// The time zone data by which this gateway goes.
@@ -90,8 +88,7 @@ pub(super) struct SyncHealth {
 #[schema(as = ProviderTrouble)]
 pub(super) struct ProviderTroubleBody {
     /// Which provider.
-    #[schema(value_type = ProviderName)]
-    provider: Provider,
+    provider: ProviderName,
     /// The provider's own word for it.
     #[schema(example = "accessNotConfigured")]
     cause: String,
@@ -101,7 +98,7 @@ pub(super) struct ProviderTroubleBody {
 
 impl From<ProviderIncident> for ProviderTroubleBody {
     fn from(incident: ProviderIncident) -> Self {
-        Self { provider: incident.provider, cause: incident.cause, since: incident.since }
+        Self { provider: ProviderName(incident.provider), cause: incident.cause, since: incident.since }
     }
 }
 
@@ -125,7 +122,7 @@ impl ZoneDataBody {
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthProblem {
     /// What it is about.
-    part: Part,
+    part: Component,
     /// What is wrong with it.
     detail: String,
     /// Since when, where that is known.
@@ -135,7 +132,8 @@ pub(super) struct HealthProblem {
 /// What can be wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Part {
+#[schema(as = Part)]
+pub(super) enum Component {
     /// The store does not answer.
     Store,
     /// Temporal does not answer.
@@ -155,21 +153,21 @@ pub(super) enum Part {
 )]
 pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
     let problems = problems(&state);
-    let seen = seen(&state).unwrap_or_default();
-    let status = match (problems.is_empty(), seen.catching_up) {
-        (false, _) => "down",
-        (true, true) => "catching_up",
-        (true, false) => "ok",
+    let snapshot = snapshot(&state).unwrap_or_default();
+    let status = match (problems.is_empty(), snapshot.catching_up) {
+        (false, _) => HealthStatus::Down,
+        (true, true) => HealthStatus::CatchingUp,
+        (true, false) => HealthStatus::Ok,
     };
     Json(SyncHealth {
-        status,
-        temporal: seen.temporal,
-        store: seen.store,
-        workers: seen.workers.alive,
+        status: HealthStatusName(status),
+        temporal: snapshot.temporal,
+        store: snapshot.store,
+        workers: snapshot.workers.alive,
         problems,
-        warnings: warnings(&state, &seen),
-        providers: seen.providers.incidents.into_iter().map(ProviderTroubleBody::from).collect(),
-        well_at: seen.well_at,
+        warnings: warnings(&state, &snapshot),
+        providers: snapshot.providers.incidents.into_iter().map(ProviderTroubleBody::from).collect(),
+        healthy_at: snapshot.healthy_at,
         log_lines_lost: log_lines_lost(),
         zone_data: ZoneDataBody::now(),
     })
@@ -180,13 +178,13 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
         let SilentTask { name, silent_for } = task;
         let detail = format!("The background task `{name}` has shown no sign of life for {} s.", silent_for.as_secs());
         let since = TimeDelta::from_std(silent_for).ok().map(|silent_for| state.clock.now() - silent_for);
-        HealthProblem { part: Part::Gateway, detail, since }
+        HealthProblem { part: Component::Gateway, detail, since }
     });
     let mut problems: Vec<HealthProblem> = silent.collect();
-    let Some(seen) = seen(state) else {
+    let Some(snapshot) = snapshot(state) else {
         if problems.is_empty() {
-            let detail = "The gateway has not looked yet whether store and Temporal answer.".to_owned();
-            problems.push(HealthProblem { part: Part::Gateway, detail, since: None });
+            let detail = "The gateway has not checked yet whether store and Temporal answer.".to_owned();
+            problems.push(HealthProblem { part: Component::Gateway, detail, since: None });
         }
         return problems;
     };
@@ -199,16 +197,16 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
     let trouble = condition.sentence().filter(|_| condition.is_unfit() || !condition.can_read());
     let since = condition.trouble().map(|trouble| trouble.since);
     match trouble {
-        Some(sentence) => problem(true, Part::Store, &sentence, since),
-        None => problem(!seen.store, Part::Store, "The store does not answer.", seen.store_away_since),
+        Some(sentence) => problem(true, Component::Store, &sentence, since),
+        None => problem(!snapshot.store, Component::Store, "The store does not answer.", snapshot.store_away_since),
     }
-    problem(!seen.temporal, Part::Temporal, "Temporal does not answer.", seen.temporal_away_since);
+    problem(!snapshot.temporal, Component::Temporal, "Temporal does not answer.", snapshot.temporal_away_since);
     // Workers show their signs of life in the store: without it nothing is known of them.
-    let are_missing = seen.store && seen.workers.alive == 0;
-    problem(are_missing, Part::Workers, NO_WORKER, seen.workers.missing_since);
-    for ProviderIncident { provider, cause, since } in &seen.providers.incidents {
+    let are_missing = snapshot.store && snapshot.workers.alive == 0;
+    problem(are_missing, Component::Workers, NO_WORKER, snapshot.workers.missing_since);
+    for ProviderIncident { provider, cause, since } in &snapshot.providers.incidents {
         let detail = format!("{provider} refuses this installation ({cause}): its calendars are not read meanwhile.");
-        problem(true, Part::Provider, &detail, Some(*since));
+        problem(true, Component::Provider, &detail, Some(*since));
     }
     for ProviderOff { title, turned_on_by } in &seen.providers.off {
         let detail = format!("{title} is off, although accounts are connected there: {turned_on_by} is not set.");
@@ -218,16 +216,16 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
 }
 
 /// What is wrong with the store, and keeps nobody from working with it; and what keeps new accounts from being connected.
-fn warnings(state: &AppState, seen: &Seen) -> Vec<String> {
+fn warnings(state: &AppState, snapshot: &HealthSnapshot) -> Vec<String> {
     let condition = state.store_watch.condition();
     let of_store = condition.sentence().filter(|_| condition.is_usable());
-    let of_client = seen.providers.client_alerts.iter().map(|alert| {
+    let of_client = snapshot.providers.client_alerts.iter().map(|alert| {
         let at = alert.at.format("%Y-%m-%d %H:%M:%S UTC");
         format!("{} (seen at {at})", alert.message)
     });
     of_store.into_iter().chain(of_client).collect()
 }
 
-fn seen(state: &AppState) -> Option<Seen> {
-    state.watch.seen(state.clock.now(), state.config.catch_up.standstill)
+fn snapshot(state: &AppState) -> Option<HealthSnapshot> {
+    state.health.snapshot(state.clock.now(), state.config.catch_up.standstill)
 }

@@ -12,7 +12,7 @@ use crate::bodies::AuditListBody;
 use crate::caller::Operator;
 use crate::cursor::Listing;
 use crate::openapi::{ListRefusals, MissingCalendar, NotModified, Refusals};
-use crate::parameters::{ApiQuery, FromQuery, Noted, QueryReader};
+use crate::parameters::{ApiQuery, FromQuery, Invalid, QueryReader};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::vocabulary::SecurityKindName;
@@ -31,7 +31,7 @@ pub(super) struct AuditQuery {
 }
 
 impl FromQuery for AuditQuery {
-    fn read(query: &mut QueryReader) -> Result<Self, Noted> {
+    fn read(query: &mut QueryReader) -> Result<Self, Invalid> {
         let (calendar, cursor, limit) = (query.text("calendar"), query.text("cursor"), query.limit());
         Ok(Self { calendar: calendar?, cursor: cursor?, limit: limit? })
     }
@@ -73,8 +73,7 @@ pub(super) struct SecurityCountListBody {
 #[schema(as = SecurityCount)]
 pub(super) struct SecurityCountBody {
     /// What was refused.
-    #[schema(value_type = SecurityKindName)]
-    kind: &'static str,
+    kind: SecurityKindName,
     /// How often.
     count: i64,
     /// When it was first seen within that time.
@@ -96,7 +95,7 @@ pub(super) async fn security_events(
     State(state): State<AppState>,
 ) -> Result<Json<SecurityCountListBody>, Problem> {
     let items = state.store.security_counts().await?.into_iter().map(|counted| SecurityCountBody {
-        kind: counted.kind.as_str(),
+        kind: SecurityKindName(counted.kind),
         count: counted.count,
         first_at: counted.first_at,
         last_at: counted.last_at,

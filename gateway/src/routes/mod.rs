@@ -38,9 +38,9 @@ const SYNC_SLACK: Duration = Duration::from_secs(5);
 
 pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestIds>) -> Router {
     let limits = state.config.limits;
-    let notices = Admission::new(limits.notices_max, limits.notice_timeout, state.clone()).counting(refusals);
-    let requests = Admission::new(limits.requests_max, limits.request_timeout, state.clone());
-    let syncs = Admission::new(limits.requests_max, limits.sync_patience + SYNC_SLACK, state.clone());
+    let notices = Admission::new(limits.notices_max, limits.notice_timeout, state.clone(), Some(refusals));
+    let requests = Admission::new(limits.requests_max, limits.request_timeout, state.clone(), None);
+    let syncs = Admission::new(limits.requests_max, limits.sync_timeout + SYNC_SLACK, state.clone(), None);
     let cors = cors(&state.config.cors_origins);
 
     let api = api().layer(from_fn(conditional)).layer(CompressionLayer::new());
@@ -82,7 +82,7 @@ fn sync() -> OpenApiRouter<AppState> {
 fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(oauth::start))
-        .routes(routes!(oauth::callback))
+        .routes(routes!(oauth::callback::finish))
         .routes(routes!(oauth::again))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::one, accounts::disconnect))

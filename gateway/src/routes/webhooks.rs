@@ -22,12 +22,12 @@ use futures::TryStreamExt;
 
 use crate::connections::Connection;
 use crate::delivery::Delivered;
-use crate::extract::{Source, source};
+use crate::extract::Peer;
 use crate::notices::NotDelivered;
 use crate::openapi::{MissingProvider, NotANotice, Unavailable};
 use crate::problem::{Problem, ProblemKind};
 use crate::proven::Proven;
-use crate::refusals::OnItsWay;
+use crate::refusals::InFlightNotice;
 use crate::state::AppState;
 
 /// A body beyond its limit is still read up to this many bytes, since a sender that is cut off reads no answer.
@@ -45,17 +45,17 @@ const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
 )]
 pub(crate) async fn take(
     State(state): State<AppState>,
-    Source(source): Source,
+    Extension(Peer(source)): Extension<Peer>,
     Extension(proven): Extension<Proven>,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let received_at = state.clock.now();
     // A body that does not come to its end within the time of a notice leaves what it is about with a catch-up.
     let on_their_way: Vec<_> =
-        proven.notices.iter().map(|notice| state.notices.on_its_way(notice.claim.watched)).collect();
+        proven.notices.iter().map(|notice| state.notices.in_flight(notice.claim.watched)).collect();
     discard(body, proven.body_bytes_max).await?;
-    for (notice, on_its_way) in proven.notices.iter().zip(on_their_way) {
-        take_one(&state, source, notice, received_at, on_its_way).await?;
+    for (notice, in_flight) in proven.notices.iter().zip(on_their_way) {
+        take_one(&state, source, notice, received_at, in_flight).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -65,7 +65,7 @@ async fn take_one(
     source: IpAddr,
     notice: &Notice,
     received_at: DateTime<Utc>,
-    on_its_way: OnItsWay,
+    in_flight: InFlightNotice,
 ) -> Result<(), Problem> {
     let claim = notice.claim;
     let hint = ChannelHint {
@@ -77,11 +77,11 @@ async fn take_one(
         Watched::Calendar { calendar_id, .. } => calendar_id,
         Watched::CalendarList { account_id } => {
             list_changed(state, source, account_id, hint).await?;
-            on_its_way.arrived();
+            in_flight.delivered();
             return Ok(());
         }
     };
-    on_its_way.arrived();
+    in_flight.delivered();
     let notify = Notify {
         reason: SyncReason::Notice,
         notices: 1,
@@ -91,7 +91,7 @@ async fn take_one(
     match state.notices.take(calendar_id, notify).await {
         // In another's store there are none of our calendars.
         Ok(Delivered::Unknown) if state.store_watch.condition().is_foreign() => {
-            Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
+            Err(not_stored(ProblemKind::StoreUnavailable))
         }
         Ok(Delivered::Unknown) => {
             let message = "a notice with a valid token for a calendar that does not exist";
@@ -99,10 +99,12 @@ async fn take_one(
             stop_through_account(state, claim.watched.account_id(), hint).await
         }
         Ok(Delivered::ToSubscription | Delivered::ToAccount | Delivered::Closed) => Ok(()),
-        Err(NotDelivered) => {
-            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
-        }
+        Err(NotDelivered) => Err(not_stored(ProblemKind::TemporalUnavailable)),
     }
+}
+
+fn not_stored(kind: ProblemKind) -> Problem {
+    Problem::new(kind, "The notice could not be stored; send it again.")
 }
 
 /// A channel whose calendar nobody knows, such as after an older database was brought back: its account can stop it, as any
@@ -112,8 +114,8 @@ async fn stop_through_account(state: &AppState, account: AccountId, hint: Channe
         // Without the account there are no tokens with which anybody could stop it: it runs out.
         Ok(_outcome) => Ok(()),
         Err(error) => {
-            tracing::warn!(account_id = %account, %error, "a channel without a calendar could not be told to its account");
-            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+            tracing::warn!(account_id = %account, %error, "the account of a channel without a calendar could not be signalled");
+            Err(not_stored(ProblemKind::TemporalUnavailable))
         }
     }
 }
@@ -127,7 +129,7 @@ async fn list_changed(state: &AppState, source: IpAddr, account: AccountId, hint
         Ok(SignalOutcome::Delivered) => Ok(()),
         // In another's store there are none of our accounts.
         Ok(SignalOutcome::NoAccount) if state.store_watch.condition().is_foreign() => {
-            Err(Problem::new(ProblemKind::StoreUnavailable, "The notice could not be stored; send it again."))
+            Err(not_stored(ProblemKind::StoreUnavailable))
         }
         Ok(SignalOutcome::NoAccount) => {
             if state.store.account(account).await?.is_none() {
@@ -137,8 +139,8 @@ async fn list_changed(state: &AppState, source: IpAddr, account: AccountId, hint
             Ok(())
         }
         Err(error) => {
-            counted!(warn, "a notice about a list of calendars could not be handed over", account_id = %account, %error);
-            Err(Problem::new(ProblemKind::TemporalUnavailable, "The notice could not be stored; send it again."))
+            counted!(warn, "a notice about a list of calendars could not be delivered", account_id = %account, %error);
+            Err(not_stored(ProblemKind::TemporalUnavailable))
         }
     }
 }
@@ -147,37 +149,38 @@ async fn list_changed(state: &AppState, source: IpAddr, account: AccountId, hint
 pub(super) async fn prove(
     State(state): State<AppState>,
     Path(provider): Path<String>,
+    Extension(Peer(source)): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     if *request.method() != Method::POST {
         return next.run(request).await;
     }
-    match believe(&state, &provider, request.headers()) {
+    match verify(&state, &provider, request.headers()) {
         Ok(proven) => {
             if let Some(connection) = request.extensions().get::<Arc<Connection>>() {
-                connection.proves();
+                connection.prove();
             }
             request.extensions_mut().insert(proven);
             next.run(request).await
         }
-        Err(Refused { kind, message, problem }) => {
-            state.security.note(kind, source(request.extensions()), message);
+        Err(Rejection { kind, message, problem }) => {
+            state.security.note(kind, source, message);
             problem.into_response()
         }
     }
 }
 
 /// Why a request is refused, for the security log and for its sender.
-struct Refused {
+struct Rejection {
     kind: SecurityKind,
     message: &'static str,
     problem: Problem,
 }
 
-/// What the head of a request proves. Needs no look-up.
-fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Proven, Refused> {
-    let front = state.front(provider).map_err(|problem| Refused {
+/// What the head of a request proves. Reads nothing from the store.
+fn verify(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Proven, Rejection> {
+    let front = state.front(provider).map_err(|problem| Rejection {
         kind: SecurityKind::NoticeRefused,
         message: "a notice of a provider that this gateway is not set up for",
         problem,
@@ -189,7 +192,7 @@ fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Prov
             NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),
         };
         let detail = "This is not a notice for one of our channels.";
-        Refused { kind, message, problem: Problem::new(ProblemKind::InvalidNotice, detail) }
+        Rejection { kind, message, problem: Problem::new(ProblemKind::InvalidNotice, detail) }
     })?;
     Ok(Proven { notices: notices.into(), body_bytes_max: front.edge.notices.body_bytes_max() })
 }

@@ -140,7 +140,7 @@ async fn a_link_that_was_tampered_with_ends_on_a_page_for_people() {
 async fn an_account_starts_with_the_strategy_of_its_provider() {
     let mut world = World::new().await;
     world.config.strategies = [(Provider::new("google"), SyncStrategy::Hybrid)].into_iter().collect();
-    // Before the gateway: its first look for consents that nobody settled would start this account too.
+    // Before the gateway: its first search for consents that nobody settled would start this account too.
     let customer = world.customer().await;
     world.start().await;
     let (_account, page) = connect(&world, &customer).await;
@@ -205,14 +205,14 @@ async fn a_disconnect_whose_workflow_was_lost_goes_on_and_a_late_notice_does_not
     let account = customer.account;
     world.store.set_account_state(account, AccountState::Disconnecting, None, SystemClock.now()).await.unwrap();
     world.start().await;
-    let told = vec![Call::Start(account), Call::Signal(account, AccountSignal::Disconnect)];
-    eventually(&told, async || world.workflows.calls()).await;
+    let calls = vec![Call::Start(account), Call::Signal(account, AccountSignal::Disconnect)];
+    eventually(&calls, async || world.workflows.calls()).await;
     // Both workflows are gone again when a notice comes.
     world.workflows.accounts.lock().unwrap().clear();
     world.workflows.missing.lock().unwrap().insert(customer.calendar);
     world.send_notice(&world.notice(customer.calendar, "exists")).await;
     let brought_back = Call::Signal(account, AccountSignal::SubscriptionMissing(customer.calendar));
-    eventually(&2, async || world.workflows.calls().iter().filter(|call| **call == told[1]).count()).await;
+    eventually(&2, async || world.workflows.calls().iter().filter(|call| **call == calls[1]).count()).await;
     assert!(!world.workflows.calls().contains(&brought_back));
 }
 
@@ -237,8 +237,8 @@ async fn connecting_again_leaves_the_credentials_until_the_consent_is_settled_an
     assert_eq!(start.json()["account_id"], customer.account.to_string());
     let page = come_back(&world, &format!("state={}&code=new-code", consent(&start)["state"])).await;
     assert_eq!(page.status, 202);
-    let told = [Call::Start(customer.account), Call::Signal(customer.account, AccountSignal::Authorized)];
-    assert_eq!(world.workflows.calls(), told);
+    let calls = [Call::Start(customer.account), Call::Signal(customer.account, AccountSignal::Authorized)];
+    assert_eq!(world.workflows.calls(), calls);
     assert!(world.store.credentials(customer.account).await.unwrap().is_some(), "what worked works on");
     let (waiting, _) = world.store.consent(customer.account).await.unwrap().unwrap();
     assert!(matches!(waiting.grant, PendingGrant::Code { .. }), "{waiting:?}");
@@ -264,7 +264,7 @@ async fn settled_page(world: &World, start: &Answer, settlement: Option<Settleme
 async fn patient_world() -> World {
     let mut world = World::new().await;
     // Longer than this test may take: the page comes as soon as it is known how it went.
-    world.config.limits.consent_patience = Duration::from_hours(1);
+    world.config.limits.consent_timeout = Duration::from_hours(1);
     world.config.limits.request_timeout = Duration::from_hours(1);
     world.start().await;
     world
@@ -394,8 +394,8 @@ async fn disconnecting_twice_is_the_same_and_what_is_disconnected_stays_so() {
         let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
         assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("disconnecting")));
     }
-    let told = Call::Signal(customer.account, AccountSignal::Disconnect);
-    assert_eq!(world.workflows.calls(), [told.clone(), told]);
+    let call = Call::Signal(customer.account, AccountSignal::Disconnect);
+    assert_eq!(world.workflows.calls(), [call.clone(), call]);
     let now = chrono::DateTime::UNIX_EPOCH;
     world.store.set_account_state(customer.account, AccountState::Disconnected, None, now).await.unwrap();
     let answer = world.send(Method::DELETE, &path, &bearer(&customer.key), Body::empty()).await;
@@ -412,12 +412,12 @@ async fn a_refresh_waits_for_a_look_that_began_after_it() {
     world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
     let path = format!("/v1/accounts/{}/refresh", customer.account);
     let body = json!({});
-    let look = async {
-        let told = Call::Signal(customer.account, AccountSignal::Discover);
-        eventually(&true, async || world.workflows.calls().contains(&told)).await;
+    let list = async {
+        let call = Call::Signal(customer.account, AccountSignal::Discover);
+        eventually(&true, async || world.workflows.calls().contains(&call)).await;
         world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();
     };
-    let (answer, ()) = tokio::join!(world.post(&customer.key, &path, &body), look);
+    let (answer, ()) = tokio::join!(world.post(&customer.key, &path, &body), list);
     assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &json!("done")));
     let now = SystemClock.now();
     world.store.set_account_state(customer.account, AccountState::NeedsReauth, None, now).await.unwrap();
@@ -427,7 +427,7 @@ async fn a_refresh_waits_for_a_look_that_began_after_it() {
 #[tokio::test]
 async fn a_refresh_that_nobody_carries_out_in_time_is_said_to_be_under_way() {
     let mut world = World::new().await;
-    world.config.limits.refresh_patience = Duration::from_millis(50);
+    world.config.limits.refresh_timeout = Duration::from_millis(50);
     world.start().await;
     let customer = world.customer().await;
     let answer = world.post(&customer.key, &format!("/v1/accounts/{}/refresh", customer.account), &json!({})).await;

@@ -220,7 +220,7 @@ async fn a_sync_that_was_asked_for_tells_how_it_went() {
     let answers = [
         (Ok(SyncNowResult::Done { changes: 3 }), 200),
         (Ok(SyncNowResult::Failed(Failure::of(Cause::Provider(ProviderErrorKind::RateLimited)))), 502),
-        (Err(WorkflowError::Refused("the calendar is paused".into())), 409),
+        (Err(WorkflowError::Rejected("the calendar is paused".into())), 409),
         (Err(WorkflowError::NotFound), 202),
     ];
     for (answer, status) in answers {
@@ -235,7 +235,7 @@ async fn a_sync_that_is_refused_says_what_the_calendar_needs() {
     let world = World::running().await;
     let customer = world.customer().await;
     let path = format!("/v1/calendars/{}/sync", customer.calendar);
-    *world.workflows.sync.lock().unwrap() = Some(Err(WorkflowError::Refused("marker: the workflow's words".into())));
+    *world.workflows.sync.lock().unwrap() = Some(Err(WorkflowError::Rejected("marker: the workflow's words".into())));
     for (state, kind) in [
         (CalendarState::Live, "sync-refused"),
         (CalendarState::Paused, "calendar-paused"),
@@ -273,7 +273,7 @@ async fn a_tenant_that_waits_for_too_many_syncs_leaves_room_for_others() {
     let mut world = World::new().await;
     world.config.limits.syncs_per_tenant_max = 1;
     // Longer than this test may take: whoever waits for a sync waits to its end.
-    world.config.limits.sync_patience = Duration::from_hours(1);
+    world.config.limits.sync_timeout = Duration::from_hours(1);
     world.start().await;
     let (greedy, other) = (world.customer().await, world.customer().await);
     let path = |customer: &Customer| format!("/v1/calendars/{}/sync", customer.calendar);
@@ -296,7 +296,7 @@ async fn a_tenant_that_waits_for_too_many_syncs_leaves_room_for_others() {
 async fn a_gateway_that_stops_leaves_the_sync_behind_that_somebody_waits_for() {
     let mut world = World::new().await;
     // Longer than this test may take: only the stop ends the wait.
-    world.config.limits.sync_patience = Duration::from_hours(1);
+    world.config.limits.sync_timeout = Duration::from_hours(1);
     world.start().await;
     let customer = world.customer().await;
     let gateway = world.gateway.take().unwrap();

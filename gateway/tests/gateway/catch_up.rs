@@ -10,7 +10,7 @@ use evercal_workflow_client::AccountSignal;
 
 use crate::support::{Call, Customer, World, eventually};
 
-/// How often a calendar was told to catch up.
+/// How often a calendar was signalled to catch up.
 fn caught_up(world: &World, calendar: CalendarId) -> usize {
     let notifies = world.workflows.notifies(calendar);
     notifies.iter().filter(|notify| notify.reason == SyncReason::CatchUp).count()
@@ -62,17 +62,17 @@ async fn one_calendar_that_cannot_be_told_does_not_keep_the_others_from_it() {
     world.workflows.failing.lock().unwrap().insert(broken.calendar);
     world.start().await;
     eventually(&1, async || caught_up(&world, healthy.calendar)).await;
-    assert_eq!(world.store.last_beat(HEARTBEAT).await.unwrap(), began, "something is still owed");
+    assert_eq!(world.store.last_beat(HEARTBEAT).await.unwrap(), began, "the backlog is not empty");
     world.workflows.failing.lock().unwrap().clear();
     eventually(&1, async || caught_up(&world, broken.calendar)).await;
     eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
-    assert_eq!(caught_up(&world, healthy.calendar), 1, "told once is enough");
+    assert_eq!(caught_up(&world, healthy.calendar), 1, "one signal is enough");
 }
 
-/// How often an account was told that its list of calendars may have changed.
-fn looked(world: &World, customer: &Customer) -> usize {
-    let told = Call::Signal(customer.account, AccountSignal::ListMayHaveChanged);
-    world.workflows.calls().into_iter().filter(|call| *call == told).count()
+/// How often an account was signalled that its list of calendars may have changed.
+fn list_signals(world: &World, customer: &Customer) -> usize {
+    let signal = Call::Signal(customer.account, AccountSignal::ListMayHaveChanged);
+    world.workflows.calls().into_iter().filter(|call| *call == signal).count()
 }
 
 #[tokio::test]
@@ -85,9 +85,12 @@ async fn a_refused_notice_about_a_list_of_calendars_is_caught_up_at_its_account_
     assert_eq!(world.send_notice(&notice).await.status, 503);
     eventually(&"catching_up".to_owned(), async || sync_health(&world).await).await;
     world.workflows.failing_accounts.lock().unwrap().clear();
-    eventually(&1, async || looked(&world, &refused)).await;
+    eventually(&1, async || list_signals(&world, &refused)).await;
     eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
-    assert_eq!((looked(&world, &refused), looked(&world, &other), caught_up(&world, refused.calendar)), (1, 0, 0));
+    assert_eq!(
+        (list_signals(&world, &refused), list_signals(&world, &other), caught_up(&world, refused.calendar)),
+        (1, 0, 0)
+    );
 }
 
 #[tokio::test]
@@ -101,16 +104,16 @@ async fn after_an_outage_every_account_looks_at_its_list_of_calendars_once() {
     assert_eq!(world.send_notice(&notice).await.status, 503);
     world.workflows.down.store(false, Ordering::SeqCst);
     eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
-    let [refused, other] = customers.each_ref().map(|customer| looked(&world, customer));
+    let [refused, other] = customers.each_ref().map(|customer| list_signals(&world, customer));
     assert!((1..=2).contains(&refused) && other == 1, "{refused} {other}");
 }
 
-/// How many calendars of these were told to catch up how often.
-fn told(world: &World, customers: &[Customer]) -> Vec<usize> {
+/// How often each of these calendars was signalled to catch up.
+fn signalled(world: &World, customers: &[Customer]) -> Vec<usize> {
     customers.iter().map(|customer| caught_up(world, customer.calendar)).collect()
 }
 
-/// Whether a calendar can be told, in the order of their ids.
+/// Whether a calendar can be signalled, in the order of their ids.
 const NEIGHBOURS: [bool; 9] = [true, true, false, false, false, false, false, false, true];
 const SCATTERED: [bool; 12] = [true, false, true, false, true, false, true, false, true, false, false, true];
 
@@ -129,9 +132,12 @@ async fn many_calendars_that_cannot_be_told_neither_stop_the_others_nor_have_the
         world.store.beat(HEARTBEAT, SystemClock.now()).await.unwrap();
         world.start().await;
         world.heartbeats(50).await;
-        assert_eq!(told(&world, &customers), healthy.iter().map(|healthy| usize::from(*healthy)).collect::<Vec<_>>());
+        assert_eq!(
+            signalled(&world, &customers),
+            healthy.iter().map(|healthy| usize::from(*healthy)).collect::<Vec<_>>()
+        );
         world.workflows.failing.lock().unwrap().clear();
-        eventually(&vec![1; customers.len()], async || told(&world, &customers)).await;
+        eventually(&vec![1; customers.len()], async || signalled(&world, &customers)).await;
     }
 }
 
@@ -146,7 +152,7 @@ async fn a_refused_notice_is_caught_up_at_its_calendar_alone() {
     world.workflows.failing.lock().unwrap().clear();
     eventually(&1, async || caught_up(&world, refused.calendar)).await;
     world.heartbeats(10).await;
-    assert_eq!(told(&world, &customers), [0, 1, 0]);
+    assert_eq!(signalled(&world, &customers), [0, 1, 0]);
 }
 
 #[tokio::test]
@@ -186,15 +192,15 @@ async fn when_the_store_comes_back_every_open_calendar_is_told() {
         // So a load balancer sends notices nowhere, and nobody counts them.
         eventually(&503, async || world.get("", "/health/ready").await.status.as_u16()).await;
         // It stays so for as long as the store does not do all that it has to.
-        let looks = || world.faults.calls.lock().unwrap().iter().filter(|call| **call == "last_beat").count();
-        let looks_before = looks();
-        eventually(&true, async || looks() >= looks_before + 5).await;
+        let checks = || world.faults.calls.lock().unwrap().iter().filter(|call| **call == "last_beat").count();
+        let checks_before = checks();
+        eventually(&true, async || checks() >= checks_before + 5).await;
         assert_eq!(world.get("", "/health/ready").await.status, 503, "{method}");
-        assert_eq!(told(&world, &customers), [0, 0], "{method}");
+        assert_eq!(signalled(&world, &customers), [0, 0], "{method}");
         world.faults.failing.lock().unwrap().clear();
-        eventually(&vec![1, 1], async || told(&world, &customers)).await;
+        eventually(&vec![1, 1], async || signalled(&world, &customers)).await;
         eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
-        assert_eq!(told(&world, &customers), [1, 1], "once");
+        assert_eq!(signalled(&world, &customers), [1, 1], "once");
     }
 }
 
@@ -233,7 +239,7 @@ async fn of_two_gateways_that_owe_all_one_tells_them() {
         world.start().await;
         first.unwrap()
     };
-    // The second one may owe all after its start, since a gateway ran here before.
+    // The second one may have all in its backlog after its start, since a gateway ran here before.
     eventually(&"ok".to_owned(), async || sync_health(&world).await).await;
     let before = caught_up(&world, customer.calendar);
     world.workflows.down.store(true, Ordering::SeqCst);

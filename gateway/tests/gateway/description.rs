@@ -25,19 +25,19 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 }
 
 /// Each schema with a name, and all that is inside of it.
-fn each_schema<'a>(name: &str, schema: &'a Value, look: &mut impl FnMut(&str, &'a Map<String, Value>)) {
+fn each_schema<'a>(name: &str, schema: &'a Value, visit: &mut impl FnMut(&str, &'a Map<String, Value>)) {
     let Some(schema) = schema.as_object() else { return };
-    look(name, schema);
+    visit(name, schema);
     for part in ["allOf", "anyOf", "oneOf"] {
         for one in schema.get(part).and_then(Value::as_array).into_iter().flatten() {
-            each_schema(name, one, look);
+            each_schema(name, one, visit);
         }
     }
     for (field, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        each_schema(&format!("{name}.{field}"), property, look);
+        each_schema(&format!("{name}.{field}"), property, visit);
     }
     if let Some(items) = schema.get("items") {
-        each_schema(&format!("{name}[]"), items, look);
+        each_schema(&format!("{name}[]"), items, visit);
     }
 }
 

@@ -75,12 +75,12 @@ pub struct FaultyStore {
 
 macro_rules! through {
     (
-        $repository:ident $({ $(fn $plain:ident() -> $told:ty;)* })?:
+        $repository:ident $({ $(fn $plain:ident() -> $value:ty;)* })?:
         $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*
     ) => {
         #[async_trait]
         impl $repository for FaultyStore {
-            $($(fn $plain(&self) -> $told {
+            $($(fn $plain(&self) -> $value {
                 self.store.$plain()
             })*)?
             $(async fn $method(&self, $($argument: $type),*) -> Result<$answer, StoreError> {

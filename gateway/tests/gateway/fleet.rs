@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::support::{Call, Customer, World, eventually};
 
-/// A world whose fleet is looked at every second, with a customer who is older than the grace of new ones.
+/// A world whose fleet is checked every second, with a customer who is older than the grace of new ones.
 async fn aged_world() -> (World, Customer) {
     let mut world = World::new().await;
     world.config.fleet_interval = Duration::from_secs(1);
@@ -51,7 +51,7 @@ async fn an_account_without_a_workflow_is_brought_back_and_written_down() {
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_from_being_looked_at() {
+async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_from_being_checked() {
     let (mut world, _first) = aged_world().await;
     // More than may fail in a row without a question whether anybody is there.
     for _ in 0..6 {
@@ -69,8 +69,8 @@ async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_fr
     })
     .await;
     // And the calendars have their turn: one whose row cannot be read keeps nobody from it either.
-    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
-    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+    let pages_before = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= pages_before + 4).await;
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_look_that_was_cut_short_is_soon_somebodys_again() {
 #[tokio::test]
 async fn whoever_a_late_notice_brings_back_is_written_down() {
     let (mut world, customer) = aged_world().await;
-    // The look at the fleet does not come that far.
+    // The check of the fleet does not come that far.
     world.faults.failing.lock().unwrap().insert("open_accounts_after");
     world.start().await;
     world.workflows.missing.lock().unwrap().insert(customer.calendar);
@@ -109,8 +109,8 @@ async fn whoever_a_late_notice_brings_back_is_written_down() {
 async fn what_the_index_does_not_know_yet_is_not_taken_for_missing() {
     let (mut world, _customer) = aged_world().await;
     world.start().await;
-    let looks = world.workflows.index_pages.load(Ordering::SeqCst);
-    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= looks + 4).await;
+    let pages_before = world.workflows.index_pages.load(Ordering::SeqCst);
+    eventually(&true, async || world.workflows.index_pages.load(Ordering::SeqCst) >= pages_before + 4).await;
     assert_eq!(missing_entries(&world).await, []);
 }
 

@@ -32,8 +32,8 @@ async fn without_a_worker_health_is_down_and_says_so_and_notices_are_taken_all_t
     assert_eq!(readiness(&world).await, 200);
     world.has_worker.store(true, Ordering::SeqCst);
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
-    let well = health(&world).await;
-    assert_eq!((&well["workers"], &well["problems"]), (&json!(1), &json!([])));
+    let healthy = health(&world).await;
+    assert_eq!((&healthy["workers"], &healthy["problems"]), (&json!(1), &json!([])));
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_panic_in_any_background_task_is_the_end_of_the_gateway() {
         ("beats_of", "catch-up"),
         ("pending_accounts", "waiting accounts"),
         ("count_security_event", "security log"),
-        ("open_accounts_after", "look at the fleet"),
+        ("open_accounts_after", "fleet check"),
         ("try_reading", "store probe"),
         ("check_pages", "store probe"),
         ("append_audit", "store journal"),

@@ -117,8 +117,8 @@ async fn a_missing_subscription_is_reported_to_its_account() {
     let customer = world.customer().await;
     world.workflows.missing.lock().unwrap().insert(customer.calendar);
     assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 204);
-    let told = Call::Signal(customer.account, AccountSignal::SubscriptionMissing(customer.calendar));
-    assert_eq!(world.workflows.calls(), [told]);
+    let call = Call::Signal(customer.account, AccountSignal::SubscriptionMissing(customer.calendar));
+    assert_eq!(world.workflows.calls(), [call]);
 }
 
 #[tokio::test]

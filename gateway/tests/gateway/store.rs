@@ -1,4 +1,4 @@
-//! A store that goes wrong under a running gateway: callers are told soon, and load balancers why.
+//! A store that goes wrong under a running gateway: callers get an answer soon, and load balancers the reason.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -148,12 +148,12 @@ async fn a_channel_whose_calendar_is_not_in_the_store_is_given_to_its_account_to
     let forgotten = Watched::Calendar { account_id: customer.account, calendar_id };
     let notice = world.notice_about(forgotten, "exists");
     assert_eq!(world.send_notice(&notice).await.status, 204);
-    let told = world.workflows.calls();
-    let stray = told.iter().find_map(|call| match call {
+    let calls = world.workflows.calls();
+    let stray = calls.iter().find_map(|call| match call {
         Call::Signal(account, AccountSignal::ListChanged(hint)) if *account == customer.account => Some(hint),
         _ => None,
     });
-    let stray = stray.unwrap_or_else(|| panic!("its account was told: {told:?}"));
+    let stray = stray.unwrap_or_else(|| panic!("its account was signalled: {calls:?}"));
     let remote_id = format!("{} resource", notice[0].1);
     assert_eq!(
         (stray.channel_id.to_string(), stray.remote_id.as_ref().map(evercal_domain::RemoteChannelId::as_str)),

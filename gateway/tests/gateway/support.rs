@@ -45,7 +45,7 @@ pub enum Call {
     SyncNow(CalendarId),
 }
 
-/// Plays Temporal: remembers calls, and misbehaves as told.
+/// Plays Temporal: remembers calls, and misbehaves as a test wants it.
 #[derive(Default)]
 pub struct PlayedWorkflows {
     calls: Mutex<Vec<Call>>,
@@ -67,7 +67,7 @@ pub struct PlayedWorkflows {
     pub panics: AtomicBool,
     /// Starting these fails.
     pub broken: Mutex<HashSet<AccountId>>,
-    /// What accounts were told to go by when they started.
+    /// What accounts were started with.
     pub strategies: Mutex<Vec<SyncStrategy>>,
     /// Signalling these accounts fails.
     pub failing_accounts: Mutex<HashSet<AccountId>>,
@@ -258,12 +258,12 @@ impl World {
         config.catch_up.pause = Duration::from_millis(50);
         config.probe.write = Duration::from_millis(100);
         config.probe.lasts_after = Duration::from_secs(1);
-        config.limits.sync_patience = Duration::from_secs(2);
+        config.limits.sync_timeout = Duration::from_secs(2);
         let has_worker = Arc::new(AtomicBool::new(true));
         tokio::spawn(show_life(Arc::clone(&store), Arc::clone(&has_worker)));
         // Nobody redeems anything here but the tests themselves.
-        config.limits.consent_patience = Duration::from_millis(50);
-        config.limits.refresh_patience = Duration::from_secs(2);
+        config.limits.consent_timeout = Duration::from_millis(50);
+        config.limits.refresh_timeout = Duration::from_secs(2);
         Self {
             gateway: None,
             has_worker,
@@ -281,7 +281,7 @@ impl World {
     pub async fn running() -> Self {
         let mut world = Self::new().await;
         world.start().await;
-        // What it looks for at its start is behind it: accounts that a test makes from now on are nobody's but the test's.
+        // Its checks at the start are done: accounts that a test makes from now on are nobody's but the test's.
         eventually(&true, async || world.faults.called("pending_accounts")).await;
         world.heartbeats(2).await;
         world
@@ -516,15 +516,15 @@ impl Answer {
 }
 
 impl World {
-    /// Waits until the gateway has looked around so many times more.
+    /// Waits until the gateway has checked everything so many times more.
     pub async fn heartbeats(&self, count: usize) {
         let enough = self.workflows.pings.load(Ordering::SeqCst) + count;
         eventually(&true, async || self.workflows.pings.load(Ordering::SeqCst) >= enough).await;
     }
 }
 
-/// Waits until `look` sees `expected`.
-pub async fn eventually<T, F>(expected: &T, mut look: impl FnMut() -> F)
+/// Waits until `check` sees `expected`.
+pub async fn eventually<T, F>(expected: &T, mut check: impl FnMut() -> F)
 where
     T: PartialEq + std::fmt::Debug,
     F: Future<Output = T>,
@@ -532,7 +532,7 @@ where
     let mut last = None;
     let reached = tokio::time::timeout(DEADLINE, async {
         loop {
-            let seen = look().await;
+            let seen = check().await;
             if seen == *expected {
                 return;
             }

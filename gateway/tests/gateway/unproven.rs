@@ -37,7 +37,7 @@ fn forged(calendar: CalendarId) -> Vec<(&'static str, String)> {
     vec![("x-goog-channel-id", claim.channel_id.to_string()), ("x-goog-channel-token", others.sign(claim))]
 }
 
-/// How often a calendar was told to catch up.
+/// How often a calendar was signalled to catch up.
 fn caught_up(world: &World, calendar: CalendarId) -> usize {
     let notifies = world.workflows.notifies(calendar);
     notifies.iter().filter(|notify| notify.reason == SyncReason::CatchUp).count()

@@ -30,7 +30,7 @@ async fn readers_that_do_not_read_and_slow_sockets_take_neither_the_memory_nor_t
     for _ in 0..60 {
         unread.push(gateway.sent(&request(&filled.key, &path, "")).await);
     }
-    // Each that is answered at all begins to be; the others are told to come again.
+    // Each that is answered at all begins to be; the others are asked to come again.
     let answered = eventually("answers begin", async || {
         let mut begun = 0;
         for stream in &unread {

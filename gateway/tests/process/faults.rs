@@ -9,7 +9,7 @@ use crate::support::{Filled, GatewayProcess, eventually, request};
 
 /// Longer than the time for a first request.
 const STOOD_STILL: Duration = Duration::from_secs(12);
-/// A file that is gone is noticed at the next look, and the process ends at once.
+/// A file that is gone is noticed at the next check, and the process ends at once.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 /// After the end of a fault of the disk.
 const WELL_WITHIN: Duration = Duration::from_secs(10);
@@ -86,7 +86,7 @@ async fn connect(gateway: &GatewayProcess, filled: &Filled) -> String {
 async fn a_disk_that_answers_writes_with_errors_shows_and_is_written_again_as_soon_as_it_takes_them() {
     let filled = Filled::new(1, 10).await;
     let gateway = GatewayProcess::start(&filled, &[]).await;
-    eventually("it has looked at the store", async || {
+    eventually("it has checked the store", async || {
         let (_, body) = gateway.get("none", "/api/health/sync").await;
         (serde_json::from_str::<Value>(&body).ok()?["store"] == true).then_some(())
     })
@@ -94,17 +94,17 @@ async fn a_disk_that_answers_writes_with_errors_shows_and_is_written_again_as_so
     for _ in 0..2 {
         // SQLite hears EFBIG, which is an input or output error to it, and no full disk.
         gateway.limit_files(Some(1));
-        let told = eventually("it is said", async || {
+        let sentence = eventually("it is said", async || {
             trouble_of_store(&gateway).await.filter(|detail| detail.contains("cannot be written"))
         })
         .await;
-        assert!(told.contains("disk I/O error"), "{told}");
+        assert!(sentence.contains("disk I/O error"), "{sentence}");
         assert_eq!(connect(&gateway, &filled).await, "HTTP/1.1 503 Service Unavailable");
         let (head, _) = gateway.get(&filled.key, &filled.events_path()).await;
         assert!(head.starts_with("HTTP/1.1 200"), "what is there is read: {head}");
         gateway.limit_files(None);
         let begun = Instant::now();
-        eventually("it is well", async || trouble_of_store(&gateway).await.is_none().then_some(())).await;
+        eventually("it is healthy", async || trouble_of_store(&gateway).await.is_none().then_some(())).await;
         assert!(begun.elapsed() < WELL_WITHIN, "{:?}", begun.elapsed());
         assert_eq!(connect(&gateway, &filled).await, "HTTP/1.1 201 Created");
     }

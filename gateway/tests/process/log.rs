@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::support::{Filled, GatewayProcess, eventually};
 
-/// Its loop has looked at both, and said that one of them is missing; lines of that are lost, which it counts.
+/// Its loop has checked both, and said that one of them is missing; lines of that are lost, which it counts.
 async fn goes_on_without_its_log(gateway: &GatewayProcess, filled: &Filled) {
-    eventually("the gateway looks after its parts, and counts what it could not say", async || {
+    eventually("the gateway checks its parts, and counts what it could not log", async || {
         let (_, body) = gateway.get(&filled.key, "/api/health/sync").await;
         let health: Value = serde_json::from_str(&body).ok()?;
         let has_looked = health["store"] == true && health["problems"][0]["part"] == "temporal";

@@ -285,11 +285,11 @@ fn event(number: usize, description_bytes: usize) -> Event {
     }
 }
 
-/// Waits until `look` has something.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+/// Waits until `check` has something.
+pub async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let found = tokio::time::timeout(DEADLINE, async {
         loop {
-            if let Some(found) = look().await {
+            if let Some(found) = check().await {
                 return found;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -38,7 +38,7 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
         let rows = session.store.accounts_of_tenant(tenant, &page).await.map_err(|error| told(&error))?;
         for account in rows.items.iter().filter(|account| account.state != AccountState::Disconnected) {
             let outcome = accounts.signal(account.id, AccountSignal::Disconnect).await.map_err(|error| {
-                let message = format!("the workflow of {} could not be told: {error}", account.id);
+                let message = format!("the workflow of {} could not be signalled: {error}", account.id);
                 let next = temporal_help(&message)
                     .unwrap_or("check that Temporal runs, and TEMPORAL_ADDRESS; then repeat the command");
                 CliError::new(Failure::Unreachable, message, next)

@@ -164,7 +164,7 @@ impl ApiClient {
         match kind {
             TransportErrorKind::TooLarge => failed(Failure::Error, "ask for less with --limit".to_owned()),
             TransportErrorKind::InvalidRequest => failed(Failure::Usage, self.target.source.advice_unauthorized()),
-            TransportErrorKind::Refused
+            TransportErrorKind::Unreachable
             | TransportErrorKind::Reset
             | TransportErrorKind::TimedOut
             | TransportErrorKind::Tls => failed(Failure::Unreachable, self.target.source.advice_unreachable()),
@@ -177,7 +177,7 @@ impl ApiClient {
         let Ok(problem) = serde_json::from_slice::<Problem>(&response.body) else {
             return match status {
                 // A proxy before an evercal that is away.
-                502..=504 => self.no_answer(TransportErrorKind::Refused),
+                502..=504 => self.no_answer(TransportErrorKind::Unreachable),
                 _ => self.not_evercal(&format!("HTTP {status} without an explanation")),
             };
         };

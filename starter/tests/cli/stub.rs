@@ -201,7 +201,7 @@ fn health() -> Value {
     let no_worker =
         json!({"part": "workers", "detail": "No worker shows a sign of life.", "since": "2026-11-23T07:00:00Z"});
     json!({"status": "down", "temporal": true, "store": true, "workers": 0, "problems": [no_worker],
-        "well_at": "2026-11-23T08:00:00Z", "log_lines_lost": 0})
+        "healthy_at": "2026-11-23T08:00:00Z", "log_lines_lost": 0})
 }
 
 fn status() -> Value {

@@ -155,7 +155,7 @@ async fn a_port_where_nobody_listens_refuses() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    assert_eq!(failure(address).await, TransportErrorKind::Refused);
+    assert_eq!(failure(address).await, TransportErrorKind::Unreachable);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_name_that_does_not_resolve_counts_as_refused() {
     let request = HttpRequest::get("test.call", "http://marker.invalid/".parse().unwrap());
     let kind = failure_within(SHORT_TIMEOUT, request).await;
     // A resolver that does not answer at all makes it a timeout.
-    assert!(matches!(kind, TransportErrorKind::Refused | TransportErrorKind::TimedOut), "{kind:?}");
+    assert!(matches!(kind, TransportErrorKind::Unreachable | TransportErrorKind::TimedOut), "{kind:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
-use evercal_domain::{AccountId, ConsentOutcome};
+use evercal_domain::ConsentOutcome;
 use evercal_providers::Front;
 
 /// How a consent ended.
@@ -26,6 +26,20 @@ struct Content {
     offers_again: bool,
 }
 
+impl Content {
+    fn new(status: StatusCode, title: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { status, title: title.into(), text: text.into(), offers_again: false }
+    }
+
+    fn not_connected(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "Not connected", text)
+    }
+
+    fn offering_again(self) -> Self {
+        Self { offers_again: true, ..self }
+    }
+}
+
 impl Page {
     /// The page of what came of a consent.
     pub(in crate::routes) fn of(outcome: Option<ConsentOutcome>) -> Self {
@@ -34,24 +48,17 @@ impl Page {
 
     fn content(&self, front: &Front) -> Content {
         let provider = front.profile.title;
-        let content = |status, title: &str, text: &str| Content {
-            status,
-            title: title.to_owned(),
-            text: text.to_owned(),
-            offers_again: false,
-        };
-        let again = |content: Content| Content { offers_again: true, ..content };
         let outcome = match self {
             Self::Ended(outcome) => outcome,
             Self::BeingChecked => {
-                return content(
+                return Content::new(
                     StatusCode::ACCEPTED,
                     "Almost there",
                     "Your consent was taken and is being checked. Reload this page in a moment to see how it went.",
                 );
             }
             Self::UnknownAttempt => {
-                return content(
+                return Content::new(
                     StatusCode::BAD_REQUEST,
                     "This link is no longer good",
                     "It was used before, or it is older than ten minutes. Please start connecting again.",
@@ -60,65 +67,59 @@ impl Page {
         };
         match outcome {
             ConsentOutcome::Granted => {
-                content(StatusCode::OK, "Connected", "Your calendars are being read now. You can close this page.")
+                Content::new(StatusCode::OK, "Connected", "Your calendars are being read now. You can close this page.")
             }
-            ConsentOutcome::AnotherUser => again(content(
+            ConsentOutcome::AnotherUser => Content::new(
                 StatusCode::CONFLICT,
-                &format!("That was another {provider} account"),
-                &format!(
+                format!("That was another {provider} account"),
+                format!(
                     "These calendars belong to another {provider} account than the one you have just chosen. Nothing was \
                      changed: what was connected works on as before. Please begin again and choose the account it was \
                      connected with."
                 ),
-            )),
-            ConsentOutcome::Duplicate { account_id } => Content {
-                status: StatusCode::CONFLICT,
-                title: "Connected already".to_owned(),
-                text: duplicate(provider, *account_id),
-                offers_again: false,
-            },
-            ConsentOutcome::MissingScopes { scopes } => Content {
-                status: StatusCode::BAD_REQUEST,
-                title: "Something is missing".to_owned(),
-                text: missing(front, scopes),
-                offers_again: true,
-            },
-            ConsentOutcome::NotGranted => again(content(
-                StatusCode::BAD_REQUEST,
-                "Not connected",
-                "Access was not granted, so nothing was connected.",
-            )),
-            ConsentOutcome::Refused => again(content(
-                StatusCode::BAD_REQUEST,
-                "Not connected",
-                &format!(
-                    "{provider} did not accept what came back with you, so nothing was changed. Please begin again."
+            )
+            .offering_again(),
+            ConsentOutcome::Duplicate { account_id } => Content::new(
+                StatusCode::CONFLICT,
+                "Connected already",
+                format!(
+                    "This {provider} account is connected already, as {account_id}, so nothing was connected a second time. \
+                     You can close this page."
                 ),
-            )),
-            ConsentOutcome::TooLate => again(content(
-                StatusCode::BAD_REQUEST,
-                "Not connected",
-                &format!("{provider} could not be reached in time, so nothing was changed. Please begin again."),
-            )),
-            ConsentOutcome::NotSetUp => content(
+            ),
+            ConsentOutcome::MissingScopes { scopes } => {
+                Content::new(StatusCode::BAD_REQUEST, "Something is missing", missing(front, scopes)).offering_again()
+            }
+            ConsentOutcome::NotGranted => {
+                Content::not_connected("Access was not granted, so nothing was connected.").offering_again()
+            }
+            ConsentOutcome::Refused => Content::not_connected(format!(
+                "{provider} did not accept what came back with you, so nothing was changed. Please begin again."
+            ))
+            .offering_again(),
+            ConsentOutcome::TooLate => Content::not_connected(format!(
+                "{provider} could not be reached in time, so nothing was changed. Please begin again."
+            ))
+            .offering_again(),
+            ConsentOutcome::NotSetUp => Content::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Not connected yet",
-                &format!(
+                format!(
                     "{provider} does not accept this service at the moment. That is nothing you can mend; its operator has \
                      been told. Your consent is tried again for a few minutes."
                 ),
             ),
-            ConsentOutcome::AccountGone => content(
+            ConsentOutcome::AccountGone => Content::new(
                 StatusCode::CONFLICT,
                 "This account was disconnected",
                 "It cannot be connected again. Please connect it as a new account.",
             ),
-            ConsentOutcome::TenantFull => content(
+            ConsentOutcome::TenantFull => Content::new(
                 StatusCode::CONFLICT,
                 "No more accounts",
                 "Whoever sent you here can connect no more accounts at the moment, so nothing was connected.",
             ),
-            ConsentOutcome::Superseded => content(
+            ConsentOutcome::Superseded => Content::new(
                 StatusCode::CONFLICT,
                 "A newer consent came",
                 "You have consented again since. The page of that consent tells how it went.",
@@ -158,13 +159,6 @@ fn button(front: &Front, state_parameter: &str) -> String {
     format!(
         "<form method=\"post\" action=\"/v1/oauth/{provider}/again\"><input type=\"hidden\" name=\"state\" value=\"{state_parameter}\">\
          <button>Begin again</button></form>\n"
-    )
-}
-
-fn duplicate(provider: &str, account: AccountId) -> String {
-    format!(
-        "This {provider} account is connected already, as {account}, so nothing was connected a second time. You can close this \
-         page."
     )
 }
 

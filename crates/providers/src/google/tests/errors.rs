@@ -174,7 +174,7 @@ fn retry_after_is_passed_on() {
 async fn no_answer_at_all_is_told_apart_by_what_happened() {
     use ProviderErrorKind as Kind;
     let table = [
-        (TransportErrorKind::Refused, Kind::ConnectionRefused, None),
+        (TransportErrorKind::Unreachable, Kind::ConnectionRefused, None),
         (TransportErrorKind::Reset, Kind::ConnectionReset, None),
         (TransportErrorKind::TimedOut, Kind::TimedOut, None),
         (TransportErrorKind::Tls, Kind::ConnectionRefused, Some("tls")),
