@@ -16,8 +16,8 @@ use evercal_domain::{
 };
 use evercal_providers::{ChannelGrant, ChannelRequest, Channels, LostChannels, TokenError, WatchedRemote};
 use evercal_workflows::contract::{
-    self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
-    StopChannelInput,
+    self, ChannelOpened, ChannelRef, ChannelsClosed, CloseChannelsInput, OpenChannelInput, StopChannelInput,
+    StopOutcome,
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -61,8 +61,8 @@ impl ChannelActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: StopChannelInput,
-    ) -> Result<ChannelSettled, ActivityError> {
-        attempt::run(&ctx, self.settle(&ctx, &input)).await
+    ) -> Result<StopOutcome, ActivityError> {
+        attempt::run(&ctx, self.stop(&ctx, &input)).await
     }
 
     /// Stops all channels of a calendar that ends, those included whose answers were lost.
@@ -83,8 +83,8 @@ impl ChannelActivities {
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
         let others = self.possibly_alive(input.watched, now).await?;
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
-        // What the new one's answer tells of those whose own answers were lost.
-        let told = |lost| connection.calendars.channels()?.told_by(grant.remote_id.as_ref()?, lost);
+        // The remote ids of channels whose own answers were lost, where the new one's answer reveals them.
+        let revealed = |lost| connection.calendars.channels()?.told_by(grant.remote_id.as_ref()?, lost);
         Ok(ChannelOpened {
             channel_id: id,
             opened_at: now.into(),
@@ -94,7 +94,7 @@ impl ChannelActivities {
                 .filter(|channel| channel.id != id)
                 .map(|channel| ChannelRef {
                     channel_id: channel.id,
-                    remote_id: channel.remote_id.or_else(|| told(channel.id)),
+                    remote_id: channel.remote_id.or_else(|| revealed(channel.id)),
                     expires_at: Some(UnixMs::from(channel.expires_at)),
                 })
                 .collect(),
@@ -153,7 +153,7 @@ impl ChannelActivities {
                     (TokenError::Provider(refusal), Some(calendar)) if refusal::is_refusal(refusal.kind) => {
                         let (Refused::ThisCalendar(error) | Refused::More(error)) =
                             refusal::judge(&self.deps, ctx, calendar, refusal).await?;
-                        Err(from_provider(ctx, &error, repeat))
+                        Err(from_provider(ctx, &error, repeat, None))
                     }
                     (error, _) => Err(from_token(ctx, &error, repeat)),
                 }
@@ -161,23 +161,23 @@ impl ChannelActivities {
         }
     }
 
-    async fn settle(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<ChannelSettled, ActivityError> {
+    async fn stop(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<StopOutcome, ActivityError> {
         let store = &self.deps.store;
         let now = attempt::started_at(ctx);
         let row = store.channel(input.channel.channel_id).await.map_err(from_store)?;
         let Some(row) = row else { return self.stop_orphan(ctx, input, now).await };
         if matches!(row.state, ChannelState::Stopped | ChannelState::Expired) {
-            return Ok(ChannelSettled::WasOver);
+            return Ok(StopOutcome::WasOver);
         }
         if row.expires_at <= now {
             store.set_channel_state(row.id, ChannelState::Expired).await.map_err(from_store)?;
-            return Ok(ChannelSettled::WasOver);
+            return Ok(StopOutcome::WasOver);
         }
         let Some(remote_id) = row.remote_id.or_else(|| input.channel.remote_id.clone()) else {
-            return Ok(ChannelSettled::NotStoppable);
+            return Ok(StopOutcome::NotStoppable);
         };
         self.stop_one(ctx, row.watched, row.id, &remote_id).await?;
-        Ok(ChannelSettled::Stopped)
+        Ok(StopOutcome::Stopped)
     }
 
     /// A channel that the register does not know, although its token is ours: stopped once, and put into the register
@@ -187,8 +187,8 @@ impl ChannelActivities {
         ctx: &ActivityContext,
         input: &StopChannelInput,
         now: DateTime<Utc>,
-    ) -> Result<ChannelSettled, ActivityError> {
-        let Some(remote_id) = input.channel.remote_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
+    ) -> Result<StopOutcome, ActivityError> {
+        let Some(remote_id) = input.channel.remote_id.clone() else { return Ok(StopOutcome::NotStoppable) };
         let (id, watched) = (input.channel.channel_id, input.watched);
         self.call_stop(ctx, watched, id, &remote_id).await?;
         let store = &self.deps.store;
@@ -212,7 +212,7 @@ impl ChannelActivities {
             message: format!("{id} was not in the register but its token is ours: stopped"),
         };
         store.append_audit(&entry).await.map_err(from_store)?;
-        Ok(ChannelSettled::OrphanStopped)
+        Ok(StopOutcome::OrphanStopped)
     }
 
     async fn close_all(&self, ctx: &ActivityContext, watched: Watched) -> Result<ChannelsClosed, ActivityError> {
@@ -227,16 +227,16 @@ impl ChannelActivities {
             && let Some(LostChannels::ToldByAnother { helper_lives }) =
                 connection.calendars.channels().map(Channels::lost)
         {
-            // Only lost ones: nobody ever told us what the provider calls them. A helper's answer does.
+            // Only lost ones: no answer ever brought their remote ids. The answer of a helper channel reveals them.
             let (_, grant) = self.open_one(ctx, watched, now + helper_lives, backoff(connection)).await?;
             alive = self.possibly_alive(watched, now).await?;
             known = grant.remote_id;
         }
-        let told = |lost| connection.calendars.channels()?.told_by(known.as_ref()?, lost);
+        let revealed = |lost| connection.calendars.channels()?.told_by(known.as_ref()?, lost);
         let (mut stopped, mut failed) = (0, None);
         for channel in alive {
             // One of which nobody knows what it is called cannot be stopped: it runs out.
-            let Some(remote_id) = channel.remote_id.or_else(|| told(channel.id)) else { continue };
+            let Some(remote_id) = channel.remote_id.or_else(|| revealed(channel.id)) else { continue };
             match self.stop_one(ctx, watched, channel.id, &remote_id).await {
                 Ok(()) => stopped += 1,
                 // One that cannot be stopped keeps none of the others alive.

@@ -13,6 +13,8 @@ use evercal_workflows::{jitter, names};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::sync::PassLimit;
+
 /// Jitter on top of a backoff, in percent.
 const JITTER_PERCENT: u64 = 10;
 /// Longest backoff between two attempts: what is repeated here, nobody cuts short.
@@ -34,13 +36,8 @@ pub enum Repeat {
     ByWorkflow,
 }
 
-/// A provider's error.
-pub fn from_provider(ctx: &ActivityContext, error: &ProviderError, repeat: Repeat) -> ActivityError {
-    from_provider_after(ctx, error, repeat, None)
-}
-
-/// A provider's error after a part of the work.
-pub fn from_provider_after(
+/// A provider's error; `counts` is what a sync has done by then.
+pub fn from_provider(
     ctx: &ActivityContext,
     error: &ProviderError,
     repeat: Repeat,
@@ -85,21 +82,13 @@ pub fn from_store(error: StoreError) -> ActivityError {
 
 /// An error on the way to an access token or with it.
 pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> ActivityError {
-    match error {
-        TokenError::Provider(error) => from_provider(ctx, error, repeat),
-        TokenError::Store(_) | TokenError::NotConnected => {
-            let (name, permanent) = match error {
-                TokenError::NotConnected => ("not_connected", true),
-                _ => ("store_unavailable", false),
-            };
-            tracing::warn!(kind = name, %error, "no access token");
-            ApplicationFailure::builder(error.clone())
-                .type_name(name.to_owned())
-                .non_retryable(permanent)
-                .build()
-                .into()
-        }
-    }
+    let (name, permanent) = match error {
+        TokenError::Provider(error) => return from_provider(ctx, error, repeat, None),
+        TokenError::Store(_) => ("store_unavailable", false),
+        TokenError::NotConnected => ("not_connected", true),
+    };
+    tracing::warn!(kind = name, %error, "no access token");
+    ApplicationFailure::builder(error.clone()).type_name(name.to_owned()).non_retryable(permanent).build().into()
 }
 
 /// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow says
@@ -114,12 +103,12 @@ pub fn provider_off(provider: Provider) -> ActivityError {
 }
 
 /// A list of the provider's that does not end, or is larger than one may be.
-pub fn endless_list(limit: &'static str) -> ActivityError {
-    tracing::warn!(limit, "the provider's list does not end");
+pub fn endless_list(limit: PassLimit) -> ActivityError {
+    tracing::warn!(%limit, "the provider's list does not end");
     ApplicationFailure::builder(anyhow::anyhow!("the provider's list does not end: {limit}"))
         .type_name(names::FAILURE_ENDLESS_LIST.to_owned())
         .non_retryable(true)
-        .details(FailureDetails { reason: Some(limit.to_owned()), counts: None })
+        .details(FailureDetails { reason: Some(limit.to_string()), counts: None })
         .build()
         .into()
 }
@@ -127,7 +116,7 @@ pub fn endless_list(limit: &'static str) -> ActivityError {
 /// The type of [`superseded`].
 pub const SUPERSEDED: &str = "superseded";
 
-/// Another attempt took the work over. Repeatable: should this be the one that the workflow waits for, it takes it back.
+/// Another attempt took the work over. Retryable: should this be the one that the workflow waits for, it takes it back.
 pub fn superseded() -> ActivityError {
     tracing::info!("another attempt took this work over");
     ApplicationFailure::builder(anyhow::anyhow!("another attempt took this work over"))
@@ -143,5 +132,5 @@ fn backoff(ctx: &ActivityContext, initial: Duration) -> Duration {
     let base = initial.saturating_mul(1 << doublings).min(BACKOFF_MAX);
     let span_ms = u64::try_from(base.as_millis()).unwrap_or(u64::MAX) / (100 / JITTER_PERCENT);
     let id = info.workflow_id.as_deref().unwrap_or_default();
-    base + Duration::from_millis(jitter::place(id, &format!("backoff {}", info.attempt), span_ms + 1))
+    base + Duration::from_millis(jitter::offset(id, &format!("backoff {}", info.attempt), span_ms + 1))
 }

@@ -5,7 +5,7 @@
 //! answered; and with the first good answer all that wait are woken. A calendar that fails alone is woken once, since its
 //! failure may have been an outage that was over before anybody asked, and then keeps its backoff.
 //!
-//! That the provider refuses the whole installation is believed when another account is refused too, or when there is none.
+//! That the provider refuses the whole installation is taken as certain when another account is refused too, or when there is none.
 //!
 //! Kept in memory: what a killed process knew is lost, and its calendars wait for their backoff. Pure but for the lock
 //! (`state`); asking and waking are the worker's.
@@ -19,7 +19,8 @@ use evercal_domain::{AccountId, CalendarId, ProviderError};
 use evercal_providers::TokenError;
 use tokio::time::Instant;
 
-use state::{Source, State};
+pub use state::Source;
+use state::State;
 
 /// Who waits for a provider.
 #[derive(Default)]
@@ -58,17 +59,8 @@ pub enum Question {
 }
 
 impl Outages {
-    /// Notes how a call of a calendar's own work went.
-    pub fn note<T>(&self, caller: Caller, outcome: &Result<T, TokenError>) {
-        self.note_from(Source::OwnWork, caller, outcome);
-    }
-
-    /// Notes how a question about a calendar went.
-    pub fn note_question<T>(&self, caller: Caller, outcome: &Result<T, TokenError>) {
-        self.note_from(Source::Question, caller, outcome);
-    }
-
-    fn note_from<T>(&self, source: Source, caller: Caller, outcome: &Result<T, TokenError>) {
+    /// Notes how a call about a calendar went.
+    pub fn note<T>(&self, source: Source, caller: Caller, outcome: &Result<T, TokenError>) {
         match outcome {
             Ok(_) => self.state().answered(source, caller, Instant::now()),
             Err(TokenError::Provider(error)) => self.state().failed(source, caller, error, Instant::now()),
@@ -92,9 +84,9 @@ impl Outages {
         self.state().is_answered(Instant::now())
     }
 
-    /// Whether the provider refuses the whole installation. That it is over is told once.
+    /// Whether the provider refuses the whole installation. That it is over is returned once.
     pub fn refusal(&self) -> Refusal {
-        self.state().tell_refusal()
+        self.state().take_refusal()
     }
 
     /// What to ask now, if it is time.
@@ -107,9 +99,9 @@ impl Outages {
         self.state().is_unfit(calendar);
     }
 
-    /// There is no calendar of another account that could be asked for: what one account hears is all that is known.
+    /// There is no calendar of another account that could be asked for: the answers to one account are all that is known.
     pub fn nobody_else(&self) {
-        self.state().believe_refusal(Instant::now());
+        self.state().confirm_refusal(Instant::now());
     }
 
     /// Calendars to wake, at most so many.

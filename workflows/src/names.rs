@@ -1,4 +1,4 @@
-//! Every name that stands in Temporal: types, signals, updates, queries, activities, queues, ids, search attributes.
+//! Every name that Temporal stores: types, signals, updates, queries, activities, queues, ids, search attributes.
 //!
 //! Renaming a constant breaks running workflows; a test pins the whole list. Not for payloads (`contract`).
 
@@ -16,13 +16,13 @@ pub const ACCOUNT: &str = "account";
 pub const SIGNAL_NOTIFY: &str = "notify";
 /// Signal to a subscription: its account changed (grant lost, grant restored, new timing, new strategy).
 pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
-/// Signal to a subscription: what it waits for has ended, try again now.
+/// Signal to a subscription: what failed works again, retry now.
 pub const SIGNAL_RETRY_NOW: &str = "retry_now";
 /// Signal to a subscription: end, and stop your channels.
 pub const SIGNAL_CLOSE: &str = "close";
 /// Signal to a poller: end.
 pub const SIGNAL_STOP: &str = "stop";
-/// Signal to a poller: look this often from now on.
+/// Signal to a poller: ask for a sync this often from now on.
 pub const SIGNAL_INTERVAL: &str = "interval";
 /// Signal to an account: somebody consented (again).
 pub const SIGNAL_AUTHORIZED: &str = "authorized";
@@ -34,12 +34,12 @@ pub const SIGNAL_SUBSCRIPTION_MISSING: &str = "subscription_missing";
 pub const SIGNAL_SUBSCRIPTION_CLOSED: &str = "subscription_closed";
 /// Signal to an account: the provider announced a change of its list of calendars.
 pub const SIGNAL_LIST_CHANGED: &str = "list_changed";
-/// Signal to an account: look at the list of calendars now.
+/// Signal to an account: list the calendars now.
 pub const SIGNAL_DISCOVER: &str = "discover";
 /// Signal to an account: take everything down.
 pub const SIGNAL_DISCONNECT: &str = "disconnect";
 
-/// Update of a subscription: sync now and tell how it went.
+/// Update of a subscription: sync now and return how it went.
 pub const UPDATE_SYNC_NOW: &str = "sync_now";
 /// Update of a subscription: keep the channel, skip syncs.
 pub const UPDATE_PAUSE: &str = "pause";
@@ -62,13 +62,13 @@ pub const SYNC_CALENDAR: &str = "sync_calendar";
 pub const RECORD_STATE: &str = "record_state";
 /// Activity: raise or clear an alert.
 pub const SEND_ALERT: &str = "send_alert";
-/// Activity: redeem an authorization code.
-pub const REDEEM_CODE: &str = "redeem_code";
+/// Activity: settle a consent: redeem its code, and find out whose tokens it brought.
+pub const SETTLE_CONSENT: &str = "settle_consent";
 /// Activity: find an account's calendars.
 pub const LIST_CALENDARS: &str = "list_calendars";
 /// Activity: write an account's state down for readers.
 pub const RECORD_ACCOUNT_STATE: &str = "record_account_state";
-/// Activity: give the grant back and erase the tokens.
+/// Activity: revoke the grant and erase the tokens.
 pub const REVOKE_ACCOUNT: &str = "revoke_account";
 /// Activity: find an account's calendars in the register.
 pub const LIST_OPEN_CALENDARS: &str = "list_open_calendars";
@@ -131,15 +131,8 @@ pub const SEARCH_ATTRIBUTES: [SearchAttribute; 5] = [
     SearchAttribute { name: "EvercalLastSyncAt", kind: IndexedKind::Datetime },
 ];
 
-impl IndexedKind {
-    /// The type as Temporal's command line names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyword => "Keyword",
-            Self::Datetime => "Datetime",
-        }
-    }
-}
+// As Temporal's command line names them.
+evercal_domain::names! { IndexedKind { Keyword = "Keyword", Datetime = "Datetime" } }
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
 pub const ALL: [&str; 34] = [
@@ -170,7 +163,7 @@ pub const ALL: [&str; 34] = [
     SYNC_CALENDAR,
     RECORD_STATE,
     SEND_ALERT,
-    REDEEM_CODE,
+    SETTLE_CONSENT,
     LIST_CALENDARS,
     RECORD_ACCOUNT_STATE,
     REVOKE_ACCOUNT,
@@ -214,7 +207,7 @@ mod tests {
             ALL.join(" "),
             "subscription polling account notify account_changed retry_now close stop interval authorized grant_lost \
              subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
-             create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
+             create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert settle_consent \
              list_calendars record_account_state revoke_account list_open_calendars evercal evercal-store"
         );
     }

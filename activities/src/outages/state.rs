@@ -33,7 +33,7 @@ pub(super) struct State {
     waiting: BTreeMap<CalendarId, AccountId>,
     phase: Phase,
     standing: Standing,
-    /// That a refusal of the whole installation is over has yet to be told.
+    /// That a refusal of the whole installation is over has yet to be reported.
     is_over: bool,
     /// The calendars that were answered last, one of each account, the latest at the end.
     answered: Vec<(Caller, Instant)>,
@@ -50,7 +50,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
     #[default]
-    Well,
+    Healthy,
     Suspected {
         since: Instant,
     },
@@ -62,23 +62,23 @@ enum Phase {
 enum Standing {
     #[default]
     Accepted,
-    /// Accounts hear that the installation is refused. Whether it is, another account has to be asked for.
+    /// Calls of some accounts were answered that the installation is refused. A call of another account has to confirm it.
     Doubted(Refusing),
     /// It is.
     Refused(Refusing),
 }
 
-/// What was heard, and by whom.
+/// The refusal, and the accounts that met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusing {
     error: ProviderError,
-    /// Those that heard it, and those that cannot be asked.
+    /// Those whose calls met it, and those with whose grant no question can be asked.
     accounts: BTreeSet<AccountId>,
 }
 
 /// What a call was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum Source {
     /// The calendar's own work: where it failed, the calendar waits, and where it succeeded, it does not.
     OwnWork,
     /// Finding out whether the provider answers.
@@ -115,7 +115,7 @@ impl State {
                     self.waits(caller);
                 }
                 self.phase = match self.phase {
-                    Phase::Well => Phase::Suspected { since: now },
+                    Phase::Healthy => Phase::Suspected { since: now },
                     Phase::Suspected { .. } if source == Source::Question => Phase::Outage,
                     other => other,
                 };
@@ -124,14 +124,14 @@ impl State {
                 if source == Source::OwnWork {
                     self.waits(caller);
                 }
-                self.hears_refusal(source, caller.account, error, now);
+                self.note_refusal(source, caller.account, error, now);
             }
         }
     }
 
-    /// An account hears that the installation is refused. An operator is alarmed, and nobody calls any more, when another
-    /// account that is asked for hears the same.
-    fn hears_refusal(&mut self, source: Source, account: AccountId, error: &ProviderError, now: Instant) {
+    /// A call of an account was answered that the installation is refused. When a question with another account's grant is
+    /// answered so too, an operator is alerted and no more calls are made.
+    fn note_refusal(&mut self, source: Source, account: AccountId, error: &ProviderError, now: Instant) {
         let is_recent = |at: &Instant| now.duration_since(*at) < RECENT;
         match &mut self.standing {
             Standing::Accepted if self.refused_alone.get(&account).is_some_and(is_recent) => {}
@@ -143,14 +143,14 @@ impl State {
             Standing::Doubted(refusing) | Standing::Refused(refusing) => {
                 let is_another = refusing.accounts.insert(account);
                 if source == Source::Question && is_another {
-                    self.believe_refusal(now);
+                    self.confirm_refusal(now);
                 }
             }
         }
     }
 
-    /// What accounts hear is true of the whole installation.
-    pub(super) fn believe_refusal(&mut self, now: Instant) {
+    /// The whole installation is refused, as accounts were answered.
+    pub(super) fn confirm_refusal(&mut self, now: Instant) {
         if let Standing::Doubted(refusing) = &self.standing {
             self.standing = Standing::Refused(refusing.clone());
             self.phase = Phase::Outage;
@@ -212,7 +212,7 @@ impl State {
             }
         }
         let waiting = match self.phase {
-            Phase::Well => return,
+            Phase::Healthy => return,
             Phase::Suspected { .. } | Phase::Outage => std::mem::take(&mut self.waiting),
         };
         self.woken_alone.retain(|_, woken_at| now.duration_since(*woken_at) < WOKEN_ALONE_AGAIN);
@@ -225,7 +225,7 @@ impl State {
                 self.to_wake.push(id);
             }
         }
-        self.phase = Phase::Well;
+        self.phase = Phase::Healthy;
     }
 
     pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
@@ -237,8 +237,8 @@ impl State {
             Some(Question::Calendar(calendar)) => self.asked = Some(*calendar),
             Some(Question::AnyBut(_)) => {}
             None => {
-                // Nobody waits, and nobody can be asked for: the next call tells.
-                self.phase = Phase::Well;
+                // Nobody waits, and nobody can be asked for: the next call shows whether it answers.
+                self.phase = Phase::Healthy;
                 self.is_over |= matches!(self.standing, Standing::Refused(_));
                 self.standing = Standing::Accepted;
                 self.asked = None;
@@ -253,7 +253,7 @@ impl State {
         match (&self.standing, self.phase, asked_for) {
             (Standing::Doubted(_) | Standing::Refused(_), _, None) | (_, Phase::Outage, None) => true,
             (Standing::Refused(_), _, Some(passed)) => passed >= REFUSED_QUESTION_INTERVAL,
-            (Standing::Accepted, Phase::Well, _) => false,
+            (Standing::Accepted, Phase::Healthy, _) => false,
             (Standing::Accepted, Phase::Suspected { since }, None) => now.duration_since(since) >= FIRST_QUESTION_AFTER,
             (Standing::Doubted(_) | Standing::Accepted, _, Some(passed)) => passed >= QUESTION_INTERVAL,
         }
@@ -300,10 +300,12 @@ impl State {
 
     pub(super) fn is_answered(&self, now: Instant) -> bool {
         let is_recent = |(_, at): &(Caller, Instant)| now.duration_since(*at) < RECENT;
-        self.phase == Phase::Well && self.standing == Standing::Accepted && self.answered.last().is_some_and(is_recent)
+        self.phase == Phase::Healthy
+            && self.standing == Standing::Accepted
+            && self.answered.last().is_some_and(is_recent)
     }
 
-    pub(super) fn tell_refusal(&mut self) -> Refusal {
+    pub(super) fn take_refusal(&mut self) -> Refusal {
         if let Some(error) = self.refused() {
             return Refusal::Refused(error.clone());
         }

@@ -16,7 +16,7 @@ pub enum CalendarState {
     Live,
     /// A channel is live and its successor is being made.
     Renewing,
-    /// No channel could be had: a poller looks for changes while we keep trying.
+    /// No channel could be opened: a poller finds changes while opening one is retried.
     Polling,
     /// The provider cannot watch this calendar, or polling was chosen; it is polled. A state, not an error.
     PollOnly,

@@ -1,4 +1,4 @@
-//! What keeps a call of an account's waiting, and what people are told of it.
+//! What keeps a call of an account's waiting, and the sentence about it for people.
 
 use evercal_domain::{ProviderErrorKind, RetryClass, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
 use crate::shared::{jitter, waits};
 
-/// The next call after one that was refused as such, in seconds: sooner than people look at the clock. Where a failed sync is
+/// The next call after one that was refused as such, in seconds: Where a failed sync is
 /// repeated even sooner, so is this.
 const REFUSED_RETRY_S: u32 = 240;
 /// So many failures in a row are not worth a word to people.
@@ -57,7 +57,7 @@ impl Trouble {
     }
 }
 
-/// What a failed call leads to: when it is made again, and what people are told meanwhile.
+/// What a failed call leads to: when it is made again, and what people see meanwhile.
 pub(crate) fn after_failure(
     before: Option<&Trouble>,
     failed: &FailedCall,
@@ -66,7 +66,7 @@ pub(crate) fn after_failure(
     now: UnixMs,
 ) -> Trouble {
     let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
-    // A wish that was kept to its end and is heard again is a repeated one.
+    // A wait that was kept to its end and is asked for again is a repeated one.
     let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until <= now);
     let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
     let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
@@ -74,7 +74,7 @@ pub(crate) fn after_failure(
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
     let refused_ms = u64::from(REFUSED_RETRY_S.min(timing.failed_sync_pause_s)) * 1_000;
     let base_ms = if refused { refused_ms } else { doubled_ms.min(most_ms) };
-    let less_ms = jitter::place(id, &format!("account retry {failures}"), base_ms / 10 + 1);
+    let less_ms = jitter::offset(id, &format!("account retry {failures}"), base_ms / 10 + 1);
     let pause_ms = i64::try_from(base_ms - less_ms).unwrap_or(i64::MAX);
     Trouble {
         cause: failed.cause(),
@@ -89,7 +89,7 @@ pub(crate) fn after_failure(
 const CODE_PAUSE_MAX_MS: i64 = 15 * 1_000;
 
 /// What a failed redemption leads to. It is tried for as long as the code lives, and no wish is kept that outlives it.
-pub(crate) fn after_failed_redemption(
+pub(crate) fn after_failed_settlement(
     before: Option<&Trouble>,
     failed: &FailedCall,
     timing: &Timing,

@@ -1,7 +1,7 @@
 //! Which workflows there are, and what can be sent to each, as definitions that name no workflow's code: so workflows start
 //! and signal each other through the contract, and none imports another.
 //!
-//! The handlers stand in the workflows (`#[signal(name = …)]`); a test holds their names to these.
+//! The handlers are in the workflows (`#[signal(name = …)]`); a test holds their names to these.
 
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
@@ -92,7 +92,7 @@ signals! { SubscriptionDefinition:
     NotifySignal = names::SIGNAL_NOTIFY, Notify;
     /// Something about the account concerns its subscriptions.
     AccountChangedSignal = names::SIGNAL_ACCOUNT_CHANGED, AccountChanged;
-    /// The provider was seen to answer again: whoever waits for that tries now.
+    /// The provider was seen to answer again: what failed is retried now.
     RetryNowSignal = names::SIGNAL_RETRY_NOW, ();
     /// End, and stop your channels.
     CloseSignal = names::SIGNAL_CLOSE, Close;
@@ -101,7 +101,7 @@ signals! { SubscriptionDefinition:
 signals! { PollingDefinition:
     /// End.
     StopSignal = names::SIGNAL_STOP, ();
-    /// Look this often from now on.
+    /// Ask for a sync this often from now on.
     IntervalSignal = names::SIGNAL_INTERVAL, PollingInterval;
 }
 

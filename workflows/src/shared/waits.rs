@@ -2,7 +2,7 @@
 //! have to see it.
 //!
 //! One rule for every call of an account: for a while a wish is kept without a word; what is longer is shown with its end; and
-//! none is believed for longer than an hour unless the provider repeats it at the end of that hour. An operator, a user's sync
+//! none is kept for longer than an hour unless the provider repeats it at the end of that hour. An operator, a user's sync
 //! and a new consent do not wait at all; that is up to the caller.
 
 use evercal_domain::UnixMs;
@@ -59,7 +59,7 @@ pub fn is_repeated(wish_until: Option<UnixMs>, now: UnixMs) -> bool {
 pub(crate) fn wider_pause_ms(cause: Cause, timing: &Timing, id: &str) -> i64 {
     let longest_ms = if cause == Cause::Store { STORE_PAUSE_MS } else { WIDER_PAUSE_MS };
     let longest_ms = longest_ms.min(i64::from(timing.failed_sync_pause_s) * 1_000);
-    let spread_ms = jitter::place(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
+    let spread_ms = jitter::offset(id, "wider refusal", u64::try_from(longest_ms / 4).unwrap_or(0) + 1);
     longest_ms - i64::try_from(spread_ms).unwrap_or(0)
 }
 

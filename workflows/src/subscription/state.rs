@@ -25,14 +25,14 @@ impl SubscriptionState {
         state
     }
 
-    /// The state of a subscription that begins with its end: told before it begins, it opens no channel first.
+    /// The state of a subscription that begins with its end, so that it opens no channel first.
     pub fn closing(strategy: SyncStrategy, reason: String) -> Self {
         let mut state = Self::first(strategy);
         state.life.end(reason);
         state
     }
 
-    /// What the run before handed over.
+    /// The state as the next run begins with it.
     #[must_use]
     pub fn in_next_run(mut self) -> Self {
         self.channel.poller = self.channel.poller.in_next_run();
@@ -97,7 +97,7 @@ impl SubscriptionState {
         match (wanted.cover, &wanted.failed) {
             (Cover::Fallback, failed) => {
                 let failure = failed.as_ref().map_or_else(|| "unknown".to_owned(), |failed| failed.last.to_string());
-                Some(format!("no channel could be had ({failure}); polling meanwhile"))
+                Some(format!("no channel could be opened ({failure}); polling meanwhile"))
             }
             (_, Some(failed)) => Some(format!("attempt {} failed ({}); it is repeated", failed.count, failed.last)),
             (Cover::PollerUntilFirstChannel, None) => Some("polled until the first channel is open".into()),
@@ -113,14 +113,14 @@ impl SubscriptionState {
         }
         let mut announced = false;
         for hint in &notify.channels {
-            announced |= self.channel.place(hint) && hint.announces_change;
+            announced |= self.channel.identify(hint) && hint.announces_change;
         }
         if announced {
             self.sync.add(SyncReason::Notice, notify.notices, notify.received_at);
         }
     }
 
-    /// The account tells its subscriptions something.
+    /// Something about the account changed.
     pub fn account_changed(&mut self, change: &AccountChanged) {
         match change.grant {
             Some(Grant::Dead) => self.grant = Grant::Dead,
@@ -132,7 +132,7 @@ impl SubscriptionState {
         }
         if change.listed {
             self.try_refused_again(SyncReason::CatchUp);
-            // Told because the account sees the calendar otherwise: it is read anew.
+            // The account may see the calendar otherwise than before: it is read anew.
             if self.refusal.is_none() && self.grant == Grant::Works {
                 self.sync.add(SyncReason::CatchUp, 0, None);
             }
@@ -213,7 +213,7 @@ impl SubscriptionState {
         }
     }
 
-    /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
+    /// From now on changes are found in another way. Whichever way it goes, changes are found without a gap: the poller
     /// starts before the channel is stopped, and goes on until a channel is open.
     fn change_strategy(&mut self, strategy: SyncStrategy) {
         if strategy == self.strategy {

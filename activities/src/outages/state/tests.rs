@@ -28,7 +28,7 @@ impl Scene {
         self.state.answered(Source::OwnWork, caller, self.now);
     }
 
-    /// A question of which nobody hears any more.
+    /// A question whose answer is lost.
     fn question(&mut self) -> Option<Question> {
         self.state.question(self.now)
     }
@@ -136,11 +136,11 @@ fn what_the_token_endpoint_says_ends_no_outage_and_no_refusal() {
         let mut scene = Scene::new();
         scene.fails(one, ProviderErrorKind::TemporaryFailure);
         scene.fails(two, kind);
-        assert_eq!((scene.state.phase == Phase::Well, scene.wakes()), (false, vec![]), "{kind}");
+        assert_eq!((scene.state.phase == Phase::Healthy, scene.wakes()), (false, vec![]), "{kind}");
 
         let mut scene = Scene::new();
         scene.fails(one, ProviderErrorKind::ProjectRefused);
-        scene.state.believe_refusal(scene.now);
+        scene.state.confirm_refusal(scene.now);
         scene.fails(two, kind);
         assert!(scene.is_refused(), "{kind}");
     }
@@ -192,7 +192,7 @@ fn one_accounts_refusal_is_everybodys_only_when_another_account_that_is_asked_fo
     scene.fails(sibling, ProviderErrorKind::ProjectRefused);
     assert!(!scene.is_refused(), "all of one account");
     assert_eq!(scene.asks(&known, None), Some(other), "at once");
-    assert_eq!(scene.state.tell_refusal(), Refusal::None, "it was that account's alone");
+    assert_eq!(scene.state.take_refusal(), Refusal::None, "it was that account's alone");
     scene.fails(refused, ProviderErrorKind::ProjectRefused);
     assert_eq!(scene.later(1).asks(&known, None), None, "nobody asks again and again because of it");
 
@@ -201,9 +201,9 @@ fn one_accounts_refusal_is_everybodys_only_when_another_account_that_is_asked_fo
     assert!(scene.is_refused());
     scene.state.waits(third);
     assert_eq!(scene.later(29).asks(&known, REFUSED), None);
-    assert_eq!(scene.later(1).asks(&known, REFUSED), Some(third), "one that has not heard it yet");
+    assert_eq!(scene.later(1).asks(&known, REFUSED), Some(third), "one whose calls have not met it yet");
     assert!(scene.later(30).asks(&known, None).is_some());
-    assert_eq!(scene.state.tell_refusal(), Refusal::Over);
+    assert_eq!(scene.state.take_refusal(), Refusal::Over);
     assert_eq!(scene.wakes().len(), 3, "all that waited");
 }
 
@@ -216,14 +216,14 @@ fn an_account_of_which_nobody_knows_another_is_believed_when_the_store_has_none_
     }
     assert_eq!(scene.question(), Some(Question::AnyBut([one.account].into())));
     assert!(!scene.is_refused());
-    scene.state.believe_refusal(scene.now);
+    scene.state.confirm_refusal(scene.now);
     assert!(scene.is_refused());
     assert_eq!(scene.later(29).asks(&known, REFUSED), None);
     assert_eq!(scene.later(1).asks(&known, REFUSED), Some(one));
     assert_eq!(scene.later(30).asks(&known, REFUSED), Some(two), "each in turn");
     assert_eq!(scene.later(30).asks(&known, None), Some(one));
-    assert_eq!((scene.wakes(), scene.state.tell_refusal()), (vec![one.calendar, two.calendar], Refusal::Over));
-    assert_eq!(scene.state.tell_refusal(), Refusal::None, "told once");
+    assert_eq!((scene.wakes(), scene.state.take_refusal()), (vec![one.calendar, two.calendar], Refusal::Over));
+    assert_eq!(scene.state.take_refusal(), Refusal::None, "reported once");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use evercal_domain::{ProviderErrorKind, UnixMs};
 use super::{NextAttempt, Poller, Push, StopReason};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
-use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
+use crate::retry::{STOP_TIMEOUT_MAX_S, STOP_TIMEOUT_MIN_S, Timing};
 use crate::shared::failure::FailedCall;
 use crate::shared::jitter;
 use crate::shared::live_channel::renewal_due_at;
@@ -19,10 +19,10 @@ pub enum ChannelStep {
     Close,
     /// Start the poller.
     StartPoller,
-    /// Tell the poller to end.
+    /// Signal the poller to end.
     StopPoller,
-    /// Tell the poller how often to look.
-    PacePoller,
+    /// Signal the poller its interval.
+    SetPollerInterval,
     /// Raise (or clear) the alert about the lost channel.
     Alert(Alert),
     /// Open a channel now.
@@ -58,18 +58,16 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
         return ChannelStep::Close;
     }
     let channel = &state.channel;
-    // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
+    // While nothing can be read until somebody has acted, polling would only make the history longer.
     let waits_for_somebody = state.grant == Grant::Dead || state.refusal.is_some();
     let is_polled = state.strategy.polls() || channel.push.needs_poller();
     let poller_wanted = is_polled && !waits_for_somebody;
     match channel.poller {
         Poller::Stopped if poller_wanted => return ChannelStep::StartPoller,
         Poller::Runs { .. } if !poller_wanted => return ChannelStep::StopPoller,
-        // One that stands in is over soon, and goes on as it was started.
-        Poller::Runs { told_interval_s }
-            if state.strategy.polls() && told_interval_s != Some(timing.polling_interval_s) =>
-        {
-            return ChannelStep::PacePoller;
+        // A fallback poller ends soon, and keeps the interval with which it was started.
+        Poller::Runs { interval_s } if state.strategy.polls() && interval_s != Some(timing.polling_interval_s) => {
+            return ChannelStep::SetPollerInterval;
         }
         Poller::Stopped | Poller::Runs { .. } => {}
     }
@@ -111,9 +109,9 @@ pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Opti
 
 /// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
 /// call at most.
-pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
+pub fn stop_timeout_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
     let left_s = attempt_due(state, timing, id).map_or(i64::MAX, |due| due.left_ms(now) / 1_000);
-    u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
+    u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_TIMEOUT_MIN_S, STOP_TIMEOUT_MAX_S)
 }
 
 /// What a failed attempt leads to.

@@ -34,7 +34,7 @@ fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
     }
 }
 
-fn told(grant: Grant) -> AccountChanged {
+fn grant_is(grant: Grant) -> AccountChanged {
     AccountChanged { grant: Some(grant), ..AccountChanged::default() }
 }
 
@@ -99,7 +99,7 @@ fn a_notice_of_an_unknown_channel_counts_nothing_and_has_the_channel_stopped_onc
     assert_eq!(state.sync.pending, None);
     assert_eq!(state.channel.to_stop.len(), 1);
     assert_eq!(state.channel.to_stop[0].reason, StopReason::Stray);
-    state.channel.settled(stray);
+    state.channel.mark_over(stray);
     state.receive(&notice(stray));
     assert!(state.channel.to_stop.is_empty(), "it is remembered as over");
 }
@@ -125,7 +125,7 @@ fn an_old_channel_counts_until_it_is_stopped() {
     state.sync.pending = None;
     state.receive(&notice(old));
     assert!(state.sync.pending.is_some(), "both overlap: nothing may be lost in between");
-    state.channel.settled(old);
+    state.channel.mark_over(old);
     state.sync.pending = None;
     state.receive(&notice(old));
     assert_eq!(state.sync.pending, None);
@@ -139,7 +139,7 @@ fn lists_of_channels_do_not_grow_without_end() {
     }
     assert_eq!(state.channel.to_stop.len(), TO_STOP_MAX);
     for _ in 0..10 * OVER_MAX {
-        state.channel.settled(ChannelId::generate());
+        state.channel.mark_over(ChannelId::generate());
     }
     assert_eq!(state.channel.over.len(), OVER_MAX);
 }
@@ -193,7 +193,7 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
         state.channel_ends_at_once(&granted, &timing, "cal_a", at(6 * DAY_MS));
     }
     assert_eq!(state.state(), CalendarState::Polling, "up the ladder like any other failure");
-    assert_eq!(state.detail().unwrap(), "no channel could be had (lifetime_too_short); polling meanwhile");
+    assert_eq!(state.detail().unwrap(), "no channel could be opened (lifetime_too_short); polling meanwhile");
     assert_eq!(state.channel.push.live().unwrap().channel_id, live);
     let to_stop: Vec<ChannelId> = state.channel.to_stop.iter().map(|entry| entry.channel.channel_id).collect();
     assert_eq!(to_stop, [short]);
@@ -211,9 +211,9 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
     let mut state = watched(ChannelId::generate());
     state.receive(&notice(ChannelId::generate()));
     state.channel.to_stop[0].not_before = Due::At(at(DAY_MS));
-    state.account_changed(&told(Grant::Dead));
+    state.account_changed(&grant_is(Grant::Dead));
     assert_eq!(state.state(), CalendarState::NeedsReauth);
-    state.account_changed(&told(Grant::Works));
+    state.account_changed(&grant_is(Grant::Works));
     assert_eq!(state.state(), CalendarState::Live);
     assert_eq!(attempt_due(&state), Some(Due::Now), "it is renewed");
     assert_eq!(state.channel.to_stop[0].not_before, Due::Now);
@@ -224,7 +224,7 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
 fn a_grant_that_always_worked_changes_nothing() {
     let mut state = watched(ChannelId::generate());
     let before = state.clone();
-    state.account_changed(&told(Grant::Works));
+    state.account_changed(&grant_is(Grant::Works));
     state.account_changed(&AccountChanged::default());
     assert_eq!(state, before);
 }
@@ -294,7 +294,7 @@ fn a_refused_calendar_says_what_was_refused_and_when_it_is_tried_again_and_a_per
          1970-01-01 00:15 UTC"
     );
     assert!(state.reading_is_blocked());
-    assert_eq!(state.sync.reconcile_due, None, "a first look is due in any case");
+    assert_eq!(state.sync.reconcile_due, None, "the first reconcile is due in any case");
     state.sync_asked();
     assert!(!state.reading_is_blocked());
     state.refused(RefusedCall::Reading, forbidden(), &timing, START);
@@ -324,7 +324,7 @@ fn a_wait_that_the_provider_asked_for_is_ended_by_a_consent_and_by_nothing_that_
     let before = state.clone();
     state.retry_now();
     assert_eq!(state, before);
-    state.account_changed(&told(Grant::Works));
+    state.account_changed(&grant_is(Grant::Works));
     assert_eq!((state.channel.push.repeated_at(), state.wish_until), (Some(Due::Now), None));
 }
 
@@ -388,7 +388,7 @@ fn a_wait_ends_early_only_for_a_person_and_for_what_is_more_urgent() {
 fn the_next_sync_serves_what_failed_before_it_too() {
     let failed = PendingSync::of(SyncReason::Notice, 2, Some(at(50))).after_failure();
     let mut sync = SyncProgress { failed: Some(failed), ..SyncProgress::default() };
-    assert_eq!(sync.take(), None, "not before the next look");
+    assert_eq!(sync.take(), None, "not before the next reconcile");
     sync.add(SyncReason::Poll, 0, None);
     assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, Some(at(50)))));
     sync.add(SyncReason::Poll, 0, None);
@@ -456,7 +456,7 @@ fn who_chooses_notices_again_is_polled_until_the_first_channel() {
     assert_eq!(state.state(), CalendarState::Creating);
     assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
     state.channel_failed(&failure(), &Timing::default(), "cal_a", START);
-    assert!(state.channel.push.needs_poller(), "one failure is no reason to look away");
+    assert!(state.channel.push.needs_poller(), "one failure is no reason to stop polling");
     state.channel_opened(&opened(ChannelId::generate(), vec![]));
     assert!(!state.channel.push.needs_poller());
     assert_eq!(state.state(), CalendarState::Live);

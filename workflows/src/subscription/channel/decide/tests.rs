@@ -188,7 +188,7 @@ fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
 fn a_poller_that_was_chosen_is_told_a_new_interval_and_one_that_stands_in_is_not() {
     for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
         let state = SubscriptionState::quiet(strategy).with_poller_told(Some(1));
-        assert_eq!(step(&state, START), ChannelStep::PacePoller, "{strategy:?}");
+        assert_eq!(step(&state, START), ChannelStep::SetPollerInterval, "{strategy:?}");
     }
     let stand_in = unwatched().unwatchable().with_poller_told(Some(1));
     assert_eq!(step(&stand_in, START), ChannelStep::Park);
@@ -308,11 +308,11 @@ fn each_kind_of_failure_leads_where_it_should() {
 fn stopping_an_old_channel_never_holds_a_due_attempt_for_longer_than_one_call() {
     let state = watched();
     let due_at = renewal_at(&state);
-    let patience_s = |state: &SubscriptionState, now| stop_patience_s(state, &Timing::default(), ID, now);
-    assert_eq!(patience_s(&state, START), 600);
-    assert_eq!(patience_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
-    assert_eq!(patience_s(&state, due_at.minus_ms(1)), 90);
-    assert_eq!(patience_s(&state.unwatchable(), due_at), 600, "no attempt is due");
+    let timeout_s = |state: &SubscriptionState, now| stop_timeout_s(state, &Timing::default(), ID, now);
+    assert_eq!(timeout_s(&state, START), 600);
+    assert_eq!(timeout_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
+    assert_eq!(timeout_s(&state, due_at.minus_ms(1)), 90);
+    assert_eq!(timeout_s(&state.unwatchable(), due_at), 600, "no attempt is due");
 }
 
 proptest! {
