@@ -84,12 +84,12 @@ impl Connection {
         Err(refusal.into())
     }
 
-    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    /// Reads as little of a calendar as possible, to see whether the provider answers for it.
     pub async fn probe(&self, calendar: &Calendar) -> Result<(), TokenError> {
         let remote_id = &calendar.remote.provider_id;
         let call = |context| async move { self.calendars.probe(&context, remote_id).await };
         let answer = self.tokens.with_token(calendar.account_id, call).await;
-        self.outages.note(Source::Question, Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
+        self.outages.note(Source::Probe, Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
         answer
     }
 }

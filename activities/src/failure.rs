@@ -19,8 +19,8 @@ use crate::sync::PassLimit;
 const JITTER_PERCENT: u64 = 10;
 /// Longest backoff between two attempts: what is repeated here, nobody cuts short.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
-/// A wish to wait is kept for so long before the provider is asked again.
-const WISH_MAX: Duration = Duration::from_hours(1);
+/// A `Retry-After` is kept for so long before the provider is called again.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// When a failed attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Repeat {
         /// The first backoff.
         initial: Duration,
     },
-    /// By the server's retry policy, without a wish of ours.
+    /// By the server's retry policy alone.
     Policy,
     /// Never: the workflow decides, and waits.
     ByWorkflow,
@@ -48,9 +48,10 @@ pub fn from_provider(
         Repeat::Backoff { initial } => Some(backoff(ctx, initial)),
         Repeat::Policy | Repeat::ByWorkflow => None,
     };
-    // The provider's own wish counts where it is longer, within reason; the workflow reads it from here too.
-    let wish = error.retry_after.map(|wish| if permanent { wish } else { wish.min(WISH_MAX) });
-    let delay = backoff.into_iter().chain(wish).max();
+    // The provider's `Retry-After` counts where it is longer, within reason; the workflow reads it from here too.
+    let retry_after =
+        error.retry_after.map(|retry_after| if permanent { retry_after } else { retry_after.min(RETRY_AFTER_MAX) });
+    let delay = backoff.into_iter().chain(retry_after).max();
     tracing::warn!(
         kind = %error.kind, call = error.call, status = error.status, reason = error.reason, "provider call failed"
     );

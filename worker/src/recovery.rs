@@ -1,11 +1,11 @@
-//! Nobody waits for an old backoff when a provider answers again: asks whether it does, wakes those that wait, and says once
+//! Nobody waits for an old backoff when a provider answers again: probes whether it does, wakes those that wait, and writes once
 //! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercal_activities::outages::{Question, Refusal};
+use evercal_activities::outages::{Probe, Refusal};
 use evercal_activities::{Connection, Deps};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{Account, AccountId, AccountState, Calendar, CalendarId, CalendarState, Provider};
@@ -25,7 +25,7 @@ const CONCURRENT_SIGNALS: usize = 16;
 /// Ticks between two checks for incidents that another process, or this one before a restart, may have left open.
 const INCIDENTS_INTERVAL: u32 = 15;
 
-/// Accounts per page, and pages, in which one is searched with whose grant a question can be asked.
+/// Accounts per page, and pages, in which one is searched with whose grant a probe can be made.
 const ACCOUNTS_PER_PAGE: u32 = 100;
 const ACCOUNT_PAGES_MAX: u32 = 20;
 
@@ -44,8 +44,8 @@ pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<D
 
 async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut BTreeMap<Provider, Alerts>) {
     for (provider, connection) in &deps.connections {
-        if let Some(question) = connection.outages.question() {
-            ask(deps, connection, question).await;
+        if let Some(next) = connection.outages.next_probe() {
+            probe(deps, connection, next).await;
         }
         wake(workflows, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
         if let Err(error) =
@@ -56,16 +56,16 @@ async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut BTreeMap<Pro
     }
 }
 
-/// Asks the provider. What comes of it is noted by the call itself.
-async fn ask(deps: &Deps, connection: &Connection, question: Question) {
-    let calendar = match question {
-        Question::Calendar(id) => match deps.store.calendar(id).await {
-            Ok(None) => return connection.outages.is_unfit(id),
+/// Probes the provider. The call itself notes what comes of it.
+async fn probe(deps: &Deps, connection: &Connection, next: Probe) {
+    let calendar = match next {
+        Probe::Calendar(id) => match deps.store.calendar(id).await {
+            Ok(None) => return connection.outages.cannot_be_probed(id),
             found => found,
         },
-        Question::AnyBut(accounts) => {
+        Probe::AnotherAccount(accounts) => {
             match one_of_another_account(deps, connection.profile.provider, &accounts).await {
-                Ok(None) => return connection.outages.nobody_else(),
+                Ok(None) => return connection.outages.no_other_account(),
                 found => found,
             }
         }
@@ -73,11 +73,11 @@ async fn ask(deps: &Deps, connection: &Connection, question: Question) {
     match calendar {
         Ok(Some(calendar)) => {
             let read = connection.probe(&calendar).await;
-            tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "asked whether the provider answers");
+            tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "probed whether the provider answers");
         }
         Ok(None) => {}
         // The store's own trouble says nothing about the provider.
-        Err(error) => tracing::debug!(%error, "no question to the provider while the store does not answer"),
+        Err(error) => tracing::debug!(%error, "no probe of the provider while the store does not answer"),
     }
 }
 

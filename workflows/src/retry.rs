@@ -253,7 +253,7 @@ pub const BACKOFF_MAX_MS: i64 = 3_600_000;
 /// Doublings after which a backoff or a pause does not grow any more, whatever its beginning.
 pub const BACKOFF_DOUBLINGS_MAX: u32 = 16;
 /// A provider that asks for a longer wait than this, in milliseconds, gets it instead of a backoff.
-pub const ASKED_WAIT_MIN_MS: i64 = 60_000;
+pub const LONG_RETRY_AFTER_MS: i64 = 60_000;
 /// The longest pause while the store fails, in milliseconds.
 pub const STORE_PAUSE_MS: i64 = 10_000;
 /// The longest pause while the provider refuses an account or the whole installation, in milliseconds.

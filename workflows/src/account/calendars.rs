@@ -30,9 +30,7 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     // Set before the call: whoever asks for a discovery during this one gets another.
     let planned = next_due();
     ctx.state_mut(|s| s.progress.discovery_due = planned);
-    let options = |timing: &Timing, stop: &WorkflowCancellationToken| {
-        retry::account_call(provider, timing, stop, "find the calendars")
-    };
+    let options = retry::account_call(provider, &timing, detached, "find the calendars");
     let input = AccountRef { account_id };
     let Some(result) = unless_disconnected(ctx, detached, AccountActivities::list_calendars, input, options).await
     else {

@@ -35,9 +35,7 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
     let since = ctx.state_mut(|s| s.progress.consent.is_tried(at));
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let input = SettleConsentInput { account_id, give_up: at >= since.plus_s(timing.code_lives_s) };
-    let options = |timing: &retry::Timing, stop: &WorkflowCancellationToken| {
-        retry::consent_settlement(provider, timing, stop, "settle the consent")
-    };
+    let options = retry::consent_settlement(provider, &timing, detached, "settle the consent");
     let answer = unless_disconnected(ctx, detached, AccountActivities::settle_consent, input, options).await;
     let at = now(ctx);
     ctx.state_mut(|s| {

@@ -87,7 +87,7 @@ pub(super) async fn revoke(ctx: &Context, detached: &WorkflowCancellationToken) 
     let options = if erase_only {
         retry::account_rows(&timing, detached, "erase the tokens; the provider did not answer")
     } else {
-        retry::account_call(provider, &timing, detached, "give the grant back, erase the tokens")
+        retry::account_call(provider, &timing, detached, "revoke the grant, erase the tokens")
     };
     let input = RevokeInput { account_id, erase_only };
     let revoked = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;

@@ -18,14 +18,14 @@ use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
+    ActivityExecutionError, ActivityOptions, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
 use decide::{AccountStep, next_step};
-pub use list_channel::{KeptWish, ListAttempts, ListChannel, ToStop};
+pub use list_channel::{KeptRetryAfter, ListAttempts, ListChannel, ToStop};
 pub use progress::{Access, AccountProgress, Consent, Ending, EndingStage, GrantProgress, Life, Recorded, Tried};
-pub use trouble::{Trouble, Wish};
+pub use trouble::{RetryAfter, Trouble};
 
 use crate::contract::{
     AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, GrantLost, ListChanged,
@@ -172,7 +172,7 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             AccountStep::Revoke => ending::revoke(&ctx, &detached).await,
             AccountStep::SignalGrant { calendars } => {
                 ctx.state_mut(|s| {
-                    s.progress.to_signal.retain(|id, _| calendars.iter().all(|(signalled, _)| signalled != id))
+                    s.progress.to_signal.retain(|id, _| calendars.iter().all(|(signalled, _)| signalled != id));
                 });
                 let signal = |(calendar_id, grant)| {
                     let change = AccountChanged { grant: Some(grant), ..AccountChanged::default() };
@@ -248,10 +248,10 @@ async fn unless_disconnected<A: ActivityDefinition>(
     detached: &WorkflowCancellationToken,
     activity: A,
     input: A::Input,
-    options: impl FnOnce(&crate::retry::Timing, &WorkflowCancellationToken) -> temporalio_workflow::ActivityOptions,
+    mut options: ActivityOptions,
 ) -> Option<Result<A::Output, ActivityExecutionError>> {
     let stop = detached.child_token();
-    let options = ctx.state(|s| options(&s.input.timing, &stop));
+    options.cancellation_token = Some(stop.clone());
     let mut call = ctx.execute_activity(activity, input, options);
     let mut disconnected = condition(ctx, |s: &AccountWorkflow| !s.progress.life.is_open());
     let answer = workflows::select! {

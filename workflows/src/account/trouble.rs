@@ -25,13 +25,13 @@ pub struct Trouble {
     pub failures: u32,
     /// When the call is made again.
     pub until: UnixMs,
-    /// Whether the provider asked for the wait, and whether that is long enough to be shown.
-    pub wish: Option<Wish>,
+    /// The provider's `Retry-After`, where the wait is for that.
+    pub retry_after: Option<RetryAfter>,
 }
 
-/// A provider's wish to be left alone.
+/// A provider's `Retry-After`, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct RetryAfter {
     /// Whether people see it, with its end.
     pub is_shown: bool,
 }
@@ -39,7 +39,7 @@ pub struct Wish {
 impl Trouble {
     /// The sentence for people, where there is something to say: once it is more than a passing failure.
     pub fn sentence(&self, doing: &str) -> Option<String> {
-        if self.wish.is_some_and(|wish| wish.is_shown) {
+        if self.retry_after.is_some_and(|retry_after| retry_after.is_shown) {
             return Some(format!("the provider asked to wait until {}", self.until));
         }
         let since = self.since;
@@ -52,7 +52,7 @@ impl Trouble {
                  on by itself then"
             )),
             _ => (self.failures > FAILURES_UNSPOKEN)
-                .then(|| format!("it could not be {doing} since {since} ({}); it is tried again", self.cause.word())),
+                .then(|| format!("it could not be {doing} since {since} ({}); it is tried again", self.cause.as_str())),
         }
     }
 }
@@ -67,8 +67,8 @@ pub(crate) fn after_failure(
 ) -> Trouble {
     let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
     // A wait that was kept to its end and is asked for again is a repeated one.
-    let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until <= now);
-    let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    let is_repeated = before.is_some_and(|trouble| trouble.retry_after.is_some() && trouble.until <= now);
+    let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
     let refused = failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
@@ -80,15 +80,16 @@ pub(crate) fn after_failure(
         cause: failed.cause(),
         since: before.map_or(now, |trouble| trouble.since),
         failures,
-        until: now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0))),
-        wish: wish_ms.map(|wish_ms| Wish { is_shown: waits::is_shown(wish_ms) }),
+        until: now.plus_ms(pause_ms.max(retry_after_ms.unwrap_or(0))),
+        retry_after: retry_after_ms.map(|retry_after_ms| RetryAfter { is_shown: waits::is_shown(retry_after_ms) }),
     }
 }
 
 /// Between two attempts at a code at most, in milliseconds: what the provider asks for beyond that would cost the consent.
 const CODE_PAUSE_MAX_MS: i64 = 15 * 1_000;
 
-/// What a failed redemption leads to. It is tried for as long as the code lives, and no wish is kept that outlives it.
+/// What a failed settlement of a consent leads to. It is tried for as long as the code lives, and no `Retry-After` is kept that
+/// outlives it.
 pub(crate) fn after_failed_settlement(
     before: Option<&Trouble>,
     failed: &FailedCall,
@@ -97,5 +98,5 @@ pub(crate) fn after_failed_settlement(
     now: UnixMs,
 ) -> Trouble {
     let trouble = after_failure(before, failed, timing, id, now);
-    Trouble { until: trouble.until.min(now.plus_ms(CODE_PAUSE_MAX_MS)), wish: None, ..trouble }
+    Trouble { until: trouble.until.min(now.plus_ms(CODE_PAUSE_MAX_MS)), retry_after: None, ..trouble }
 }

@@ -79,8 +79,8 @@ pub struct SubscriptionState {
     pub refusal: Option<Refusal>,
     /// Refusals one after the other: each is waited for twice as long as the one before.
     pub refusals_confirmed: u32,
-    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
-    pub wish_until: Option<UnixMs>,
+    /// Until when the provider's last `Retry-After` was kept: one that comes after that is a repeated one.
+    pub retry_after_until: Option<UnixMs>,
     /// What was last written down for readers.
     pub published: Option<Published>,
 }

@@ -149,7 +149,7 @@ impl SubscriptionState {
             self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
             self.sync.add(SyncReason::CatchUp, 0, None);
         }
-        self.wish_until = None;
+        self.retry_after_until = None;
         self.channel.hurry();
         self.sync.hurry();
         if self.refusal.is_some() {
@@ -201,7 +201,7 @@ impl SubscriptionState {
     pub(crate) fn read_works(&mut self) {
         self.sync.refusals = 0;
         self.sync.trouble = None;
-        self.wish_until = None;
+        self.retry_after_until = None;
         // That reading works says nothing about a refused channel, but that it may be tried again.
         let is_over = |refusal: &mut Refusal| refusal.of == RefusedCall::Reading || refusal.trying;
         if let Some(refusal) = self.refusal.take_if(is_over) {
@@ -257,7 +257,7 @@ impl SubscriptionState {
         }
         channel.attempt_ends(Some(opened.channel_id));
         channel.stop_unwanted(unwanted);
-        self.wish_until = None;
+        self.retry_after_until = None;
         self.refusals_confirmed = 0;
         self.sync.missed_pushes = 0;
         self.sync.add(SyncReason::NewChannel, 0, None);
@@ -279,8 +279,8 @@ impl SubscriptionState {
                         wanted.cover = Cover::Fallback;
                     }
                 }
-                if wait.reason == WaitReason::Asked {
-                    self.wish_until = Some(wait.until);
+                if wait.reason == WaitReason::RetryAfter {
+                    self.retry_after_until = Some(wait.until);
                 }
             }
             AfterFailure::PollOnly => self.channel.push.is_unsupported(),

@@ -30,9 +30,9 @@ mod tests {
         for (now, reason, passes) in [
             (before, WaitReason::Recovery, false),
             (recovered, WaitReason::Recovery, true),
-            (recovered, WaitReason::Asked, false),
+            (recovered, WaitReason::RetryAfter, false),
             (consented, WaitReason::Recovery, true),
-            (consented, WaitReason::Asked, true),
+            (consented, WaitReason::RetryAfter, true),
         ] {
             assert_eq!(now.end_wait(reason, before), passes, "{now:?} {reason:?}");
         }

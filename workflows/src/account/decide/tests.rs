@@ -31,8 +31,8 @@ fn input() -> AccountInput {
     }
 }
 
-fn failed(kind: ProviderErrorKind, asked_wait_ms: Option<i64>) -> FailedCall {
-    FailedCall { asked_wait_ms, ..FailedCall::of(Cause::Provider(kind)) }
+fn failed(kind: ProviderErrorKind, retry_after_ms: Option<i64>) -> FailedCall {
+    FailedCall { retry_after_ms, ..FailedCall::of(Cause::Provider(kind)) }
 }
 
 fn after(before: Option<&Trouble>, failed: &FailedCall, now: UnixMs) -> Trouble {

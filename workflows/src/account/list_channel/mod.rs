@@ -48,16 +48,16 @@ pub enum ListAttempts {
         count: u32,
         /// When the next one is due.
         next_at: UnixMs,
-        /// The provider's wish to wait, where the last one brought one.
-        wish: Option<KeptWish>,
+        /// The provider's `Retry-After`, where the last one brought one.
+        retry_after: Option<KeptRetryAfter>,
     },
     /// This list cannot be watched.
     Unsupported,
 }
 
-/// A provider's wish to be left alone, as it is kept.
+/// A provider's `Retry-After`, as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptWish {
+pub struct KeptRetryAfter {
     /// Until when.
     pub until: UnixMs,
     /// Whether that is so long that people have to see it.
@@ -121,7 +121,7 @@ impl ListChannel {
     /// Until when the provider asked us to wait, where that is so long that people have to see it.
     pub fn asked_until(&self) -> Option<UnixMs> {
         match self.attempts {
-            ListAttempts::Failed { wish: Some(KeptWish { until, is_shown: true }), .. } => Some(until),
+            ListAttempts::Failed { retry_after: Some(KeptRetryAfter { until, is_shown: true }), .. } => Some(until),
             ListAttempts::Fresh | ListAttempts::Failed { .. } | ListAttempts::Unsupported => None,
         }
     }
@@ -151,18 +151,21 @@ impl ListChannel {
             return;
         }
         let (before, kept) = match self.attempts {
-            ListAttempts::Failed { count, wish, .. } => (count, wish),
+            ListAttempts::Failed { count, retry_after, .. } => (count, retry_after),
             ListAttempts::Fresh | ListAttempts::Unsupported => (0, None),
         };
         let rung = usize::try_from(before).unwrap_or(usize::MAX);
         let count = before.saturating_add(1);
         let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(count));
         let pause_ms = i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000;
-        let is_repeated = waits::is_repeated(kept.map(|wish| wish.until), now);
-        let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
-        let next_at = now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0)));
-        let wish = wish_ms.map(|wish_ms| KeptWish { until: now.plus_ms(wish_ms), is_shown: waits::is_shown(wish_ms) });
-        self.attempts = ListAttempts::Failed { count, next_at, wish };
+        let is_repeated = waits::is_repeated(kept.map(|retry_after| retry_after.until), now);
+        let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
+        let next_at = now.plus_ms(pause_ms.max(retry_after_ms.unwrap_or(0)));
+        let retry_after = retry_after_ms.map(|retry_after_ms| KeptRetryAfter {
+            until: now.plus_ms(retry_after_ms),
+            is_shown: waits::is_shown(retry_after_ms),
+        });
+        self.attempts = ListAttempts::Failed { count, next_at, retry_after };
     }
 
     /// Forgets failed attempts: there are new tokens, or somebody does not want to wait.

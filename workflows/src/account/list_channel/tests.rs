@@ -53,10 +53,10 @@ fn a_failed_attempt_climbs_the_ladder_and_then_goes_on_once_an_hour() {
     }
     assert_eq!(pauses[..3], [5, 10, 20]);
     assert!((54..=66).contains(&pauses[3]), "{pauses:?}");
-    let wish =
-        FailedCall { asked_wait_ms: Some(DAY_MS), ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
+    let rate_limited =
+        FailedCall { retry_after_ms: Some(DAY_MS), ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
     let mut asked = ListChannel::default();
-    asked.failed(&wish, &Timing::default(), "acc_1", START);
+    asked.failed(&rate_limited, &Timing::default(), "acc_1", START);
     assert_eq!(next_at(&asked), START.plus_ms(3_600_000), "an hour, until the provider repeats it");
     assert_eq!(asked.asked_until(), Some(next_at(&asked)), "which people see");
     channel.start_afresh();

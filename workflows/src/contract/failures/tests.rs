@@ -11,7 +11,7 @@ fn a_failure_is_read_by_its_type() {
         ("provider_off", Cause::ProviderOff),
         ("superseded", Cause::NoAnswer),
     ] {
-        assert_eq!(Cause::from_word(name), cause, "{name}");
+        assert_eq!(Cause::from_name(name), cause, "{name}");
     }
 }
 

@@ -159,21 +159,21 @@ pub(crate) fn after_failure(
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
     // A rate limit is a pause like any other failure, but not shorter than the provider asked for, within reason.
-    let is_repeated = waits::is_repeated(state.wish_until, now);
-    let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    let is_repeated = waits::is_repeated(state.retry_after_until, now);
+    let retry_after_ms = failed.retry_after_ms.map_or(0, |retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
     let wait = |pause_s: u32| {
         let pause_ms = i64::from(pause_s) * 1_000;
         let reason = match failed.cause() {
-            Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::Asked,
-            _ if wish_ms > pause_ms => WaitReason::Asked,
+            Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::RetryAfter,
+            _ if retry_after_ms > pause_ms => WaitReason::RetryAfter,
             _ => WaitReason::Recovery,
         };
-        Wait { until: now.plus_ms(pause_ms.max(wish_ms)), reason }
+        Wait { until: now.plus_ms(pause_ms.max(retry_after_ms)), reason }
     };
     // One that outlasts the ladder, or the channel, is waited for with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
-    let outlasts_channel = push.live().is_some_and(|live| now.plus_ms(wish_ms) > live.expires_at);
-    let is_long_wait = wish_ms > ladder_ms || outlasts_channel;
+    let outlasts_channel = push.live().is_some_and(|live| now.plus_ms(retry_after_ms) > live.expires_at);
+    let is_long_wait = retry_after_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
         Some(pause_s) if is_long_wait => AfterFailure::Fallback { wait: wait(*pause_s) },
         Some(pause_s) => AfterFailure::Repeat { wait: wait(*pause_s) },

@@ -4,7 +4,7 @@ use evercal_domain::{Priority, ProviderErrorKind, RetryClass, SyncReason, SyncSt
 
 use crate::contract::Cause;
 use crate::retry::{
-    ASKED_WAIT_MIN_MS, BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, REFUSED_PAUSE_MAX_MS, Timing,
+    BACKOFF_DOUBLINGS_MAX, BACKOFF_MAX_MS, CONFIRM_REFUSAL_MS, LONG_RETRY_AFTER_MS, REFUSED_PAUSE_MAX_MS, Timing,
 };
 use crate::shared::failure::FailedCall;
 use crate::shared::jitter;
@@ -47,13 +47,13 @@ pub(crate) fn after_failure(
     failed: &FailedCall,
     reason: SyncReason,
     failed_attempts: u32,
-    wish_until: Option<UnixMs>,
+    retry_after_until: Option<UnixMs>,
     timing: &Timing,
     id: &str,
     now: UnixMs,
 ) -> AfterFailure {
-    let is_repeated = waits::is_repeated(wish_until, now);
-    let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    let is_repeated = waits::is_repeated(retry_after_until, now);
+    let retry_after_ms = failed.retry_after_ms.map_or(0, |retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
     match failed.cause() {
         cause if cause.is_wider() => {
             let until = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
@@ -62,15 +62,17 @@ pub(crate) fn after_failure(
         Cause::EndlessList => AfterFailure::GiveUp,
         Cause::Provider(kind) if kind.retry_class() == RetryClass::Permanent => AfterFailure::GiveUp,
         // The provider says when: that is no failure of the job.
-        Cause::Provider(_) if failed.asked_wait_ms.is_some_and(|wish_ms| wish_ms > ASKED_WAIT_MIN_MS) => {
+        Cause::Provider(_)
+            if failed.retry_after_ms.is_some_and(|retry_after_ms| retry_after_ms > LONG_RETRY_AFTER_MS) =>
+        {
             AfterFailure::Repeat {
-                wait: Wait { until: now.plus_ms(wish_ms), reason: WaitReason::Asked },
+                wait: Wait { until: now.plus_ms(retry_after_ms), reason: WaitReason::RetryAfter },
                 is_counted: false,
             }
         }
         _ if failed_attempts >= retries(timing, reason) => AfterFailure::GiveUp,
         _ => {
-            let until = now.plus_ms(backoff_ms(timing, id, failed_attempts).max(wish_ms));
+            let until = now.plus_ms(backoff_ms(timing, id, failed_attempts).max(retry_after_ms));
             AfterFailure::Repeat { wait: Wait { until, reason: wait_reason(failed) }, is_counted: true }
         }
     }
@@ -79,7 +81,7 @@ pub(crate) fn after_failure(
 /// What ends the wait after a failed attempt: a limit of the provider's is not over because something else works again.
 pub(crate) fn wait_reason(failed: &FailedCall) -> WaitReason {
     match failed.kind() {
-        Some(ProviderErrorKind::RateLimited) => WaitReason::Asked,
+        Some(ProviderErrorKind::RateLimited) => WaitReason::RetryAfter,
         _ => WaitReason::Recovery,
     }
 }

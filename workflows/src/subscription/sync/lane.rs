@@ -161,7 +161,7 @@ async fn may_go_on(
         s.ends() || decide::passes_wait(pending, priority)
     };
     let summary = match wait.reason {
-        WaitReason::Asked => "wait for as long as the provider asked",
+        WaitReason::RetryAfter => "wait for as long as the provider asked",
         WaitReason::Recovery => "wait before the next attempt",
     };
     let is_over = sleep_unless(ctx, detached, wait.until, summary, move |s| is_woken(s) || is_passed(s)).await;
@@ -258,7 +258,7 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
     let (after, failures) = ctx.state(|s| {
         let (timing, id) = (&s.input.timing, s.input.calendar_id.to_string());
         let before = job.failed_attempts;
-        let after = decide::after_failure(failed, job.reason, before, s.state.wish_until, timing, &id, at);
+        let after = decide::after_failure(failed, job.reason, before, s.state.retry_after_until, timing, &id, at);
         (after, before.saturating_add(1))
     });
     let wait = match after {
@@ -275,8 +275,8 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
     };
     ctx.state_mut(|s| {
         s.state.sync.trouble = Trouble::of(failed, attempts, &wait, at);
-        if wait.reason == WaitReason::Asked {
-            s.state.wish_until = Some(wait.until);
+        if wait.reason == WaitReason::RetryAfter {
+            s.state.retry_after_until = Some(wait.until);
         }
     });
     after

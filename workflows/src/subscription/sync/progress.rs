@@ -154,3 +154,6 @@ impl SyncProgress {
         self.pending.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,12 +104,12 @@ impl SubscriptionState {
 
     /// The poller runs, with the interval that is configured.
     pub(in crate::subscription) fn with_poller(self) -> Self {
-        self.with_poller_told(Some(Timing::default().polling_interval_s))
+        self.with_poller_interval(Some(Timing::default().polling_interval_s))
     }
 
     /// The poller runs, with this interval, set by this run.
-    pub(in crate::subscription) fn with_poller_told(mut self, interval_s: Option<u32>) -> Self {
-        self.channel.poller = Poller::Runs { interval_s: interval_s };
+    pub(in crate::subscription) fn with_poller_interval(mut self, interval_s: Option<u32>) -> Self {
+        self.channel.poller = Poller::Runs { interval_s };
         self
     }
 

@@ -58,15 +58,15 @@ fn an_operators_cap_lowers_the_retries_of_a_sync_and_never_raises_them() {
 
 #[test]
 fn a_wish_of_a_day_is_kept_for_an_hour_and_counts_for_nothing_unless_it_is_repeated() {
-    let wish = FailedCall { asked_wait_ms: Some(86_400_000), ..provider(ProviderErrorKind::RateLimited) };
+    let rate_limited = FailedCall { retry_after_ms: Some(86_400_000), ..provider(ProviderErrorKind::RateLimited) };
     let asked = |until_ms| AfterFailure::Repeat {
-        wait: Wait { until: UnixMs::new(until_ms), reason: WaitReason::Asked },
+        wait: Wait { until: UnixMs::new(until_ms), reason: WaitReason::RetryAfter },
         is_counted: false,
     };
-    let at = |wish_until_ms: Option<i64>, now_ms| {
-        let wish_until = wish_until_ms.map(UnixMs::new);
+    let at = |retry_after_until_ms: Option<i64>, now_ms| {
+        let retry_after_until = retry_after_until_ms.map(UnixMs::new);
         let now = UnixMs::new(now_ms);
-        after_failure(&wish, SyncReason::Notice, 7, wish_until, &Timing::default(), "cal_a", now)
+        after_failure(&rate_limited, SyncReason::Notice, 7, retry_after_until, &Timing::default(), "cal_a", now)
     };
     assert_eq!(at(None, 0), asked(60 * MINUTE_MS));
     assert_eq!(at(Some(60 * MINUTE_MS), 5), asked(60 * MINUTE_MS + 5), "somebody passed: it was not kept to its end");
