@@ -50,7 +50,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A call of an account's own work, or of one of its calendars. While the provider refuses the whole installation, it is not made.
+    /// A call of an account's own work, or of one of its calendars. While the provider refuses the whole installation, it is
+    /// not made.
     pub(crate) async fn call<T, F, Fut>(
         &self,
         account: AccountId,

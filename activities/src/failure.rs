@@ -92,8 +92,8 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
     ApplicationFailure::builder(error.clone()).type_name(name.to_owned()).non_retryable(permanent).build().into()
 }
 
-/// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow says
-/// so to people, and tries again.
+/// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow
+/// says so to people, and tries again.
 pub fn provider_off(provider: Provider) -> ActivityError {
     tracing::warn!(%provider, "this worker is not set up for the provider");
     ApplicationFailure::builder(anyhow::anyhow!("this worker is not set up for {provider}"))

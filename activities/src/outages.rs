@@ -1,11 +1,12 @@
 //! Who waits for a provider that fails, so that nobody waits for an old backoff when it answers again.
 //!
-//! A failure raises a suspicion; it is an outage when a probe of another calendar fails too. While it lasts, this
-//! process probes the provider every few seconds, each time for the next calendar, since any single one may never be
-//! answered; and with the first good answer all that wait are woken. A calendar that fails alone is woken once, since its
-//! failure may have been an outage that was over before any probe, and then keeps its backoff.
+//! A failure raises a suspicion; it is an outage when a probe of another calendar fails too. While it lasts, this process
+//! probes the provider every few seconds, each time for the next calendar, since any single one may never be answered; and
+//! with the first good answer all that wait are woken. A calendar that fails alone is woken once, since its failure may have
+//! been an outage that was over before any probe, and then keeps its backoff.
 //!
-//! That the provider refuses the whole installation is taken as certain when another account is refused too, or when there is none.
+//! That the provider refuses the whole installation is taken as certain when another account is refused too, or when there is
+//! none.
 //!
 //! Kept in memory: what a killed process knew is lost, and its calendars wait for their backoff. Pure but for the lock
 //! (`state`); probing and waking are the worker's.
@@ -95,8 +96,8 @@ impl Outages {
     }
 
     /// This calendar cannot be probed, such as when it is gone: another one is probed next.
-    pub fn cannot_be_probed(&self, calendar: CalendarId) {
-        self.state().cannot_be_probed(calendar);
+    pub fn skip(&self, calendar: CalendarId) {
+        self.state().skip(calendar);
     }
 
     /// There is no calendar of another account that could be probed: the answers to one account are all that is known.

@@ -1,5 +1,5 @@
-//! Nobody waits for an old backoff when a provider answers again: probes whether it does, wakes those that wait, and writes once
-//! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
+//! Nobody waits for an old backoff when a provider answers again: probes whether it does, wakes those that wait, and writes
+//! once that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut BTreeMap<Pro
 async fn probe(deps: &Deps, connection: &Connection, next: Probe) {
     let calendar = match next {
         Probe::Calendar(id) => match deps.store.calendar(id).await {
-            Ok(None) => return connection.outages.cannot_be_probed(id),
+            Ok(None) => return connection.outages.skip(id),
             found => found,
         },
         Probe::AnotherAccount(accounts) => {

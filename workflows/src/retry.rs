@@ -11,9 +11,9 @@ use temporalio_workflow::{
 
 use crate::names;
 
-/// The durations that an installation may set. They travel in the inputs, since workflow code reads no configuration;
-/// the account workflow signals new ones to its subscriptions once a day. A field that is left out has its default, since `EVERCAL_TIMING` names
-/// only those durations that an operator wants otherwise.
+/// The durations that an installation may set. They travel in the inputs, since workflow code reads no configuration; the
+/// account workflow signals new ones to its subscriptions once a day. A field that is left out has its default, since
+/// `EVERCAL_TIMING` names only those durations that an operator wants otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Timing {

@@ -165,7 +165,7 @@ impl State {
         }
     }
 
-    pub(super) fn cannot_be_probed(&mut self, calendar: CalendarId) {
+    pub(super) fn skip(&mut self, calendar: CalendarId) {
         self.waiting.remove(&calendar);
         self.answered.retain(|(answered, _)| answered.calendar != calendar);
         // Where it was the one that was probed, the next one is probed at once.
@@ -187,7 +187,7 @@ impl State {
         if let Standing::Doubted(refusing) = &mut self.standing {
             refusing.accounts.insert(caller.account);
         }
-        self.cannot_be_probed(caller.calendar);
+        self.skip(caller.calendar);
     }
 
     pub(super) fn answered(&mut self, source: Source, caller: Caller, now: Instant) {

@@ -58,7 +58,8 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
                 let _asked = workflows::join_all(closed).await;
             }
             apply_settings(ctx, *timing, strategy).await;
-            signal_listed(ctx, action_required).await;
+            // A subscription that waits for a person cannot see that somebody acted: these try again.
+            signal_all(ctx, &action_required, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
         }
         Ok(CalendarsListed::NeedsReauth) => {
             ctx.state_mut(|s| s.progress.grant_refused(grant));
@@ -88,11 +89,6 @@ async fn apply_settings(ctx: &Context, timing: Timing, strategy: SyncStrategy) {
     });
     let calendars: Vec<CalendarId> = ctx.state(|s| s.progress.calendars.iter().copied().collect());
     signal_all(ctx, &calendars, &change).await;
-}
-
-/// A subscription that waits for a person cannot see that somebody acted: these try again.
-async fn signal_listed(ctx: &Context, calendars: Vec<CalendarId>) {
-    signal_all(ctx, &calendars, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
 }
 
 async fn signal_all(ctx: &Context, calendars: &[CalendarId], change: &AccountChanged) {

@@ -32,7 +32,7 @@ pub(super) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
 
 async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
     let at = now(ctx);
-    let since = ctx.state_mut(|s| s.progress.consent.is_tried(at));
+    let since = ctx.state_mut(|s| s.progress.consent.begin_attempt(at));
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let input = SettleConsentInput { account_id, give_up: at >= since.plus_s(timing.code_lives_s) };
     let options = retry::consent_settlement(provider, &timing, detached, "settle the consent");
@@ -42,14 +42,14 @@ async fn settle(ctx: &Context, detached: &WorkflowCancellationToken) {
         let consent = &mut s.progress.consent;
         match answer {
             // Disconnected: nobody wants it any more.
-            None => consent.is_settled(),
+            None => consent.settle(),
             Some(Err(error)) => {
                 let (failed, id) = (FailedCall::from_error(&error), account_id.to_string());
                 consent.fails(|before| after_failed_settlement(before, &failed, &timing, &id, at));
             }
-            Some(Ok(redeemed)) => {
-                consent.is_settled();
-                s.progress.consent_ends(&redeemed, at);
+            Some(Ok(settled)) => {
+                consent.settle();
+                s.progress.consent_ends(&settled, at);
             }
         }
     });

@@ -120,8 +120,8 @@ impl AccountProgress {
     }
 
     /// What came of a consent. One that is of no use takes nothing away that works.
-    pub(super) fn consent_ends(&mut self, redeemed: &ConsentSettled, now: UnixMs) {
-        let (outcome, has_tokens) = match redeemed {
+    pub(super) fn consent_ends(&mut self, settled: &ConsentSettled, now: UnixMs) {
+        let (outcome, has_tokens) = match settled {
             ConsentSettled::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
             ConsentSettled::NothingWaits { has_tokens } => (None, *has_tokens),
         };

@@ -112,9 +112,9 @@ fn every_other_call_has_the_limits_of_its_kind() {
     );
     let rows = account_rows(&timing, &token, "erase the tokens");
     assert_eq!(row(&rows), Row { queue: names::QUEUE_STORE, ..account }, "also where the provider is off");
-    let redeem = consent_settlement(PROVIDER, &timing, &token, "redeem the code");
-    assert_eq!(row(&redeem), Row { queue: CHANNELS, ..account }, "beside the imports");
-    assert_eq!(redeem.priority.unwrap().priority_key, Some(1), "and before everything else");
+    let settle = consent_settlement(PROVIDER, &timing, &token, "settle the consent");
+    assert_eq!(row(&settle), Row { queue: CHANNELS, ..account }, "beside the imports");
+    assert_eq!(settle.priority.unwrap().priority_key, Some(1), "and before everything else");
     let write = Row {
         queue: names::QUEUE_STORE,
         attempts_max: 0,

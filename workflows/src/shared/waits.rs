@@ -1,9 +1,8 @@
-//! Waits before the next attempt: how long a provider's `Retry-After` is kept, and from when on people
-//! have to see it.
+//! Waits before the next attempt: how long a provider's `Retry-After` is kept, and from when on people have to see it.
 //!
-//! One rule for every call of an account: for a while a `Retry-After` is kept without a word; what is longer is shown with its end; and
-//! none is kept for longer than an hour unless the provider repeats it at the end of that hour. An operator, a user's sync
-//! and a new consent do not wait at all; that is up to the caller.
+//! One rule for every call of an account: for a while a `Retry-After` is kept without a word; what is longer is shown with
+//! its end; and none is kept for longer than an hour unless the provider repeats it at the end of that hour. An operator, a
+//! user's sync and a new consent do not wait at all; that is up to the caller.
 
 use evercal_domain::UnixMs;
 use serde::{Deserialize, Serialize};

@@ -60,7 +60,8 @@ pub struct SubscriptionWorkflow {
     published_in_run: bool,
 }
 
-/// All that a subscription knows: a plain value that signals change, that lanes read, and that is carried when it continues as new.
+/// All that a subscription knows: a plain value that signals change, that lanes read, and that is carried when it continues
+/// as new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionState {
     /// Whether it goes on.
@@ -277,8 +278,8 @@ fn continue_as_new_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
     ctx.state(|s| s.continues_as_new)
 }
 
-/// Whether a run should continue as new although its lanes only wait: signals make a history longer too, and one that grew without end
-/// would be ended by the server.
+/// Whether a run should continue as new although its lanes only wait: signals make a history longer too, and one that grew
+/// without end would be ended by the server.
 fn is_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
     ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
 }

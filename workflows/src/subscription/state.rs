@@ -283,7 +283,7 @@ impl SubscriptionState {
                     self.retry_after_until = Some(wait.until);
                 }
             }
-            AfterFailure::PollOnly => self.channel.push.is_unsupported(),
+            AfterFailure::PollOnly => self.channel.push.mark_unsupported(),
             AfterFailure::NeedsReauth => self.grant = Grant::Dead,
             AfterFailure::ActionRequired => {
                 if let Push::Wanted(wanted) = &mut self.channel.push {

@@ -123,7 +123,7 @@ fn one_that_has_no_grant_any_more_is_not_asked_for_again_and_the_next_one_is_at_
     scene.works(gone);
     scene.fails(one, ProviderErrorKind::TemporaryFailure);
     scene.later(2).probe();
-    scene.state.cannot_be_probed(gone.calendar);
+    scene.state.skip(gone.calendar);
     assert_eq!(scene.later(1).probes(&known, DOWN), Some(one));
 }
 

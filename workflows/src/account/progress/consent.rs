@@ -47,7 +47,7 @@ impl Consent {
     }
 
     /// An attempt begins; answers when this consent was first tried.
-    pub(in crate::account) fn is_tried(&mut self, now: UnixMs) -> UnixMs {
+    pub(in crate::account) fn begin_attempt(&mut self, now: UnixMs) -> UnixMs {
         let (since, trouble) = match std::mem::take(self) {
             Self::Waits { tried: Some(Tried { since, trouble }) } => (since, Some(trouble)),
             _ => (now, None),
@@ -63,12 +63,12 @@ impl Consent {
                 let tried = Tried { since: *since, trouble: trouble(before.as_ref()) };
                 *self = Self::Waits { tried: Some(tried) };
             }
-            _ => self.is_settled(),
+            _ => self.settle(),
         }
     }
 
     /// The attempt was the last one at this consent.
-    pub(in crate::account) fn is_settled(&mut self) {
+    pub(in crate::account) fn settle(&mut self) {
         *self = match self {
             Self::Overtaken => Self::Waits { tried: None },
             _ => Self::Settled,

@@ -77,16 +77,14 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: Atte
     let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
     let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
+    let options = |summary| retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, summary);
     let result = match kind {
         AttemptKind::Renewal => {
             publish(ctx, detached).await;
-            let options =
-                retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, "renew the channel");
-            ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
+            ctx.execute_activity(ChannelActivities::renew_channel, input, options("renew the channel")).await
         }
         AttemptKind::First => {
-            let options = retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, "open a channel");
-            ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+            ctx.execute_activity(ChannelActivities::create_channel, input, options("open a channel")).await
         }
     };
     let at = now(ctx);

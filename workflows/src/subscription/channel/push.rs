@@ -147,7 +147,7 @@ impl Push {
     }
 
     /// The provider cannot watch this calendar.
-    pub(in crate::subscription) fn is_unsupported(&mut self) {
+    pub(in crate::subscription) fn mark_unsupported(&mut self) {
         let live = match self {
             Self::Wanted(WantedChannel { live, .. }) | Self::Unsupported { live } => live.take(),
             Self::Unwanted => None,

@@ -65,8 +65,8 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
     }
 }
 
-/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and answers when the next reconcile is. A calendar
-/// that the provider refuses is tried once more when that is due.
+/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and answers when the next reconcile is. A
+/// calendar that the provider refuses is tried once more when that is due.
 fn plan_reconcile(ctx: &Context) -> UnixMs {
     let at = now(ctx);
     ctx.state_mut(|s| {

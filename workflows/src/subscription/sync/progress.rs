@@ -133,8 +133,8 @@ impl SyncProgress {
         }
     }
 
-    /// The next reconcile comes at this time at the latest. Before the first is planned there is nothing to bring forward: that one
-    /// is due in any case.
+    /// The next reconcile comes at this time at the latest. Before the first is planned there is nothing to bring forward:
+    /// that one is due in any case.
     pub(in crate::subscription) fn reconcile_due_by(&mut self, latest: Due) {
         self.reconcile_due = self.reconcile_due.map(|due| due.min(latest));
     }

@@ -92,7 +92,7 @@ impl SubscriptionState {
 
     /// The provider cannot watch the calendar.
     pub(in crate::subscription) fn unwatchable(mut self) -> Self {
-        self.channel.push.is_unsupported();
+        self.channel.push.mark_unsupported();
         self
     }
 
