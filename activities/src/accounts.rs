@@ -1,4 +1,4 @@
-//! Settling a consent, finding calendars, giving the grant back.
+//! Settling a consent, finding calendars, revoking the grant.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use evercal_domain::{AccountId, CalendarState, GrantSubject, Provider, RetryClass};
 use evercal_providers::TokenError;
 use evercal_workflows::contract::{
-    self, AccountRef, AccountRevoked, CalendarsListed, CodeRedeemed, OpenCalendars, RedeemInput, RevokeInput,
+    self, AccountRef, AccountRevoked, CalendarsListed, ConsentSettled, OpenCalendars, RevokeInput, SettleConsentInput,
 };
 use sha2::{Digest, Sha256};
 use temporalio_macros::activities;
@@ -29,12 +29,12 @@ pub struct AccountActivities {
 #[activities]
 impl AccountActivities {
     /// Turns the stored authorization code into tokens, finds out whose they are, and ends the consent.
-    #[activity(definition = contract::RedeemCode)]
-    pub async fn redeem_code(
+    #[activity(definition = contract::SettleConsent)]
+    pub async fn settle_consent(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: RedeemInput,
-    ) -> Result<CodeRedeemed, ActivityError> {
+        input: SettleConsentInput,
+    ) -> Result<ConsentSettled, ActivityError> {
         attempt::run(&ctx, self.settle(&ctx, &input)).await
     }
 
@@ -59,7 +59,7 @@ impl AccountActivities {
             }
             let reconciled = store.reconcile_calendars(account_id, &list.calendars, at).await.map_err(from_store)?;
             let register = store.calendars_of_account(account_id).await.map_err(from_store)?;
-            // One whose grant died as well shows that; after a new consent it waits all the same.
+            // One whose grant died as well is in that state, and still waits for a person after a new consent.
             let may_wait = [CalendarState::ActionRequired, CalendarState::NeedsReauth];
             let listed: std::collections::HashSet<_> = reconciled.listed.iter().copied().collect();
             let waiting = register.iter().filter(|calendar| may_wait.contains(&calendar.state));
@@ -96,7 +96,7 @@ impl AccountActivities {
         .await
     }
 
-    /// Gives the grant back unless another account lives on it, then erases tokens and mirrored events.
+    /// Revokes the grant unless another account uses it too, then erases tokens and mirrored events.
     #[activity(definition = contract::RevokeAccount)]
     pub async fn revoke_account(
         self: Arc<Self>,
@@ -109,7 +109,7 @@ impl AccountActivities {
                 // What cannot be opened any more, or asked of the provider, can still be erased.
                 AccountRevoked::OnlyErased
             } else {
-                self.give_grant_back(&ctx, account_id).await?
+                self.revoke_grant(&ctx, account_id).await?
             };
             store.erase_credentials(account_id).await.map_err(from_store)?;
             store.erase_mirrors(account_id).await.map_err(from_store)?;
@@ -120,8 +120,8 @@ impl AccountActivities {
 }
 
 impl AccountActivities {
-    /// Revokes the grant, unless another account lives on it.
-    async fn give_grant_back(
+    /// Revokes the grant, unless another account uses it too.
+    async fn revoke_grant(
         &self,
         ctx: &ActivityContext,
         account_id: AccountId,

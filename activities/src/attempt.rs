@@ -1,4 +1,4 @@
-//! One attempt at an activity: its time, its signs of life, its name in the logs.
+//! One attempt at an activity: its time, its heartbeats, its name in the logs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-/// Signs of life go out this many times per heartbeat timeout.
+/// Heartbeats go out this many times per heartbeat timeout.
 const BEATS_PER_TIMEOUT: u32 = 3;
 /// The pause between them where the activity has no heartbeat timeout.
 const BEAT_PAUSE_DEFAULT: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ pub(crate) fn dedup_key(ctx: &ActivityContext) -> String {
     format!("{run}/{}", info.activity_id)
 }
 
-/// Runs the work of an activity: gives signs of life meanwhile, stops when it is cancelled, and puts a span around it.
+/// Runs the work of an activity: sends heartbeats meanwhile, stops when it is cancelled, and puts a span around it.
 /// The work must stand being dropped at any await: what it did is in the store, what it did not is done by the next try.
 pub(crate) async fn run<T>(
     ctx: &ActivityContext,
@@ -66,7 +66,7 @@ pub(crate) async fn run<T>(
     async {
         tokio::pin!(work);
         // The timeout counts from the start, so that the first one is due after a pause: most attempts are over before, and
-        // each sign of life costs Temporal a transaction.
+        // each heartbeat costs Temporal a transaction.
         let pause = pause.max(Duration::from_millis(100));
         let mut beats = tokio::time::interval_at(Instant::now() + pause, pause);
         loop {

@@ -17,8 +17,8 @@ use evercal_domain::{
 };
 use evercal_providers::{ChannelGrant, ChannelRequest, Channels, LostChannels, TokenError, WatchedRemote};
 use evercal_workflows::contract::{
-    self, ChannelOpened, ChannelRef, ChannelSettled, ChannelsClosed, CloseChannelsInput, OpenChannelInput,
-    StopChannelInput,
+    self, ChannelOpened, ChannelRef, ChannelsClosed, CloseChannelsInput, OpenChannelInput, StopChannelInput,
+    StopOutcome,
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -62,8 +62,8 @@ impl ChannelActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: StopChannelInput,
-    ) -> Result<ChannelSettled, ActivityError> {
-        attempt::run(&ctx, self.settle(&ctx, &input)).await
+    ) -> Result<StopOutcome, ActivityError> {
+        attempt::run(&ctx, self.stop(&ctx, &input)).await
     }
 
     /// Stops all channels of a calendar that ends, those included whose answers were lost.
@@ -161,7 +161,7 @@ impl ChannelActivities {
                     (TokenError::Provider(refusal), Some(calendar)) if refusal::is_refusal(refusal.kind) => {
                         let (Refused::ThisCalendar(error) | Refused::More(error)) =
                             refusal::judge(&self.deps, ctx, calendar, refusal).await?;
-                        Err(from_provider(ctx, &error, repeat))
+                        Err(from_provider(ctx, &error, repeat, None))
                     }
                     (error, _) => Err(from_token(ctx, &error, repeat)),
                 }
@@ -169,23 +169,23 @@ impl ChannelActivities {
         }
     }
 
-    async fn settle(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<ChannelSettled, ActivityError> {
+    async fn stop(&self, ctx: &ActivityContext, input: &StopChannelInput) -> Result<StopOutcome, ActivityError> {
         let store = &self.deps.store;
         let now = attempt::started_at(ctx);
         let row = store.channel(input.channel.channel_id).await.map_err(from_store)?;
         let Some(row) = row else { return self.stop_orphan(ctx, input, now).await };
         if matches!(row.state, ChannelState::Stopped | ChannelState::Expired) {
-            return Ok(ChannelSettled::WasOver);
+            return Ok(StopOutcome::WasOver);
         }
         if row.expires_at <= now {
             store.set_channel_state(row.id, ChannelState::Expired).await.map_err(from_store)?;
-            return Ok(ChannelSettled::WasOver);
+            return Ok(StopOutcome::WasOver);
         }
         let Some(remote_id) = row.remote_id.or_else(|| input.channel.remote_id.clone()) else {
-            return Ok(ChannelSettled::NotStoppable);
+            return Ok(StopOutcome::NotStoppable);
         };
         self.stop_one(ctx, row.watched, row.id, &remote_id).await?;
-        Ok(ChannelSettled::Stopped)
+        Ok(StopOutcome::Stopped)
     }
 
     /// A channel that the register does not know, although its token is ours: stopped once, and put into the register
@@ -195,8 +195,8 @@ impl ChannelActivities {
         ctx: &ActivityContext,
         input: &StopChannelInput,
         now: DateTime<Utc>,
-    ) -> Result<ChannelSettled, ActivityError> {
-        let Some(remote_id) = input.channel.remote_id.clone() else { return Ok(ChannelSettled::NotStoppable) };
+    ) -> Result<StopOutcome, ActivityError> {
+        let Some(remote_id) = input.channel.remote_id.clone() else { return Ok(StopOutcome::NotStoppable) };
         let (id, watched) = (input.channel.channel_id, input.watched);
         self.call_stop(ctx, watched, id, &remote_id).await?;
         let store = &self.deps.store;
@@ -220,7 +220,7 @@ impl ChannelActivities {
             message: format!("{id} was not in the register but its token is ours: stopped"),
         };
         store.append_audit(&entry).await.map_err(from_store)?;
-        Ok(ChannelSettled::OrphanStopped)
+        Ok(StopOutcome::OrphanStopped)
     }
 
     async fn close_all(&self, ctx: &ActivityContext, watched: Watched) -> Result<ChannelsClosed, ActivityError> {

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::client_alert::ClientAlert;
 use crate::failure::{from_store, provider_off};
-use crate::outages::{Caller, Outages};
+use crate::outages::{Caller, Outages, Source};
 
 /// Everything that activities need; shared by all of them.
 pub struct Deps {
@@ -31,9 +31,9 @@ pub struct Deps {
 pub struct Connection {
     /// The provider's nature.
     pub profile: &'static Profile,
-    /// The durations that its accounts' workflows go by; handed to them with the daily discovery.
+    /// The durations that its accounts' workflows go by, returned to them with the daily discovery.
     pub timing: Timing,
-    /// How changes are found; handed to workflows with the durations.
+    /// How changes are found, returned to workflows with the durations.
     pub strategy: SyncStrategy,
     /// Its calendar calls.
     pub calendars: Arc<dyn CalendarProvider>,
@@ -45,12 +45,13 @@ pub struct Connection {
     pub channel_token_keys: ChannelTokenKeys,
     /// Who waits for it while it fails.
     pub outages: Outages,
-    /// What its operator is told where it does not accept our own client.
+    /// The alert that it does not accept our own client.
     pub client_alert: ClientAlert,
 }
 
 impl Connection {
-    /// A call of an account's own work, or of one of its calendars. While the provider refuses the whole installation, it is not made.
+    /// A call of an account's own work, or of one of its calendars. While the provider refuses the whole installation, it is
+    /// not made.
     pub(crate) async fn call<T, F, Fut>(
         &self,
         account: AccountId,
@@ -64,13 +65,13 @@ impl Connection {
         self.may_call(account, calendar)?;
         let answer = self.tokens.with_token(account, call).await;
         if let Some(calendar) = calendar {
-            self.outages.note(Caller { account, calendar }, &answer);
+            self.outages.note(Source::OwnWork, Caller { account, calendar }, &answer);
         }
         if let Err(TokenError::Provider(error)) = &answer
             && let Err(error) = self.client_alert.note(error).await
         {
             // The next call that fails so raises it.
-            tracing::warn!(%error, cause = error.cause(), "the operator could not be told that the provider refuses our client");
+            tracing::warn!(%error, cause = error.cause(), "the alert that the provider refuses our client could not be written");
         }
         answer
     }
@@ -84,18 +85,18 @@ impl Connection {
         Err(refusal.into())
     }
 
-    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    /// Reads as little of a calendar as possible, to see whether the provider answers for it.
     pub async fn probe(&self, calendar: &Calendar) -> Result<(), TokenError> {
         let remote_id = &calendar.remote.provider_id;
         let call = |context| async move { self.calendars.probe(&context, remote_id).await };
         let answer = self.tokens.with_token(calendar.account_id, call).await;
-        self.outages.note_question(Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
+        self.outages.note(Source::Probe, Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
         answer
     }
 }
 
 impl Deps {
-    /// The connection to a provider; one that is off is a failure that people are told of.
+    /// The connection to a provider; one that is off is a failure that people see.
     pub(crate) fn connection(&self, provider: Provider) -> Result<&Connection, ActivityError> {
         self.connections.get(&provider).ok_or_else(|| provider_off(provider))
     }
@@ -106,15 +107,10 @@ impl Deps {
         calendar.ok_or_else(|| StoreError::new(StoreErrorKind::NotFound, "the calendar has no row"))
     }
 
-    /// Where an account lives.
-    pub async fn provider_of(&self, account: AccountId) -> Result<Provider, StoreError> {
-        let account = self.store.account(account).await?;
-        let account = account.ok_or_else(|| StoreError::new(StoreErrorKind::NotFound, "the account has no row"))?;
-        Ok(account.provider)
-    }
-
     /// The connection of an account's provider.
     pub(crate) async fn connection_of(&self, account: AccountId) -> Result<&Connection, ActivityError> {
-        self.connection(self.provider_of(account).await.map_err(from_store)?)
+        let account = self.store.account(account).await.map_err(from_store)?;
+        let no_row = || from_store(StoreError::new(StoreErrorKind::NotFound, "the account has no row"));
+        self.connection(account.ok_or_else(no_row)?.provider)
     }
 }

@@ -13,12 +13,14 @@ use evercal_workflows::{jitter, names};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::sync::PassLimit;
+
 /// Jitter on top of a backoff, in percent.
 const JITTER_PERCENT: u64 = 10;
 /// Longest backoff between two attempts: what is repeated here, nobody cuts short.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
-/// A wish to wait is kept for so long before the provider is asked again.
-const WISH_MAX: Duration = Duration::from_hours(1);
+/// A `Retry-After` is kept for so long before the provider is called again.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// When a failed attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +30,14 @@ pub enum Repeat {
         /// The first backoff.
         initial: Duration,
     },
-    /// By the server's retry policy, without a wish of ours.
+    /// By the server's retry policy alone.
     Policy,
     /// Never: the workflow decides, and waits.
     ByWorkflow,
 }
 
-/// A provider's error.
-pub fn from_provider(ctx: &ActivityContext, error: &ProviderError, repeat: Repeat) -> ActivityError {
-    from_provider_after(ctx, error, repeat, None)
-}
-
-/// A provider's error after a part of the work.
-pub fn from_provider_after(
+/// A provider's error; `counts` is what a sync has done by then.
+pub fn from_provider(
     ctx: &ActivityContext,
     error: &ProviderError,
     repeat: Repeat,
@@ -51,9 +48,10 @@ pub fn from_provider_after(
         Repeat::Backoff { initial } => Some(backoff(ctx, initial)),
         Repeat::Policy | Repeat::ByWorkflow => None,
     };
-    // The provider's own wish counts where it is longer, within reason; the workflow reads it from here too.
-    let wish = error.retry_after.map(|wish| if permanent { wish } else { wish.min(WISH_MAX) });
-    let delay = backoff.into_iter().chain(wish).max();
+    // The provider's `Retry-After` counts where it is longer, within reason; the workflow reads it from here too.
+    let retry_after =
+        error.retry_after.map(|retry_after| if permanent { retry_after } else { retry_after.min(RETRY_AFTER_MAX) });
+    let delay = backoff.into_iter().chain(retry_after).max();
     tracing::warn!(
         kind = %error.kind, call = error.call, status = error.status, reason = error.reason, "provider call failed"
     );
@@ -85,25 +83,17 @@ pub fn from_store(error: StoreError) -> ActivityError {
 
 /// An error on the way to an access token or with it.
 pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> ActivityError {
-    match error {
-        TokenError::Provider(error) => from_provider(ctx, error, repeat),
-        TokenError::Store(_) | TokenError::NotConnected => {
-            let (name, permanent) = match error {
-                TokenError::NotConnected => ("not_connected", true),
-                _ => ("store_unavailable", false),
-            };
-            tracing::warn!(kind = name, %error, "no access token");
-            ApplicationFailure::builder(error.clone())
-                .type_name(name.to_owned())
-                .non_retryable(permanent)
-                .build()
-                .into()
-        }
-    }
+    let (name, permanent) = match error {
+        TokenError::Provider(error) => return from_provider(ctx, error, repeat, None),
+        TokenError::Store(_) => ("store_unavailable", false),
+        TokenError::NotConnected => ("not_connected", true),
+    };
+    tracing::warn!(kind = name, %error, "no access token");
+    ApplicationFailure::builder(error.clone()).type_name(name.to_owned()).non_retryable(permanent).build().into()
 }
 
-/// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow says
-/// so to people, and tries again.
+/// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow
+/// says so to people, and tries again.
 pub fn provider_off(provider: Provider) -> ActivityError {
     // Accounts, calendars and health say so; each attempt of each of them would be too many lines.
     tracing::debug!(%provider, "this worker is not set up for the provider");
@@ -115,12 +105,12 @@ pub fn provider_off(provider: Provider) -> ActivityError {
 }
 
 /// A list of the provider's that does not end, or is larger than one may be.
-pub fn endless_list(limit: &'static str) -> ActivityError {
-    tracing::warn!(limit, "the provider's list does not end");
+pub fn endless_list(limit: PassLimit) -> ActivityError {
+    tracing::warn!(%limit, "the provider's list does not end");
     ApplicationFailure::builder(anyhow::anyhow!("the provider's list does not end: {limit}"))
         .type_name(names::FAILURE_ENDLESS_LIST.to_owned())
         .non_retryable(true)
-        .details(FailureDetails { reason: Some(limit.to_owned()), counts: None })
+        .details(FailureDetails { reason: Some(limit.to_string()), counts: None })
         .build()
         .into()
 }
@@ -128,7 +118,7 @@ pub fn endless_list(limit: &'static str) -> ActivityError {
 /// The type of [`superseded`].
 pub const SUPERSEDED: &str = "superseded";
 
-/// Another attempt took the work over. Repeatable: should this be the one that the workflow waits for, it takes it back.
+/// Another attempt took the work over. Retryable: should this be the one that the workflow waits for, it takes it back.
 pub fn superseded() -> ActivityError {
     tracing::info!("another attempt took this work over");
     ApplicationFailure::builder(anyhow::anyhow!("another attempt took this work over"))
@@ -144,5 +134,5 @@ fn backoff(ctx: &ActivityContext, initial: Duration) -> Duration {
     let base = initial.saturating_mul(1 << doublings).min(BACKOFF_MAX);
     let span_ms = u64::try_from(base.as_millis()).unwrap_or(u64::MAX) / (100 / JITTER_PERCENT);
     let id = info.workflow_id.as_deref().unwrap_or_default();
-    base + Duration::from_millis(jitter::place(id, &format!("backoff {}", info.attempt), span_ms + 1))
+    base + Duration::from_millis(jitter::offset(id, &format!("backoff {}", info.attempt), span_ms + 1))
 }

@@ -1,14 +1,15 @@
 //! Who waits for a provider that fails, so that nobody waits for an old backoff when it answers again.
 //!
-//! A failure raises a suspicion; it is an outage when a question about another calendar fails too. While it lasts, this
-//! process asks one small question every few seconds, each time about the next calendar, since any single one may never be
-//! answered; and with the first good answer all that wait are woken. A calendar that fails alone is woken once, since its
-//! failure may have been an outage that was over before anybody asked, and then keeps its backoff.
+//! A failure raises a suspicion; it is an outage when a probe of another calendar fails too. While it lasts, this process
+//! probes the provider every few seconds, each time for the next calendar, since any single one may never be answered; and
+//! with the first good answer all that wait are woken. A calendar that fails alone is woken once, since its failure may have
+//! been an outage that was over before any probe, and then keeps its backoff.
 //!
-//! That the provider refuses the whole installation is believed when another account is refused too, or when there is none.
+//! That the provider refuses the whole installation is taken as certain when another account is refused too, or when there is
+//! none.
 //!
 //! Kept in memory: what a killed process knew is lost, and its calendars wait for their backoff. Pure but for the lock
-//! (`state`); asking and waking are the worker's.
+//! (`state`); probing and waking are the worker's.
 
 mod state;
 
@@ -19,7 +20,8 @@ use evercal_domain::{AccountId, CalendarId, ProviderError};
 use evercal_providers::TokenError;
 use tokio::time::Instant;
 
-use state::{Source, State};
+pub use state::Source;
+use state::State;
 
 /// Who waits for a provider.
 #[derive(Default)]
@@ -47,28 +49,19 @@ pub enum Refusal {
     Over,
 }
 
-/// What to ask the provider.
+/// For which calendar to probe the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// About this calendar.
+pub enum Probe {
+    /// For this calendar.
     Calendar(CalendarId),
-    /// About any calendar of another account than these, of whom this process knows nobody: see the store. Where there is
-    /// none, say so ([`Outages::nobody_else`]).
-    AnyBut(BTreeSet<AccountId>),
+    /// For any calendar of another account than these. This process knows none: it is in the store, or there is none
+    /// ([`Outages::no_other_account`]).
+    AnotherAccount(BTreeSet<AccountId>),
 }
 
 impl Outages {
-    /// Notes how a call of a calendar's own work went.
-    pub fn note<T>(&self, caller: Caller, outcome: &Result<T, TokenError>) {
-        self.note_from(Source::OwnWork, caller, outcome);
-    }
-
-    /// Notes how a question about a calendar went.
-    pub fn note_question<T>(&self, caller: Caller, outcome: &Result<T, TokenError>) {
-        self.note_from(Source::Question, caller, outcome);
-    }
-
-    fn note_from<T>(&self, source: Source, caller: Caller, outcome: &Result<T, TokenError>) {
+    /// Notes how a call about a calendar went.
+    pub fn note<T>(&self, source: Source, caller: Caller, outcome: &Result<T, TokenError>) {
         match outcome {
             Ok(_) => self.state().answered(source, caller, Instant::now()),
             Err(TokenError::Provider(error)) => self.state().failed(source, caller, error, Instant::now()),
@@ -82,7 +75,7 @@ impl Outages {
         self.state().refused().cloned()
     }
 
-    /// A calendar waits, although it was not asked for.
+    /// A calendar waits, although its call was not made.
     pub fn waits(&self, caller: Caller) {
         self.state().waits(caller);
     }
@@ -92,24 +85,24 @@ impl Outages {
         self.state().is_answered(Instant::now())
     }
 
-    /// Whether the provider refuses the whole installation. That it is over is told once.
+    /// Whether the provider refuses the whole installation. That it is over is returned once.
     pub fn refusal(&self) -> Refusal {
-        self.state().tell_refusal()
+        self.state().take_refusal()
     }
 
-    /// What to ask now, if it is time.
-    pub fn question(&self) -> Option<Question> {
-        self.state().question(Instant::now())
+    /// The probe to make now, if it is time.
+    pub fn next_probe(&self) -> Option<Probe> {
+        self.state().next_probe(Instant::now())
     }
 
-    /// No question about this calendar gets an answer, such as when it is gone: another one is asked for next.
-    pub fn is_unfit(&self, calendar: CalendarId) {
-        self.state().is_unfit(calendar);
+    /// This calendar cannot be probed, such as when it is gone: another one is probed next.
+    pub fn skip(&self, calendar: CalendarId) {
+        self.state().skip(calendar);
     }
 
-    /// There is no calendar of another account that could be asked for: what one account hears is all that is known.
-    pub fn nobody_else(&self) {
-        self.state().believe_refusal(Instant::now());
+    /// There is no calendar of another account that could be probed: the answers to one account are all that is known.
+    pub fn no_other_account(&self) {
+        self.state().confirm_refusal(Instant::now());
     }
 
     /// Calendars to wake, at most so many.

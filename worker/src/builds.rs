@@ -5,6 +5,7 @@
 //! (`AutoUpgrade`: subscriptions live for years, so that none may stay with the build that began it). Not for making new
 //! code fit old histories: that is what patches are for, see CONTRIBUTING.md.
 
+use evercal_domain::names;
 pub use evercal_settings::BuildId;
 use temporalio_client::Connection;
 use temporalio_client::grpc::WorkflowService as _;
@@ -20,7 +21,8 @@ use tonic::{Code, IntoRequest as _, Status};
 
 /// What all builds of the worker belong to.
 pub const DEPLOYMENT: &str = "evercal";
-/// What the workers of a build tell Temporal. Without a build id they take work at once, beside any other.
+
+/// The deployment options of a build's workers. Without a build id they take work at once, beside any other.
 pub(crate) fn deployment_options(build_id: Option<&BuildId>) -> WorkerDeploymentOptions {
     let Some(build_id) = build_id else {
         return WorkerDeploymentOptions::from_build_id(build_id_from_current_exe().to_owned());
@@ -37,10 +39,39 @@ pub(crate) fn deployment_options(build_id: Option<&BuildId>) -> WorkerDeployment
 pub struct Build {
     /// Its id.
     pub build_id: String,
-    /// Whether it gets the work.
-    pub is_current: bool,
-    /// How Temporal sees it: `inactive`, `current`, `ramping`, `draining` or `drained`.
-    pub status: &'static str,
+    /// How Temporal sees it.
+    pub status: BuildStatus,
+}
+
+/// How Temporal sees a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildStatus {
+    /// It gets no work.
+    Inactive,
+    /// It gets the work.
+    Current,
+    /// It gets a share of the work.
+    Ramping,
+    /// It gets no new work, and has some left.
+    Draining,
+    /// It has no work left.
+    Drained,
+}
+
+names! { BuildStatus {
+    Inactive = "inactive", Current = "current", Ramping = "ramping", Draining = "draining", Drained = "drained",
+} }
+
+impl From<WorkerDeploymentVersionStatus> for BuildStatus {
+    fn from(status: WorkerDeploymentVersionStatus) -> Self {
+        match status {
+            WorkerDeploymentVersionStatus::Current => Self::Current,
+            WorkerDeploymentVersionStatus::Ramping => Self::Ramping,
+            WorkerDeploymentVersionStatus::Draining => Self::Draining,
+            WorkerDeploymentVersionStatus::Drained => Self::Drained,
+            _ => Self::Inactive,
+        }
+    }
 }
 
 /// Temporal refused, or does not answer.
@@ -68,25 +99,11 @@ pub async fn builds(connection: &Connection, namespace: &str) -> Result<Vec<Buil
     })?;
     let mut summaries = answer.into_inner().worker_deployment_info.unwrap_or_default().version_summaries;
     summaries.sort_by_key(|summary| std::cmp::Reverse(summary.create_time.map(|at| (at.seconds, at.nanos))));
-    let build = |summary: &WorkerDeploymentVersionSummary| {
-        let status = WorkerDeploymentVersionStatus::try_from(summary.status).unwrap_or_default();
-        Build {
-            build_id: summary.deployment_version.clone().unwrap_or_default().build_id,
-            is_current: status == WorkerDeploymentVersionStatus::Current,
-            status: word(status),
-        }
+    let build = |summary: WorkerDeploymentVersionSummary| Build {
+        status: WorkerDeploymentVersionStatus::try_from(summary.status).unwrap_or_default().into(),
+        build_id: summary.deployment_version.unwrap_or_default().build_id,
     };
-    Ok(summaries.iter().map(build).collect())
-}
-
-fn word(status: WorkerDeploymentVersionStatus) -> &'static str {
-    match status {
-        WorkerDeploymentVersionStatus::Current => "current",
-        WorkerDeploymentVersionStatus::Ramping => "ramping",
-        WorkerDeploymentVersionStatus::Draining => "draining",
-        WorkerDeploymentVersionStatus::Drained => "drained",
-        _ => "inactive",
-    }
+    Ok(summaries.into_iter().map(build).collect())
 }
 
 /// Gives all work to the workers of a build. It must have asked for work on all queues that the current one serves.

@@ -34,7 +34,7 @@ pub struct WorkerConfig {
     pub build_id: Option<BuildId>,
     /// Whether the provider's own text of each event is kept (`EVERCAL_KEEP_RAW`).
     pub keep_raw: bool,
-    /// How often it is looked how the store is.
+    /// How often the store's health is checked.
     pub probe: ProbePace,
 }
 

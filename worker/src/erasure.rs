@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// How long a round may take: many mirrors, all of them large.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_hours(1);
-/// Between two looks for mirrors to erase.
+/// Between two queries for mirrors to erase.
 const INTERVAL: Duration = Duration::from_mins(10);
 /// A calendar that comes back within this time finds its mirror; nobody could read it meanwhile.
 const KEPT_AFTER_WITHDRAWAL: chrono::Duration = chrono::Duration::days(1);

@@ -5,7 +5,7 @@
 pub mod builds;
 mod config;
 mod erasure;
-mod life;
+mod heartbeat;
 mod memory;
 mod queues;
 mod recovery;
@@ -63,9 +63,9 @@ pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> an
 /// What a worker is put together of, beside its configuration.
 #[derive(Clone)]
 pub struct Parts {
-    /// By which activities tell the time.
+    /// The clock of activities.
     pub clock: Arc<dyn Clock>,
-    /// By which providers are called.
+    /// The transport of calls to providers.
     pub transport: Arc<dyn Transport>,
 }
 
@@ -77,8 +77,8 @@ impl Parts {
     }
 }
 
-/// Serves all queues until `stop` completes, for as long as the store is well: before that, and whenever it is not any
-/// more, no work is taken, so that it waits for a worker whose store is. Running activities get their grace.
+/// Serves all queues until `stop` completes, for as long as the store is healthy: before that, and whenever it is
+/// unhealthy, no work is taken, so that work waits for a worker with a healthy store. Running activities get their grace.
 pub async fn serve(
     config: &WorkerConfig,
     parts: &Parts,
@@ -101,8 +101,8 @@ pub async fn serve(
     }
 }
 
-/// The loops that look after the store only wait, for what their own looks have limits.
-const LOOKING_SILENCE_MAX: Duration = Duration::from_secs(60);
+/// The loops that check the store only wait; each check has a timeout of its own.
+const STORE_LOOP_SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Why serving ended in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ async fn serve_while_fit(
         _usable = opened.watch.until(StoreCondition::is_usable) => {}
         // Opened anew, it may be another one.
         _lost = opened.watch.until(StoreCondition::needs_restart) => return Ok(Stopped::BecauseOfTheStore),
-        failure = opened.looking.failed() => return Err(failure.into()),
+        failure = opened.tasks.failed() => return Err(failure.into()),
         () = &mut stop => return Ok(Stopped::AsAsked),
     }
     let deps = Arc::new(deps(config, parts, opened.store.clone()));
@@ -136,18 +136,18 @@ async fn serve_while_fit(
                 tracing::error!(reason, "the worker takes no work until the store is healthy again");
                 stopped = Stopped::BecauseOfTheStore;
             }
-            failure = opened.looking.failed() => failed = Some(failure),
+            failure = opened.tasks.failed() => failed = Some(failure),
         }
     };
     queues::serve(config, target, runtime, deps, ends).await?;
     failed.map_or(Ok(stopped), |failure| Err(failure.into()))
 }
 
-/// A store that is looked after for as long as it is open.
+/// A store that is probed for as long as it is open.
 struct WatchedStore {
     store: Arc<dyn Store>,
     watch: StoreWatch,
-    looking: Tasks,
+    tasks: Tasks,
 }
 
 impl WatchedStore {
@@ -160,21 +160,21 @@ impl WatchedStore {
         let clock = Arc::new(SystemClock);
         let (probe, watch) = StoreProbe::new(store.clone(), Arc::new(namespace), clock.clone(), pace);
         let journal = StoreJournal::new(store.clone(), clock, watch.clone());
-        let looking = Tasks::new();
-        let stopping = looking.stopping();
-        looking.spawn_loop("store probe", LOOKING_SILENCE_MAX, |pulse| async move {
+        let tasks = Tasks::new();
+        let stopping = tasks.stopping();
+        tasks.spawn_loop("store probe", STORE_LOOP_SILENCE_MAX, |pulse| async move {
             pulse.wait(probe.run(stopping)).await;
         });
-        let stopping = looking.stopping();
-        looking.spawn_loop("store journal", LOOKING_SILENCE_MAX, |pulse| async move {
+        let stopping = tasks.stopping();
+        tasks.spawn_loop("store journal", STORE_LOOP_SILENCE_MAX, |pulse| async move {
             pulse.wait(journal.run(stopping)).await;
         });
-        Ok(Self { store, watch, looking })
+        Ok(Self { store, watch, tasks })
     }
 
     async fn close(self) {
-        self.looking.stop();
-        self.looking.drain().await;
+        self.tasks.stop();
+        self.tasks.drain().await;
     }
 }
 

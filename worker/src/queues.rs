@@ -18,18 +18,18 @@ use temporalio_sdk::{Worker, WorkerOptions};
 use tokio::time::Instant;
 
 use crate::config::WorkerConfig;
-use crate::life::{self, Life};
+use crate::heartbeat::{self, Heartbeat};
 use crate::{builds, erasure, memory, recovery, zone_data};
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
-/// How long running activities may go on after the worker was told to stop. Longer than a page and its commit; what is
+/// How long running activities may go on after the worker was asked to stop. Longer than a page and its commit; what is
 /// cut off goes on at its page.
 const GRACE: Duration = Duration::from_secs(10);
 /// Activities at a time on the queues of channels and of the store.
 const CONCURRENT_CALLS: usize = 50;
 
-/// Signs of life of activities go out at least this often. The SDK would save them up for most of the heartbeat timeout, and a
+/// Heartbeats of activities go out at least this often. The SDK would save them up for most of the heartbeat timeout, and a
 /// busy machine would then seem lost.
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
@@ -59,7 +59,7 @@ pub(crate) async fn serve(
     let subscriptions = TemporalWorkflows::new(target.connection.clone(), target.client.clone(), CALL_TIMEOUT);
     let connection = Connection::connect(target.connection).await.context("connecting to Temporal")?;
     let (store, clock, namespace) = (Arc::clone(&deps.store), Arc::clone(&deps.clock), target.client.namespace.clone());
-    let life = Life::new(store, clock, connection.clone(), namespace)?;
+    let heartbeat = Heartbeat::new(store, clock, connection.clone(), namespace)?;
     let client =
         Client::new(connection, target.client).map_err(|error| anyhow!("making the Temporal client: {error}"))?;
 
@@ -90,8 +90,8 @@ pub(crate) async fn serve(
     queues.push(Box::new(move || handle.block_on(workflows.serve())));
     let tasks = Tasks::new();
     let zone_deps = Arc::clone(&deps);
-    tasks.spawn_loop("time zone data", life::SILENCE_MAX, |pulse| zone_data::watch(pulse, zone_deps));
-    tasks.spawn_loop("sign of life", life::SILENCE_MAX, |pulse| life.show(pulse));
+    tasks.spawn_loop("time zone data", heartbeat::SILENCE_MAX, |pulse| zone_data::watch(pulse, zone_deps));
+    tasks.spawn_loop("heartbeat", heartbeat::SILENCE_MAX, |pulse| heartbeat.run(pulse));
     let erasing_deps = Arc::clone(&deps);
     tasks.spawn_loop("erasure", erasure::SILENCE_MAX, |pulse| erasure::run(pulse, erasing_deps));
     tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, Arc::new(subscriptions), deps));
@@ -101,7 +101,7 @@ pub(crate) async fn serve(
             () = stop => {}
             failure = tasks.failed() => failed = Some(failure),
         }
-        // No sign of life any more: from now on no new work is taken.
+        // No heartbeat any more: from now on no new work is taken.
         tasks.stop();
     };
     let served = serve_on_threads(queues, stop, || stops.iter().for_each(|stop| stop())).await;
@@ -151,7 +151,7 @@ impl Workflows {
 }
 
 /// Serves each queue on a thread of its own until `stop` completes or the first of them ends, whether by itself, with an
-/// error or in a panic; then all are told to stop and waited for.
+/// error or in a panic; then all are asked to stop and waited for.
 async fn serve_on_threads<Q>(
     queues: Vec<Q>,
     stop: impl Future<Output = ()>,
@@ -197,7 +197,7 @@ struct SaysWhenDropped(tokio::sync::mpsc::Sender<()>);
 
 impl Drop for SaysWhenDropped {
     fn drop(&mut self) {
-        // There is room for all; nobody listens any more once one has been heard.
+        // There is room for all; nobody listens any more once one was received.
         let _said = self.0.try_send(());
     }
 }
@@ -216,7 +216,7 @@ fn workflow_options(build_id: Option<&builds::BuildId>) -> anyhow::Result<Worker
         .build())
 }
 
-/// The queues of all providers, also of those that are off: who waits for one of these hears of it.
+/// The queues of all providers, also of those that are off: activities fail there with that reason.
 fn activity_options(config: &WorkerConfig, deps: &Arc<Deps>) -> Vec<WorkerOptions> {
     let options = |queue: String, at_a_time: usize| {
         WorkerOptions::new(queue)
@@ -230,7 +230,7 @@ fn activity_options(config: &WorkerConfig, deps: &Arc<Deps>) -> Vec<WorkerOption
     let of_provider = |profile: &Profile| {
         let calendars = options(names::provider_queue(profile.provider), config.concurrent_syncs)
             .register_activities(SyncActivities { deps: deps.clone() });
-        // Codes are redeemed here too: they are good for minutes.
+        // Consents are settled here too: their codes are good for minutes.
         let channels = options(names::channel_queue(profile.provider), CONCURRENT_CALLS)
             .register_activities(ChannelActivities { deps: deps.clone() });
         [calendars.build(), channels.build()]
@@ -254,8 +254,8 @@ fn activities_at_a_time(count: usize) -> WorkerTuner {
 mod tests {
     use super::*;
 
-    /// A queue that is served until all are told to stop; and how to tell it.
-    fn well_served() -> (Queue, std::sync::mpsc::Sender<()>) {
+    /// A queue that is served until all are asked to stop, and the sender that asks it.
+    fn served_until_stopped() -> (Queue, std::sync::mpsc::Sender<()>) {
         let (stop, stopped) = std::sync::mpsc::channel();
         let queue = move || {
             stopped.recv()?;
@@ -266,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_one_queues_thread_ends_the_worker_with_an_error() {
-        let (served, stop) = well_served();
+        let (served, stop) = served_until_stopped();
         let queues: Vec<Queue> = vec![served, Box::new(|| panic!("on purpose"))];
         let served = serve_on_threads(queues, std::future::pending(), move || stop.send(()).unwrap());
         let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends by itself");
@@ -275,7 +275,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_that_ends_by_itself_ends_the_worker_with_an_error() {
-        let (served, stop) = well_served();
+        let (served, stop) = served_until_stopped();
         let queues: Vec<Queue> = vec![served, Box::new(|| Ok(()))];
         let served = serve_on_threads(queues, std::future::pending(), move || stop.send(()).unwrap());
         let ended = tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends by itself");
@@ -283,8 +283,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_that_is_told_to_stop_ends_without_an_error() {
-        let (served, stop) = well_served();
+    async fn a_worker_that_is_asked_to_stop_ends_without_an_error() {
+        let (served, stop) = served_until_stopped();
         let served = serve_on_threads(vec![served], std::future::ready(()), move || stop.send(()).unwrap());
         tokio::time::timeout(Duration::from_secs(60), served).await.expect("it ends").unwrap();
     }

@@ -1,11 +1,11 @@
-//! Nobody waits for an old backoff when a provider answers again: asks whether it does, wakes those that wait, and says once
-//! that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
+//! Nobody waits for an old backoff when a provider answers again: probes whether it does, wakes those that wait, and writes
+//! once that it refuses the whole installation. What is known of outages is in `evercal_activities::outages`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evercal_activities::outages::{Question, Refusal};
+use evercal_activities::outages::{Probe, Refusal};
 use evercal_activities::{Connection, Deps};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{Account, AccountId, AccountState, Calendar, CalendarId, CalendarState, Provider};
@@ -16,16 +16,16 @@ use futures::StreamExt as _;
 
 /// How long a round may take: a call to the provider, signals that Temporal does not take.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_mins(5);
-/// Between two looks at who waits.
+/// Between two rounds.
 const TICK: Duration = Duration::from_secs(1);
 /// Subscriptions woken in one tick, so that a fleet does not fall upon a provider that has just come back.
 const WOKEN_PER_TICK_MAX: usize = 200;
 /// Signals on their way at a time.
 const CONCURRENT_SIGNALS: usize = 16;
-/// Between two looks at incidents that another process, or this one before a restart, may have left open.
+/// Ticks between two checks for incidents that another process, or this one before a restart, may have left open.
 const INCIDENTS_INTERVAL: u32 = 15;
 
-/// Accounts that are looked at for one that can be asked for.
+/// Accounts per page, and pages, in which one is searched with whose grant a probe can be made.
 const ACCOUNTS_PER_PAGE: u32 = 100;
 const ACCOUNT_PAGES_MAX: u32 = 20;
 
@@ -44,28 +44,28 @@ pub(crate) async fn run(pulse: Pulse, workflows: Arc<dyn Workflows>, deps: Arc<D
 
 async fn round(workflows: &dyn Workflows, deps: &Deps, alerts: &mut BTreeMap<Provider, Alerts>) {
     for (provider, connection) in &deps.connections {
-        if let Some(question) = connection.outages.question() {
-            ask(deps, connection, question).await;
+        if let Some(next) = connection.outages.next_probe() {
+            probe(deps, connection, next).await;
         }
         wake(workflows, connection.outages.take_to_wake(WOKEN_PER_TICK_MAX)).await;
         if let Err(error) =
-            alerts.entry(*provider).or_default().tell(deps, connection, connection.outages.refusal()).await
+            alerts.entry(*provider).or_default().write(deps, connection, connection.outages.refusal()).await
         {
             tracing::warn!(%error, "an alert about a provider could not be written; it is tried again");
         }
     }
 }
 
-/// Asks the provider. What comes of it is noted by the call itself.
-async fn ask(deps: &Deps, connection: &Connection, question: Question) {
-    let calendar = match question {
-        Question::Calendar(id) => match deps.store.calendar(id).await {
-            Ok(None) => return connection.outages.is_unfit(id),
+/// Probes the provider. The call itself notes what comes of it.
+async fn probe(deps: &Deps, connection: &Connection, next: Probe) {
+    let calendar = match next {
+        Probe::Calendar(id) => match deps.store.calendar(id).await {
+            Ok(None) => return connection.outages.skip(id),
             found => found,
         },
-        Question::AnyBut(accounts) => {
+        Probe::AnotherAccount(accounts) => {
             match one_of_another_account(deps, connection.profile.provider, &accounts).await {
-                Ok(None) => return connection.outages.nobody_else(),
+                Ok(None) => return connection.outages.no_other_account(),
                 found => found,
             }
         }
@@ -73,11 +73,11 @@ async fn ask(deps: &Deps, connection: &Connection, question: Question) {
     match calendar {
         Ok(Some(calendar)) => {
             let read = connection.probe(&calendar).await;
-            tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "asked whether the provider answers");
+            tracing::info!(calendar_id = %calendar.id, answers = read.is_ok(), "probed whether the provider answers");
         }
         Ok(None) => {}
         // The store's own trouble says nothing about the provider.
-        Err(error) => tracing::debug!(%error, "no question to the provider while the store does not answer"),
+        Err(error) => tracing::debug!(%error, "no probe of the provider while the store does not answer"),
     }
 }
 
@@ -133,27 +133,27 @@ async fn wake(workflows: &dyn Workflows, calendars: Vec<CalendarId>) {
         .await;
 }
 
-/// Alerts about a provider that are owed to operators.
+/// The alert that a provider refuses the whole installation.
 #[derive(Default)]
 struct Alerts {
-    /// What was told of last, by this process.
-    told: Option<String>,
+    /// The cause that this process wrote last.
+    written: Option<String>,
     /// The end of a refusal that could not be written yet.
     over: bool,
     ticks: u32,
 }
 
 impl Alerts {
-    /// Says once that a provider refuses the whole installation, and once that it does not any more, whichever of the
+    /// Writes once that a provider refuses the whole installation, and once that it does not any more, whichever of the
     /// processes see it.
-    async fn tell(&mut self, deps: &Deps, connection: &Connection, refusal: Refusal) -> Result<(), StoreError> {
+    async fn write(&mut self, deps: &Deps, connection: &Connection, refusal: Refusal) -> Result<(), StoreError> {
         let provider = connection.profile.provider;
         self.ticks = self.ticks.wrapping_add(1);
         match refusal {
             Refusal::Refused(error) => {
                 self.over = false;
                 let cause = error.reason.unwrap_or_else(|| "no reason given".to_owned());
-                if self.told.as_deref() == Some(cause.as_str()) {
+                if self.written.as_deref() == Some(cause.as_str()) {
                     return Ok(());
                 }
                 let at = deps.clock.now();
@@ -167,14 +167,14 @@ impl Alerts {
                 let dedup_key = format!("incident/{name}/{}", since.timestamp_micros());
                 tracing::warn!(provider = name, cause, "alert: {message}");
                 deps.store.append_audit(&entry(dedup_key, kind, at, message)).await?;
-                self.told = Some(cause);
+                self.written = Some(cause);
             }
             Refusal::Over => self.over = true,
             Refusal::None => {}
         }
-        // Somebody else may have opened it, and be gone by now: whoever is answered closes it.
-        let looks = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && connection.outages.is_answered();
-        if self.over || (looks && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
+        // Another process may have opened it, and be gone by now: any process that the provider answers closes it.
+        let is_check_due = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && connection.outages.is_answered();
+        if self.over || (is_check_due && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
             if let Some(since) = deps.store.close_incident(provider).await? {
                 let (at, name) = (deps.clock.now(), provider.as_str());
                 let dedup_key = format!("incident/{name}/{}/over", since.timestamp_micros());
@@ -182,7 +182,7 @@ impl Alerts {
                 deps.store.append_audit(&entry(dedup_key, AuditKind::AlertCleared, at, message)).await?;
             }
             self.over = false;
-            self.told = None;
+            self.written = None;
         }
         Ok(())
     }

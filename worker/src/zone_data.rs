@@ -8,10 +8,10 @@ use evercal_activities::{Deps, expand_again};
 use evercal_domain::zones;
 use evercal_process::Pulse;
 
-/// Between two looks, at the machine's data and at the calendars: one small file and one query.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Between two checks of the machine's data and of the calendars: one small file and one query.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Looks until it is stopped. The first look is at once: the data may have changed while no worker ran.
+/// Checks until it is stopped, for the first time at once: the data may have changed while no worker ran.
 pub(crate) async fn watch(pulse: Pulse, deps: Arc<Deps>) {
     loop {
         if let Some(version) = zones::refresh() {
@@ -24,9 +24,9 @@ pub(crate) async fn watch(pulse: Pulse, deps: Arc<Deps>) {
             Some(Ok(calendars)) => {
                 tracing::info!(calendars, version = %zones::version(), "series were expanded again");
             }
-            Some(Err(error)) => tracing::warn!(%error, "series by older time zone data could not be looked for"),
+            Some(Err(error)) => tracing::warn!(%error, "series by older time zone data could not be searched"),
         }
-        if pulse.wait(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+        if pulse.wait(tokio::time::sleep(CHECK_INTERVAL)).await.is_none() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! Every name that stands in Temporal: types, signals, updates, queries, activities, queues, ids, search attributes.
+//! Every name that Temporal stores: types, signals, updates, queries, activities, queues, ids, search attributes.
 //!
 //! Renaming a constant breaks running workflows; a test pins the whole list. Not for payloads (`contract`).
 
@@ -16,13 +16,13 @@ pub const ACCOUNT: &str = "account";
 pub const SIGNAL_NOTIFY: &str = "notify";
 /// Signal to a subscription: its account changed (grant lost, grant restored, new timing, new strategy).
 pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
-/// Signal to a subscription: what it waits for has ended, try again now.
+/// Signal to a subscription: what failed works again, retry now.
 pub const SIGNAL_RETRY_NOW: &str = "retry_now";
 /// Signal to a subscription: end, and stop your channels.
 pub const SIGNAL_CLOSE: &str = "close";
 /// Signal to a poller: end.
 pub const SIGNAL_STOP: &str = "stop";
-/// Signal to a poller: look this often from now on.
+/// Signal to a poller: ask for a sync this often from now on.
 pub const SIGNAL_INTERVAL: &str = "interval";
 /// Signal to an account: somebody consented (again).
 pub const SIGNAL_AUTHORIZED: &str = "authorized";
@@ -34,12 +34,12 @@ pub const SIGNAL_SUBSCRIPTION_MISSING: &str = "subscription_missing";
 pub const SIGNAL_SUBSCRIPTION_CLOSED: &str = "subscription_closed";
 /// Signal to an account: the provider announced a change of its list of calendars.
 pub const SIGNAL_LIST_CHANGED: &str = "list_changed";
-/// Signal to an account: look at the list of calendars now.
+/// Signal to an account: list the calendars now.
 pub const SIGNAL_DISCOVER: &str = "discover";
 /// Signal to an account: take everything down.
 pub const SIGNAL_DISCONNECT: &str = "disconnect";
 
-/// Update of a subscription: sync now and tell how it went.
+/// Update of a subscription: sync now and return how it went.
 pub const UPDATE_SYNC_NOW: &str = "sync_now";
 /// Update of a subscription: keep the channel, skip syncs.
 pub const UPDATE_PAUSE: &str = "pause";
@@ -62,13 +62,13 @@ pub const SYNC_CALENDAR: &str = "sync_calendar";
 pub const RECORD_STATE: &str = "record_state";
 /// Activity: raise or clear an alert.
 pub const SEND_ALERT: &str = "send_alert";
-/// Activity: redeem an authorization code.
-pub const REDEEM_CODE: &str = "redeem_code";
+/// Activity: settle a consent: redeem its code, and find out whose tokens it brought.
+pub const SETTLE_CONSENT: &str = "settle_consent";
 /// Activity: find an account's calendars.
 pub const LIST_CALENDARS: &str = "list_calendars";
 /// Activity: write an account's state down for readers.
 pub const RECORD_ACCOUNT_STATE: &str = "record_account_state";
-/// Activity: give the grant back and erase the tokens.
+/// Activity: revoke the grant and erase the tokens.
 pub const REVOKE_ACCOUNT: &str = "revoke_account";
 /// Activity: find an account's calendars in the register.
 pub const LIST_OPEN_CALENDARS: &str = "list_open_calendars";
@@ -104,15 +104,6 @@ pub const ATTRIBUTE_EXPIRES_AT: SearchAttributeKey<Timestamp> = SearchAttributeK
 /// Search attribute: when the last sync ended, up to ten minutes ago.
 pub const ATTRIBUTE_LAST_SYNC_AT: SearchAttributeKey<Timestamp> = SearchAttributeKey::datetime("EvercalLastSyncAt");
 
-/// A search attribute that a namespace needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SearchAttribute {
-    /// Its name.
-    pub name: &'static str,
-    /// As what the server indexes it.
-    pub kind: IndexedKind,
-}
-
 /// The type of a search attribute, as the server indexes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexedKind {
@@ -122,23 +113,20 @@ pub enum IndexedKind {
     Datetime,
 }
 
-/// The search attributes that a namespace needs.
-pub const SEARCH_ATTRIBUTES: [SearchAttribute; 5] = [
-    SearchAttribute { name: "EvercalProvider", kind: IndexedKind::Keyword },
-    SearchAttribute { name: "EvercalAccount", kind: IndexedKind::Keyword },
-    SearchAttribute { name: "EvercalState", kind: IndexedKind::Keyword },
-    SearchAttribute { name: "EvercalExpiresAt", kind: IndexedKind::Datetime },
-    SearchAttribute { name: "EvercalLastSyncAt", kind: IndexedKind::Datetime },
-];
+// As Temporal's command line names them.
+evercal_domain::names! { IndexedKind { Keyword = "Keyword", Datetime = "Datetime" } }
 
-impl IndexedKind {
-    /// The type as Temporal's command line names it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyword => "Keyword",
-            Self::Datetime => "Datetime",
-        }
-    }
+/// The search attributes that a namespace needs, by name.
+pub fn search_attributes() -> Vec<(String, IndexedKind)> {
+    let keyword = |key: SearchAttributeKey<String>| (key.name().to_owned(), IndexedKind::Keyword);
+    let datetime = |key: SearchAttributeKey<Timestamp>| (key.name().to_owned(), IndexedKind::Datetime);
+    vec![
+        keyword(ATTRIBUTE_PROVIDER),
+        keyword(ATTRIBUTE_ACCOUNT),
+        keyword(ATTRIBUTE_STATE),
+        datetime(ATTRIBUTE_EXPIRES_AT),
+        datetime(ATTRIBUTE_LAST_SYNC_AT),
+    ]
 }
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
@@ -170,7 +158,7 @@ pub const ALL: [&str; 34] = [
     SYNC_CALENDAR,
     RECORD_STATE,
     SEND_ALERT,
-    REDEEM_CODE,
+    SETTLE_CONSENT,
     LIST_CALENDARS,
     RECORD_ACCOUNT_STATE,
     REVOKE_ACCOUNT,
@@ -214,7 +202,7 @@ mod tests {
             ALL.join(" "),
             "subscription polling account notify account_changed retry_now close stop interval authorized grant_lost \
              subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
-             create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert redeem_code \
+             create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert settle_consent \
              list_calendars record_account_state revoke_account list_open_calendars evercal evercal-store"
         );
     }
@@ -224,17 +212,5 @@ mod tests {
         let provider = Provider::new("somewhere");
         assert_eq!(provider_queue(provider), "evercal-somewhere");
         assert_eq!(channel_queue(provider), "evercal-somewhere-channels");
-    }
-
-    #[test]
-    fn the_list_of_search_attributes_matches_the_keys() {
-        let keys = [
-            ATTRIBUTE_PROVIDER.name(),
-            ATTRIBUTE_ACCOUNT.name(),
-            ATTRIBUTE_STATE.name(),
-            ATTRIBUTE_EXPIRES_AT.name(),
-            ATTRIBUTE_LAST_SYNC_AT.name(),
-        ];
-        assert_eq!(SEARCH_ATTRIBUTES.map(|attribute| attribute.name), keys);
     }
 }

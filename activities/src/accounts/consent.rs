@@ -8,7 +8,7 @@ use evercal_domain::{
 };
 use evercal_providers::{RedeemedTokens, TokenError};
 use evercal_storage::{ConsentVersion, Settlement};
-use evercal_workflows::contract::{CodeRedeemed, RedeemInput};
+use evercal_workflows::contract::{ConsentSettled, SettleConsentInput};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use super::{AccountActivities, subject_hash};
@@ -19,23 +19,23 @@ impl AccountActivities {
     pub(super) async fn settle(
         &self,
         ctx: &ActivityContext,
-        input: &RedeemInput,
-    ) -> Result<CodeRedeemed, ActivityError> {
+        input: &SettleConsentInput,
+    ) -> Result<ConsentSettled, ActivityError> {
         let (store, account_id) = (&self.deps.store, input.account_id);
         let Some((consent, version)) = store.consent(account_id).await.map_err(from_store)? else {
-            // The attempt before this one ended it, and its answer was lost; or there was none.
+            // The attempt before this one settled it, and its answer was lost; or there was none.
             let outcome = store.last_outcome(account_id).await.map_err(from_store)?;
             return self.ended(account_id, outcome.filter(ConsentOutcome::is_final)).await;
         };
         let account = store.account(account_id).await.map_err(from_store)?;
         let Some(account) = account else { return self.ended(account_id, None).await };
-        let settlement = if input.give_up && matches!(consent.grant, PendingGrant::Code { .. }) {
+        let (settlement, version) = if input.give_up && matches!(consent.grant, PendingGrant::Code { .. }) {
             (Settlement::Rejected(ConsentOutcome::TooLate), version)
         } else {
             self.find_out(ctx, &account, &consent, version).await?
         };
         // On a conflict another consent came: the next attempt finds it.
-        let outcome = store.settle_consent(account_id, settlement.1, &settlement.0).await.map_err(from_store)?;
+        let outcome = store.settle_consent(account_id, version, &settlement).await.map_err(from_store)?;
         if let Some(connection) = self.deps.connections.get(&account.provider) {
             connection.tokens.forget(account_id).await;
         }
@@ -47,11 +47,11 @@ impl AccountActivities {
         &self,
         account_id: AccountId,
         outcome: Option<ConsentOutcome>,
-    ) -> Result<CodeRedeemed, ActivityError> {
+    ) -> Result<ConsentSettled, ActivityError> {
         let has_tokens = self.deps.store.credentials(account_id).await.map_err(from_store)?.is_some();
         Ok(match outcome {
-            Some(outcome) => CodeRedeemed::Settled { outcome, has_tokens },
-            None => CodeRedeemed::NothingWaits { has_tokens },
+            Some(outcome) => ConsentSettled::Settled { outcome, has_tokens },
+            None => ConsentSettled::NothingWaits { has_tokens },
         })
     }
 
@@ -107,7 +107,7 @@ impl AccountActivities {
         }
     }
 
-    /// What was there before is spent, the code or the tokens before these: these are all that there is of the consent.
+    /// Stores the tokens of the consent in place of its code, or of the tokens before them: what they replace is spent.
     async fn keep(
         &self,
         account_id: AccountId,
@@ -120,7 +120,7 @@ impl AccountActivities {
         self.deps.store.swap_consent(account_id, version, &redeemed).await.map_err(from_store)
     }
 
-    /// What keeps a consent from being settled now. Where it is our own client that is not accepted, its operator hears of it.
+    /// What keeps a consent from being settled now. Where the provider does not accept our own client, its operator is alerted.
     async fn not_yet(
         &self,
         ctx: &ActivityContext,

@@ -18,7 +18,7 @@ const READING_TIME_MAX: Duration = Duration::from_secs(60);
 pub(super) struct CalendarList {
     /// The calendars that could be read.
     pub(super) calendars: Vec<RemoteCalendar>,
-    /// Whose grant it was read by, where the provider tells it with the list.
+    /// Whose grant it was read by, where the provider's list says so.
     pub(super) subject: Option<GrantSubject>,
     /// Whether every entry could be read.
     pub(super) is_readable: bool,
@@ -58,8 +58,9 @@ impl AccountActivities {
             list.subject = list.subject.or(answer.subject);
             let limit = limit_reached(list.calendars.len(), pages, began.elapsed(), answer.next.is_some());
             if let Some(limit) = limit {
+                tracing::warn!(calendars = list.calendars.len(), ?limit, "a list of calendars was not read to its end");
                 list.calendars.truncate(CALENDARS_PER_ACCOUNT_MAX);
-                return Ok(Some(list.ended_by(limit)));
+                return Ok(Some(CalendarList { limit: Some(limit), ..list }));
             }
             page = answer.next;
             if page.is_none() {
@@ -80,13 +81,6 @@ fn limit_reached(calendars: usize, pages: u32, taken: Duration, goes_on: bool) -
         Some(ListLimit::TooManyPages)
     } else {
         None
-    }
-}
-
-impl CalendarList {
-    fn ended_by(self, limit: ListLimit) -> Self {
-        tracing::warn!(calendars = self.calendars.len(), ?limit, "a list of calendars was not read to its end");
-        Self { limit: Some(limit), ..self }
     }
 }
 

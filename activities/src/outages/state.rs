@@ -1,4 +1,4 @@
-//! What is known of a provider's outages, as a plain value: what each answer and each failure makes of it, and what is asked
+//! What is known of a provider's outages, as a plain value: what each answer and each failure makes of it, and what is probed
 //! next.
 
 use std::collections::btree_map::Entry;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use evercal_domain::{AccountId, CalendarId, ProviderError, ProviderErrorKind};
 use tokio::time::Instant;
 
-use super::{Caller, Question, Refusal};
+use super::{Caller, Probe, Refusal};
 
 /// Calendars that are remembered as waiting. Beyond it, the next ones wait for their backoff.
 const WAITING_MAX: usize = 100_000;
 /// Accounts of which it is remembered which calendar was answered last.
 const ANSWERED_MAX: usize = 16;
-/// After a first failure this passes before it is asked whether the provider answers.
-const FIRST_QUESTION_AFTER: Duration = Duration::from_secs(2);
-/// Between two questions while it does not.
-const QUESTION_INTERVAL: Duration = Duration::from_secs(10);
-/// Between two questions while it refuses the whole installation. Nobody else calls it meanwhile.
-const REFUSED_QUESTION_INTERVAL: Duration = Duration::from_secs(30);
+/// After a first failure this passes before the first probe.
+const FIRST_PROBE_AFTER: Duration = Duration::from_secs(2);
+/// Between two probes while the provider does not answer.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two probes while it refuses the whole installation. Nobody else calls it meanwhile.
+const REFUSED_PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// An answer is a recent one for so long.
 const RECENT: Duration = Duration::from_secs(30);
 /// A calendar that failed alone, as far as anybody knows, is woken once in this time.
@@ -33,13 +33,13 @@ pub(super) struct State {
     waiting: BTreeMap<CalendarId, AccountId>,
     phase: Phase,
     standing: Standing,
-    /// That a refusal of the whole installation is over has yet to be told.
+    /// That a refusal of the whole installation is over has yet to be reported.
     is_over: bool,
     /// The calendars that were answered last, one of each account, the latest at the end.
     answered: Vec<(Caller, Instant)>,
-    /// When the last question was asked, and about which calendar: the next one is about the next.
-    asked_at: Option<Instant>,
-    asked: Option<CalendarId>,
+    /// When the last probe was made, and of which calendar: the next one is of the next.
+    probed_at: Option<Instant>,
+    probed: Option<CalendarId>,
     /// When calendars that failed alone were woken last.
     woken_alone: BTreeMap<CalendarId, Instant>,
     /// Accounts that are refused as the whole installation would be, while others are answered; and when that was seen.
@@ -50,7 +50,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
     #[default]
-    Well,
+    Healthy,
     Suspected {
         since: Instant,
     },
@@ -62,27 +62,27 @@ enum Phase {
 enum Standing {
     #[default]
     Accepted,
-    /// Accounts hear that the installation is refused. Whether it is, another account has to be asked for.
+    /// Calls of some accounts were answered that the installation is refused. A call of another account has to confirm it.
     Doubted(Refusing),
     /// It is.
     Refused(Refusing),
 }
 
-/// What was heard, and by whom.
+/// The refusal, and the accounts that met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusing {
     error: ProviderError,
-    /// Those that heard it, and those that cannot be asked.
+    /// Those whose calls met it, and those with whose grant nothing can be probed.
     accounts: BTreeSet<AccountId>,
 }
 
 /// What a call was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum Source {
     /// The calendar's own work: where it failed, the calendar waits, and where it succeeded, it does not.
     OwnWork,
     /// Finding out whether the provider answers.
-    Question,
+    Probe,
 }
 
 /// What a failed call says about the provider.
@@ -106,7 +106,7 @@ impl State {
             Says::Answers => self.answered(source, caller, now),
             Says::Nothing => {}
             Says::NoToken => {
-                if source == Source::Question {
+                if source == Source::Probe {
                     self.has_no_token(caller, error.kind);
                 }
             }
@@ -115,8 +115,8 @@ impl State {
                     self.waits(caller);
                 }
                 self.phase = match self.phase {
-                    Phase::Well => Phase::Suspected { since: now },
-                    Phase::Suspected { .. } if source == Source::Question => Phase::Outage,
+                    Phase::Healthy => Phase::Suspected { since: now },
+                    Phase::Suspected { .. } if source == Source::Probe => Phase::Outage,
                     other => other,
                 };
             }
@@ -124,38 +124,38 @@ impl State {
                 if source == Source::OwnWork {
                     self.waits(caller);
                 }
-                self.hears_refusal(source, caller.account, error, now);
+                self.note_refusal(source, caller.account, error, now);
             }
         }
     }
 
-    /// An account hears that the installation is refused. An operator is alarmed, and nobody calls any more, when another
-    /// account that is asked for hears the same.
-    fn hears_refusal(&mut self, source: Source, account: AccountId, error: &ProviderError, now: Instant) {
+    /// A call of an account was answered that the installation is refused. When a probe with another account's grant is
+    /// answered so too, an operator is alerted and no more calls are made.
+    fn note_refusal(&mut self, source: Source, account: AccountId, error: &ProviderError, now: Instant) {
         let is_recent = |at: &Instant| now.duration_since(*at) < RECENT;
         match &mut self.standing {
             Standing::Accepted if self.refused_alone.get(&account).is_some_and(is_recent) => {}
             Standing::Accepted => {
                 self.standing = Standing::Doubted(Refusing { error: error.clone(), accounts: [account].into() });
-                self.asked_at = None;
-                self.asked = None;
+                self.probed_at = None;
+                self.probed = None;
             }
             Standing::Doubted(refusing) | Standing::Refused(refusing) => {
                 let is_another = refusing.accounts.insert(account);
-                if source == Source::Question && is_another {
-                    self.believe_refusal(now);
+                if source == Source::Probe && is_another {
+                    self.confirm_refusal(now);
                 }
             }
         }
     }
 
-    /// What accounts hear is true of the whole installation.
-    pub(super) fn believe_refusal(&mut self, now: Instant) {
+    /// The whole installation is refused, as accounts were answered.
+    pub(super) fn confirm_refusal(&mut self, now: Instant) {
         if let Standing::Doubted(refusing) = &self.standing {
             self.standing = Standing::Refused(refusing.clone());
             self.phase = Phase::Outage;
-            self.asked_at = Some(now);
-            self.asked = None;
+            self.probed_at = Some(now);
+            self.probed = None;
         }
     }
 
@@ -165,14 +165,14 @@ impl State {
         }
     }
 
-    pub(super) fn is_unfit(&mut self, calendar: CalendarId) {
+    pub(super) fn skip(&mut self, calendar: CalendarId) {
         self.waiting.remove(&calendar);
         self.answered.retain(|(answered, _)| answered.calendar != calendar);
-        // Where it was the one asked for, the next one is asked for at once.
-        self.asked_at.take_if(|_| self.asked == Some(calendar));
+        // Where it was the one that was probed, the next one is probed at once.
+        self.probed_at.take_if(|_| self.probed == Some(calendar));
     }
 
-    /// A question could not even be asked. Where it is our own client that is not accepted, that is so for all that wait, and
+    /// A probe could not even be made. Where it is our own client that is not accepted, that is so for all that wait, and
     /// they go on waiting.
     fn has_no_token(&mut self, caller: Caller, kind: ProviderErrorKind) {
         if kind == ProviderErrorKind::ClientRefused {
@@ -182,12 +182,12 @@ impl State {
         }
     }
 
-    /// An account waits for a person, and nothing can be asked with its grant.
+    /// An account waits for a person, and nothing can be probed with its grant.
     pub(super) fn has_no_grant(&mut self, caller: Caller) {
         if let Standing::Doubted(refusing) = &mut self.standing {
             refusing.accounts.insert(caller.account);
         }
-        self.is_unfit(caller.calendar);
+        self.skip(caller.calendar);
     }
 
     pub(super) fn answered(&mut self, source: Source, caller: Caller, now: Instant) {
@@ -199,8 +199,8 @@ impl State {
         if source == Source::OwnWork {
             self.waiting.remove(&caller.calendar);
         }
-        self.asked_at = None;
-        self.asked = None;
+        self.probed_at = None;
+        self.probed = None;
         self.refused_alone.retain(|_, at| now.duration_since(*at) < RECENT);
         match std::mem::take(&mut self.standing) {
             Standing::Accepted => {}
@@ -212,7 +212,7 @@ impl State {
             }
         }
         let waiting = match self.phase {
-            Phase::Well => return,
+            Phase::Healthy => return,
             Phase::Suspected { .. } | Phase::Outage => std::mem::take(&mut self.waiting),
         };
         self.woken_alone.retain(|_, woken_at| now.duration_since(*woken_at) < WOKEN_ALONE_AGAIN);
@@ -220,61 +220,61 @@ impl State {
             if self.phase == Phase::Outage {
                 self.to_wake.push(id);
             } else if let Entry::Vacant(first) = self.woken_alone.entry(id) {
-                // It may have been an outage that was over before anybody asked. One that fails again fails alone.
+                // It may have been an outage that was over before any probe. One that fails again fails alone.
                 first.insert(now);
                 self.to_wake.push(id);
             }
         }
-        self.phase = Phase::Well;
+        self.phase = Phase::Healthy;
     }
 
-    pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
+    pub(super) fn next_probe(&mut self, now: Instant) -> Option<Probe> {
         if !self.is_due(now) {
             return None;
         }
-        let question = self.next_question();
-        match &question {
-            Some(Question::Calendar(calendar)) => self.asked = Some(*calendar),
-            Some(Question::AnyBut(_)) => {}
+        let probe = self.choose_probe();
+        match &probe {
+            Some(Probe::Calendar(calendar)) => self.probed = Some(*calendar),
+            Some(Probe::AnotherAccount(_)) => {}
             None => {
-                // Nobody waits, and nobody can be asked for: the next call tells.
-                self.phase = Phase::Well;
+                // Nobody waits, and nothing can be probed: the next call shows whether it answers.
+                self.phase = Phase::Healthy;
                 self.is_over |= matches!(self.standing, Standing::Refused(_));
                 self.standing = Standing::Accepted;
-                self.asked = None;
+                self.probed = None;
             }
         }
-        self.asked_at = question.is_some().then_some(now);
-        question
+        self.probed_at = probe.is_some().then_some(now);
+        probe
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        let asked_for = self.asked_at.map(|at| now.duration_since(at));
-        match (&self.standing, self.phase, asked_for) {
+        let probed_for = self.probed_at.map(|at| now.duration_since(at));
+        match (&self.standing, self.phase, probed_for) {
             (Standing::Doubted(_) | Standing::Refused(_), _, None) | (_, Phase::Outage, None) => true,
-            (Standing::Refused(_), _, Some(passed)) => passed >= REFUSED_QUESTION_INTERVAL,
-            (Standing::Accepted, Phase::Well, _) => false,
-            (Standing::Accepted, Phase::Suspected { since }, None) => now.duration_since(since) >= FIRST_QUESTION_AFTER,
-            (Standing::Doubted(_) | Standing::Accepted, _, Some(passed)) => passed >= QUESTION_INTERVAL,
+            (Standing::Refused(_), _, Some(passed)) => passed >= REFUSED_PROBE_INTERVAL,
+            (Standing::Accepted, Phase::Healthy, _) => false,
+            (Standing::Accepted, Phase::Suspected { since }, None) => now.duration_since(since) >= FIRST_PROBE_AFTER,
+            (Standing::Doubted(_) | Standing::Accepted, _, Some(passed)) => passed >= PROBE_INTERVAL,
         }
     }
 
-    fn next_question(&self) -> Option<Question> {
+    fn choose_probe(&self) -> Option<Probe> {
         let (Standing::Doubted(Refusing { accounts, .. }) | Standing::Refused(Refusing { accounts, .. })) =
             &self.standing
         else {
-            return self.next_of(|_| true).map(Question::Calendar);
+            return self.next_of(|_| true).map(Probe::Calendar);
         };
         if let Some(calendar) = self.next_of(|account| !accounts.contains(&account)) {
-            return Some(Question::Calendar(calendar));
+            return Some(Probe::Calendar(calendar));
         }
         match self.standing {
-            Standing::Doubted(_) => Some(Question::AnyBut(accounts.clone())),
-            _ => self.next_of(|_| true).map(Question::Calendar),
+            Standing::Doubted(_) => Some(Probe::AnotherAccount(accounts.clone())),
+            _ => self.next_of(|_| true).map(Probe::Calendar),
         }
     }
 
-    /// The next calendar to ask for: the one that was answered last, then one after the other, so that none which is never
+    /// The next calendar to probe: the one that was answered last, then one after the other, so that none which is never
     /// answered stands in the others' way.
     fn next_of(&self, fits: impl Fn(AccountId) -> bool) -> Option<CalendarId> {
         let answered = || self.answered.iter().rev().map(|(caller, _)| caller).filter(|caller| fits(caller.account));
@@ -283,11 +283,11 @@ impl State {
             waiting.find(|(_, account)| fits(**account)).map(|(calendar, _)| *calendar)
         };
         let first_waiting = || waiting((Bound::Unbounded, Bound::Unbounded));
-        let Some(asked) = self.asked else {
+        let Some(probed) = self.probed else {
             return answered().next().map(|caller| caller.calendar).or_else(first_waiting);
         };
-        let after = answered().map(|caller| caller.calendar).filter(|calendar| *calendar > asked);
-        let after = after.chain(waiting((Bound::Excluded(asked), Bound::Unbounded))).min();
+        let after = answered().map(|caller| caller.calendar).filter(|calendar| *calendar > probed);
+        let after = after.chain(waiting((Bound::Excluded(probed), Bound::Unbounded))).min();
         after.or_else(|| answered().map(|caller| caller.calendar).chain(first_waiting()).min())
     }
 
@@ -300,10 +300,12 @@ impl State {
 
     pub(super) fn is_answered(&self, now: Instant) -> bool {
         let is_recent = |(_, at): &(Caller, Instant)| now.duration_since(*at) < RECENT;
-        self.phase == Phase::Well && self.standing == Standing::Accepted && self.answered.last().is_some_and(is_recent)
+        self.phase == Phase::Healthy
+            && self.standing == Standing::Accepted
+            && self.answered.last().is_some_and(is_recent)
     }
 
-    pub(super) fn tell_refusal(&mut self) -> Refusal {
+    pub(super) fn take_refusal(&mut self) -> Refusal {
         if let Some(error) = self.refused() {
             return Refusal::Refused(error.clone());
         }

@@ -2,21 +2,43 @@
 
 use chrono::TimeDelta;
 use evercal_domain::limits::{EMPTY_PAGES_IN_A_ROW_MAX, EVENTS_PER_PASS_MAX, PAGES_PER_PASS_MAX};
+use evercal_domain::names;
 use evercal_workflows::contract::SyncCounts;
 
 /// How long a pass may take from its first page on. One that takes longer is read anew.
 const PASS_DURATION_MAX: TimeDelta = TimeDelta::hours(24);
 
+/// A limit at which a pass is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassLimit {
+    /// So many pages in a row had no event that the list may have no end.
+    EmptyPages,
+    /// It has more pages than a list of events can have.
+    Pages,
+    /// It has more events than a calendar can have.
+    Events,
+    /// It takes longer than a day.
+    Duration,
+}
+
+// The words of people: sentences and audit entries show them.
+names! { PassLimit {
+    EmptyPages = "too many empty pages in a row",
+    Pages = "too many pages",
+    Events = "too many events",
+    Duration = "it takes longer than a day",
+} }
+
 /// The limit that a pass has reached which has read so much and is so old.
-pub(super) fn reached(counts: &SyncCounts, age: TimeDelta) -> Option<&'static str> {
+pub(super) fn reached(counts: &SyncCounts, age: TimeDelta) -> Option<PassLimit> {
     if counts.empty_pages >= i64::from(EMPTY_PAGES_IN_A_ROW_MAX) {
-        Some("too many empty pages in a row")
+        Some(PassLimit::EmptyPages)
     } else if counts.pages >= i64::from(PAGES_PER_PASS_MAX) {
-        Some("too many pages")
+        Some(PassLimit::Pages)
     } else if counts.items >= EVENTS_PER_PASS_MAX {
-        Some("too many events")
+        Some(PassLimit::Events)
     } else if age > PASS_DURATION_MAX {
-        Some("it takes longer than a day")
+        Some(PassLimit::Duration)
     } else {
         None
     }
@@ -34,10 +56,10 @@ mod tests {
         let day = TimeDelta::hours(24);
         let cases = [
             (SyncCounts { empty_pages: 99, pages: 9_999, items: 1_999_999, ..SyncCounts::default() }, day, None),
-            (empty_pages(100), TimeDelta::zero(), Some("too many empty pages in a row")),
-            (pages(10_000), TimeDelta::zero(), Some("too many pages")),
-            (items(2_000_000), TimeDelta::zero(), Some("too many events")),
-            (SyncCounts::default(), day + TimeDelta::seconds(1), Some("it takes longer than a day")),
+            (empty_pages(100), TimeDelta::zero(), Some(PassLimit::EmptyPages)),
+            (pages(10_000), TimeDelta::zero(), Some(PassLimit::Pages)),
+            (items(2_000_000), TimeDelta::zero(), Some(PassLimit::Events)),
+            (SyncCounts::default(), day + TimeDelta::seconds(1), Some(PassLimit::Duration)),
         ];
         for (counts, age, expected) in cases {
             assert_eq!(reached(&counts, age), expected, "{counts:?} after {age}");

@@ -24,7 +24,7 @@ pub(super) fn calendar_zone(calendar: &Calendar) -> Option<Zone> {
 }
 
 /// Whether series have to be expanded again, because the window has moved since they last were, or the zone data are newer
-/// than those by which they were. A pass that knows that they need not saves the look.
+/// than those by which they were. A pass that knows that they need not saves a query.
 pub(super) fn is_due(position: &SyncPosition, window: &Window) -> bool {
     let is_far_enough = position.window_end.is_some_and(|end| end >= window.end);
     let is_of_today = position.zone_data.as_ref().is_none_or(|version| *version >= zones::version());
@@ -64,7 +64,7 @@ pub async fn expand_again(deps: &Deps) -> Result<usize, StoreError> {
         for (calendar, _) in &page {
             match expand_calendar_again(deps, *calendar).await {
                 Ok(()) => expanded += 1,
-                // A sync is at work there; it may have done it by now, and else the next look does.
+                // A sync is at work there; it may have expanded them by now, and else the next check does.
                 Err(error) if error.is_conflict() => {}
                 Err(error) => tracing::warn!(calendar_id = %calendar, %error, "series still stand by older zone data"),
             }

@@ -1,18 +1,14 @@
 //! One slice of a sync: pages until all is read or the time is up.
 
+mod commit;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::calendar::LastSync;
-use evercal_domain::profile::Absence;
-use evercal_domain::zones;
-use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, RemoteItem, SyncReason, UnixMs};
-use evercal_mirror::{Ends, Plan};
+use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, UnixMs};
 use evercal_providers::{EventsPage, Next, TokenError};
 use evercal_recurrence::Window;
-use evercal_storage::{
-    Cursor, PageCommit, PageCommitted, PassFinish, StoreError, SyncPosition, SyncRun, SyncRunOutcome,
-};
+use evercal_storage::{Cursor, StoreError, SyncPosition, SyncRun, SyncRunOutcome};
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
@@ -20,15 +16,13 @@ use tokio::time::Instant;
 use super::{cursor, limits, roll};
 use crate::attempt;
 use crate::deps::{Connection, Deps};
-use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider_after, from_store, from_token, superseded};
+use crate::failure::{Repeat, SUPERSEDED, endless_list, from_provider, from_store, from_token, superseded};
 use crate::refusal::{self, Refused};
 
 /// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
 const FRESH_STARTS_MAX: u32 = 2;
 /// Commits that another attempt beat to it, before this one gives up.
 const LOST_COMMITS_MAX: u32 = 3;
-/// A change older than this at the beginning of a reconcile should have been announced.
-const ANNOUNCEMENT_GRACE: chrono::Duration = chrono::Duration::minutes(2);
 
 /// Reads until done, until time is up, or until the provider says something that the workflow has to know.
 pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -> Result<SyncOutcome, ActivityError> {
@@ -153,7 +147,7 @@ impl Slice<'_> {
         self.deps.store.sync_position(self.calendar.id).await.map_err(from_store)
     }
 
-    /// `None` when another attempt was faster; then look again.
+    /// `None` when another attempt was faster; then the position is read again.
     async fn begin_full_pass(&mut self, position: &SyncPosition) -> Result<Option<SyncPosition>, ActivityError> {
         let begun = self.deps.store.begin_full_pass(self.calendar.id, position.revision, self.page_events_max).await;
         let owned = self.owned(begun)?;
@@ -194,7 +188,7 @@ impl Slice<'_> {
         }
         if let TokenError::Provider(error @ ProviderError { kind, .. }) = error {
             match kind {
-                // The place is lost, not the grant: all is read again, and deletes are found by the sweep.
+                // The position is lost, not the grant: all is read again, and deletes are found by the sweep.
                 ProviderErrorKind::PositionLost if self.fresh_starts < FRESH_STARTS_MAX => {
                     self.fresh_starts += 1;
                     tracing::info!(calendar_id = %self.calendar.id, "the provider does not go on where the calendar stands: full pass");
@@ -230,96 +224,7 @@ impl Slice<'_> {
 
     /// A failed attempt. The workflow waits, and goes on with what is read already.
     fn failed(&self, error: &ProviderError) -> ActivityError {
-        from_provider_after(self.ctx, error, Repeat::ByWorkflow, Some(self.counts))
-    }
-
-    /// Commits a page. `None` when another attempt was faster; then look where it got to.
-    async fn commit(
-        &mut self,
-        position: &SyncPosition,
-        page: EventsPage,
-    ) -> Result<Option<PageCommitted>, ActivityError> {
-        let began_at = self.pass_began_at(&position.cursor);
-        let full = cursor::is_full(&position.cursor);
-        let is_last = matches!(page.next, Next::Done(_));
-        let cursor = cursor::next(&position.cursor, page.next, self.page_events_max_of(&position.cursor), began_at);
-        // A pass that began yesterday keeps yesterday's window, so that all of its pages agree; the roll follows. Until then
-        // readers go by the window of before, so that occurrences are made for both.
-        let window = Window::around(began_at);
-        let both = position.window_end.map(Window::ending).map_or(window, |stored| stored.joined(&window));
-        let zone_data = zones::version();
-        self.count_unannounced(full, &page.items);
-        let ends = match (is_last, full, self.connection.profile.absence) {
-            (false, _, _) => Ends::No,
-            (true, true, Absence::MeansDeleted) => Ends::FullPass,
-            (true, false, _) | (true, true, Absence::ProvesNothing) => Ends::Pass,
-        };
-        let plan = self.plan(position, self.kept(page.items), ends, both).await?;
-        let finished_at = self.wall_clock();
-        let finish = is_last.then(|| {
-            // Without a full pass no more is expanded than before.
-            let window_end = if full { Some(window.end) } else { position.window_end };
-            let pages = self.counts.pages + 1;
-            // Nearly always nothing is left to do after this page: then the log is part of its transaction.
-            let after = SyncPosition { window_end, ..position.clone() };
-            let run = (!roll::is_due(&after, &Window::around(self.now)))
-                .then(|| SyncRun { pages, ..self.run_of(finished_at, SyncRunOutcome::Done, self.full_pass_detail()) });
-            let last_sync =
-                LastSync { finished_at, changes: self.counts.changes, notice_to_stored_ms: self.notice_to_stored_ms() };
-            PassFinish { confirmed_at: began_at, via: self.input.reason.via(), window_end, last_sync, run }
-        });
-        let ended_at = finish.as_ref().and_then(|finish| finish.run.as_ref()).map(|run| run.finished_at);
-        let commit = PageCommit {
-            calendar_id: self.calendar.id,
-            expected_revision: position.revision,
-            generation: position.generation,
-            plan: &plan,
-            window: roll::kept_range(&both),
-            zone_data: &zone_data,
-            cursor: &cursor,
-            finish,
-            at: self.wall_clock(),
-        };
-        let committed = self.deps.store.commit_page(&commit).await;
-        let committed = self.unless_beaten(committed)?;
-        if committed.is_some() {
-            self.ended_at = ended_at;
-        }
-        Ok(committed)
-    }
-
-    /// The items without the provider's own text, where that is not kept.
-    fn kept(&self, mut items: Vec<RemoteItem>) -> Vec<RemoteItem> {
-        if !self.deps.keep_raw {
-            for item in &mut items {
-                if let RemoteItem::Event(remote) = item {
-                    remote.raw = None;
-                }
-            }
-        }
-        items
-    }
-
-    /// What a page does to the mirror as it stands at this position.
-    async fn plan(
-        &self,
-        position: &SyncPosition,
-        items: Vec<RemoteItem>,
-        ends: Ends,
-        window: Window,
-    ) -> Result<Plan, ActivityError> {
-        let snapshot = self.deps.store.snapshot(self.calendar.id, position, &items, ends).await.map_err(from_store)?;
-        let zone = roll::calendar_zone(&self.calendar);
-        // Expanding takes milliseconds for most pages and much more for a few: off the threads that serve the network.
-        let planned = tokio::task::spawn_blocking(move || evercal_mirror::plan(items, ends, &snapshot, zone, &window));
-        let mut plan = planned.await.map_err(|panic| ActivityError::from(anyhow::Error::new(panic)))?;
-        if !self.deps.keep_raw {
-            // The reason says what was wrong; what an item without an id is known by was made of its text before.
-            for unreadable in &mut plan.quarantine {
-                unreadable.raw.clear();
-            }
-        }
-        Ok(plan)
+        from_provider(self.ctx, error, Repeat::ByWorkflow, Some(self.counts))
     }
 
     async fn finish(&mut self) -> Result<SyncOutcome, ActivityError> {
@@ -343,7 +248,7 @@ impl Slice<'_> {
     async fn record_failure(&self, error: &ActivityError) -> Result<(), ActivityError> {
         let ActivityError::Application(failure) = error else { return Ok(()) };
         if failure.type_name() == Some(SUPERSEDED) {
-            // Nothing failed: the attempt that took over tells how the sync went.
+            // Nothing failed: the attempt that took over writes how the sync went.
             return Ok(());
         }
         let detail = failure.type_name().map(str::to_owned);
@@ -379,18 +284,6 @@ impl Slice<'_> {
         }
     }
 
-    fn count_unannounced(&mut self, full: bool, items: &[RemoteItem]) {
-        if full || !matches!(self.input.reason, SyncReason::Reconcile | SyncReason::Poll) {
-            return;
-        }
-        let announced_by = self.started_at() - ANNOUNCEMENT_GRACE;
-        let late = |item: &&RemoteItem| match item {
-            RemoteItem::Event(remote) => remote.event.updated_at.is_some_and(|updated_at| updated_at < announced_by),
-            _ => false,
-        };
-        self.counts.unannounced += i64::try_from(items.iter().filter(late).count()).unwrap_or(i64::MAX);
-    }
-
     /// When the pass asked for its first page: only what was there by then is sure to be in the mirror at its end, however
     /// long it takes and whoever ends it.
     fn pass_began_at(&self, cursor: &Cursor) -> DateTime<Utc> {
@@ -409,9 +302,5 @@ impl Slice<'_> {
 
     fn wall_clock(&self) -> DateTime<Utc> {
         self.deps.clock.now()
-    }
-
-    fn notice_to_stored_ms(&self) -> Option<i64> {
-        self.input.notice_at.map(|received_at| UnixMs::from(self.wall_clock()).since_ms(received_at).max(0))
     }
 }

@@ -17,9 +17,9 @@ mod temporal;
 mod workflows;
 
 pub use accounts::{AccountDefaults, AccountWorkflows, CallError, SignalOutcome, awaited_signal};
-pub use evercal_workflows::names::IndexedKind;
+pub use evercal_workflows::names::{IndexedKind, search_attributes};
 pub use help::temporal_help;
 pub use namespace::Namespace;
-pub use registration::{DEFAULT_RETENTION, RegistrationError, search_attributes};
+pub use registration::{DEFAULT_RETENTION, RegistrationError};
 pub use temporal::{CALL_TIMEOUT, TemporalWorkflows};
 pub use workflows::{AccountSignal, RunningPage, StartOutcome, WorkflowError, Workflows};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use evercal_workflows::names::{self, IndexedKind};
+use evercal_workflows::names::IndexedKind;
 use temporalio_client::Connection;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
@@ -31,11 +31,6 @@ fn value_type(kind: IndexedKind) -> IndexedValueType {
         IndexedKind::Keyword => IndexedValueType::Keyword,
         IndexedKind::Datetime => IndexedValueType::Datetime,
     }
-}
-
-/// The search attributes that the workflows set, by name.
-pub fn search_attributes() -> Vec<(String, IndexedKind)> {
-    names::SEARCH_ATTRIBUTES.map(|attribute| (attribute.name.to_owned(), attribute.kind)).to_vec()
 }
 
 /// The server refused a call, or did not do its effect in time.

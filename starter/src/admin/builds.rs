@@ -57,14 +57,15 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Res
                 answer => answer.map_err(failed)?,
             };
             if command.json {
-                let items = builds.iter().map(|build| json!({"build_id": build.build_id, "status": build.status}));
+                let items =
+                    builds.iter().map(|build| json!({"build_id": build.build_id, "status": build.status.as_str()}));
                 return Ok(pretty(&json!({"items": items.collect::<Vec<_>>()})));
             }
             if builds.is_empty() {
                 return Ok("No worker with an EVERCAL_BUILD_ID has asked for work yet.\n".to_owned());
             }
             let columns = [Column::Elastic("BUILD"), Column::Whole("STATUS")];
-            let rows = builds.iter().map(|build| [table::text(&build.build_id), Cell::new(build.status)]);
+            let rows = builds.iter().map(|build| [table::text(&build.build_id), Cell::new(build.status.as_str())]);
             Ok(table::list(Screen::detect(find), columns, rows))
         }
         Command::Promote(command) => {

@@ -2,7 +2,7 @@
 
 use evercal_domain::CalendarId;
 use evercal_tests::{ProviderUnderTest, USER, World, eventually, mirror};
-use evercal_worker::builds::{BuildId, BuildsError, builds, promote};
+use evercal_worker::builds::{BuildId, BuildStatus, BuildsError, builds, promote};
 use evercal_workflows::names;
 use prost::Message as _;
 use temporalio_common::protos::temporal::api::history::v1::History;
@@ -61,7 +61,11 @@ pub async fn work_goes_to_the_promoted_build_and_a_living_subscription_moves_ove
     world.start_worker().unwrap();
     eventually("Temporal knows the second build", || async {
         let known = builds(&connection, &namespace).await.unwrap();
-        if known.iter().any(|known| known.build_id == "two" && !known.is_current) { Ok(()) } else { Err(known) }
+        if known.iter().any(|known| known.build_id == "two" && known.status != BuildStatus::Current) {
+            Ok(())
+        } else {
+            Err(known)
+        }
     })
     .await;
     world.change_events(USER, 4).await;
@@ -76,7 +80,11 @@ pub async fn work_goes_to_the_promoted_build_and_a_living_subscription_moves_ove
     })
     .await;
     let known = builds(&connection, &namespace).await.unwrap();
-    let current: Vec<_> = known.iter().filter(|build| build.is_current).map(|build| build.build_id.as_str()).collect();
+    let current: Vec<_> = known
+        .iter()
+        .filter(|build| build.status == BuildStatus::Current)
+        .map(|build| build.build_id.as_str())
+        .collect();
     assert_eq!(current, ["two"], "{known:?}");
     world.end().await;
 }

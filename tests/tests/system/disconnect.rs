@@ -137,7 +137,7 @@ pub async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes
 }
 
 pub async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back<P: ProviderUnderTest>() {
-    let timing = Timing { close_patience_s: 15, ..quick() };
+    let timing = Timing { close_timeout_s: 15, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (account, calendar) = world.connect_and_settle().await;
     out_of_order(&world, ProviderCall::Revoke);

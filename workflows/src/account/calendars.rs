@@ -1,4 +1,4 @@
-//! An account's calendars: finding them, starting their subscriptions, telling them what concerns them.
+//! An account's calendars: finding them, starting their subscriptions, signalling what concerns them.
 
 use evercal_domain::{CalendarId, SyncStrategy};
 use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, workflows};
@@ -15,10 +15,10 @@ use crate::shared::failure::FailedCall;
 use crate::shared::jitter;
 use crate::shared::time::{now, sleep_unless};
 
-/// Between its last words and its end, a subscription needs an instant; so often it is looked whether that has passed.
-const LAST_WORDS_ATTEMPTS: u32 = 10;
-/// The pause before each look, in milliseconds.
-const LAST_WORDS_MS: i64 = 1_000;
+/// A subscription ends an instant after its last signal; so often its successor is started until it has.
+const START_AFTER_END_ATTEMPTS: u32 = 10;
+/// The pause before each of these attempts, in milliseconds.
+const START_AFTER_END_PAUSE_MS: i64 = 1_000;
 
 /// Reads the list of calendars and does what follows from it.
 pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken) {
@@ -27,12 +27,10 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
     let (round, grant) = ctx.state(|s| (s.progress.discoveries, s.progress.grant.number));
     let pause_s = jitter::around(timing.discovery_interval_s, 10, &id, round);
     let next_due = || Due::At(now(ctx).plus_s(pause_s));
-    // Set before the call: whoever asks for a look during this one gets another.
+    // Set before the call: whoever asks for a discovery during this one gets another.
     let planned = next_due();
     ctx.state_mut(|s| s.progress.discovery_due = planned);
-    let options = |timing: &Timing, stop: &WorkflowCancellationToken| {
-        retry::account_call(provider, timing, stop, "find the calendars")
-    };
+    let options = retry::account_call(provider, &timing, detached, "find the calendars");
     let input = AccountRef { account_id };
     let Some(result) = unless_disconnected(ctx, detached, AccountActivities::list_calendars, input, options).await
     else {
@@ -59,8 +57,9 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
                 let closed = batch.iter().map(|id| close_subscription(ctx, *id, why));
                 let _asked = workflows::join_all(closed).await;
             }
-            hand_on(ctx, *timing, strategy).await;
-            tell_of_listing(ctx, action_required).await;
+            apply_settings(ctx, *timing, strategy).await;
+            // A subscription that waits for a person cannot see that somebody acted: these try again.
+            signal_all(ctx, &action_required, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
         }
         Ok(CalendarsListed::NeedsReauth) => {
             ctx.state_mut(|s| s.progress.grant_refused(grant));
@@ -79,7 +78,7 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
 }
 
 /// New durations and another strategy reach subscriptions that run for years this way.
-async fn hand_on(ctx: &Context, timing: Timing, strategy: SyncStrategy) {
+async fn apply_settings(ctx: &Context, timing: Timing, strategy: SyncStrategy) {
     let Some(change) = ctx.state(|s| settings_changed(&s.input, timing, strategy)) else { return };
     ctx.state_mut(|s| {
         s.input.timing = change.timing.clone().unwrap_or_else(|| s.input.timing.clone());
@@ -89,31 +88,26 @@ async fn hand_on(ctx: &Context, timing: Timing, strategy: SyncStrategy) {
         }
     });
     let calendars: Vec<CalendarId> = ctx.state(|s| s.progress.calendars.iter().copied().collect());
-    tell_all(ctx, &calendars, &change).await;
+    signal_all(ctx, &calendars, &change).await;
 }
 
-/// Whoever waits for a person to act does not see that somebody did: these look again.
-async fn tell_of_listing(ctx: &Context, calendars: Vec<CalendarId>) {
-    tell_all(ctx, &calendars, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
-}
-
-async fn tell_all(ctx: &Context, calendars: &[CalendarId], change: &AccountChanged) {
+async fn signal_all(ctx: &Context, calendars: &[CalendarId], change: &AccountChanged) {
     for batch in calendars.chunks(BATCH_MAX) {
-        let _told = workflows::join_all(batch.iter().map(|id| tell(ctx, *id, change.clone()))).await;
+        let _told = workflows::join_all(batch.iter().map(|id| signal_change(ctx, *id, change.clone()))).await;
     }
 }
 
-/// Tells a subscription something.
-pub(super) async fn tell(ctx: &Context, calendar_id: CalendarId, change: AccountChanged) {
-    // One that is gone needs no telling; the daily look finds what is missing.
+/// Signals a subscription what changed about its account.
+pub(super) async fn signal_change(ctx: &Context, calendar_id: CalendarId, change: AccountChanged) {
+    // One that is gone needs no signal; the daily discovery finds what is missing.
     let _gone_is_fine = ctx
         .external_workflow(names::subscription_id(calendar_id), None)
         .signal(AccountChangedSignal, change, SignalWorkflowOptions::default())
         .await;
 }
 
-/// Makes sure that subscriptions run, and that one which an earlier workflow of this account started, whose words it may have
-/// missed, hears what is true now.
+/// Makes sure that subscriptions run, and that one which an earlier workflow of this account started, whose signals it may have
+/// missed, gets the current settings.
 pub(super) async fn ensure(ctx: &Context, detached: &WorkflowCancellationToken, calendars: Vec<CalendarId>) {
     let _ensured = workflows::join_all(calendars.into_iter().map(|id| ensure_one(ctx, detached, id))).await;
 }
@@ -121,13 +115,13 @@ pub(super) async fn ensure(ctx: &Context, detached: &WorkflowCancellationToken, 
 async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calendar_id: CalendarId) {
     let is_known = ctx.state(|s| s.progress.calendars.contains(&calendar_id));
     let comes_back = ctx.state_mut(|s| s.progress.relisted.remove(&calendar_id));
-    // Already running is what we want; any other refusal is found by the look at the fleet.
+    // Already running is what we want; after any other refusal, the gateway's fleet check finds that it is missing.
     let mut started = start_subscription(ctx, calendar_id, Begins::First).await;
-    let mut left = if comes_back { LAST_WORDS_ATTEMPTS } else { 0 };
+    let mut left = if comes_back { START_AFTER_END_ATTEMPTS } else { 0 };
     while started == Started::RanAlready && left > 0 {
         left -= 1;
-        // The one before has said that it ends, which is the last thing that it does.
-        let at = now(ctx).plus_ms(LAST_WORDS_MS);
+        // The one before has signalled its end, which is the last thing that it does.
+        let at = now(ctx).plus_ms(START_AFTER_END_PAUSE_MS);
         sleep_unless(ctx, detached, at, "the subscription before has yet to end", |_| false).await;
         started = start_subscription(ctx, calendar_id, Begins::First).await;
     }
@@ -139,6 +133,6 @@ async fn ensure_one(ctx: &Context, detached: &WorkflowCancellationToken, calenda
             strategy: Some(s.input.strategy),
             ..AccountChanged::default()
         });
-        tell(ctx, calendar_id, change).await;
+        signal_change(ctx, calendar_id, change).await;
     }
 }

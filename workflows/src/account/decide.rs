@@ -1,4 +1,4 @@
-//! What an account does next, and what its subscriptions hear of new settings.
+//! What an account does next, and which new settings its subscriptions get.
 
 use evercal_domain::{CalendarId, SyncStrategy, UnixMs};
 
@@ -7,7 +7,7 @@ use crate::contract::{AccountChanged, AccountInput, Grant};
 use crate::due::Due;
 use crate::retry::Timing;
 
-/// So many subscriptions are started, told or ended at a time: fewer tasks for many, and far below what one workflow may
+/// So many subscriptions are started, signalled or ended at a time: fewer tasks for many, and far below what one workflow may
 /// have under way.
 pub const BATCH_MAX: usize = 50;
 
@@ -28,11 +28,11 @@ pub enum AccountStep {
     },
     /// Stop the channels on the list of calendars.
     UnwatchList,
-    /// Give the grant back, erase everything and end.
-    GiveBack,
-    /// Tell subscriptions that the grant is dead, or works again.
-    TellGrant {
-        /// Which subscriptions, and what to tell.
+    /// Revoke the grant, erase everything and end.
+    Revoke,
+    /// Signal subscriptions that the grant is dead, or works again.
+    SignalGrant {
+        /// Which subscriptions, and the state of the grant.
         calendars: Vec<(CalendarId, Grant)>,
     },
     /// Make sure that subscriptions run.
@@ -56,9 +56,9 @@ pub fn next_step(progress: &AccountProgress, now: UnixMs) -> AccountStep {
     if let Life::Ending(ending) = &progress.life {
         return next_step_to_the_end(progress, ending, now);
     }
-    if !progress.to_tell.is_empty() {
-        let calendars = progress.to_tell.iter().take(BATCH_MAX).map(|(id, grant)| (*id, *grant)).collect();
-        return AccountStep::TellGrant { calendars };
+    if !progress.to_signal.is_empty() {
+        let calendars = progress.to_signal.iter().take(BATCH_MAX).map(|(id, grant)| (*id, *grant)).collect();
+        return AccountStep::SignalGrant { calendars };
     }
     // Also with a dead grant: a subscription that was lost is there again when the next consent comes.
     if !progress.to_ensure.is_empty() {
@@ -85,15 +85,15 @@ fn next_step_to_the_end(progress: &AccountProgress, ending: &Ending, now: UnixMs
             AccountStep::AwaitClosed { at: *until }
         }
         EndingStage::Closing { .. } => AccountStep::UnwatchList,
-        EndingStage::GivingBack { .. } => match &progress.trouble {
+        EndingStage::Revoking { .. } => match &progress.trouble {
             Some(trouble) if trouble.until > now => AccountStep::WaitUntil { at: trouble.until },
-            _ => AccountStep::GiveBack,
+            _ => AccountStep::Revoke,
         },
         EndingStage::TakenDown { .. } => AccountStep::Park,
     }
 }
 
-/// What subscriptions have to hear of the settings that a worker has now, if anything.
+/// The change of settings to signal to subscriptions, where a worker has other settings now.
 pub fn settings_changed<State>(
     input: &AccountInput<State>,
     timing: Timing,

@@ -13,19 +13,19 @@ use crate::retry;
 use crate::shared::failure::FailedCall;
 use crate::shared::time::{condition, now};
 
-/// Time beyond the patience of closing subscriptions that the account waits for their word, in milliseconds.
+/// How long beyond the timeout of closing subscriptions the account waits for their signal, in milliseconds.
 const CLOSE_SLACK_MS: i64 = 10 * 60 * 1_000;
 
 /// So many attempts in a row, of any worker, find the provider off before the grant is left to it.
 const OFF_ATTEMPTS: u32 = 4;
 
-/// Says how long the end may take, where there is one, before readers hear of it for the first time.
+/// Sets how long the end may take, where there is one, before it is written down for readers.
 pub(super) fn begins(ctx: &Context) {
     let at = now(ctx);
     ctx.state_mut(|s| {
-        let patience_s = s.input.timing.close_patience_s;
+        let timeout_s = s.input.timing.close_timeout_s;
         // The calendars' first, then those on their list.
-        let until = at.plus_s(patience_s).plus_s(patience_s).plus_ms(CLOSE_SLACK_MS);
+        let until = at.plus_s(timeout_s).plus_s(timeout_s).plus_ms(CLOSE_SLACK_MS);
         if let Some(ending) = s.progress.life.ending() {
             ending.stops_until.get_or_insert(until);
         }
@@ -37,7 +37,7 @@ pub(super) async fn find_open(ctx: &Context, detached: &WorkflowCancellationToke
     let (account_id, timing) = ctx.state(|s| (s.input.account_id, s.input.timing.clone()));
     let options = retry::account_rows(&timing, detached, "find the calendars in the register");
     let open = ctx.execute_activity(AccountActivities::list_open_calendars, AccountRef { account_id }, options).await;
-    let until = now(ctx).plus_s(timing.close_patience_s).plus_ms(CLOSE_SLACK_MS);
+    let until = now(ctx).plus_s(timing.close_timeout_s).plus_ms(CLOSE_SLACK_MS);
     ctx.state_mut(|s| {
         // Without the register there is nothing more to go by; the tokens are erased in any case.
         s.progress.calendars.extend(open.map(|open| open.calendars).unwrap_or_default());
@@ -65,34 +65,34 @@ pub(super) async fn unwatch_list(ctx: &Context, detached: &WorkflowCancellationT
     condition(ctx, |s: &AccountWorkflow| !s.progress.list_channel.attempting).await;
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let summary = "stop the channels on the list of calendars";
-    let options = retry::channel_stop(provider, &timing, timing.close_patience_s, detached, summary);
+    let options = retry::channel_call(provider, &timing, timing.close_timeout_s, detached, summary);
     let input = CloseChannelsInput { watched: Watched::CalendarList { account_id } };
     let _runs_out_by_itself = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
         s.progress.list_channel = ListChannel::default();
         if let Some(ending) = s.progress.life.ending() {
-            ending.stage = EndingStage::GivingBack { since: None };
+            ending.stage = EndingStage::Revoking { since: None };
         }
     });
 }
 
-/// Gives the grant back and erases everything. The provider may never answer: what is ours to do,
-/// erasing, does not wait for it longer than for a channel, nor for long where the provider is off.
-pub(super) async fn give_back(ctx: &Context, detached: &WorkflowCancellationToken) {
+/// Revokes the grant and erases everything. The provider may never answer: erasing does not wait for it longer than for a
+/// channel, nor for long where the provider is off.
+pub(super) async fn revoke(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (account_id, provider, timing) = ctx.state(|s| (s.input.account_id, s.input.provider, s.input.timing.clone()));
     let at = now(ctx);
     let since = ctx.state_mut(|s| match s.progress.life.ending() {
-        Some(Ending { stage: EndingStage::GivingBack { since }, .. }) => *since.get_or_insert(at),
+        Some(Ending { stage: EndingStage::Revoking { since }, .. }) => *since.get_or_insert(at),
         _ => at,
     });
-    // One worker that was started with the wrong settings must not end what another one can give back.
+    // One worker that was started with the wrong settings must not end what another one can revoke.
     let is_off = |trouble: &Trouble| trouble.cause == Cause::ProviderOff && trouble.failures >= OFF_ATTEMPTS;
     let is_off = ctx.state(|s| s.progress.trouble.as_ref().is_some_and(is_off));
-    let erase_only = is_off || at >= since.plus_s(timing.close_patience_s);
+    let erase_only = is_off || at >= since.plus_s(timing.close_timeout_s);
     let options = if erase_only {
         retry::account_rows(&timing, detached, "erase the tokens; the provider did not answer")
     } else {
-        retry::account_call(provider, &timing, detached, "give the grant back, erase the tokens")
+        retry::account_call(provider, &timing, detached, "revoke the grant, erase the tokens")
     };
     let input = RevokeInput { account_id, erase_only };
     let revoked = ctx.execute_activity(AccountActivities::revoke_account, input, options).await;

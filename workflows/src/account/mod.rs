@@ -18,14 +18,14 @@ use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
+    ActivityExecutionError, ActivityOptions, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows,
 };
 
 use decide::{AccountStep, next_step};
-pub use list_channel::{KeptWish, ListAttempts, ListChannel, ToStop};
+pub use list_channel::{KeptRetryAfter, ListAttempts, ListChannel, ToStop};
 pub use progress::{Access, AccountProgress, Consent, Ending, EndingStage, GrantProgress, Life, Recorded, Tried};
-pub use trouble::{Trouble, Wish};
+pub use trouble::{RetryAfter, Trouble};
 
 use crate::contract::{
     AccountChanged, AccountInput, AccountStateFact, AccountStatus, Close, Ended, GrantLost, ListChanged,
@@ -39,8 +39,8 @@ use crate::{names, retry};
 pub struct AccountWorkflow {
     input: AccountInput<AccountProgress>,
     progress: AccountProgress,
-    /// Nothing follows any more but the end or the next run.
-    leaves: bool,
+    /// Set when the account ends or continues as new: its lanes return.
+    lanes_return: bool,
 }
 
 #[workflow_methods]
@@ -54,10 +54,10 @@ impl AccountWorkflow {
             progress
         };
         let progress = input.carried.take().unwrap_or_else(begin);
-        Self { input, progress, leaves: false }
+        Self { input, progress, lanes_return: false }
     }
 
-    /// Runs until the account is disconnected or hands over.
+    /// Runs until the account is disconnected or continues as new.
     #[run(name = names::ACCOUNT)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
         let detached = WorkflowCancellationToken::new();
@@ -67,7 +67,7 @@ impl AccountWorkflow {
             list_channel::lane::run(ctx.clone(), detached.clone()),
             Self::disconnect_when_cancelled(ctx.clone()),
         );
-        // A cancellation that comes with the hand-over is left to the next run.
+        // A cancellation that comes while it continues as new is left to the next run.
         if let Some(reason) = ctx.state(|s| s.progress.life.ended_for().map(str::to_owned)) {
             if ctx.cancellation_token().is_cancelled() {
                 return Err(WorkflowTermination::cancelled());
@@ -82,7 +82,7 @@ impl AccountWorkflow {
     async fn disconnect_when_cancelled(ctx: WorkflowContext<Self>) {
         let cancelled = workflows::select! {
             _ = ctx.cancelled() => true,
-            () = condition(&ctx, |s: &Self| s.leaves) => false,
+            () = condition(&ctx, |s: &Self| s.lanes_return) => false,
         };
         if cancelled {
             ctx.state_mut(|s| s.progress.life.end("cancelled by an operator".to_owned()));
@@ -125,17 +125,17 @@ impl AccountWorkflow {
     pub fn list_changed(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         let hint = unpack::<ListChanged>(&payload).channel;
         if let Some(hint) = &hint {
-            self.progress.list_channel.heard(hint);
+            self.progress.list_channel.receive(hint);
         }
         if hint.is_none_or(|hint| hint.announces_change) {
             self.progress.discovery_due = self.progress.due_after_notice(now_in_signal(ctx));
         }
     }
 
-    /// Look at the list of calendars now, whatever it waits for.
+    /// Read the list of calendars now, whatever it waits for.
     #[signal(name = names::SIGNAL_DISCOVER)]
     pub fn discover(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.progress.look_now();
+        self.progress.discover_now();
     }
 
     /// Take everything down ([`Close`]).
@@ -156,7 +156,7 @@ impl AccountWorkflow {
 
 type Context = WorkflowContext<AccountWorkflow>;
 
-/// One step after the other until the end or the hand-over.
+/// One step after the other until the account ends or continues as new.
 async fn live(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         ending::begins(&ctx);
@@ -169,14 +169,16 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             AccountStep::FindOpen => ending::find_open(&ctx, &detached).await,
             AccountStep::Close { calendars } => ending::close(&ctx, &calendars).await,
             AccountStep::UnwatchList => ending::unwatch_list(&ctx, &detached).await,
-            AccountStep::GiveBack => ending::give_back(&ctx, &detached).await,
-            AccountStep::TellGrant { calendars } => {
-                ctx.state_mut(|s| s.progress.to_tell.retain(|id, _| calendars.iter().all(|(told, _)| told != id)));
-                let tell = |(calendar_id, grant)| {
+            AccountStep::Revoke => ending::revoke(&ctx, &detached).await,
+            AccountStep::SignalGrant { calendars } => {
+                ctx.state_mut(|s| {
+                    s.progress.to_signal.retain(|id, _| calendars.iter().all(|(signalled, _)| signalled != id));
+                });
+                let signal = |(calendar_id, grant)| {
                     let change = AccountChanged { grant: Some(grant), ..AccountChanged::default() };
-                    calendars::tell(&ctx, calendar_id, change)
+                    calendars::signal_change(&ctx, calendar_id, change)
                 };
-                let _told = workflows::join_all(calendars.into_iter().map(tell)).await;
+                let _gone_is_fine = workflows::join_all(calendars.into_iter().map(signal)).await;
             }
             AccountStep::Ensure { calendars } => {
                 ctx.state_mut(|s| s.progress.to_ensure.retain(|id| !calendars.contains(id)));
@@ -185,14 +187,14 @@ async fn live(ctx: Context, detached: WorkflowCancellationToken) {
             AccountStep::Discover => calendars::discover(&ctx, &detached).await,
             step @ (AccountStep::WaitUntil { at } | AccountStep::AwaitClosed { at }) => {
                 let changed = wakes(&ctx, since, step);
-                sleep_unless(&ctx, &detached, at, "next look at the list of calendars", changed).await;
+                sleep_unless(&ctx, &detached, at, "next discovery of calendars", changed).await;
             }
             step @ AccountStep::Park => {
                 condition(&ctx, wakes(&ctx, since, step)).await;
             }
         }
     }
-    ctx.state_mut(|s| s.leaves = true);
+    ctx.state_mut(|s| s.lanes_return = true);
 }
 
 /// Whether there is something else to do than to wait.
@@ -246,10 +248,10 @@ async fn unless_disconnected<A: ActivityDefinition>(
     detached: &WorkflowCancellationToken,
     activity: A,
     input: A::Input,
-    options: impl FnOnce(&crate::retry::Timing, &WorkflowCancellationToken) -> temporalio_workflow::ActivityOptions,
+    mut options: ActivityOptions,
 ) -> Option<Result<A::Output, ActivityExecutionError>> {
     let stop = detached.child_token();
-    let options = ctx.state(|s| options(&s.input.timing, &stop));
+    options.cancellation_token = Some(stop.clone());
     let mut call = ctx.execute_activity(activity, input, options);
     let mut disconnected = condition(ctx, |s: &AccountWorkflow| !s.progress.life.is_open());
     let answer = workflows::select! {

@@ -1,4 +1,4 @@
-//! What an account knows: a plain value that signals change, that the steps read, and that travels to the next run.
+//! What an account knows: a plain value that signals change, that the steps read, and that is carried when it continues as new.
 
 mod consent;
 mod grant;
@@ -15,13 +15,13 @@ pub use life::{Ending, EndingStage, Life};
 
 use super::list_channel::ListChannel;
 use super::trouble::Trouble;
-use crate::contract::{CodeRedeemed, Grant, ListLimit};
+use crate::contract::{ConsentSettled, Grant, ListLimit};
 use crate::due::Due;
 
-/// The least time between two looks at the list because of notices, in milliseconds: a burst of them is one look or two.
+/// The least time between two discoveries because of notices, in milliseconds: a burst of notices causes one or two.
 const LIST_SPACING_MS: i64 = 2_000;
 
-/// What an account knows and hands over to its next run.
+/// What an account knows, and carries when it continues as new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountProgress {
     /// Whether it goes on.
@@ -40,8 +40,8 @@ pub struct AccountProgress {
     pub closing: BTreeSet<CalendarId>,
     /// Those among them that are listed again: they are started when their subscription has ended.
     pub relisted: BTreeSet<CalendarId>,
-    /// What subscriptions have yet to be told of the grant.
-    pub to_tell: BTreeMap<CalendarId, Grant>,
+    /// The state of the grant that has yet to be signalled, by subscription.
+    pub to_signal: BTreeMap<CalendarId, Grant>,
     /// When the list of calendars is due.
     pub discovery_due: Due,
     /// Discoveries so far.
@@ -58,7 +58,7 @@ pub struct AccountProgress {
     pub recorded: Option<Recorded>,
 }
 
-/// What readers were told.
+/// What was last written down for readers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
     /// The state.
@@ -99,7 +99,7 @@ impl AccountProgress {
                     .or_else(|| trouble("listed").map(|sentence| format!("the list of calendars waits: {sentence}")))
                     .or_else(|| self.list_channel.asked_until().map(|until| format!(
                         "the channel on the list of calendars waits: the provider asked us to wait until {until}; until \
-                         then the daily look finds what is new"
+                         then the daily discovery finds what is new"
                     )))
                     .or_else(|| self.incomplete.map(|limit| limit_sentence(limit).to_owned()))
             }
@@ -111,7 +111,7 @@ impl AccountProgress {
         self.access == Access::Works && self.life.is_open()
     }
 
-    /// What subscriptions are told of the grant.
+    /// The state of the grant, as subscriptions get it.
     pub(super) fn grant_is(&self) -> Grant {
         if matches!(self.access, Access::Lost { .. }) { Grant::Dead } else { Grant::Works }
     }
@@ -125,10 +125,10 @@ impl AccountProgress {
     }
 
     /// What came of a consent. One that is of no use takes nothing away that works.
-    pub(super) fn consent_ends(&mut self, redeemed: &CodeRedeemed, now: UnixMs) {
-        let (outcome, has_tokens) = match redeemed {
-            CodeRedeemed::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
-            CodeRedeemed::NothingWaits { has_tokens } => (None, *has_tokens),
+    pub(super) fn consent_ends(&mut self, settled: &ConsentSettled, now: UnixMs) {
+        let (outcome, has_tokens) = match settled {
+            ConsentSettled::Settled { outcome, has_tokens } => (Some(outcome), *has_tokens),
+            ConsentSettled::NothingWaits { has_tokens } => (None, *has_tokens),
         };
         match outcome {
             // Without an outcome, the workflow before this one was lost: the tokens may be good, which the list will show.
@@ -143,7 +143,7 @@ impl AccountProgress {
     }
 
     /// Somebody wants the list read now, whatever it waits for.
-    pub(super) fn look_now(&mut self) {
+    pub(super) fn discover_now(&mut self) {
         self.discovery_due = Due::Now;
         self.trouble = None;
         self.list_channel.start_afresh();
@@ -156,12 +156,12 @@ impl AccountProgress {
         self.discovery_due.min(Due::At(allowed))
     }
 
-    fn tell_all(&mut self, grant: Grant) {
-        self.to_tell = self.calendars.iter().map(|id| (*id, grant)).collect();
+    fn queue_grant_signals(&mut self, grant: Grant) {
+        self.to_signal = self.calendars.iter().map(|id| (*id, grant)).collect();
     }
 
-    /// The list was read: what is new has to be started. Those that should be running and do not are found by the gateway's
-    /// look at the fleet.
+    /// The list was read: what is new has to be started. The gateway's fleet check finds those that
+    /// should be running and do not.
     pub(super) fn list_is_read(&mut self, listed: Vec<CalendarId>, vanished: &[CalendarId]) {
         for id in vanished {
             self.closing.insert(*id);
@@ -181,7 +181,7 @@ impl AccountProgress {
     pub(super) fn forget(&mut self, calendar_id: CalendarId) {
         self.calendars.remove(&calendar_id);
         self.to_ensure.remove(&calendar_id);
-        self.to_tell.remove(&calendar_id);
+        self.to_signal.remove(&calendar_id);
         self.closing.remove(&calendar_id);
         if self.relisted.contains(&calendar_id) {
             self.to_ensure.insert(calendar_id);
@@ -216,94 +216,4 @@ fn refusal_sentence(outcome: Option<&ConsentOutcome>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
-
-    use evercal_domain::AccountId;
-
-    use super::*;
-
-    fn connected() -> AccountProgress {
-        AccountProgress {
-            access: Access::Works,
-            discoveries: 1,
-            calendars: BTreeSet::from([CalendarId::generate()]),
-            ..AccountProgress::default()
-        }
-    }
-
-    fn settled(outcome: ConsentOutcome, has_tokens: bool) -> CodeRedeemed {
-        CodeRedeemed::Settled { outcome, has_tokens }
-    }
-
-    #[test]
-    fn a_consent_that_is_of_no_use_takes_nothing_away_that_works() {
-        let scopes = ConsentOutcome::MissingScopes { scopes: vec!["calendar".into()] };
-        for outcome in [ConsentOutcome::AnotherUser, ConsentOutcome::Refused, ConsentOutcome::TooLate, scopes] {
-            let mut progress = connected();
-            progress.consent_ends(&settled(outcome.clone(), true), UnixMs::EPOCH);
-            assert_eq!(progress, connected_like(&progress), "{outcome:?}");
-            assert_eq!(progress.state(), AccountState::Connected);
-
-            let mut new = AccountProgress::default();
-            new.consent_ends(&settled(outcome.clone(), false), UnixMs::EPOCH);
-            assert_eq!(new.state(), AccountState::NeedsReauth, "{outcome:?}");
-            assert!(new.detail().is_some());
-        }
-    }
-
-    fn connected_like(progress: &AccountProgress) -> AccountProgress {
-        AccountProgress { calendars: progress.calendars.clone(), ..connected() }
-    }
-
-    #[test]
-    fn a_duplicate_names_the_account_that_was_there_before_and_is_healed_by_a_consent_that_asks_for_it() {
-        let other = AccountId::generate();
-        let mut progress = AccountProgress::default();
-        progress.consent_ends(&settled(ConsentOutcome::Duplicate { account_id: other }, false), UnixMs::EPOCH);
-        assert_eq!(progress.state(), AccountState::Duplicate);
-        assert!(progress.detail().unwrap().contains(&other.to_string()));
-        progress.consent_ends(&settled(ConsentOutcome::Granted, true), UnixMs::EPOCH);
-        assert_eq!((progress.state(), progress.access), (AccountState::Connecting, Access::Works));
-    }
-
-    #[test]
-    fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_started_when_it_has_ended() {
-        let mut progress = connected();
-        let id = *progress.calendars.first().unwrap();
-        progress.list_is_read(vec![], &[id]);
-        progress.list_is_read(vec![id], &[]);
-        assert!(progress.to_ensure.is_empty(), "it is still ending");
-        progress.forget(id);
-        assert_eq!(progress.to_ensure, BTreeSet::from([id]));
-
-        let mut gone = connected();
-        let id = *gone.calendars.first().unwrap();
-        for (listed, vanished) in [(vec![], vec![id]), (vec![id], vec![]), (vec![], vec![id])] {
-            gone.list_is_read(listed, &vanished);
-        }
-        gone.forget(id);
-        assert!(gone.to_ensure.is_empty(), "it vanished again");
-        let mut ended = connected();
-        let id = *ended.calendars.first().unwrap();
-        ended.list_is_read(vec![id], &[]);
-        ended.forget(id);
-        assert!(ended.to_ensure.is_empty(), "one that ended for another reason stays away");
-    }
-
-    #[test]
-    fn the_largest_account_fits_into_a_payload_in_the_worst_moment() {
-        let calendars: BTreeSet<CalendarId> =
-            (0..evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX).map(|_| CalendarId::generate()).collect();
-        let mut progress = AccountProgress { calendars: calendars.clone(), ..AccountProgress::default() };
-        progress.closing = calendars.clone();
-        progress.relisted = calendars.clone();
-        progress.grant.doubted_by = calendars.clone();
-        progress.tell_all(Grant::Works);
-        let stage = EndingStage::Closing { until: UnixMs::MAX, to_close: calendars };
-        progress.life = Life::Ending(Ending { reason: "asked".into(), stops_until: Some(UnixMs::MAX), stage });
-        let bytes = serde_json::to_vec(&progress).unwrap().len();
-        // Temporal takes 2 MiB, and sealing makes a payload a little larger.
-        assert!(bytes < 1_536 * 1_024, "{bytes} bytes");
-    }
-}
+mod tests;

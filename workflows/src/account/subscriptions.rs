@@ -65,8 +65,8 @@ pub(super) async fn close_subscription(ctx: &Context, calendar_id: CalendarId, r
         let begins = Begins::Closing { reason: reason.to_owned() };
         ctx.state_mut(|s| s.progress.calendars.insert(calendar_id));
         if start_subscription(ctx, calendar_id, begins).await == Started::RanAlready {
-            // Somebody was faster. What else can be done is done by the next look, or by whoever disconnects again.
-            let _told = ask_to_end(ctx, calendar_id, reason).await;
+            // Somebody was faster. What else can be done is done by the next discovery, or by whoever disconnects again.
+            let _gone_is_fine = ask_to_end(ctx, calendar_id, reason).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps a call of an account's waiting, and what people are told of it.
+//! What keeps a call of an account's waiting, and the sentence about it for people.
 
 use evercal_domain::{ProviderErrorKind, RetryClass, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
 use crate::shared::{jitter, waits};
 
-/// The next call after one that was refused as such, in seconds: sooner than people look at the clock. Where a failed sync is
+/// The next call after one that was refused as such, in seconds: Where a failed sync is
 /// repeated even sooner, so is this.
 const REFUSED_RETRY_S: u32 = 240;
 /// So many failures in a row are not worth a word to people.
@@ -25,13 +25,13 @@ pub struct Trouble {
     pub failures: u32,
     /// When the call is made again.
     pub until: UnixMs,
-    /// Whether the provider asked for the wait, and whether that is long enough to be shown.
-    pub wish: Option<Wish>,
+    /// The provider's `Retry-After`, where the wait is for that.
+    pub retry_after: Option<RetryAfter>,
 }
 
-/// A provider's wish to be left alone.
+/// A provider's `Retry-After`, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct RetryAfter {
     /// Whether people see it, with its end.
     pub is_shown: bool,
 }
@@ -39,7 +39,7 @@ pub struct Wish {
 impl Trouble {
     /// The sentence for people, where there is something to say: once it is more than a passing failure.
     pub fn sentence(&self, doing: &str) -> Option<String> {
-        if self.wish.is_some_and(|wish| wish.is_shown) {
+        if self.retry_after.is_some_and(|retry_after| retry_after.is_shown) {
             return Some(format!("the provider asked to wait until {}", self.until));
         }
         let since = self.since;
@@ -52,12 +52,12 @@ impl Trouble {
                  on by itself then"
             )),
             _ => (self.failures > FAILURES_UNSPOKEN)
-                .then(|| format!("it could not be {doing} since {since} ({}); it is tried again", self.cause.word())),
+                .then(|| format!("it could not be {doing} since {since} ({}); it is tried again", self.cause.as_str())),
         }
     }
 }
 
-/// What a failed call leads to: when it is made again, and what people are told meanwhile.
+/// What a failed call leads to: when it is made again, and what people see meanwhile.
 pub(crate) fn after_failure(
     before: Option<&Trouble>,
     failed: &FailedCall,
@@ -66,31 +66,32 @@ pub(crate) fn after_failure(
     now: UnixMs,
 ) -> Trouble {
     let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
-    // A wish that was kept to its end and is heard again is a repeated one.
-    let is_repeated = before.is_some_and(|trouble| trouble.wish.is_some() && trouble.until <= now);
-    let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    // A wait that was kept to its end and is asked for again is a repeated one.
+    let is_repeated = before.is_some_and(|trouble| trouble.retry_after.is_some() && trouble.until <= now);
+    let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
     let refused = failed.cause() == Cause::ProviderOff
         || failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
     let refused_ms = u64::from(REFUSED_RETRY_S.min(timing.failed_sync_pause_s)) * 1_000;
     let base_ms = if refused { refused_ms } else { doubled_ms.min(most_ms) };
-    let less_ms = jitter::place(id, &format!("account retry {failures}"), base_ms / 10 + 1);
+    let less_ms = jitter::offset(id, &format!("account retry {failures}"), base_ms / 10 + 1);
     let pause_ms = i64::try_from(base_ms - less_ms).unwrap_or(i64::MAX);
     Trouble {
         cause: failed.cause(),
         since: before.map_or(now, |trouble| trouble.since),
         failures,
-        until: now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0))),
-        wish: wish_ms.map(|wish_ms| Wish { is_shown: waits::is_shown(wish_ms) }),
+        until: now.plus_ms(pause_ms.max(retry_after_ms.unwrap_or(0))),
+        retry_after: retry_after_ms.map(|retry_after_ms| RetryAfter { is_shown: waits::is_shown(retry_after_ms) }),
     }
 }
 
 /// Between two attempts at a code at most, in milliseconds: what the provider asks for beyond that would cost the consent.
 const CODE_PAUSE_MAX_MS: i64 = 15 * 1_000;
 
-/// What a failed redemption leads to. It is tried for as long as the code lives, and no wish is kept that outlives it.
-pub(crate) fn after_failed_redemption(
+/// What a failed settlement of a consent leads to. It is tried for as long as the code lives, and no `Retry-After` is kept that
+/// outlives it.
+pub(crate) fn after_failed_settlement(
     before: Option<&Trouble>,
     failed: &FailedCall,
     timing: &Timing,
@@ -98,5 +99,5 @@ pub(crate) fn after_failed_redemption(
     now: UnixMs,
 ) -> Trouble {
     let trouble = after_failure(before, failed, timing, id, now);
-    Trouble { until: trouble.until.min(now.plus_ms(CODE_PAUSE_MAX_MS)), wish: None, ..trouble }
+    Trouble { until: trouble.until.min(now.plus_ms(CODE_PAUSE_MAX_MS)), retry_after: None, ..trouble }
 }

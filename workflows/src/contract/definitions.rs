@@ -1,7 +1,7 @@
 //! Which workflows there are, and what can be sent to each, as definitions that name no workflow's code: so workflows start
 //! and signal each other through the contract, and none imports another.
 //!
-//! The handlers stand in the workflows (`#[signal(name = …)]`); a test holds their names to these.
+//! The handlers are in the workflows (`#[signal(name = …)]`); a test holds their names to these.
 
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
@@ -33,38 +33,19 @@ macro_rules! workflow {
     };
 }
 
-/// Defines the signals of a workflow: their names and payloads. A handler takes the payload raw and unpacks it leniently.
-macro_rules! signals {
-    ($workflow:ident: $($(#[$doc:meta])* $marker:ident = $name:path, $payload:ty;)+) => {
+/// Defines what can be sent to a workflow: the names and payloads of signals, and the answers of updates. A handler takes the
+/// payload raw and unpacks it leniently.
+macro_rules! messages {
+    ($kind:ident, $workflow:ident: $($(#[$doc:meta])* $marker:ident = $name:path, $payload:ty $(=> $answer:ty)?;)+) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Copy)]
             pub struct $marker;
 
-            impl SignalDefinition for $marker {
+            impl $kind for $marker {
                 type Workflow = $workflow;
                 type Input = $payload;
-
-                fn name(&self) -> &str {
-                    $name
-                }
-            }
-        )+
-    };
-}
-
-/// Defines the updates of a workflow, which take nothing: their names and answers.
-macro_rules! updates {
-    ($workflow:ident: $($(#[$doc:meta])* $marker:ident = $name:path => $answer:ty;)+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, Copy)]
-            pub struct $marker;
-
-            impl UpdateDefinition for $marker {
-                type Workflow = $workflow;
-                type Input = ();
-                type Output = $answer;
+                $(type Output = $answer;)?
 
                 fn name(&self) -> &str {
                     $name
@@ -87,25 +68,25 @@ workflow! {
     PollingDefinition = names::POLLING, PollingInput => Ended
 }
 
-signals! { SubscriptionDefinition:
+messages! { SignalDefinition, SubscriptionDefinition:
     /// Something may have changed.
     NotifySignal = names::SIGNAL_NOTIFY, Notify;
     /// Something about the account concerns its subscriptions.
     AccountChangedSignal = names::SIGNAL_ACCOUNT_CHANGED, AccountChanged;
-    /// The provider was seen to answer again: whoever waits for that tries now.
+    /// The provider was seen to answer again: what failed is retried now.
     RetryNowSignal = names::SIGNAL_RETRY_NOW, ();
     /// End, and stop your channels.
     CloseSignal = names::SIGNAL_CLOSE, Close;
 }
 
-signals! { PollingDefinition:
+messages! { SignalDefinition, PollingDefinition:
     /// End.
     StopSignal = names::SIGNAL_STOP, ();
-    /// Look this often from now on.
+    /// Ask for a sync this often from now on.
     IntervalSignal = names::SIGNAL_INTERVAL, PollingInterval;
 }
 
-signals! { AccountDefinition:
+messages! { SignalDefinition, AccountDefinition:
     /// Somebody consented (again); the code is in the store.
     AuthorizedSignal = names::SIGNAL_AUTHORIZED, ();
     /// A subscription found the grant dead.
@@ -122,11 +103,11 @@ signals! { AccountDefinition:
     DisconnectSignal = names::SIGNAL_DISCONNECT, Close;
 }
 
-updates! { SubscriptionDefinition:
+messages! { UpdateDefinition, SubscriptionDefinition:
     /// Sync now, and answer how it went.
-    SyncNowUpdate = names::UPDATE_SYNC_NOW => SyncNowResult;
+    SyncNowUpdate = names::UPDATE_SYNC_NOW, () => SyncNowResult;
     /// Keep the channel, skip syncs.
-    PauseUpdate = names::UPDATE_PAUSE => ();
+    PauseUpdate = names::UPDATE_PAUSE, () => ();
     /// Sync again.
-    ResumeUpdate = names::UPDATE_RESUME => ();
+    ResumeUpdate = names::UPDATE_RESUME, () => ();
 }

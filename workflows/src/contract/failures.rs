@@ -13,7 +13,7 @@ const NO_ANSWER: &str = "no_answer";
 const LIFETIME_TOO_SHORT: &str = "lifetime_too_short";
 const UNKNOWN_OUTCOME: &str = "unknown_outcome";
 
-/// The kind of a failure; on the wire its word.
+/// The kind of a failure; on the wire its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "&'static str", from = "String")]
 pub enum Cause {
@@ -34,8 +34,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The cause as a word for people, rows and the wire.
-    pub fn word(self) -> &'static str {
+    /// The name, for people, rows and the wire.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Provider(kind) => kind.as_str(),
             Self::ProviderOff => names::FAILURE_PROVIDER_OFF,
@@ -47,15 +47,15 @@ impl Cause {
         }
     }
 
-    /// Reads the type of a failed activity, or a word. What is not known reads as a failure of our own.
-    pub fn from_word(word: &str) -> Self {
-        match ProviderErrorKind::from_name(word) {
+    /// Parses the type of a failed activity, or a name. What is not known is a failure of our own.
+    pub fn from_name(name: &str) -> Self {
+        match ProviderErrorKind::from_name(name) {
             Some(kind) => Self::Provider(kind),
-            None if word.starts_with(names::FAILURE_STORE_PREFIX) => Self::Store,
-            None if word == names::FAILURE_PROVIDER_OFF => Self::ProviderOff,
-            None if word == names::FAILURE_ENDLESS_LIST => Self::EndlessList,
-            None if word == LIFETIME_TOO_SHORT => Self::LifetimeTooShort,
-            None if word == UNKNOWN_OUTCOME => Self::UnknownOutcome,
+            None if name.starts_with(names::FAILURE_STORE_PREFIX) => Self::Store,
+            None if name == names::FAILURE_PROVIDER_OFF => Self::ProviderOff,
+            None if name == names::FAILURE_ENDLESS_LIST => Self::EndlessList,
+            None if name == LIFETIME_TOO_SHORT => Self::LifetimeTooShort,
+            None if name == UNKNOWN_OUTCOME => Self::UnknownOutcome,
             None => Self::NoAnswer,
         }
     }
@@ -75,17 +75,17 @@ impl Cause {
 
 impl From<Cause> for &'static str {
     fn from(cause: Cause) -> Self {
-        cause.word()
+        cause.as_str()
     }
 }
 
 impl From<String> for Cause {
-    fn from(word: String) -> Self {
-        Self::from_word(&word)
+    fn from(name: String) -> Self {
+        Self::from_name(&name)
     }
 }
 
-/// A failure as people read it: the word of its kind, and behind it the provider's own where there is one.
+/// A failure as people read it: the name of its kind, and behind it the provider's reason where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Its kind.
@@ -104,8 +104,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
-            Some(reason) => write!(f, "{}: {reason}", self.cause.word()),
-            None => f.write_str(self.cause.word()),
+            Some(reason) => write!(f, "{}: {reason}", self.cause.as_str()),
+            None => f.write_str(self.cause.as_str()),
         }
     }
 }
@@ -120,45 +120,4 @@ pub struct FailureDetails {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_is_read_by_its_type() {
-        for (name, cause) in [
-            ("timed_out", Cause::Provider(ProviderErrorKind::TimedOut)),
-            ("project_refused", Cause::Provider(ProviderErrorKind::ProjectRefused)),
-            ("store_unavailable", Cause::Store),
-            ("store_of_a_newer_version", Cause::Store),
-            ("endless_list", Cause::EndlessList),
-            ("provider_off", Cause::ProviderOff),
-            ("superseded", Cause::NoAnswer),
-        ] {
-            assert_eq!(Cause::from_word(name), cause, "{name}");
-        }
-    }
-
-    #[test]
-    fn every_cause_is_read_back_from_the_wire() {
-        let own = [
-            Cause::ProviderOff,
-            Cause::Store,
-            Cause::EndlessList,
-            Cause::NoAnswer,
-            Cause::LifetimeTooShort,
-            Cause::UnknownOutcome,
-        ];
-        for cause in ProviderErrorKind::ALL.map(Cause::Provider).into_iter().chain(own) {
-            let wire = serde_json::to_string(&cause).unwrap();
-            assert_eq!(serde_json::from_str::<Cause>(&wire).unwrap(), cause, "{wire}");
-        }
-    }
-
-    #[test]
-    fn people_read_the_kind_and_the_providers_own_word() {
-        let failure = Failure::of(Cause::Provider(ProviderErrorKind::Forbidden));
-        assert_eq!(failure.to_string(), "forbidden");
-        let named = Failure { reason: Some("requiredAccessLevel".into()), ..failure };
-        assert_eq!(named.to_string(), "forbidden: requiredAccessLevel");
-    }
-}
+mod tests;

@@ -1,20 +1,27 @@
-//! What crosses the wire: the payloads of workflows, signals, updates, queries and activities.
+//! What crosses the wire: the payloads of workflows, signals, updates, queries and activities. Activities are declared here and
+//! implemented in `activities/`; the compiler checks that both sides agree. Activities return facts; workflows decide.
 //!
 //! Rules: one struct in, one struct out; an instant is a [`evercal_domain::UnixMs`]; no titles, addresses, tokens or event
 //! bodies. While builds of two versions work on the same workflows, unknown fields are ignored, and enums that an activity or
 //! an update answers have an arm for what only a newer version knows (`#[serde(other)]`). Not for names
 //! (`names`).
 
-mod activities;
+mod accounts;
+mod channels;
 mod definitions;
 mod failures;
+mod records;
 mod signals;
+mod sync;
 mod workflows;
 
-pub use activities::*;
+pub use accounts::*;
+pub use channels::*;
 pub use definitions::*;
 pub use failures::*;
+pub use records::*;
 pub use signals::*;
+pub use sync::*;
 pub use workflows::*;
 
 use serde::Serialize;

@@ -43,7 +43,7 @@ pub struct ChannelHint {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountChanged {
-    /// What there is to say of the grant.
+    /// Whether the grant can be used; `None` where that has not changed.
     pub grant: Option<Grant>,
     /// The durations to go by from now on.
     pub timing: Option<Timing>,
@@ -64,11 +64,11 @@ pub enum Grant {
     Works,
 }
 
-/// How often a poller looks from now on.
+/// How often a poller asks for a sync from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PollingInterval {
-    /// Seconds between two looks; `None` changes nothing.
+    /// Seconds between two polls; `None` changes nothing.
     pub interval_s: Option<NonZeroU32>,
 }
 

@@ -59,16 +59,16 @@ pub struct AccountInput<State = NoState> {
     pub timing: Timing,
     /// How changes are found.
     pub strategy: SyncStrategy,
-    /// What the run before handed over; `None` for the first run.
+    /// What the run before carried; `None` for the first run.
     pub carried: Option<State>,
 }
 
 /// Input of the poller of a calendar.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PollingInput {
-    /// The calendar whose subscription is told to look.
+    /// The calendar whose subscription is asked for a sync.
     pub calendar_id: CalendarId,
-    /// Seconds between two looks.
+    /// Seconds between two polls.
     pub interval_s: u32,
 }
 
@@ -96,15 +96,15 @@ pub enum SyncEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SyncNowResult {
-    /// A sync that began after the request has ended well.
+    /// A sync that began after the request has read everything.
     Done {
         /// The changes that it found.
         changes: i64,
     },
     /// It failed; the subscription tries again by itself.
     Failed(Failure),
-    /// The subscription is handing over to its next run, or closing: ask again. An answer that only a newer version knows reads
-    /// so too: the next one may be known.
+    /// The subscription is continuing as new, or closing: ask again. An answer that only a newer version knows is parsed as
+    /// this one: the next one may be known.
     #[serde(other)]
     AskAgain,
 }
@@ -122,9 +122,9 @@ pub struct SubscriptionStatus {
     pub channel_expires_at: Option<UnixMs>,
     /// When the next attempt at a channel is due, where one is.
     pub next_channel_attempt: Option<Due>,
-    /// Failed attempts since a channel was last had.
+    /// Failed attempts since a channel was last opened.
     pub failed_attempts: u32,
-    /// When the last sync ended well.
+    /// When the last sync had read everything.
     pub last_sync_at: Option<UnixMs>,
     /// Whether a sync is running.
     pub syncing: bool,

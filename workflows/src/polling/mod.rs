@@ -1,6 +1,5 @@
-//! `polling/<calendar>`: stands in while a subscription has no channel, or looks beside it where that was chosen. It only
-//! finds reasons: it asks the subscription to look, and never reads anything itself, so that there is one path from reason
-//! to commit.
+//! `polling/<calendar>`: the fallback while a subscription has no channel; where that was chosen, it polls beside one. It only
+//! asks the subscription for a sync, and never reads anything itself, so that there is one path from reason to commit.
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
@@ -16,7 +15,7 @@ use crate::names;
 use crate::shared::jitter;
 use crate::shared::time::{now, sleep_unless};
 
-/// Looks per run; each is about ten events of history.
+/// Polls per run; each is about ten events of history.
 const ROUNDS_PER_RUN: u64 = 150;
 
 const NOT_NEEDED: &str = "a channel is live, or the subscription has ended";
@@ -36,7 +35,7 @@ impl PollingWorkflow {
         Self { input, stop: false }
     }
 
-    /// Asks the subscription to look, again and again, until it is stopped or the subscription is gone.
+    /// Asks the subscription for a sync, again and again, until it is stopped or the subscription is gone.
     #[run(name = names::POLLING)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
         let calendar_id = ctx.state(|s| s.input.calendar_id);
@@ -44,11 +43,11 @@ impl PollingWorkflow {
         let token = ctx.cancellation_token();
         for round in 0..ROUNDS_PER_RUN {
             let notify = Notify { reason: evercal_domain::SyncReason::Poll, ..Notify::default() };
-            let told = ctx
+            let signalled = ctx
                 .external_workflow(names::subscription_id(calendar_id), None)
                 .signal(NotifySignal, notify, SignalWorkflowOptions::default())
                 .await;
-            if matches!(told, Err(WorkflowSignalError::NotFound(..))) {
+            if matches!(signalled, Err(WorkflowSignalError::NotFound(..))) {
                 return Ok(Ended { reason: "the subscription is gone".into() });
             }
             // The phase is by id and the length by round, so that a fleet that lost its channels together spreads out.
@@ -56,7 +55,7 @@ impl PollingWorkflow {
             let pause_s = jitter::around(interval_s, 10, &id, round);
             let at = now(ctx).plus_s(pause_s);
             let changed = move |s: &Self| s.stop || s.input.interval_s != interval_s;
-            let fired = sleep_unless(ctx, &token, at, "next look", changed).await;
+            let fired = sleep_unless(ctx, &token, at, "next poll", changed).await;
             if ctx.cancellation_token().is_cancelled() {
                 return Ok(Ended { reason: "cancelled".into() });
             }
@@ -64,7 +63,7 @@ impl PollingWorkflow {
                 return Ok(Ended { reason: NOT_NEEDED.into() });
             }
         }
-        // It may have come together with the last timer; the next run would not know of it.
+        // The signal to stop may have come together with the last timer; the next run would not know of it.
         if ctx.state(|s| s.stop) {
             return Ok(Ended { reason: NOT_NEEDED.into() });
         }
@@ -79,7 +78,7 @@ impl PollingWorkflow {
         self.stop = true;
     }
 
-    /// Look this often from now on ([`PollingInterval`]), and once at once.
+    /// Poll this often from now on ([`PollingInterval`]), and once at once.
     #[signal(name = names::SIGNAL_INTERVAL)]
     pub fn interval(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         if let PollingInterval { interval_s: Some(interval_s) } = unpack(&payload) {

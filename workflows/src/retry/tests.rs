@@ -89,9 +89,9 @@ fn every_other_call_has_the_limits_of_its_kind() {
         schedule_to_close_s: Some(DAY_S),
         permanent_kinds_are_final: true,
     };
-    let stop = channel_stop(PROVIDER, &timing, timing.close_patience_s, &token, "stop all channels");
-    assert_eq!(row(&stop), channel, "a channel is stopped with patience");
-    let attempt = channel_attempt(PROVIDER, &timing, &token, "open a channel");
+    let stop = channel_call(PROVIDER, &timing, timing.close_timeout_s, &token, "stop all channels");
+    assert_eq!(row(&stop), channel, "stopping a channel is tried for a day");
+    let attempt = channel_call(PROVIDER, &timing, timing.channel_timeout_s, &token, "open a channel");
     let rung = Row { schedule_to_close_s: Some(300), ..channel };
     assert_eq!(row(&attempt), rung, "a rung of the ladder makes good for a lost worker alone");
     let account = Row {
@@ -112,9 +112,9 @@ fn every_other_call_has_the_limits_of_its_kind() {
     );
     let rows = account_rows(&timing, &token, "erase the tokens");
     assert_eq!(row(&rows), Row { queue: names::QUEUE_STORE, ..account }, "also where the provider is off");
-    let redeem = redemption(PROVIDER, &timing, &token, "redeem the code");
-    assert_eq!(row(&redeem), Row { queue: CHANNELS, ..account }, "beside the imports");
-    assert_eq!(redeem.priority.unwrap().priority_key, Some(1), "and before everything else");
+    let settle = consent_settlement(PROVIDER, &timing, &token, "settle the consent");
+    assert_eq!(row(&settle), Row { queue: CHANNELS, ..account }, "beside the imports");
+    assert_eq!(settle.priority.unwrap().priority_key, Some(1), "and before everything else");
     let write = Row {
         queue: names::QUEUE_STORE,
         attempts_max: 0,
@@ -129,16 +129,9 @@ fn every_other_call_has_the_limits_of_its_kind() {
 
 #[test]
 fn what_an_operator_sets_reaches_the_calls() {
-    let timing = Timing {
-        sync_backoff_initial_ms: 2_000,
-        sync_timeout_ms: 5_000,
-        channel_patience_s: 7,
-        close_patience_s: 9,
-        ..Timing::default()
-    };
+    let timing = Timing { sync_backoff_initial_ms: 2_000, sync_timeout_ms: 5_000, ..Timing::default() };
     let token = WorkflowCancellationToken::new();
     let sync = row(&sync(&timing, SyncReason::Notice));
     assert_eq!(sync.start_to_close_s, Some(5));
-    assert_eq!(row(&channel_attempt(PROVIDER, &timing, &token, "open")).schedule_to_close_s, Some(7));
-    assert_eq!(row(&channel_stop(PROVIDER, &timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
+    assert_eq!(row(&channel_call(PROVIDER, &timing, 9, &token, "stop")).schedule_to_close_s, Some(9));
 }

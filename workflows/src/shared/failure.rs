@@ -12,7 +12,7 @@ pub(crate) struct FailedCall {
     /// Why.
     pub(crate) failure: Failure,
     /// How long the provider asked us to wait, in milliseconds, where it did.
-    pub(crate) asked_wait_ms: Option<i64>,
+    pub(crate) retry_after_ms: Option<i64>,
     /// What a sync had done by then.
     pub(crate) counts: Option<SyncCounts>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct FailedCall {
 impl FailedCall {
     /// A failure of which nothing more is known than why.
     pub(crate) fn of(cause: Cause) -> Self {
-        Self { failure: Failure::of(cause), asked_wait_ms: None, counts: None }
+        Self { failure: Failure::of(cause), retry_after_ms: None, counts: None }
     }
 
     /// Looks through the wrappers for the failure that the activity itself reported.
@@ -31,10 +31,10 @@ impl FailedCall {
                 let wait = application.next_retry_delay().filter(|wait| !wait.is_zero());
                 // Details that cannot be read cost the reason, and nothing else.
                 let details = application.details::<FailureDetails>().ok().flatten().unwrap_or_default();
-                let cause = application.type_name().map_or(Cause::NoAnswer, Cause::from_word);
+                let cause = application.type_name().map_or(Cause::NoAnswer, Cause::from_name);
                 return Self {
                     failure: Failure { cause, reason: details.reason },
-                    asked_wait_ms: wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+                    retry_after_ms: wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
                     counts: details.counts,
                 };
             }
@@ -52,12 +52,7 @@ impl FailedCall {
     pub(crate) fn kind(&self) -> Option<ProviderErrorKind> {
         match self.failure.cause {
             Cause::Provider(kind) => Some(kind),
-            Cause::ProviderOff
-            | Cause::Store
-            | Cause::EndlessList
-            | Cause::NoAnswer
-            | Cause::LifetimeTooShort
-            | Cause::UnknownOutcome => None,
+            _ => None,
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Spreading by id: the same id always gets the same place, so replays agree and a fleet does not move in step.
+//! Spreading by id: the same id always gets the same offset, so replays agree and a fleet does not move in step.
 
-/// A place in `0..span` for an id. `purpose` keeps different spreads of one id independent of each other.
-pub fn place(id: &str, purpose: &str, span: u64) -> u64 {
+/// An offset in `0..span` for an id. `purpose` keeps different spreads of one id independent of each other.
+pub fn offset(id: &str, purpose: &str, span: u64) -> u64 {
     // FNV-1a, 64 bit: stable for ever, unlike the standard library's hashers.
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -18,7 +18,7 @@ pub fn place(id: &str, purpose: &str, span: u64) -> u64 {
 /// `base` moved by up to ±`percent` %, by id and round.
 pub fn around(base_s: u32, percent: u32, id: &str, round: u64) -> u32 {
     let spread = u64::from(base_s) * u64::from(percent) / 100;
-    let moved = place(id, &format!("round {round}"), 2 * spread + 1);
+    let moved = offset(id, &format!("round {round}"), 2 * spread + 1);
     u32::try_from(u64::from(base_s) + moved).unwrap_or(u32::MAX).saturating_sub(u32::try_from(spread).unwrap_or(0))
 }
 
@@ -30,16 +30,16 @@ mod tests {
     fn a_fleet_spreads_evenly() {
         let mut buckets = [0_u32; 12];
         for n in 0..1_200 {
-            buckets[usize::try_from(place(&format!("cal_{n:032x}"), "renew", 3_600) / 300).unwrap()] += 1;
+            buckets[usize::try_from(offset(&format!("cal_{n:032x}"), "renew", 3_600) / 300).unwrap()] += 1;
         }
         assert!(buckets.iter().all(|count| (60..=140).contains(count)), "{buckets:?}");
     }
 
     #[test]
-    fn the_place_of_an_id_never_changes() {
-        assert_eq!(place("cal_a", "renew", 1_000_000), place("cal_a", "renew", 1_000_000));
-        assert_ne!(place("cal_a", "renew", 1_000_000), place("cal_a", "expiry", 1_000_000));
-        assert_eq!(place("cal_a", "renew", 1_000_000), 324_802);
+    fn the_offset_of_an_id_never_changes() {
+        assert_eq!(offset("cal_a", "renew", 1_000_000), offset("cal_a", "renew", 1_000_000));
+        assert_ne!(offset("cal_a", "renew", 1_000_000), offset("cal_a", "expiry", 1_000_000));
+        assert_eq!(offset("cal_a", "renew", 1_000_000), 324_802);
     }
 
     #[test]

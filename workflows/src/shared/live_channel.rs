@@ -36,11 +36,11 @@ impl From<LiveChannel> for ChannelRef {
 }
 
 /// When a live channel's renewal is due: the lead before its expiry (half its life where that is shorter than two
-/// leads), and earlier by the margin and by this subscription's place in the spread.
+/// leads), and earlier by the margin and by the offset of the id in the spread.
 pub fn renewal_due_at(live: &LiveChannel, timing: &Timing, id: &str) -> UnixMs {
     let lifetime_ms = live.expires_at.since_ms(live.opened_at).max(0);
     let lead_ms = (i64::from(timing.renew_lead_s) * 1_000).min(lifetime_ms / 2);
-    let spread_s = jitter::place(id, "renewal", u64::from(timing.renew_spread_s) + 1);
+    let spread_s = jitter::offset(id, "renewal", u64::from(timing.renew_spread_s) + 1);
     let earlier_ms = (i64::from(timing.renew_margin_s) + i64::try_from(spread_s).unwrap_or(0)) * 1_000;
     // A short-lived channel must not be renewed the moment it is made.
     let earlier_ms = earlier_ms.min(lifetime_ms / 4);
@@ -56,6 +56,6 @@ pub fn grants_too_little(opened: &ChannelOpened, timing: &Timing) -> bool {
 /// The lifetime to ask for, in seconds: a little less than the maximum, by id, so that expiries spread.
 pub fn lifetime_s(timing: &Timing, id: &str) -> u32 {
     let spread = timing.channel_lifetime_spread_s.min(timing.channel_lifetime_s / 2);
-    let less = jitter::place(id, "expiry", u64::from(spread) + 1);
+    let less = jitter::offset(id, "expiry", u64::from(spread) + 1);
     timing.channel_lifetime_s - u32::try_from(less).unwrap_or(0)
 }

@@ -23,7 +23,7 @@ pub enum Life {
 #[serde(rename_all = "snake_case")]
 pub enum EndingStage {
     /// Somebody asked for it; readers see the calendar as before.
-    Asked,
+    Requested,
     /// Readers get nothing any more; its channels may still have to be stopped.
     Withdrawn,
     /// Nothing is left to do.
@@ -34,7 +34,7 @@ impl Life {
     /// Asks for the end. Where that was done before, the first reason stays.
     pub(super) fn end(&mut self, reason: String) {
         if *self == Self::Open {
-            *self = Self::Ending { reason, stage: EndingStage::Asked };
+            *self = Self::Ending { reason, stage: EndingStage::Requested };
         }
     }
 

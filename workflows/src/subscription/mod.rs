@@ -6,7 +6,6 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-mod calls;
 mod channel;
 mod life;
 mod publish;
@@ -14,6 +13,7 @@ mod signals;
 mod state;
 mod sync;
 mod trouble;
+mod wakeups;
 
 use evercal_domain::{SyncStrategy, UnixMs, Watched};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use temporalio_workflow::{
 };
 
 pub use channel::{
-    AttemptUnderWay, ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, StopReason, ToStop,
+    ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, RunningAttempt, StopReason, ToStop,
     WantedChannel,
 };
 pub use life::{EndingStage, Life};
@@ -33,7 +33,7 @@ pub use publish::Published;
 pub use sync::{PendingSync, SyncProgress};
 pub use trouble::{Refusal, RefusedCall, Trouble};
 
-use calls::Calls;
+use wakeups::Wakeups;
 
 use crate::contract::{
     AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncEnd, SyncNowResult,
@@ -52,15 +52,16 @@ const WAITERS_MAX: u32 = 8;
 pub struct SubscriptionWorkflow {
     input: SubscriptionInput<SubscriptionState>,
     state: SubscriptionState,
-    /// Set when this run hands over to the next: lanes return at their next safe point.
-    rotate: bool,
+    /// Set when this run continues as new: lanes return at their next safe point.
+    continues_as_new: bool,
     waiters: u32,
-    calls: Calls,
+    wakeups: Wakeups,
     /// Whether this run has written the state down: each does so once, since a store may have lost it.
     published_in_run: bool,
 }
 
-/// All that a subscription knows: a plain value that signals change, that lanes read, and that travels to the next run.
+/// All that a subscription knows: a plain value that signals change, that lanes read, and that is carried when it continues
+/// as new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionState {
     /// Whether it goes on.
@@ -79,8 +80,8 @@ pub struct SubscriptionState {
     pub refusal: Option<Refusal>,
     /// Refusals one after the other: each is waited for twice as long as the one before.
     pub refusals_confirmed: u32,
-    /// Until when the provider's last wish to wait was kept: one that comes after that is a repeated one.
-    pub wish_until: Option<UnixMs>,
+    /// Until when the provider's last `Retry-After` was kept: one that comes after that is a repeated one.
+    pub retry_after_until: Option<UnixMs>,
     /// What was last written down for readers.
     pub published: Option<Published>,
 }
@@ -95,10 +96,10 @@ impl SubscriptionWorkflow {
             Begins::Closing { reason } => SubscriptionState::closing(input.strategy, reason),
             Begins::Carried(state) => state.in_next_run(),
         };
-        Self { input, state, rotate: false, waiters: 0, calls: Calls::default(), published_in_run: false }
+        Self { input, state, continues_as_new: false, waiters: 0, wakeups: Wakeups::default(), published_in_run: false }
     }
 
-    /// Runs both lanes until the subscription ends or hands over.
+    /// Runs both lanes until the subscription ends or continues as new.
     #[run(name = names::SUBSCRIPTION)]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Ended> {
         // Cancelling the workflow means "end in order": nothing below inherits the cancellation itself.
@@ -109,7 +110,7 @@ impl SubscriptionWorkflow {
             Self::close_when_cancelled(ctx.clone()),
         );
         let handlers = ctx.clone();
-        // Waiters see `rotate` or the end and answer; only then is nothing of theirs lost.
+        // Waiters see `continues_as_new` or the end and answer; only then is nothing of theirs lost.
         condition(ctx, move |_| handlers.all_handlers_finished()).await;
         if let Some(reason) = ctx.state(|s| s.state.life.closed_for().map(str::to_owned)) {
             if ctx.cancellation_token().is_cancelled() {
@@ -117,7 +118,7 @@ impl SubscriptionWorkflow {
             }
             return Ok(Ended { reason });
         }
-        // A cancellation that met the hand-over: the next run begins with its end.
+        // A cancellation that came while it continues as new: the next run begins with its end.
         if ctx.cancellation_token().is_cancelled() {
             ctx.state_mut(Self::close_as_cancelled);
         }
@@ -129,9 +130,9 @@ impl SubscriptionWorkflow {
 
     async fn close_when_cancelled(ctx: WorkflowContext<Self>) {
         let token = ctx.cancellation_token();
-        condition(&ctx, |s: &Self| token.is_cancelled() || s.rotate || s.state.life.is_closed()).await;
-        // Where this run hands over already, no lane of it is left to close.
-        if token.is_cancelled() && ctx.state(|s| !s.rotate && !s.state.life.is_closed()) {
+        condition(&ctx, |s: &Self| token.is_cancelled() || s.continues_as_new || s.state.life.is_closed()).await;
+        // Where this run continues as new already, no lane of it is left to close.
+        if token.is_cancelled() && ctx.state(|s| !s.continues_as_new && !s.state.life.is_closed()) {
             ctx.state_mut(Self::close_as_cancelled);
         }
     }
@@ -148,17 +149,17 @@ impl SubscriptionWorkflow {
         let change: AccountChanged = unpack(&payload);
         self.state.account_changed(&change);
         if change.grant == Some(Grant::Works) {
-            self.calls.consents += 1;
+            self.wakeups.consents += 1;
         }
         if let Some(timing) = change.timing {
             self.input.timing = timing;
         }
     }
 
-    /// The provider was seen to answer again: whoever waits for that tries now.
+    /// The provider was seen to answer again: what failed is retried now.
     #[signal(name = names::SIGNAL_RETRY_NOW)]
     pub fn retry_now(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _payload: RawValue) {
-        self.calls.recoveries += 1;
+        self.wakeups.recoveries += 1;
         self.state.retry_now();
     }
 
@@ -188,7 +189,7 @@ impl SubscriptionWorkflow {
             s.state.sync_asked();
             s.state.sync.begun + 1
         });
-        let served = move |s: &Self| s.state.sync.ended >= ticket || s.rotate || s.state.life.is_closed();
+        let served = move |s: &Self| s.state.sync.ended >= ticket || s.continues_as_new || s.state.life.is_closed();
         condition(ctx, served).await;
         Ok(ctx.state_mut(|s| {
             s.waiters -= 1;
@@ -243,8 +244,8 @@ impl SubscriptionWorkflow {
     }
 
     fn validate_open(&self) -> Result<(), HandlerError> {
-        if self.rotate {
-            return Err("the subscription is handing over to its next run: ask again".into());
+        if self.continues_as_new {
+            return Err("the subscription is continuing as new: ask again".into());
         }
         if !self.state.life.is_open() {
             return Err("the subscription is closing".into());
@@ -259,9 +260,9 @@ impl SubscriptionWorkflow {
         Watched::Calendar { account_id: self.input.account_id, calendar_id: self.input.calendar_id }
     }
 
-    /// Whether lanes should return: hand-over or end.
+    /// Whether lanes should return: the subscription continues as new, or ends.
     fn ends(&self) -> bool {
-        self.rotate || !self.state.life.is_open()
+        self.continues_as_new || !self.state.life.is_open()
     }
 
     fn close_as_cancelled(&mut self) {
@@ -269,16 +270,16 @@ impl SubscriptionWorkflow {
     }
 }
 
-/// Hands over when the server suggests it or the history is long enough.
-fn rotate_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
+/// Makes the run continue as new when the server suggests it or the history is long enough; answers whether it does.
+fn continue_as_new_if_due(ctx: &WorkflowContext<SubscriptionWorkflow>) -> bool {
     if ctx.state(|s| is_long(ctx, s)) {
-        ctx.state_mut(|s| s.rotate = true);
+        ctx.state_mut(|s| s.continues_as_new = true);
     }
-    ctx.state(|s| s.rotate)
+    ctx.state(|s| s.continues_as_new)
 }
 
-/// Whether a lane should hand over although it only waits: signals make a history longer too, and one that grew without end
-/// would be ended by the server.
+/// Whether a run should continue as new although its lanes only wait: signals make a history longer too, and one that grew
+/// without end would be ended by the server.
 fn is_long(ctx: &WorkflowContext<SubscriptionWorkflow>, workflow: &SubscriptionWorkflow) -> bool {
     ctx.continue_as_new_suggested() || ctx.history_length() >= workflow.input.timing.history_events_max
 }

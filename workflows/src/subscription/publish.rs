@@ -11,7 +11,7 @@ use crate::due::Due;
 use crate::shared::time::now;
 use crate::{names, retry};
 
-/// What readers are told.
+/// What is written down for readers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The state.
@@ -23,7 +23,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// What they are to be told of a state.
+    /// The state as readers get it.
     pub(crate) fn of(state: &SubscriptionState) -> Self {
         Self {
             state: state.state(),

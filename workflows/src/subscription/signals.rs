@@ -1,4 +1,4 @@
-//! What a subscription says to its account, and under which token it speaks.
+//! The signals of a subscription to its account, and the token under which they are sent.
 
 use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext};
 
@@ -9,23 +9,23 @@ use crate::names;
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
 /// The grant is dead for all calendars of the account, not only for this one.
-pub(super) async fn tell_account_of_lost_grant(ctx: &Context) {
+pub(super) async fn signal_grant_lost(ctx: &Context) {
     let account = ctx.state(|s| names::account_id(s.input.account_id));
     let lost = GrantLost { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) };
-    // An account that is gone has told its subscriptions to close.
+    // An account that is gone has asked its subscriptions to close.
     let _gone_is_fine = ctx.external_workflow(account, None).signal(GrantLostSignal, lost, signal_options()).await;
 }
 
 /// This subscription has ended.
-pub(super) async fn tell_account_of_end(ctx: &Context) {
+pub(super) async fn signal_closed(ctx: &Context) {
     let account = ctx.state(|s| names::account_id(s.input.account_id));
     let closed = SubscriptionClosed { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) };
-    // An account that is gone needs no telling.
+    // An account that is gone needs no signal.
     let _gone_is_fine =
         ctx.external_workflow(account, None).signal(SubscriptionClosedSignal, closed, signal_options()).await;
 }
 
-/// What a cancelled subscription says under its own token is never sent, and its end has to be told.
+/// What a cancelled subscription signals under its own token is never sent, and its end has to be signalled.
 pub(super) fn signal_options() -> SignalWorkflowOptions {
     SignalWorkflowOptions::builder().cancellation_token(own_token()).build()
 }

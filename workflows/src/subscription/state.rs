@@ -25,14 +25,14 @@ impl SubscriptionState {
         state
     }
 
-    /// The state of a subscription that begins with its end: told before it begins, it opens no channel first.
+    /// The state of a subscription that begins with its end, so that it opens no channel first.
     pub fn closing(strategy: SyncStrategy, reason: String) -> Self {
         let mut state = Self::first(strategy);
         state.life.end(reason);
         state
     }
 
-    /// What the run before handed over.
+    /// The state as the next run begins with it.
     #[must_use]
     pub fn in_next_run(mut self) -> Self {
         self.channel.poller = self.channel.poller.in_next_run();
@@ -97,7 +97,7 @@ impl SubscriptionState {
         match (wanted.cover, &wanted.failed) {
             (Cover::Fallback, failed) => {
                 let failure = failed.as_ref().map_or_else(|| "unknown".to_owned(), |failed| failed.last.to_string());
-                Some(format!("no channel could be had ({failure}); polling meanwhile"))
+                Some(format!("no channel could be opened ({failure}); polling meanwhile"))
             }
             (_, Some(failed)) => Some(format!("attempt {} failed ({}); it is repeated", failed.count, failed.last)),
             (Cover::PollerUntilFirstChannel, None) => Some("polled until the first channel is open".into()),
@@ -113,14 +113,14 @@ impl SubscriptionState {
         }
         let mut announced = false;
         for hint in &notify.channels {
-            announced |= self.channel.place(hint) && hint.announces_change;
+            announced |= self.channel.identify(hint) && hint.announces_change;
         }
         if announced {
             self.sync.add(SyncReason::Notice, notify.notices, notify.received_at);
         }
     }
 
-    /// The account tells its subscriptions something.
+    /// Something about the account changed.
     pub fn account_changed(&mut self, change: &AccountChanged) {
         match change.grant {
             Some(Grant::Dead) => self.grant = Grant::Dead,
@@ -132,7 +132,7 @@ impl SubscriptionState {
         }
         if change.listed {
             self.try_refused_again(SyncReason::CatchUp);
-            // Told because the account sees the calendar otherwise: it is read anew.
+            // The account may see the calendar otherwise than before: it is read anew.
             if self.refusal.is_none() && self.grant == Grant::Works {
                 self.sync.add(SyncReason::CatchUp, 0, None);
             }
@@ -149,7 +149,7 @@ impl SubscriptionState {
             self.channel.to_stop.iter_mut().for_each(|entry| entry.not_before = Due::Now);
             self.sync.add(SyncReason::CatchUp, 0, None);
         }
-        self.wish_until = None;
+        self.retry_after_until = None;
         self.channel.hurry();
         self.sync.hurry();
         if self.refusal.is_some() {
@@ -201,7 +201,7 @@ impl SubscriptionState {
     pub(crate) fn read_works(&mut self) {
         self.sync.refusals = 0;
         self.sync.trouble = None;
-        self.wish_until = None;
+        self.retry_after_until = None;
         // That reading works says nothing about a refused channel, but that it may be tried again.
         let is_over = |refusal: &mut Refusal| refusal.of == RefusedCall::Reading || refusal.trying;
         if let Some(refusal) = self.refusal.take_if(is_over) {
@@ -213,7 +213,7 @@ impl SubscriptionState {
         }
     }
 
-    /// From now on changes are found in another way. Whichever way it goes, one of the two looks without a gap: the poller
+    /// From now on changes are found in another way. Whichever way it goes, changes are found without a gap: the poller
     /// starts before the channel is stopped, and goes on until a channel is open.
     fn change_strategy(&mut self, strategy: SyncStrategy) {
         if strategy == self.strategy {
@@ -257,7 +257,7 @@ impl SubscriptionState {
         }
         channel.attempt_ends(Some(opened.channel_id));
         channel.stop_unwanted(unwanted);
-        self.wish_until = None;
+        self.retry_after_until = None;
         self.refusals_confirmed = 0;
         self.sync.missed_pushes = 0;
         self.sync.add(SyncReason::NewChannel, 0, None);
@@ -279,11 +279,11 @@ impl SubscriptionState {
                         wanted.cover = Cover::Fallback;
                     }
                 }
-                if wait.reason == WaitReason::Asked {
-                    self.wish_until = Some(wait.until);
+                if wait.reason == WaitReason::RetryAfter {
+                    self.retry_after_until = Some(wait.until);
                 }
             }
-            AfterFailure::PollOnly => self.channel.push.is_unsupported(),
+            AfterFailure::PollOnly => self.channel.push.mark_unsupported(),
             AfterFailure::NeedsReauth => self.grant = Grant::Dead,
             AfterFailure::ActionRequired => {
                 if let Push::Wanted(wanted) = &mut self.channel.push {

@@ -52,7 +52,7 @@ impl Trouble {
             (Cause::EndlessList, _) => Some(Self::EndlessList { failure }),
             (Cause::Provider(ProviderErrorKind::ProjectRefused), _) => Some(Self::ProjectRefused { failure }),
             (Cause::Provider(ProviderErrorKind::AccountRefused), _) => Some(Self::AccountRefused { failure }),
-            (_, WaitReason::Asked) => {
+            (_, WaitReason::RetryAfter) => {
                 waits::is_shown(wait.until.since_ms(now)).then_some(Self::AskedToWait { until: wait.until })
             }
             (_, WaitReason::Recovery) => attempts.are_worth_a_word().then_some(Self::Failing { failure }),

@@ -28,18 +28,18 @@ impl Scene {
         self.state.answered(Source::OwnWork, caller, self.now);
     }
 
-    /// A question of which nobody hears any more.
-    fn question(&mut self) -> Option<Question> {
-        self.state.question(self.now)
+    /// A probe whose answer is lost.
+    fn probe(&mut self) -> Option<Probe> {
+        self.state.next_probe(self.now)
     }
 
-    /// The one of these that is asked for now, and what the answer is.
-    fn asks(&mut self, known: &[Caller], failing: Option<ProviderErrorKind>) -> Option<Caller> {
-        let Question::Calendar(calendar) = self.question()? else { panic!("about one that is known") };
+    /// The one of these that is probed now, with this answer.
+    fn probes(&mut self, known: &[Caller], failing: Option<ProviderErrorKind>) -> Option<Caller> {
+        let Probe::Calendar(calendar) = self.probe()? else { panic!("of one that is known") };
         let caller = *known.iter().find(|caller| caller.calendar == calendar).unwrap();
         match failing {
-            Some(kind) => self.state.failed(Source::Question, caller, &error(kind), self.now),
-            None => self.state.answered(Source::Question, caller, self.now),
+            Some(kind) => self.state.failed(Source::Probe, caller, &error(kind), self.now),
+            None => self.state.answered(Source::Probe, caller, self.now),
         }
         Some(caller)
     }
@@ -75,15 +75,15 @@ fn all_that_failed_in_an_outage_are_woken_by_its_first_good_answer() {
     let mut scene = Scene::new();
     scene.works(healthy);
     scene.fails(one, ProviderErrorKind::TemporaryFailure);
-    assert_eq!(scene.later(1).asks(&known, DOWN), None, "not at once");
-    assert_eq!(scene.later(1).asks(&known, DOWN), Some(healthy), "one that answered before is asked for");
+    assert_eq!(scene.later(1).probes(&known, DOWN), None, "not at once");
+    assert_eq!(scene.later(1).probes(&known, DOWN), Some(healthy), "one that answered before is probed");
     scene.fails(two, ProviderErrorKind::TimedOut);
-    assert_eq!(scene.later(9).asks(&known, DOWN), None);
-    assert_eq!(scene.later(1).asks(&known, DOWN), Some(one), "every ten seconds, for the next one");
+    assert_eq!(scene.later(9).probes(&known, DOWN), None);
+    assert_eq!(scene.later(1).probes(&known, DOWN), Some(one), "every ten seconds, for the next one");
     assert_eq!(scene.wakes(), []);
-    assert_eq!(scene.later(10).asks(&known, None), Some(two));
+    assert_eq!(scene.later(10).probes(&known, None), Some(two));
     assert_eq!(scene.wakes(), [one, two].map(|caller| caller.calendar));
-    assert_eq!(scene.later(60).asks(&known, None), None, "and nobody asks any more");
+    assert_eq!(scene.later(60).probes(&known, None), None, "and nothing is probed any more");
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn one_that_is_never_answered_stands_in_nobodys_way() {
     for caller in [one, two] {
         scene.fails(caller, ProviderErrorKind::TemporaryFailure);
     }
-    assert_eq!(scene.later(2).asks(&known, DOWN), Some(poor));
-    let asked: Vec<_> = (0..4).map(|_| scene.later(10).asks(&known, DOWN).unwrap()).collect();
-    assert_eq!(asked, [one, two, poor, one], "each in turn");
-    assert_eq!(scene.later(10).asks(&known, None), Some(two));
+    assert_eq!(scene.later(2).probes(&known, DOWN), Some(poor));
+    let probed: Vec<_> = (0..4).map(|_| scene.later(10).probes(&known, DOWN).unwrap()).collect();
+    assert_eq!(probed, [one, two, poor, one], "each in turn");
+    assert_eq!(scene.later(10).probes(&known, None), Some(two));
     scene.fails(one, ProviderErrorKind::TemporaryFailure);
-    assert_eq!(scene.later(2).asks(&known, DOWN), Some(two), "from now on it begins with the one that answered");
+    assert_eq!(scene.later(2).probes(&known, DOWN), Some(two), "from now on it begins with the one that answered");
 }
 
 #[test]
@@ -109,22 +109,22 @@ fn one_that_has_no_grant_any_more_is_not_asked_for_again_and_the_next_one_is_at_
         let mut scene = Scene::new();
         scene.works(gone);
         scene.fails(one, ProviderErrorKind::TemporaryFailure);
-        assert_eq!(scene.later(2).asks(&known, Some(kind)), Some(gone));
+        assert_eq!(scene.later(2).probes(&known, Some(kind)), Some(gone));
         assert_eq!(
             scene.wakes(),
             [],
             "{kind}: what the token endpoint says is no sign that the calendars are answered"
         );
-        assert_eq!(scene.later(1).asks(&known, DOWN), Some(one), "{kind}");
-        assert_eq!(scene.later(10).asks(&known, None), Some(one), "{kind}");
+        assert_eq!(scene.later(1).probes(&known, DOWN), Some(one), "{kind}");
+        assert_eq!(scene.later(10).probes(&known, None), Some(one), "{kind}");
         assert_eq!(scene.wakes(), [one.calendar], "{kind}");
     }
     let mut scene = Scene::new();
     scene.works(gone);
     scene.fails(one, ProviderErrorKind::TemporaryFailure);
-    scene.later(2).question();
-    scene.state.is_unfit(gone.calendar);
-    assert_eq!(scene.later(1).asks(&known, DOWN), Some(one));
+    scene.later(2).probe();
+    scene.state.skip(gone.calendar);
+    assert_eq!(scene.later(1).probes(&known, DOWN), Some(one));
 }
 
 #[test]
@@ -136,23 +136,23 @@ fn what_the_token_endpoint_says_ends_no_outage_and_no_refusal() {
         let mut scene = Scene::new();
         scene.fails(one, ProviderErrorKind::TemporaryFailure);
         scene.fails(two, kind);
-        assert_eq!((scene.state.phase == Phase::Well, scene.wakes()), (false, vec![]), "{kind}");
+        assert_eq!((scene.state.phase == Phase::Healthy, scene.wakes()), (false, vec![]), "{kind}");
 
         let mut scene = Scene::new();
         scene.fails(one, ProviderErrorKind::ProjectRefused);
-        scene.state.believe_refusal(scene.now);
+        scene.state.confirm_refusal(scene.now);
         scene.fails(two, kind);
         assert!(scene.is_refused(), "{kind}");
     }
-    // Our own client is refused to all: they go on waiting, each asked for in turn.
+    // Our own client is refused to all: they go on waiting, each probed in turn.
     let mut scene = Scene::new();
     for caller in known {
         scene.fails(caller, ProviderErrorKind::TemporaryFailure);
     }
     let client = Some(ProviderErrorKind::ClientRefused);
-    assert_eq!(scene.later(2).asks(&known, client), Some(one));
-    assert_eq!(scene.later(10).asks(&known, client), Some(two));
-    assert_eq!(scene.later(10).asks(&known, None), Some(one));
+    assert_eq!(scene.later(2).probes(&known, client), Some(one));
+    assert_eq!(scene.later(10).probes(&known, client), Some(two));
+    assert_eq!(scene.later(10).probes(&known, None), Some(one));
     assert_eq!(scene.wakes(), [one, two].map(|caller| caller.calendar));
 }
 
@@ -163,7 +163,7 @@ fn a_calendar_that_fails_alone_is_tried_once_more_at_once_and_then_keeps_its_bac
     scene.works(healthy);
     for expected in [&[poor.calendar][..], &[], &[]] {
         scene.fails(poor, ProviderErrorKind::TemporaryFailure);
-        assert_eq!(scene.later(2).asks(&known, None), Some(healthy));
+        assert_eq!(scene.later(2).probes(&known, None), Some(healthy));
         assert_eq!(scene.wakes(), expected);
     }
     scene.later(600).fails(poor, ProviderErrorKind::ConnectionReset);
@@ -176,8 +176,8 @@ fn the_only_calendar_is_asked_for_itself_and_woken() {
     let known @ [only] = strangers();
     let mut scene = Scene::new();
     scene.fails(only, ProviderErrorKind::TemporaryFailure);
-    assert_eq!(scene.later(2).asks(&known, DOWN), Some(only));
-    assert_eq!(scene.later(10).asks(&known, None), Some(only));
+    assert_eq!(scene.later(2).probes(&known, DOWN), Some(only));
+    assert_eq!(scene.later(10).probes(&known, None), Some(only));
     assert_eq!(scene.wakes(), [only.calendar]);
 }
 
@@ -191,19 +191,19 @@ fn one_accounts_refusal_is_everybodys_only_when_another_account_that_is_asked_fo
     scene.fails(refused, ProviderErrorKind::ProjectRefused);
     scene.fails(sibling, ProviderErrorKind::ProjectRefused);
     assert!(!scene.is_refused(), "all of one account");
-    assert_eq!(scene.asks(&known, None), Some(other), "at once");
-    assert_eq!(scene.state.tell_refusal(), Refusal::None, "it was that account's alone");
+    assert_eq!(scene.probes(&known, None), Some(other), "at once");
+    assert_eq!(scene.state.take_refusal(), Refusal::None, "it was that account's alone");
     scene.fails(refused, ProviderErrorKind::ProjectRefused);
-    assert_eq!(scene.later(1).asks(&known, None), None, "nobody asks again and again because of it");
+    assert_eq!(scene.later(1).probes(&known, None), None, "nothing is probed again and again because of it");
 
     scene.later(60).fails(refused, ProviderErrorKind::ProjectRefused);
-    assert_eq!(scene.asks(&known, REFUSED), Some(other));
+    assert_eq!(scene.probes(&known, REFUSED), Some(other));
     assert!(scene.is_refused());
     scene.state.waits(third);
-    assert_eq!(scene.later(29).asks(&known, REFUSED), None);
-    assert_eq!(scene.later(1).asks(&known, REFUSED), Some(third), "one that has not heard it yet");
-    assert!(scene.later(30).asks(&known, None).is_some());
-    assert_eq!(scene.state.tell_refusal(), Refusal::Over);
+    assert_eq!(scene.later(29).probes(&known, REFUSED), None);
+    assert_eq!(scene.later(1).probes(&known, REFUSED), Some(third), "one whose calls have not met it yet");
+    assert!(scene.later(30).probes(&known, None).is_some());
+    assert_eq!(scene.state.take_refusal(), Refusal::Over);
     assert_eq!(scene.wakes().len(), 3, "all that waited");
 }
 
@@ -214,16 +214,16 @@ fn an_account_of_which_nobody_knows_another_is_believed_when_the_store_has_none_
     for caller in known {
         scene.fails(caller, ProviderErrorKind::ProjectRefused);
     }
-    assert_eq!(scene.question(), Some(Question::AnyBut([one.account].into())));
+    assert_eq!(scene.probe(), Some(Probe::AnotherAccount([one.account].into())));
     assert!(!scene.is_refused());
-    scene.state.believe_refusal(scene.now);
+    scene.state.confirm_refusal(scene.now);
     assert!(scene.is_refused());
-    assert_eq!(scene.later(29).asks(&known, REFUSED), None);
-    assert_eq!(scene.later(1).asks(&known, REFUSED), Some(one));
-    assert_eq!(scene.later(30).asks(&known, REFUSED), Some(two), "each in turn");
-    assert_eq!(scene.later(30).asks(&known, None), Some(one));
-    assert_eq!((scene.wakes(), scene.state.tell_refusal()), (vec![one.calendar, two.calendar], Refusal::Over));
-    assert_eq!(scene.state.tell_refusal(), Refusal::None, "told once");
+    assert_eq!(scene.later(29).probes(&known, REFUSED), None);
+    assert_eq!(scene.later(1).probes(&known, REFUSED), Some(one));
+    assert_eq!(scene.later(30).probes(&known, REFUSED), Some(two), "each in turn");
+    assert_eq!(scene.later(30).probes(&known, None), Some(one));
+    assert_eq!((scene.wakes(), scene.state.take_refusal()), (vec![one.calendar, two.calendar], Refusal::Over));
+    assert_eq!(scene.state.take_refusal(), Refusal::None, "reported once");
 }
 
 #[test]
@@ -232,6 +232,6 @@ fn what_is_refused_for_one_calendar_and_what_is_limited_is_no_outage() {
     let mut scene = Scene::new();
     for kind in [ProviderErrorKind::Forbidden, ProviderErrorKind::RateLimited, ProviderErrorKind::GrantRevoked] {
         scene.fails(one, kind);
-        assert_eq!(scene.later(60).asks(&known, None), None, "{kind}");
+        assert_eq!(scene.later(60).probes(&known, None), None, "{kind}");
     }
 }

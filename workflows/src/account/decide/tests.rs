@@ -5,7 +5,7 @@
 use super::*;
 use evercal_domain::{AccountState, ProviderErrorKind};
 
-use crate::account::trouble::{Trouble, after_failed_redemption, after_failure};
+use crate::account::trouble::{Trouble, after_failed_settlement, after_failure};
 use crate::contract::{AccountRevoked, Cause};
 use crate::shared::failure::FailedCall;
 
@@ -31,8 +31,8 @@ fn input() -> AccountInput {
     }
 }
 
-fn failed(kind: ProviderErrorKind, asked_wait_ms: Option<i64>) -> FailedCall {
-    FailedCall { asked_wait_ms, ..FailedCall::of(Cause::Provider(kind)) }
+fn failed(kind: ProviderErrorKind, retry_after_ms: Option<i64>) -> FailedCall {
+    FailedCall { retry_after_ms, ..FailedCall::of(Cause::Provider(kind)) }
 }
 
 fn after(before: Option<&Trouble>, failed: &FailedCall, now: UnixMs) -> Trouble {
@@ -82,10 +82,12 @@ fn many_subscriptions_are_dealt_with_in_batches_and_hear_of_the_grant_before_oth
     let calendars: std::collections::BTreeSet<CalendarId> =
         (0..BATCH_MAX + 7).map(|_| CalendarId::generate()).collect();
     let mut progress = AccountProgress { to_ensure: calendars.clone(), ..connected() };
-    progress.to_tell = calendars.iter().map(|id| (*id, Grant::Works)).collect();
-    let AccountStep::TellGrant { calendars: told } = next_step(&progress, START) else { panic!("told first") };
-    assert_eq!(told.len(), BATCH_MAX);
-    progress.to_tell.clear();
+    progress.to_signal = calendars.iter().map(|id| (*id, Grant::Works)).collect();
+    let AccountStep::SignalGrant { calendars: signalled } = next_step(&progress, START) else {
+        panic!("signalled first")
+    };
+    assert_eq!(signalled.len(), BATCH_MAX);
+    progress.to_signal.clear();
     let AccountStep::Ensure { calendars } = next_step(&progress, START) else { panic!("then started") };
     assert_eq!(calendars.len(), BATCH_MAX);
 }
@@ -104,23 +106,23 @@ fn the_end_comes_in_order() {
     assert_eq!(next_step(&progress, START), AccountStep::Close { calendars: vec![one] });
     reach(&mut progress, closing(&[]));
     assert_eq!(next_step(&progress, at(99)), AccountStep::AwaitClosed { at: at(100) });
-    assert_eq!(next_step(&progress, at(100)), AccountStep::UnwatchList, "patience has an end");
+    assert_eq!(next_step(&progress, at(100)), AccountStep::UnwatchList, "waiting has an end");
     progress.calendars.clear();
     assert_eq!(next_step(&progress, START), AccountStep::UnwatchList);
-    reach(&mut progress, EndingStage::GivingBack { since: None });
-    assert_eq!(next_step(&progress, START), AccountStep::GiveBack);
+    reach(&mut progress, EndingStage::Revoking { since: None });
+    assert_eq!(next_step(&progress, START), AccountStep::Revoke);
     progress.trouble = Some(after(None, &failed(ProviderErrorKind::RateLimited, Some(5 * MINUTE_MS)), START));
     assert_eq!(next_step(&progress, START), AccountStep::WaitUntil { at: at(5 * MINUTE_MS) });
-    assert_eq!(next_step(&progress, at(5 * MINUTE_MS)), AccountStep::GiveBack);
+    assert_eq!(next_step(&progress, at(5 * MINUTE_MS)), AccountStep::Revoke);
     assert_eq!(progress.state(), AccountState::Disconnecting);
-    for (revoked, tells) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
+    for (revoked, has_detail) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
         reach(&mut progress, EndingStage::TakenDown { revoked });
         assert_eq!(next_step(&progress, UnixMs::MAX), AccountStep::Park);
         assert_eq!(progress.state(), AccountState::Disconnected);
         assert_eq!(
             progress.detail().is_some(),
-            tells,
-            "what it waited for is over, what the provider was not told is said"
+            has_detail,
+            "what it waited for is over; that the provider was not asked is shown"
         );
     }
 }
@@ -152,7 +154,11 @@ fn a_wish_is_kept_for_an_hour_shown_when_it_is_long_and_believed_when_it_is_repe
     assert_eq!(first.until, at(60 * MINUTE_MS));
     assert_eq!(first.sentence("listed").unwrap(), "the provider asked to wait until 1970-01-01 01:00 UTC");
     let passed = after(Some(&first), &day, at(MINUTE_MS));
-    assert_eq!(passed.until, at(61 * MINUTE_MS), "who passes a wait and hears it again has not kept it to its end");
+    assert_eq!(
+        passed.until,
+        at(61 * MINUTE_MS),
+        "a wait that was passed and is asked for again was not kept to its end"
+    );
     let repeated = after(Some(&first), &day, first.until);
     assert_eq!(repeated.until, first.until.plus_ms(86_400_000));
     let short = after(None, &failed(ProviderErrorKind::RateLimited, Some(10 * MINUTE_MS)), START);
@@ -162,7 +168,7 @@ fn a_wish_is_kept_for_an_hour_shown_when_it_is_long_and_believed_when_it_is_repe
 #[test]
 fn a_code_outlives_no_wish() {
     let day = failed(ProviderErrorKind::RateLimited, Some(86_400_000));
-    let trouble = after_failed_redemption(None, &day, &Timing::default(), "acc_1", START);
+    let trouble = after_failed_settlement(None, &day, &Timing::default(), "acc_1", START);
     assert_eq!(trouble.until, at(15_000));
 }
 

@@ -7,27 +7,27 @@ use super::ListChannelStep;
 use crate::account::{AccountWorkflow, Context};
 use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChannelInput};
 use crate::due::Due;
-use crate::retry::{self, STOP_PATIENCE_MIN_S};
+use crate::retry::{self, STOP_TIMEOUT_MIN_S};
 use crate::shared::failure::FailedCall;
 use crate::shared::live_channel::{grants_too_little, lifetime_s};
 use crate::shared::time::{condition, now, sleep_unless};
 
-/// Runs until the account ends or hands over.
+/// Runs until the account ends or continues as new.
 pub(in crate::account) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         let since = now(&ctx);
-        if ctx.state(|s| s.leaves) {
+        if ctx.state(|s| s.lanes_return) {
             return;
         }
         match ctx.state(|s| next(s, since)) {
             ListChannelStep::Attempt => attempt(&ctx, &detached).await,
             ListChannelStep::Stop { channel } => stop(&ctx, &detached, channel).await,
             step @ ListChannelStep::WaitUntil { at } => {
-                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since) != step;
+                let changed = move |s: &AccountWorkflow| s.lanes_return || next(s, since) != step;
                 sleep_unless(&ctx, &detached, at, "renew the channel on the list of calendars", changed).await;
             }
             ListChannelStep::Park => {
-                let changed = move |s: &AccountWorkflow| s.leaves || next(s, since) != ListChannelStep::Park;
+                let changed = move |s: &AccountWorkflow| s.lanes_return || next(s, since) != ListChannelStep::Park;
                 condition(&ctx, changed).await;
             }
         }
@@ -52,11 +52,11 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
     });
     let input =
         OpenChannelInput { watched: Watched::CalendarList { account_id }, lifetime_s: lifetime_s(&timing, &id) };
+    let summary = if is_renewal { "renew" } else { "open" }.to_owned() + " the channel on the list of calendars";
+    let options = retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, &summary);
     let result = if is_renewal {
-        let options = retry::channel_attempt(provider, &timing, detached, "renew the channel on the list of calendars");
         ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
     } else {
-        let options = retry::channel_attempt(provider, &timing, detached, "open a channel on the list of calendars");
         ctx.execute_activity(ChannelActivities::create_channel, input, options).await
     };
     let at = now(ctx);
@@ -91,12 +91,12 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let (provider, timing, account_id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.account_id));
     let channel_id = channel.channel_id;
     let summary = "stop a channel on the list of calendars";
-    let options = retry::channel_stop(provider, &timing, STOP_PATIENCE_MIN_S, detached, summary);
+    let options = retry::channel_call(provider, &timing, STOP_TIMEOUT_MIN_S, detached, summary);
     let input = StopChannelInput { watched: Watched::CalendarList { account_id }, channel };
-    let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
+    let stopped = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let at = now(ctx);
-    ctx.state_mut(|s| match settled {
-        Ok(_) => s.progress.list_channel.settled(channel_id),
+    ctx.state_mut(|s| match stopped {
+        Ok(_) => s.progress.list_channel.mark_over(channel_id),
         Err(_) => s.progress.list_channel.stop_failed(channel_id, at),
     });
 }

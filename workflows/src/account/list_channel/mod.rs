@@ -1,5 +1,5 @@
 //! The channel on an account's list of calendars: what is done about it next, and when. It has the same ladder as a calendar's
-//! channel; there is no poller beside it, since the daily look finds what it misses.
+//! channel; there is no poller beside it, since the daily discovery finds what it misses.
 
 pub(super) mod lane;
 
@@ -48,16 +48,16 @@ pub enum ListAttempts {
         count: u32,
         /// When the next one is due.
         next_at: UnixMs,
-        /// The provider's wish to wait, where the last one brought one.
-        wish: Option<KeptWish>,
+        /// The provider's `Retry-After`, where the last one brought one.
+        retry_after: Option<KeptRetryAfter>,
     },
     /// This list cannot be watched.
     Unsupported,
 }
 
-/// A provider's wish to be left alone, as it is kept.
+/// A provider's `Retry-After`, as it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptWish {
+pub struct KeptRetryAfter {
     /// Until when.
     pub until: UnixMs,
     /// Whether that is so long that people have to see it.
@@ -121,7 +121,7 @@ impl ListChannel {
     /// Until when the provider asked us to wait, where that is so long that people have to see it.
     pub fn asked_until(&self) -> Option<UnixMs> {
         match self.attempts {
-            ListAttempts::Failed { wish: Some(KeptWish { until, is_shown: true }), .. } => Some(until),
+            ListAttempts::Failed { retry_after: Some(KeptRetryAfter { until, is_shown: true }), .. } => Some(until),
             ListAttempts::Fresh | ListAttempts::Failed { .. } | ListAttempts::Unsupported => None,
         }
     }
@@ -142,7 +142,7 @@ impl ListChannel {
         self.failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
-    /// An attempt failed: the ladder, then once in the interval at which a lost channel is tried for.
+    /// An attempt failed: the ladder, then once in each `regain_interval_s`.
     pub(crate) fn failed(&mut self, failed: &FailedCall, timing: &Timing, id: &str, now: UnixMs) {
         self.attempting = false;
         self.live.take_if(|live| live.expires_at <= now);
@@ -151,25 +151,28 @@ impl ListChannel {
             return;
         }
         let (before, kept) = match self.attempts {
-            ListAttempts::Failed { count, wish, .. } => (count, wish),
+            ListAttempts::Failed { count, retry_after, .. } => (count, retry_after),
             ListAttempts::Fresh | ListAttempts::Unsupported => (0, None),
         };
         let cause = failed.cause();
         if cause.is_wider() {
             // It says nothing about this channel: no rung of the ladder.
             let next_at = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
-            self.attempts = ListAttempts::Failed { count: before, next_at, wish: None };
+            self.attempts = ListAttempts::Failed { count: before, next_at, retry_after: None };
             return;
         }
         let rung = usize::try_from(before).unwrap_or(usize::MAX);
         let count = before.saturating_add(1);
         let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(count));
         let pause_ms = i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000;
-        let is_repeated = waits::is_repeated(kept.map(|wish| wish.until), now);
-        let wish_ms = failed.asked_wait_ms.map(|wish_ms| waits::kept_ms(wish_ms, is_repeated));
-        let next_at = now.plus_ms(pause_ms.max(wish_ms.unwrap_or(0)));
-        let wish = wish_ms.map(|wish_ms| KeptWish { until: now.plus_ms(wish_ms), is_shown: waits::is_shown(wish_ms) });
-        self.attempts = ListAttempts::Failed { count, next_at, wish };
+        let is_repeated = waits::is_repeated(kept.map(|retry_after| retry_after.until), now);
+        let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
+        let next_at = now.plus_ms(pause_ms.max(retry_after_ms.unwrap_or(0)));
+        let retry_after = retry_after_ms.map(|retry_after_ms| KeptRetryAfter {
+            until: now.plus_ms(retry_after_ms),
+            is_shown: waits::is_shown(retry_after_ms),
+        });
+        self.attempts = ListAttempts::Failed { count, next_at, retry_after };
     }
 
     /// Forgets failed attempts: there are new tokens, or somebody does not want to wait.
@@ -186,7 +189,7 @@ impl ListChannel {
     }
 
     /// A notice came on this channel: one that nobody knows is stopped.
-    pub fn heard(&mut self, hint: &ChannelHint) {
+    pub fn receive(&mut self, hint: &ChannelHint) {
         let is_live = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id);
         // The first notice may overtake the answer that makes the channel known.
         if !is_live && !self.attempting && !self.over.contains(&hint.channel_id) {
@@ -203,7 +206,7 @@ impl ListChannel {
     }
 
     /// A channel is over, one way or the other.
-    pub fn settled(&mut self, id: ChannelId) {
+    pub fn mark_over(&mut self, id: ChannelId) {
         self.to_stop.retain(|entry| entry.channel.channel_id != id);
         self.over.push(id);
         if self.over.len() > OVER_MAX {
@@ -222,139 +225,4 @@ impl ListChannel {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
-
-    use super::*;
-
-    const DAY_MS: i64 = 86_400_000;
-
-    const START: UnixMs = UnixMs::EPOCH;
-
-    fn opened(at: UnixMs, superseded: Vec<ChannelRef>) -> ChannelOpened {
-        ChannelOpened {
-            channel_id: ChannelId::generate(),
-            remote_id: Some(evercal_domain::RemoteChannelId::new("resource")),
-            opened_at: at,
-            expires_at: at.plus_ms(7 * DAY_MS),
-            superseded,
-        }
-    }
-
-    fn next(channel: &ListChannel, now: UnixMs) -> ListChannelStep {
-        channel.next_step(true, &Timing::default(), "acc_1", now)
-    }
-
-    /// When an attempt is repeated that failed.
-    fn next_at(channel: &ListChannel) -> UnixMs {
-        let ListAttempts::Failed { next_at, .. } = channel.attempts else { panic!("it failed: {channel:?}") };
-        next_at
-    }
-
-    #[test]
-    fn what_is_refused_whatever_the_channel_is_no_rung_of_its_ladder() {
-        for cause in [Cause::ProviderOff, Cause::Provider(ProviderErrorKind::ProjectRefused)] {
-            let mut channel = ListChannel::default();
-            let mut now = START;
-            for _ in 0..10 {
-                channel.failed(&FailedCall::of(cause), &Timing::default(), "acc_1", now);
-                let pause_ms = next_at(&channel).since_ms(now);
-                assert!((1..=5 * 60_000).contains(&pause_ms), "{cause:?}: {pause_ms}");
-                now = next_at(&channel);
-            }
-            channel.failed(&FailedCall::of(Cause::LifetimeTooShort), &Timing::default(), "acc_1", now);
-            assert_eq!(next_at(&channel).since_ms(now), 5 * 60_000, "the first rung");
-        }
-    }
-
-    #[test]
-    fn it_is_opened_at_once_and_renewed_a_day_before_it_ends_and_its_predecessor_is_stopped() {
-        let mut channel = ListChannel::default();
-        assert_eq!(next(&channel, START), ListChannelStep::Attempt);
-        assert_eq!(channel.next_step(false, &Timing::default(), "acc_1", START), ListChannelStep::Park);
-        let first = opened(START, vec![]);
-        channel.opened(&first);
-        let ListChannelStep::WaitUntil { at } = next(&channel, START) else { panic!("it waits") };
-        assert!((5 * DAY_MS..6 * DAY_MS).contains(&at.since_ms(START)), "{at}");
-        assert_eq!(next(&channel, at), ListChannelStep::Attempt);
-        let old = ChannelRef { channel_id: first.channel_id, remote_id: None, expires_at: Some(first.expires_at) };
-        channel.opened(&opened(at, vec![old.clone()]));
-        assert_eq!(next(&channel, at), ListChannelStep::Stop { channel: old });
-        channel.settled(first.channel_id);
-        assert!(matches!(next(&channel, at), ListChannelStep::WaitUntil { .. }));
-    }
-
-    #[test]
-    fn a_failed_attempt_climbs_the_ladder_and_then_goes_on_once_an_hour() {
-        let mut channel = ListChannel::default();
-        let mut pauses = Vec::new();
-        for _ in 0..4 {
-            channel.failed(&FailedCall::of(Cause::NoAnswer), &Timing::default(), "acc_1", START);
-            pauses.push(next_at(&channel).since_ms(START) / 60_000);
-        }
-        assert_eq!(pauses[..3], [5, 10, 20]);
-        assert!((54..=66).contains(&pauses[3]), "{pauses:?}");
-        let wish = FailedCall {
-            asked_wait_ms: Some(DAY_MS),
-            ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited))
-        };
-        let mut asked = ListChannel::default();
-        asked.failed(&wish, &Timing::default(), "acc_1", START);
-        assert_eq!(next_at(&asked), START.plus_ms(3_600_000), "an hour, until the provider repeats it");
-        assert_eq!(asked.asked_until(), Some(next_at(&asked)), "which people see");
-        channel.start_afresh();
-        assert_eq!(next(&channel, START), ListChannelStep::Attempt, "new tokens pass the wait");
-    }
-
-    #[test]
-    fn a_channel_that_would_end_at_once_is_stopped_and_the_live_one_stays_with_its_failed_attempts() {
-        let mut channel = ListChannel::default();
-        let live = opened(START, vec![]);
-        channel.opened(&live);
-        let live_ref = ChannelRef { channel_id: live.channel_id, remote_id: None, expires_at: Some(live.expires_at) };
-        for failures in 1..=2 {
-            let short = ChannelOpened { expires_at: START.plus_ms(1_000), ..opened(START, vec![live_ref.clone()]) };
-            channel.ends_at_once(&short, &Timing::default(), "acc_1", START);
-            assert_eq!(channel.live.as_ref().unwrap().channel_id, live.channel_id);
-            assert!(matches!(channel.attempts, ListAttempts::Failed { count, .. } if count == failures));
-            let ListChannelStep::Stop { channel: stopped } = next(&channel, START) else { panic!("it is stopped") };
-            assert_eq!(stopped.channel_id, short.channel_id);
-            channel.settled(short.channel_id);
-            assert!(
-                matches!(next(&channel, START), ListChannelStep::WaitUntil { at } if at >= START.plus_ms(300_000)),
-                "the ladder"
-            );
-        }
-    }
-
-    #[test]
-    fn a_list_that_cannot_be_watched_is_not_tried_again() {
-        let mut channel = ListChannel::default();
-        let unsupported = FailedCall::of(Cause::Provider(ProviderErrorKind::WatchUnsupported));
-        channel.failed(&unsupported, &Timing::default(), "acc_1", START);
-        assert_eq!(next(&channel, UnixMs::MAX), ListChannelStep::Park);
-    }
-
-    #[test]
-    fn a_notice_on_a_channel_that_nobody_knows_has_it_stopped_once() {
-        let mut channel = ListChannel::default();
-        channel.opened(&opened(START, vec![]));
-        let hint = |channel_id| ChannelHint {
-            channel_id,
-            remote_id: Some(evercal_domain::RemoteChannelId::new("r")),
-            announces_change: true,
-        };
-        let (own, stray) = (channel.live.as_ref().unwrap().channel_id, ChannelId::generate());
-        channel.heard(&hint(own));
-        assert!(channel.to_stop.is_empty());
-        channel.heard(&hint(stray));
-        channel.heard(&hint(stray));
-        assert_eq!(channel.to_stop.len(), 1);
-        channel.stop_failed(stray, START);
-        assert!(channel.to_stop.is_empty(), "nobody knows when it ends: its next notice names it again");
-        channel.heard(&hint(stray));
-        channel.settled(stray);
-        channel.heard(&hint(stray));
-        assert!(channel.to_stop.is_empty(), "its late notices cost nothing");
-    }
-}
+mod tests;

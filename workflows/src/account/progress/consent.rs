@@ -18,7 +18,7 @@ pub enum Consent {
         tried: Option<Tried>,
     },
     /// It is being redeemed.
-    UnderWay {
+    InProgress {
         /// When it was first tried.
         since: UnixMs,
         /// Why it could not be settled before this attempt.
@@ -42,33 +42,33 @@ impl Consent {
     pub(in crate::account) fn comes(&mut self) {
         *self = match self {
             Self::Settled | Self::Waits { .. } => Self::Waits { tried: None },
-            Self::UnderWay { .. } | Self::Overtaken => Self::Overtaken,
+            Self::InProgress { .. } | Self::Overtaken => Self::Overtaken,
         };
     }
 
     /// An attempt begins; answers when this consent was first tried.
-    pub(in crate::account) fn is_tried(&mut self, now: UnixMs) -> UnixMs {
+    pub(in crate::account) fn begin_attempt(&mut self, now: UnixMs) -> UnixMs {
         let (since, trouble) = match std::mem::take(self) {
             Self::Waits { tried: Some(Tried { since, trouble }) } => (since, Some(trouble)),
             _ => (now, None),
         };
-        *self = Self::UnderWay { since, trouble };
+        *self = Self::InProgress { since, trouble };
         since
     }
 
     /// The attempt failed, and is repeated after what `trouble` makes of the one before it.
     pub(in crate::account) fn fails(&mut self, trouble: impl FnOnce(Option<&Trouble>) -> Trouble) {
         match self {
-            Self::UnderWay { since, trouble: before } => {
+            Self::InProgress { since, trouble: before } => {
                 let tried = Tried { since: *since, trouble: trouble(before.as_ref()) };
                 *self = Self::Waits { tried: Some(tried) };
             }
-            _ => self.is_settled(),
+            _ => self.settle(),
         }
     }
 
     /// The attempt was the last one at this consent.
-    pub(in crate::account) fn is_settled(&mut self) {
+    pub(in crate::account) fn settle(&mut self) {
         *self = match self {
             Self::Overtaken => Self::Waits { tried: None },
             _ => Self::Settled,
@@ -84,51 +84,11 @@ impl Consent {
     pub(in crate::account) fn trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Waits { tried } => tried.as_ref().map(|tried| &tried.trouble),
-            Self::UnderWay { trouble, .. } => trouble.as_ref(),
+            Self::InProgress { trouble, .. } => trouble.as_ref(),
             Self::Settled | Self::Overtaken => None,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::trouble::after_failed_redemption;
-    use crate::contract::Cause;
-    use crate::retry::Timing;
-    use crate::shared::failure::FailedCall;
-
-    fn fails(consent: &mut Consent, now: UnixMs) {
-        let failed = FailedCall::of(Cause::NoAnswer);
-        consent.fails(|before| after_failed_redemption(before, &failed, &Timing::default(), "acc_1", now));
-    }
-
-    #[test]
-    fn a_consent_that_fails_waits_and_is_known_since_its_first_attempt() {
-        let mut consent = Consent::default();
-        consent.comes();
-        for now in [UnixMs::new(5), UnixMs::new(60_000)] {
-            assert_eq!(consent.is_tried(now), UnixMs::new(5));
-            fails(&mut consent, now);
-            assert!(consent.waits() && consent.trouble().is_some());
-        }
-        consent.is_tried(UnixMs::new(90_000));
-        consent.is_settled();
-        assert_eq!(consent, Consent::Settled);
-    }
-
-    #[test]
-    fn one_that_comes_during_an_attempt_is_tried_for_itself_however_that_ends() {
-        let ends: [fn(&mut Consent); 2] = [Consent::is_settled, |consent| fails(consent, UnixMs::new(6))];
-        for ends in ends {
-            let mut consent = Consent::default();
-            consent.comes();
-            consent.is_tried(UnixMs::new(5));
-            consent.comes();
-            assert!(!consent.waits(), "not before the attempt has ended");
-            ends(&mut consent);
-            assert_eq!(consent, Consent::Waits { tried: None });
-            assert_eq!(consent.is_tried(UnixMs::new(7)), UnixMs::new(7));
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use super::AccountProgress;
 use crate::contract::Grant;
 use crate::due::Due;
 
-/// For so long after new tokens came, a subscription may still speak of the old ones, in milliseconds: longer than a call takes.
+/// For so long after new tokens came, a subscription may still report a failure of the old ones, in milliseconds: longer than
+/// a call takes.
 const OLD_GRANT_ECHOES_MS: i64 = 120_000;
 const DETAIL: &str = "the provider refuses the grant: connect the account again";
 
@@ -42,7 +43,7 @@ pub struct GrantProgress {
     pub number: u64,
     /// When its tokens came; `None` before the first.
     pub since: Option<UnixMs>,
-    /// The subscriptions that found a grant dead, perhaps the one before: told when this one is seen to work.
+    /// The subscriptions that found a grant dead, perhaps the one before: they get a signal when this one is seen to work.
     pub doubted_by: BTreeSet<CalendarId>,
 }
 
@@ -56,7 +57,7 @@ impl AccountProgress {
         }
     }
 
-    /// A subscription found the grant dead. Just after a consent, the account first looks for itself.
+    /// A subscription found the grant dead. Just after a consent, the account first checks with a call of its own.
     pub(in crate::account) fn grant_seen_dead(&mut self, seen_by: Option<CalendarId>, now: UnixMs) {
         let is_new = self.grant.since.is_some_and(|since| now.since_ms(since) < OLD_GRANT_ECHOES_MS);
         if !is_new || matches!(self.access, Access::Lost { .. }) {
@@ -68,10 +69,10 @@ impl AccountProgress {
         self.discovery_due = self.due_after_notice(now);
     }
 
-    /// The list was read with the grant: whoever thought it dead is told.
+    /// The list was read with the grant: subscriptions that found it dead get a signal.
     pub(in crate::account) fn grant_works(&mut self) {
         let doubted_by = std::mem::take(&mut self.grant.doubted_by);
-        self.to_tell.extend(doubted_by.into_iter().map(|id| (id, Grant::Works)));
+        self.to_signal.extend(doubted_by.into_iter().map(|id| (id, Grant::Works)));
     }
 
     fn lose_grant(&mut self) {
@@ -79,93 +80,20 @@ impl AccountProgress {
         if matches!(self.access, Access::NoTokens | Access::Works) {
             self.access = Access::Lost { why: DETAIL.to_owned() };
             self.trouble = None;
-            self.tell_all(Grant::Dead);
+            self.queue_grant_signals(Grant::Dead);
         }
     }
 
-    /// The account lives on new tokens. All subscriptions hear of it: which of them found the grant dead, only they know.
+    /// The account has new tokens. All subscriptions get a signal: which of them found the grant dead, only they know.
     pub(super) fn regain_grant(&mut self, now: UnixMs) {
         self.grant = GrantProgress { number: self.grant.number + 1, since: Some(now), doubted_by: BTreeSet::new() };
         self.access = Access::Works;
         self.trouble = None;
         self.discovery_due = Due::Now;
         self.list_channel.start_afresh();
-        self.tell_all(Grant::Works);
+        self.queue_grant_signals(Grant::Works);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::disallowed_methods, reason = "tests make ids")]
-
-    use evercal_domain::{AccountState, ConsentOutcome};
-
-    use super::*;
-    use crate::account::decide::{AccountStep, next_step};
-    use crate::contract::CodeRedeemed;
-
-    const CONSENTED_AT: UnixMs = UnixMs::new(1_000_000);
-
-    fn connected() -> AccountProgress {
-        AccountProgress {
-            access: Access::Works,
-            discoveries: 1,
-            calendars: BTreeSet::from([CalendarId::generate(), CalendarId::generate()]),
-            ..AccountProgress::default()
-        }
-    }
-
-    /// Just connected again, and all subscriptions know.
-    fn connected_again() -> AccountProgress {
-        let mut progress = connected();
-        let granted = CodeRedeemed::Settled { outcome: ConsentOutcome::Granted, has_tokens: true };
-        progress.consent_ends(&granted, CONSENTED_AT);
-        progress.to_tell.clear();
-        progress.discovery_due = Due::At(UnixMs::MAX);
-        progress
-    }
-
-    #[test]
-    fn a_good_consent_heals_and_all_subscriptions_hear_of_it() {
-        let mut progress = connected();
-        progress.grant_seen_dead(None, UnixMs::EPOCH);
-        assert_eq!(progress.state(), AccountState::NeedsReauth);
-        progress.discovery_due = Due::At(UnixMs::MAX);
-        let granted = CodeRedeemed::Settled { outcome: ConsentOutcome::Granted, has_tokens: true };
-        progress.consent_ends(&granted, CONSENTED_AT);
-        assert_eq!((progress.state(), progress.discovery_due), (AccountState::Connected, Due::Now));
-        assert!(progress.to_tell.values().all(|grant| *grant == Grant::Works) && !progress.to_tell.is_empty());
-    }
-
-    #[test]
-    fn what_is_said_of_the_grant_before_makes_the_account_look_and_parks_nobody() {
-        let mut progress = connected_again();
-        let doubting = *progress.calendars.first().unwrap();
-        progress.grant_seen_dead(Some(doubting), CONSENTED_AT.plus_ms(1_000));
-        assert_eq!(progress.state(), AccountState::Connected);
-        assert_eq!(next_step(&progress, CONSENTED_AT.plus_ms(1_000)), AccountStep::Discover);
-        progress.grant_works();
-        assert_eq!(
-            progress.to_tell.into_iter().collect::<Vec<_>>(),
-            [(doubting, Grant::Works)],
-            "who thought it dead is told"
-        );
-
-        let mut by_itself = connected_again();
-        by_itself.grant_refused(0);
-        assert_eq!((by_itself.state(), by_itself.discovery_due), (AccountState::Connected, Due::Now));
-    }
-
-    #[test]
-    fn a_grant_that_is_dead_indeed_parks_the_account_and_all_hear_of_it() {
-        let mut at_once = connected_again();
-        at_once.grant_seen_dead(None, CONSENTED_AT.plus_ms(1_000));
-        at_once.grant_refused(at_once.grant.number);
-        let mut later = connected_again();
-        later.grant_seen_dead(None, CONSENTED_AT.plus_ms(OLD_GRANT_ECHOES_MS));
-        for progress in [at_once, later] {
-            assert_eq!(progress.state(), AccountState::NeedsReauth);
-            assert!(progress.to_tell.values().all(|grant| *grant == Grant::Dead) && progress.to_tell.len() == 2);
-        }
-    }
-}
+mod tests;

@@ -44,14 +44,14 @@ pub enum EndingStage {
         /// Those that have yet to be asked to end.
         to_close: BTreeSet<CalendarId>,
     },
-    /// The channels on the list of calendars were stopped, or given up, and the grant is given back.
-    GivingBack {
+    /// The channels on the list of calendars were stopped, or given up, and the grant is revoked.
+    Revoking {
         /// When that was first tried.
         since: Option<UnixMs>,
     },
     /// Nothing is left of the account but its row.
     TakenDown {
-        /// What came of giving the grant back.
+        /// What came of revoking the grant.
         revoked: AccountRevoked,
     },
 }
@@ -87,7 +87,7 @@ impl Life {
 }
 
 impl Ending {
-    /// What people are told of it: how long it may take, the same until it is over, so that it is written down once; then what
+    /// The sentence for people: how long it may take, the same until it is over, so that it is written down once; then what
     /// is left to them.
     pub(in crate::account) fn sentence(&self) -> Option<String> {
         match self.stage {
@@ -95,7 +95,7 @@ impl Ending {
                 Some("the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
             }
             EndingStage::TakenDown { .. } => None,
-            EndingStage::Begun | EndingStage::Closing { .. } | EndingStage::GivingBack { .. } => {
+            EndingStage::Begun | EndingStage::Closing { .. } | EndingStage::Revoking { .. } => {
                 let until = self.stops_until?;
                 Some(format!("channels that the provider has not stopped by {until} run out by themselves"))
             }

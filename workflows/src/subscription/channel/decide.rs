@@ -5,7 +5,7 @@ use evercal_domain::{ProviderErrorKind, UnixMs};
 use super::{NextAttempt, Poller, Push, StopReason};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
-use crate::retry::{STOP_PATIENCE_MIN_S, STOP_PATIENCE_S, Timing};
+use crate::retry::{STOP_TIMEOUT_MAX_S, STOP_TIMEOUT_MIN_S, Timing};
 use crate::shared::failure::FailedCall;
 use crate::shared::jitter;
 use crate::shared::live_channel::renewal_due_at;
@@ -19,10 +19,10 @@ pub enum ChannelStep {
     Close,
     /// Start the poller.
     StartPoller,
-    /// Tell the poller to end.
+    /// Signal the poller to end.
     StopPoller,
-    /// Tell the poller how often to look.
-    PacePoller,
+    /// Signal the poller its interval.
+    SetPollerInterval,
     /// Raise (or clear) the alert about the lost channel.
     Alert(Alert),
     /// Open a channel now.
@@ -58,19 +58,19 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
         return ChannelStep::Close;
     }
     let channel = &state.channel;
-    // While nothing can be read until somebody has acted, asking for looks would only make the history longer.
+    // While nothing can be read until somebody has acted, polling would only make the history longer.
     let waits_for_somebody = state.grant == Grant::Dead || state.refusal.is_some();
     let is_polled = state.strategy.polls() || channel.push.needs_poller();
     let poller_wanted = is_polled && !waits_for_somebody;
     match channel.poller {
         Poller::Stopped if poller_wanted => return ChannelStep::StartPoller,
         Poller::Runs { .. } if !poller_wanted => return ChannelStep::StopPoller,
-        // One until there is a channel is over soon, and goes on as it was started.
-        Poller::Runs { told_interval_s }
+        // A fallback poller ends soon, and keeps the interval with which it was started.
+        Poller::Runs { interval_s }
             if (state.strategy.polls() || !channel.push.is_wanted())
-                && told_interval_s != Some(timing.polling_interval_s) =>
+                && interval_s != Some(timing.polling_interval_s) =>
         {
-            return ChannelStep::PacePoller;
+            return ChannelStep::SetPollerInterval;
         }
         Poller::Stopped | Poller::Runs { .. } => {}
     }
@@ -112,9 +112,9 @@ pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Opti
 
 /// How long stopping a superfluous channel may hold the lane, in seconds: an attempt that is due meanwhile waits for one
 /// call at most.
-pub fn stop_patience_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
+pub fn stop_timeout_s(state: &SubscriptionState, timing: &Timing, id: &str, now: UnixMs) -> u32 {
     let left_s = attempt_due(state, timing, id).map_or(i64::MAX, |due| due.left_ms(now) / 1_000);
-    u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_PATIENCE_MIN_S, STOP_PATIENCE_S)
+    u32::try_from(left_s).unwrap_or(u32::MAX).clamp(STOP_TIMEOUT_MIN_S, STOP_TIMEOUT_MAX_S)
 }
 
 /// What a failed attempt leads to.
@@ -162,21 +162,21 @@ pub(crate) fn after_failure(
     let rung = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let rungs = timing.ladder_s.get(rung..).unwrap_or_default();
     // A rate limit is a pause like any other failure, but not shorter than the provider asked for, within reason.
-    let is_repeated = waits::is_repeated(state.wish_until, now);
-    let wish_ms = failed.asked_wait_ms.map_or(0, |wish_ms| waits::kept_ms(wish_ms, is_repeated));
+    let is_repeated = waits::is_repeated(state.retry_after_until, now);
+    let retry_after_ms = failed.retry_after_ms.map_or(0, |retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
     let wait = |pause_s: u32| {
         let pause_ms = i64::from(pause_s) * 1_000;
         let reason = match failed.cause() {
-            Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::Asked,
-            _ if wish_ms > pause_ms => WaitReason::Asked,
+            Cause::Provider(ProviderErrorKind::RateLimited) => WaitReason::RetryAfter,
+            _ if retry_after_ms > pause_ms => WaitReason::RetryAfter,
             _ => WaitReason::Recovery,
         };
-        Wait { until: now.plus_ms(pause_ms.max(wish_ms)), reason }
+        Wait { until: now.plus_ms(pause_ms.max(retry_after_ms)), reason }
     };
     // One that outlasts the ladder, or the channel, is waited for with a poller and an alert.
     let ladder_ms: i64 = rungs.iter().map(|rung_s| i64::from(*rung_s) * 1_000).sum();
-    let outlasts_channel = push.live().is_some_and(|live| now.plus_ms(wish_ms) > live.expires_at);
-    let is_long_wait = wish_ms > ladder_ms || outlasts_channel;
+    let outlasts_channel = push.live().is_some_and(|live| now.plus_ms(retry_after_ms) > live.expires_at);
+    let is_long_wait = retry_after_ms > ladder_ms || outlasts_channel;
     match rungs.first() {
         Some(pause_s) if is_long_wait => AfterFailure::Fallback { wait: wait(*pause_s) },
         Some(pause_s) => AfterFailure::Repeat { wait: wait(*pause_s) },

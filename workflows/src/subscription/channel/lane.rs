@@ -7,18 +7,18 @@ use temporalio_workflow::{
     ChildWorkflowOptions, ParentClosePolicy, WorkflowCancellationToken, WorkflowContext, WorkflowSignalError,
 };
 
-use super::decide::{AttemptKind, ChannelStep, next_step, stop_patience_s};
-use super::{AttemptUnderWay, Poller, Push, StopReason};
+use super::decide::{AttemptKind, ChannelStep, next_step, stop_timeout_s};
+use super::{Poller, Push, RunningAttempt, StopReason};
 use crate::contract::{
-    Alert, AlertFact, ChannelActivities, ChannelRef, ChannelSettled, CloseChannelsInput, Grant, IntervalSignal,
-    OpenChannelInput, PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopSignal,
+    Alert, AlertFact, ChannelActivities, ChannelRef, CloseChannelsInput, Grant, IntervalSignal, OpenChannelInput,
+    PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopOutcome, StopSignal,
 };
 use crate::shared::failure::FailedCall;
 use crate::shared::live_channel::{grants_too_little, lifetime_s};
 use crate::shared::time::{condition, now, sleep_unless};
 use crate::subscription::publish::{is_due, publish};
-use crate::subscription::signals::{own_token, signal_options, tell_account_of_end, tell_account_of_lost_grant};
-use crate::subscription::{EndingStage, SubscriptionWorkflow, is_long, rotate_if_due};
+use crate::subscription::signals::{own_token, signal_closed, signal_grant_lost, signal_options};
+use crate::subscription::{EndingStage, SubscriptionWorkflow, continue_as_new_if_due, is_long};
 use crate::{names, retry};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
@@ -26,12 +26,12 @@ type Context = WorkflowContext<SubscriptionWorkflow>;
 /// When stopping a channel that could not be stopped is tried again, in milliseconds.
 const STOP_AGAIN_MS: i64 = 3_600_000;
 
-/// Runs until the subscription has ended or hands over.
+/// Runs until the subscription has ended or continues as new.
 pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         publish(&ctx, &detached).await;
         let step = ctx.state(|s| next(s, now(&ctx)));
-        if step != ChannelStep::Close && rotate_if_due(&ctx) {
+        if step != ChannelStep::Close && continue_as_new_if_due(&ctx) {
             return;
         }
         match step {
@@ -41,7 +41,7 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
             }
             ChannelStep::StartPoller => start_poller(&ctx).await,
             ChannelStep::StopPoller => stop_poller(&ctx).await,
-            ChannelStep::PacePoller => pace_poller(&ctx).await,
+            ChannelStep::SetPollerInterval => set_poller_interval(&ctx).await,
             ChannelStep::Alert(alert) => send_alert(&ctx, &detached, alert).await,
             ChannelStep::Attempt(kind) => attempt(&ctx, &detached, kind).await,
             ChannelStep::Stop { channel, reason } => stop(&ctx, &detached, channel, reason).await,
@@ -61,7 +61,7 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
 
 /// Whether the lane has to do something else than its next step.
 fn wakes(ctx: &Context, workflow: &SubscriptionWorkflow) -> bool {
-    workflow.rotate || is_due(workflow) || is_long(ctx, workflow)
+    workflow.continues_as_new || is_due(workflow) || is_long(ctx, workflow)
 }
 
 fn next(workflow: &SubscriptionWorkflow, now: UnixMs) -> ChannelStep {
@@ -70,22 +70,21 @@ fn next(workflow: &SubscriptionWorkflow, now: UnixMs) -> ChannelStep {
 
 /// One attempt at a channel. A failure is a fact to record, never the end of the subscription.
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: AttemptKind) {
-    let called_before = ctx.state_mut(|s| {
-        s.state.channel.attempt = Some(AttemptUnderWay::default());
-        s.calls
+    let wakeups_before = ctx.state_mut(|s| {
+        s.state.channel.attempt = Some(RunningAttempt::default());
+        s.wakeups
     });
     let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
     let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
+    let options = |summary| retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, summary);
     let result = match kind {
         AttemptKind::Renewal => {
             publish(ctx, detached).await;
-            let options = retry::channel_attempt(provider, &timing, detached, "renew the channel");
-            ctx.execute_activity(ChannelActivities::renew_channel, input, options).await
+            ctx.execute_activity(ChannelActivities::renew_channel, input, options("renew the channel")).await
         }
         AttemptKind::First => {
-            let options = retry::channel_attempt(provider, &timing, detached, "open a channel");
-            ctx.execute_activity(ChannelActivities::create_channel, input, options).await
+            ctx.execute_activity(ChannelActivities::create_channel, input, options("open a channel")).await
         }
     };
     let at = now(ctx);
@@ -98,12 +97,12 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: Atte
             let failed = FailedCall::from_error(&error);
             ctx.state_mut(|s| {
                 s.state.channel_failed(&failed, &timing, &id.to_string(), at);
-                if s.calls.pass(s.state.channel.push.wait_reason(), called_before) {
+                if s.wakeups.end_wait(s.state.channel.push.wait_reason(), wakeups_before) {
                     s.state.channel.hurry();
                 }
             });
             if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
-                tell_account_of_lost_grant(ctx).await;
+                signal_grant_lost(ctx).await;
             }
         }
     }
@@ -114,21 +113,21 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
         ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let channel_id = channel.channel_id;
     let summary = match reason {
-        StopReason::Stray => "settle a stray channel",
+        StopReason::Stray => "stop a stray channel",
         StopReason::Superfluous => "stop the old channel",
     };
     let at = now(ctx);
-    let patience_s = ctx.state(|s| stop_patience_s(&s.state, &timing, &calendar_id.to_string(), at));
-    let options = retry::channel_stop(provider, &timing, patience_s, detached, summary);
+    let timeout_s = ctx.state(|s| stop_timeout_s(&s.state, &timing, &calendar_id.to_string(), at));
+    let options = retry::channel_call(provider, &timing, timeout_s, detached, summary);
     let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel };
-    let settled = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
+    let stopped = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at = now(ctx).plus_ms(STOP_AGAIN_MS);
-    let failed = settled.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
-    ctx.state_mut(|s| match settled {
-        Ok(settled) => {
-            s.state.channel.settled(channel_id);
+    let failed = stopped.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
+    ctx.state_mut(|s| match stopped {
+        Ok(outcome) => {
+            s.state.channel.mark_over(channel_id);
             // The register knew it as alive: its notice was a real one, and what it announced is read.
-            if reason == StopReason::Stray && settled == ChannelSettled::Stopped {
+            if reason == StopReason::Stray && outcome == StopOutcome::Stopped {
                 s.state.sync.add(evercal_domain::SyncReason::Notice, 1, None);
             }
         }
@@ -137,16 +136,16 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
     if failed == Some(ProviderErrorKind::GrantRevoked) {
         ctx.state_mut(|s| s.state.grant = Grant::Dead);
-        tell_account_of_lost_grant(ctx).await;
+        signal_grant_lost(ctx).await;
     }
 }
 
 async fn start_poller(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let summary = match ctx.state(|s| s.state.strategy) {
-        SyncStrategy::Webhook => "fallback poller: no channel, so it asks the subscription to look",
-        SyncStrategy::Polling => "poller: asks the subscription to look; no channel is wanted",
-        SyncStrategy::Hybrid => "poller: asks the subscription to look, beside its channel",
+        SyncStrategy::Webhook => "fallback poller: asks for syncs while there is no channel",
+        SyncStrategy::Polling => "poller: asks for syncs; no channel is wanted",
+        SyncStrategy::Hybrid => "poller: asks for syncs beside the channel",
     };
     let options = ChildWorkflowOptions::builder()
         .workflow_id(names::polling_id(calendar_id))
@@ -155,22 +154,22 @@ async fn start_poller(ctx: &Context) {
         .cancellation_token(own_token())
         .static_summary(summary.to_owned())
         .build();
-    // Already running is what we want; any other refusal leaves the regain attempts and the reconcile to look.
+    // Already running is what we want; after any other refusal, the regain attempts and the reconcile find changes.
     let started = ctx.start_child_workflow(PollingDefinition, PollingInput { calendar_id, interval_s }, options).await;
-    // One that ran already may be about to end, or look more or less often.
-    let told_interval_s = started.is_ok().then_some(interval_s);
-    ctx.state_mut(|s| s.state.channel.poller = Poller::Runs { told_interval_s });
+    // One that ran already may be about to end, or have another interval.
+    let interval_s = started.is_ok().then_some(interval_s);
+    ctx.state_mut(|s| s.state.channel.poller = Poller::Runs { interval_s });
 }
 
-/// Tells the poller how often to look; one that is gone is started anew by the next step.
-async fn pace_poller(ctx: &Context) {
+/// Signals the poller its interval; one that is gone is started anew by the next step.
+async fn set_poller_interval(ctx: &Context) {
     let (calendar_id, interval_s) = ctx.state(|s| (s.input.calendar_id, s.input.timing.polling_interval_s));
     let poller = ctx.external_workflow(names::polling_id(calendar_id), None);
     let interval = PollingInterval { interval_s: NonZeroU32::new(interval_s) };
-    let told = poller.signal(IntervalSignal, interval, signal_options()).await;
-    let poller = match told {
+    let signalled = poller.signal(IntervalSignal, interval, signal_options()).await;
+    let poller = match signalled {
         Err(WorkflowSignalError::NotFound(..)) => Poller::Stopped,
-        _ => Poller::Runs { told_interval_s: Some(interval_s) },
+        _ => Poller::Runs { interval_s: Some(interval_s) },
     };
     ctx.state_mut(|s| s.state.channel.poller = poller);
 }
@@ -214,7 +213,7 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
     });
     publish(ctx, detached).await;
     let (provider, timing) = ctx.state(|s| (s.input.provider, s.input.timing.clone()));
-    let options = retry::channel_stop(provider, &timing, timing.close_patience_s, detached, "stop all channels");
+    let options = retry::channel_call(provider, &timing, timing.close_timeout_s, detached, "stop all channels");
     let input = CloseChannelsInput { watched: ctx.state(SubscriptionWorkflow::watched) };
     let closed = ctx.execute_activity(ChannelActivities::close_channels, input, options).await;
     ctx.state_mut(|s| {
@@ -225,5 +224,5 @@ async fn close(ctx: &Context, detached: &WorkflowCancellationToken) {
         s.state.life.reaches(EndingStage::Closed);
     });
     publish(ctx, detached).await;
-    tell_account_of_end(ctx).await;
+    signal_closed(ctx).await;
 }

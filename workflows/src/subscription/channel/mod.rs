@@ -8,5 +8,5 @@ pub(super) mod progress;
 pub(super) mod push;
 
 pub use poller::Poller;
-pub use progress::{AttemptUnderWay, ChannelProgress, StopReason, ToStop};
+pub use progress::{ChannelProgress, RunningAttempt, StopReason, ToStop};
 pub use push::{Cover, FailedAttempts, NextAttempt, Push, WantedChannel};

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Poller {
-    /// It was told to end, or never started.
+    /// A signal ended it, or it was never started.
     #[default]
     Stopped,
     /// It was started.
     Runs {
-        /// Seconds between two looks, as this run told it; `None` where it did not yet.
-        told_interval_s: Option<u32>,
+        /// Seconds between two polls, as this run set it; `None` where this run has not set it yet.
+        interval_s: Option<u32>,
     },
 }
 
@@ -22,11 +22,11 @@ impl Poller {
         self != Self::Stopped
     }
 
-    /// What the next run knows of it. Each run tells it its interval, so that one that somebody ended is missed.
+    /// The poller as the next run begins with it. Each run signals it its interval, and so finds out where somebody ended it.
     pub(in crate::subscription) fn in_next_run(self) -> Self {
         match self {
             Self::Stopped => Self::Stopped,
-            Self::Runs { .. } => Self::Runs { told_interval_s: None },
+            Self::Runs { .. } => Self::Runs { interval_s: None },
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct ChannelProgress {
     /// The channel, as far as one is wanted.
     pub push: Push,
     /// The attempt at a channel that is under way, where one is.
-    pub attempt: Option<AttemptUnderWay>,
+    pub attempt: Option<RunningAttempt>,
     /// The poller.
     pub poller: Poller,
     /// The alert about the lost channel, as it was last sent.
@@ -34,7 +34,7 @@ pub struct ChannelProgress {
 
 /// An attempt at a channel that is under way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptUnderWay {
+pub struct RunningAttempt {
     /// Hints that came meanwhile, from channels that may be the one being made.
     pub unidentified: Vec<ChannelHint>,
 }
@@ -56,7 +56,7 @@ pub struct ToStop {
 pub enum StopReason {
     /// It is one of ours that nobody needs any more; until it is stopped, its notices count.
     Superfluous,
-    /// Only a notice told us of it, so that what it announces may be nothing of ours.
+    /// Only a notice named it, so that what it announces may be nothing of ours.
     Stray,
 }
 
@@ -68,7 +68,7 @@ impl ChannelProgress {
     }
 
     /// Finds out whose notice a hint is; whether it may announce something.
-    pub(in crate::subscription) fn place(&mut self, hint: &ChannelHint) -> bool {
+    pub(in crate::subscription) fn identify(&mut self, hint: &ChannelHint) -> bool {
         if self.is_live(hint.channel_id) {
             return true;
         }
@@ -78,7 +78,7 @@ impl ChannelProgress {
         if self.over.contains(&hint.channel_id) {
             return false;
         }
-        if let Some(AttemptUnderWay { unidentified }) = &mut self.attempt {
+        if let Some(RunningAttempt { unidentified }) = &mut self.attempt {
             // A `sync` message (or a first notice) may overtake the answer that makes the channel known.
             if unidentified.len() < TO_STOP_MAX && !unidentified.contains(hint) {
                 unidentified.push(hint.clone());
@@ -125,7 +125,7 @@ impl ChannelProgress {
     }
 
     /// A channel is over, one way or the other.
-    pub fn settled(&mut self, id: ChannelId) {
+    pub fn mark_over(&mut self, id: ChannelId) {
         self.to_stop.retain(|entry| entry.channel.channel_id != id);
         if !self.over.contains(&id) {
             self.over.push(id);
@@ -140,7 +140,7 @@ impl ChannelProgress {
         let Some(entry) = self.to_stop.iter_mut().find(|entry| entry.channel.channel_id == id) else { return };
         let is_over = entry.channel.expires_at.is_none_or(|expires_at| expires_at <= at);
         if is_over && entry.reason == StopReason::Superfluous {
-            self.settled(id);
+            self.mark_over(id);
         } else {
             entry.not_before = Due::At(at);
         }

@@ -35,7 +35,7 @@ pub struct WantedChannel {
     pub next: NextAttempt,
     /// The attempts that failed since a channel was last opened.
     pub failed: Option<FailedAttempts>,
-    /// Who looks for changes beside the channel, until there is one.
+    /// Who finds changes until there is a channel.
     pub cover: Cover,
 }
 
@@ -70,7 +70,7 @@ pub struct FailedAttempts {
     pub last: Failure,
 }
 
-/// Who looks for changes while a channel is wanted and may be missing.
+/// Who finds changes while a channel is wanted and may be missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cover {
@@ -79,7 +79,7 @@ pub enum Cover {
     Nobody,
     /// The poller that ran before a channel was wanted, until the first one is open.
     PollerUntilFirstChannel,
-    /// A poller, and people are told: the ladder is used up.
+    /// A poller, and an alert is raised: the ladder is used up.
     Fallback,
 }
 
@@ -95,7 +95,7 @@ impl Push {
         if strategy.watches() { Self::default() } else { Self::Unwanted }
     }
 
-    /// Another strategy was chosen; answers the live channel where it wants none. Whichever way it goes, somebody looks
+    /// Another strategy was chosen; answers the live channel where it wants none. Whichever way it goes, changes are found
     /// without a gap: a poller that runs goes on until the first channel is open.
     pub(in crate::subscription) fn follow(&mut self, strategy: SyncStrategy, poller: Poller) -> Option<LiveChannel> {
         let is_wanted = strategy.watches();
@@ -147,7 +147,7 @@ impl Push {
     }
 
     /// The provider cannot watch this calendar.
-    pub(in crate::subscription) fn is_unsupported(&mut self) {
+    pub(in crate::subscription) fn mark_unsupported(&mut self) {
         let live = match self {
             Self::Wanted(WantedChannel { live, .. }) | Self::Unsupported { live } => live.take(),
             Self::Unwanted => None,
@@ -217,7 +217,7 @@ impl Push {
         }
     }
 
-    /// Whether people are told that the channel is lost.
+    /// Whether an alert says that the channel is lost.
     pub(in crate::subscription) fn is_lost(&self) -> bool {
         matches!(self, Self::Wanted(WantedChannel { cover: Cover::Fallback, .. }))
     }
@@ -227,7 +227,7 @@ impl Push {
         matches!(self, Self::Wanted(_))
     }
 
-    /// Whether a poller has to look, whatever the strategy says.
+    /// Whether a poller has to run, whatever the strategy says.
     pub(in crate::subscription) fn needs_poller(&self) -> bool {
         match self {
             Self::Unwanted | Self::Unsupported { .. } => true,

@@ -3,11 +3,12 @@
 use evercal_domain::{ChannelId, RemoteChannelId};
 
 use super::*;
-use crate::contract::{ChannelHint, ChannelRef, SyncCounts};
-use crate::shared::waits::Wait;
+use crate::contract::{ChannelHint, ChannelRef};
+use crate::subscription::PendingSync;
 use crate::subscription::channel::ToStop;
 use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
-use crate::subscription::sync::{PendingSync, SyncProgress};
+
+mod strategies;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const START: UnixMs = UnixMs::EPOCH;
@@ -34,7 +35,7 @@ fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
     }
 }
 
-fn told(grant: Grant) -> AccountChanged {
+fn grant_is(grant: Grant) -> AccountChanged {
     AccountChanged { grant: Some(grant), ..AccountChanged::default() }
 }
 
@@ -99,7 +100,7 @@ fn a_notice_of_an_unknown_channel_counts_nothing_and_has_the_channel_stopped_onc
     assert_eq!(state.sync.pending, None);
     assert_eq!(state.channel.to_stop.len(), 1);
     assert_eq!(state.channel.to_stop[0].reason, StopReason::Stray);
-    state.channel.settled(stray);
+    state.channel.mark_over(stray);
     state.receive(&notice(stray));
     assert!(state.channel.to_stop.is_empty(), "it is remembered as over");
 }
@@ -125,7 +126,7 @@ fn an_old_channel_counts_until_it_is_stopped() {
     state.sync.pending = None;
     state.receive(&notice(old));
     assert!(state.sync.pending.is_some(), "both overlap: nothing may be lost in between");
-    state.channel.settled(old);
+    state.channel.mark_over(old);
     state.sync.pending = None;
     state.receive(&notice(old));
     assert_eq!(state.sync.pending, None);
@@ -139,7 +140,7 @@ fn lists_of_channels_do_not_grow_without_end() {
     }
     assert_eq!(state.channel.to_stop.len(), TO_STOP_MAX);
     for _ in 0..10 * OVER_MAX {
-        state.channel.settled(ChannelId::generate());
+        state.channel.mark_over(ChannelId::generate());
     }
     assert_eq!(state.channel.over.len(), OVER_MAX);
 }
@@ -193,7 +194,7 @@ fn a_channel_that_ends_at_once_is_a_failed_attempt_and_leaves_the_live_one_in_pl
         state.channel_ends_at_once(&granted, &timing, "cal_a", at(6 * DAY_MS));
     }
     assert_eq!(state.state(), CalendarState::Polling, "up the ladder like any other failure");
-    assert_eq!(state.detail().unwrap(), "no channel could be had (lifetime_too_short); polling meanwhile");
+    assert_eq!(state.detail().unwrap(), "no channel could be opened (lifetime_too_short); polling meanwhile");
     assert_eq!(state.channel.push.live().unwrap().channel_id, live);
     let to_stop: Vec<ChannelId> = state.channel.to_stop.iter().map(|entry| entry.channel.channel_id).collect();
     assert_eq!(to_stop, [short]);
@@ -211,9 +212,9 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
     let mut state = watched(ChannelId::generate());
     state.receive(&notice(ChannelId::generate()));
     state.channel.to_stop[0].not_before = Due::At(at(DAY_MS));
-    state.account_changed(&told(Grant::Dead));
+    state.account_changed(&grant_is(Grant::Dead));
     assert_eq!(state.state(), CalendarState::NeedsReauth);
-    state.account_changed(&told(Grant::Works));
+    state.account_changed(&grant_is(Grant::Works));
     assert_eq!(state.state(), CalendarState::Live);
     assert_eq!(attempt_due(&state), Some(Due::Now), "it is renewed");
     assert_eq!(state.channel.to_stop[0].not_before, Due::Now);
@@ -224,7 +225,7 @@ fn a_grant_that_works_again_renews_reads_and_stops_what_could_not_be_stopped() {
 fn a_grant_that_always_worked_changes_nothing() {
     let mut state = watched(ChannelId::generate());
     let before = state.clone();
-    state.account_changed(&told(Grant::Works));
+    state.account_changed(&grant_is(Grant::Works));
     state.account_changed(&AccountChanged::default());
     assert_eq!(state, before);
 }
@@ -294,7 +295,7 @@ fn a_refused_calendar_says_what_was_refused_and_when_it_is_tried_again_and_a_per
          1970-01-01 00:15 UTC"
     );
     assert!(state.reading_is_blocked());
-    assert_eq!(state.sync.reconcile_due, None, "a first look is due in any case");
+    assert_eq!(state.sync.reconcile_due, None, "the first reconcile is due in any case");
     state.sync_asked();
     assert!(!state.reading_is_blocked());
     state.refused(RefusedCall::Reading, forbidden(), &timing, START);
@@ -318,14 +319,14 @@ fn a_wait_that_the_provider_asked_for_is_ended_by_a_consent_and_by_nothing_that_
     let timing = Timing::default();
     let mut state = watched(ChannelId::generate());
     let limited =
-        FailedCall { asked_wait_ms: Some(DAY_MS), ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
+        FailedCall { retry_after_ms: Some(DAY_MS), ..FailedCall::of(Cause::Provider(ProviderErrorKind::RateLimited)) };
     state.channel_failed(&limited, &timing, "cal_a", START);
     assert!(state.detail().unwrap().contains("asked us to wait until 1970-01-01 01:00 UTC"), "{:?}", state.detail());
     let before = state.clone();
     state.retry_now();
     assert_eq!(state, before);
-    state.account_changed(&told(Grant::Works));
-    assert_eq!((state.channel.push.repeated_at(), state.wish_until), (Some(Due::Now), None));
+    state.account_changed(&grant_is(Grant::Works));
+    assert_eq!((state.channel.push.repeated_at(), state.retry_after_until), (Some(Due::Now), None));
 }
 
 #[test]
@@ -343,150 +344,8 @@ fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no
 }
 
 #[test]
-fn what_is_merged_keeps_the_most_urgent_reason_the_first_arrival_and_what_was_done() {
-    let mut sync = SyncProgress::default();
-    sync.add(SyncReason::Reconcile, 0, None);
-    sync.add(SyncReason::Notice, 3, Some(at(70)));
-    sync.add(SyncReason::Notice, 2, Some(at(50)));
-    let so_far = SyncCounts { started_at: Some(at(9)), pages: 2, ..SyncCounts::default() };
-    sync.merge(PendingSync { so_far, ..PendingSync::of(SyncReason::Connect, 0, None) });
-    let pending = sync.pending.unwrap();
-    assert_eq!((pending.reason, pending.notices, pending.received_at), (SyncReason::Notice, 5, Some(at(50))));
-    assert_eq!(pending.so_far, so_far);
-}
-
-fn deferred(reason: SyncReason, until: UnixMs) -> PendingSync {
-    let wait = Some(Wait { until, reason: WaitReason::Asked });
-    PendingSync { wait, failed_attempts: 2, ..PendingSync::of(reason, 0, None) }
-}
-
-#[test]
-fn a_wait_ends_early_only_for_a_person_and_for_what_is_more_urgent() {
-    for (paused, joined_by, waits_on) in [
-        (SyncReason::Notice, SyncReason::Notice, true),
-        (SyncReason::Notice, SyncReason::Reconcile, true),
-        (SyncReason::Notice, SyncReason::Operator, false),
-        (SyncReason::Operator, SyncReason::Operator, false),
-        (SyncReason::Connect, SyncReason::NewChannel, true),
-        (SyncReason::Connect, SyncReason::Notice, false),
-    ] {
-        let (mut late, mut early) = (SyncProgress::default(), SyncProgress::default());
-        late.merge(deferred(paused, at(70)));
-        late.add(joined_by, 1, None);
-        early.add(joined_by, 1, None);
-        early.merge(deferred(paused, at(70)));
-        for sync in [late, early] {
-            let pending = sync.pending.unwrap();
-            let until = pending.wait.map(|wait| wait.until);
-            assert_eq!(until, waits_on.then_some(at(70)), "{paused:?} joined by {joined_by:?}");
-            assert_eq!(pending.failed_attempts, if waits_on { 2 } else { 0 }, "who passes begins anew");
-        }
-    }
-}
-
-#[test]
-fn the_next_sync_serves_what_failed_before_it_too() {
-    let failed = PendingSync::of(SyncReason::Notice, 2, Some(at(50))).after_failure();
-    let mut sync = SyncProgress { failed: Some(failed), ..SyncProgress::default() };
-    assert_eq!(sync.take(), None, "not before the next look");
-    sync.add(SyncReason::Poll, 0, None);
-    assert_eq!(sync.take(), Some(PendingSync::of(SyncReason::Notice, 2, Some(at(50)))));
-    sync.add(SyncReason::Poll, 0, None);
-    assert_eq!(sync.take().unwrap().reason, SyncReason::Poll, "once");
-}
-
-#[test]
-fn a_failed_sync_that_somebody_asked_for_is_repeated_as_one_that_nobody_waits_for() {
-    let repeated = |notices| PendingSync::of(SyncReason::Operator, notices, None).after_failure().reason;
-    assert_eq!(repeated(0), SyncReason::Reconcile);
-    assert_eq!(repeated(1), SyncReason::Notice, "the change was announced");
-}
-
-#[test]
-fn a_subscription_begins_with_the_strategy_that_it_is_given() {
-    for (strategy, state) in [
-        (SyncStrategy::Webhook, CalendarState::Creating),
-        (SyncStrategy::Hybrid, CalendarState::Creating),
-        (SyncStrategy::Polling, CalendarState::PollOnly),
-    ] {
-        let first = SubscriptionState::first(strategy);
-        assert_eq!((first.strategy, first.state()), (strategy, state));
-        assert_eq!(first.sync.pending.unwrap().reason, SyncReason::Connect, "{strategy:?}");
-    }
-}
-
-#[test]
-fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
-    let channel_id = ChannelId::generate();
-    let mut state = watched(channel_id).with_renewal_requested().in_fallback();
-    state = state.after_failures(4, Some(Due::At(at(DAY_MS))));
-    state = state.choosing(SyncStrategy::Polling);
-    assert_eq!(state.state(), CalendarState::PollOnly);
-    assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
-    let channel = &state.channel;
-    let to_stop =
-        ChannelRef { channel_id, remote_id: Some(RemoteChannelId::new("r")), expires_at: Some(at(7 * DAY_MS)) };
-    assert_eq!(channel.to_stop, [ToStop { channel: to_stop, reason: StopReason::Superfluous, not_before: Due::Now }]);
-    assert_eq!(channel.push, Push::Unwanted, "neither the channel nor what failed before is kept");
-    state.receive(&notice(channel_id));
-    assert!(state.sync.pending.is_some(), "until it is stopped, its notices count");
-}
-
-#[test]
-fn an_attempt_that_was_under_way_when_polling_was_chosen_leaves_no_channel_and_no_ladder() {
-    let timing = Timing::default();
-    let begin = || SubscriptionState::quiet(SyncStrategy::Webhook).attempting().choosing(SyncStrategy::Polling);
-    let (mut had, mut failed) = (begin(), begin());
-    let channel_id = ChannelId::generate();
-    had.channel_opened(&opened(channel_id, vec![]));
-    assert_eq!(had.channel.push, Push::Unwanted);
-    assert_eq!(had.channel.to_stop[0].channel.channel_id, channel_id);
-    for _ in 0..5 {
-        failed.channel_failed(&failure(), &timing, "cal_a", START);
-    }
-    assert_eq!(failed.channel.push, Push::Unwanted);
-    assert_eq!((had.state(), failed.state()), (CalendarState::PollOnly, CalendarState::PollOnly));
-}
-
-#[test]
-fn who_chooses_notices_again_is_polled_until_the_first_channel() {
-    let mut state = SubscriptionState::first(SyncStrategy::Polling).with_poller();
-    state = state.choosing(SyncStrategy::Webhook);
-    assert!(state.channel.push.needs_poller());
-    assert_eq!(state.state(), CalendarState::Creating);
-    assert_eq!(state.detail().unwrap(), "polled until the first channel is open");
-    state.channel_failed(&failure(), &Timing::default(), "cal_a", START);
-    assert!(state.channel.push.needs_poller(), "one failure is no reason to look away");
-    state.channel_opened(&opened(ChannelId::generate(), vec![]));
-    assert!(!state.channel.push.needs_poller());
-    assert_eq!(state.state(), CalendarState::Live);
-}
-
-#[test]
-fn a_channel_is_kept_when_a_poller_is_put_beside_it_or_taken_away() {
-    let mut state = watched(ChannelId::generate());
-    let push = state.channel.push.clone();
-    for strategy in [SyncStrategy::Hybrid, SyncStrategy::Webhook] {
-        state = state.choosing(strategy);
-        assert_eq!((&state.channel.push, state.channel.to_stop.len()), (&push, 0), "{strategy:?}");
-        assert_eq!(state.state(), CalendarState::Live, "{strategy:?}");
-    }
-}
-
-#[test]
-fn the_strategy_that_it_has_changes_nothing() {
-    for strategy in SyncStrategy::ALL {
-        let mut state = SubscriptionState::first(strategy);
-        let before = state.clone();
-        state = state.choosing(strategy);
-        state.account_changed(&AccountChanged::default());
-        assert_eq!(state, before);
-    }
-}
-
-#[test]
-fn the_next_run_goes_on_with_everything_but_what_the_poller_was_told() {
+fn the_next_run_goes_on_with_everything_but_the_interval_that_this_one_signalled() {
     let state = watched(ChannelId::generate()).choosing(SyncStrategy::Hybrid);
-    let untold = state.clone().with_poller_told(None);
-    assert_eq!(state.with_poller_told(Some(900)).in_next_run(), untold);
+    let expected = state.clone().with_poller_interval(None);
+    assert_eq!(state.with_poller_interval(Some(900)).in_next_run(), expected);
 }

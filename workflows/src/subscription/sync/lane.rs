@@ -12,22 +12,22 @@ use crate::retry;
 use crate::shared::failure::FailedCall;
 use crate::shared::time::{condition, now, sleep_unless};
 use crate::shared::waits::{Wait, WaitReason};
-use crate::subscription::calls::Calls;
 use crate::subscription::publish::{publish, publish_last_sync};
-use crate::subscription::signals::tell_account_of_lost_grant;
+use crate::subscription::signals::signal_grant_lost;
 use crate::subscription::trouble::{Attempts, RefusedCall, Trouble};
-use crate::subscription::{SubscriptionWorkflow, is_long, rotate_if_due};
+use crate::subscription::wakeups::Wakeups;
+use crate::subscription::{SubscriptionWorkflow, continue_as_new_if_due, is_long};
 
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
-/// Runs until the subscription ends or hands over.
+/// Runs until the subscription ends or continues as new.
 pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancellationToken) {
     loop {
         let due_at = plan_reconcile(&ctx);
         // One timer serves many syncs: making a new one for each would double the history of a busy calendar.
         let timer_token = WorkflowCancellationToken::new();
         let options = TimerOptions::builder(due_at.time_left(now(&ctx)))
-            .summary("look although all seems healthy".to_owned())
+            .summary("next reconcile".to_owned())
             .cancellation_token(timer_token.clone())
             .build();
         let mut timer = ctx.timer(options);
@@ -52,11 +52,11 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
             if ctx.state(|s| s.state.sync_wanted()) {
                 sync(&ctx, &detached).await;
             }
-            if ctx.state(SubscriptionWorkflow::ends) || rotate_if_due(&ctx) {
+            if ctx.state(SubscriptionWorkflow::ends) || continue_as_new_if_due(&ctx) {
                 timer_token.cancel();
                 return;
             }
-            // After a failed sync the next look is due earlier than this timer.
+            // After a failed sync the next reconcile is due earlier than this timer.
             if ctx.state(|s| s.state.sync.reconcile_is_due_before(due_at)) {
                 timer_token.cancel();
                 break;
@@ -65,8 +65,8 @@ pub(in crate::subscription) async fn run(ctx: Context, detached: WorkflowCancell
     }
 }
 
-/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and says when the next look is. A calendar
-/// that the provider refuses is tried once more when that is due.
+/// Adds the reason "reconcile" when it is due, or the one of a sync that failed, and answers when the next reconcile is. A
+/// calendar that the provider refuses is tried once more when that is due.
 fn plan_reconcile(ctx: &Context) -> UnixMs {
     let at = now(ctx);
     ctx.state_mut(|s| {
@@ -104,12 +104,12 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
     }) else {
         return;
     };
-    let mut called_before = ctx.state(|s| s.calls);
+    let mut wakeups_before = ctx.state(|s| s.wakeups);
     let mut given_up = None;
     let end = loop {
-        let slice = if may_go_on(ctx, detached, &mut job, called_before).await {
-            // Whoever says while it runs, or while its end is shown, that what failed works again is not to be missed.
-            called_before = ctx.state(|s| s.calls);
+        let slice = if may_go_on(ctx, detached, &mut job, wakeups_before).await {
+            // A signal that what failed works again counts too when it comes while the slice runs or its end is shown.
+            wakeups_before = ctx.state(|s| s.wakeups);
             slice(ctx, &job).await
         } else {
             Slice::Overtaken
@@ -139,8 +139,8 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
         }
     };
     conclude(ctx, job, end);
-    if given_up.is_some_and(|reason| ctx.state(|s| s.calls.pass(reason, called_before))) {
-        // Said during the last attempt: there is no reason for a pause.
+    if given_up.is_some_and(|reason| ctx.state(|s| s.wakeups.end_wait(reason, wakeups_before))) {
+        // The signal came during the last attempt: there is no reason for a pause.
         ctx.state_mut(|s| s.state.retry_sync_now());
     }
     publish(ctx, detached).await;
@@ -151,21 +151,21 @@ async fn may_go_on(
     ctx: &Context,
     detached: &WorkflowCancellationToken,
     job: &mut PendingSync,
-    called_before: Calls,
+    wakeups_before: Wakeups,
 ) -> bool {
     let Some(wait) = job.wait else { return true };
     let priority = job.reason.priority();
-    let is_called = move |s: &SubscriptionWorkflow| s.calls.pass(wait.reason, called_before) && !s.ends();
+    let is_woken = move |s: &SubscriptionWorkflow| s.wakeups.end_wait(wait.reason, wakeups_before) && !s.ends();
     let is_passed = move |s: &SubscriptionWorkflow| {
         let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
         s.ends() || decide::passes_wait(pending, priority)
     };
     let summary = match wait.reason {
-        WaitReason::Asked => "wait for as long as the provider asked",
+        WaitReason::RetryAfter => "wait for as long as the provider asked",
         WaitReason::Recovery => "wait before the next attempt",
     };
-    let is_over = sleep_unless(ctx, detached, wait.until, summary, move |s| is_called(s) || is_passed(s)).await;
-    if is_over || ctx.state(is_called) {
+    let is_over = sleep_unless(ctx, detached, wait.until, summary, move |s| is_woken(s) || is_passed(s)).await;
+    if is_over || ctx.state(is_woken) {
         job.wait = None;
         return true;
     }
@@ -240,12 +240,12 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
 
 async fn grant_lost(ctx: &Context) -> Slice {
     ctx.state_mut(|s| s.state.grant = Grant::Dead);
-    tell_account_of_lost_grant(ctx).await;
+    signal_grant_lost(ctx).await;
     Slice::Over(SyncEnd::Failed(Failure::of(Cause::Provider(ProviderErrorKind::GrantRevoked))))
 }
 
-/// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or the hand-over, for
-/// which the channel lane waits without renewing anything.
+/// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or that it
+/// continues as new, for which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
     let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
     workflow.ends() || decide::overtakes(pending, running)
@@ -258,7 +258,7 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
     let (after, failures) = ctx.state(|s| {
         let (timing, id) = (&s.input.timing, s.input.calendar_id.to_string());
         let before = job.failed_attempts;
-        let after = decide::after_failure(failed, job.reason, before, s.state.wish_until, timing, &id, at);
+        let after = decide::after_failure(failed, job.reason, before, s.state.retry_after_until, timing, &id, at);
         (after, before.saturating_add(1))
     });
     let wait = match after {
@@ -275,8 +275,8 @@ fn after_failure(ctx: &Context, job: &mut PendingSync, failed: &FailedCall) -> A
     };
     ctx.state_mut(|s| {
         s.state.sync.trouble = Trouble::of(failed, attempts, &wait, at);
-        if wait.reason == WaitReason::Asked {
-            s.state.wish_until = Some(wait.until);
+        if wait.reason == WaitReason::RetryAfter {
+            s.state.retry_after_until = Some(wait.until);
         }
     });
     after
@@ -326,7 +326,7 @@ fn conclude(ctx: &Context, job: PendingSync, end: SyncEnd) {
         sync.running = false;
         sync.ended = sync.begun;
         if has_failed {
-            // The reason is not forgotten: the next look comes soon, for the same one, whatever newer one joins it.
+            // The reason is not forgotten: the next reconcile comes soon, for the same reason, whatever newer one joins it.
             sync.failed = Some(job.after_failure());
             sync.reconcile_due_by(Due::At(at.plus_ms(pause_ms)));
         }

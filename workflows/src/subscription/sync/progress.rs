@@ -1,4 +1,4 @@
-//! What the sync lane knows: what the next sync serves, how the last ones went, and when the next look is due.
+//! What the sync lane knows: what the next sync serves, how the last ones went, and when the next reconcile is due.
 
 use evercal_domain::{SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -22,11 +22,11 @@ pub struct SyncProgress {
     pub ended: u64,
     /// How the last one ended.
     pub last_end: Option<SyncEnd>,
-    /// When the last one ended well.
+    /// When the last one that read everything ended.
     pub last_done_at: Option<UnixMs>,
     /// The one of them that the search attribute shows.
     pub shown_done_at: Option<UnixMs>,
-    /// When the next look without a reason is due; `None` before the first is planned.
+    /// When the next reconcile is due; `None` before the first is planned.
     pub reconcile_due: Option<Due>,
     /// Syncs in a row that said that the calendar is gone.
     pub refusals: u32,
@@ -133,13 +133,13 @@ impl SyncProgress {
         }
     }
 
-    /// The next look comes at this time at the latest. Before the first is planned there is nothing to bring forward: that one
-    /// is due in any case.
+    /// The next reconcile comes at this time at the latest. Before the first is planned there is nothing to bring forward:
+    /// that one is due in any case.
     pub(in crate::subscription) fn reconcile_due_by(&mut self, latest: Due) {
         self.reconcile_due = self.reconcile_due.map(|due| due.min(latest));
     }
 
-    /// Whether the next look is due earlier than this.
+    /// Whether the next reconcile is due earlier than this.
     pub(in crate::subscription) fn reconcile_is_due_before(&self, at: UnixMs) -> bool {
         self.reconcile_due.is_some_and(|due| due < Due::At(at))
     }
@@ -154,3 +154,6 @@ impl SyncProgress {
         self.pending.take()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,7 @@ use crate::retry::Timing;
 use crate::shared::live_channel::LiveChannel;
 use crate::shared::waits::WaitReason;
 use crate::subscription::{
-    AttemptUnderWay, Cover, FailedAttempts, NextAttempt, Poller, Push, Refusal, SubscriptionState, ToStop,
-    WantedChannel,
+    Cover, FailedAttempts, NextAttempt, Poller, Push, Refusal, RunningAttempt, SubscriptionState, ToStop, WantedChannel,
 };
 
 /// A channel that nobody else has.
@@ -63,7 +62,7 @@ impl SubscriptionState {
 
     /// An attempt at a channel is under way.
     pub(in crate::subscription) fn attempting(mut self) -> Self {
-        self.channel.attempt = Some(AttemptUnderWay::default());
+        self.channel.attempt = Some(RunningAttempt::default());
         self
     }
 
@@ -93,7 +92,7 @@ impl SubscriptionState {
 
     /// The provider cannot watch the calendar.
     pub(in crate::subscription) fn unwatchable(mut self) -> Self {
-        self.channel.push.is_unsupported();
+        self.channel.push.mark_unsupported();
         self
     }
 
@@ -103,14 +102,14 @@ impl SubscriptionState {
         self
     }
 
-    /// The poller runs, and was told the interval that is configured.
+    /// The poller runs, with the interval that is configured.
     pub(in crate::subscription) fn with_poller(self) -> Self {
-        self.with_poller_told(Some(Timing::default().polling_interval_s))
+        self.with_poller_interval(Some(Timing::default().polling_interval_s))
     }
 
-    /// The poller runs, and was told this interval by this run.
-    pub(in crate::subscription) fn with_poller_told(mut self, interval_s: Option<u32>) -> Self {
-        self.channel.poller = Poller::Runs { told_interval_s: interval_s };
+    /// The poller runs, with this interval, set by this run.
+    pub(in crate::subscription) fn with_poller_interval(mut self, interval_s: Option<u32>) -> Self {
+        self.channel.poller = Poller::Runs { interval_s };
         self
     }
 

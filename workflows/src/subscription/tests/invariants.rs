@@ -10,7 +10,7 @@ use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
 use crate::subscription::channel::decide::{ChannelStep, attempt_due, next_step};
 use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
-use crate::subscription::{AttemptUnderWay, Poller, Push, RefusedCall, SubscriptionState};
+use crate::subscription::{Poller, Push, RefusedCall, RunningAttempt, SubscriptionState};
 
 const ID: &str = "cal_a";
 const HOUR_MS: i64 = 3_600_000;
@@ -65,17 +65,17 @@ fn notice(channel_id: ChannelId) -> Notify {
     Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint] }
 }
 
-/// Does what the channel lane does, with activities that answer well. Answers whether that was more than to wait.
+/// Does what the channel lane does, with activities that succeed. Answers whether that was more than to wait.
 fn do_step(state: &mut SubscriptionState, step: ChannelStep) -> bool {
     let channel = &mut state.channel;
     match step {
-        ChannelStep::StartPoller | ChannelStep::PacePoller => {
-            channel.poller = Poller::Runs { told_interval_s: Some(Timing::default().polling_interval_s) };
+        ChannelStep::StartPoller | ChannelStep::SetPollerInterval => {
+            channel.poller = Poller::Runs { interval_s: Some(Timing::default().polling_interval_s) };
         }
         ChannelStep::StopPoller => channel.poller = Poller::Stopped,
         ChannelStep::Alert(alert) => channel.alert = alert,
-        ChannelStep::Stop { channel: stopped, .. } => channel.settled(stopped.channel_id),
-        ChannelStep::Attempt(_) => channel.attempt = Some(AttemptUnderWay::default()),
+        ChannelStep::Stop { channel: stopped, .. } => channel.mark_over(stopped.channel_id),
+        ChannelStep::Attempt(_) => channel.attempt = Some(RunningAttempt::default()),
         ChannelStep::Close | ChannelStep::WaitUntil { .. } | ChannelStep::Park => return false,
     }
     true
@@ -142,12 +142,12 @@ fn assert_holds(state: &SubscriptionState, now: UnixMs) {
     assert!(channel.to_stop.len() <= TO_STOP_MAX && channel.over.len() <= OVER_MAX, "a list grows without end");
     if state.grant == Grant::Works && state.refusal.is_none() {
         let is_polled = state.strategy.polls() || channel.push.needs_poller();
-        assert!(is_polled || attempt_due.is_some(), "nobody looks, and nobody tries to");
+        assert!(is_polled || attempt_due.is_some(), "nobody polls, and nobody opens a channel");
     }
-    let mut settled = state.clone();
+    let mut calm = state.clone();
     let has_come_to_rest = (0..TO_STOP_MAX + 5).any(|_| {
-        let step = next_step(&settled, &Timing::default(), ID, now);
-        matches!(step, ChannelStep::Attempt(_)) || !do_step(&mut settled, step)
+        let step = next_step(&calm, &Timing::default(), ID, now);
+        matches!(step, ChannelStep::Attempt(_)) || !do_step(&mut calm, step)
     });
     assert!(has_come_to_rest, "the lane spins");
 }

@@ -187,11 +187,11 @@ fn a_channel_that_is_not_wanted_any_more_is_stopped_when_the_poller_runs() {
 #[test]
 fn a_poller_that_is_there_for_good_is_paced_anew() {
     for strategy in [SyncStrategy::Polling, SyncStrategy::Hybrid] {
-        let state = SubscriptionState::quiet(strategy).with_poller_told(Some(1));
-        assert_eq!(step(&state, START), ChannelStep::PacePoller, "{strategy:?}");
+        let state = SubscriptionState::quiet(strategy).with_poller_interval(Some(1));
+        assert_eq!(step(&state, START), ChannelStep::SetPollerInterval, "{strategy:?}");
     }
-    let unwatchable = unwatched().unwatchable().with_poller_told(Some(1));
-    assert_eq!(step(&unwatchable, START), ChannelStep::PacePoller, "it is polled for as long as it lives");
+    let unwatchable = unwatched().unwatchable().with_poller_interval(Some(1));
+    assert_eq!(step(&unwatchable, START), ChannelStep::SetPollerInterval, "it is polled for as long as it lives");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn after(failures: u32, last: FailedCall, live_until_ms: Option<i64>) -> AfterFa
 }
 
 fn limited(wait_ms: i64) -> FailedCall {
-    FailedCall { asked_wait_ms: Some(wait_ms), ..failed(ProviderErrorKind::RateLimited) }
+    FailedCall { retry_after_ms: Some(wait_ms), ..failed(ProviderErrorKind::RateLimited) }
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn the_ladder_has_its_rungs_and_then_polls_for_ever() {
 
 #[test]
 fn a_wish_of_the_provider_lengthens_a_pause_for_an_hour_at_most_and_never_shortens_it() {
-    assert_eq!(after(1, limited(1_000), None), repeat(5 * MINUTE_MS, WaitReason::Asked));
-    assert_eq!(after(1, limited(30 * MINUTE_MS), None), repeat(30 * MINUTE_MS, WaitReason::Asked));
+    assert_eq!(after(1, limited(1_000), None), repeat(5 * MINUTE_MS, WaitReason::RetryAfter));
+    assert_eq!(after(1, limited(30 * MINUTE_MS), None), repeat(30 * MINUTE_MS, WaitReason::RetryAfter));
     let AfterFailure::Fallback { wait } = after(4, limited(DAY_MS), None) else { panic!("the ladder is used up") };
     assert!(
         (HOUR_MS..=66 * MINUTE_MS).contains(&wait.until.since_ms(START)),
@@ -246,12 +246,12 @@ fn a_wish_of_the_provider_lengthens_a_pause_for_an_hour_at_most_and_never_shorte
 
 #[test]
 fn a_wish_that_is_repeated_is_kept_whole() {
-    let state = SubscriptionState { wish_until: Some(at(HOUR_MS)), ..watched() };
+    let state = SubscriptionState { retry_after_until: Some(at(HOUR_MS)), ..watched() };
     let AfterFailure::Fallback { wait } = after_failure(&state, &limited(DAY_MS), &Timing::default(), ID, at(HOUR_MS))
     else {
         panic!("it outlasts the ladder")
     };
-    assert_eq!(wait, Wait { until: at(HOUR_MS + DAY_MS), reason: WaitReason::Asked });
+    assert_eq!(wait, Wait { until: at(HOUR_MS + DAY_MS), reason: WaitReason::RetryAfter });
 }
 
 #[test]
@@ -262,11 +262,11 @@ fn a_wait_that_outlasts_the_ladder_or_the_channel_has_a_poller() {
         (3, 21 * MINUTE_MS, Some(DAY_MS)),
         (1, 30 * MINUTE_MS, Some(20 * MINUTE_MS)),
     ] {
-        let wanted = AfterFailure::Fallback { wait: Wait { until: at(wait_ms), reason: WaitReason::Asked } };
+        let wanted = AfterFailure::Fallback { wait: Wait { until: at(wait_ms), reason: WaitReason::RetryAfter } };
         assert_eq!(after(failures, limited(wait_ms), live_until_ms), wanted, "{failures} {wait_ms} {live_until_ms:?}");
     }
     let short = after(1, limited(30 * MINUTE_MS), Some(DAY_MS));
-    assert_eq!(short, repeat(30 * MINUTE_MS, WaitReason::Asked), "this one the channel bridges");
+    assert_eq!(short, repeat(30 * MINUTE_MS, WaitReason::RetryAfter), "the live channel outlasts this one");
 }
 
 #[test]
@@ -308,11 +308,11 @@ fn each_kind_of_failure_leads_where_it_should() {
 fn stopping_an_old_channel_never_holds_a_due_attempt_for_longer_than_one_call() {
     let state = watched();
     let due_at = renewal_at(&state);
-    let patience_s = |state: &SubscriptionState, now| stop_patience_s(state, &Timing::default(), ID, now);
-    assert_eq!(patience_s(&state, START), 600);
-    assert_eq!(patience_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
-    assert_eq!(patience_s(&state, due_at.minus_ms(1)), 90);
-    assert_eq!(patience_s(&state.unwatchable(), due_at), 600, "no attempt is due");
+    let timeout_s = |state: &SubscriptionState, now| stop_timeout_s(state, &Timing::default(), ID, now);
+    assert_eq!(timeout_s(&state, START), 600);
+    assert_eq!(timeout_s(&state, due_at.minus_ms(5 * MINUTE_MS)), 300);
+    assert_eq!(timeout_s(&state, due_at.minus_ms(1)), 90);
+    assert_eq!(timeout_s(&state.unwatchable(), due_at), 600, "no attempt is due");
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! The sign of life of a worker: a row in the store that moves while the worker reaches Temporal and the store, by which
+//! The heartbeat of a worker: a row in the store that moves while the worker reaches Temporal and the store, by which
 //! gateways see whether there is anybody to do the work (`gateway/src/workers.rs`).
 
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNames
 use tonic::IntoRequest as _;
 
 /// How long Temporal and the store may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the loop may be silent: all that it waits for, and some more.
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// What a worker that was killed has left is forgotten after this time.
+/// The row of a worker that was killed is deleted after this time.
 const FORGOTTEN_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// Signs of life between two looks for what others have left.
+/// Heartbeats between two deletions of rows that killed workers left.
 const BEATS_PER_TIDYING: u32 = 12;
 
-/// What a sign of life needs.
-pub(crate) struct Life {
+/// What a heartbeat needs.
+pub(crate) struct Heartbeat {
     service: String,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -34,7 +34,7 @@ pub(crate) struct Life {
     namespace: String,
 }
 
-impl Life {
+impl Heartbeat {
     /// A new name among the workers.
     pub(crate) fn new(
         store: Arc<dyn Store>,
@@ -46,18 +46,18 @@ impl Life {
         Ok(Self { service: worker_service(&format!("{id:016x}")), store, clock, connection, namespace })
     }
 
-    /// Shows signs of life until stopped; then there is none any more.
-    pub(crate) async fn show(self, pulse: Pulse) {
+    /// Sends heartbeats until stopped; then the row is deleted.
+    pub(crate) async fn run(self, pulse: Pulse) {
         let mut interval = tokio::time::interval(WORKER_BEAT_INTERVAL);
         let mut beats: u32 = 0;
         while pulse.wait(interval.tick()).await.is_some() {
             if let Some(Err(error)) = pulse.work(self.beat(beats.is_multiple_of(BEATS_PER_TIDYING))).await {
-                tracing::warn!(error, "no sign of life could be shown");
+                tracing::warn!(error, "the heartbeat could not be written");
             }
             beats = beats.wrapping_add(1);
         }
-        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, self.store.forget_beat(&self.service)).await {
-            tracing::warn!(%error, "the last sign of life stays; it is soon too old to be believed");
+        if let Ok(Err(error)) = tokio::time::timeout(TIMEOUT, self.store.forget_beat(&self.service)).await {
+            tracing::warn!(%error, "the last heartbeat stays in the store; it is soon too old to count");
         }
     }
 
@@ -75,7 +75,7 @@ impl Life {
 }
 
 async fn in_time<T, E: std::fmt::Display>(who: &str, answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, answer).await {
+    match tokio::time::timeout(TIMEOUT, answer).await {
         Ok(answer) => answer.map_err(|error| format!("{who}: {error}")),
         Err(_) => Err(format!("{who} does not answer")),
     }

@@ -5,16 +5,16 @@ use crate::shared::waits::WaitReason;
 /// How often in this run something happened for which an attempt that failed is repeated without its wait. Read before an
 /// attempt: what comes during it counts too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Calls {
-    /// What failed was seen to work again.
+pub(super) struct Wakeups {
+    /// The provider was seen to answer again.
     pub recoveries: u64,
     /// Somebody consented.
     pub consents: u64,
 }
 
-impl Calls {
+impl Wakeups {
     /// Whether a wait is over because of what came since. A new consent also passes one that the provider asked for.
-    pub fn pass(self, reason: WaitReason, since: Self) -> bool {
+    pub fn end_wait(self, reason: WaitReason, since: Self) -> bool {
         self.consents != since.consents || (reason == WaitReason::Recovery && self.recoveries != since.recoveries)
     }
 }
@@ -25,16 +25,16 @@ mod tests {
 
     #[test]
     fn a_consent_passes_every_wait_and_a_recovery_only_what_may_have_recovered() {
-        let before = Calls { recoveries: 3, consents: 1 };
-        let (recovered, consented) = (Calls { recoveries: 4, ..before }, Calls { consents: 2, ..before });
+        let before = Wakeups { recoveries: 3, consents: 1 };
+        let (recovered, consented) = (Wakeups { recoveries: 4, ..before }, Wakeups { consents: 2, ..before });
         for (now, reason, passes) in [
             (before, WaitReason::Recovery, false),
             (recovered, WaitReason::Recovery, true),
-            (recovered, WaitReason::Asked, false),
+            (recovered, WaitReason::RetryAfter, false),
             (consented, WaitReason::Recovery, true),
-            (consented, WaitReason::Asked, true),
+            (consented, WaitReason::RetryAfter, true),
         ] {
-            assert_eq!(now.pass(reason, before), passes, "{now:?} {reason:?}");
+            assert_eq!(now.end_wait(reason, before), passes, "{now:?} {reason:?}");
         }
     }
 }
