@@ -83,8 +83,8 @@ impl ChannelActivities {
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
         let others = self.possibly_alive(input.watched, now).await?;
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
-        // What the new one's answer tells of those whose own answers were lost.
-        let told = |lost| connection.calendars.channels()?.told_by(grant.remote_id.as_ref()?, lost);
+        // The remote ids of channels whose own answers were lost, as far as they follow from the new one.
+        let remote_id = |lost| connection.calendars.channels()?.remote_id_from(grant.remote_id.as_ref()?, lost);
         Ok(ChannelOpened {
             channel_id: id,
             opened_at: now.into(),
@@ -94,7 +94,7 @@ impl ChannelActivities {
                 .filter(|channel| channel.id != id)
                 .map(|channel| ChannelRef {
                     channel_id: channel.id,
-                    remote_id: channel.remote_id.or_else(|| told(channel.id)),
+                    remote_id: channel.remote_id.or_else(|| remote_id(channel.id)),
                     expires_at: Some(UnixMs::from(channel.expires_at)),
                 })
                 .collect(),
@@ -224,19 +224,19 @@ impl ChannelActivities {
         let connection = self.deps.connection_of(watched.account_id()).await?;
         let mut known = alive.iter().find_map(|channel| channel.remote_id.clone());
         if known.is_none()
-            && let Some(LostChannels::ToldByAnother { helper_lives }) =
+            && let Some(LostChannels::FromAnother { helper_lifetime }) =
                 connection.calendars.channels().map(Channels::lost)
         {
             // Only lost ones: nobody ever told us what the provider calls them. A helper's answer does.
-            let (_, grant) = self.open_one(ctx, watched, now + helper_lives, backoff(connection)).await?;
+            let (_, grant) = self.open_one(ctx, watched, now + helper_lifetime, backoff(connection)).await?;
             alive = self.possibly_alive(watched, now).await?;
             known = grant.remote_id;
         }
-        let told = |lost| connection.calendars.channels()?.told_by(known.as_ref()?, lost);
+        let remote_id = |lost| connection.calendars.channels()?.remote_id_from(known.as_ref()?, lost);
         let (mut stopped, mut failed) = (0, None);
         for channel in alive {
             // One of which nobody knows what it is called cannot be stopped: it runs out.
-            let Some(remote_id) = channel.remote_id.or_else(|| told(channel.id)) else { continue };
+            let Some(remote_id) = channel.remote_id.or_else(|| remote_id(channel.id)) else { continue };
             match self.stop_one(ctx, watched, channel.id, &remote_id).await {
                 Ok(()) => stopped += 1,
                 // One that cannot be stopped keeps none of the others alive.

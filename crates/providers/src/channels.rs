@@ -32,8 +32,8 @@ pub trait Channels: Send + Sync {
     /// How channels are found whose answers were lost: they may exist, and nobody knows what the provider calls them.
     fn lost(&self) -> LostChannels;
 
-    /// What the provider calls a channel whose answer was lost, as far as what it calls another one on the same thing tells.
-    fn told_by(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId>;
+    /// The provider's id of a channel whose answer was lost, as far as it follows from the id of another channel on the same thing.
+    fn remote_id_from(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId>;
 }
 
 /// What a channel watches, as its provider knows it.
@@ -48,10 +48,10 @@ pub enum WatchedRemote<'a> {
 /// How channels are found whose answers were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostChannels {
-    /// By another one on the same thing ([`Channels::told_by`]). Where none is known, one is opened for it.
-    ToldByAnother {
+    /// By another channel on the same thing ([`Channels::remote_id_from`]). Where none is known, one is opened for it.
+    FromAnother {
         /// How long a channel lives that is opened for this alone.
-        helper_lives: Duration,
+        helper_lifetime: Duration,
     },
 }
 

@@ -1,4 +1,4 @@
-//! What a provider's folder tells the rest of evercal: one value of a type, and what gateways and workers get of it.
+//! What the rest of evercal knows of a provider: its [`Registration`], and what gateways and workers make of that.
 
 use std::fmt;
 use std::sync::Arc;

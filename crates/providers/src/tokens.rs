@@ -19,7 +19,7 @@ use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
 
 /// How long before its end a token is not used any more: longer than one call may take.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
-/// Longest lifetime that is believed.
+/// The longest lifetime that is accepted of a provider.
 const LIFETIME_MAX: TimeDelta = TimeDelta::days(30);
 /// Accounts whose token is kept in memory; beyond it the idle ones are forgotten and read from the store again.
 const CACHED_ACCOUNTS_MAX: usize = 10_000;
@@ -106,7 +106,7 @@ pub struct TokenSource {
 /// What is known of one account's token. Whoever fetches one holds the lock, so that the others wait for that outcome.
 #[derive(Default)]
 struct Slot {
-    /// How many fetches have ended; tells those who waited that one ended meanwhile.
+    /// How many fetches have ended; those who waited see by it that one ended meanwhile.
     fetches: AtomicU64,
     state: tokio::sync::Mutex<SlotState>,
 }
@@ -340,7 +340,7 @@ pub enum RedeemedTokens {
     MissingScopes(Vec<String>),
 }
 
-/// A token was refused that the provider had just granted: another one would not fare better.
+/// A token was refused that the provider had just granted: another one would be refused too.
 fn dead_grant(refusal: ProviderError) -> TokenError {
     TokenError::Provider(ProviderError { kind: ProviderErrorKind::GrantRevoked, ..refusal })
 }

@@ -183,7 +183,7 @@ fn believe(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Prov
         problem,
     })?;
     let header = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
-    let notices = front.edge.notices.prove(&front.keys, &NoticeHead { header: &header }).map_err(|refused| {
+    let notices = front.edge.notices.verify(&front.keys, &NoticeHead { header: &header }).map_err(|refused| {
         let (kind, message) = match refused {
             NoticeRefused::NotOurs(message) => (SecurityKind::NoticeRefused, message),
             NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),

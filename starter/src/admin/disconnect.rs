@@ -10,7 +10,7 @@ use evercal_workflow_client::{
     AccountDefaults, AccountSignal, AccountWorkflows, CALL_TIMEOUT, SignalOutcome, TemporalWorkflows, temporal_help,
 };
 
-use super::{Session, told};
+use super::Session;
 use crate::cli::{CliError, Failure};
 
 /// How the command calls itself in Temporal.
@@ -35,10 +35,10 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
     let mut page = PageRequest::first(API_PAGE_ROWS_MAX);
     let mut disconnecting = 0;
     loop {
-        let rows = session.store.accounts_of_tenant(tenant, &page).await.map_err(|error| told(&error))?;
+        let rows = session.store.accounts_of_tenant(tenant, &page).await?;
         for account in rows.items.iter().filter(|account| account.state != AccountState::Disconnected) {
             let outcome = accounts.signal(account.id, AccountSignal::Disconnect).await.map_err(|error| {
-                let message = format!("the workflow of {} could not be told: {error}", account.id);
+                let message = format!("the workflow of {} could not be signalled: {error}", account.id);
                 let next = temporal_help(&message)
                     .unwrap_or("check that Temporal runs, and TEMPORAL_ADDRESS; then repeat the command");
                 CliError::new(Failure::Unreachable, message, next)

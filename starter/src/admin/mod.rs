@@ -5,9 +5,9 @@ mod builds;
 mod database;
 mod disconnect;
 mod keys;
-mod patience;
 mod temporal;
 mod tenants;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,8 +59,8 @@ impl Command {
     /// Whether it was asked for JSON.
     pub fn json(&self) -> bool {
         match self {
-            Self::Migrate(options) => options.json(),
-            Self::CopyStore(options) => options.json(),
+            Self::Migrate(command) => command.options.json,
+            Self::CopyStore(command) => command.options.json,
             Self::PrepareTemporal(options) => options.json,
             Self::Builds(command) => command.json(),
             Self::Tenants(command) => command.options().json,
@@ -111,7 +111,7 @@ impl Options {
 
     async fn open(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<Session, CliError> {
         let settings = StoreSettings::new(self.url(find)?, Keyring::none());
-        let store = evercal_storage::open(&settings).await.map_err(|error| told(&error))?;
+        let store = evercal_storage::open(&settings).await?;
         Ok(Session { store, screen: Screen::detect(find), json: self.json })
     }
 }
@@ -140,25 +140,20 @@ impl Session {
             calendar_id: None,
             message,
         };
-        self.store.append_audit(&entry).await.map_err(|error| told(&error))
+        Ok(self.store.append_audit(&entry).await?)
     }
 }
 
-/// A store's error for people.
-fn told(error: &StoreError) -> CliError {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
-        cause = inner.source();
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let (failure, advice) = match error.kind {
+            StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
+            StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
+            StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
+            StoreErrorKind::Refused => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
+            StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
+            _ => (Failure::Error, "the message says what the database answered"),
+        };
+        Self::new(failure, format!("{:#}", anyhow::Error::new(error)), advice)
     }
-    let (failure, advice) = match error.kind {
-        StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
-        StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
-        StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
-        StoreErrorKind::Refused => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
-        StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
-        _ => (Failure::Error, "the message says what the database answered"),
-    };
-    CliError::new(failure, message, advice)
 }

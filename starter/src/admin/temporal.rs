@@ -10,15 +10,14 @@ use serde_json::json;
 use temporalio_client::Connection;
 use tonic::Status;
 
-use super::patience::Patience;
-use super::told;
+use super::wait::WaitOptions;
 use crate::cli::{CliError, Failure, pretty};
 
 /// What the command takes.
 #[derive(Args)]
 pub struct PrepareOptions {
     #[command(flatten)]
-    patience: Patience,
+    wait: WaitOptions,
     /// The database of `DATABASE_URL` is the installation's from now on, whichever was before
     #[arg(long)]
     adopt_database: bool,
@@ -47,7 +46,7 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
         store_settings(find)?;
     }
     let attributes = search_attributes();
-    let (connection, name) = options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
+    let (connection, name) = options.wait.retry(async || connect("evercal prepare-temporal").await).await?;
     let namespace = Namespace { connection, name };
     namespace.register(DEFAULT_RETENTION, &attributes).await.map_err(|error| {
         let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
@@ -113,6 +112,6 @@ fn store_settings(find: &dyn Fn(&str) -> Option<String>) -> Result<StoreSettings
 }
 
 async fn database(find: &dyn Fn(&str) -> Option<String>) -> Result<InstallationId, CliError> {
-    let store = evercal_storage::open(&store_settings(find)?).await.map_err(|error| told(&error))?;
-    store.try_writing(SystemClock.now()).await.map_err(|error| told(&error))
+    let store = evercal_storage::open(&store_settings(find)?).await?;
+    Ok(store.try_writing(SystemClock.now()).await?)
 }

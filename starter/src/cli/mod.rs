@@ -8,7 +8,7 @@ mod answers;
 mod client;
 mod commands;
 mod error;
-mod progress;
+pub mod progress;
 mod resolve;
 pub mod table;
 pub mod target;

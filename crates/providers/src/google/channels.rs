@@ -13,7 +13,7 @@ use crate::call::CallContext;
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 
 /// How long a channel lives that is opened only to learn which resource others watch.
-const HELPER_LIVES: Duration = Duration::from_hours(1);
+const HELPER_LIFETIME: Duration = Duration::from_hours(1);
 /// A resource id in bytes; Google's have about 27.
 const RESOURCE_ID_BYTES_MAX: usize = 256;
 
@@ -52,10 +52,10 @@ impl Channels for GoogleProvider {
     }
 
     fn lost(&self) -> LostChannels {
-        LostChannels::ToldByAnother { helper_lives: HELPER_LIVES }
+        LostChannels::FromAnother { helper_lifetime: HELPER_LIFETIME }
     }
 
-    fn told_by(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId> {
+    fn remote_id_from(&self, known: &RemoteChannelId, lost: ChannelId) -> Option<RemoteChannelId> {
         remote_id(lost, resource_of(known))
     }
 }

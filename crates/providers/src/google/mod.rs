@@ -30,9 +30,9 @@ use crate::call::{CallContext, error_without_answer};
 use crate::channels::Channels;
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
 use calls::LIST_EVENTS;
-use cursor::Place;
+use cursor::GoogleCursor;
 
-/// Google, or the simulator that stands in for it.
+/// Google, or a server that speaks as Google does, such as the simulator.
 pub struct GoogleProvider {
     settings: GoogleSettings,
     transport: Arc<dyn Transport>,
@@ -80,18 +80,18 @@ impl CalendarProvider for GoogleProvider {
         position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
-        let place = match position {
-            Position::Beginning => Place::default(),
+        let cursor = match position {
+            Position::Beginning => GoogleCursor::default(),
             // What cannot be read leads nowhere, like a token that Google refuses.
-            Position::At(cursor) => Place::of(cursor)
+            Position::At(text) => GoogleCursor::of(text)
                 .ok_or_else(|| ProviderError::without_answer(ProviderErrorKind::PositionLost, LIST_EVENTS))?,
         };
-        let request = requests::list_events(&self.settings, context, calendar, &place, page_events_max);
+        let request = requests::list_events(&self.settings, context, calendar, &cursor, page_events_max);
         let answer = self.transport.send(request).await.map_err(|error| match error.kind {
             TransportErrorKind::TooLarge => ProviderError::without_answer(ProviderErrorKind::PageTooLarge, error.call),
             _ => error_without_answer(&error),
         })?;
-        parse::events_page(&checked(LIST_EVENTS, answer)?, &place, page_events_max)
+        parse::events_page(&checked(LIST_EVENTS, answer)?, &cursor, page_events_max)
     }
 
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError> {

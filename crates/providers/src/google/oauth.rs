@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercal_domain::ProviderError;
 use evercal_domain::account::Secret;
+use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::{Body, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use url::Url;
@@ -70,8 +70,7 @@ impl OAuthProvider for GoogleProvider {
     async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
         match self.send(revoke_request(&self.settings, token)).await {
             Ok(_) => Ok(()),
-            // The token endpoint knows nothing to end: the grant is dead already.
-            Err(error) if error.reason.as_deref() == Some("invalid_token") => Ok(()),
+            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
-use super::cursor::Place;
+use super::cursor::GoogleCursor;
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
 use crate::provider::{CalendarsPage, EventsPage, Next, PageToken};
@@ -25,10 +25,10 @@ struct WirePage<'body> {
     access_role: Option<String>,
 }
 
-/// A page of `events.list`, which was asked for at a place.
+/// A page of `events.list`, which was asked for at a cursor.
 pub(super) fn events_page(
     answer: &HttpResponse,
-    place: &Place,
+    cursor: &GoogleCursor,
     page_events_max: u32,
 ) -> Result<EventsPage, ProviderError> {
     let text = text_of(answer);
@@ -38,8 +38,8 @@ pub(super) fn events_page(
         return Err(unreadable().with_reason("pageTooLong"));
     }
     let next = match (page.next_page_token, page.next_sync_token) {
-        (Some(token), _) => Next::More(place.next(token)),
-        (None, Some(token)) => Next::Done(Place::done(token)),
+        (Some(token), _) => Next::More(cursor.next(token)),
+        (None, Some(token)) => Next::Done(GoogleCursor::done(token)),
         (None, None) => return Err(unreadable().with_reason("noNextToken")),
     };
     // Nobody is `none` who can read; a role of a newer API changes nothing.

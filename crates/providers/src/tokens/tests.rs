@@ -116,7 +116,7 @@ impl World {
         self.tokens.access_token(self.account).await.map(|token| bearer(&token.access))
     }
 
-    /// Makes a call that gets these answers, and tells which tokens it was made with.
+    /// Makes a call that gets these answers, and returns the tokens that it was made with.
     async fn call(&self, answers: &[Result<u32, ProviderErrorKind>]) -> (Result<u32, TokenError>, Vec<String>) {
         let used = Mutex::default();
         let outcome = self.tokens.with_token(self.account, scripted(answers, &used)).await;

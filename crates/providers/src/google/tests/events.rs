@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
 use super::{PAGE_EVENTS_MAX, answer, done};
-use crate::google::cursor::Place;
+use crate::google::cursor::GoogleCursor;
 use crate::provider::Next;
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
@@ -34,7 +34,7 @@ fn event_with(fields: Value) -> Value {
     event
 }
 
-fn understood(event: &Value) -> Event {
+fn parsed(event: &Value) -> Event {
     match item(event) {
         RemoteItem::Event(remote) => remote.event,
         other => panic!("{other:?}"),
@@ -125,7 +125,7 @@ fn is_of_time(name: &str) -> bool {
 
 #[test]
 fn a_date_that_google_excludes_nothing_by_is_not_kept() {
-    let lines = |lines: &[&str]| understood(&event_with(json!({"recurrence": lines}))).recurrence;
+    let lines = |lines: &[&str]| parsed(&event_with(json!({"recurrence": lines}))).recurrence;
     let rule = "RRULE:FREQ=DAILY";
     assert_eq!(lines(&[rule, "EXDATE;VALUE=DATE:20260602"]), [rule]);
     assert_eq!(lines(&[rule, "EXDATE:20260602,20260603"]), [rule]);
@@ -135,12 +135,12 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
     let all_day = json!({
         "start": {"date": "2026-06-01"}, "end": {"date": "2026-06-02"}, "recurrence": [rule, "EXDATE;VALUE=DATE:20260602"],
     });
-    assert_eq!(understood(&event_with(all_day)).recurrence, [rule, "EXDATE;VALUE=DATE:20260602"]);
+    assert_eq!(parsed(&event_with(all_day)).recurrence, [rule, "EXDATE;VALUE=DATE:20260602"]);
 }
 
 #[test]
 fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), &Place::default(), PAGE_EVENTS_MAX).unwrap();
+    let page = events_page(&answer(200, PAGE), &GoogleCursor::default(), PAGE_EVENTS_MAX).unwrap();
     assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
@@ -245,14 +245,14 @@ fn starts_and_ends_are_read_in_each_form() {
     ];
     for (time, expected) in table {
         let event = event_with(json!({"start": time, "end": time}));
-        let event = understood(&event);
+        let event = parsed(&event);
         assert_eq!(event.start, expected, "{time}");
     }
 }
 
 #[test]
 fn an_all_day_event_that_ends_where_it_starts_lasts_its_day() {
-    let day = |end: &str| understood(&event_with(json!({"start": {"date": "2026-06-01"}, "end": {"date": end}}))).end;
+    let day = |end: &str| parsed(&event_with(json!({"start": {"date": "2026-06-01"}, "end": {"date": end}}))).end;
     assert_eq!(day("2026-06-01"), date("2026-06-02"));
     assert_eq!(day("2026-06-03"), date("2026-06-03"));
 }
@@ -260,11 +260,10 @@ fn an_all_day_event_that_ends_where_it_starts_lasts_its_day() {
 #[test]
 fn no_stamp_leaves_the_years_that_four_digits_hold_in_every_zone() {
     // Google's own, of events that were imported.
-    let event =
-        understood(&event_with(json!({"created": "0000-12-29T00:00:00.000Z", "updated": "9999-12-31T23:59:59Z"})));
+    let event = parsed(&event_with(json!({"created": "0000-12-29T00:00:00.000Z", "updated": "9999-12-31T23:59:59Z"})));
     assert_eq!((event.created_at, event.updated_at), (None, None));
     // "For ever", as some programs write it.
-    let end = |start: Value, end: Value| understood(&event_with(json!({"start": start, "end": end}))).end;
+    let end = |start: Value, end: Value| parsed(&event_with(json!({"start": start, "end": end}))).end;
     assert_eq!(end(json!({"date": "2026-06-01"}), json!({"date": "9999-12-31"})), date("9998-12-31"));
     let instant = end(json!({"dateTime": "2026-06-01T10:00:00Z"}), json!({"dateTime": "9999-12-31T23:59:59-12:00"}));
     assert_eq!(instant, at("9998-12-31T00:00:00Z", None));
@@ -281,8 +280,7 @@ fn no_stamp_leaves_the_years_that_four_digits_hold_in_every_zone() {
 #[test]
 fn a_series_in_a_zone_that_nobody_knows_says_so() {
     let time = json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Mars/Olympus"});
-    let with =
-        |lines: Value| understood(&event_with(json!({"start": time, "end": time, "recurrence": lines}))).warnings;
+    let with = |lines: Value| parsed(&event_with(json!({"start": time, "end": time, "recurrence": lines}))).warnings;
     assert_eq!(with(json!(["RRULE:FREQ=DAILY"])), [EventWarning::UnknownZone]);
     assert_eq!(with(json!([])), []);
 }
@@ -290,21 +288,21 @@ fn a_series_in_a_zone_that_nobody_knows_says_so() {
 #[test]
 fn a_wall_clock_time_that_happens_twice_is_the_earlier_one() {
     let time = json!({"dateTime": "2026-10-25T02:30:00", "timeZone": "Europe/Berlin"});
-    let event = understood(&event_with(json!({"start": time, "end": time})));
+    let event = parsed(&event_with(json!({"start": time, "end": time})));
     assert_eq!(event.start, at("2026-10-25T00:30:00Z", Some(zone("Europe/Berlin"))));
 }
 
 #[test]
 fn a_missing_end_is_what_rfc_5545_says() {
-    let instant = understood(&json!({"id": "a", "start": {"dateTime": "2026-06-01T08:00:00Z"}}));
+    let instant = parsed(&json!({"id": "a", "start": {"dateTime": "2026-06-01T08:00:00Z"}}));
     assert_eq!(instant.end, instant.start);
-    let day = understood(&json!({"id": "a", "start": {"date": "2026-12-31"}}));
+    let day = parsed(&json!({"id": "a", "start": {"date": "2026-12-31"}}));
     assert_eq!(day.end, date("2027-01-01"));
 }
 
 #[test]
 fn defaults_are_those_of_the_discovery_document() {
-    let event = understood(&event_with(json!({})));
+    let event = parsed(&event_with(json!({})));
     assert_eq!(
         (event.status, event.show_as, event.visibility),
         (EventStatus::Confirmed, ShowAs::Busy, Visibility::Public)
@@ -321,11 +319,11 @@ fn visibility_and_type_are_understood() {
         ("private", Visibility::Private),
         ("confidential", Visibility::Confidential),
     ] {
-        let event = understood(&event_with(json!({"visibility": visibility})));
+        let event = parsed(&event_with(json!({"visibility": visibility})));
         assert_eq!((event.visibility, event.is_private()), (expected, expected != Visibility::Public), "{visibility}");
     }
     for (kind, expected) in [("default", None), ("focusTime", Some("focusTime")), ("aNewKind", Some("aNewKind"))] {
-        assert_eq!(understood(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
+        assert_eq!(parsed(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
     }
 }
 
@@ -341,14 +339,14 @@ fn how_an_event_shows_comes_from_its_type_then_its_transparency_then_its_status(
         ("workingLocation", "transparent", "confirmed", ShowAs::WorkingElsewhere, false),
         ("birthday", "transparent", "confirmed", ShowAs::Free, false),
     ] {
-        let event = understood(&event_with(json!({"eventType": kind, "transparency": transparency, "status": status})));
+        let event = parsed(&event_with(json!({"eventType": kind, "transparency": transparency, "status": status})));
         assert_eq!((event.show_as, event.is_busy()), (expected, is_busy), "{kind}, {transparency}, {status}");
     }
 }
 
 #[test]
 fn an_event_is_not_lost_over_when_it_was_made() {
-    let event = understood(&event_with(json!({"created": "0000-99-31T00:00:00.000Z", "updated": "yesterday"})));
+    let event = parsed(&event_with(json!({"created": "0000-99-31T00:00:00.000Z", "updated": "yesterday"})));
     assert_eq!((event.created_at, event.updated_at), (None, None));
 }
 
@@ -380,7 +378,7 @@ fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_start
     ] {
         let event = json!({"id": id, "recurringEventId": "m", "start": start, "end": end});
         let position = SeriesPosition { master_id: ProviderEventId::new("m"), original_start: place };
-        assert_eq!(understood(&event).series, Some(position.clone()), "{id}");
+        assert_eq!(parsed(&event).series, Some(position.clone()), "{id}");
         let cancelled = json!({"id": id, "status": "cancelled", "recurringEventId": "m", "start": start});
         let provider_id = ProviderEventId::new(id);
         let expected = if place == at("2030-06-01T08:00:00Z", berlin) {
@@ -392,10 +390,10 @@ fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_start
     }
     let said = json!({"id": "m_20300601T060000Z", "recurringEventId": "m", "start": start, "end": end,
         "originalStartTime": {"date": "2030-07-01"}});
-    assert_eq!(understood(&said).series.unwrap().original_start, date("2030-07-01"));
+    assert_eq!(parsed(&said).series.unwrap().original_start, date("2030-07-01"));
 }
 
-/// Each entry that cannot be understood is kept with its text, and only that one.
+/// Each entry that cannot be parsed is kept with its text, and only that one.
 #[test]
 fn an_odd_event_is_quarantined_with_its_raw_text() {
     let table = [
@@ -451,7 +449,7 @@ fn an_id_that_no_database_could_keep_is_quarantined_without_it() {
 #[test]
 fn an_event_over_the_limit_is_quarantined_and_its_text_is_cut() {
     let event = event_with(json!({"description": "é".repeat(EVENT_BYTES_MAX)}));
-    let RemoteItem::Unreadable { provider_id, raw, reason } = item(&event) else { panic!("understood") };
+    let RemoteItem::Unreadable { provider_id, raw, reason } = item(&event) else { panic!("parsed") };
     assert_eq!(provider_id, Some(ProviderEventId::new("e1")));
     assert!(raw.len() <= EVENT_BYTES_MAX && raw.len() > EVENT_BYTES_MAX - 4, "{}", raw.len());
     assert!(reason.contains("larger"), "{reason}");
@@ -499,14 +497,14 @@ proptest! {
         let good = event_with(json!({}));
         let items: Vec<&Value> = entries.iter().chain([&good]).collect();
         let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX).unwrap();
+        let page = events_page(&answer(200, body), &GoogleCursor::default(), PAGE_EVENTS_MAX).unwrap();
         prop_assert_eq!(page.items.len(), entries.len() + 1);
         prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX));
+        drop(events_page(&answer(200, body), &GoogleCursor::default(), PAGE_EVENTS_MAX));
     }
 }
 
@@ -519,7 +517,7 @@ fn what_the_accounts_user_declined_takes_no_time_of_theirs() {
         ]);
         let event =
             json!({"id": "e", "start": {"date": "2026-06-02"}, "end": {"date": "2026-06-03"}, "attendees": guests});
-        understood(&event).is_busy()
+        parsed(&event).is_busy()
     };
     assert!(!event("declined", true));
     assert!(event("declined", false), "somebody else's no");

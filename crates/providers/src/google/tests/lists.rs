@@ -187,7 +187,7 @@ async fn closing_a_channel_that_is_gone_succeeds() {
 async fn one_channel_tells_how_another_on_the_same_thing_is_stopped() {
     let (google, transport) = provider(Ok(answer(204, "")));
     let (known, lost) = (ChannelId::generate(), ChannelId::generate());
-    let remote_id = google.told_by(&RemoteChannelId::new(format!("{known} res")), lost).unwrap();
+    let remote_id = google.remote_id_from(&RemoteChannelId::new(format!("{known} res")), lost).unwrap();
     google.close(&context(), lost, &remote_id).await.unwrap();
     let sent = transport.requests.lock().unwrap().remove(0);
     let expected = json!({"id": lost.to_string(), "resourceId": "res"});

@@ -14,7 +14,7 @@ use evercal_domain::ProviderCursor;
 use evercal_domain::account::Secret;
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 
-use super::cursor::Place;
+use super::cursor::GoogleCursor;
 use super::{GoogleProvider, GoogleSettings};
 use crate::call::{Access, CallContext};
 
@@ -55,16 +55,16 @@ fn context() -> CallContext {
 
 /// The next page of a pass over everything, and of one over what changed since `s`.
 fn in_full_pass(page: &str) -> ProviderCursor {
-    Place::default().next(page.to_owned())
+    GoogleCursor::default().next(page.to_owned())
 }
 
 fn in_changes(page: &str) -> ProviderCursor {
-    Place::of(&done("s")).unwrap().next(page.to_owned())
+    GoogleCursor::of(&done("s")).unwrap().next(page.to_owned())
 }
 
 /// The end of a pass.
 fn done(sync_token: &str) -> ProviderCursor {
-    Place::done(sync_token.to_owned())
+    GoogleCursor::done(sync_token.to_owned())
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {
