@@ -121,7 +121,7 @@ pub fn percentile(values: &[f64], percent: usize) -> f64 {
     sorted[rank - 1]
 }
 
-/// The rows as a Markdown table; those that tell the same of two stores stand together.
+/// The rows as a Markdown table; those of the same measurement on two stores stand together.
 pub fn table(rows: &[Row]) -> String {
     let place = |row: &Row| rows.iter().position(|first| first.name == row.name);
     let mut sorted: Vec<&Row> = rows.iter().collect();

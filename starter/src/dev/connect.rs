@@ -140,7 +140,7 @@ impl Browser {
         match tokio::time::timeout(FIRST_READ_TIMEOUT, mirrored).await {
             Ok(result) => result,
             Err(_) => bail!(
-                "the demo calendars were not mirrored within {} s; look into the logs folder. Last seen: {last}",
+                "the demo calendars were not mirrored within {} s; read the logs folder. Last seen: {last}",
                 FIRST_READ_TIMEOUT.as_secs()
             ),
         }

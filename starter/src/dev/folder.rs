@@ -206,9 +206,9 @@ fn read_kept(path: &Path) -> anyhow::Result<Option<Kept>> {
 fn new_kept(port: Option<u16>, worker_identity: String) -> anyhow::Result<(Kept, HeldPorts)> {
     let gateway = match port {
         Some(port) => hold(port, "the API", "choose another with --port")?,
-        None => HeldPort::choose(Some(DEFAULT_PORT)).context("looking for a free port")?,
+        None => HeldPort::choose(Some(DEFAULT_PORT)).context("finding a free port")?,
     };
-    let simulator = HeldPort::choose(None).context("looking for a free port")?;
+    let simulator = HeldPort::choose(None).context("finding a free port")?;
     let kept = Kept {
         master_key: Keyring::generate("dev")?,
         webhook_key: Secret::new(random::token()?),

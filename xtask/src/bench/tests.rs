@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::*;
 
-/// What a build compiles: each crate with its features, its profile and all of that of its dependencies. Cargo tells it
-/// as an unstable feature of the toolchain, which is pinned.
+/// What a build compiles: each crate with its features, its profile and all of that of its dependencies. Cargo prints it
+/// by an unstable feature of the toolchain, which is pinned.
 fn compiled(build: &[&str]) -> BTreeSet<String> {
     let mut cargo = cargo(build);
     // Where people type it: in the folder of a package it would build that one.

@@ -9,7 +9,7 @@ use super::profile::{HANGOUTS, MEET};
 
 /// An address in characters: Google's own limit.
 const URL_CHARS_MAX: usize = 1_300;
-/// What can be opened. Addresses come from whoever made the event, so no others are handed on.
+/// What can be opened. Addresses come from whoever made the event, so no others are passed on.
 const SCHEMES: [&str; 5] = ["https:", "http:", "tel:", "sip:", "sips:"];
 /// Ways to join, the best first. Google names no others.
 const ENTRY_POINTS: [&str; 4] = ["video", "more", "sip", "phone"];

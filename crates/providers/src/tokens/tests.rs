@@ -376,7 +376,7 @@ async fn a_new_consent_during_a_refused_refresh_is_taken() {
 }
 
 #[tokio::test]
-async fn a_dead_grant_is_told_and_changes_nothing_in_the_store() {
+async fn a_dead_grant_is_an_error_and_changes_nothing_in_the_store() {
     let dead = Err(refused(ProviderErrorKind::GrantRevoked));
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [dead]);
     assert_eq!(kind(&world.token().await.unwrap_err()), ProviderErrorKind::GrantRevoked);

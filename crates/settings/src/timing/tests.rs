@@ -46,7 +46,7 @@ fn what_would_change_nothing_or_leave_no_pause_is_an_error() {
 }
 
 #[test]
-fn how_often_gateways_look_at_the_fleet_is_no_providers_affair() {
+fn how_often_gateways_check_the_fleet_depends_on_no_provider() {
     let read = |document: &str| {
         let find = |name: &str| (name == "EVERCAL_TIMING").then(|| document.to_owned());
         fleet_interval(&Lookup::new(&find))

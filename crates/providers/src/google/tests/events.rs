@@ -139,7 +139,7 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
 }
 
 #[test]
-fn a_whole_page_is_understood_without_loss() {
+fn a_whole_page_is_parsed_without_loss() {
     let page = events_page(&answer(200, PAGE), &GoogleCursor::default(), PAGE_EVENTS_MAX).unwrap();
     assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
@@ -312,7 +312,7 @@ fn defaults_are_those_of_the_discovery_document() {
 }
 
 #[test]
-fn visibility_and_type_are_understood() {
+fn visibility_and_type_are_parsed() {
     for (visibility, expected) in [
         ("default", Visibility::Public),
         ("public", Visibility::Public),
