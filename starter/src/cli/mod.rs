@@ -4,7 +4,7 @@
 //! A command calls the API and returns its whole output as text; only [`run`] prints. Tables are for people; `--json`
 //! gives the API's own answer. Not for running anything (`dev/`, `main.rs`), and never past the API into the store.
 
-mod answers;
+pub mod answers;
 mod client;
 mod commands;
 mod error;

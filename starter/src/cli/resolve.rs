@@ -1,5 +1,7 @@
 //! Finds the account or calendar that somebody means: by its id, the beginning of its id, or a part of its name.
 
+use std::str::FromStr;
+
 use evercal_domain::{AccountId, CalendarId};
 use serde::de::DeserializeOwned;
 
@@ -19,18 +21,19 @@ pub trait Named: DeserializeOwned {
     const LIST: &'static str;
     /// The prefix of its ids.
     const ID_PREFIX: &'static str;
+    /// What its ids are.
+    type Id: FromStr;
     /// Its id.
     fn id(&self) -> String;
     /// Its name for people; not unique.
     fn name(&self) -> &str;
-    /// Whether `text` is a whole id.
-    fn is_id(text: &str) -> bool;
 }
 
 impl Named for Calendar {
     const KIND: &'static str = "calendar";
     const LIST: &'static str = "calendars";
     const ID_PREFIX: &'static str = CalendarId::PREFIX;
+    type Id = CalendarId;
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -39,16 +42,13 @@ impl Named for Calendar {
     fn name(&self) -> &str {
         &self.title
     }
-
-    fn is_id(text: &str) -> bool {
-        text.parse::<CalendarId>().is_ok()
-    }
 }
 
 impl Named for Account {
     const KIND: &'static str = "account";
     const LIST: &'static str = "accounts";
     const ID_PREFIX: &'static str = AccountId::PREFIX;
+    type Id = AccountId;
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -57,15 +57,11 @@ impl Named for Account {
     fn name(&self) -> &str {
         &self.label
     }
-
-    fn is_id(text: &str) -> bool {
-        text.parse::<AccountId>().is_ok()
-    }
 }
 
 /// Asks the API for the one thing that `wanted` means.
 pub async fn find<T: Named>(api: &ApiClient, wanted: &str) -> Result<T, CliError> {
-    if T::is_id(wanted) {
+    if wanted.parse::<T::Id>().is_ok() {
         return read(api, api.get(&[T::LIST, wanted]).await?);
     }
     let all: List<T> = read(api, api.list(&[T::LIST], &[], None).await?)?;

@@ -115,10 +115,7 @@ pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCod
 
 fn read(setting: &dyn Described, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> Option<Source>) -> Item {
     let about = setting.about();
-    let (value, source) = match set_value(about, lookup, source) {
-        Some(set) => set,
-        None => default_value(about, lookup),
-    };
+    let ShownValue { value, source } = set_value(about, lookup, source).unwrap_or_else(|| default_value(about, lookup));
     let (problem, example) = match setting.check(lookup) {
         Err(error) => (Some(error.problem), Some(error.example)),
         Ok(()) => (None, None),
@@ -127,12 +124,14 @@ fn read(setting: &dyn Described, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> O
     Item { variable: about.name, read_by, value, source, problem, example }
 }
 
+/// The value of a setting as far as it may be shown, and where it comes from.
+struct ShownValue {
+    value: Option<String>,
+    source: String,
+}
+
 /// The value that was set, as far as it may be shown, and where it was set.
-fn set_value(
-    about: &About,
-    lookup: &Lookup<'_>,
-    source: &dyn Fn(&str) -> Option<Source>,
-) -> Option<(Option<String>, String)> {
+fn set_value(about: &About, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> Option<Source>) -> Option<ShownValue> {
     let hidden = || Some("set, not shown".to_owned());
     if let Some(text) = lookup.text(about.name) {
         let value = match about.kind {
@@ -140,28 +139,27 @@ fn set_value(
             Kind::Address | Kind::SecretAddress => Some(without_password(&text)),
             Kind::Secret | Kind::SdkSecret => hidden(),
         };
-        return Some((value, source(about.name)?.as_str().to_owned()));
+        return Some(ShownValue { value, source: source(about.name)?.to_string() });
     }
     let by_file = format!("{}_FILE", about.name);
-    (about.is_secret() && lookup.text(&by_file).is_some()).then(|| (hidden(), by_file))
+    (about.is_secret() && lookup.text(&by_file).is_some()).then(|| ShownValue { value: hidden(), source: by_file })
 }
 
-fn default_value(about: &About, lookup: &Lookup<'_>) -> (Option<String>, String) {
-    let default = "default".to_owned();
-    match about.default {
-        DefaultValue::Required => (None, "not set".to_owned()),
-        DefaultValue::Value(value) | DefaultValue::Nothing(value) => (Some(value.to_owned()), default),
-        DefaultValue::Derived(read) => {
-            let derived = read(lookup);
-            (Some(derived.value), derived.set_by.map_or(default, str::to_owned))
+fn default_value(about: &About, lookup: &Lookup<'_>) -> ShownValue {
+    let (value, source) = match about.default {
+        DefaultValue::Required => (None, "not set"),
+        DefaultValue::Value(value) | DefaultValue::Nothing(value) => (Some(value.to_owned()), "default"),
+        DefaultValue::Derived(derive) => {
+            let derived = derive(lookup);
+            (Some(derived.value), derived.set_by.unwrap_or("default"))
         }
         DefaultValue::TemporalSdk { find, nothing } => {
             // Where the SDK's configuration cannot be read, the setting of the address has the problem.
-            let value =
-                find().ok().map(|found| found.map_or_else(|| nothing.to_owned(), |value| without_password(&value)));
-            (value, "profile or default".to_owned())
+            let found = find().ok().map(|found| found.unwrap_or_else(|| nothing.to_owned()));
+            (found.map(|value| without_password(&value)), "profile or default")
         }
-    }
+    };
+    ShownValue { value, source: source.to_owned() }
 }
 
 /// An address without its password; one that hides a password in another form is not shown at all.

@@ -27,21 +27,6 @@ const DEMO_SEED: &str = "7";
 /// A file of the SDK's profiles in which there are none.
 const NO_PROFILES: &str = "/dev/null";
 
-/// The SDK's variables that say how to get into a server.
-const TEMPORAL_ACCESS: [&str; 11] = [
-    "TEMPORAL_PROFILE",
-    "TEMPORAL_API_KEY",
-    "TEMPORAL_TLS",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
-    "TEMPORAL_TLS_SERVER_NAME",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "TEMPORAL_TLS_CLIENT_CERT_DATA",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA",
-    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
-];
-
 /// A setting of a deployment that changes how a worker gets its work.
 const BUILD_ID: &str = "EVERCAL_BUILD_ID";
 
@@ -245,7 +230,8 @@ fn environment(
     environment.extend(setup::settings(simulator.as_str()).into_iter().filter(|(name, _)| reads(process, name)));
     let mut hidden: Vec<OsString> = [BUILD_ID, CONFIG_FILE].map(OsString::from).into();
     if temporal.is_own() {
-        hidden.extend(TEMPORAL_ACCESS.map(OsString::from));
+        // The SDK would use what leads into another server.
+        hidden.extend(own_variables().filter(|name| name.to_string_lossy().starts_with("TEMPORAL_")));
     }
     // What is set above goes over it: no provider but the simulated one, and no key of a deployment's.
     let of_providers = PROVIDERS.iter().flat_map(|registration| registration.settings);
@@ -273,7 +259,11 @@ fn reads(process: &str, name: &str) -> bool {
 /// The variables of this process that simulator and Temporal do not need: each may be somebody's key.
 fn unneeded_variables() -> Vec<OsString> {
     let is_kept = |name: &OsString| name.to_str().is_some_and(|name| KEPT_VARIABLES.contains(&name));
-    std::env::vars_os().map(|(name, _)| name).filter(|name| !is_kept(name)).collect()
+    own_variables().filter(|name| !is_kept(name)).collect()
+}
+
+fn own_variables() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name)
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

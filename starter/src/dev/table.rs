@@ -9,12 +9,12 @@ use chrono::{DateTime, Utc};
 use comfy_table::Cell;
 use evercal_devserver::supervise::FailingChild;
 use evercal_domain::account::Secret;
-use evercal_domain::{Clock as _, SystemClock};
+use evercal_domain::{CalendarId, Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
-use serde::Deserialize;
 
 use super::processes::Processes;
 use super::ready::Ready;
+use crate::cli::answers::{Calendar, List};
 use crate::cli::table::{Column, Screen, list, plain, state, text};
 use crate::cli::times::{in_full, relative};
 
@@ -29,27 +29,6 @@ const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
 const CLEAR_TO_END: &str = "\x1b[J";
 
-#[derive(Deserialize)]
-struct Calendars {
-    items: Vec<Row>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    id: String,
-    title: String,
-    state: String,
-    channel_expires_at: Option<DateTime<Utc>>,
-    last_sync: Option<LastSync>,
-    event_count: i64,
-}
-
-#[derive(Deserialize)]
-struct LastSync {
-    finished_at: DateTime<Utc>,
-    notice_to_stored_ms: Option<i64>,
-}
-
 /// Draws the table until the process is stopped; without a terminal once, and then what changed.
 pub(super) async fn show(
     ready: &Ready,
@@ -59,7 +38,7 @@ pub(super) async fn show(
     let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
     let on_terminal = std::io::stdout().is_terminal();
     // Only a sync that a notice started has the figure; it stays until the next such sync.
-    let mut latencies: BTreeMap<String, i64> = BTreeMap::new();
+    let mut latencies: BTreeMap<CalendarId, i64> = BTreeMap::new();
     let mut drawn = String::new();
     let mut printed = PrintedLines::default();
     let mut ticks = tokio::time::interval(PERIOD);
@@ -69,13 +48,15 @@ pub(super) async fn show(
         let screen = Screen::detect(find);
         let mut picture = match fetch(&http, ready).await {
             Ok(calendars) => {
-                for row in &calendars.items {
-                    if let Some(latency_ms) = row.last_sync.as_ref().and_then(|sync| sync.notice_to_stored_ms) {
-                        latencies.insert(row.id.clone(), latency_ms);
+                for calendar in &calendars.items {
+                    if let Some(latency_ms) =
+                        calendar.mirror.last_sync.as_ref().and_then(|sync| sync.notice_to_stored_ms)
+                    {
+                        latencies.insert(calendar.id, latency_ms);
                     }
                 }
                 let now = on_terminal.then(|| SystemClock.now());
-                let ids = calendars.items.iter().map(|row| row.id.clone()).collect();
+                let ids = calendars.items.iter().map(|calendar| calendar.id).collect();
                 Picture { table: render(screen, &calendars.items, &latencies, now), ids, trouble: String::new() }
             }
             Err(error) => Picture { trouble: wrapped(screen, &format!("{error:#}")), ..Picture::default() },
@@ -112,7 +93,7 @@ pub(super) async fn show(
 struct Picture {
     /// A heading, and a line for each of the calendars.
     table: String,
-    ids: Vec<String>,
+    ids: Vec<CalendarId>,
     /// The processes that fail, or the error of the API; empty where there is none.
     trouble: String,
 }
@@ -120,7 +101,7 @@ struct Picture {
 /// What was printed where nothing can be drawn over.
 #[derive(Default)]
 struct PrintedLines {
-    rows: BTreeMap<String, String>,
+    rows: BTreeMap<CalendarId, String>,
     trouble: String,
 }
 
@@ -147,7 +128,7 @@ impl PrintedLines {
     }
 }
 
-async fn fetch(http: &HttpClient, ready: &Ready) -> anyhow::Result<Calendars> {
+async fn fetch(http: &HttpClient, ready: &Ready) -> anyhow::Result<List<Calendar>> {
     let url = format!("{}/v1/calendars", ready.api).parse()?;
     let request = HttpRequest { bearer: Some(Secret::new(ready.api_key.clone())), ..HttpRequest::get("api", url) };
     let response = http.send(request).await.context("the API does not answer")?;
@@ -159,7 +140,12 @@ async fn fetch(http: &HttpClient, ready: &Ready) -> anyhow::Result<Calendars> {
 }
 
 /// `now` gives distances in time; without it (no terminal) times, which do not change by themselves.
-fn render(screen: Screen, rows: &[Row], latencies: &BTreeMap<String, i64>, now: Option<DateTime<Utc>>) -> String {
+fn render(
+    screen: Screen,
+    calendars: &[Calendar],
+    latencies: &BTreeMap<CalendarId, i64>,
+    now: Option<DateTime<Utc>>,
+) -> String {
     let columns = [
         Column::Elastic("CALENDAR"),
         Column::Whole("STATE"),
@@ -173,14 +159,14 @@ fn render(screen: Screen, rows: &[Row], latencies: &BTreeMap<String, i64>, now: 
         (Some(at), Some(now)) => relative(now, at),
         (Some(at), None) => in_full(at),
     };
-    let rows = rows.iter().map(|row| {
-        let latency = latencies.get(&row.id).map_or("–".to_owned(), |ms| format!("{ms} ms"));
+    let rows = calendars.iter().map(|Calendar { id, title, mirror, .. }| {
+        let latency = latencies.get(id).map_or("–".to_owned(), |ms| format!("{ms} ms"));
         [
-            text(&row.title),
-            state(&row.state),
-            Cell::new(when(row.channel_expires_at)),
-            Cell::new(when(row.last_sync.as_ref().map(|sync| sync.finished_at))),
-            Cell::new(row.event_count),
+            text(title),
+            state(&mirror.state),
+            Cell::new(when(mirror.channel_expires_at)),
+            Cell::new(when(mirror.last_sync.as_ref().map(|sync| sync.finished_at))),
+            Cell::new(mirror.event_count),
             Cell::new(latency),
         ]
     });

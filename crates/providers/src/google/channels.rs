@@ -8,7 +8,8 @@ use evercal_domain::{ChannelId, ProviderError, ProviderErrorKind, RemoteChannelI
 
 use super::GoogleProvider;
 use super::calls::{WATCH_CALENDARS, WATCH_EVENTS};
-use super::{parse, requests};
+use super::parse::{self, OpenedChannel};
+use super::requests;
 use crate::call::CallContext;
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 
@@ -33,7 +34,7 @@ impl Channels for GoogleProvider {
                 (WATCH_CALENDARS, requests::watch_calendars(&self.settings, context, request))
             }
         };
-        let (resource_id, expires_at) = parse::channel(call, &self.send(sent).await?)?;
+        let OpenedChannel { resource_id, expires_at } = parse::channel(call, &self.send(sent).await?)?;
         Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at })
     }
 

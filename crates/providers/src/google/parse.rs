@@ -86,12 +86,19 @@ fn owner(primary_calendar_id: &str) -> GrantSubject {
     GrantSubject::new(primary_calendar_id)
 }
 
-/// The resource and the end of a channel, in the answer of `events.watch` and `calendarList.watch`.
-pub(super) fn channel(call: &'static str, answer: &HttpResponse) -> Result<(String, DateTime<Utc>), ProviderError> {
+/// A channel that Google has opened.
+pub(super) struct OpenedChannel {
+    /// What it watches: the same for all channels on it.
+    pub(super) resource_id: String,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// The answer of `events.watch` and `calendarList.watch`.
+pub(super) fn channel(call: &'static str, answer: &HttpResponse) -> Result<OpenedChannel, ProviderError> {
     let unreadable = || unreadable_answer(call, answer);
     let wire: WireChannel = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
     let expires_at = wire.expiration.instant().ok_or_else(unreadable)?;
-    Ok((wire.resource_id, expires_at))
+    Ok(OpenedChannel { resource_id: wire.resource_id, expires_at })
 }
 
 /// The body as text. Bytes that are no UTF-8 are replaced, so that they spoil one entry and not the page.

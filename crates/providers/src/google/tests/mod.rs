@@ -5,6 +5,7 @@ mod events;
 mod lists;
 mod oauth;
 mod requests;
+mod unreadable;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -38,7 +39,7 @@ impl Transport for LiteralTransport {
     }
 }
 
-/// A provider that gets this one answer, and the transport that tells what was asked.
+/// A provider that gets this one answer, and the transport that has the request.
 fn provider(answer: Result<HttpResponse, TransportErrorKind>) -> (GoogleProvider, Arc<LiteralTransport>) {
     let transport = Arc::new(LiteralTransport::default());
     transport.answers.lock().unwrap().push_back(answer);
