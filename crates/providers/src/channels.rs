@@ -29,7 +29,7 @@ pub trait Channels: Send + Sync {
         remote_id: &RemoteChannelId,
     ) -> Result<(), ProviderError>;
 
-    /// How channels are found whose answers were lost: they may exist, and nobody knows what the provider calls them.
+    /// How channels are found whose answers were lost: they may exist, and their remote ids are unknown.
     fn lost(&self) -> LostChannels;
 
     /// The provider's id of a channel whose answer was lost, as far as it follows from the id of another channel on the same thing.

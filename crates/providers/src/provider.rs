@@ -32,7 +32,7 @@ pub trait CalendarProvider: Send + Sync {
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
 
-    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    /// Reads as little of a calendar as possible, to find out whether the provider answers for it.
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError>;
 
     /// Its push channels; none where it has none.

@@ -7,7 +7,7 @@ use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind,
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{ByProvider, Profile, Provider, SyncStrategy};
 
-use crate::registration::{Configured, Front, Registration};
+use crate::registration::{Configured, Front, Read, Registration};
 
 /// All of them.
 pub static PROVIDERS: &[&Registration] = &[&crate::google::REGISTRATION];
@@ -63,14 +63,14 @@ pub fn configured(lookup: &Lookup<'_>) -> Result<BTreeMap<Provider, Configured>,
 /// What is made of each provider that is on: of its profile, its own keys and what is read of its settings.
 fn those_on<S, T>(
     lookup: &Lookup<'_>,
-    reader: fn(&Registration) -> fn(&Lookup<'_>) -> Result<Option<S>, ConfigError>,
+    read: fn(&Registration) -> Read<S>,
     make: fn(&'static Profile, ChannelTokenKeys, S) -> T,
 ) -> Result<BTreeMap<Provider, T>, ConfigError> {
     let keys = CHANNEL_KEYS.read(lookup)?;
     let mut found = BTreeMap::new();
     for registration in PROVIDERS {
         // Whoever is on has keys: the setting does not read without.
-        if let (Some(settings), Some(keys)) = (reader(registration)(lookup)?, &keys) {
+        if let (Some(settings), Some(keys)) = (read(registration)(lookup)?, &keys) {
             let profile = registration.profile;
             found.insert(profile.provider, make(profile, keys.of(profile.provider), settings));
         }

@@ -53,7 +53,7 @@ pub struct StoredCredentials {
     pub version: i64,
 }
 
-/// What came of a swap.
+/// The outcome of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapOutcome {
     /// Ours are stored.
@@ -116,7 +116,7 @@ struct SlotState {
     token: Option<AccessToken>,
     /// What the provider refused since the last fetch that brought a token. The store may still hold it.
     refused: Vec<Access>,
-    /// What came of the last fetch, if it failed.
+    /// The error of the last fetch, if it failed.
     failure: Option<TokenError>,
 }
 
@@ -331,7 +331,7 @@ impl TokenSource {
     }
 }
 
-/// What a code was worth, as an account's credentials.
+/// The outcome of redeeming a code, as an account's credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RedeemedTokens {
     /// Tokens for all that evercal needs.

@@ -1,4 +1,4 @@
-//! The codec endpoint, and the keys that it shares with those who talk to workflows.
+//! The codec endpoint, and the keys that it shares with all clients and workers of Temporal.
 
 use std::net::SocketAddr;
 
@@ -41,7 +41,7 @@ pub static ADDRESS: Setting<SocketAddr> = Setting {
     read: or_default,
 };
 
-/// Where Temporal's UI is opened; no browser may ask without.
+/// The origins of Temporal's UI, whose pages may ask the codec endpoint.
 pub static ORIGINS: Setting<Vec<HeaderValue>> = Setting {
     about: About {
         name: "EVERCAL_CODEC_ORIGINS",

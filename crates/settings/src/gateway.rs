@@ -1,4 +1,4 @@
-//! What gateways alone read; and where they are reached, which providers learn from workers.
+//! What gateways alone read, and their public address, which workers pass to providers.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -1,5 +1,4 @@
-//! Temporal's own settings, which its SDK reads (`target.rs`): described here, and checked for what the SDK passes over in
-//! silence.
+//! Temporal's own settings, which its SDK reads (`target.rs`): described here, and checked for mistakes that the SDK ignores.
 
 use std::path::Path;
 
@@ -24,7 +23,7 @@ impl TemporalTarget {
     }
 }
 
-/// A setting that the SDK reads: nobody asks for its value here.
+/// A setting that the SDK reads, and evercal only checks.
 const fn of_the_sdk(
     name: &'static str,
     kind: Kind,
@@ -133,7 +132,7 @@ pub static TLS_CLIENT_KEY_PATH: Setting<()> = of_the_sdk(
     |_| Ok(()),
 );
 
-/// Whether the certificate's name is left unverified: the SDK for Rust knows the variable and goes on verifying.
+/// Whether the certificate's name is not verified: the SDK for Rust reads the variable and verifies all the same.
 pub static TLS_DISABLE_HOST_VERIFICATION: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
     Kind::Plain,
@@ -179,7 +178,7 @@ fn found(read: fn(&TemporalTarget) -> Option<String>) -> Result<Option<String>, 
     temporal_target(IDENTITY).map(|target| read(&target)).map_err(|error| ADDRESS.about.error(error))
 }
 
-/// The SDK takes what is neither for nothing said.
+/// A switch. The SDK ignores a value that is neither true nor false.
 fn switch(reader: &Reader<'_>) -> Result<bool, ConfigError> {
     match reader.text().map(|text| text.to_lowercase()).as_deref() {
         None | Some("false" | "0") => Ok(false),

@@ -33,7 +33,7 @@ pub static CONCURRENT_JOBS: Setting<NonZeroUsize> = Setting {
     read: or_default,
 };
 
-/// How large the process may grow before it lets go of the workflows in memory, in MiB.
+/// How large the process may grow before it drops workflows from its memory, in MiB.
 pub static MEMORY_MIB: Setting<NonZeroU64> = Setting {
     about: About {
         name: "EVERCAL_WORKER_MEMORY_MIB",

@@ -13,7 +13,7 @@ use evercal_workflow_client::{
 use super::Session;
 use crate::cli::{CliError, Failure};
 
-/// How the command calls itself in Temporal.
+/// The identity of the command in Temporal.
 const IDENTITY: &str = "evercal tenants";
 
 /// Signals each account's workflow to take everything down, as `DELETE /v1/accounts/{id}` does; answers how many were signalled.

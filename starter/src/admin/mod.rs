@@ -68,13 +68,13 @@ impl Command {
         }
     }
 
-    /// Whether any setting has a meaning for it: the way to Temporal is read by its SDK.
+    /// Whether it reads any setting: the connection to Temporal is read by Temporal's SDK.
     pub fn reads_settings(&self) -> bool {
         !matches!(self, Self::Builds(_))
     }
 }
 
-/// Runs a command and prints what it has to say.
+/// Runs a command and prints its answer.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let json = command.json();
     let answer = match command {
@@ -92,7 +92,7 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Exi
 }
 
 impl Options {
-    /// The database that is meant.
+    /// The database of `--data-dir`, else of `DATABASE_URL`.
     fn url(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<DatabaseUrl, CliError> {
         match &self.data_dir {
             Some(folder) => {
@@ -129,7 +129,7 @@ impl Session {
         if self.json { crate::cli::pretty(json) } else { text() }
     }
 
-    /// Writes down who may do what since when.
+    /// Adds an entry about a tenant or its keys to the audit log.
     async fn note(&self, kind: AuditKind, tenant: TenantId, subject: &str, message: String) -> Result<(), CliError> {
         let entry = AuditEntry {
             dedup_key: format!("{}/{subject}", kind.as_str()),

@@ -42,7 +42,7 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
 /// Registers what is missing, and returns when it can be used. What is there is left alone.
 pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     if options.adopt_database {
-        // Nothing is asked or registered for a database that is not named.
+        // Nothing is registered in Temporal where no database is named.
         store_settings(find)?;
     }
     let attributes = search_attributes();
@@ -53,7 +53,7 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
                       where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
         CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
-    let installation = belong(&namespace, options.adopt_database, find).await?;
+    let installation = claim(&namespace, options.adopt_database, find).await?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {
         let installation = installation.map(|id| id.to_string());
@@ -61,17 +61,17 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
             json!({"namespace": namespace.name, "search_attributes": attributes, "installation": installation});
         return Ok(pretty(&answer));
     }
-    let whose = match installation {
+    let owner = match installation {
         Some(id) => format!("Its workflows belong to the database of DATABASE_URL ({id})."),
         None => "Its workflows will belong to the database of the first gateway or worker that starts.".to_owned(),
     };
     let count = attributes.len();
-    Ok(format!("The namespace `{}` has the {count} search attributes that evercal needs.\n{whose}\n", namespace.name))
+    Ok(format!("The namespace `{}` has the {count} search attributes that evercal needs.\n{owner}\n", namespace.name))
 }
 
-/// Says that the workflows belong to the database of `DATABASE_URL`, where there is one. A database that is not there yet is
-/// left to the first process that opens it.
-async fn belong(
+/// Claims the workflows of the namespace for the database of `DATABASE_URL`, where there is one. A database that is not there
+/// yet is left to the first process that opens it.
+async fn claim(
     namespace: &Namespace,
     adopt: bool,
     find: &dyn Fn(&str) -> Option<String>,

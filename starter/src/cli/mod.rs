@@ -192,7 +192,7 @@ impl Command {
     }
 }
 
-/// Runs a command and prints what it has to say. `find` looks an environment variable up.
+/// Runs a command and prints its answer. `find` looks an environment variable up.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let json = command.options().json;
     match answer(command, find).await.and_then(|text| print(&text)) {

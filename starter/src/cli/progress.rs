@@ -1,4 +1,4 @@
-//! Shows that something is going on, on stderr and only on a terminal, when it takes longer than a moment.
+//! A spinner on stderr, only on a terminal, for what takes longer than a moment.
 
 use std::pin::pin;
 use std::time::Duration;

@@ -19,6 +19,7 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use evercal_domain::account::Secret;
 use evercal_domain::{GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
@@ -35,13 +36,15 @@ use cursor::GoogleCursor;
 /// Google, or a server that speaks as Google does, such as the simulator.
 pub struct GoogleProvider {
     settings: GoogleSettings,
+    /// The OAuth client's.
+    client_secret: Secret,
     transport: Arc<dyn Transport>,
 }
 
 impl GoogleProvider {
-    /// Calls go out through `transport`.
-    pub fn new(settings: GoogleSettings, transport: Arc<dyn Transport>) -> Self {
-        Self { settings, transport }
+    /// A provider whose calls go out through `transport`; `client_secret` is the OAuth client's.
+    pub fn new(settings: GoogleSettings, client_secret: Secret, transport: Arc<dyn Transport>) -> Self {
+        Self { settings, client_secret, transport }
     }
 
     /// Sends a request; a status other than 2xx is an error.

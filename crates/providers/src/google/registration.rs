@@ -102,32 +102,24 @@ static STRATEGY: Setting<SyncStrategy> = Setting {
 
 /// A gateway only builds the consent page's address and verifies notices: it has no use for the OAuth client's secret.
 fn edge(lookup: &Lookup<'_>) -> Result<Option<Edge>, ConfigError> {
-    let settings = settings(lookup, || Ok(Some(Secret::new(String::new()))))?;
-    Ok(settings.map(|settings| Edge { notices: Arc::new(GoogleNotices), consent: Arc::new(settings) }))
+    Ok(settings(lookup)?.map(|settings| Edge { notices: Arc::new(GoogleNotices), consent: Arc::new(settings) }))
 }
 
 /// A worker redeems codes.
 fn connect(lookup: &Lookup<'_>) -> Result<Option<Connect>, ConfigError> {
-    let settings = settings(lookup, || CLIENT_SECRET.read(lookup))?;
-    Ok(settings.map(|settings| {
-        let connect = move |transport: Arc<dyn Transport>| {
-            let provider = Arc::new(GoogleProvider::new(settings.clone(), transport));
-            Calls { calendars: provider.clone(), sign_in: SignInCalls::OAuth(provider) }
-        };
-        Arc::new(connect) as Connect
-    }))
+    let Some((settings, client_secret)) = settings(lookup)?.zip(CLIENT_SECRET.read(lookup)?) else { return Ok(None) };
+    Ok(Some(Arc::new(move |transport: Arc<dyn Transport>| {
+        let provider = Arc::new(GoogleProvider::new(settings.clone(), client_secret.clone(), transport));
+        Calls { calendars: provider.clone(), sign_in: SignInCalls::OAuth(provider) }
+    })))
 }
 
-fn settings(
-    lookup: &Lookup<'_>,
-    client_secret: impl FnOnce() -> Result<Option<Secret>, ConfigError>,
-) -> Result<Option<GoogleSettings>, ConfigError> {
-    let (client_id, client_secret) = (CLIENT_ID.read(lookup)?, client_secret()?);
-    let (base, auth_url) = (BASE_URL.read(lookup)?, AUTH_URL.read(lookup)?);
-    let Some((client_id, client_secret)) = client_id.zip(client_secret) else { return Ok(None) };
+fn settings(lookup: &Lookup<'_>) -> Result<Option<GoogleSettings>, ConfigError> {
+    let (client_id, base, auth_url) = (CLIENT_ID.read(lookup)?, BASE_URL.read(lookup)?, AUTH_URL.read(lookup)?);
+    let Some(client_id) = client_id else { return Ok(None) };
     let settings = match base {
-        Some(base) => GoogleSettings::at(&base, client_id, client_secret),
-        None => GoogleSettings::google(client_id, client_secret),
+        Some(base) => GoogleSettings::at(&base, client_id),
+        None => GoogleSettings::google(client_id),
     };
     let mut settings = settings.map_err(|error| BASE_URL.about.error(error))?;
     if let Some(auth_url) = auth_url {

@@ -43,11 +43,11 @@ impl Transport for LiteralTransport {
 fn provider(answer: Result<HttpResponse, TransportErrorKind>) -> (GoogleProvider, Arc<LiteralTransport>) {
     let transport = Arc::new(LiteralTransport::default());
     transport.answers.lock().unwrap().push_back(answer);
-    (GoogleProvider::new(settings(), transport.clone()), transport)
+    (GoogleProvider::new(settings(), Secret::new("our-secret"), transport.clone()), transport)
 }
 
 fn settings() -> GoogleSettings {
-    GoogleSettings::google("our-client", Secret::new("our-secret")).unwrap()
+    GoogleSettings::google("our-client").unwrap()
 }
 
 fn context() -> CallContext {
