@@ -19,12 +19,12 @@ use temporalio_workflow::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::installation::PATIENCE;
+use crate::installation::TIMEOUT;
 use crate::work::Work;
 
 const WORKFLOWS: &str = "bare";
 const ACTIVITIES: &str = "bare-activities";
-/// Between two looks at a workflow that is not idle yet.
+/// Between two queries of a workflow that is not idle yet.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 /// A history that has not grown for so long has all that was to come.
 const QUIET: Duration = Duration::from_secs(1);
@@ -229,7 +229,7 @@ impl Yardstick {
 /// Waits until none of these workflows has anything to do.
 pub async fn idle(temporal: &TestTemporal, ids: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let each = stream::iter(ids.map(anyhow::Ok));
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     each.try_for_each_concurrent(4, |id| async move {
         let handle = temporal.client.get_workflow_handle::<temporalio_common::UntypedWorkflow>(id.clone());
         loop {

@@ -30,7 +30,7 @@ pub fn rows(effort: &Effort) -> anyhow::Result<Vec<Row>> {
 }
 
 fn ready_s(program: &Path, folder: &Path) -> anyhow::Result<f64> {
-    // Only looked at when something is wrong.
+    // Only read when something is wrong.
     let said = folder.with_extension("stderr");
     let begun = Instant::now();
     let mut process = Command::new(program)

@@ -19,7 +19,7 @@ pub struct Effort {
     pub reads: Duration,
     /// Sizes of the calendars that are read for the first time.
     pub full_sync_events: &'static [u32],
-    /// Calendars of the rounds that a worker's memory is looked at in.
+    /// Calendars of the rounds after which a worker's memory is measured.
     pub calendars_of_rounds: u32,
     /// Accounts that a gateway starts with.
     pub accounts: u32,
@@ -44,7 +44,7 @@ impl Effort {
         }
     }
 
-    /// For a look while one works on something.
+    /// For a quick answer while one works on something.
     pub fn quick() -> Self {
         Self {
             runs: 3,

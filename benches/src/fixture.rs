@@ -41,7 +41,7 @@ impl Fixture {
             installation.insert_silently(id, events, seed).await?;
         }
         let account = installation.connect(USER).await?;
-        let calendars = installation.settled(account, &ids).await?;
+        let calendars = installation.wait_until_mirrored(account, &ids).await?;
         let mut notices = Vec::with_capacity(calendars.len());
         for calendar in &calendars {
             notices.push(installation.notice(calendar.id).await?);

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 
 use crate::effort::Effort;
-use crate::installation::{Engine, Installation, PATIENCE};
+use crate::installation::{Engine, Installation, TIMEOUT};
 use crate::memory::peak_resident_mib;
 use crate::progress::{reach, say};
 use crate::report::{Bar, Row, median};
@@ -45,12 +45,12 @@ async fn first_read(engine: Engine, seed: u32, events: u32) -> anyhow::Result<(f
     installation.insert_silently(email, events, seed).await?;
     say("  reading");
     let account = installation.connect(email).await?;
-    let calendars = installation.settled(account, &ids).await?;
+    let calendars = installation.wait_until_mirrored(account, &ids).await?;
     let run = installation.first_read(calendars[0].id).await?;
     let peak_mib = peak_resident_mib(installation.worker_pid()?)?;
     ensure!(run.changes >= i64::from(events), "{} changes for {events} events: {run:?}", run.changes);
     let equal =
-        reach("the mirror equals the provider", 1, PATIENCE, async || installation.equal_to_provider(&calendars).await)
+        reach("the mirror equals the provider", 1, TIMEOUT, async || installation.equal_to_provider(&calendars).await)
             .await?;
     ensure!(equal == 1, "the mirror does not hold what the provider has");
     installation.end().await;

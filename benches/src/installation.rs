@@ -1,5 +1,5 @@
 //! An evercal as it is run: gateway and worker as processes of their own, with the product's own settings, on a fresh store.
-//! The simulated provider is inside this process, where it can be told what to do. Not for measuring.
+//! The simulated provider is inside this process, where benchmarks control it. Not for measuring.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -32,7 +32,7 @@ use crate::progress::reach;
 /// Warnings of each process that are shown after a failure.
 const WARNINGS_TOLD_MAX: usize = 20;
 /// How long anything may take on a busy machine before we call it broken.
-pub const PATIENCE: Duration = Duration::from_mins(10);
+pub const TIMEOUT: Duration = Duration::from_mins(10);
 /// What our tenant may ask of the API in a minute: more than the machine can answer, since the limit is not what is measured.
 const REQUESTS_PER_MINUTE: u32 = 60_000_000;
 
@@ -169,15 +169,15 @@ impl Installation {
 
     /// The last warnings of gateway and worker: without them nobody knows why something failed.
     pub fn last_warnings(&self) -> String {
-        let mut told = Vec::new();
+        let mut ends = Vec::new();
         for role in ["gateway", "worker"] {
             let log = std::fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
             let is_warning = |line: &&str| line.contains("\"WARN\"") || line.contains("\"ERROR\"");
             let mut last: Vec<&str> = log.lines().rev().filter(is_warning).take(WARNINGS_TOLD_MAX).collect();
             last.reverse();
-            told.extend(last.into_iter().map(|line| format!("{role}: {line}\n")));
+            ends.extend(last.into_iter().map(|line| format!("{role}: {line}\n")));
         }
-        told.concat()
+        ends.concat()
     }
 
     /// The URL of the database.
@@ -200,7 +200,7 @@ impl Installation {
             let ready_at = Arc::clone(&ready_at);
             async move {
                 let is_ready = load::status(address, "/health/ready").await.is_ok_and(|status| status == 200);
-                // Of the first time: whoever waits looks again now and then.
+                // Of the first time: whoever waits polls again now and then.
                 is_ready && *ready_at.get_or_init(Instant::now) <= Instant::now()
             }
         };
@@ -233,7 +233,7 @@ impl Installation {
         Ok(ids)
     }
 
-    /// Inserts events at the provider, of which no notice tells.
+    /// Inserts events at the provider, without a notice.
     pub async fn insert_silently(&self, calendar: &str, count: u32, seed: u32) -> anyhow::Result<()> {
         let bulk = json!({"calendar": calendar, "count": count, "seed": seed, "kinds": ["insert"], "notices": "none"});
         self.provider().make_changes(&serde_json::from_value(bulk)?).await?;
@@ -256,10 +256,10 @@ impl Installation {
     }
 
     /// Waits until these calendars of an account are mirrored and watched; they come in the order of `ids`.
-    pub async fn settled(&self, account: AccountId, ids: &[String]) -> anyhow::Result<Vec<Calendar>> {
-        let is_settled = |calendar: &Calendar| calendar.confirmed_at.is_some() && calendar.state == CalendarState::Live;
-        let reached = reach("calendars connected", ids.len(), PATIENCE, async || {
-            Ok(self.store.calendars_of_account(account).await?.iter().filter(|calendar| is_settled(calendar)).count())
+    pub async fn wait_until_mirrored(&self, account: AccountId, ids: &[String]) -> anyhow::Result<Vec<Calendar>> {
+        let is_live = |calendar: &Calendar| calendar.confirmed_at.is_some() && calendar.state == CalendarState::Live;
+        let reached = reach("calendars connected", ids.len(), TIMEOUT, async || {
+            Ok(self.store.calendars_of_account(account).await?.iter().filter(|calendar| is_live(calendar)).count())
         })
         .await?;
         ensure!(reached == ids.len(), "only {reached} of {} calendars are live", ids.len());
@@ -272,7 +272,7 @@ impl Installation {
     /// Waits until a calendar's first read is in the log: when it began and ended.
     pub async fn first_read(&self, calendar: CalendarId) -> anyhow::Result<evercal_storage::SyncRun> {
         let mut first = None;
-        reach("first read", 1, PATIENCE, async || {
+        reach("first read", 1, TIMEOUT, async || {
             let runs = self.store.sync_runs(calendar, 10).await?;
             first = runs.into_iter().find(|run| run.reason == SyncReason::Connect);
             Ok(usize::from(first.is_some()))

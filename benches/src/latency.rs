@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::bare::history_events;
 use crate::effort::Effort;
 use crate::fixture::Fixture;
-use crate::installation::PATIENCE;
+use crate::installation::TIMEOUT;
 use crate::progress::{reach, say};
 use crate::report::{Bar, Row, median, percentile};
 
 /// The pause between two notices at light load: longer than the gateway's spacing of signals.
 const LIGHT_LOAD_PAUSE: Duration = Duration::from_millis(700);
-/// Notices by which the history of a subscription grows; few enough that no run hands over to the next meanwhile.
+/// Notices by which the history of a subscription grows; few enough that no run continues as new meanwhile.
 const CYCLES: u32 = 5;
 
 /// From the notice's arrival at the gateway to the commit, beside a bare signal's way to its activity.
@@ -60,7 +60,10 @@ pub async fn history_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Res
         let after = history_events(&fixture.installation.temporal, &subscription).await?;
         let bare_after = fixture.yardstick.history_events().await?;
         let syncs = notice_syncs(fixture).await? - syncs_before;
-        ensure!(after > before && syncs > 0, "the subscription handed over meanwhile: {before} then {after} events");
+        ensure!(
+            after > before && syncs > 0,
+            "the subscription continued as new meanwhile: {before} then {after} events"
+        );
         ours.push(per(after - before, syncs)?);
         bare.push(per(bare_after - bare_before, CYCLES as usize)?);
     }
@@ -87,7 +90,7 @@ async fn notice_to_stored_ms(fixture: &Fixture) -> anyhow::Result<f64> {
     let bulk = json!({"calendar": calendar.remote.provider_id.as_str(), "count": 1, "seed": 1});
     installation.provider().make_changes(&serde_json::from_value(bulk)?).await?;
     let mut found = None;
-    reach("the change is stored", 1, PATIENCE, async || {
+    reach("the change is stored", 1, TIMEOUT, async || {
         found = last_sync().await?.filter(|sync| sync.finished_at != before);
         Ok(usize::from(found.is_some()))
     })

@@ -99,7 +99,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Re
         read_more(stream, buffer).await?;
     };
     let head = std::str::from_utf8(&buffer[..head_bytes]).context("a head that is no text")?;
-    let (status, body_bytes) = understand(head)?;
+    let (status, body_bytes) = parse_head(head)?;
     while buffer.len() < head_bytes + body_bytes {
         read_more(stream, buffer).await?;
     }
@@ -115,7 +115,7 @@ async fn read_more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Resu
 }
 
 /// The status of an answer, and the length of its body.
-fn understand(head: &str) -> anyhow::Result<(u16, usize)> {
+fn parse_head(head: &str) -> anyhow::Result<(u16, usize)> {
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
     let mut headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
@@ -131,9 +131,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_tells_the_status_and_the_length_of_the_body() {
-        assert_eq!(understand("HTTP/1.1 204 No Content\r\nx-request-id: a\r\n\r\n").unwrap(), (204, 0));
-        assert_eq!(understand("HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n").unwrap(), (200, 17));
-        assert!(understand("HTTP/1.1 200 OK\r\n\r\n").is_err(), "where it ends would be a guess");
+    fn a_head_has_the_status_and_the_length_of_the_body() {
+        assert_eq!(parse_head("HTTP/1.1 204 No Content\r\nx-request-id: a\r\n\r\n").unwrap(), (204, 0));
+        assert_eq!(parse_head("HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n").unwrap(), (200, 17));
+        assert!(parse_head("HTTP/1.1 200 OK\r\n\r\n").is_err(), "where it ends would be a guess");
     }
 }

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use crate::effort::Effort;
 use crate::fixture::Fixture;
-use crate::installation::PATIENCE;
+use crate::installation::TIMEOUT;
 use crate::load;
 use crate::progress::{reach, say};
 use crate::report::{Bar, Row, median};
 
 /// Calls at a time, of us and of the yardstick.
 const IN_FLIGHT: usize = 32;
-/// The gateway's spacing of signals, and a little: the next run has to find its calendars idle.
+/// The gateway's spacing of signals, and a little: the next round has to find its calendars idle.
 const SPACING: Duration = Duration::from_millis(600);
 const STORM_NOTICES: usize = 10_000;
 const STORM_CALENDARS: usize = 50;
@@ -25,7 +25,7 @@ const STORM_CALENDARS: usize = 50;
 const STORM_IN_FLIGHT: usize = 8_000;
 /// No sync for so long: the storm is over.
 const QUIET: Duration = Duration::from_secs(2);
-/// Syncs of one calendar that are looked at.
+/// Syncs of one calendar that are counted.
 const SYNC_RUNS_MAX: u32 = 1_000;
 
 /// One notice to each calendar and the syncs that follow, beside one signal to each bare workflow and its activity, and
@@ -50,7 +50,7 @@ pub async fn fan_out_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Res
         ensure!(answered.refused == 0, "{} notices were refused", answered.refused);
         let mut last = begun;
         let account = fixture.calendars[0].account_id;
-        let stored = reach("calendars read", count, PATIENCE, async || {
+        let stored = reach("calendars read", count, TIMEOUT, async || {
             let calendars = fixture.installation.store.calendars_of_account(account).await?;
             let read = calendars.iter().filter_map(|calendar| Some(calendar.last_sync.as_ref()?.finished_at));
             let read: Vec<_> = read.filter(|finished_at| *finished_at >= begun).collect();
@@ -158,7 +158,7 @@ async fn storm(fixture: &Fixture, run: u32) -> anyhow::Result<Storm> {
     let changing = provider.clone();
     let request = move |number: usize| {
         let calendar = number % STORM_CALENDARS;
-        // A change that only the last notice for its calendar tells of: lost notices are found by it.
+        // A change of which only the last notice for its calendar comes: lost notices are found by it.
         if number >= STORM_NOTICES - STORM_CALENDARS {
             let start = json!({"dateTime": "2026-11-26T10:00:00Z"});
             let event = json!({"summary": "last", "start": start, "end": {"dateTime": "2026-11-26T11:00:00Z"}});
@@ -169,7 +169,7 @@ async fn storm(fixture: &Fixture, run: u32) -> anyhow::Result<Storm> {
     };
     let begun = SystemClock.now();
     let answered = load::send(installation.gateway, STORM_NOTICES, STORM_IN_FLIGHT, request).await?;
-    let equal = reach("calendars equal to the provider", STORM_CALENDARS, PATIENCE, async || {
+    let equal = reach("calendars equal to the provider", STORM_CALENDARS, TIMEOUT, async || {
         installation.equal_to_provider(calendars).await
     })
     .await?;

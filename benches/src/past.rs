@@ -1,4 +1,4 @@
-//! Reads of a month of a calendar with a long past, beside one with a short one: a read must not pay for the past.
+//! Reads of a month of a calendar with a long past, beside one with a short one: a read must not cost more for a long past.
 
 use std::sync::Arc;
 

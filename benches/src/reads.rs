@@ -22,7 +22,7 @@ use crate::progress::say;
 use crate::report::{Bar, Row, median};
 
 const IN_FLIGHT: usize = 32;
-/// Requests between two looks at the time.
+/// Requests between two readings of the clock.
 const AT_ONCE: usize = 500;
 /// Unchanged reads that a gateway answers in a second at least.
 const UNCHANGED_PER_SECOND_MIN: f64 = 5_000.0;

@@ -1,4 +1,4 @@
-//! What a worker keeps in memory: rounds of one change in each of many calendars, with a look after each round.
+//! What a worker keeps in memory: rounds of one change in each of many calendars, measured after each round.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use evercal_domain::{AccountId, Calendar, Clock as _, SystemClock};
 
 use crate::effort::Effort;
-use crate::installation::{Engine, Installation, PATIENCE};
+use crate::installation::{Engine, Installation, TIMEOUT};
 use crate::load;
 use crate::memory::resident_mb;
 use crate::progress::{reach, say};
@@ -30,7 +30,7 @@ pub async fn rows(engine: Engine, effort: &Effort) -> anyhow::Result<Vec<Row>> {
         let email = format!("user{left}@example.com");
         let ids = installation.new_user(&email, count)?;
         let account = installation.connect(&email).await?;
-        accounts.push((account, installation.settled(account, &ids).await?));
+        accounts.push((account, installation.wait_until_mirrored(account, &ids).await?));
         left -= count;
     }
     let calendars: Vec<&Calendar> = accounts.iter().flat_map(|(_, calendars)| calendars).collect();
@@ -51,7 +51,7 @@ pub async fn rows(engine: Engine, effort: &Effort) -> anyhow::Result<Vec<Row>> {
         let answered =
             load::send(installation.gateway, count, IN_FLIGHT, move |number| Arc::clone(&requests[number])).await?;
         ensure!(answered.refused == 0, "{} notices were refused", answered.refused);
-        let read = reach("calendars read", count, PATIENCE, async || {
+        let read = reach("calendars read", count, TIMEOUT, async || {
             let mut read = 0;
             for (account, _) in &accounts {
                 let calendars = installation.store.calendars_of_account(*account).await?;

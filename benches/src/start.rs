@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 8;
 /// From the start of the process until it answers that it is ready.
 pub async fn rows(engine: Engine, effort: &Effort) -> anyhow::Result<Vec<Row>> {
     let mut installation = Installation::start(engine).await?;
-    // It would look after accounts whose workflows nobody started.
+    // A gateway would start the workflows of accounts that have none.
     installation.stop_worker().await;
     say(format!("{}: {} accounts", engine.name(), effort.accounts));
     add_accounts(&installation, effort.accounts).await?;
@@ -48,7 +48,7 @@ async fn add_accounts(installation: &Installation, count: u32) -> anyhow::Result
     Ok(())
 }
 
-/// An account as a consent leaves it that was settled long ago.
+/// An account as it is long after a consent.
 async fn add_account(installation: &Installation, tenant_id: TenantId) -> anyhow::Result<()> {
     let (store, now) = (&installation.store, SystemClock.now());
     let account = Account {

@@ -49,10 +49,14 @@ impl Work {
     ) -> anyhow::Result<Arc<Self>> {
         let client = OauthClient::default();
         let base = installation.provider_url().parse()?;
-        let settings = GoogleSettings::at(&base, client.id, Secret::new(client.secret))?;
+        let settings = GoogleSettings::at(&base, client.id)?;
         let request = TokenRequest { user: user.to_owned(), client_id: None, scopes: Vec::new() };
         let mut work = Self {
-            provider: GoogleProvider::new(settings, Arc::new(HttpClient::new(&HttpSettings::default())?)),
+            provider: GoogleProvider::new(
+                settings,
+                Secret::new(client.secret),
+                Arc::new(HttpClient::new(&HttpSettings::default())?),
+            ),
             access: Secret::new(installation.provider().issue_tokens(&request)?.access_token),
             store: Rows::open(engine, installation.database()).await?,
             calendars: Vec::new(),

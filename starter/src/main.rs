@@ -1,8 +1,8 @@
-//! The bin `evercal`: `evercal dev` runs everything on one machine, the roles run one part of it each, some commands
+//! The bin `evercal`: `evercal dev` runs everything on one machine, each role is one process of it, some commands
 //! administer the database, and the others ask a running evercal through its API.
 //!
 //! Only arguments and the choice of what to run; see `dev/`, `admin/` and `cli/`. A build without the feature `dev`, as the
-//! image's is, has `without_dev.rs` in the place of `dev/`.
+//! image's is, has `without_dev.rs` instead of `dev/`.
 
 mod admin;
 mod cli;
@@ -40,7 +40,7 @@ struct Arguments {
     command: Command,
 }
 
-/// Settings of the parts and of the commands that administer them, over those of the environment.
+/// Settings of the roles and of the commands that administer them, over those of the environment.
 #[derive(Args)]
 struct SettingsOptions {
     /// Read settings from this TOML file; the environment goes over it [env: `EVERCAL_CONFIG_FILE`]
@@ -95,7 +95,7 @@ const SETTINGS_REFUSED: &str = if cfg!(feature = "dev") {
 
 #[derive(Args)]
 struct WorkerOptions {
-    /// How it calls itself in Temporal: `dev` knows its own worker by it
+    /// Its identity in Temporal, by which `dev` recognises its own worker
     #[arg(long, hide = true)]
     identity: Option<String>,
 }
@@ -143,7 +143,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs a part of evercal in this process, with logs.
+/// Runs a role of evercal in this process, with logs.
 async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let logged = async {
         let _flush = log_as_json(LOG_FILTER.read(&Lookup::new(find))?).context("starting the log")?;
@@ -152,7 +152,7 @@ async fn role(run: impl Future<Output = anyhow::Result<()>>, find: &dyn Fn(&str)
     end(logged.await)
 }
 
-/// The exit code of a part; what went wrong, and what helps, is said on stderr.
+/// The exit code of a role; what went wrong, and what helps, is written to stderr.
 fn end(outcome: anyhow::Result<()>) -> ExitCode {
     evercal_process::end(outcome, temporal_help)
 }

@@ -1,4 +1,4 @@
-//! In the place of `dev/` in a build without the feature `dev`: its commands say where there is an `evercal` that has them.
+//! The commands of `dev/` in a build without the feature `dev`: they say how to get an `evercal` that has them.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,14 +18,14 @@ pub enum Command {
     Simulator(Anything),
 }
 
-/// Whatever was said to it.
+/// Any arguments.
 #[derive(Args)]
 pub struct Anything {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     _arguments: Vec<OsString>,
 }
 
-/// Says that the command is not here. `_find` is what the real ones look their variables up with.
+/// Says that the command is not here. `_find` has the variables that the real commands read.
 pub async fn run(command: Command, _find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let name = match command {
         Command::Dev(_) => "dev",

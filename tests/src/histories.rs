@@ -57,7 +57,7 @@ pub async fn repeated_attempts(world: &World, workflow_id: &str) -> u64 {
     let runs = of_workflow(world, workflow_id).await;
     let events = runs.iter().flat_map(|run| &run.events).filter_map(|event| event.attributes.as_ref());
     let repeated = events.map(|attributes| match attributes {
-        // The event tells of the last attempt.
+        // The event has the number of the last attempt.
         Attributes::ActivityTaskStartedEventAttributes(it) => u64::try_from(it.attempt - 1).unwrap_or(0),
         Attributes::ActivityTaskTimedOutEventAttributes(_) => 1,
         _ => 0,

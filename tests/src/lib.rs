@@ -25,5 +25,5 @@ pub use settings::{Settings, WorldOptions, quick};
 pub use steps::{
     arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
 };
-pub use wait::{PATIENCE, eventually};
+pub use wait::{TIMEOUT, eventually};
 pub use world::{USER, World};

@@ -1,4 +1,4 @@
-//! What gateway and workers of all tests of this process say, kept so that a test can look for what must not be in it.
+//! What gateway and workers of all tests of this process say, kept so that a test can search it for what must not be there.
 //!
 //! `RUST_LOG` decides what a person sees; the kept copy has what the roles log when nobody says how much, from whatever
 //! crate, and everything that our own crates say, down to `trace`. Not for asserting on log lines: logs are for people.

@@ -31,13 +31,13 @@ pub async fn equals_provider(world: &World, calendar: CalendarId) {
     .await;
 }
 
-/// Compares the mirror of a calendar with the provider's own state; an error tells some differences.
+/// Compares the mirror of a calendar with the provider's own state; an error names some differences.
 pub async fn compare(store: &dyn Store, calendar: CalendarId, truth: &Truth) -> Result<(), Vec<String>> {
     let (truth, mirror) = (provider_facts(truth), mirror_facts(store, calendar).await);
     if truth == mirror { Ok(()) } else { Err(difference(&truth, &mirror)) }
 }
 
-/// Asserts that the change feed, applied from its beginning, gives exactly the mirror: nothing is told twice, nothing is
+/// Asserts that the change feed, applied from its beginning, gives exactly the mirror: no change comes twice, nothing is
 /// left out.
 pub async fn follows_from_its_changes(store: &dyn Store, calendar: CalendarId) {
     let changes = store.changes(calendar, 0, u32::MAX).await.expect("the change feed");

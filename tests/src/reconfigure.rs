@@ -1,5 +1,5 @@
-//! An operator changes a setting: the worker is started anew with it, and the account looks at its list of calendars, which
-//! brings it to the subscriptions. In life that look is daily.
+//! An operator changes a setting: the worker is started anew with it, and the account reads its list of calendars, which
+//! brings the new value to the subscriptions. In production the list is read daily.
 
 use evercal_domain::AccountId;
 use evercal_workflows::{AccountWorkflow, names};
@@ -9,7 +9,7 @@ use temporalio_common::data_converters::RawValue;
 use crate::settings::Settings;
 use crate::world::World;
 
-/// Changes what workers go by, and has an account hear of it.
+/// Changes the settings of workers, and has an account apply them.
 pub async fn reconfigure(world: &mut World, account: AccountId, change: impl FnOnce(&mut Settings)) {
     change(&mut world.settings);
     world.stop_worker().await.expect("the worker ends in order");
@@ -17,9 +17,10 @@ pub async fn reconfigure(world: &mut World, account: AccountId, change: impl FnO
     discover(world, account).await;
 }
 
-/// Has an account look at its list of calendars.
+/// Has an account read its list of calendars.
 pub async fn discover(world: &World, account: AccountId) {
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
-    let told = workflow.signal(AccountWorkflow::discover, RawValue::empty(), WorkflowSignalOptions::default()).await;
-    told.expect("the account hears of it");
+    let signalled =
+        workflow.signal(AccountWorkflow::discover, RawValue::empty(), WorkflowSignalOptions::default()).await;
+    signalled.expect("the account gets the signal");
 }

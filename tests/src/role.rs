@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 /// Completes when a role has to stop.
 pub type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// It is told to stop when this is dropped.
+/// The role stops when this is dropped.
 pub struct Role {
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<()>>,

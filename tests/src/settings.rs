@@ -20,7 +20,7 @@ use crate::providers::ProviderUnderTest;
 pub struct WorldOptions {
     /// The durations of all workflows.
     pub timing: Timing,
-    /// How often gateways look whether all workflows are there.
+    /// How often gateways check that all workflows are there.
     pub fleet_interval: Duration,
     /// How changes are found.
     pub strategy: SyncStrategy,
@@ -69,7 +69,7 @@ pub struct Settings {
     pub gateway_address: SocketAddr,
     /// The durations.
     pub timing: Timing,
-    /// How often gateways that start from now on look whether all workflows are there.
+    /// How often gateways that start from now on check that all workflows are there.
     pub fleet_interval: Duration,
     /// How changes are found.
     pub strategy: SyncStrategy,

@@ -41,7 +41,7 @@ fn midnight(at: DateTime<Utc>, zone: Zone) -> String {
     midnight.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Compares the API's answer with the provider's for all days that the mirror answers for; an error tells some
+/// Compares the API's answer with the provider's for all days that the mirror answers for; an error names some
 /// differences.
 pub async fn shows_what_the_provider_shows(world: &World, calendar: CalendarId) -> Result<(), Vec<String>> {
     let row = world.store.calendar(calendar).await.expect("the store answers").expect("a row");
@@ -104,9 +104,9 @@ pub fn compare(provider: &[Shown], shown: &[Shown]) -> Result<(), Vec<String>> {
         let more = these.iter().filter(|one| count(these, one) > count(those, one));
         more.map(|one| format!("{name} shows {one:?}")).take(TOLD).collect()
     };
-    let mut told = only("only the provider", provider, shown);
-    told.extend(only("only the mirror", shown, provider));
-    Err(told)
+    let mut differences = only("only the provider", provider, shown);
+    differences.extend(only("only the mirror", shown, provider));
+    Err(differences)
 }
 
 fn instant(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Worlds whose time is skipped: activities tell the time by the attempt that they run in, and the provider is told it with each
+//! Worlds whose time is skipped: activities take the time from the attempt that they run in, and the provider gets it with each
 //! call that is made with a token. Tokens go by real time.
 
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ impl Clock for AttemptClock {
 }
 
 /// HTTP whose calls carry the time at which their attempt started.
-pub struct TellsTime {
+pub struct SendsTime {
     /// How calls are made.
     pub http: HttpClient,
     /// Calls that do not carry it.
@@ -30,7 +30,7 @@ pub struct TellsTime {
 }
 
 #[async_trait]
-impl Transport for TellsTime {
+impl Transport for SendsTime {
     async fn send(&self, mut request: HttpRequest) -> Result<HttpResponse, TransportError> {
         if let Some(attempt) = current_attempt()
             && !self.in_real_time.contains(&request.call)

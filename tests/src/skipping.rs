@@ -21,7 +21,7 @@ use tonic::IntoRequest;
 const SKIPS_MAX: i32 = 1_000_000;
 
 /// How long a clock may take to its target on a busy machine; a year with its renewals and syncs takes minutes.
-const PATIENCE: Duration = Duration::from_mins(15);
+const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Moves a running workflow's clock forward by `by`, and returns when it is there. Each call needs an id of its own.
 pub async fn fast_forward(
@@ -79,7 +79,7 @@ pub async fn fast_forward_within(
         update_mask: Some(prost_wkt_types::FieldMask { paths: vec!["time_skipping_config".to_owned()] }),
     };
     WorkflowService::update_workflow_execution_options(&mut connection, request.into_request()).await?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let poll = PollWorkflowExecutionTimeSkippingRequest {
             namespace: namespace.to_owned(),

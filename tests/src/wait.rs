@@ -6,21 +6,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a condition may take to come true on a busy machine.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const TIMEOUT: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Waits until `look` answers `Ok`; panics with the last thing it saw when [`PATIENCE`] is over.
-pub async fn eventually<T, E: Debug, F: Future<Output = Result<T, E>>>(what: &str, mut look: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + PATIENCE;
+/// Waits until `check` answers `Ok`; panics with its last error when [`TIMEOUT`] is over.
+pub async fn eventually<T, E: Debug, F: Future<Output = Result<T, E>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     let mut last = None;
     loop {
-        match tokio::time::timeout_at(deadline, look()).await {
+        match tokio::time::timeout_at(deadline, check()).await {
             Ok(Ok(value)) => return value,
-            Ok(Err(seen)) => last = Some(seen),
-            // The look itself has no end.
+            Ok(Err(error)) => last = Some(error),
+            // The check itself has no end.
             Err(_elapsed) => {}
         }
-        assert!(Instant::now() < deadline, "still waiting for: {what}; last seen: {last:#?}");
+        assert!(Instant::now() < deadline, "still waiting for: {what}; last error: {last:#?}");
         tokio::time::sleep(POLL).await;
     }
 }

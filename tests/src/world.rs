@@ -27,7 +27,7 @@ use url::Url;
 use crate::providers::{ChangeNotice, ProviderCall, ProviderControl, ProviderUnderTest};
 use crate::role::Role;
 use crate::settings::{Settings, WorldOptions};
-use crate::simulated_time::{AttemptClock, TellsTime};
+use crate::simulated_time::{AttemptClock, SendsTime};
 use crate::temporal::{TestTemporal, connection_options};
 use crate::wait::eventually;
 
@@ -168,10 +168,10 @@ impl World {
         Ok(self.http.send(HttpRequest::get("callback", callback)).await?)
     }
 
-    /// The same, reloaded until it tells how the consent came out: it waits five seconds for that, and this machine may be
+    /// The same, reloaded until it shows how the consent came out: it waits five seconds for that, and this machine may be
     /// slower.
     pub async fn last_page_of(&self, callback: Url) -> HttpResponse {
-        eventually("the page tells how the consent came out", || async {
+        eventually("the page shows how the consent came out", || async {
             let page = self.page_of(callback.clone()).await.map_err(|error| error.to_string())?;
             if page.status == 202 { Err("not yet".to_owned()) } else { Ok(page) }
         })
@@ -188,10 +188,10 @@ impl World {
     }
 
     /// Connects, and waits until the user's calendar is mirrored and watched.
-    pub async fn connect_and_settle(&self) -> (AccountId, CalendarId) {
+    pub async fn connect_and_mirror(&self) -> (AccountId, CalendarId) {
         let account = self.connect().await;
         let calendar = self.calendar_of(USER).await;
-        self.settled(calendar.id).await;
+        self.wait_until_mirrored(calendar.id).await;
         (account, calendar.id)
     }
 
@@ -207,7 +207,7 @@ impl World {
     }
 
     /// Waits until all is well with a calendar, its mirror equals the provider, and nothing is running.
-    pub async fn settled(&self, calendar: CalendarId) {
+    pub async fn wait_until_mirrored(&self, calendar: CalendarId) {
         eventually("all is well with the calendar", || async {
             let row = self.store.calendar(calendar).await.expect("the store answers").expect("a row");
             let done = row.confirmed_at.is_some() && row.state == self.well;
@@ -338,7 +338,7 @@ impl World {
             let sign_in = sign_in.map(|call| self.method(call)).collect();
             parts = evercal_worker::Parts {
                 clock: Arc::new(AttemptClock),
-                transport: Arc::new(TellsTime { http: HttpClient::new(&config.http)?, in_real_time: sign_in }),
+                transport: Arc::new(SendsTime { http: HttpClient::new(&config.http)?, in_real_time: sign_in }),
             };
         }
         let target = self.target(identity)?;

@@ -12,7 +12,7 @@ use crate::run::{printed, run, works};
 /// Where Debian puts the versions of PostgreSQL.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
-/// The packages that hold what is missing for the tests, and cannot be had without root.
+/// The packages that hold what is missing for the tests, and cannot be installed without root.
 pub fn missing() -> Vec<&'static str> {
     // The packages are called the same.
     let tools = [("curl", "--version"), ("openssl", "version")];
@@ -31,7 +31,7 @@ pub fn is_root() -> bool {
     printed(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
-/// Whether there is a server, and not only a client or headers: where `crates/devserver/src/postgres.rs` looks for one.
+/// Whether there is a server, and not only a client or headers: where `crates/devserver/src/postgres.rs` searches.
 fn has_postgres_server(debian_folder: &Path, on_path: Option<PathBuf>) -> bool {
     let versions = fs::read_dir(debian_folder).into_iter().flatten().filter_map(Result::ok);
     versions.map(|version| version.path().join("bin")).chain(on_path).any(|folder| folder.join("initdb").exists())

@@ -1,5 +1,5 @@
 //! What a machine has to have for `cargo verify`. What needs no root is put into the cache folder; what is still missing is
-//! told at once, with the one command that installs it, before anything is built.
+//! reported at once, with the one command that installs it, before anything is built.
 
 use std::ffi::OsString;
 use std::fs;
@@ -26,7 +26,7 @@ pub struct Tools {
     pub python: PathBuf,
     /// The packages from npm.
     pub node_modules: PathBuf,
-    /// Where programs are looked for, those of the cache first.
+    /// Where programs are searched, those of the cache first.
     pub search_path: OsString,
     /// Whether Go is one of those: it is to take the version that the pins of Temporal ask for, whatever its user settings say.
     has_own_go: bool,
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn what_only_root_can_install_is_one_command() {
-        let told = missing(&["curl", "python3-venv"]);
-        assert!(told.contains("\n    apt-get install curl python3-venv\n"), "{told}");
+        let message = missing(&["curl", "python3-venv"]);
+        assert!(message.contains("\n    apt-get install curl python3-venv\n"), "{message}");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn ensure_modules(cache: &Path, search_path: &std::ffi::OsStr, own_node: Opt
     }
     let mut npm = match own_node {
         None => Command::new("npm"),
-        // A wheel has no links, and what stands in their place does not start.
+        // A wheel has no links, and the copies in their place do not start.
         Some(node) => {
             let mut npm = Command::new(node.join("node"));
             npm.arg(node.join("../lib/node_modules/npm/bin/npm-cli.js"));

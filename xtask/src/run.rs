@@ -12,7 +12,7 @@ pub fn variable(name: &str) -> Option<String> {
     value.ok().filter(|value| !value.is_empty())
 }
 
-/// The Cargo that runs us, without what it tells us about our own package. Build scripts of other packages ask for the same
+/// The Cargo that runs us, without the variables that it sets for our own package. Build scripts of other packages ask for the same
 /// names, and would run again (and with them everything that stands on them) whenever the checkout has another path.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".to_owned()));

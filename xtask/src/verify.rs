@@ -43,7 +43,7 @@ pub fn verify() -> anyhow::Result<()> {
     })?;
     let prepare = |command: &mut Command| tools.give_to(command);
     // Of the whole workspace, so that only `evercal` itself is compiled twice. Before the rest: both builds put their `evercal`
-    // into the same place, where the other tests look for the whole one.
+    // into the same place, where the other tests expect the whole one.
     let arguments =
         ["test", "--workspace", "--no-default-features", "--test", "cli", "--no-run", "--message-format", JSON];
     step("image", || {
@@ -53,7 +53,7 @@ pub fn verify() -> anyhow::Result<()> {
     // No doc tests: there are none, and each crate would be compiled once more to find that out.
     let arguments = ["test", "--workspace", "--all-targets", "--no-run", "--message-format", JSON];
     let programs = step("build", || suite::build(&mut cargo(&arguments)))?;
-    // Takes minutes the first time, and both cores: tests beside it would lose patience.
+    // Takes minutes the first time, and both cores: tests beside it would run into their timeouts.
     step("Temporal", || suite::run_alone(&programs, TEMPORAL_IS_BUILT, &prepare))?;
     step("tests", || suite::run(programs, &prepare))
 }

@@ -1,8 +1,8 @@
 //! What operators have to know of a setting: `evercal config` and `docs/configuration.md` are made of it.
 
-use std::str::FromStr;
+use std::fmt::Display;
 
-use crate::lookup::Lookup;
+use crate::lookup::{ConfigError, Lookup};
 
 /// Who reads a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,19 +18,6 @@ pub enum Role {
 // The names of the subcommands.
 evercal_domain::names! { Role { Gateway = "gateway", Worker = "worker", Codec = "codec" } }
 
-/// There is no role of this name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is none of gateway, worker, codec")]
-pub struct UnknownRole;
-
-impl FromStr for Role {
-    type Err = UnknownRole;
-
-    fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::from_name(name).ok_or(UnknownRole)
-    }
-}
-
 /// Read by gateways alone.
 pub const GATEWAY: &[Role] = &[Role::Gateway];
 /// Read by workers alone.
@@ -42,56 +29,49 @@ pub const GATEWAY_AND_WORKER: &[Role] = &[Role::Gateway, Role::Worker];
 /// Read by all.
 pub const ALL_ROLES: &[Role] = &Role::ALL;
 
-/// What may be shown of a value.
+/// How a value may be set, and what may be shown of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// All of it.
-    Whole,
-    /// An address, without the password that it may hold.
+pub enum Kind {
+    /// Set by the environment, the settings file or `--set`; shown whole.
+    Plain,
+    /// As a plain one, but shown without the password that the address may hold.
     Address,
-    /// That it is set.
-    Nothing,
+    /// Set by the environment, the settings file, or a file of its own that `<name>_FILE` names; never by `--set`, since all users
+    /// of a machine can read its processes' arguments. Only that it is set is shown.
+    Secret,
+    /// Set as a secret is, and shown as an address is.
+    SecretAddress,
+    /// A secret that Temporal's SDK reads by itself: there is no `<name>_FILE`. Only that it is set is shown.
+    SdkSecret,
 }
 
-/// How a value may be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivenBy {
-    /// The environment, the settings file or `--set`.
-    Value,
-    /// It may be a secret: the environment, the settings file, or a file of its own that `<name>_FILE` names; never `--set`,
-    /// since all users of a machine can read its processes' arguments.
-    ValueOrFile,
-    /// The environment alone, or a profile: Temporal's SDK reads it by itself.
-    TemporalSdk,
-}
-
-/// Where a value comes from when nobody gives one.
+/// Where a value comes from when nobody sets one.
 #[derive(Clone, Copy)]
-pub enum Otherwise {
-    /// It has to be given.
+pub enum DefaultValue {
+    /// It has to be set.
     Required,
     /// Always this.
     Value(&'static str),
     /// Nothing, which means this.
     Nothing(&'static str),
-    /// What another setting says of it, else a default.
+    /// What follows from another setting, else a default.
     Derived(fn(&Lookup<'_>) -> Derived),
-    /// What Temporal's SDK finds in its profile file; where that says nothing either, the text.
+    /// What Temporal's SDK finds in its profile file.
     TemporalSdk {
-        /// Finds it, and is told what to say where there is nothing; none where the file cannot be read.
-        find: fn(&'static str) -> Option<String>,
-        /// What nothing means.
+        /// Finds it; none where the file does not say it either.
+        find: fn() -> Result<Option<String>, ConfigError>,
+        /// What it means that nothing is found.
         nothing: &'static str,
     },
 }
 
-/// A value that nobody gave by its own name.
+/// The value of a setting that nobody set by its own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Derived {
-    /// As the setting would say it.
+    /// As it would be set.
     pub value: String,
-    /// The setting that says it; none where it is a default.
-    pub said_by: Option<&'static str>,
+    /// The setting that it follows from; none where it is a default.
+    pub set_by: Option<&'static str>,
 }
 
 /// What operators have to know of a setting.
@@ -100,12 +80,10 @@ pub struct About {
     pub name: &'static str,
     /// Who reads it.
     pub read_by: &'static [Role],
-    /// How it may be given.
-    pub given_by: GivenBy,
-    /// What may be shown of it.
-    pub shown: Shown,
-    /// Where its value comes from when nobody gives one.
-    pub otherwise: Otherwise,
+    /// How it may be set, and what may be shown of it.
+    pub kind: Kind,
+    /// Where its value comes from when nobody sets one.
+    pub default: DefaultValue,
     /// A value that would do, or how to get one.
     pub example: &'static str,
     /// What it sets, with its unit: a phrase for people.
@@ -113,8 +91,13 @@ pub struct About {
 }
 
 impl About {
-    /// Whether a value may be a secret.
+    /// Whether a value may be a secret, which `<name>_FILE` may name a file of.
     pub fn is_secret(&self) -> bool {
-        self.given_by == GivenBy::ValueOrFile
+        matches!(self.kind, Kind::Secret | Kind::SecretAddress)
+    }
+
+    /// An error about this setting.
+    pub fn error(&self, problem: impl Display) -> ConfigError {
+        ConfigError { variable: self.name.to_owned(), problem: problem.to_string(), example: self.example }
     }
 }

@@ -8,9 +8,7 @@ mod lookup;
 pub mod reading;
 mod setting;
 
-pub use about::{
-    ALL_ROLES, About, CODEC, Derived, GATEWAY, GATEWAY_AND_WORKER, GivenBy, Otherwise, Role, Shown, UnknownRole, WORKER,
-};
+pub use about::{ALL_ROLES, About, CODEC, DefaultValue, Derived, GATEWAY, GATEWAY_AND_WORKER, Kind, Role, WORKER};
 pub use lookup::{ConfigError, Lookup};
-pub use reading::Given;
+pub use reading::Reader;
 pub use setting::{Described, Setting};

@@ -32,7 +32,7 @@ impl<'a> Lookup<'a> {
         Self { find }
     }
 
-    /// The text of a value, if it is given.
+    /// The text of a value, if it is set.
     pub fn text(&self, name: &str) -> Option<String> {
         (self.find)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }

@@ -2,20 +2,20 @@
 
 use crate::about::About;
 use crate::lookup::{ConfigError, Lookup};
-use crate::reading::Given;
+use crate::reading::Reader;
 
 /// A setting whose value is a `T`.
 pub struct Setting<T> {
     /// What operators have to know of it.
     pub about: About,
-    /// Makes a value of what is given.
-    pub read: fn(&Given<'_>) -> Result<T, ConfigError>,
+    /// Reads the value.
+    pub read: fn(&Reader<'_>) -> Result<T, ConfigError>,
 }
 
 impl<T> Setting<T> {
     /// Reads the value. An error names the setting, the problem and an example, and never shows the value.
     pub fn read(&self, lookup: &Lookup<'_>) -> Result<T, ConfigError> {
-        (self.read)(&Given::new(lookup, &self.about))
+        (self.read)(&Reader::new(lookup, &self.about))
     }
 }
 

@@ -25,7 +25,7 @@ pub enum DevserverError {
         reason: String,
         /// The version of Go that the pinned modules ask for.
         go_version: String,
-        /// Where the built programs are looked for.
+        /// Where the built programs are searched.
         build_dir: PathBuf,
     },
     /// The workflows of a data folder are kept by a program that is not there.

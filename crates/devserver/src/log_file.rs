@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 const PREDECESSOR_GRACE: Duration = Duration::from_secs(10);
 /// Time between two checks whether it has gone.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Bytes at the end of a log in which the tail is looked for; stack traces of the server are long.
+/// Bytes at the end of a log that are searched for the tail; stack traces of the server are long.
 const TAIL_BYTES: u64 = 64 * 1024;
 const TAIL_LINES: usize = 10;
 /// Characters of each of them.

@@ -23,7 +23,7 @@ pub struct TemporalOptions {
     pub data_dir: PathBuf,
     /// The folder of built servers, shared by all instances of a user; see [`cache_dir`].
     pub cache_dir: PathBuf,
-    /// The value of `PATH` in which to look for Go.
+    /// The value of `PATH` in which Go is searched.
     pub search_path: OsString,
     /// Whether the official `temporal` command line may serve, where nothing was built yet and it is on PATH.
     pub may_use_cli: bool,

@@ -18,7 +18,9 @@ use crate::error::DevserverError;
 use crate::options::TemporalOptions;
 use crate::ports::{self, PortPlan};
 use crate::postgres_schema;
-use crate::supervise::{Ailing, ChildSpec, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor};
+use crate::supervise::{
+    ChildSpec, FailingChild, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor,
+};
 
 /// Names of the children, and of their log files.
 const SERVER: &str = "temporal";
@@ -127,8 +129,8 @@ impl TemporalServer {
     }
 
     /// Which of own server and own UI do not run as they should.
-    pub fn ailing(&self) -> Vec<Ailing> {
-        self.own.as_ref().map_or_else(Vec::new, |own| own.supervisor.ailing())
+    pub fn failing(&self) -> Vec<FailingChild> {
+        self.own.as_ref().map_or_else(Vec::new, |own| own.supervisor.failing())
     }
 
     /// Completes when an own server is not supervised any more: then the process has to end.

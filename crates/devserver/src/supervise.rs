@@ -86,7 +86,7 @@ pub enum ChildStatus {
 
 /// A child that ended by itself and has not run long enough since then to count as healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ailing {
+pub struct FailingChild {
     /// The child.
     pub name: String,
     /// How often it ended so, without being healthy in between.
@@ -97,7 +97,7 @@ pub struct Ailing {
     pub log_tail: String,
 }
 
-impl fmt::Display for Ailing {
+impl fmt::Display for FailingChild {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, times, ended, log_tail } = self;
         let times = if *times == 1 { String::new() } else { format!(" {times} times in a row") };
@@ -170,7 +170,7 @@ struct Child {
 /// What is known of a child that ended by itself.
 #[derive(Debug)]
 struct Ailment {
-    last_end: Ailing,
+    last_end: FailingChild,
     /// Since when it runs again, if it does.
     restarted_at: Option<Instant>,
 }
@@ -236,7 +236,7 @@ impl Supervisor {
     }
 
     /// The children that do not run, or run again after an end too short ago to be sure of them.
-    pub fn ailing(&self) -> Vec<Ailing> {
+    pub fn failing(&self) -> Vec<FailingChild> {
         let last_end = |child: &Child| {
             let ailment = child.ailment.borrow();
             ailment.as_ref().filter(|ailment| !ailment.is_over()).map(|ailment| ailment.last_end.clone())
@@ -299,7 +299,8 @@ async fn keep_running(
         ends_in_a_row += 1;
         warn!(child = spec.name, pid = process.pid, ended = ?ended, delay_ms = delay.as_millis(), "ended; restarting");
         let ended = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-        let last_end = Ailing { name: spec.name.clone(), times: ends_in_a_row, ended, log_tail: process.log_tail() };
+        let last_end =
+            FailingChild { name: spec.name.clone(), times: ends_in_a_row, ended, log_tail: process.log_tail() };
         ailment.send_replace(Some(Ailment { last_end, restarted_at: None }));
         status.send_replace(ChildStatus::Restarting);
         drop(process);

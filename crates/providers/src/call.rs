@@ -1,4 +1,4 @@
-//! What every call to a provider carries, and what it means that no answer came.
+//! What every call to a provider carries, and the errors of calls without an answer.
 
 use evercal_domain::account::Secret;
 use evercal_domain::{ProviderError, ProviderErrorKind};
@@ -7,18 +7,18 @@ use evercal_http::{TransportError, TransportErrorKind};
 /// What every call carries.
 #[derive(Debug, Clone)]
 pub struct CallContext {
-    /// What proves to the provider for which account the call is made.
+    /// The credential of the account.
     pub access: Access,
 }
 
-/// What proves to a provider for which account a call is made.
+/// The credential of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Access {
     /// An access token (RFC 6750).
     Bearer(Secret),
 }
 
-/// What it means for a provider call that no answer came.
+/// The provider error of a call without an answer.
 pub(crate) fn error_without_answer(error: &TransportError) -> ProviderError {
     let (kind, reason) = match error.kind {
         TransportErrorKind::Unreachable => (ProviderErrorKind::ConnectionRefused, None),

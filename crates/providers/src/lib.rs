@@ -19,7 +19,7 @@ pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, Watched
 pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
-pub use registration::{Calls, Configured, Connect, Edge, Front, Registration};
+pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,
     TokenSource,

@@ -1,13 +1,13 @@
 //! Notices: what a provider sends when something has changed. Pure; the answers are the gateway's. Whoever proves nothing causes
-//! nothing, so a notice is believed or refused by its head alone, before a byte of its body is read.
+//! nothing, so a notice is verified by its head alone, before a byte of its body is read.
 
 use evercal_domain::RemoteChannelId;
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
 
 /// Reads the notices of one provider.
 pub trait NoticeReader: Send + Sync {
-    /// What a request proves that has this head: the notices that it brings. Needs no look-up.
-    fn prove(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused>;
+    /// Verifies the head of a request, and returns the notices that the request brings. Needs no look-up.
+    fn verify(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused>;
 
     /// The largest body in bytes.
     fn body_bytes_max(&self) -> usize;
@@ -19,7 +19,7 @@ pub struct NoticeHead<'a> {
     pub header: &'a dyn Fn(&'static str) -> Option<&'a [u8]>,
 }
 
-/// A notice that is believed.
+/// A notice that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The channel that it came by, and what that watches.
@@ -30,7 +30,7 @@ pub struct Notice {
     pub announces_change: bool,
 }
 
-/// Why a notice is not believed. For the security log; senders are all told the same.
+/// Why a notice is refused. For the security log; all senders get the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeRefused {
     /// Nothing shows that it is about a channel of ours.

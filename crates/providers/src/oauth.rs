@@ -51,7 +51,7 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
 }
 
-/// What a code was worth.
+/// The outcome of redeeming a code.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RedeemedCode {
     /// Tokens for all that evercal needs.

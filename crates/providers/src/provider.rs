@@ -32,7 +32,7 @@ pub trait CalendarProvider: Send + Sync {
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
 
-    /// Asks for as little of a calendar as possible, to see whether the provider answers for it.
+    /// Reads as little of a calendar as possible, to find out whether the provider answers for it.
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError>;
 
     /// Its push channels; none where it has none.
@@ -47,16 +47,16 @@ evercal_domain::redacted! {
 /// Where to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position<'a> {
-    /// At the beginning of everything that exists. What was deleted is not told: it is what no page of the pass has.
+    /// At the beginning of everything that exists. Deletions are not listed: what no page of the pass has was deleted.
     Beginning,
-    /// Where the page before ended: inside a pass, or at the end of one, from where changes are told, deletions included.
+    /// Where the page before ended: inside a pass, or at the end of one, from where changes are listed, deletions included.
     At(&'a ProviderCursor),
 }
 
 /// One page of events. It may be empty and still not be the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventsPage {
-    /// The entries, each understood or quarantined by itself.
+    /// The entries, each parsed or unreadable by itself.
     pub items: Vec<RemoteItem>,
     /// How to go on.
     pub next: Next,
@@ -81,7 +81,7 @@ pub struct CalendarsPage {
     /// How many entries could not be read. Where it is not 0, a calendar that is missing may be one of these, so its
     /// absence proves nothing.
     pub unreadable: usize,
-    /// Whose grant it was read by, where this page tells it.
+    /// Whose grant it was read by, where this page says so.
     pub subject: Option<GrantSubject>,
     /// The next page; `None` on the last one.
     pub next: Option<PageToken>,

@@ -1,4 +1,4 @@
-//! What a provider's folder tells the rest of evercal: one value of a type, and what gateways and workers get of it.
+//! What the rest of evercal knows of a provider: its [`Registration`], and what gateways and workers make of that.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,10 +24,13 @@ pub struct Registration {
     /// Its other settings, in the order in which people are shown them.
     pub settings: &'static [&'static dyn Described],
     /// Reads what a gateway needs; none where it is off.
-    pub edge: fn(&Lookup<'_>) -> Result<Option<Edge>, ConfigError>,
+    pub edge: Read<Edge>,
     /// Reads what a worker needs; none where it is off.
-    pub connect: fn(&Lookup<'_>) -> Result<Option<Connect>, ConfigError>,
+    pub connect: Read<Connect>,
 }
+
+/// Makes something of a provider's settings; none where it is off.
+pub type Read<T> = fn(&Lookup<'_>) -> Result<Option<T>, ConfigError>;
 
 /// What browsers and the provider meet at a gateway.
 #[derive(Clone)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use evercal_config::reading::{optional_secret, secret};
-use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, GivenBy, Lookup, Otherwise, Setting, Shown};
+use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Setting};
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{ByProvider, Profile, Provider, SyncStrategy};
 
-use crate::registration::{Configured, Front, Registration};
+use crate::registration::{Configured, Front, Read, Registration};
 
 /// All of them.
 pub static PROVIDERS: &[&Registration] = &[&crate::google::REGISTRATION];
@@ -17,17 +17,16 @@ pub static CHANNEL_KEYS: Setting<Option<ChannelTokenKeys>> = Setting {
     about: About {
         name: "EVERCAL_CHANNEL_KEYS",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::ValueOrFile,
-        shown: Shown::Nothing,
-        otherwise: Otherwise::Nothing("no provider may be on"),
+        kind: Kind::Secret,
+        default: DefaultValue::Nothing("no provider may be on"),
         example: "the output of `openssl rand -hex 32`",
         meaning: "keys that prove the notices of all providers, comma-separated; the first signs, all verify",
     },
-    read: |given| {
-        let is_one_on = PROVIDERS.iter().any(|registration| given.is_given(registration.turned_on_by.about()));
-        let keys = if is_one_on { secret(given).map(Some) } else { optional_secret(given) };
+    read: |reader| {
+        let is_one_on = PROVIDERS.iter().any(|registration| reader.is_set(registration.turned_on_by.about()));
+        let keys = if is_one_on { secret(reader).map(Some) } else { optional_secret(reader) };
         let Some(keys) = keys? else { return Ok(None) };
-        ChannelTokenKeys::parse(keys.expose()).map(Some).map_err(|error| given.error(error))
+        ChannelTokenKeys::parse(keys.expose()).map(Some).map_err(|error| reader.error(error))
     },
 };
 
@@ -61,34 +60,33 @@ fn is_possible(profile: &Profile, strategy: SyncStrategy) -> Result<(), String> 
     Err(format!("{} announces no changes: only polling finds them", profile.title))
 }
 
-/// What a gateway meets of those that are on.
+/// The providers that are on, as a gateway meets them.
 pub fn fronts(lookup: &Lookup<'_>) -> Result<BTreeMap<Provider, Front>, ConfigError> {
-    Ok(those_on(lookup, |registration| (registration.edge)(lookup))?
-        .into_iter()
-        .map(|(profile, keys, edge)| (profile.provider, Front { profile, keys, edge }))
-        .collect())
+    those_on(lookup, |registration| registration.edge, |profile, keys, edge| Front { profile, keys, edge })
 }
 
-/// What a worker calls of those that are on.
+/// The providers that are on, as a worker calls them.
 pub fn configured(lookup: &Lookup<'_>) -> Result<BTreeMap<Provider, Configured>, ConfigError> {
-    Ok(those_on(lookup, |registration| (registration.connect)(lookup))?
-        .into_iter()
-        .map(|(profile, keys, connect)| (profile.provider, Configured { profile, keys, connect }))
-        .collect())
+    those_on(
+        lookup,
+        |registration| registration.connect,
+        |profile, keys, connect| Configured { profile, keys, connect },
+    )
 }
 
-/// Those that are on, each with its own keys and what is read of it.
-fn those_on<T>(
+/// What is made of each provider that is on: of its profile, its own keys and what is read of its settings.
+fn those_on<S, T>(
     lookup: &Lookup<'_>,
-    read: impl Fn(&'static Registration) -> Result<Option<T>, ConfigError>,
-) -> Result<Vec<(&'static Profile, ChannelTokenKeys, T)>, ConfigError> {
+    read: fn(&Registration) -> Read<S>,
+    make: fn(&'static Profile, ChannelTokenKeys, S) -> T,
+) -> Result<BTreeMap<Provider, T>, ConfigError> {
     let keys = CHANNEL_KEYS.read(lookup)?;
-    let mut found = Vec::new();
-    for registration in PROVIDERS.iter().copied() {
+    let mut found = BTreeMap::new();
+    for registration in PROVIDERS {
         // Whoever is on has keys: the setting does not read without.
-        if let (Some(of_provider), Some(keys)) = (read(registration)?, &keys) {
+        if let (Some(settings), Some(keys)) = (read(registration)(lookup)?, &keys) {
             let profile = registration.profile;
-            found.push((profile, keys.of(profile.provider), of_provider));
+            found.insert(profile.provider, make(profile, keys.of(profile.provider), settings));
         }
     }
     Ok(found)

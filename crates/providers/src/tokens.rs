@@ -19,7 +19,7 @@ use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
 
 /// How long before its end a token is not used any more: longer than one call may take.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
-/// Longest lifetime that is believed.
+/// The longest lifetime that is accepted of a provider.
 const LIFETIME_MAX: TimeDelta = TimeDelta::days(30);
 /// Accounts whose token is kept in memory; beyond it the idle ones are forgotten and read from the store again.
 const CACHED_ACCOUNTS_MAX: usize = 10_000;
@@ -53,7 +53,7 @@ pub struct StoredCredentials {
     pub version: i64,
 }
 
-/// What came of a swap.
+/// The outcome of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwapOutcome {
     /// Ours are stored.
@@ -106,7 +106,7 @@ pub struct TokenSource {
 /// What is known of one account's token. Whoever fetches one holds the lock, so that the others wait for that outcome.
 #[derive(Default)]
 struct Slot {
-    /// How many fetches have ended; tells those who waited that one ended meanwhile.
+    /// How many fetches have ended; those who waited see by it that one ended meanwhile.
     fetches: AtomicU64,
     state: tokio::sync::Mutex<SlotState>,
 }
@@ -116,7 +116,7 @@ struct SlotState {
     token: Option<AccessToken>,
     /// What the provider refused since the last fetch that brought a token. The store may still hold it.
     refused: Vec<Access>,
-    /// What came of the last fetch, if it failed.
+    /// The error of the last fetch, if it failed.
     failure: Option<TokenError>,
 }
 
@@ -331,7 +331,7 @@ impl TokenSource {
     }
 }
 
-/// What a code was worth, as an account's credentials.
+/// The outcome of redeeming a code, as an account's credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RedeemedTokens {
     /// Tokens for all that evercal needs.
@@ -340,7 +340,7 @@ pub enum RedeemedTokens {
     MissingScopes(Vec<String>),
 }
 
-/// A token was refused that the provider had just granted: another one would not fare better.
+/// A token was refused that the provider had just granted: another one would be refused too.
 fn dead_grant(refusal: ProviderError) -> TokenError {
     TokenError::Provider(ProviderError { kind: ProviderErrorKind::GrantRevoked, ..refusal })
 }

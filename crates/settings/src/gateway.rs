@@ -1,10 +1,10 @@
-//! What gateways alone read; and where they are reached, which providers learn from workers.
+//! What gateways alone read, and their public address, which workers pass to providers.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use evercal_config::reading::{optional, or_default, web_address};
-use evercal_config::{About, GATEWAY, GATEWAY_AND_WORKER, GivenBy, Otherwise, Setting, Shown};
+use evercal_config::{About, DefaultValue, GATEWAY, GATEWAY_AND_WORKER, Kind, Setting};
 use evercal_domain::Provider;
 use http::HeaderValue;
 use url::Url;
@@ -17,9 +17,8 @@ pub static PUBLIC_URL: Setting<Url> = Setting {
     about: About {
         name: "WEBHOOK_BASE_URL",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Address,
-        otherwise: Otherwise::Required,
+        kind: Kind::Address,
+        default: DefaultValue::Required,
         example: "https://calendar.example.com",
         meaning: "where browsers and providers reach the gateway",
     },
@@ -31,9 +30,8 @@ pub static HTTP_ADDRESS: Setting<SocketAddr> = Setting {
     about: About {
         name: "EVERCAL_HTTP_ADDRESS",
         read_by: GATEWAY,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("127.0.0.1:8080"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("127.0.0.1:8080"),
         example: "127.0.0.1:8080",
         meaning: "where the gateway listens",
     },
@@ -45,9 +43,8 @@ pub static CORS_ORIGINS: Setting<Vec<HeaderValue>> = Setting {
     about: About {
         name: "EVERCAL_CORS_ORIGINS",
         read_by: GATEWAY,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing("no other origins"),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing("no other origins"),
         example: "https://app.example.com,https://admin.example.com",
         meaning: "origins whose pages may call the API, comma-separated",
     },
@@ -59,9 +56,8 @@ pub static CONNECTIONS_PER_PEER: Setting<Option<NonZeroUsize>> = Setting {
     about: About {
         name: "EVERCAL_CONNECTIONS_PER_PEER",
         read_by: GATEWAY,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing("three quarters of all"),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing("three quarters of all"),
         example: "256",
         meaning: "connections of one address (IPv6: of one /64) at a time",
     },
@@ -73,16 +69,15 @@ pub static TRUSTED_PROXIES: Setting<TrustedProxies> = Setting {
     about: About {
         name: "EVERCAL_TRUSTED_PROXIES",
         read_by: GATEWAY,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing("no proxies"),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing("no proxies"),
         example: "10.0.0.0/8,192.0.2.7",
         meaning: "addresses and networks of the proxies in front of the gateway, comma-separated: they may have more \
                   connections, and their `X-Forwarded-For` says who asks",
     },
-    read: |given| {
-        let Some(text) = given.text() else { return Ok(TrustedProxies::default()) };
-        TrustedProxies::parse(&text).ok_or_else(|| given.error("not a list of addresses or networks"))
+    read: |reader| {
+        let Some(text) = reader.text() else { return Ok(TrustedProxies::default()) };
+        TrustedProxies::parse(&text).ok_or_else(|| reader.error("not a list of addresses or networks"))
     },
 };
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use evercal_config::reading::{optional, or_default};
-use evercal_config::{ALL_ROLES, About, ConfigError, GATEWAY_AND_WORKER, GivenBy, Lookup, Otherwise, Setting, Shown};
+use evercal_config::{ALL_ROLES, About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Setting};
 use evercal_domain::zones;
 use tracing_subscriber::EnvFilter;
 
@@ -12,16 +12,15 @@ pub static ZONE_DATA_FOLDER: Setting<Option<PathBuf>> = Setting {
     about: About {
         name: "EVERCAL_ZONEINFO",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value(zones::SYSTEM_FOLDER),
+        kind: Kind::Plain,
+        default: DefaultValue::Value(zones::SYSTEM_FOLDER),
         example: zones::SYSTEM_FOLDER,
         meaning: "the folder of this machine's time zone data, used where they are newer than the ones that are compiled in",
     },
-    read: |given| {
-        let folder: Option<PathBuf> = optional(given)?;
+    read: |reader| {
+        let folder: Option<PathBuf> = optional(reader)?;
         if folder.as_ref().is_some_and(|folder| !folder.is_dir()) {
-            return Err(given.error("there is no such folder"));
+            return Err(reader.error("there is no such folder"));
         }
         Ok(folder)
     },
@@ -32,16 +31,15 @@ pub static LOG_FILTER: Setting<EnvFilter> = Setting {
     about: About {
         name: "RUST_LOG",
         read_by: ALL_ROLES,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("info"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("info"),
         example: "info,evercal_gateway=debug",
         meaning: "how much is logged; see `docs/logging.md`",
     },
     read: or_default,
 };
 
-/// Takes this machine's time zone data into use; to be called once, when a part starts.
+/// Takes this machine's time zone data into use; to be called once, when a process starts.
 pub fn use_zone_data(lookup: &Lookup<'_>) -> Result<(), ConfigError> {
     if let Some(folder) = ZONE_DATA_FOLDER.read(lookup)? {
         zones::use_folder(&folder);

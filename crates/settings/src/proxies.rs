@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Addresses and networks whose word about a request's origin is taken.
+/// Addresses and networks whose `X-Forwarded-For` is used.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -21,13 +21,13 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request came from that this peer brought: of what proxies said (`X-Forwarded-For`), the last one who is not
-    /// one of them. What stands before that may be invented.
+    /// The address that a request came from, given its peer and the values of `X-Forwarded-For`: the last address that is no
+    /// trusted proxy's. What stands before that may be invented.
     pub fn origin<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
         let mut origin = peer;
-        let mut said = forwarded.flat_map(|header| header.split(',')).rev();
+        let mut hops = forwarded.flat_map(|header| header.split(',')).rev();
         while self.contain(origin) {
-            match said.next().and_then(|address| address.trim().parse().ok()) {
+            match hops.next().and_then(|address| address.trim().parse().ok()) {
                 Some(address) => origin = address,
                 None => break,
             }

@@ -1,7 +1,7 @@
 //! The store: where the mirror is kept, and the keys that seal credentials in it.
 
 use evercal_config::reading::{optional_secret, or_default, secret};
-use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown};
+use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Reader, Setting};
 use evercal_sealing::Keyring;
 use evercal_storage::{DatabaseUrl, StoreSettings};
 
@@ -10,13 +10,12 @@ pub static DATABASE_URL: Setting<DatabaseUrl> = Setting {
     about: About {
         name: "DATABASE_URL",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::ValueOrFile,
-        shown: Shown::Address,
-        otherwise: Otherwise::Required,
+        kind: Kind::SecretAddress,
+        default: DefaultValue::Required,
         example: "postgres://evercal@localhost/evercal or sqlite:///var/lib/evercal/evercal.db",
         meaning: "where the mirror is kept: a PostgreSQL database, or a SQLite file whose folder exists",
     },
-    read: |given| given.parse(secret(given)?.expose()),
+    read: |reader| reader.parse(secret(reader)?.expose()),
 };
 
 /// How many connections to PostgreSQL one process holds at most.
@@ -24,15 +23,14 @@ pub static DATABASE_CONNECTIONS: Setting<u32> = Setting {
     about: About {
         name: "EVERCAL_DATABASE_CONNECTIONS",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("10"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("10"),
         example: "10",
         meaning: "connections to PostgreSQL of one process at most, from 2 to 1000",
     },
-    read: |given| match or_default(given)? {
+    read: |reader| match or_default(reader)? {
         connections @ 2..=1_000 => Ok(connections),
-        _ => Err(given.error("it has to be from 2 to 1000")),
+        _ => Err(reader.error("it has to be from 2 to 1000")),
     },
 };
 
@@ -41,23 +39,22 @@ pub static MASTER_KEY: Setting<Keyring> = Setting {
     about: About {
         name: "EVERCAL_MASTER_KEY",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::ValueOrFile,
-        shown: Shown::Nothing,
-        otherwise: Otherwise::Required,
+        kind: Kind::Secret,
+        default: DefaultValue::Required,
         example: "k1: followed by the output of `openssl rand -base64 32`",
         meaning: "keys that seal credentials, as id:base64, comma-separated; the first seals, all open",
     },
-    read: |given| keyring(given, secret(given)?.expose()),
+    read: |reader| keyring(reader, secret(reader)?.expose()),
 };
 
-fn keyring(given: &Given<'_>, text: &str) -> Result<Keyring, ConfigError> {
-    Keyring::parse(text).map_err(|error| given.error(error))
+fn keyring(reader: &Reader<'_>, text: &str) -> Result<Keyring, ConfigError> {
+    Keyring::parse(text).map_err(|error| reader.error(error))
 }
 
 /// `EVERCAL_MASTER_KEY`, for what can be done without it.
 pub fn master_key_if_set(lookup: &Lookup<'_>) -> Result<Option<Keyring>, ConfigError> {
-    let given = Given::new(lookup, &MASTER_KEY.about);
-    optional_secret(&given)?.map(|keys| keyring(&given, keys.expose())).transpose()
+    let reader = Reader::new(lookup, &MASTER_KEY.about);
+    optional_secret(&reader)?.map(|keys| keyring(&reader, keys.expose())).transpose()
 }
 
 /// All that it takes to open the store.

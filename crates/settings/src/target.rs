@@ -1,4 +1,4 @@
-//! The way to Temporal, by the SDK's own environment configuration (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API
+//! The connection to Temporal, by the SDK's own environment configuration (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS, API
 //! key, profile file).
 
 use anyhow::anyhow;
@@ -6,7 +6,7 @@ use temporalio_client::envconfig::LoadClientConfigProfileOptions;
 use temporalio_client::{ClientOptions, ConnectionOptions, GrpcCompression};
 use url::{Host, Url};
 
-/// Where Temporal is and how to talk to it.
+/// How Temporal is reached.
 #[derive(Clone)]
 pub struct TemporalTarget {
     /// The connection.
@@ -15,7 +15,7 @@ pub struct TemporalTarget {
     pub client: ClientOptions,
 }
 
-/// Reads it; `identity` is how the process calls itself in the Temporal UI.
+/// Reads the environment and the profile; `identity` is the name of the process in the Temporal UI.
 pub fn temporal_target(identity: &str) -> anyhow::Result<TemporalTarget> {
     let (mut connection, client) =
         ClientOptions::load_from_config(LoadClientConfigProfileOptions::default()).map_err(|error| {

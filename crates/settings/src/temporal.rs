@@ -1,17 +1,16 @@
-//! Temporal's own settings, which its SDK reads (`target.rs`): described here, and checked for what the SDK passes over in
-//! silence.
+//! Temporal's own settings, which its SDK reads (`target.rs`): described here, and checked for mistakes that the SDK ignores.
 
 use std::path::Path;
 
-use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown};
+use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Reader, Setting};
 
 use crate::codec::PAYLOAD_KEY;
 use crate::target::{TemporalTarget, temporal_target};
 
-/// How somebody who only looks at the settings would call itself in Temporal.
+/// The identity in Temporal of a command that only reads the settings.
 const IDENTITY: &str = "evercal config";
-/// What is shown of something that is given, but not by the setting itself.
-const GIVEN: &str = "set, not shown";
+/// What is shown of a file or a key.
+const NOT_SHOWN: &str = "set, not shown";
 const PATH_EXAMPLE: &str = "/etc/evercal/temporal.pem";
 
 impl TemporalTarget {
@@ -24,32 +23,30 @@ impl TemporalTarget {
     }
 }
 
-/// A setting that the SDK reads: nobody asks for its value here.
+/// A setting that the SDK reads, and evercal only checks.
 const fn of_the_sdk(
     name: &'static str,
-    shown: Shown,
-    otherwise: Otherwise,
+    kind: Kind,
+    default: DefaultValue,
     example: &'static str,
     meaning: &'static str,
-    read: fn(&Given<'_>) -> Result<(), ConfigError>,
+    read: fn(&Reader<'_>) -> Result<(), ConfigError>,
 ) -> Setting<()> {
-    let about =
-        About { name, read_by: GATEWAY_AND_WORKER, given_by: GivenBy::TemporalSdk, shown, otherwise, example, meaning };
-    Setting { about, read }
+    Setting { about: About { name, read_by: GATEWAY_AND_WORKER, kind, default, example, meaning }, read }
 }
 
-/// The server. All that is wrong with the way as a whole is told of it.
+/// The server. What is wrong with the configuration as a whole is an error of this setting.
 pub static ADDRESS: Setting<()> = of_the_sdk(
     "TEMPORAL_ADDRESS",
-    Shown::Address,
-    Otherwise::TemporalSdk {
-        find: |nothing| found(nothing, |target| Some(target.connection.target.to_string())),
+    Kind::Address,
+    DefaultValue::TemporalSdk {
+        find: || found(|target| Some(target.connection.target.to_string())),
         nothing: "127.0.0.1:7233",
     },
     "127.0.0.1:7233",
     "where Temporal is",
-    |given| match temporal_target(IDENTITY) {
-        Err(error) => Err(given.error(error)),
+    |reader| match temporal_target(IDENTITY) {
+        Err(error) => Err(reader.error(error)),
         Ok(target) if target.connection.tls_options.is_some() && target.connection.target.scheme() == "http" => {
             let problem = "begins with http://, so that nothing is encrypted although TLS is asked for";
             Err(ConfigError::new("TEMPORAL_ADDRESS", problem, "temporal.example.com:7233"))
@@ -61,11 +58,8 @@ pub static ADDRESS: Setting<()> = of_the_sdk(
 /// The namespace.
 pub static NAMESPACE: Setting<()> = of_the_sdk(
     "TEMPORAL_NAMESPACE",
-    Shown::Whole,
-    Otherwise::TemporalSdk {
-        find: |nothing| found(nothing, |target| Some(target.client.namespace.clone())),
-        nothing: "default",
-    },
+    Kind::Plain,
+    DefaultValue::TemporalSdk { find: || found(|target| Some(target.client.namespace.clone())), nothing: "default" },
     "evercal",
     "Temporal's namespace",
     |_| Ok(()),
@@ -74,9 +68,9 @@ pub static NAMESPACE: Setting<()> = of_the_sdk(
 /// An API key.
 pub static API_KEY: Setting<()> = of_the_sdk(
     "TEMPORAL_API_KEY",
-    Shown::Nothing,
-    Otherwise::TemporalSdk {
-        find: |nothing| found(nothing, |target| target.connection.api_key.as_ref().map(|_| GIVEN.to_owned())),
+    Kind::SdkSecret,
+    DefaultValue::TemporalSdk {
+        find: || found(|target| target.connection.api_key.as_ref().map(|_| NOT_SHOWN.to_owned())),
         nothing: "no key",
     },
     "the key that Temporal's operator gave out",
@@ -87,21 +81,21 @@ pub static API_KEY: Setting<()> = of_the_sdk(
 /// Whether TLS is on.
 pub static TLS: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS",
-    Shown::Whole,
-    Otherwise::TemporalSdk {
-        find: |nothing| found(nothing, |target| Some(target.connection.tls_options.is_some().to_string())),
+    Kind::Plain,
+    DefaultValue::TemporalSdk {
+        find: || found(|target| Some(target.connection.tls_options.is_some().to_string())),
         nothing: "false",
     },
     "true",
     "true or false; on also with any of the next four",
-    |given| switch(given).map(drop),
+    |reader| switch(reader).map(drop),
 );
 
 /// Who signed Temporal's certificate.
 pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    Shown::Whole,
-    Otherwise::TemporalSdk { find: |nothing| found(nothing, authority), nothing: "the authorities of this machine" },
+    Kind::Plain,
+    DefaultValue::TemporalSdk { find: || found(authority), nothing: "the authorities of this machine" },
     PATH_EXAMPLE,
     "who signed Temporal's certificate, where this machine does not trust them; `…_DATA` in place of `…_PATH` is the PEM text \
      itself",
@@ -111,8 +105,8 @@ pub static TLS_SERVER_CA_CERT_PATH: Setting<()> = of_the_sdk(
 /// The name in Temporal's certificate.
 pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_SERVER_NAME",
-    Shown::Whole,
-    Otherwise::TemporalSdk { find: |nothing| found(nothing, server_name), nothing: "the host of TEMPORAL_ADDRESS" },
+    Kind::Plain,
+    DefaultValue::TemporalSdk { find: || found(server_name), nothing: "the host of TEMPORAL_ADDRESS" },
     "temporal.example.com",
     "the name in Temporal's certificate, where it is not the host's",
     |_| Ok(()),
@@ -121,8 +115,8 @@ pub static TLS_SERVER_NAME: Setting<()> = of_the_sdk(
 /// The certificate that Temporal wants to see.
 pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    Shown::Whole,
-    Otherwise::TemporalSdk { find: |nothing| found(nothing, client_certificate), nothing: "no certificate" },
+    Kind::Plain,
+    DefaultValue::TemporalSdk { find: || found(client_certificate), nothing: "no certificate" },
     PATH_EXAMPLE,
     "the certificate that Temporal wants to see; with its key or not at all, `…_DATA` as above",
     |_| Ok(()),
@@ -131,23 +125,23 @@ pub static TLS_CLIENT_CERT_PATH: Setting<()> = of_the_sdk(
 /// The key of that certificate.
 pub static TLS_CLIENT_KEY_PATH: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    Shown::Whole,
-    Otherwise::TemporalSdk { find: |nothing| found(nothing, client_certificate), nothing: "no certificate" },
+    Kind::Plain,
+    DefaultValue::TemporalSdk { find: || found(client_certificate), nothing: "no certificate" },
     PATH_EXAMPLE,
     "the key of that certificate",
     |_| Ok(()),
 );
 
-/// Whether the certificate's name is left unverified: the SDK for Rust knows the variable and goes on verifying.
+/// Whether the certificate's name is not verified: the SDK for Rust reads the variable and verifies all the same.
 pub static TLS_DISABLE_HOST_VERIFICATION: Setting<()> = of_the_sdk(
     "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
-    Shown::Whole,
-    Otherwise::Value("false"),
+    Kind::Plain,
+    DefaultValue::Value("false"),
     "false",
     "not supported: certificates are always verified",
-    |given| {
-        if switch(given)? {
-            return Err(given.error(
+    |reader| {
+        if switch(reader)? {
+            return Err(reader.error(
                 "has no effect: certificates are always verified; \
                  use TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME instead",
             ));
@@ -159,8 +153,8 @@ pub static TLS_DISABLE_HOST_VERIFICATION: Setting<()> = of_the_sdk(
 /// The profile in the SDK's file.
 pub static PROFILE: Setting<()> = of_the_sdk(
     "TEMPORAL_PROFILE",
-    Shown::Whole,
-    Otherwise::Value("default"),
+    Kind::Plain,
+    DefaultValue::Value("default"),
     "production",
     "the profile of the SDK's file that is used where these variables say nothing",
     |_| Ok(()),
@@ -169,33 +163,32 @@ pub static PROFILE: Setting<()> = of_the_sdk(
 /// The SDK's file of profiles. The SDK goes on without one that does not exist.
 pub static CONFIG_FILE: Setting<()> = of_the_sdk(
     "TEMPORAL_CONFIG_FILE",
-    Shown::Whole,
-    Otherwise::Nothing("temporalio/temporal.toml in the user's configuration folder"),
+    Kind::Plain,
+    DefaultValue::Nothing("temporalio/temporal.toml in the user's configuration folder"),
     "/etc/evercal/temporal.toml",
     "a file of profiles, in the form of Temporal's SDK",
-    |given| match given.text() {
-        Some(path) if !Path::new(&path).exists() => Err(given.error("names a file that does not exist")),
+    |reader| match reader.text() {
+        Some(path) if !Path::new(&path).exists() => Err(reader.error("names a file that does not exist")),
         _ => Ok(()),
     },
 );
 
-/// What the SDK found; none where the way cannot be read, which is a problem of the address's line.
-fn found(nothing: &str, read: fn(&TemporalTarget) -> Option<String>) -> Option<String> {
-    let target = temporal_target(IDENTITY).ok()?;
-    Some(read(&target).unwrap_or_else(|| nothing.to_owned()))
+/// What the SDK found. Where its configuration cannot be read, the check of the address says why.
+fn found(read: fn(&TemporalTarget) -> Option<String>) -> Result<Option<String>, ConfigError> {
+    temporal_target(IDENTITY).map(|target| read(&target)).map_err(|error| ADDRESS.about.error(error))
 }
 
-/// The SDK takes what is neither for nothing said.
-fn switch(given: &Given<'_>) -> Result<bool, ConfigError> {
-    match given.text().map(|text| text.to_lowercase()).as_deref() {
+/// A switch. The SDK ignores a value that is neither true nor false.
+fn switch(reader: &Reader<'_>) -> Result<bool, ConfigError> {
+    match reader.text().map(|text| text.to_lowercase()).as_deref() {
         None | Some("false" | "0") => Ok(false),
         Some("true" | "1") => Ok(true),
-        Some(_) => Err(given.error("is neither true nor false")),
+        Some(_) => Err(reader.error("is neither true nor false")),
     }
 }
 
 fn authority(target: &TemporalTarget) -> Option<String> {
-    target.connection.tls_options.as_ref()?.server_root_ca_cert.as_ref().map(|_| GIVEN.to_owned())
+    target.connection.tls_options.as_ref()?.server_root_ca_cert.as_ref().map(|_| NOT_SHOWN.to_owned())
 }
 
 fn server_name(target: &TemporalTarget) -> Option<String> {
@@ -203,5 +196,5 @@ fn server_name(target: &TemporalTarget) -> Option<String> {
 }
 
 fn client_certificate(target: &TemporalTarget) -> Option<String> {
-    target.connection.tls_options.as_ref()?.client_tls_options.as_ref().map(|_| GIVEN.to_owned())
+    target.connection.tls_options.as_ref()?.client_tls_options.as_ref().map(|_| NOT_SHOWN.to_owned())
 }

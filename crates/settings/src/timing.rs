@@ -1,19 +1,19 @@
 //! The durations that workflows go by: any of them in one document, and five that have a setting of their own.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::num::{NonZeroU32, NonZeroU64};
+use std::str::FromStr;
 use std::time::Duration;
 
 use evercal_config::reading::optional;
-use evercal_config::{
-    About, ConfigError, Derived, GATEWAY_AND_WORKER, Given, GivenBy, Lookup, Otherwise, Setting, Shown,
-};
+use evercal_config::{About, ConfigError, DefaultValue, Derived, GATEWAY_AND_WORKER, Kind, Lookup, Reader, Setting};
 use evercal_domain::{ByProvider, Profile, Provider};
 use evercal_providers::registry::profiles;
 use evercal_workflows::Timing;
 use serde_json::{Map, Value};
 
-/// What `EVERCAL_TIMING` says, by the names of the durations.
+/// The value of `EVERCAL_TIMING`, by the names of the durations.
 #[derive(Default)]
 pub struct TimingDocument {
     of_all: Map<String, Value>,
@@ -30,93 +30,56 @@ pub static TIMING: Setting<Option<TimingDocument>> = Setting {
     about: About {
         name: "EVERCAL_TIMING",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing("the durations of workflows/src/retry.rs"),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing("the durations of workflows/src/retry.rs"),
         example: r#"{"ladder_s":[300,600,1200]}"#,
         meaning: "any duration of `workflows/src/retry.rs`, as JSON, for all providers, or under a provider's name for that one; the five settings \
-                  for single durations go over it, wherever each is given; `fleet_interval_s` says after how long gateways miss a workflow",
+                  for single durations go over it, wherever each is set; `fleet_interval_s` is how long a workflow may be missing until \
+                  a gateway starts it again",
     },
     read: document,
 };
 
 /// Caps the retries of a sync.
-pub static MAX_RETRIES: Setting<Option<u32>> = Setting {
-    about: About {
-        name: "SYNC_MAX_RETRIES",
-        read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Derived(|lookup| derived(lookup, "sync_retries_max", retries)),
-        example: "5",
-        meaning: "caps the retries of a sync",
-    },
-    read: optional,
-};
+pub static MAX_RETRIES: Setting<Option<u32>> =
+    single("SYNC_MAX_RETRIES", "5", "caps the retries of a sync", |lookup| {
+        derived(lookup, "sync_retries_max", retries)
+    });
 
 /// The longest attempt at a sync, in milliseconds.
-pub static TIMEOUT_MS: Setting<Option<NonZeroU64>> = Setting {
-    about: About {
-        name: "SYNC_TIMEOUT_MS",
-        read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Derived(|lookup| {
-            derived(lookup, "sync_timeout_ms", |timing| timing.sync_timeout_ms.to_string())
-        }),
-        example: "600000",
-        meaning: "the longest attempt at a sync, in milliseconds",
-    },
-    read: optional,
-};
+pub static TIMEOUT_MS: Setting<Option<NonZeroU64>> =
+    single("SYNC_TIMEOUT_MS", "600000", "the longest attempt at a sync, in milliseconds", |lookup| {
+        derived(lookup, "sync_timeout_ms", |timing| timing.sync_timeout_ms.to_string())
+    });
 
-/// Between two looks of the poller, in milliseconds.
-pub static POLLING_INTERVAL_MS: Setting<Option<NonZeroU64>> = Setting {
-    about: About {
-        name: "POLLING_INTERVAL_MS",
-        read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Derived(|lookup| {
-            derived(lookup, "polling_interval_s", |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string())
-        }),
-        example: "900000",
-        meaning: "between two looks of the poller, in milliseconds",
-    },
-    read: optional,
-};
+/// Between two syncs that the poller asks for, in milliseconds.
+pub static POLLING_INTERVAL_MS: Setting<Option<NonZeroU64>> =
+    single("POLLING_INTERVAL_MS", "900000", "between two syncs that the poller asks for, in milliseconds", |lookup| {
+        derived(lookup, "polling_interval_s", |timing| (u64::from(timing.polling_interval_s) * 1_000).to_string())
+    });
 
 /// Seconds before its end at which a channel is renewed.
-pub static RENEW_LEAD_S: Setting<Option<u32>> = Setting {
-    about: About {
-        name: "RENEW_LEAD",
-        read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Derived(|lookup| {
-            derived(lookup, "renew_lead_s", |timing| timing.renew_lead_s.to_string())
-        }),
-        example: "86400",
-        meaning: "seconds before its end at which a channel is renewed",
-    },
-    read: optional,
-};
+pub static RENEW_LEAD_S: Setting<Option<u32>> =
+    single("RENEW_LEAD", "86400", "seconds before its end at which a channel is renewed", |lookup| {
+        derived(lookup, "renew_lead_s", |timing| timing.renew_lead_s.to_string())
+    });
 
-/// Seconds between two looks without a reason.
-pub static RECONCILE_INTERVAL_S: Setting<Option<NonZeroU32>> = Setting {
-    about: About {
-        name: "RECONCILE_INTERVAL",
-        read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Derived(|lookup| {
-            derived(lookup, "reconcile_interval_s", |timing| timing.reconcile_interval_s.to_string())
-        }),
-        example: "21600",
-        meaning: "seconds between two looks without a reason",
-    },
-    read: optional,
-};
+/// Seconds between two syncs that need no other reason.
+pub static RECONCILE_INTERVAL_S: Setting<Option<NonZeroU32>> =
+    single("RECONCILE_INTERVAL", "21600", "seconds between two syncs that need no other reason", |lookup| {
+        derived(lookup, "reconcile_interval_s", |timing| timing.reconcile_interval_s.to_string())
+    });
+
+/// A setting for a single duration or number, which [`TIMING`] has too.
+const fn single<T: FromStr<Err: Display>>(
+    name: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+    derive: fn(&Lookup<'_>) -> Derived,
+) -> Setting<Option<T>> {
+    let (read_by, kind, default) = (GATEWAY_AND_WORKER, Kind::Plain, DefaultValue::Derived(derive));
+    Setting { about: About { name, read_by, kind, default, example, meaning }, read: optional }
+}
 
 /// How long a workflow that should run may be missing, where `EVERCAL_TIMING` does not say it.
 const FLEET_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -130,7 +93,7 @@ pub fn by_provider(lookup: &Lookup<'_>) -> Result<ByProvider<Timing>, ConfigErro
 
 fn of_provider(lookup: &Lookup<'_>, document: &TimingDocument, profile: &Profile) -> Result<Timing, ConfigError> {
     let timing = document.over(Timing::of(&profile.defaults), Some(profile.provider));
-    let mut timing = timing.map_err(|error| Given::new(lookup, &TIMING.about).error(error))?;
+    let mut timing = timing.map_err(|error| TIMING.about.error(error))?;
     if let Some(interval_ms) = POLLING_INTERVAL_MS.read(lookup)? {
         timing.polling_interval_s = u32::try_from(interval_ms.get().div_ceil(1_000)).unwrap_or(u32::MAX);
     }
@@ -149,7 +112,7 @@ fn of_provider(lookup: &Lookup<'_>, document: &TimingDocument, profile: &Profile
     Ok(timing)
 }
 
-/// How often gateways look whether all accounts and subscriptions have their workflow: `fleet_interval_s` in [`TIMING`].
+/// How often gateways check that all accounts and subscriptions have their workflow: `fleet_interval_s` in [`TIMING`].
 pub fn fleet_interval(lookup: &Lookup<'_>) -> Result<Duration, ConfigError> {
     let document = TIMING.read(lookup)?.unwrap_or_default();
     Ok(document.fleet_interval_s.map_or(FLEET_INTERVAL, |seconds| Duration::from_secs(seconds.get().into())))
@@ -168,9 +131,9 @@ impl TimingDocument {
     }
 }
 
-fn document(given: &Given<'_>) -> Result<Option<TimingDocument>, ConfigError> {
-    let Some(json) = given.text() else { return Ok(None) };
-    let wrong = |error: serde_json::Error| given.error(error);
+fn document(reader: &Reader<'_>) -> Result<Option<TimingDocument>, ConfigError> {
+    let Some(json) = reader.text() else { return Ok(None) };
+    let wrong = |error: serde_json::Error| reader.error(error);
     let mut of_all: Map<String, Value> = serde_json::from_str(&json).map_err(wrong)?;
     let fleet_interval_s = of_all.remove(FLEET_INTERVAL_S).map(serde_json::from_value).transpose().map_err(wrong)?;
     let mut of_providers = BTreeMap::new();
@@ -182,13 +145,13 @@ fn document(given: &Given<'_>) -> Result<Option<TimingDocument>, ConfigError> {
     let known = serde_json::to_value(Timing::default()).map_err(wrong)?;
     let mut names = of_all.keys().chain(of_providers.values().flat_map(Map::keys));
     if let Some(unknown) = names.find(|name| known.get(name.as_str()).is_none()) {
-        return Err(given.error(format!("there is no duration `{unknown}`")));
+        return Err(reader.error(format!("there is no duration `{unknown}`")));
     }
     let document = TimingDocument { of_all, of_providers, fleet_interval_s };
     for provider in profiles().map(|profile| Some(profile.provider)).chain([None]) {
         let timing = document.over(Timing::default(), provider).map_err(wrong)?;
         if let Some(name) = pause_of_nothing(&timing) {
-            return Err(given.error(format!("`{name}` has to be at least 1")));
+            return Err(reader.error(format!("`{name}` has to be at least 1")));
         }
     }
     Ok(Some(document))
@@ -207,11 +170,11 @@ fn pause_of_nothing(timing: &Timing) -> Option<&'static str> {
 
 /// What all providers have of a duration that has a setting of its own.
 fn derived(lookup: &Lookup<'_>, duration: &str, read: fn(&Timing) -> String) -> Derived {
-    // A document that cannot be read is a problem of its own line.
+    // Where the document cannot be read, its own check says why.
     let document = TIMING.read(lookup).ok().flatten().unwrap_or_default();
-    let said_by = document.of_all.contains_key(duration).then_some(TIMING.about.name);
+    let set_by = document.of_all.contains_key(duration).then_some(TIMING.about.name);
     let timing = document.over(Timing::default(), None).unwrap_or_default();
-    Derived { value: read(&timing), said_by }
+    Derived { value: read(&timing), set_by }
 }
 
 fn retries(timing: &Timing) -> String {
@@ -219,61 +182,4 @@ fn retries(timing: &Timing) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(values: &[(&str, &str)]) -> Result<Vec<Timing>, ConfigError> {
-        let find = |name: &str| values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        let timings = by_provider(&Lookup::new(&find))?;
-        Ok(profiles().map(|profile| timings.of(profile.provider)).collect())
-    }
-
-    fn of_each(fields: &str) -> String {
-        let of_each: Vec<String> =
-            profiles().map(|profile| format!(r#""{}":{{{fields}}}"#, profile.provider)).collect();
-        of_each.join(",")
-    }
-
-    #[test]
-    fn what_suits_a_provider_is_what_nobody_set() {
-        for (timing, profile) in read(&[]).unwrap().into_iter().zip(profiles()) {
-            assert_eq!(timing, Timing::of(&profile.defaults));
-        }
-    }
-
-    #[test]
-    fn what_is_said_of_a_provider_goes_over_what_is_said_of_all_and_a_setting_of_its_own_over_both() {
-        let of_each = of_each(r#""regain_interval_s":3,"polling_interval_s":3"#);
-        let document = format!(r#"{{"regain_interval_s":2,"ladder_s":[2],"renew_lead_s":2,{of_each}}}"#);
-        let own = [("EVERCAL_TIMING", document.as_str()), ("POLLING_INTERVAL_MS", "4000"), ("RENEW_LEAD", "4")];
-        for timing in read(&own).unwrap() {
-            let found = (timing.regain_interval_s, timing.ladder_s, timing.polling_interval_s, timing.renew_lead_s);
-            assert_eq!(found, (3, vec![2], 4, 4));
-        }
-    }
-
-    #[test]
-    fn what_would_change_nothing_or_leave_no_pause_is_an_error() {
-        let (of_one, no_pause) = (of_each(r#""ladder":[1]"#), of_each(r#""regain_interval_s":0"#));
-        for (document, problem) in [
-            (r#"{"ladder":[1]}"#.to_owned(), "there is no duration `ladder`"),
-            (format!("{{{of_one}}}"), "there is no duration `ladder`"),
-            (r#"{"nowhere":{"ladder_s":[1]}}"#.to_owned(), "there is no duration `nowhere`"),
-            (format!("{{{no_pause}}}"), "`regain_interval_s` has to be at least 1"),
-        ] {
-            let error = read(&[("EVERCAL_TIMING", &document)]).unwrap_err();
-            assert_eq!((error.variable.as_str(), error.problem.as_str()), ("EVERCAL_TIMING", problem));
-        }
-    }
-
-    #[test]
-    fn how_often_gateways_look_at_the_fleet_is_no_providers_affair() {
-        let read = |document: &str| {
-            let find = |name: &str| (name == "EVERCAL_TIMING").then(|| document.to_owned());
-            fleet_interval(&Lookup::new(&find))
-        };
-        assert_eq!(read(""), Ok(FLEET_INTERVAL));
-        assert_eq!(read(r#"{"fleet_interval_s":7}"#), Ok(Duration::from_secs(7)));
-        assert!(read(r#"{"fleet_interval_s":0}"#).is_err());
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use evercal_config::reading::{optional, or_default};
-use evercal_config::{About, GivenBy, Otherwise, Setting, Shown, WORKER};
+use evercal_config::{About, DefaultValue, Kind, Setting, WORKER};
 
 use crate::build_id::BuildId;
 
@@ -12,9 +12,8 @@ pub static BUILD_ID: Setting<Option<BuildId>> = Setting {
     about: About {
         name: "EVERCAL_BUILD_ID",
         read_by: WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing("workers are not versioned"),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing("workers are not versioned"),
         example: "2026-11-26.1 or a commit's hash",
         meaning: "the build of this worker, which gets work once it was promoted",
     },
@@ -26,23 +25,21 @@ pub static CONCURRENT_JOBS: Setting<NonZeroUsize> = Setting {
     about: About {
         name: "SYNC_CONCURRENT_JOBS",
         read_by: WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("10"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("10"),
         example: "10",
         meaning: "syncs at a time in one process",
     },
     read: or_default,
 };
 
-/// How large the process may grow before it lets go of the workflows in memory, in MiB.
+/// How large the process may grow before it drops workflows from its memory, in MiB.
 pub static MEMORY_MIB: Setting<NonZeroU64> = Setting {
     about: About {
         name: "EVERCAL_WORKER_MEMORY_MIB",
         read_by: WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("210"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("210"),
         example: "210",
         meaning: "how large the process may grow, in MiB, before it lets go of workflows in memory, whose histories it then reads \
                   again when they have something to do",
@@ -55,9 +52,8 @@ pub static KEEP_RAW: Setting<bool> = Setting {
     about: About {
         name: "EVERCAL_KEEP_RAW",
         read_by: WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value("true"),
+        kind: Kind::Plain,
+        default: DefaultValue::Value("true"),
         example: "false",
         meaning: "whether the provider's own text of each event is kept; what is kept already goes with an event's next change",
     },

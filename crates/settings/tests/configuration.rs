@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use evercal_providers::registry::PROVIDERS;
-use evercal_settings::{About, Described, Lookup, Otherwise, all};
+use evercal_settings::{About, DefaultValue, Described, Lookup, all};
 
 /// What stands around the table. Everything else in the document is written by hand.
 const BEGIN: &str =
@@ -28,12 +28,12 @@ fn tables() -> String {
 }
 
 fn without(about: &About) -> String {
-    match about.otherwise {
-        Otherwise::Required => "required".to_owned(),
-        Otherwise::Value(value) => format!("`{value}`"),
-        Otherwise::Nothing(meaning) => meaning.to_owned(),
-        Otherwise::Derived(read) => read(&Lookup::new(&|_| None)).value,
-        Otherwise::TemporalSdk { nothing, .. } => format!("the profile's, else {nothing}"),
+    match about.default {
+        DefaultValue::Required => "required".to_owned(),
+        DefaultValue::Value(value) => format!("`{value}`"),
+        DefaultValue::Nothing(meaning) => meaning.to_owned(),
+        DefaultValue::Derived(read) => read(&Lookup::new(&|_| None)).value,
+        DefaultValue::TemporalSdk { nothing, .. } => format!("the profile's, else {nothing}"),
     }
 }
 

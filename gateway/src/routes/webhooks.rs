@@ -186,7 +186,7 @@ fn verify(state: &AppState, provider: &str, headers: &HeaderMap) -> Result<Prove
         problem,
     })?;
     let header = |name: &'static str| headers.get(name).map(HeaderValue::as_bytes);
-    let notices = front.edge.notices.prove(&front.keys, &NoticeHead { header: &header }).map_err(|refused| {
+    let notices = front.edge.notices.verify(&front.keys, &NoticeHead { header: &header }).map_err(|refused| {
         let (kind, message) = match refused {
             NoticeRefused::NotOurs(message) => (SecurityKind::NoticeRefused, message),
             NoticeRefused::Contradicts(message) => (SecurityKind::NoticeContradicts, message),

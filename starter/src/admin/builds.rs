@@ -9,7 +9,7 @@ use super::temporal::connect;
 use crate::cli::table::{self, Column, Screen};
 use crate::cli::{CliError, Failure, pretty};
 
-/// How the commands call themselves in Temporal.
+/// The identity of these commands in Temporal.
 const IDENTITY: &str = "evercal builds";
 
 /// What to do with builds.

@@ -1,16 +1,14 @@
 //! `evercal migrate` and `evercal copy-store`.
 
-use std::time::Duration;
-
 use clap::Args;
 use comfy_table::Cell;
 use evercal_settings::Lookup;
 use evercal_storage::{CopiedTable, DatabaseUrl, MigrationState};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::patience::Patience;
-use super::{Options, told};
+use super::Options;
+use super::wait::WaitOptions;
+use crate::cli::progress::spinner;
 use crate::cli::table::{self, Column, Screen};
 use crate::cli::{CliError, pretty};
 
@@ -21,9 +19,9 @@ pub struct MigrateOptions {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    patience: Patience,
+    wait: WaitOptions,
     #[command(flatten)]
-    options: Options,
+    pub options: Options,
 }
 
 /// What `copy-store` takes.
@@ -33,19 +31,7 @@ pub struct CopyOptions {
     #[arg(long, value_name = "URL")]
     from: DatabaseUrl,
     #[command(flatten)]
-    options: Options,
-}
-
-impl MigrateOptions {
-    pub fn json(&self) -> bool {
-        self.options.json
-    }
-}
-
-impl CopyOptions {
-    pub fn json(&self) -> bool {
-        self.options.json
-    }
+    pub options: Options,
 }
 
 /// `evercal migrate`
@@ -57,9 +43,9 @@ pub async fn migrate(options: &MigrateOptions, find: &dyn Fn(&str) -> Option<Str
         } else {
             evercal_storage::migrate(&url).await
         };
-        before.map_err(|error| told(&error))
+        Ok::<_, CliError>(before?)
     };
-    let before = options.patience.keep_trying(migrate).await?;
+    let before = options.wait.retry(migrate).await?;
     let became = |migration: &MigrationState| match (migration.applied, options.dry_run) {
         (true, _) => "was there",
         (false, true) => "missing",
@@ -100,7 +86,7 @@ pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) 
     })
     .await;
     progress.finish_and_clear();
-    let copied = copied.map_err(|error| told(&error))?;
+    let copied = copied?;
     if options.options.json {
         let items: Vec<_> = copied.iter().map(|copied| json!({"table": copied.table, "rows": copied.rows})).collect();
         let (from, to) = (options.from.to_string(), target.to_string());
@@ -110,14 +96,4 @@ pub async fn copy(options: &CopyOptions, find: &dyn Fn(&str) -> Option<String>) 
     let rows = copied.iter().map(|CopiedTable { table, rows }| [Cell::new(table), Cell::new(rows)]);
     let table = table::list(Screen::detect(find), columns, rows);
     Ok(format!("{table}\nEverything was copied to {target} and read back the same. The master key stays the same.\n"))
-}
-
-fn spinner() -> ProgressBar {
-    let spinner = ProgressBar::new_spinner();
-    // The template is a constant; were it ever wrong, the default style would do.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-        spinner.set_style(style);
-    }
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
 }

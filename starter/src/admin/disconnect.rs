@@ -10,10 +10,10 @@ use evercal_workflow_client::{
     AccountDefaults, AccountSignal, AccountWorkflows, CALL_TIMEOUT, SignalOutcome, TemporalWorkflows, temporal_help,
 };
 
-use super::{Session, told};
+use super::Session;
 use crate::cli::{CliError, Failure};
 
-/// How the command calls itself in Temporal.
+/// The identity of the command in Temporal.
 const IDENTITY: &str = "evercal tenants";
 
 /// Signals each account's workflow to take everything down, as `DELETE /v1/accounts/{id}` does; answers how many were signalled.
@@ -35,7 +35,7 @@ pub async fn all(session: &Session, tenant: TenantId, find: &dyn Fn(&str) -> Opt
     let mut page = PageRequest::first(API_PAGE_ROWS_MAX);
     let mut disconnecting = 0;
     loop {
-        let rows = session.store.accounts_of_tenant(tenant, &page).await.map_err(|error| told(&error))?;
+        let rows = session.store.accounts_of_tenant(tenant, &page).await?;
         for account in rows.items.iter().filter(|account| account.state != AccountState::Disconnected) {
             let outcome = accounts.signal(account.id, AccountSignal::Disconnect).await.map_err(|error| {
                 let message = format!("the workflow of {} could not be signalled: {error}", account.id);

@@ -9,7 +9,7 @@ use evercal_storage::StoreErrorKind;
 use serde_json::{Value, json};
 
 use super::tenants::{check_name, find_tenant};
-use super::{Options, Session, told};
+use super::{Options, Session};
 use crate::cli::table::{self, Column};
 use crate::cli::{CliError, Failure};
 
@@ -100,7 +100,7 @@ async fn create(session: &Session, command: &CreateOptions) -> Result<String, Cl
         scopes: command.scopes.clone(),
         ..ApiKey::new(tenant.id, command.label.trim(), &secret, SystemClock.now())
     };
-    session.store.insert_api_key(&key).await.map_err(|error| told(&error))?;
+    session.store.insert_api_key(&key).await?;
     let message = format!("the key {} with the scopes {} was made on the command line", key.id, key.scopes);
     session.note(AuditKind::KeyCreated, tenant.id, &key.id.to_string(), message).await?;
     if command.quiet {
@@ -123,11 +123,11 @@ async fn create(session: &Session, command: &CreateOptions) -> Result<String, Cl
 async fn list(session: &Session, tenant: Option<&str>) -> Result<String, CliError> {
     let tenants = match tenant {
         Some(wanted) => vec![find_tenant(&*session.store, wanted).await?],
-        None => session.store.tenants().await.map_err(|error| told(&error))?,
+        None => session.store.tenants().await?,
     };
     let mut keys = Vec::new();
     for tenant in tenants {
-        for key in session.store.api_keys(tenant.id).await.map_err(|error| told(&error))? {
+        for key in session.store.api_keys(tenant.id).await? {
             keys.push((key, tenant.clone()));
         }
     }
@@ -163,7 +163,7 @@ async fn revoke(session: &Session, wanted: &str) -> Result<String, CliError> {
         .map_err(|_| CliError::usage(format!("`{}` is not the id of a key", table::plain(wanted)), advice))?;
     let owner = session.store.revoke_api_key(id, SystemClock.now()).await.map_err(|error| match error.kind {
         StoreErrorKind::NotFound => CliError::new(Failure::NotFound, format!("there is no key {id}"), advice),
-        _ => told(&error),
+        _ => error.into(),
     })?;
     let message = format!("the key {id} was revoked on the command line");
     session.note(AuditKind::KeyRevoked, owner, &id.to_string(), message).await?;

@@ -5,9 +5,9 @@ mod builds;
 mod database;
 mod disconnect;
 mod keys;
-mod patience;
 mod temporal;
 mod tenants;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,8 +59,8 @@ impl Command {
     /// Whether it was asked for JSON.
     pub fn json(&self) -> bool {
         match self {
-            Self::Migrate(options) => options.json(),
-            Self::CopyStore(options) => options.json(),
+            Self::Migrate(command) => command.options.json,
+            Self::CopyStore(command) => command.options.json,
             Self::PrepareTemporal(options) => options.json,
             Self::Builds(command) => command.json(),
             Self::Tenants(command) => command.options().json,
@@ -68,13 +68,13 @@ impl Command {
         }
     }
 
-    /// Whether any setting has a meaning for it: the way to Temporal is read by its SDK.
+    /// Whether it reads any setting: the connection to Temporal is read by Temporal's SDK.
     pub fn reads_settings(&self) -> bool {
         !matches!(self, Self::Builds(_))
     }
 }
 
-/// Runs a command and prints what it has to say.
+/// Runs a command and prints its answer.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let json = command.json();
     let answer = match command {
@@ -92,7 +92,7 @@ pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> Exi
 }
 
 impl Options {
-    /// The database that is meant.
+    /// The database of `--data-dir`, else of `DATABASE_URL`.
     fn url(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<DatabaseUrl, CliError> {
         match &self.data_dir {
             Some(folder) => {
@@ -111,7 +111,7 @@ impl Options {
 
     async fn open(&self, find: &dyn Fn(&str) -> Option<String>) -> Result<Session, CliError> {
         let settings = StoreSettings::new(self.url(find)?, Keyring::none());
-        let store = evercal_storage::open(&settings).await.map_err(|error| told(&error))?;
+        let store = evercal_storage::open(&settings).await?;
         Ok(Session { store, screen: Screen::detect(find), json: self.json })
     }
 }
@@ -129,7 +129,7 @@ impl Session {
         if self.json { crate::cli::pretty(json) } else { text() }
     }
 
-    /// Writes down who may do what since when.
+    /// Adds an entry about a tenant or its keys to the audit log.
     async fn note(&self, kind: AuditKind, tenant: TenantId, subject: &str, message: String) -> Result<(), CliError> {
         let entry = AuditEntry {
             dedup_key: format!("{}/{subject}", kind.as_str()),
@@ -140,25 +140,20 @@ impl Session {
             calendar_id: None,
             message,
         };
-        self.store.append_audit(&entry).await.map_err(|error| told(&error))
+        Ok(self.store.append_audit(&entry).await?)
     }
 }
 
-/// A store's error for people.
-fn told(error: &StoreError) -> CliError {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
-        cause = inner.source();
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let (failure, advice) = match error.kind {
+            StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
+            StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
+            StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
+            StoreErrorKind::AccessDenied => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
+            StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
+            _ => (Failure::Error, "the message says what the database answered"),
+        };
+        Self::new(failure, format!("{:#}", anyhow::Error::new(error)), advice)
     }
-    let (failure, advice) = match error.kind {
-        StoreErrorKind::NotFound => (Failure::NotFound, "the list shows what there is"),
-        StoreErrorKind::Unavailable => (Failure::Unreachable, "check that the database runs, and DATABASE_URL"),
-        StoreErrorKind::Configuration => (Failure::Usage, "correct what the message names, and try again"),
-        StoreErrorKind::AccessDenied => (Failure::Unreachable, "check the role, its rights and DATABASE_URL"),
-        StoreErrorKind::Schema => (Failure::Usage, "run `evercal migrate` with the same DATABASE_URL"),
-        _ => (Failure::Error, "the message says what the database answered"),
-    };
-    CliError::new(failure, message, advice)
 }

@@ -10,15 +10,14 @@ use serde_json::json;
 use temporalio_client::Connection;
 use tonic::Status;
 
-use super::patience::Patience;
-use super::told;
+use super::wait::WaitOptions;
 use crate::cli::{CliError, Failure, pretty};
 
 /// What the command takes.
 #[derive(Args)]
 pub struct PrepareOptions {
     #[command(flatten)]
-    patience: Patience,
+    wait: WaitOptions,
     /// The database of `DATABASE_URL` is the installation's from now on, whichever was before
     #[arg(long)]
     adopt_database: bool,
@@ -43,18 +42,18 @@ pub async fn connect(identity: &str) -> Result<(Connection, String), CliError> {
 /// Registers what is missing, and returns when it can be used. What is there is left alone.
 pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<String>) -> Result<String, CliError> {
     if options.adopt_database {
-        // Nothing is asked or registered for a database that is not named.
+        // Nothing is registered in Temporal where no database is named.
         store_settings(find)?;
     }
     let attributes = search_attributes();
-    let (connection, name) = options.patience.keep_trying(async || connect("evercal prepare-temporal").await).await?;
+    let (connection, name) = options.wait.retry(async || connect("evercal prepare-temporal").await).await?;
     let namespace = Namespace { connection, name };
     namespace.register(DEFAULT_RETENTION, &attributes).await.map_err(|error| {
         let advice = "ask who runs Temporal to register the namespace and the search attributes, or for the right to do so; \
                       where it asks for API keys, it is a right of the one in TEMPORAL_API_KEY";
         CliError::new(Failure::Error, format!("{:#}", anyhow::Error::from(error)), advice)
     })?;
-    let installation = belong(&namespace, options.adopt_database, find).await?;
+    let installation = claim(&namespace, options.adopt_database, find).await?;
     let attributes: Vec<&String> = attributes.iter().map(|(name, _)| name).collect();
     if options.json {
         let installation = installation.map(|id| id.to_string());
@@ -62,17 +61,17 @@ pub async fn prepare(options: &PrepareOptions, find: &dyn Fn(&str) -> Option<Str
             json!({"namespace": namespace.name, "search_attributes": attributes, "installation": installation});
         return Ok(pretty(&answer));
     }
-    let whose = match installation {
+    let owner = match installation {
         Some(id) => format!("Its workflows belong to the database of DATABASE_URL ({id})."),
         None => "Its workflows will belong to the database of the first gateway or worker that starts.".to_owned(),
     };
     let count = attributes.len();
-    Ok(format!("The namespace `{}` has the {count} search attributes that evercal needs.\n{whose}\n", namespace.name))
+    Ok(format!("The namespace `{}` has the {count} search attributes that evercal needs.\n{owner}\n", namespace.name))
 }
 
-/// Says that the workflows belong to the database of `DATABASE_URL`, where there is one. A database that is not there yet is
-/// left to the first process that opens it.
-async fn belong(
+/// Claims the workflows of the namespace for the database of `DATABASE_URL`, where there is one. A database that is not there
+/// yet is left to the first process that opens it.
+async fn claim(
     namespace: &Namespace,
     adopt: bool,
     find: &dyn Fn(&str) -> Option<String>,
@@ -113,6 +112,6 @@ fn store_settings(find: &dyn Fn(&str) -> Option<String>) -> Result<StoreSettings
 }
 
 async fn database(find: &dyn Fn(&str) -> Option<String>) -> Result<InstallationId, CliError> {
-    let store = evercal_storage::open(&store_settings(find)?).await.map_err(|error| told(&error))?;
-    store.try_writing(SystemClock.now()).await.map_err(|error| told(&error))
+    let store = evercal_storage::open(&store_settings(find)?).await?;
+    Ok(store.try_writing(SystemClock.now()).await?)
 }

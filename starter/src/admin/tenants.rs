@@ -10,7 +10,7 @@ use evercal_domain::{Clock as _, SystemClock, TenantId};
 use evercal_storage::Store;
 use serde_json::{Value, json};
 
-use super::{Options, Session, disconnect, told};
+use super::{Options, Session, disconnect};
 use crate::cli::table::{self, Column};
 use crate::cli::{CliError, Failure};
 
@@ -96,7 +96,7 @@ async fn create(session: &Session, command: &CreateOptions) -> Result<String, Cl
     check_name("the name", &command.name)?;
     let limits = TenantLimits { requests_per_minute: command.requests_per_minute, accounts_max: command.accounts_max };
     let tenant = Tenant { limits, ..Tenant::new(command.name.trim(), SystemClock.now()) };
-    session.store.insert_tenant(&tenant).await.map_err(|error| told(&error))?;
+    session.store.insert_tenant(&tenant).await?;
     let message = "the tenant was made on the command line".to_owned();
     session.note(AuditKind::TenantCreated, tenant.id, &tenant.id.to_string(), message).await?;
     Ok(session.answer(&body(&tenant), || {
@@ -105,7 +105,7 @@ async fn create(session: &Session, command: &CreateOptions) -> Result<String, Cl
 }
 
 async fn list(session: &Session) -> Result<String, CliError> {
-    let tenants = session.store.tenants().await.map_err(|error| told(&error))?;
+    let tenants = session.store.tenants().await?;
     let items: Vec<Value> = tenants.iter().map(body).collect();
     Ok(session.answer(&json!({"items": items}), || {
         if tenants.is_empty() {
@@ -140,7 +140,7 @@ async fn limit(session: &Session, command: &LimitOptions) -> Result<String, CliE
         accounts_max: command.accounts_max.unwrap_or(tenant.limits.accounts_max),
     };
     if limits != tenant.limits {
-        session.store.set_tenant_limits(tenant.id, limits).await.map_err(|error| told(&error))?;
+        session.store.set_tenant_limits(tenant.id, limits).await?;
         let now = SystemClock.now();
         let subject = format!("{}/{}", tenant.id, now.timestamp_micros());
         let TenantLimits { requests_per_minute, accounts_max } = limits;
@@ -168,11 +168,11 @@ async fn revoke(
             "set TEMPORAL_ADDRESS to `temporal` of the folder's dev.json, and repeat",
         ));
     }
-    session.store.revoke_tenant(tenant.id, SystemClock.now()).await.map_err(|error| told(&error))?;
+    session.store.revoke_tenant(tenant.id, SystemClock.now()).await?;
     let message = "the tenant was revoked on the command line".to_owned();
     session.note(AuditKind::TenantRevoked, tenant.id, &tenant.id.to_string(), message).await?;
     let disconnecting = if command.disconnect { Some(disconnect::all(session, tenant.id, find).await?) } else { None };
-    let accounts = session.store.open_accounts(tenant.id).await.map_err(|error| told(&error))?;
+    let accounts = session.store.open_accounts(tenant.id).await?;
     let body = json!({
         "id": tenant.id.to_string(),
         "revoked": true,
@@ -182,7 +182,7 @@ async fn revoke(
     Ok(session.answer(&body, || {
         let revoked = format!("Revoked {}: its keys are refused.", tenant.id);
         match (disconnecting, accounts) {
-            (Some(told), _) => format!("{revoked} {told} of its accounts are being disconnected.\n"),
+            (Some(count), _) => format!("{revoked} {count} of its accounts are being disconnected.\n"),
             (None, 0) => format!("{revoked} It has no accounts.\n"),
             (None, _) => format!(
                 "{revoked} {accounts} of its accounts are still mirrored;\n\
@@ -198,9 +198,9 @@ pub async fn find_tenant(store: &dyn Store, wanted: &str) -> Result<Tenant, CliE
     let advice = "`evercal tenants list` shows them";
     let missing = || CliError::new(Failure::NotFound, format!("there is no tenant `{}`", table::plain(wanted)), advice);
     if let Ok(id) = wanted.parse::<TenantId>() {
-        return store.tenant(id).await.map_err(|error| told(&error))?.ok_or_else(missing);
+        return store.tenant(id).await?.ok_or_else(missing);
     }
-    let tenants = store.tenants().await.map_err(|error| told(&error))?;
+    let tenants = store.tenants().await?;
     let mut named = tenants.into_iter().filter(|tenant| tenant.name == wanted);
     let tenant = named.next().ok_or_else(missing)?;
     match named.next() {

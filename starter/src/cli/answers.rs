@@ -143,14 +143,8 @@ pub struct Sync {
     pub changes: Option<i64>,
 }
 
-/// `POST /v1/accounts/{id}/refresh`
+/// `POST /v1/accounts/{id}/refresh` and `DELETE /v1/accounts/{id}`
 #[derive(Debug, Deserialize)]
-pub struct Refresh {
-    pub state: String,
-}
-
-/// `DELETE /v1/accounts/{id}`
-#[derive(Debug, Deserialize)]
-pub struct Disconnect {
+pub struct Progress {
     pub state: String,
 }

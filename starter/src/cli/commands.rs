@@ -1,4 +1,4 @@
-//! What each command asks, and how its answer looks.
+//! What each command asks, and how its answer is shown.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -8,8 +8,8 @@ use evercal_domain::Clock;
 use serde_json::{Value, json};
 
 use super::answers::{
-    Account, Calendar, Consent, Disconnect, Events, Health, LastSync, List, Mirror, Quarantined, Refresh, Status, Sync,
-    Workflow, read,
+    Account, Calendar, Consent, Events, Health, LastSync, List, Mirror, Progress, Quarantined, Status, Sync, Workflow,
+    read,
 };
 use super::client::ApiClient;
 use super::error::{CliError, Failure};
@@ -198,10 +198,10 @@ impl Session<'_> {
         let calendar: Calendar = resolve::find(&self.api, wanted).await?;
         let id = calendar.id.to_string();
         let title = plain(&calendar.title);
-        let look = format!("`evercal status {id}` shows how it goes");
+        let advice = format!("`evercal status {id}` shows how it goes");
         let answer = self.api.post(&["calendars", &id, "sync"], &format!("Syncing {title}")).await.map_err(
             |error| match error.failure {
-                Failure::Error => CliError { advice: look.clone(), ..error },
+                Failure::Error => CliError { advice: advice.clone(), ..error },
                 _ => error,
             },
         )?;
@@ -213,7 +213,7 @@ impl Session<'_> {
             Some(0) => format!("{title} is in sync: nothing had changed.\n"),
             Some(1) => format!("{title} is in sync: 1 change found.\n"),
             Some(changes) => format!("{title} is in sync: {changes} changes found.\n"),
-            None => format!("{title}: the sync is under way and goes on by itself.\n{look}.\n"),
+            None => format!("{title}: the sync is under way and goes on by itself.\n{advice}.\n"),
         })
     }
 
@@ -226,7 +226,7 @@ impl Session<'_> {
         if self.json {
             return Ok(pretty(&answer));
         }
-        let refresh: Refresh = read(&self.api, answer)?;
+        let refresh: Progress = read(&self.api, answer)?;
         Ok(match refresh.state.as_str() {
             "done" => format!("The list of calendars of {label} was read. `evercal calendars` shows them.\n"),
             _ => format!(
@@ -250,7 +250,7 @@ impl Session<'_> {
         if self.json {
             return Ok(pretty(&answer));
         }
-        let disconnect: Disconnect = read(&self.api, answer)?;
+        let disconnect: Progress = read(&self.api, answer)?;
         Ok(if disconnect.state == "disconnected" {
             format!("{label} is disconnected already.\n")
         } else {

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use evercal_process::say;
+use serde::Serialize;
 use serde_json::json;
 
 /// The kinds of failure; their numbers are the exit codes and never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// Anything else.
     Error = 1,
@@ -24,16 +26,6 @@ impl Failure {
     /// The exit code.
     pub fn code(self) -> u8 {
         self as u8
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Usage => "usage",
-            Self::NotFound => "not_found",
-            Self::NotAuthorized => "not_authorized",
-            Self::Unreachable => "unreachable",
-        }
     }
 }
 
@@ -60,18 +52,15 @@ impl CliError {
         Self::new(Failure::Usage, message, advice)
     }
 
-    /// Tells it on stderr, as text or as one line of JSON, and gives the exit code.
+    /// Writes the error to stderr, as text or as one line of JSON, and gives the exit code.
     pub fn report(&self, json: bool) -> ExitCode {
         if json {
-            say(self.to_json());
+            let Self { failure, message, advice } = self;
+            let (kind, exit_code) = (failure, failure.code());
+            say(json!({"error": {"kind": kind, "exit_code": exit_code, "message": message, "next": advice}}));
         } else {
             say(format_args!("error: {}\n next: {}", self.message, self.advice));
         }
         ExitCode::from(self.failure.code())
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        let Self { failure, message, advice } = self;
-        json!({"error": {"kind": failure.as_str(), "exit_code": failure.code(), "message": message, "next": advice}})
     }
 }

@@ -4,11 +4,11 @@
 //! A command calls the API and returns its whole output as text; only [`run`] prints. Tables are for people; `--json`
 //! gives the API's own answer. Not for running anything (`dev/`, `main.rs`), and never past the API into the store.
 
-mod answers;
+pub mod answers;
 mod client;
 mod commands;
 mod error;
-mod progress;
+pub mod progress;
 mod resolve;
 pub mod table;
 pub mod target;
@@ -192,7 +192,7 @@ impl Command {
     }
 }
 
-/// Runs a command and prints what it has to say. `find` looks an environment variable up.
+/// Runs a command and prints its answer. `find` looks an environment variable up.
 pub async fn run(command: Command, find: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let json = command.options().json;
     match answer(command, find).await.and_then(|text| print(&text)) {

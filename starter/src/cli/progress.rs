@@ -1,4 +1,4 @@
-//! Shows that something is going on, on stderr and only on a terminal, when it takes longer than a moment.
+//! A spinner on stderr, only on a terminal, for what takes longer than a moment.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,13 +15,19 @@ pub async fn spin<T>(message: &str, work: impl Future<Output = T>) -> T {
     if let Ok(result) = tokio::time::timeout(MOMENT, &mut work).await {
         return result;
     }
-    let spinner = ProgressBar::new_spinner().with_message(message.to_owned()).with_elapsed(MOMENT);
+    let spinner = spinner().with_message(message.to_owned()).with_elapsed(MOMENT);
+    let result = work.await;
+    spinner.finish_and_clear();
+    result
+}
+
+/// A spinner that turns, without a message yet.
+pub fn spinner() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
     // The template is a constant; were it ever wrong, the default style would do.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         spinner.set_style(style);
     }
     spinner.enable_steady_tick(TICK);
-    let result = work.await;
-    spinner.finish_and_clear();
-    result
+    spinner
 }

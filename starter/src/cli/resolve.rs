@@ -1,5 +1,7 @@
 //! Finds the account or calendar that somebody means: by its id, the beginning of its id, or a part of its name.
 
+use std::str::FromStr;
+
 use evercal_domain::{AccountId, CalendarId};
 use serde::de::DeserializeOwned;
 
@@ -19,18 +21,19 @@ pub trait Named: DeserializeOwned {
     const LIST: &'static str;
     /// The prefix of its ids.
     const ID_PREFIX: &'static str;
+    /// What its ids are.
+    type Id: FromStr;
     /// Its id.
     fn id(&self) -> String;
     /// Its name for people; not unique.
     fn name(&self) -> &str;
-    /// Whether `text` is a whole id.
-    fn is_id(text: &str) -> bool;
 }
 
 impl Named for Calendar {
     const KIND: &'static str = "calendar";
     const LIST: &'static str = "calendars";
     const ID_PREFIX: &'static str = CalendarId::PREFIX;
+    type Id = CalendarId;
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -39,16 +42,13 @@ impl Named for Calendar {
     fn name(&self) -> &str {
         &self.title
     }
-
-    fn is_id(text: &str) -> bool {
-        text.parse::<CalendarId>().is_ok()
-    }
 }
 
 impl Named for Account {
     const KIND: &'static str = "account";
     const LIST: &'static str = "accounts";
     const ID_PREFIX: &'static str = AccountId::PREFIX;
+    type Id = AccountId;
 
     fn id(&self) -> String {
         self.id.to_string()
@@ -57,15 +57,11 @@ impl Named for Account {
     fn name(&self) -> &str {
         &self.label
     }
-
-    fn is_id(text: &str) -> bool {
-        text.parse::<AccountId>().is_ok()
-    }
 }
 
 /// Asks the API for the one thing that `wanted` means.
 pub async fn find<T: Named>(api: &ApiClient, wanted: &str) -> Result<T, CliError> {
-    if T::is_id(wanted) {
+    if wanted.parse::<T::Id>().is_ok() {
         return read(api, api.get(&[T::LIST, wanted]).await?);
     }
     let all: List<T> = read(api, api.list(&[T::LIST], &[], None).await?)?;
@@ -111,72 +107,4 @@ fn ambiguous<T: Named>(wanted: &str, fitting: &[T]) -> CliError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn id(digit: usize) -> String {
-        format!("cal_0191c1f000007000800000000000{digit:04x}")
-    }
-
-    fn calendars(titles: &[&str]) -> Vec<Calendar> {
-        let calendar = |(index, title): (usize, &&str)| {
-            let state_changed_at = "2026-11-23T12:00:00Z";
-            let body = json!({"id": id(index), "title": title, "state": "live", "state_changed_at": state_changed_at,
-                "event_count": 0});
-            serde_json::from_value(body).unwrap()
-        };
-        titles.iter().enumerate().map(calendar).collect()
-    }
-
-    fn picked(wanted: &str, titles: &[&str]) -> String {
-        pick(wanted, calendars(titles)).unwrap().title
-    }
-
-    #[test]
-    fn a_part_of_the_title_is_enough_in_any_case() {
-        assert_eq!(picked("wOR", &["Family", "Work"]), "Work");
-        assert_eq!(picked("ÜBUNG", &["Family", "Die übungen"]), "Die übungen");
-    }
-
-    #[test]
-    fn a_whole_title_beats_a_part_of_another() {
-        assert_eq!(picked("work", &["Workouts", "Work", "Homework"]), "Work");
-    }
-
-    #[test]
-    fn the_beginning_of_an_id_is_enough_where_it_is_unique() {
-        let titles: Vec<&str> = vec!["a"; 17];
-        let picked = pick(&id(16)[..35], calendars(&titles)).unwrap();
-        assert_eq!(picked.id(), id(16));
-    }
-
-    #[test]
-    fn an_ambiguous_name_lists_the_candidates() {
-        let error = pick("work", calendars(&["Workouts", "Homework", "Family"])).unwrap_err();
-        assert_eq!(error.failure, Failure::Usage);
-        for expected in ["fits 2 calendars", "Workouts", "Homework", &id(0), &id(1)] {
-            assert!(error.message.contains(expected), "{}", error.message);
-        }
-        assert!(!error.message.contains("Family"), "{}", error.message);
-    }
-
-    #[test]
-    fn two_calendars_of_the_same_title_are_ambiguous() {
-        assert_eq!(pick("work", calendars(&["Work", "Work", "Workouts"])).unwrap_err().failure, Failure::Usage);
-    }
-
-    #[test]
-    fn a_long_list_of_candidates_is_cut() {
-        let titles: Vec<&str> = vec!["Work"; 25];
-        let error = pick("work", calendars(&titles)).unwrap_err();
-        assert!(error.message.ends_with("… and 15 more"), "{}", error.message);
-    }
-
-    #[test]
-    fn an_unknown_name_is_not_found() {
-        for wanted in ["Wrok", "cal_ffff", &id(9)] {
-            assert_eq!(pick(wanted, calendars(&["Work"])).unwrap_err().failure, Failure::NotFound, "{wanted}");
-        }
-    }
-}
+mod tests;

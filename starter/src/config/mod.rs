@@ -10,7 +10,7 @@ use comfy_table::{Cell, Color};
 use evercal_domain::zones;
 use evercal_providers::registry::PROVIDERS;
 use evercal_settings::process::ZONE_DATA_FOLDER;
-use evercal_settings::{About, Described, Lookup, Otherwise, Role, Shown, Source, Sources, all};
+use evercal_settings::{About, DefaultValue, Described, Kind, Lookup, Role, Source, Sources, all};
 use serde::Serialize;
 use url::Url;
 
@@ -21,19 +21,19 @@ use crate::cli::table::{self, Column, Screen};
 #[derive(Args)]
 pub struct ConfigOptions {
     /// Only what this part reads
-    #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|name| name.parse::<Role>()))]
+    #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|name| Role::from_name(&name).ok_or("there is no such role")))]
     role: Option<Role>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// A setting as it stands.
+/// A setting, its value here, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Item {
     variable: &'static str,
     read_by: Vec<&'static str>,
-    /// Absent where nothing is given and nothing is assumed.
+    /// Absent where it is not set and has no default.
     value: Option<String>,
     source: String,
     problem: Option<String>,
@@ -75,7 +75,7 @@ impl Provider {
     }
 }
 
-/// The time zone data by which gateway and worker would go here.
+/// The time zone data that gateway and worker would use here.
 #[derive(Serialize)]
 struct ZoneData {
     version: String,
@@ -84,7 +84,7 @@ struct ZoneData {
 
 impl ZoneData {
     fn here(lookup: &Lookup<'_>) -> Self {
-        // A folder that cannot be used is a problem of its own line.
+        // Where the folder cannot be used, its setting has the problem.
         if let Ok(Some(folder)) = ZONE_DATA_FOLDER.read(lookup) {
             zones::use_folder(&folder);
         }
@@ -99,7 +99,7 @@ pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCod
     let wanted = |setting: &&dyn Described| options.role.is_none_or(|role| setting.about().read_by.contains(&role));
     let items: Vec<Item> = all().filter(wanted).map(|setting| read(setting, &lookup, &source)).collect();
     let (providers, zone_data) = (Provider::all(&lookup), ZoneData::here(&lookup));
-    let is_well = items.iter().all(|item| item.problem.is_none());
+    let is_usable = items.iter().all(|item| item.problem.is_none());
     if options.json {
         let file = sources.path().map(Path::to_owned);
         print(&format!("{}\n", serde_json::to_string_pretty(&Report { file, providers, items, zone_data })?))?;
@@ -110,15 +110,12 @@ pub fn run(options: &ConfigOptions, sources: &Sources) -> anyhow::Result<ExitCod
         let providers = format!("\nProviders:\n{providers}");
         print(&(for_people(Screen::detect(&find), &items) + &providers + &zone_data + &file))?;
     }
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn read(setting: &dyn Described, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> Option<Source>) -> Item {
     let about = setting.about();
-    let (value, source) = match given(about, lookup, source) {
-        Some(given) => given,
-        None => assumed(about, lookup),
-    };
+    let ShownValue { value, source } = set_value(about, lookup, source).unwrap_or_else(|| default_value(about, lookup));
     let (problem, example) = match setting.check(lookup) {
         Err(error) => (Some(error.problem), Some(error.example)),
         Ok(()) => (None, None),
@@ -127,38 +124,42 @@ fn read(setting: &dyn Described, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> O
     Item { variable: about.name, read_by, value, source, problem, example }
 }
 
-/// What somebody said, as far as it may be shown, and where.
-fn given(
-    about: &About,
-    lookup: &Lookup<'_>,
-    source: &dyn Fn(&str) -> Option<Source>,
-) -> Option<(Option<String>, String)> {
-    let hidden = || Some("set, not shown".to_owned());
-    if let Some(text) = lookup.text(about.name) {
-        let value = match about.shown {
-            Shown::Whole => Some(text),
-            Shown::Address => Some(without_password(&text)),
-            Shown::Nothing => hidden(),
-        };
-        return Some((value, source(about.name)?.as_str().to_owned()));
-    }
-    let by_file = format!("{}_FILE", about.name);
-    (about.is_secret() && lookup.text(&by_file).is_some()).then(|| (hidden(), by_file))
+/// The value of a setting as far as it may be shown, and where it comes from.
+struct ShownValue {
+    value: Option<String>,
+    source: String,
 }
 
-fn assumed(about: &About, lookup: &Lookup<'_>) -> (Option<String>, String) {
-    let default = "default".to_owned();
-    match about.otherwise {
-        Otherwise::Required => (None, "not set".to_owned()),
-        Otherwise::Value(value) | Otherwise::Nothing(value) => (Some(value.to_owned()), default),
-        Otherwise::Derived(read) => {
-            let derived = read(lookup);
-            (Some(derived.value), derived.said_by.map_or(default, str::to_owned))
-        }
-        Otherwise::TemporalSdk { find, nothing } => {
-            (find(nothing).map(|value| without_password(&value)), "profile or default".to_owned())
-        }
+/// The value that was set, as far as it may be shown, and where it was set.
+fn set_value(about: &About, lookup: &Lookup<'_>, source: &dyn Fn(&str) -> Option<Source>) -> Option<ShownValue> {
+    let hidden = || Some("set, not shown".to_owned());
+    if let Some(text) = lookup.text(about.name) {
+        let value = match about.kind {
+            Kind::Plain => Some(text),
+            Kind::Address | Kind::SecretAddress => Some(without_password(&text)),
+            Kind::Secret | Kind::SdkSecret => hidden(),
+        };
+        return Some(ShownValue { value, source: source(about.name)?.to_string() });
     }
+    let by_file = format!("{}_FILE", about.name);
+    (about.is_secret() && lookup.text(&by_file).is_some()).then(|| ShownValue { value: hidden(), source: by_file })
+}
+
+fn default_value(about: &About, lookup: &Lookup<'_>) -> ShownValue {
+    let (value, source) = match about.default {
+        DefaultValue::Required => (None, "not set"),
+        DefaultValue::Value(value) | DefaultValue::Nothing(value) => (Some(value.to_owned()), "default"),
+        DefaultValue::Derived(derive) => {
+            let derived = derive(lookup);
+            (Some(derived.value), derived.set_by.unwrap_or("default"))
+        }
+        DefaultValue::TemporalSdk { find, nothing } => {
+            // Where the SDK's configuration cannot be read, the setting of the address has the problem.
+            let found = find().ok().map(|found| found.unwrap_or_else(|| nothing.to_owned()));
+            (found.map(|value| without_password(&value)), "profile or default")
+        }
+    };
+    ShownValue { value, source: source.to_owned() }
 }
 
 /// An address without its password; one that hides a password in another form is not shown at all.

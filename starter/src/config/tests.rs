@@ -18,7 +18,9 @@ fn registration() -> &'static Registration {
 /// Settings with which both parts start, with a provider that is on.
 fn complete() -> BTreeMap<&'static str, String> {
     let own = registration().settings.iter().map(|setting| setting.about());
-    let own = own.filter(|about| !matches!(about.shown, Shown::Address)).map(|about| (about.name, "marker-value"));
+    let own = own
+        .filter(|about| !matches!(about.kind, Kind::Address | Kind::SecretAddress))
+        .map(|about| (about.name, "marker-value"));
     let of_all = [
         ("DATABASE_URL", "sqlite:///data/evercal.db"),
         ("EVERCAL_MASTER_KEY", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
@@ -153,7 +155,8 @@ fn no_secret_and_no_password_is_shown() {
     let mut values = complete();
     values.insert("DATABASE_URL", "postgres://ada:marker@db/evercal".to_owned());
     let addresses = registration().settings.iter().map(|setting| setting.about());
-    let addresses = addresses.filter(|about| matches!(about.shown, Shown::Address)).map(|about| about.name);
+    let addresses =
+        addresses.filter(|about| matches!(about.kind, Kind::Address | Kind::SecretAddress)).map(|about| about.name);
     values.extend(addresses.map(|name| (name, "ada:marker@nowhere".to_owned())));
     // What may be shown of a provider's is none.
     values.insert(registration().turned_on_by.about().name, "client".to_owned());

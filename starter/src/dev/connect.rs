@@ -14,44 +14,44 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::folder::Folder;
-use super::parts::Parts;
+use super::processes::Processes;
 use super::ready::{ProviderAccess, Ready};
 
 /// How long the first read of the demo calendars may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
-/// A part that ends so often in a row will not come right by itself.
+/// A process that ends so often in a row will not recover by itself.
 const ENDS_IN_A_ROW_MAX: u32 = 5;
 
 /// Connects the demo tenant unless that has been done, and waits until its calendars are mirrored and watched.
-pub(super) async fn demo_tenant(folder: &Folder, parts: &Parts) -> anyhow::Result<Ready> {
+pub(super) async fn demo_tenant(folder: &Folder, processes: &Processes) -> anyhow::Result<Ready> {
     ensure_api_key(folder).await?;
     let browser = Browser {
         http: HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?,
-        api: parts.api.clone(),
-        simulator: parts.simulator.clone(),
+        api: processes.api.clone(),
+        simulator: processes.simulator.clone(),
         api_key: folder.kept.api_key.clone(),
     };
     if browser.account().await?.is_none() {
         browser.consent(None).await?;
     }
-    browser.wait_until_mirrored(parts).await?;
+    browser.wait_until_mirrored(processes).await?;
     let tokens =
         browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
     let access_token = text(&tokens, "access_token")?;
     let access = ProviderAccess {
-        base_url: parts.simulator.join(setup::API_PATH)?.to_string(),
+        base_url: processes.simulator.join(setup::API_PATH)?.to_string(),
         user: DemoTenant::USER.to_owned(),
         calendars: browser.calendars(&access_token).await?,
         access_token,
     };
     Ok(Ready {
         ready: true,
-        api: trimmed(&parts.api),
+        api: trimmed(&processes.api),
         api_key: folder.kept.api_key.expose().to_owned(),
-        temporal: parts.temporal_address().to_owned(),
-        temporal_ui: parts.temporal_ui().map(str::to_owned),
-        simulator: trimmed(&parts.simulator),
+        temporal: processes.temporal_address().to_owned(),
+        temporal_ui: processes.temporal_ui().map(str::to_owned),
+        simulator: trimmed(&processes.simulator),
         providers: BTreeMap::from([(setup::PROVIDER.to_owned(), access)]),
     })
 }
@@ -112,12 +112,12 @@ impl Browser {
         Ok(field(&accounts, "items").as_array().and_then(|accounts| accounts.first()).cloned())
     }
 
-    async fn wait_until_mirrored(&self, parts: &Parts) -> anyhow::Result<()> {
+    async fn wait_until_mirrored(&self, processes: &Processes) -> anyhow::Result<()> {
         let mut last = Value::Null;
         let mut asked_again = false;
         let mirrored = async {
             loop {
-                if parts.ailing().iter().any(|part| part.times >= ENDS_IN_A_ROW_MAX) {
+                if processes.failing().iter().any(|process| process.times >= ENDS_IN_A_ROW_MAX) {
                     bail!("the demo calendars cannot be mirrored");
                 }
                 last = self.api_get("v1/calendars").await?;
@@ -137,11 +137,11 @@ impl Browser {
                 tokio::time::sleep(POLL).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, mirrored).await {
+        match tokio::time::timeout(FIRST_READ_TIMEOUT, mirrored).await {
             Ok(result) => result,
             Err(_) => bail!(
-                "the demo calendars were not mirrored within {} s; look into the logs folder. Last seen: {last}",
-                PATIENCE.as_secs()
+                "the demo calendars were not mirrored within {} s; read the logs folder. Last seen: {last}",
+                FIRST_READ_TIMEOUT.as_secs()
             ),
         }
     }

@@ -1,12 +1,12 @@
-//! `evercal dev`: everything on one machine, each part a process of its own, supervised, with a demo tenant at a
+//! `evercal dev`: everything on one machine, each role a supervised process of its own, with a demo tenant at a
 //! simulated provider. Stopped or killed and started again, it goes on where it was.
 //!
 //! Not a deployment: the keys lie in the data folder and the API key is printed.
 
 mod connect;
 mod folder;
-mod parts;
 mod ports;
+mod processes;
 mod ready;
 mod simulator;
 mod table;
@@ -21,7 +21,7 @@ use evercal_settings::Lookup;
 use evercal_settings::process::LOG_FILTER;
 
 use folder::Folder;
-use parts::Parts;
+use processes::Processes;
 
 use crate::cli::print;
 use crate::cli::target::DATA_DIR_DEFAULT;
@@ -71,14 +71,14 @@ async fn everything(options: DevOptions, find: &dyn Fn(&str) -> Option<String>) 
     tokio::pin!(stopped);
 
     progress.say("starting Temporal …");
-    let parts = tokio::select! {
-        parts = Parts::start(&folder, ports, find, &progress) => parts?,
+    let processes = tokio::select! {
+        processes = Processes::start(&folder, ports, find, &progress) => processes?,
         // Children that were started die with the future that owns them.
         () = &mut stopped => return Ok(()),
     };
     let shown = async {
         progress.say("connecting the demo calendars …");
-        let ready = connect::demo_tenant(&folder, &parts).await.map_err(|error| parts.explained(&error))?;
+        let ready = connect::demo_tenant(&folder, &processes).await.map_err(|error| processes.explained(&error))?;
         folder.write_ready(&ready)?;
         if options.json {
             print(&format!("{}\n", serde_json::to_string(&ready)?))?;
@@ -87,18 +87,18 @@ async fn everything(options: DevOptions, find: &dyn Fn(&str) -> Option<String>) 
             let program = std::env::args().next().unwrap_or_else(|| "evercal".to_owned());
             let is_usual = options.data_dir == Path::new(DATA_DIR_DEFAULT);
             print(&ready.for_people(&program, (!is_usual).then_some(options.data_dir.as_path())))?;
-            table::show(&ready, &parts, find).await?;
+            table::show(&ready, &processes, find).await?;
         }
         Ok(())
     };
     let result = tokio::select! {
         result = shown => result,
-        failure = parts.failed() => Err(failure.into()),
+        failure = processes.failed() => Err(failure.into()),
         () = &mut stopped => Ok(()),
     };
     folder.remove_ready();
     progress.say("\nstopping …");
-    parts.stop().await;
+    processes.stop().await;
     result
 }
 

@@ -1,14 +1,14 @@
-//! The ports of gateway and simulator: chosen once for a data folder, and held until the part that listens there starts.
+//! The ports of gateway and simulator: chosen once for a data folder, and held until the process that listens there starts.
 //!
-//! Without being held, a port that somebody else has would look like a part that is ready: something answers there.
+//! Without being held, a port that somebody else has would seem to be a process that is ready: something answers there.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
 use evercal_domain::random;
 
-/// Free ports are looked for in this range. It lies below the ports that the system gives to outgoing connections, which
-/// could take the port of a part that is being restarted, and below those of the Temporal servers.
+/// Free ports are searched in this range. It lies below the ports that the system gives to outgoing connections, which
+/// could take the port of a process that is being restarted, and below those of the Temporal servers.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 7_000;
 /// Ports to try before giving up.

@@ -1,4 +1,4 @@
-//! What `evercal dev` tells when it is ready: one line of JSON for programs, a few lines for people.
+//! What `evercal dev` prints when it is ready: one line of JSON for programs, a few lines for people.
 
 use std::collections::BTreeMap;
 use std::path::Path;

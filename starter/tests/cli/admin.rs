@@ -37,7 +37,7 @@ impl Database {
 }
 
 #[tokio::test]
-async fn migrating_tells_what_was_missing_and_can_be_repeated() {
+async fn migrating_shows_what_was_missing_and_can_be_repeated() {
     let database = Database { folder: tempfile::tempdir().unwrap() };
     let states = async |arguments: &[&str]| {
         let answer = database.run(arguments).await.json();

@@ -71,7 +71,7 @@ async fn a_limit_ends_the_list_and_says_that_there_is_more() {
 }
 
 #[tokio::test]
-async fn status_tells_what_is_known_and_where_to_read_on() {
+async fn status_shows_what_is_known_and_where_to_read_on() {
     let stub = Stub::start().await;
     let status = stub.run(&["status", &WORK[..WORK.len() - 4]]).await;
     assert_eq!(status.code, Some(2), "that is the beginning of all three ids: {status:?}");
@@ -92,7 +92,7 @@ async fn status_tells_what_is_known_and_where_to_read_on() {
 }
 
 #[tokio::test]
-async fn sync_says_what_it_found_or_where_to_look() {
+async fn sync_says_what_it_found_or_where_to_read_on() {
     let stub = Stub::start().await;
     assert_eq!(stub.run(&["sync", "work"]).await.text(), "Work is in sync: 3 changes found.\n");
     let underway = stub.run(&["sync", "workouts"]).await.text();

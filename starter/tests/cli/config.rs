@@ -80,7 +80,7 @@ async fn no_part_starts_with_a_setting_that_nobody_reads() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_told_in_json_where_that_was_asked_for() {
+async fn a_damaged_file_is_reported_in_json_where_that_was_asked_for() {
     let folder = folder("WEBHOOK_BASE_URL = ");
     for (part, code) in [("config", 1), ("migrate", 2)] {
         let run = evercal(&["--config", "evercal.toml", part, "--json"], &[], folder.path()).await;

@@ -32,7 +32,7 @@ async fn each_failure_has_its_exit_code_and_says_what_to_do_next() {
 }
 
 #[tokio::test]
-async fn whoever_names_no_provider_or_one_that_there_is_not_is_told_which_there_are() {
+async fn without_the_name_of_a_known_provider_the_error_lists_them() {
     let stub = Stub::start().await;
     let unknown = stub.run(&["connect", "nowhere"]).await;
     assert_eq!(unknown.code, Some(2), "{unknown:?}");

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-/// Two routes of the simulator's control API, and the header that tells it another time.
+/// Two routes of the simulator's control API, and the header that sets its clock.
 const TEXTS_OF_THE_SIMULATOR: [&str; 3] =
     ["/control/calendars/{calendar}/watchable", "/control/access-tokens", "x-evercal-simulated-now"];
 /// A route of the gateway, which is in every build.
@@ -19,7 +19,7 @@ fn the_image_is_built_without_the_default_features() {
 fn the_simulator_is_only_in_a_build_with_the_feature_dev() {
     let program = fs::read(env!("CARGO_BIN_EXE_evercal")).unwrap();
     let program = String::from_utf8_lossy(&program);
-    assert!(program.contains(ROUTE_OF_THE_GATEWAY), "is the test looking at all?");
+    assert!(program.contains(ROUTE_OF_THE_GATEWAY), "does the test check anything?");
     for text in TEXTS_OF_THE_SIMULATOR {
         assert_eq!(program.contains(text), cfg!(feature = "dev"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Parts whose log cannot be written: a pipe that was closed, a disk that is full.
+//! Processes whose log cannot be written: a pipe that was closed, a disk that is full.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::stub::program;
 
-/// A part that runs; a gateway without a Temporal says so again and again in its log.
-pub struct Part {
+/// A process that runs; a gateway without a Temporal says so again and again in its log.
+pub struct Running {
     process: Child,
     port: u16,
 }
 
-impl Part {
+impl Running {
     fn start_gateway(folder: &Path, stderr: impl Into<Stdio>) -> Self {
         let port = free_port();
         let mut command = gateway(folder, port);
@@ -31,12 +31,12 @@ impl Part {
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
-    /// Its loop has looked at both, and said that one of them is missing.
-    async fn looks_after_its_parts(&self) -> Value {
-        eventually("the gateway has looked", || async {
+    /// Waits until its health shows that the store is there and Temporal is not.
+    async fn checks_its_health(&self) -> Value {
+        eventually("the gateway has checked its health", || async {
             let health = self.health().await.map_err(|error| error.to_string())?;
-            let has_looked = health["store"] == true && health["problems"][0]["part"] == "temporal";
-            if has_looked { Ok(health) } else { Err(health.to_string()) }
+            let has_checked = health["store"] == true && health["problems"][0]["part"] == "temporal";
+            if has_checked { Ok(health) } else { Err(health.to_string()) }
         })
         .await
     }
@@ -56,7 +56,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for Running {
     fn drop(&mut self) {
         // Also after a failed assertion.
         let _ended_already = self.process.kill();
@@ -87,9 +87,9 @@ pub fn gateway(folder: &Path, port: u16) -> Command {
 #[tokio::test]
 async fn a_gateway_whose_stderr_was_closed_goes_on_and_ends_as_it_should() {
     let folder = tempfile::tempdir().unwrap();
-    let mut gateway = Part::start_gateway(folder.path(), Stdio::piped());
+    let mut gateway = Running::start_gateway(folder.path(), Stdio::piped());
     drop(gateway.process.stderr.take());
-    gateway.looks_after_its_parts().await;
+    gateway.checks_its_health().await;
     gateway.has_lost_lines().await;
     assert_eq!(gateway.stop(), Some(0));
 }
@@ -97,8 +97,8 @@ async fn a_gateway_whose_stderr_was_closed_goes_on_and_ends_as_it_should() {
 #[tokio::test]
 async fn a_gateway_whose_stderr_takes_nothing_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Part::start_gateway(folder.path(), File::options().write(true).open("/dev/full").unwrap());
-    gateway.looks_after_its_parts().await;
+    let gateway = Running::start_gateway(folder.path(), File::options().write(true).open("/dev/full").unwrap());
+    gateway.checks_its_health().await;
     gateway.has_lost_lines().await;
     assert_eq!(gateway.stop(), Some(0));
 }
@@ -112,8 +112,8 @@ async fn a_gateway_that_logs_to_a_full_disk_goes_on_and_says_later_how_many_line
     let folder = tempfile::tempdir().unwrap();
     let path = disk.folder().join("gateway.log");
     disk.fill().unwrap();
-    let gateway = Part::start_gateway(folder.path(), File::create(&path).unwrap());
-    gateway.looks_after_its_parts().await;
+    let gateway = Running::start_gateway(folder.path(), File::create(&path).unwrap());
+    gateway.checks_its_health().await;
     gateway.has_lost_lines().await;
     disk.free().unwrap();
     let log = eventually("the log goes on", || async {
@@ -131,7 +131,7 @@ async fn a_simulator_that_can_write_no_log_plays_on() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let mut command = program(folder.path());
     command.args(["simulator", "--port", &port.to_string(), "--data-dir"]).arg(folder.path().join("simulator"));
-    let mut part = Part { process: command.stdin(Stdio::null()).stderr(full).spawn().unwrap(), port };
+    let mut running = Running { process: command.stdin(Stdio::null()).stderr(full).spawn().unwrap(), port };
     eventually("the simulator answers", || async {
         let url = format!("http://127.0.0.1:{port}/control/calls").parse().unwrap();
         let http = HttpClient::new(&HttpSettings::default()).unwrap();
@@ -139,8 +139,8 @@ async fn a_simulator_that_can_write_no_log_plays_on() {
         if answer.status == 200 { Ok(()) } else { Err(answer.status.to_string()) }
     })
     .await;
-    assert!(part.process.try_wait().unwrap().is_none());
-    assert_eq!(part.stop(), Some(0));
+    assert!(running.process.try_wait().unwrap().is_none());
+    assert_eq!(running.stop(), Some(0));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The built `evercal` against a small API with known answers.
 
-// The `cfg` is always true here; it tells clippy that helper functions are test code too.
+// The `cfg` is always true here; it shows clippy that helper functions are test code too.
 #[cfg(test)]
 mod admin;
 #[cfg(test)]

@@ -14,10 +14,10 @@ use crate::stub::program;
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a program says until it ends by itself, which is waited for at most this long.
-async fn said(mut command: Command, patience: Duration) -> Output {
+async fn said(mut command: Command, timeout: Duration) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let program = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
-    tokio::time::timeout(patience, program.wait_with_output()).await.expect("it ends by itself, in time").unwrap()
+    tokio::time::timeout(timeout, program.wait_with_output()).await.expect("it ends by itself, in time").unwrap()
 }
 
 /// How long this program takes to start and end here and now, which is none of its work.
@@ -25,7 +25,7 @@ async fn start(folder: &Path) -> Duration {
     let begun = Instant::now();
     let mut command = program(folder);
     command.arg("--version");
-    assert!(said(command, evercal_tests::PATIENCE).await.status.success());
+    assert!(said(command, evercal_tests::TIMEOUT).await.status.success());
     begun.elapsed()
 }
 

@@ -1,4 +1,4 @@
-//! A whole `evercal dev` as a process, and what a test may do to it: look into its store and its provider, kill its parts.
+//! A whole `evercal dev` as a process, and what a test may do to it: read its store and its provider, kill its processes.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,12 +16,12 @@ use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Method, Transpor
 use evercal_simulator::{ChannelReport, Collection, TrueEvent, Truth};
 use evercal_storage::{DatabaseUrl, Keyring, PageRequest, Store, StoreSettings};
 use evercal_tests::shown::Days;
-use evercal_tests::{PATIENCE, eventually};
+use evercal_tests::{TIMEOUT, eventually};
 use serde_json::{Value, json};
 use url::Url;
 
 /// How long a start may take on a busy machine.
-const START_PATIENCE: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Durations for tests that kill: what waits for a dead worker waits short.
 pub const QUICK_TIMING: &str = r#"{"heartbeat_timeout_s": 3, "sync_backoff_initial_ms": 200, "ladder_s": [1, 1, 1],
@@ -45,8 +45,8 @@ impl Installation {
     pub fn start_command(mut command: Command, timing: &str) -> Self {
         let process = command.env("EVERCAL_TIMING", timing).stdout(Stdio::piped()).spawn().unwrap();
         // A burst of changes is answered when all are made.
-        let patient = HttpSettings { total_timeout: PATIENCE, ..HttpSettings::default() };
-        let http = HttpClient::new(&patient).unwrap();
+        let http_settings = HttpSettings { total_timeout: TIMEOUT, ..HttpSettings::default() };
+        let http = HttpClient::new(&http_settings).unwrap();
         // From here on it ends with the test, also when it does not start.
         let mut installation = Self { process, ready: Value::Null, http };
         let stdout = installation.process.stdout.take().unwrap();
@@ -56,7 +56,7 @@ impl Installation {
             BufReader::new(stdout).read_line(&mut line).unwrap();
             sender.send(line)
         });
-        let line = line.recv_timeout(START_PATIENCE).expect("dev says that it is ready");
+        let line = line.recv_timeout(START_TIMEOUT).expect("dev says that it is ready");
         let ready = serde_json::from_str(&line);
         installation.ready = ready.unwrap_or_else(|_| panic!("dev did not start; it said {line:?}"));
         installation

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: afterwards the mirror equals the provider, nothing is told twice, and no channel lives that
+//! `kill -9` at any moment: afterwards the mirror equals the provider, no change comes twice, and no channel lives that
 //! nobody owns.
 //!
 //! Moments are chosen by a seed and by what has happened (changes made, calls begun), not by time.
@@ -200,7 +200,7 @@ async fn new_user(dev: &Installation, user: &str) {
     dev.control(Method::POST, "changes", Some(changes)).await.unwrap();
 }
 
-/// Makes a few changes, of which one notice tells.
+/// Makes a few changes, with one notice for all.
 async fn change(dev: &Installation, user: &str, seed: u64) {
     let changes = json!({"calendar": user, "count": 5, "seed": seed, "notices": "once"});
     dev.control(Method::POST, "changes", Some(changes)).await.unwrap();

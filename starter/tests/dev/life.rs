@@ -57,7 +57,7 @@ async fn what_dev_kept_is_there_again_after_a_stop_and_after_a_kill() {
     assert!(pids.len() >= 5, "Temporal, UI, simulator, worker, gateway: {pids:?}");
     assert!(dev.stop().success());
     assert!(!pids.iter().any(|pid| is_alive(*pid)), "stopped in order, it leaves no process");
-    assert!(!folder.path().join("dev.json").exists(), "nobody is told of a dev that is not there");
+    assert!(!folder.path().join("dev.json").exists(), "no file names a dev that is not there");
 
     let dev = Installation::start(folder.path(), "{}");
     for field in ["api", "api_key", "simulator"] {
@@ -133,7 +133,7 @@ async fn a_part_that_cannot_run_is_named_with_the_end_of_its_log_and_soon() {
     let begun = Instant::now();
     let said = complaint(command);
     assert!(said.contains("worker ended by itself") && said.contains("SYNC_CONCURRENT_JOBS"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "before it would have lost patience: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "before its timeout: {:?}", begun.elapsed());
     let log = std::fs::read_to_string(folder.path().join("logs/dev.log")).unwrap();
     assert!(log.contains("ended; restarting") && log.contains("\"worker\""), "{log}");
 }

@@ -115,7 +115,7 @@ async fn all_go_on_without(dev: &Installation, store: &dyn Store, all: &[String]
     println!("all went on within {:?}", lost_at.elapsed());
 }
 
-/// After whatever happened: nothing was told twice.
+/// After whatever happened: no change came twice.
 async fn are_right(dev: &Installation, store: &dyn Store, all: &[String]) {
     are_equal(dev, store, all).await;
     for row in calendars(store).await {

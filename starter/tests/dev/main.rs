@@ -1,6 +1,6 @@
 //! `evercal dev` as its users have it: processes, a data folder, and kills at any moment.
 
-// The `cfg` is always true here; it tells clippy that helper functions are test code too.
+// The `cfg` is always true here; it shows clippy that helper functions are test code too.
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]

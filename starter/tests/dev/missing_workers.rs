@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::installation::{self, Installation, signal};
 
-/// After the last sign of life of a worker, with the look that misses it.
+/// After the last sign of life of a worker, with the check that finds none.
 const MISSED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The health once it is as wanted. On a busy machine the store may seem to be away for a moment: that is not what is looked

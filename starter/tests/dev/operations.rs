@@ -227,7 +227,7 @@ fn attempts_at_syncs(events: &[HistoryEvent]) -> (u64, BTreeSet<i64>) {
                 }
                 continue;
             }
-            // It tells of the last attempt.
+            // It has the number of the last attempt.
             Attributes::ActivityTaskStartedEventAttributes(started) => {
                 if open.contains(&started.scheduled_event_id) {
                     given_out += u64::try_from(started.attempt).unwrap();

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use evercal_tests::PATIENCE;
+use evercal_tests::TIMEOUT;
 
 use crate::installation::{self, Installation};
 
@@ -35,7 +35,7 @@ fn names_of_environment(pid: u32) -> (BTreeSet<String>, String) {
 /// What a server answers first to a request that stands as it is; empty when it hangs up without a word.
 fn answer(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = [0; 1_024];
     // A reset is as good as an end.
@@ -70,18 +70,18 @@ async fn dev_keeps_its_files_its_keys_and_its_ports_to_itself() {
 }
 
 fn files_are_the_owners_alone(data: &Path) {
-    let mut looked_at = BTreeSet::new();
+    let mut checked = BTreeSet::new();
     for path in all_below(data) {
-        // A file may go while we look.
+        // A file may go meanwhile.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let mode = metadata.permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{mode:o} {}", path.display());
-        looked_at.insert(path.file_name().unwrap().to_string_lossy().into_owned());
+        checked.insert(path.file_name().unwrap().to_string_lossy().into_owned());
     }
     for name in
         ["evercal.db", "temporal.db", "simulator.jsonl", "worker.log", "dev.log", "temporal.log", "dev-keys.json"]
     {
-        assert!(looked_at.contains(name), "{name} in {looked_at:?}");
+        assert!(checked.contains(name), "{name} in {checked:?}");
     }
 }
 

@@ -24,7 +24,7 @@ const USER: &str = "ada@example.com";
 const NAMESPACE: &str = "calendars";
 const MASTER_KEY: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// How long a program may take to say that it cannot start.
-const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Variables of a program.
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -201,7 +201,7 @@ impl Site {
     /// Runs a program to its end.
     async fn run(&self, arguments: &str, variables: Variables<'_>) -> Output {
         let arguments: Vec<&str> = arguments.split(' ').collect();
-        let ended = tokio::time::timeout(REFUSAL_PATIENCE, self.command(&arguments, variables).output()).await;
+        let ended = tokio::time::timeout(REFUSAL_TIMEOUT, self.command(&arguments, variables).output()).await;
         ended.unwrap_or_else(|_| panic!("{arguments:?} goes on with {variables:?}")).unwrap()
     }
 

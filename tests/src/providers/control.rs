@@ -15,7 +15,7 @@ macro_rules! control {
         pub trait ProviderControl: Send + Sync {
             $($(#[$what])* fn $name(&self, $($argument: $kind),*) -> Result<$answer, ControlError>;)*
 
-            /// Makes many believable changes.
+            /// Makes many realistic changes.
             async fn make_changes(&self, bulk: &BulkChanges) -> Result<ChangeSummary, ControlError>;
         }
 

@@ -34,7 +34,7 @@ pub trait ProviderUnderTest: Any + Send + Sync {
     /// Its nature.
     fn profile(&self) -> &'static Profile;
 
-    /// What gateways and workers have to be told of it, by the names of settings.
+    /// The settings by which gateways and workers find it.
     fn settings(&self) -> Vec<(&'static str, String)>;
 
     /// What can be done to it.
@@ -52,7 +52,7 @@ pub trait ProviderUnderTest: Any + Send + Sync {
     /// A notice as it sends it to a gateway.
     fn notice(&self, gateway: &Url, notice: &ChangeNotice) -> HttpRequest;
 
-    /// Opens a channel on a user's calendar, as our worker would, and tells nobody.
+    /// Opens a channel on a user's calendar, as our worker would, without a row in the store.
     async fn open_stray_channel(
         &self,
         user: &str,

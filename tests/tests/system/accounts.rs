@@ -1,4 +1,4 @@
-//! What an account hears and passes on: new consents, also by the wrong person, and looks at its list of calendars.
+//! What reaches an account: new consents, also by the wrong person, and changes of its list of calendars.
 
 use evercal_domain::account::Credentials;
 use evercal_domain::journal::{AuditEntry, AuditKind};
@@ -24,7 +24,7 @@ async fn connect_again(world: &World, account: AccountId, user: &str) {
 
 pub async fn a_new_consent_heals_calendars_whose_account_workflow_was_lost_with_the_grant<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
     reach_account(&world, account, AccountState::NeedsReauth).await;
@@ -71,7 +71,7 @@ async fn is_audited(world: &World, account: AccountId, what: &str) {
 pub async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_on<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
     other_user(&world);
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let (Credentials::OAuth(before), _) = world.store.credentials(account).await.unwrap().unwrap();
     let again = json!({"label": "Ada", "login_hint": OTHER, "account_id": account.to_string()});
     let (_, status, page) = page_of(&world, again).await;
@@ -99,7 +99,7 @@ pub async fn a_consent_of_another_user_gets_an_error_page_and_the_account_works_
 pub async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
     other_user(&world);
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
     reach_account(&world, account, AccountState::NeedsReauth).await;
@@ -117,9 +117,9 @@ pub async fn a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_doe
     world.end().await;
 }
 
-pub async fn the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_for<P: ProviderUnderTest>() {
+pub async fn the_same_user_twice_is_reported_at_once_and_mirrored_twice_only_when_asked_for<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (first, calendar) = world.connect_and_settle().await;
+    let (first, calendar) = world.connect_and_mirror().await;
     let (second, status, page) = page_of(&world, json!({"login_hint": USER})).await;
     assert_eq!(status, 409, "{page}");
     assert!(page.contains(&first.to_string()), "{page}");
@@ -147,7 +147,7 @@ pub async fn a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refre
     P: ProviderUnderTest,
 >() {
     let world = World::start::<P>().await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
     arm(&world, world.always(ProviderCall::ListCalendars, wish));
     discover(&world, account).await;
@@ -187,7 +187,7 @@ pub async fn a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_
     let watch = ProviderCall::OpenListChannel;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
     arm(&world, world.always(watch, wish));
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     let detail = async || world.store.account(account).await.unwrap().unwrap().detail;
     eventually("the wait is shown, with its end", || async {
         let detail = detail().await.unwrap_or_default();
@@ -224,7 +224,7 @@ pub async fn an_installation_that_the_provider_does_not_accept_is_the_operators_
     assert!(text.contains("operator"), "{text}");
     let row = world.store.account(account).await.unwrap().unwrap();
     assert_eq!(row.state, AccountState::Connecting, "not the user's state: {row:?}");
-    eventually("the operator is told once", || async {
+    eventually("the operator gets one alert", || async {
         let everything = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(50)).await.unwrap().items;
         // The account's own entry has these words too.
         let is_alert =
@@ -243,14 +243,14 @@ pub async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_aler
     P: ProviderUnderTest,
 >() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     arm(&world, world.always(ProviderCall::Refresh, world.provider.refusal(Refused::Client)));
     world.control().expire_access_tokens(Some(USER)).unwrap();
     world.change_events(USER, 1).await;
-    eventually("health tells the operator", || async {
+    eventually("health shows it to the operator", || async {
         let health = world.api(Method::GET, "/api/health/sync", None).await.unwrap();
-        let is_told = health["warnings"].to_string().contains("OAuth client");
-        if is_told { Ok(()) } else { Err(health.to_string()) }
+        let is_shown = health["warnings"].to_string().contains("OAuth client");
+        if is_shown { Ok(()) } else { Err(health.to_string()) }
     })
     .await;
     let row = world.store.account(account).await.unwrap().unwrap();
@@ -264,7 +264,7 @@ pub async fn a_client_secret_that_is_not_accepted_any_more_is_the_operators_aler
 
 pub async fn a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     list_is_watched(&world, account).await;
     let before = calls(&world, ProviderCall::ListCalendars);
     arm(&world, world.always(ProviderCall::ListCalendars, FaultAction::EmptyPage));
@@ -332,7 +332,7 @@ pub async fn more_calendars_than_one_run_of_the_account_can_start_are_all_watche
 
 pub async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     eventually("the list is watched", || async {
         let row = world.store.account(account).await.unwrap().unwrap();
         let live = channels::of_list(&world, USER).into_iter().filter(|channel| channel.live).count();
@@ -341,7 +341,7 @@ pub async fn new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list<P
     .await;
     let id = world.new_calendar("Team");
     let team = world.calendar_of(&id).await;
-    world.settled(team.id).await;
+    world.wait_until_mirrored(team.id).await;
     world.control().patch_calendar(&id, "Team Tokyo", "Asia/Tokyo").unwrap();
     eventually("its new name and zone show", || async {
         let row = world.store.calendar(team.id).await.unwrap().unwrap();
@@ -371,13 +371,13 @@ pub async fn the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_s
     world.end().await;
 }
 
-pub async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet<P: ProviderUnderTest>() {
+pub async fn terminated_workflows_are_found_shown_and_started_again_by_the_check_of_the_fleet<P: ProviderUnderTest>() {
     let fleet_interval = std::time::Duration::from_secs(3);
     let world = World::with::<P>(WorldOptions { fleet_interval, ..WorldOptions::default() }).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     for round in 1..=2 {
-        // A notice on its way would bring back what is missing before anybody looks.
+        // A notice on its way would bring back what is missing before the gateway checks.
         eventually("all is quiet", || async {
             let status = world.status(calendar).await;
             let waiting = world.control().deliveries().unwrap().count(DeliveryStatus::Pending);
@@ -398,7 +398,7 @@ pub async fn terminated_workflows_are_missed_shown_and_started_again_by_the_look
             if missed >= round && runs { Ok(()) } else { Err((missed, status["workflow"].clone())) }
         })
         .await;
-        world.settled(calendar).await;
+        world.wait_until_mirrored(calendar).await;
         world.change_events(USER, 3).await;
         mirror::equals_provider(&world, calendar).await;
     }
@@ -422,23 +422,23 @@ pub async fn a_calendar_that_needed_action_is_tried_twice_with_each_listing_unti
     .await;
     world.control().set_faults(FaultPlan::default()).unwrap();
     discover(&world, account).await;
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     disconnect(&world, account).await;
     histories::keep(&world, "listed-again", calendar, Some(account)).await;
     world.end().await;
 }
 
-pub async fn a_look_at_the_list_that_is_asked_for_during_one_comes_after_it<P: ProviderUnderTest>() {
+pub async fn a_listing_that_is_asked_for_during_one_comes_after_it<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     list_is_watched(&world, account).await;
     let before = calls(&world, ProviderCall::ListCalendars);
     arm(&world, world.once(ProviderCall::ListCalendars, FaultAction::Delay { delay_ms: 5_000 }));
-    for looks in 1..=2 {
+    for listings in 1..=2 {
         discover(&world, account).await;
         eventually("the list is read, or about to be", || async {
             let made = calls(&world, ProviderCall::ListCalendars) - before;
-            if made == looks { Ok(()) } else { Err(made) }
+            if made == listings { Ok(()) } else { Err(made) }
         })
         .await;
     }

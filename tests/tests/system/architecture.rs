@@ -194,7 +194,7 @@ fn documents_name_only_paths_that_exist() {
             assert!(root.join(word).exists(), "{document} names {word}");
         }
     }
-    assert!(named > 50, "only {named} paths were found: is the test looking at all?");
+    assert!(named > 50, "only {named} paths were found: does the test check anything?");
 }
 
 /// Those that processes are made of.
@@ -247,7 +247,7 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
             exceptions.insert(*exception);
         }
     }
-    assert_eq!(exceptions, BTreeSet::from(may), "is the test looking at all?");
+    assert_eq!(exceptions, BTreeSet::from(may), "does the test check anything?");
 }
 
 /// What providers are called, and what theirs is called by: in code, comments and headers, in lower case.
@@ -260,7 +260,7 @@ fn lines_that_name(provider: &str, names: &[&str], folders: &[&str], files_min: 
     for folder in folders {
         sources(&root.join(folder), &mut found);
     }
-    assert!(found.len() >= files_min, "only {} files were found: is the test looking at all?", found.len());
+    assert!(found.len() >= files_min, "only {} files were found: does the test check anything?", found.len());
     let own = ["crates/providers/src", "crates/simulator/src", "tests/src/providers"]
         .map(|folder| root.join(folder).join(provider));
     let is_own = |path: &Path| own.iter().any(|own| path.starts_with(own) || path == own.with_extension("rs"));

@@ -34,7 +34,7 @@ macro_rules! behaviours {
                 a_new_consent_heals_calendars_whose_account_workflow_was_lost_with_the_grant,
                 a_consent_of_another_user_gets_an_error_page_and_the_account_works_on,
                 a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does,
-                the_same_user_twice_is_told_at_once_and_mirrored_twice_only_when_asked_for,
+                the_same_user_twice_is_reported_at_once_and_mirrored_twice_only_when_asked_for,
                 a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_and_is_shown_with_its_end,
                 a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it [has_push],
                 an_installation_that_the_provider_does_not_accept_is_the_operators_affair_and_heals_by_itself,
@@ -44,9 +44,9 @@ macro_rules! behaviours {
                 more_calendars_than_one_run_of_the_account_can_start_are_all_watched_and_all_closed [has_push],
                 new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list [has_push],
                 the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped [has_push],
-                terminated_workflows_are_missed_shown_and_started_again_by_the_look_at_the_fleet [has_push],
+                terminated_workflows_are_found_shown_and_started_again_by_the_check_of_the_fleet [has_push],
                 a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it_works [has_push],
-                a_look_at_the_list_that_is_asked_for_during_one_comes_after_it [has_push],
+                a_listing_that_is_asked_for_during_one_comes_after_it [has_push],
             }
             builds {
                 work_goes_to_the_promoted_build_and_a_living_subscription_moves_over,
@@ -73,13 +73,13 @@ macro_rules! behaviours {
                 a_fault_at_any_call_of_a_renewal_leaves_one_live_channel [has_push],
                 a_fault_at_any_call_of_disconnecting_leaves_no_channel_no_token_and_no_grant [has_push],
             }
-            hand_over {
-                a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_after_a_consent [has_push],
+            continue_as_new {
+                a_polled_calendar_whose_grant_is_dead_continues_as_new_and_is_read_again_after_a_consent [has_push],
                 a_run_that_continues_as_new_writes_no_change_of_state,
                 an_accounts_run_that_continues_as_new_writes_no_change_of_state,
                 a_pause_that_the_provider_asked_for_goes_on_in_the_next_run,
-                a_sync_in_its_backoff_does_not_hold_the_hand_over_up,
-                a_cancellation_that_meets_the_hand_over_closes_in_order [has_push],
+                a_sync_in_its_backoff_does_not_hold_continue_as_new_up,
+                a_cancellation_that_meets_continue_as_new_closes_in_order [has_push],
             }
             histories {
                 a_life_without_trouble_replays,
@@ -93,13 +93,13 @@ macro_rules! behaviours {
                 workflows_that_an_operator_cancels_close_in_order_and_replay [has_push],
                 a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays [has_push],
                 all_strategies_one_after_the_other_replay [has_push],
-                subscriptions_that_hand_over_replay [has_push],
-                accounts_that_hand_over_replay [has_push],
+                subscriptions_that_continue_as_new_replay [has_push],
+                accounts_that_continue_as_new_replay [has_push],
                 an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_started [has_push],
-                a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down [has_push],
+                a_cancel_that_meets_continue_as_new_of_an_account_takes_everything_down [has_push],
                 a_subscription_that_an_operator_cancels_closes_in_order_and_replays [has_push],
-                a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that_was_lost [has_push],
-                pollers_that_hand_over_replay,
+                a_cancelled_subscription_signals_its_account_and_waits_for_no_poller_that_was_lost [has_push],
+                pollers_that_continue_as_new_replay,
                 a_poller_whose_subscription_is_gone_ends_by_itself,
             }
             lessons {
@@ -139,7 +139,7 @@ macro_rules! behaviours {
             payloads {
                 with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on,
                 an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event_on,
-                why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without,
+                why_a_subscription_refuses_a_sync_is_answered_under_a_key_as_without,
                 a_new_key_beside_the_old_one_reads_all_and_a_wrong_key_loses_nothing,
             }
             provider_off {
@@ -155,8 +155,8 @@ macro_rules! behaviours {
                 a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing,
                 a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_person_passes_it,
                 a_new_consent_passes_a_wait_that_the_provider_asked_for,
-                whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails,
-                whoever_says_during_the_last_attempt_that_it_works_again_is_heard_too,
+                a_retry_that_is_asked_for_during_an_attempt_follows_when_that_attempt_fails,
+                a_retry_that_is_asked_for_during_the_last_attempt_follows_too,
                 a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew,
                 a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing,
                 a_role_that_falls_is_seen_by_the_next_sync_too,
@@ -166,10 +166,10 @@ macro_rules! behaviours {
                 a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer,
                 a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and_the_calendar_is_found_anew [has_push],
                 rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_that_while,
-                what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_is_no_end,
+                what_the_store_refuses_of_one_calendar_alone_is_shown_in_its_state_and_is_no_end,
                 a_worker_with_another_database_takes_no_work,
                 while_an_empty_database_is_in_the_place_of_the_store_nobody_works_with_it,
-                tables_that_are_locked_make_reads_fail_soon_and_health_tells,
+                tables_that_are_locked_make_reads_fail_soon_and_health_shows_it,
                 a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_its_notice_comes [has_push],
             }
             store_gone {
@@ -179,7 +179,7 @@ macro_rules! behaviours {
             }
             strategies {
                 where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked_for,
-                where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_no_notice_told [has_push],
+                where_both_are_chosen_notices_bring_changes_and_the_poller_finds_the_rest [has_push],
                 a_strategy_that_is_chosen_anew_reaches_subscriptions_that_run [has_push],
                 a_chosen_poller_that_somebody_ended_is_missed_by_the_next_run,
             }
@@ -219,7 +219,7 @@ fn every_behaviour_is_tested_with_every_provider() {
         let path = entry.unwrap().path();
         written(&path, &path.file_stem().unwrap().to_string_lossy(), &mut found);
     }
-    assert!(found.len() > 100, "only {} behaviours were found: is the test looking at all?", found.len());
+    assert!(found.len() > 100, "only {} behaviours were found: does the test check anything?", found.len());
     for (provider, listed) in TESTED {
         let listed: BTreeSet<_> =
             listed.iter().map(|(module, name)| ((*module).to_owned(), (*name).to_owned())).collect();

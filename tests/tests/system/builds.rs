@@ -42,7 +42,7 @@ pub async fn work_goes_to_the_promoted_build_and_a_living_subscription_moves_ove
     assert!(promote(&connection, &namespace, &build("none")).await.is_err());
 
     // An installation without builds begins to have them.
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     assert_eq!(last_build(&world, calendar).await, "");
     world.settings.build_id = Some(build("one"));
     world.start_worker().unwrap();

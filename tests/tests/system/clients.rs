@@ -12,7 +12,7 @@ const WINDOW_DAYS: i64 = 14;
 
 /// What each client has to say of the demo world: how many calendars there are, and the titles of the next two weeks.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct Printed {
     calendars: usize,
     titles: Vec<String>,
 }
@@ -54,7 +54,7 @@ async fn run(mut command: Command) -> String {
 /// A running evercal with its calendars, and its description in a file of the folder.
 async fn served(folder: &Path) -> (World, CalendarId) {
     let world = World::start::<AnyProvider>().await;
-    let (_, calendar) = world.connect_and_settle().await;
+    let (_, calendar) = world.connect_and_mirror().await;
     let served = format!("{}openapi.json", world.public_url());
     let fetch = "import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], 'openapi.json')";
     run(python(folder, &["-c", fetch, &served])).await;
@@ -62,19 +62,19 @@ async fn served(folder: &Path) -> (World, CalendarId) {
 }
 
 /// What the API itself says, for comparison.
-async fn expected(world: &World, calendar: CalendarId, from: &str, to: &str) -> Told {
+async fn expected(world: &World, calendar: CalendarId, from: &str, to: &str) -> Printed {
     let get = async |path: String| world.api(evercal_http::Method::GET, &path, None).await.unwrap();
     let calendars = get("/v1/calendars".to_owned()).await["items"].as_array().unwrap().len();
     let events = get(format!("/v1/calendars/{calendar}/events?from={from}&to={to}&limit=500")).await;
     let title = |item: &serde_json::Value| item["title"].as_str().unwrap().to_owned();
     let titles = events["items"].as_array().unwrap().iter().map(title).collect();
-    Told { calendars, titles }
+    Printed { calendars, titles }
 }
 
-fn told(printed: &str) -> Told {
+fn parsed(printed: &str) -> Printed {
     let printed: serde_json::Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
     let titles = printed["titles"].as_array().unwrap().iter().map(|title| title.as_str().unwrap().to_owned()).collect();
-    Told { calendars: usize::try_from(printed["calendars"].as_u64().unwrap()).unwrap(), titles }
+    Printed { calendars: usize::try_from(printed["calendars"].as_u64().unwrap()).unwrap(), titles }
 }
 
 fn window() -> (String, String) {
@@ -108,7 +108,7 @@ async fn a_generated_python_client_lists_calendars_and_events() {
     client.env("PYTHONPATH", python_path(folder.path())).env("EVERCAL_API", world.public_url());
     client.env("EVERCAL_API_KEY", world.api_key.expose());
     client.args([&calendar.to_string(), &from, &to]);
-    assert_eq!(told(&run(client).await), expected(&world, calendar, &from, &to).await);
+    assert_eq!(parsed(&run(client).await), expected(&world, calendar, &from, &to).await);
     world.end().await;
 }
 
@@ -135,6 +135,6 @@ async fn a_generated_typescript_client_lists_calendars_and_events() {
     client.current_dir(folder.path()).env("EVERCAL_API", world.public_url());
     client.env("EVERCAL_API_KEY", world.api_key.expose());
     client.args(["client.js", &calendar.to_string(), &from, &to]);
-    assert_eq!(told(&run(client).await), expected(&world, calendar, &from, &to).await);
+    assert_eq!(parsed(&run(client).await), expected(&world, calendar, &from, &to).await);
     world.end().await;
 }

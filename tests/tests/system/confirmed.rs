@@ -45,7 +45,7 @@ async fn confirmed_at(world: &World, calendar: CalendarId) -> DateTime<Utc> {
 }
 
 pub async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_began<P: ProviderUnderTest>() {
-    // Nothing but the first read and what is asked for below: no channel opens, and no look is due for hours.
+    // Nothing but the first read and what is asked for below: no channel opens, and no reconciling sync is due for hours.
     let (strategy, timing) = (SyncStrategy::Polling, Timing { polling_interval_s: 36_000, ..quick() });
     let world = World::with::<P>(WorldOptions { strategy, timing, ..WorldOptions::default() }).await;
     world.provider.set_page_items_max(EVENTS_PER_PAGE);
@@ -83,7 +83,7 @@ pub async fn a_pass_that_a_later_attempt_ends_proves_what_was_there_when_it_bega
 pub async fn a_change_whose_notice_came_is_confirmed_by_push_although_its_first_sync_failed<P: ProviderUnderTest>() {
     let timing = Timing { sync_retries_max: Some(0), failed_sync_pause_s: 1, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     idle(&world, calendar).await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
     let rules = vec![world.once(ProviderCall::ReadEvents, down)];

@@ -30,8 +30,8 @@ const ALLOWED: [&str; 13] = [
     "Unlicense",
     "Zlib",
 ];
-/// Permissive too, and looked at one by one: what stands in their file, or has no name in the list above.
-const LOOKED_AT: [(&str, &str); 2] = [
+/// Permissive too, and read one by one: their licence stands in a file, or has no name in the list above.
+const CHECKED_BY_HAND: [(&str, &str); 2] = [
     // Brought along by the Temporal SDK; its files may be used unchanged by anybody (README).
     ("option-ext", "MPL-2.0"),
     // Close to Zlib's.
@@ -115,7 +115,7 @@ fn each_dependency_has_a_licence_that_asks_nothing_of_our_users() {
             None => drop(others.insert((package.name.to_string(), format!("{:?}", package.license_file)))),
         }
     }
-    let expected = LOOKED_AT.map(|(package, licence)| (package.to_owned(), licence.to_owned()));
+    let expected = CHECKED_BY_HAND.map(|(package, licence)| (package.to_owned(), licence.to_owned()));
     assert_eq!(others, BTreeSet::from(expected));
 }
 
@@ -129,7 +129,7 @@ fn a_licence_is_allowed_where_one_of_its_choices_is() {
     }
 }
 
-/// Where cargo keeps what the registry's index says of the packages that it has looked at.
+/// Where cargo keeps what the registry's index says of the packages that it has read.
 fn index_caches() -> Vec<std::path::PathBuf> {
     let home =
         std::env::var_os("CARGO_HOME").map(Into::into).or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
@@ -158,20 +158,20 @@ fn withdrawn_by_version(file: &[u8]) -> Vec<(String, bool)> {
 #[test]
 fn no_version_that_its_authors_have_withdrawn_is_built_on() {
     let caches = index_caches();
-    let (mut looked_at, mut withdrawn) = (0, Vec::new());
+    let (mut checked, mut withdrawn) = (0, Vec::new());
     for package in metadata().packages.iter().filter(|package| package.source.is_some()) {
         let file = caches.iter().find_map(|cache| std::fs::read(index_file(cache, &package.name)).ok());
         let versions = file.map(|file| withdrawn_by_version(&file)).unwrap_or_default();
         let ours = package.version.to_string();
         if let Some((_, is_withdrawn)) = versions.iter().find(|(version, _)| *version == ours) {
-            looked_at += 1;
+            checked += 1;
             if *is_withdrawn {
                 withdrawn.push(format!("{} {ours}", package.name));
             }
         }
     }
     assert_eq!(withdrawn, Vec::<String>::new(), "use others, or say here why not");
-    assert!(looked_at > 300, "only {looked_at} packages are in cargo's index: nothing was looked at");
+    assert!(checked > 300, "only {checked} packages are in cargo's index: nothing was checked");
 }
 
 #[test]

@@ -25,7 +25,7 @@ async fn keep_account(world: &World, name: &str, account: AccountId) {
 pub async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
     world.new_calendar("Team");
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     disconnect(&world, account).await;
     let alive: Vec<_> = world.control().channels().unwrap().into_iter().filter(|channel| channel.live).collect();
     assert!(alive.is_empty(), "{alive:#?}");
@@ -39,7 +39,7 @@ pub async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_
     P: ProviderUnderTest,
 >() {
     let world = World::start::<P>().await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
     let rules = vec![world.always(ProviderCall::CloseChannel, wish)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
@@ -58,7 +58,7 @@ pub async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_acco
     P: ProviderUnderTest,
 >() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     assert_eq!(channels::alive_at_provider(&world, USER).len(), 1, "nobody stopped it");
     disconnect(&world, account).await;
@@ -73,7 +73,7 @@ pub async fn a_subscription_that_was_lost_leaves_no_channel_behind_when_its_acco
     P: ProviderUnderTest,
 >() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     let workflow = world.temporal.client.get_workflow_handle::<AccountWorkflow>(names::account_id(account));
     workflow.cancel(WorkflowCancelOptions::default()).await.unwrap();
@@ -122,7 +122,7 @@ pub async fn a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens<P: P
 
 pub async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     out_of_order(&world, ProviderCall::ListCalendars);
     let before = calls(&world, ProviderCall::ListCalendars);
     discover(&world, account).await;
@@ -139,10 +139,10 @@ pub async fn a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes
 pub async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back<P: ProviderUnderTest>() {
     let timing = Timing { close_timeout_s: 15, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     out_of_order(&world, ProviderCall::Revoke);
     disconnect(&world, account).await;
-    assert!(calls(&world, ProviderCall::Revoke) >= 2, "it was tried for as long as there was patience");
+    assert!(calls(&world, ProviderCall::Revoke) >= 2, "it was tried until the timeout");
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 0);
     keep_account(&world, "not-revoked", account).await;
@@ -151,7 +151,7 @@ pub async fn tokens_and_mirror_are_erased_although_the_provider_never_takes_the_
 
 pub async fn a_channel_that_cannot_be_stopped_keeps_no_other_one_alive<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     channels::are_owned(&world, calendar, 1).await;
     let live = world.store.channels_of_calendar(calendar).await.unwrap().pop().unwrap();
     let first_in_turn: ChannelId = format!("chn_{:032x}", 1).parse().unwrap();
@@ -160,10 +160,10 @@ pub async fn a_channel_that_cannot_be_stopped_keeps_no_other_one_alive<P: Provid
     let rules = vec![world.once(ProviderCall::CloseChannel, refused)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
-    eventually("the calendar is closed, and it is told that a channel was not stopped", || async {
+    eventually("the calendar is closed, and its detail says that a channel was not stopped", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();
-        let told = row.detail.as_ref().is_some_and(|why| why.contains("forbidden"));
-        if row.state == CalendarState::Closed && told { Ok(()) } else { Err((row.state, row.detail)) }
+        let is_named = row.detail.as_ref().is_some_and(|why| why.contains("forbidden"));
+        if row.state == CalendarState::Closed && is_named { Ok(()) } else { Err((row.state, row.detail)) }
     })
     .await;
     channels::are_stopped(&world, USER).await;

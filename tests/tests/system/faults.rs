@@ -45,7 +45,7 @@ pub async fn a_fault_at_any_call_of_connecting_leaves_a_mirrored_and_watched_cal
         walks.begin(&world, hit.as_ref());
         let account = connect(&world, &user, None).await;
         let calendar = found(&world, &user, account, hit.as_ref()).await;
-        settled(&world, &Walker { user, account, calendar }, hit.as_ref()).await;
+        reaches_end_state(&world, &Walker { user, account, calendar }, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(
@@ -72,7 +72,7 @@ pub async fn a_fault_at_any_call_of_a_full_read_leaves_an_equal_mirror<P: Provid
         world.control().expire_sync_tokens(&walker.user).unwrap();
         walks.begin(&world, hit.as_ref());
         change(&world, &walker.user).await;
-        settled(&world, &walker, hit.as_ref()).await;
+        reaches_end_state(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&world, &[ProviderCall::Refresh, ProviderCall::ReadEvents]);
@@ -87,7 +87,7 @@ pub async fn a_fault_at_any_call_of_reading_what_changed_leaves_an_equal_mirror<
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
         change(&world, &walker.user).await;
-        settled(&world, &walker, hit.as_ref()).await;
+        reaches_end_state(&world, &walker, hit.as_ref()).await;
         walks.end(&world, hit);
     }
     walks.met_everything(&world, &[ProviderCall::Refresh, ProviderCall::ReadEvents]);
@@ -113,7 +113,7 @@ pub async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel<P: Provide
         walks.begin(&world, hit.as_ref());
         live_through_a_renewal(&world, &walker, number).await;
         tokio::select! {
-            () = settled_on(&world, &walker, hit.as_ref(), &before) => {}
+            () = reaches_end_state_on(&world, &walker, hit.as_ref(), &before) => {}
             () = live_on_while_renewing(&world, &walker, number) => panic!("after twelve hours it still renews"),
         }
         walks.end(&world, hit);
@@ -166,7 +166,7 @@ async fn newly_connected(world: &World, number: u32) -> Walker {
     let account = connect(world, &user, None).await;
     let calendar = world.calendar_of(&user).await;
     let walker = Walker { user, account, calendar };
-    settled(world, &walker, None).await;
+    reaches_end_state(world, &walker, None).await;
     walker
 }
 
@@ -205,10 +205,10 @@ async fn new_user(world: &World, number: u32) -> String {
 }
 
 async fn connected(world: &World) -> Walker {
-    let (account, id) = world.connect_and_settle().await;
+    let (account, id) = world.connect_and_mirror().await;
     let calendar = world.store.calendar(id).await.unwrap().unwrap();
     let walker = Walker { user: USER.to_owned(), account, calendar };
-    settled(world, &walker, None).await;
+    reaches_end_state(world, &walker, None).await;
     walker
 }
 
@@ -271,13 +271,13 @@ fn may_ask_for_consent(world: &World, hit: Option<&Hit>) -> bool {
 }
 
 /// Waits for the right end state.
-async fn settled(world: &World, walker: &Walker, hit: Option<&Hit>) {
-    settled_on(world, walker, hit, &BTreeSet::new()).await;
+async fn reaches_end_state(world: &World, walker: &Walker, hit: Option<&Hit>) {
+    reaches_end_state_on(world, walker, hit, &BTreeSet::new()).await;
 }
 
 /// Waits for the right end state, on other channels than those. A new consent, where it may be asked for, has to heal
 /// everything.
-async fn settled_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &BTreeSet<String>) {
+async fn reaches_end_state_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &BTreeSet<String>) {
     let mut consented_again = false;
     loop {
         let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {

@@ -1,10 +1,10 @@
 //! Histories of all branches: made on the real server, replayed against today's code, and kept so that tomorrow's code is
 //! held to them. `CONTRIBUTING.md` says how to record them anew.
 
-mod hand_over;
+mod continue_as_new;
 mod kept;
 
-pub use hand_over::*;
+pub use continue_as_new::*;
 
 use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
 use evercal_http::Method;
@@ -42,7 +42,7 @@ fn account_workflow(world: &World, account: AccountId) -> WorkflowHandle<tempora
 
 pub async fn a_life_without_trouble_replays<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.change_events(USER, 5).await;
     mirror::equals_provider(&world, calendar).await;
     sync(&world, calendar).await;
@@ -88,7 +88,7 @@ pub async fn a_calendar_that_cannot_be_watched_replays<P: ProviderUnderTest>() {
 
 pub async fn a_lost_grant_and_a_new_consent_replay<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
     reach_account(&world, account, AccountState::NeedsReauth).await;
@@ -106,9 +106,9 @@ pub async fn a_calendar_that_is_taken_away_and_given_back_replays<P: ProviderUnd
     let timing = Timing { failed_sync_pause_s: 2, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let team = world.new_calendar("Team");
-    world.connect_and_settle().await;
+    world.connect_and_mirror().await;
     let calendar = world.calendar_of(&team).await.id;
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     let refusal = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
     let rule = FaultRule { calendar: Some(team), ..world.always(ProviderCall::ReadEvents, refusal) };
     world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
@@ -130,7 +130,7 @@ pub async fn a_calendar_that_is_taken_away_and_given_back_replays<P: ProviderUnd
 pub async fn a_calendar_that_vanishes_from_the_list_replays<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
     let second = world.new_calendar("Soon gone");
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     let gone = world.calendar_of(&second).await.id;
     reach(&world, gone, CalendarState::Live).await;
     world.control().delete_calendar(&second).unwrap();
@@ -138,7 +138,7 @@ pub async fn a_calendar_that_vanishes_from_the_list_replays<P: ProviderUnderTest
     let workflow = account_workflow(&world, account);
     workflow.signal(AccountWorkflow::discover, RawValue::empty(), options()).await.unwrap();
     reach(&world, gone, CalendarState::Closed).await;
-    // Somebody tells the account of a subscription that is missing: it starts those that it knows, and no others.
+    // The account gets the signal that a subscription is missing: it starts those that it knows, and no others.
     let missing = evercal_workflows::contract::SubscriptionMissing { calendar_id: Some(gone) };
     workflow.signal(AccountWorkflow::subscription_missing, pack(&missing), options()).await.unwrap();
     disconnect(&world, account).await;
@@ -148,7 +148,7 @@ pub async fn a_calendar_that_vanishes_from_the_list_replays<P: ProviderUnderTest
 
 pub async fn a_wait_for_the_quota_that_an_operator_overtakes_replays<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let quota = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(900) };
     let rule = world.once(ProviderCall::ReadEvents, quota);
     world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
@@ -169,7 +169,7 @@ pub async fn a_read_in_many_slices_replays<P: ProviderUnderTest>() {
     let timing = Timing { sync_slice_ms: 1, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     world.provider.set_page_items_max(5);
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     mirror::equals_provider(&world, calendar).await;
     disconnect(&world, account).await;
     let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
@@ -182,7 +182,7 @@ pub async fn a_read_in_many_slices_replays<P: ProviderUnderTest>() {
 
 pub async fn workflows_that_an_operator_cancels_close_in_order_and_replay<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach_account(&world, account, AccountState::Disconnected).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
@@ -192,7 +192,7 @@ pub async fn workflows_that_an_operator_cancels_close_in_order_and_replay<P: Pro
 
 pub async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let lost = || WorkflowTerminateOptions::default();
     account_workflow(&world, account).terminate(lost()).await.unwrap();
     world.subscription(calendar).terminate(lost()).await.unwrap();
@@ -217,7 +217,7 @@ pub async fn all_strategies_one_after_the_other_replay<P: ProviderUnderTest>() {
     let timing = Timing { polling_interval_s: 3, ..quick() };
     let options = WorldOptions { strategy: SyncStrategy::Hybrid, timing, ..WorldOptions::default() };
     let mut world = World::with::<P>(options).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let poller = names::polling_id(calendar);
     reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = 2).await;
     signalled(&world, &poller, names::SIGNAL_INTERVAL).await;

@@ -22,7 +22,7 @@ fn packages(features: &[&str]) -> Vec<String> {
 #[test]
 fn the_image_is_built_of_nothing_that_only_dev_and_tests_need() {
     let image = packages(&["--no-default-features"]);
-    assert!(image.iter().any(|package| package == "evercal-gateway"), "is the test looking at all? {image:?}");
+    assert!(image.iter().any(|package| package == "evercal-gateway"), "does the test check anything? {image:?}");
     let whole = packages(&[]);
     for package in LEFT_OUT.map(str::to_owned) {
         assert!(!image.contains(&package) && whole.contains(&package), "{package}");

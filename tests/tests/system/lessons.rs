@@ -34,7 +34,7 @@ fn skipping_world() -> WorldOptions {
 
 pub async fn notice_during_pull_gives_exactly_one_follow_up<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     idle(&world, calendar).await;
     let before = pulls(&world);
     // The first pull takes long enough for all the notices below to come while it runs.
@@ -61,9 +61,9 @@ pub async fn notice_during_pull_gives_exactly_one_follow_up<P: ProviderUnderTest
 
 pub async fn debounce_is_bounded_under_endless_notices<P: ProviderUnderTest>() {
     let world = World::with::<P>(skipping_world()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let channel = channels::of_events(&world).pop().unwrap();
-    // The provider's own notices are lost: only the flood tells of the change.
+    // The provider's own notices are lost: only the flood announces the change.
     world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
     let (before, begun) = (pulls(&world), std::time::Instant::now());
     let (sent, enough) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -116,7 +116,7 @@ async fn flood_of(world: &World, channel: &ChannelReport, sent: &AtomicU64, enou
 
 pub async fn a_refused_access_token_is_refreshed_once_and_not_sent_again<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     idle(&world, calendar).await;
     let (pulls_before, refreshes_before) = (pulls(&world), calls(&world, ProviderCall::Refresh));
     world.control().expire_access_tokens(None).unwrap();
@@ -129,7 +129,7 @@ pub async fn a_refused_access_token_is_refreshed_once_and_not_sent_again<P: Prov
 
 pub async fn a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     idle(&world, calendar).await;
     let before = world.store.sync_position(calendar).await.unwrap();
     world.control().revoke_grants(USER).unwrap();
@@ -177,7 +177,7 @@ pub async fn a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_be
 
 pub async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely<P: ProviderUnderTest>() {
     let world = World::with::<P>(skipping_world()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let before = calls(&world, ProviderCall::OpenChannel);
     let gone = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
     arm(&world, world.always(ProviderCall::OpenChannel, gone));
@@ -203,7 +203,7 @@ pub async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rar
 
 pub async fn a_late_notice_of_a_stopped_channel_starts_nothing<P: ProviderUnderTest>() {
     let world = World::with::<P>(skipping_world()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let old = channels::of_events(&world).pop().unwrap();
     live_for(&world, calendar, "past the renewal", 6 * DAY).await;
     eventually("the old channel is stopped", || async {

@@ -7,7 +7,7 @@ use evercal_tests::{ProviderCall, ProviderUnderTest, USER, World, WorldOptions, 
 
 pub async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.change_events(USER, 7).await;
     mirror::equals_provider(&world, calendar).await;
     world.end().await;
@@ -15,7 +15,7 @@ pub async fn a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody
 
 pub async fn deletes_in_the_gap_are_found_by_mark_and_sweep<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let drop_all = NoticePlan { drop_percent: 100, ..NoticePlan::default() };
     world.control().set_notice_plan(drop_all).unwrap();
     let events = world.control().truth(USER).unwrap().events;
@@ -25,8 +25,8 @@ pub async fn deletes_in_the_gap_are_found_by_mark_and_sweep<P: ProviderUnderTest
     world.control().expire_sync_tokens(USER).unwrap();
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     mirror::equals_provider(&world, calendar).await;
-    let told = world.store.changes(calendar, 0, 10_000).await.unwrap();
-    let last = told.last().unwrap();
+    let changes = world.store.changes(calendar, 0, 10_000).await.unwrap();
+    let last = changes.last().unwrap();
     assert_eq!((last.kind, last.event_id.as_str()), (evercal_domain::change::ChangeKind::Deleted, id.as_str()));
     world.end().await;
 }
@@ -59,7 +59,7 @@ pub async fn unwatchable_calendar_becomes_poll_only_and_leaves_importing<P: Prov
 
 pub async fn worker_restart_creates_no_second_channel<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.stop_worker().await.unwrap();
     world.change_events(USER, 5).await;
     world.start_worker().unwrap();
@@ -73,9 +73,9 @@ pub async fn hung_provider_call_frees_its_slot<P: ProviderUnderTest>() {
     let http = HttpSettings { total_timeout: std::time::Duration::from_secs(1), ..HttpSettings::default() };
     let world = World::with::<P>(WorldOptions { http, concurrent_syncs: 1, ..WorldOptions::default() }).await;
     let second = world.new_calendar("Has to be read too");
-    let (_account, _calendar) = world.connect_and_settle().await;
+    let (_account, _calendar) = world.connect_and_mirror().await;
     let other = world.calendar_of(&second).await.id;
-    world.settled(other).await;
+    world.wait_until_mirrored(other).await;
     // Each call for the first calendar hangs, and there is one slot for both.
     let rule =
         FaultRule { calendar: Some(USER.to_owned()), ..world.always(ProviderCall::ReadEvents, FaultAction::Hang) };

@@ -32,7 +32,7 @@ pub async fn a_worker_that_has_grown_too_large_lets_go_of_its_workflows_and_goes
     let limit = resident + resident / 4 + 50;
     world.settings.memory_mib = limit as u64;
     world.start_worker().unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let before = held_by(&world, calendar).await.expect("a worker holds it");
 
     let ballast = vec![1_u8; (resident + 150) * MIB];

@@ -8,7 +8,7 @@ use evercal_tests::{ProviderUnderTest, USER, World, channels, eventually, mirror
 
 pub async fn a_store_that_moves_to_postgresql_and_another_temporal_goes_on_where_it_was<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let before = world.store.changes(calendar, 0, 10_000).await.unwrap();
     world.stop_gateway().await;
     world.stop_worker().await.unwrap();

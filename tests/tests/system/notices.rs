@@ -1,4 +1,4 @@
-//! Notices: believed only with proof, each of them counted once, none of them lost.
+//! Notices: accepted only with proof, each of them counted once, none of them lost.
 
 use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_domain::{AccountId, CalendarId, ChannelId, SyncReason, Watched};
@@ -48,7 +48,7 @@ pub async fn a_notice_for_an_unknown_calendar_is_acknowledged_and_starts_nothing
 
 pub async fn orphan_channel_with_valid_token_is_stopped_once<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (account_id, calendar) = world.connect_and_settle().await;
+    let (account_id, calendar) = world.connect_and_mirror().await;
     // Somebody restored an old database: the provider has a channel of ours that the register does not know.
     let orphan = ChannelId::generate();
     let claim = evercal_domain::channel_token::ChannelClaim {
@@ -88,16 +88,16 @@ pub async fn orphan_channel_with_valid_token_is_stopped_once<P: ProviderUnderTes
     let stops = calls(&world, ProviderCall::CloseChannel);
     made(&world, calendar, stops, 1, "it is stopped, and what comes of it later stops nothing").await;
     let entries = world.store.audit_entries(AuditOf::Calendar(calendar), &PageRequest::first(100)).await.unwrap().items;
-    let told = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
-    assert_eq!(told, 1, "the audit log tells of it once: {entries:#?}");
+    let stopped = entries.iter().filter(|entry| entry.kind == AuditKind::OrphanStopped).count();
+    assert_eq!(stopped, 1, "the audit log has it once: {entries:#?}");
     world.end().await;
 }
 
 pub async fn hundred_notices_run_one_pull_at_a_time<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let method = world.method(ProviderCall::ReadEvents);
-    // The look after the channel was opened has ended too: a notice may push that one aside, and is meant to.
+    // The sync after the channel was opened has ended too: a notice may push that one aside, and is meant to.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     eventually("nothing is read", || async {
         let status = world.status(calendar).await;
@@ -131,9 +131,9 @@ pub async fn hundred_notices_run_one_pull_at_a_time<P: ProviderUnderTest>() {
 
 pub async fn notices_that_nobody_took_are_made_good_by_the_next_gateway<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let pulls = |world: &World| calls(world, ProviderCall::ReadEvents);
-    // The look after the channel was opened has ended too, and nothing else is due for hours.
+    // The sync after the channel was opened has ended too, and nothing else is due for hours.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     eventually("nothing is read, and a gateway was here", || async {
         let (status, beat) = (world.status(calendar).await, world.store.last_beat(HEARTBEAT).await.unwrap());
@@ -166,7 +166,7 @@ pub async fn notices_that_nobody_took_are_made_good_by_the_next_gateway<P: Provi
 pub async fn bad_input_gets_its_answer_and_a_real_change_right_after_is_not_lost<P: ProviderUnderTest>() {
     const TEN_MEGABYTES: usize = 10 * 1024 * 1024;
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let channel = channels::of_events(&world).pop().unwrap();
     let forged = world.notice(&notice("v1.k.forged.token.of.nobody", &channel.id)).await.unwrap();
     assert_eq!(forged.status, 401);

@@ -13,7 +13,7 @@ const HOW_TO_INSTALL: &str = "EVERCAL_PYTHON is not set: `cargo verify` makes a 
 async fn no_request_breaks_the_api_or_gets_an_answer_that_is_not_declared() {
     let python = PathBuf::from(std::env::var_os("EVERCAL_PYTHON").expect(HOW_TO_INSTALL));
     let world = World::start::<AnyProvider>().await;
-    world.connect_and_settle().await;
+    world.connect_and_mirror().await;
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(python)
         .current_dir(folder.path())

@@ -40,7 +40,7 @@ async fn attempts_at_channels(world: &World, calendar: CalendarId) -> Vec<(Strin
 pub async fn a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible<P: ProviderUnderTest>() {
     let timing = Timing { channel_lifetime_s: 24, channel_lifetime_spread_s: 0, polling_interval_s: 3, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
     let rules = vec![world.always(ProviderCall::OpenChannel, down)];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
@@ -101,6 +101,6 @@ pub async fn attempts_that_are_not_made_while_the_provider_refuses_everybody_lea
     // One may have been on its way.
     assert!(rows().await <= rows_before + 1, "{rows_before} rows, now {}", rows().await);
     world.control().set_faults(FaultPlan::default()).unwrap();
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     world.end().await;
 }

@@ -36,7 +36,7 @@ fn contains(event: &HistoryEvent, wanted: &[u8]) -> bool {
 
 pub async fn with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.stop_worker().await.unwrap();
     let before = events(&world, calendar).await;
     assert!(before.iter().any(is_readable), "without a key it is readable, else this test sees nothing");
@@ -65,7 +65,7 @@ pub async fn with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes
 pub async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_event_on<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
     world.seal_payloads(codec(&new_key("p1"))).await.unwrap();
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     for workflow in [names::subscription_id(calendar), names::account_id(account)] {
         let history = History::decode(world.history(&workflow).await.as_slice()).unwrap();
         let readable: Vec<_> = history.events.iter().filter(|event| is_readable(event)).collect();
@@ -75,10 +75,10 @@ pub async fn an_account_that_is_connected_under_a_key_is_sealed_from_its_first_e
     world.end().await;
 }
 
-pub async fn why_a_subscription_refuses_a_sync_is_told_under_a_key_as_without<P: ProviderUnderTest>() {
+pub async fn why_a_subscription_refuses_a_sync_is_answered_under_a_key_as_without<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
     world.seal_payloads(codec(&new_key("p1"))).await.unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let pause = world.subscription(calendar);
     let pause =
         pause.execute_update(SubscriptionWorkflow::pause, RawValue::empty(), WorkflowExecuteUpdateOptions::default());
@@ -95,7 +95,7 @@ pub async fn a_new_key_beside_the_old_one_reads_all_and_a_wrong_key_loses_nothin
     let mut world = World::start::<P>().await;
     let (old, new) = (new_key("p1"), new_key("p2"));
     world.seal_payloads(codec(&old)).await.unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
 
     // Somebody gave the wrong key to all processes.
     world.seal_payloads(codec(&new)).await.unwrap();

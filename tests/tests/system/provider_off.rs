@@ -28,7 +28,7 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
 >() {
     let timing = Timing { failed_sync_pause_s: 1, ..quick() };
     let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     turn(&mut world, false).await;
     discover(&world, account).await;
     world.change_events(USER, 1).await;
@@ -50,7 +50,7 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
 
 pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_back<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     turn(&mut world, false).await;
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
     eventually("a worker has found the provider off", || async {

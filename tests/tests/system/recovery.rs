@@ -22,7 +22,7 @@ const BOB: &str = "bob@example.com";
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// Waits here are so long that only what is cut short ends in time.
-fn patient() -> Timing {
+fn long_waits() -> Timing {
     Timing { sync_backoff_initial_ms: 3_600_000, ladder_s: vec![3_600], ..quick() }
 }
 
@@ -34,9 +34,9 @@ async fn world<P: ProviderUnderTest>(timing: Timing) -> World {
 async fn world_of_two<P: ProviderUnderTest>() -> (World, CalendarId, String, CalendarId) {
     let world = world::<P>(Timing { failed_sync_pause_s: 2, ..quick() }).await;
     let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let other_id = world.calendar_of(&other).await.id;
-    world.settled(other_id).await;
+    world.wait_until_mirrored(other_id).await;
     (world, calendar, other, other_id)
 }
 
@@ -71,8 +71,8 @@ async fn has_called(world: &World, call: ProviderCall, status: u16) {
     .await;
 }
 
-/// Waits until a calendar's detail, as the API tells it, has these words.
-async fn tells(world: &World, calendar: CalendarId, words: &str) {
+/// Waits until a calendar's detail, as the API shows it, has these words.
+async fn has_detail(world: &World, calendar: CalendarId, words: &str) {
     eventually(words, || async {
         let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
         let detail = status["detail"].as_str().unwrap_or_default().to_owned();
@@ -81,8 +81,8 @@ async fn tells(world: &World, calendar: CalendarId, words: &str) {
     .await;
 }
 
-async fn tells_nothing(world: &World, calendar: CalendarId) {
-    eventually("there is nothing to tell of it", || async {
+async fn has_no_detail(world: &World, calendar: CalendarId) {
+    eventually("there is no detail", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();
         if row.state == CalendarState::Live && row.detail.is_none() { Ok(()) } else { Err((row.state, row.detail)) }
     })
@@ -96,15 +96,15 @@ async fn alerts(world: &World, kind: AuditKind) -> Vec<AuditEntry> {
 }
 
 pub async fn when_a_provider_answers_again_nobody_waits_for_an_old_backoff<P: ProviderUnderTest>() {
-    let world = world::<P>(patient()).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let world = world::<P>(long_waits()).await;
+    let (account, calendar) = world.connect_and_mirror().await;
     arm(&world, world.always(READ, status(503, None)));
     world.change_events(USER, 3).await;
     has_failed(&world, 503).await;
     no_faults(&world);
     let is_back = tokio::time::timeout(BACK_WITHIN, mirror::equals_provider(&world, calendar)).await;
     assert!(is_back.is_ok(), "not within {BACK_WITHIN:?} of the fault's end");
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     disconnect(&world, account).await;
     histories::keep(&world, "woken", calendar, Some(account)).await;
     world.end().await;
@@ -121,11 +121,11 @@ pub async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_
         world.change_events(changed, 2).await;
     }
     for id in [calendar, other_id] {
-        tells(&world, id, &format!("refuses this installation (project_refused: {reason})")).await;
+        has_detail(&world, id, &format!("refuses this installation (project_refused: {reason})")).await;
         let row = world.store.calendar(id).await.unwrap().unwrap();
         assert_eq!(row.state, CalendarState::Live, "it is not a matter of its sharing");
     }
-    eventually("operators are told", || async {
+    eventually("operators are alerted", || async {
         let raised = alerts(&world, AuditKind::AlertRaised).await;
         if raised.is_empty() { Err(raised) } else { Ok(()) }
     })
@@ -134,9 +134,9 @@ pub async fn a_refusal_of_the_whole_installation_pauses_it_raises_one_alert_and_
     no_faults(&world);
     for id in [calendar, other_id] {
         mirror::equals_provider(&world, id).await;
-        tells_nothing(&world, id).await;
+        has_no_detail(&world, id).await;
     }
-    eventually("operators are told of its end", || async {
+    eventually("operators see its end", || async {
         let cleared = alerts(&world, AuditKind::AlertCleared).await;
         if cleared.is_empty() { Err(cleared) } else { Ok(()) }
     })
@@ -172,12 +172,12 @@ pub async fn a_page_for_people_instead_of_an_answer_is_a_refusal_of_the_installa
         world.change_events(changed, 2).await;
     }
     for id in [calendar, other_id] {
-        tells(&world, id, "refuses this installation (project_refused").await;
+        has_detail(&world, id, "refuses this installation (project_refused").await;
     }
     no_faults(&world);
     for id in [calendar, other_id] {
         mirror::equals_provider(&world, id).await;
-        tells_nothing(&world, id).await;
+        has_no_detail(&world, id).await;
     }
     world.end().await;
 }
@@ -191,12 +191,12 @@ pub async fn only_a_refusal_of_this_calendar_needs_action_names_it_and_is_tried_
     arm(&world, FaultRule { calendar: Some(other.clone()), ..world.always(READ, refusal) });
     world.change_events(&other, 2).await;
     reach(&world, other_id, CalendarState::ActionRequired).await;
-    tells(&world, other_id, &format!("refuses to read this calendar (forbidden: {reason})")).await;
+    has_detail(&world, other_id, &format!("refuses to read this calendar (forbidden: {reason})")).await;
     world.change_events(USER, 2).await;
     mirror::equals_provider(&world, calendar).await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
     no_faults(&world);
-    tells_nothing(&world, other_id).await;
+    has_no_detail(&world, other_id).await;
     mirror::equals_provider(&world, other_id).await;
     world.end().await;
 }
@@ -207,11 +207,11 @@ pub async fn a_refusal_of_all_calendars_of_an_account_is_nobodys_sharing<P: Prov
     let reason = reason_of(&refusal);
     arm(&world, world.always(READ, refusal));
     world.change_events(USER, 2).await;
-    tells(&world, calendar, &format!("refuses all calendars of this account (account_refused: {reason})")).await;
+    has_detail(&world, calendar, &format!("refuses all calendars of this account (account_refused: {reason})")).await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Live);
     no_faults(&world);
     mirror::equals_provider(&world, calendar).await;
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     world.end().await;
 }
 
@@ -219,10 +219,10 @@ pub async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_p
     P: ProviderUnderTest,
 >() {
     let world = world::<P>(quick()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     arm(&world, world.once(READ, status(429, Some(86_400))));
     world.change_events(USER, 2).await;
-    tells(&world, calendar, "asked us to wait until").await;
+    has_detail(&world, calendar, "asked us to wait until").await;
     let summary = world.status(calendar).await.summary;
     let in_an_hour = SystemClock.now() + chrono::TimeDelta::minutes(61);
     let until = summary.split("wait until ").nth(1).and_then(|rest| rest.get(..16)).unwrap();
@@ -231,47 +231,45 @@ pub async fn a_wish_of_a_day_is_shown_with_its_end_after_an_hour_at_most_and_a_p
     let synced = world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     assert_eq!(synced["state"], "done", "{synced}");
     mirror::equals_provider(&world, calendar).await;
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     world.end().await;
 }
 
 pub async fn a_new_consent_passes_a_wait_that_the_provider_asked_for<P: ProviderUnderTest>() {
     let world = world::<P>(quick()).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     arm(&world, world.once(READ, status(429, Some(86_400))));
     world.change_events(USER, 2).await;
-    tells(&world, calendar, "asked us to wait until").await;
+    has_detail(&world, calendar, "asked us to wait until").await;
     let again = serde_json::json!({"login_hint": USER, "account_id": account.to_string()});
     assert_eq!(world.try_connect(again).await.unwrap(), account);
     mirror::equals_provider(&world, calendar).await;
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     world.end().await;
 }
 
-pub async fn whoever_says_during_an_attempt_that_it_works_again_is_heard_when_that_attempt_fails<
-    P: ProviderUnderTest,
->() {
-    is_heard_when_the_attempt_fails::<P>(patient()).await;
+pub async fn a_retry_that_is_asked_for_during_an_attempt_follows_when_that_attempt_fails<P: ProviderUnderTest>() {
+    counts_when_the_attempt_fails::<P>(long_waits()).await;
 }
 
-pub async fn whoever_says_during_the_last_attempt_that_it_works_again_is_heard_too<P: ProviderUnderTest>() {
-    is_heard_when_the_attempt_fails::<P>(Timing { sync_retries_max: Some(0), ..patient() }).await;
+pub async fn a_retry_that_is_asked_for_during_the_last_attempt_follows_too<P: ProviderUnderTest>() {
+    counts_when_the_attempt_fails::<P>(Timing { sync_retries_max: Some(0), ..long_waits() }).await;
 }
 
-/// Each change is told once: a second notice would be a reason to sync by itself.
-async fn is_heard_when_the_attempt_fails<P: ProviderUnderTest>(timing: Timing) {
+/// Each change causes one notice: a second notice would be a reason to sync by itself.
+async fn counts_when_the_attempt_fails<P: ProviderUnderTest>(timing: Timing) {
     let http = HttpSettings { total_timeout: Duration::from_secs(4), ..HttpSettings::default() };
     let world = World::with::<P>(WorldOptions { timing, http, ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     // The worker itself wakes a calendar that fails alone once, and then for minutes not any more.
     arm(&world, world.once(READ, status(503, None)));
-    change_and_tell_once(&world, 1).await;
+    change_with_one_notice(&world, 1).await;
     mirror::equals_provider(&world, calendar).await;
     eventually("the sync is over", || async { if world.status(calendar).await.syncing { Err(()) } else { Ok(()) } })
         .await;
 
     arm(&world, world.once(READ, FaultAction::Hang));
-    change_and_tell_once(&world, 2).await;
+    change_with_one_notice(&world, 2).await;
     eventually("an attempt is under way", || async {
         if world.status(calendar).await.syncing { Ok(()) } else { Err(()) }
     })
@@ -280,11 +278,11 @@ async fn is_heard_when_the_attempt_fails<P: ProviderUnderTest>(timing: Timing) {
     let subscription = world.subscription(calendar);
     subscription.signal(SubscriptionWorkflow::retry_now, payload, WorkflowSignalOptions::default()).await.unwrap();
     mirror::equals_provider(&world, calendar).await;
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     world.end().await;
 }
 
-async fn change_and_tell_once(world: &World, seed: u32) {
+async fn change_with_one_notice(world: &World, seed: u32) {
     let change =
         serde_json::json!({"calendar": USER, "count": 2, "seed": seed, "kinds": ["insert"], "notices": "once"});
     world.control().make_changes(&serde_json::from_value(change).unwrap()).await.unwrap();
@@ -292,16 +290,16 @@ async fn change_and_tell_once(world: &World, seed: u32) {
 
 pub async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew<P: ProviderUnderTest>() {
     let world = world::<P>(Timing { failed_sync_pause_s: 2, ..quick() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let before = calls(&world, READ);
     arm(&world, world.always(READ, FaultAction::EmptyPage));
     world.change_events(USER, 2).await;
-    tells(&world, calendar, "the provider's list of events does not end").await;
+    has_detail(&world, calendar, "the provider's list of events does not end").await;
     let made = calls(&world, READ) - before;
     assert!(made < 1_000, "{made} calls");
     no_faults(&world);
     mirror::equals_provider(&world, calendar).await;
-    tells_nothing(&world, calendar).await;
+    has_no_detail(&world, calendar).await;
     world.end().await;
 }
 
@@ -330,9 +328,9 @@ async fn shared_calendar(world: &World) -> (AccountId, CalendarId) {
     world.control().create_user(&bob).unwrap();
     world.change_events(BOB, 12).await;
     share(world, Some(RemoteRole::Reader));
-    let (account, _) = world.connect_and_settle().await;
+    let (account, _) = world.connect_and_mirror().await;
     let calendar = world.calendar_of(BOB).await.id;
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     (account, calendar)
 }
 
@@ -402,10 +400,10 @@ pub async fn a_calendar_that_is_listed_again_while_its_subscription_ends_is_watc
         if now > before { Ok(()) } else { Err(now) }
     })
     .await;
-    // From here on no other look at the list can be what brings it back.
+    // From here on no other reading of the list can be what brings it back.
     let rules = vec![world.always(ProviderCall::ListCalendars, status(503, None))];
     world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     world.change_events(BOB, 3).await;
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     world.end().await;
 }

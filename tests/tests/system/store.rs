@@ -19,7 +19,7 @@ use temporalio_common::protos::temporal::api::history::v1::history_event::Attrib
 /// Within so long everything is as it should be after a fault has ended.
 const BACK_WITHIN: Duration = Duration::from_secs(10);
 
-/// What load balancers are told.
+/// What load balancers see.
 async fn readiness(world: &World) -> (u16, String) {
     let answer = world.call(Method::GET, "/health/ready", None, None).await.unwrap();
     (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
@@ -109,7 +109,7 @@ async fn fill(world: &World, disk: &SmallDisk) {
 
 pub async fn a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer<P: ProviderUnderTest>() {
     let Some((world, disk)) = world_on_a_small_disk::<P>().await else { return };
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     fill(&world, &disk).await;
     world.change_events(USER, 30).await;
     // As long as it takes a sync to fail of it.
@@ -146,9 +146,9 @@ pub async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself
     let timing = Timing { failed_sync_pause_s: 2, ..quick() };
     let world = World::with::<P>(WorldOptions { timing, database: Some(database), ..WorldOptions::default() }).await;
     let other = world.new_calendar("Team");
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let gone = world.calendar_of(&other).await.id;
-    world.settled(gone).await;
+    world.wait_until_mirrored(gone).await;
 
     // As in a database of the time before it was found.
     let delete = format!(
@@ -166,13 +166,13 @@ pub async fn a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself
         }
     })
     .await;
-    let told = String::from_utf8_lossy(&result.payloads[0].data).into_owned();
-    assert!(told.contains("the store has no such calendar any more"), "{told}");
+    let message = String::from_utf8_lossy(&result.payloads[0].data).into_owned();
+    assert!(message.contains("the store has no such calendar any more"), "{message}");
     // Its channel, which nobody knows any more, announces a change.
     world.change_events(&other, 3).await;
     let anew = world.calendar_of(&other).await.id;
     assert_ne!(anew, gone);
-    world.settled(anew).await;
+    world.wait_until_mirrored(anew).await;
     mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }
@@ -198,7 +198,7 @@ pub async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_t
     let (server, role, database) = limited("rights").await;
     let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
     world.start_worker().unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     server.query("rights", &format!("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")).unwrap();
     world.change_events(USER, 10).await;
     let read = world.call(Method::GET, "/v1/calendars", None, Some(&world.api_key)).await.unwrap();
@@ -218,10 +218,10 @@ pub async fn rights_that_are_taken_away_for_a_while_cost_no_calendar_more_than_t
     world.end().await;
 }
 
-pub async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_and_is_no_end<P: ProviderUnderTest>() {
+pub async fn what_the_store_refuses_of_one_calendar_alone_is_shown_in_its_state_and_is_no_end<P: ProviderUnderTest>() {
     let (server, _role, database) = limited("refusing").await;
     let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     for statement in [
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
          $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '42501'; END $$",
@@ -248,7 +248,7 @@ pub async fn what_the_store_refuses_of_one_calendar_alone_is_told_in_its_state_a
 
 pub async fn a_worker_with_another_database_takes_no_work<P: ProviderUnderTest>() {
     let mut world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let folder = tempfile::tempdir().unwrap();
     let empty = DatabaseUrl::file(folder.path().join("evercal.db")).to_string();
     world.start_worker_as("stranger", &empty).unwrap();
@@ -306,7 +306,7 @@ pub async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_w
     }
     let database = Some(server.url("replaced"));
     let world = World::with::<P>(WorldOptions { database, ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     swap(server, "replaced", "replaced_empty");
     world.change_events(USER, 10).await;
     is_not_ready_because(&world, "not the one of this installation").await;
@@ -332,10 +332,10 @@ pub async fn while_an_empty_database_is_in_the_place_of_the_store_nobody_works_w
     world.end().await;
 }
 
-pub async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells<P: ProviderUnderTest>() {
+pub async fn tables_that_are_locked_make_reads_fail_soon_and_health_shows_it<P: ProviderUnderTest>() {
     let (server, _role, database) = limited("locked").await;
     let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let holder = std::thread::spawn(|| {
         let hold = "BEGIN; LOCK TABLE calendars IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600); COMMIT";
         // Ended from outside.
@@ -351,7 +351,7 @@ pub async fn tables_that_are_locked_make_reads_fail_soon_and_health_tells<P: Pro
     let path = format!("/v1/calendars/{calendar}");
     let read = world.call(Method::GET, &path, None, Some(&world.api_key)).await.unwrap();
     assert_eq!(read.status, 503);
-    assert!(began.elapsed() < Duration::from_secs(6), "callers are told soon: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(6), "callers get an answer soon: {:?}", began.elapsed());
     eventually("health is not ok", || async {
         let health = world.api(Method::GET, "/api/health/sync", None).await.unwrap();
         if health["status"] == "ok" { Err(health) } else { Ok(()) }
@@ -381,7 +381,7 @@ pub async fn a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_
 >() {
     let (server, _role, database) = limited("forgotten").await;
     let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let lost = channels::alive_at_provider(&world, USER);
     assert_eq!(lost.len(), 1);
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
@@ -404,6 +404,6 @@ pub async fn a_channel_of_a_calendar_that_nobody_knows_any_more_is_stopped_when_
     // The account finds the calendar again, under a new id.
     let again = world.calendar_of(USER).await.id;
     assert_ne!(again, calendar);
-    world.settled(again).await;
+    world.wait_until_mirrored(again).await;
     world.end().await;
 }

@@ -1,4 +1,4 @@
-//! A server that is gone for a while, or lets nobody in, or lets nobody write: callers are told, and afterwards everything is
+//! A server that is gone for a while, or lets nobody in, or lets nobody write: callers get an error, and afterwards everything is
 //! as it should be, without anybody's hand.
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ use crate::store::{grant, is_back, is_in_the_audit_log, is_not_ready_because, li
 const TOLD_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// A worker with a store that is fit takes work within this.
-const LOOKED_FOR_S: f64 = 5.0;
+const CHECKED_FOR_S: f64 = 5.0;
 
 /// Reads are turned away, and soon, as what passes and is not the caller's fault.
 async fn reads_are_turned_away(world: &World) {
@@ -41,7 +41,7 @@ pub async fn whoever_is_not_let_in_finds_no_database_or_may_not_write_says_so_an
 >() {
     let (server, role, database) = limited("gone").await;
     let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let statements = |all: &[&str]| {
         for statement in all {
             server.query("postgres", statement).unwrap();
@@ -83,7 +83,7 @@ pub async fn a_restart_of_the_server_costs_no_calendar_more_than_the_restart<P: 
     let database = server.url("restarted");
     evercal_storage::migrate(&database.parse().unwrap()).await.unwrap();
     let world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     for _ in 0..2 {
         let before = server.pid().unwrap();
         world.change_events(USER, 20).await;
@@ -108,7 +108,7 @@ pub async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_
 >() {
     let (server, role, database) = limited("unfit").await;
     let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let temporal = connect(&world.temporal.address).await.unwrap();
     let is_at_work = async |world: &World, worker: &str| {
         let namespace = world.temporal.namespace.clone();
@@ -128,7 +128,7 @@ pub async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_
     ];
     world.stop_worker().await.unwrap();
     for (worker, take_away, give_back, reason) in faults {
-        // A role of its own tells its sessions from the others.
+        // By a role of its own, its sessions are known from the others.
         let all = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public";
         server
             .query("unfit", &format!("CREATE ROLE {worker} LOGIN PASSWORD 'limited'; GRANT {all} TO {worker}"))
@@ -140,16 +140,16 @@ pub async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_
         let url = format!("postgres://{worker}:limited@{}/unfit", server.address());
         world.start_worker_as(worker, &url).unwrap();
         world.change_events(USER, 5).await;
-        let last_look = || {
+        let checked_for = || {
             let query = format!(
                 "SELECT extract(epoch FROM max(query_start)) - extract(epoch FROM min(backend_start)) \
                  FROM pg_stat_activity WHERE usename = '{worker}'"
             );
             server.query("postgres", &query).unwrap().parse::<f64>().unwrap_or_default()
         };
-        eventually("the worker has looked at the store for a while", || async {
-            let seconds = last_look();
-            if seconds > LOOKED_FOR_S { Ok(()) } else { Err(seconds) }
+        eventually("the worker has checked the store for a while", || async {
+            let seconds = checked_for();
+            if seconds > CHECKED_FOR_S { Ok(()) } else { Err(seconds) }
         })
         .await;
         assert!(!is_at_work(&world, worker).await, "a worker with an unfit store takes work");

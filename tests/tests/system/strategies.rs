@@ -36,7 +36,7 @@ async fn come_to_rest(world: &World, calendar: CalendarId) {
     .await;
 }
 
-/// Waits until the last look was of a kind, for changes that the mirror has by then.
+/// Waits until the last sync was of a kind, for changes that the mirror has by then.
 async fn confirmed_via(world: &World, calendar: CalendarId, wanted: Via) {
     mirror::equals_provider(world, calendar).await;
     eventually("the mirror was confirmed that way", || async {
@@ -83,11 +83,9 @@ pub async fn where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked
     world.end().await;
 }
 
-pub async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_what_no_notice_told<
-    P: ProviderUnderTest,
->() {
+pub async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_the_rest<P: ProviderUnderTest>() {
     let mut world = world::<P>(SyncStrategy::Hybrid, NEVER_S).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     channels::are_owned(&world, calendar, 1).await;
     come_to_rest(&world, calendar).await;
     world.change_events(USER, 4).await;
@@ -114,9 +112,9 @@ pub async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_wh
 
     world.control().set_notice_plan(NoticePlan::default()).unwrap();
     reconfigure(&mut world, account, |settings| settings.timing.polling_interval_s = NEVER_S).await;
-    eventually("the poller was told to look less often", || async {
-        let told = histories::signals(&world, &names::polling_id(calendar), names::SIGNAL_INTERVAL).await;
-        if told == 2 { Ok(()) } else { Err(told) }
+    eventually("the poller got the longer interval", || async {
+        let signals = histories::signals(&world, &names::polling_id(calendar), names::SIGNAL_INTERVAL).await;
+        if signals == 2 { Ok(()) } else { Err(signals) }
     })
     .await;
     world.change_events(USER, 4).await;
@@ -129,7 +127,7 @@ pub async fn where_both_are_chosen_notices_bring_changes_and_the_poller_finds_wh
 
 pub async fn a_strategy_that_is_chosen_anew_reaches_subscriptions_that_run<P: ProviderUnderTest>() {
     let mut world = world::<P>(SyncStrategy::Webhook, 1).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let watches = calls(&world, ProviderCall::OpenChannel);
 
     reconfigure(&mut world, account, |settings| settings.strategy = SyncStrategy::Polling).await;
@@ -163,7 +161,7 @@ pub async fn a_chosen_poller_that_somebody_ended_is_missed_by_the_next_run<P: Pr
     })
     .await;
     poller(&world, calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
-    eventually("a run has handed over, and another poller runs", || async {
+    eventually("a run has continued as new, and another poller runs", || async {
         // Each sync makes the history longer.
         world.call(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None, Some(&world.api_key)).await.unwrap();
         let now = poller(&world, calendar).describe(WorkflowDescribeOptions::default()).await.unwrap();
@@ -173,7 +171,7 @@ pub async fn a_chosen_poller_that_somebody_ended_is_missed_by_the_next_run<P: Pr
     .await;
     let mut runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
     let last = runs.split_off(runs.len() - 1);
-    assert!(!runs.is_empty(), "no run has handed over");
+    assert!(!runs.is_empty(), "no run has continued as new");
     histories::replay_and_record("subscription-missed-poller", last).await;
     world.end().await;
 }

@@ -1,5 +1,5 @@
 //! Years of life on the real server, by its time skipping: no instant without a channel, each renewal in time, and what
-//! happens when channels cannot be had for long.
+//! happens when no channel can be opened for long.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use evercal_workflows::{Due, Timing, names};
 const DAY: Duration = Duration::from_hours(24);
 const LEAD: TimeDelta = TimeDelta::hours(24);
 
-/// The product's own durations, but for the looks without a reason: four times as many a day would only make it longer.
+/// The product's own durations, but for the reconciling syncs: four times as many a day would only make it longer.
 fn options() -> WorldOptions {
     let timing = Timing { reconcile_interval_s: 24 * 3600, sync_backoff_initial_ms: 30_000, ..Timing::default() };
     WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
@@ -59,7 +59,7 @@ async fn runs(world: &World, calendar: CalendarId) -> (String, String) {
 pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
     let timing = Timing { history_events_max: 400, ..options().timing };
     let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     live_for(&world, calendar, "a year", 365 * DAY).await;
 
     channels::are_owned(&world, calendar, 1).await;
@@ -77,7 +77,7 @@ pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
     mirror::equals_provider(&world, calendar).await;
     let mut runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
     assert!(runs.len() > 1);
-    // The newest run is still open; the one before lived in the last months of the year and handed over.
+    // The newest run is still open; the one before lived in the last months of the year and continued as new.
     let last_closed = runs.remove(runs.len() - 2);
     histories::replay_and_record("subscription-year", vec![last_closed]).await;
     world.end().await;
@@ -87,7 +87,7 @@ pub async fn renewal_has_zero_coverage_gap<P: ProviderUnderTest>() {
     // Where the ladder is used up a poller comes, which holds the calendar's clock: then tries are seconds apart.
     let timing = Timing { regain_interval_s: 2, ..options().timing };
     let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     // A third of the calls about channels go wrong, some of them after they had their effect.
     let random = RandomFaults {
         seed: 11,
@@ -120,7 +120,7 @@ pub async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come
     const OUTAGES: i32 = 4;
     let timing = Timing { regain_interval_s: 2, ..options().timing };
     let world = World::with::<P>(WorldOptions { timing: timing.clone(), ..options() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     for outage in 1..=OUTAGES {
         live_for(&world, calendar, &format!("quarter {outage}"), 85 * DAY).await;
         let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };

@@ -70,7 +70,7 @@ async fn a_child_that_ends_before_it_is_ready_is_an_error_with_its_last_words() 
 }
 
 #[tokio::test]
-async fn a_child_that_ends_again_and_again_is_ailing_with_its_last_words_and_a_quiet_one_is_not() {
+async fn a_child_that_ends_again_and_again_is_failing_with_its_last_words_and_a_quiet_one_is_not() {
     let folder = Folder::new();
     let mut supervisor = Supervisor::new();
     supervisor.start(folder.child("quiet", WAIT), at_once).await.unwrap();
@@ -78,14 +78,14 @@ async fn a_child_that_ends_again_and_again_is_ailing_with_its_last_words_and_a_q
     let ready = folder.path("ready");
     let script = format!("if [ -e $FOLDER/ready ]; then echo no such thing; exit 3; fi; : >$FOLDER/ready; {WAIT}");
     let pid = supervisor.start(folder.child("broken", &script), || async { ready.exists() }).await.unwrap();
-    assert_eq!(supervisor.ailing(), []);
+    assert_eq!(supervisor.failing(), []);
     send_signal("KILL", pid);
-    let ailing = wait_for("the third end", async || match supervisor.ailing() {
-        ailing if ailing.iter().any(|child| child.times >= 3) => Ok(ailing),
-        ailing => Err(format!("{ailing:?}")),
+    let failing = wait_for("the third end", async || match supervisor.failing() {
+        failing if failing.iter().any(|child| child.times >= 3) => Ok(failing),
+        failing => Err(format!("{failing:?}")),
     })
     .await;
-    let [broken] = ailing.as_slice() else { panic!("{ailing:?}") };
+    let [broken] = failing.as_slice() else { panic!("{failing:?}") };
     assert_eq!((broken.name.as_str(), broken.log_tail.as_str()), ("broken", "no such thing"));
     assert!(broken.to_string().contains("times in a row (exit status: 3)"), "{broken}");
     supervisor.stop().await;

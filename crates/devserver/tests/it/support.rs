@@ -1,4 +1,4 @@
-//! What the tests share: options, waiting, and a look at processes.
+//! What the tests share: options, waiting, and which processes run.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use evercal_devserver::{TemporalOptions, cache_dir};
 use tokio::time::{Instant, sleep};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Options of a server in `data_dir` that uses the build in this user's cache.
 pub fn options(data_dir: &Path) -> TemporalOptions {
@@ -18,13 +18,13 @@ pub fn options(data_dir: &Path) -> TemporalOptions {
     TemporalOptions::new(data_dir, cache.expect("XDG_CACHE_HOME or HOME is set"), search_path)
 }
 
-/// Repeats `look` until it gives an `Ok`, and panics with its last `Err` when that takes too long.
-pub async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let give_up_at = Instant::now() + PATIENCE;
+/// Repeats `check` until it gives an `Ok`, and panics with its last `Err` when that takes too long.
+pub async fn wait_for<T>(what: &str, mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        match look().await {
+        match check().await {
             Ok(value) => return value,
-            Err(state) if Instant::now() >= give_up_at => panic!("waited in vain for {what}; last: {state}"),
+            Err(state) if Instant::now() >= deadline => panic!("waited in vain for {what}; last: {state}"),
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }

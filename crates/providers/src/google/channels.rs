@@ -8,12 +8,13 @@ use evercal_domain::{ChannelId, ProviderError, ProviderErrorKind, RemoteChannelI
 
 use super::GoogleProvider;
 use super::calls::{WATCH_CALENDARS, WATCH_EVENTS};
-use super::{parse, requests};
+use super::parse::{self, OpenedChannel};
+use super::requests;
 use crate::call::CallContext;
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 
 /// How long a channel lives that is opened only to learn which resource others watch.
-const HELPER_LIVES: Duration = Duration::from_hours(1);
+const HELPER_LIFETIME: Duration = Duration::from_hours(1);
 /// A resource id in bytes; Google's have about 27.
 const RESOURCE_ID_BYTES_MAX: usize = 256;
 
@@ -33,7 +34,7 @@ impl Channels for GoogleProvider {
                 (WATCH_CALENDARS, requests::watch_calendars(&self.settings, context, request))
             }
         };
-        let (resource_id, expires_at) = parse::channel(call, &self.send(sent).await?)?;
+        let OpenedChannel { resource_id, expires_at } = parse::channel(call, &self.send(sent).await?)?;
         Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at })
     }
 
@@ -59,7 +60,7 @@ impl Channels for GoogleProvider {
         known: Option<&RemoteChannelId>,
     ) -> Result<LostChannels, ProviderError> {
         // Google lists no channels; the answer to another one on the same thing has the resource of all of them.
-        let Some(known) = known else { return Ok(LostChannels::TakesAnother { lifetime: HELPER_LIVES }) };
+        let Some(known) = known else { return Ok(LostChannels::TakesAnother { lifetime: HELPER_LIFETIME }) };
         let named = |id: &ChannelId| Some((*id, remote_id(*id, resource_of(known))?));
         Ok(LostChannels::Found(lost.iter().filter_map(named).collect()))
     }

@@ -9,7 +9,7 @@ use super::profile::{HANGOUTS, MEET};
 
 /// An address in characters: Google's own limit.
 const URL_CHARS_MAX: usize = 1_300;
-/// What can be opened. Addresses come from whoever made the event, so no others are handed on.
+/// What can be opened. Addresses come from whoever made the event, so no others are passed on.
 const SCHEMES: [&str; 5] = ["https:", "http:", "tel:", "sip:", "sips:"];
 /// Ways to join, the best first. Google names no others.
 const ENTRY_POINTS: [&str; 4] = ["video", "more", "sip", "phone"];
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn told(data: Value, link: Option<&str>) -> Option<(String, String)> {
+    fn parsed(data: Value, link: Option<&str>) -> Option<(String, String)> {
         let data = Some(data).filter(|data| !data.is_null());
         conference(data, link.map(str::to_owned))
             .map(|conference| (conference.url, conference.kind.as_str().to_owned()))
@@ -86,16 +86,16 @@ mod tests {
         let meet =
             |points: Value| json!({"conferenceSolution": {"key": {"type": "hangoutsMeet"}}, "entryPoints": points});
         let expected = Some(("https://meet.google.com/abc-defg-hij".to_owned(), "google_meet".to_owned()));
-        assert_eq!(told(meet(json!([phone, video])), Some("https://meet.google.com/other")), expected);
-        assert_eq!(told(meet(json!([phone])), None), Some(("tel:+1-555-0100".to_owned(), "google_meet".to_owned())));
-        assert_eq!(told(Value::Null, Some("https://meet.google.com/abc-defg-hij")), expected);
+        assert_eq!(parsed(meet(json!([phone, video])), Some("https://meet.google.com/other")), expected);
+        assert_eq!(parsed(meet(json!([phone])), None), Some(("tel:+1-555-0100".to_owned(), "google_meet".to_owned())));
+        assert_eq!(parsed(Value::Null, Some("https://meet.google.com/abc-defg-hij")), expected);
         let hangout = "https://plus.google.com/hangouts/_/example.com/robin";
-        assert_eq!(told(Value::Null, Some(hangout)), Some((hangout.to_owned(), "google_hangouts".to_owned())));
+        assert_eq!(parsed(Value::Null, Some(hangout)), Some((hangout.to_owned(), "google_hangouts".to_owned())));
         let zoom = json!({
             "conferenceSolution": {"key": {"type": "addOn"}, "name": "Zoom Meeting"},
             "entryPoints": [{"entryPointType": "video", "uri": "https://zoom.example/j/1"}],
         });
-        assert_eq!(told(zoom, None), Some(("https://zoom.example/j/1".to_owned(), "third_party".to_owned())));
+        assert_eq!(parsed(zoom, None), Some(("https://zoom.example/j/1".to_owned(), "third_party".to_owned())));
     }
 
     #[test]
@@ -110,9 +110,9 @@ mod tests {
             entry("https://example.com/with a space"),
             entry(&format!("https://example.com/{}", "x".repeat(1_300))),
         ] {
-            assert_eq!(told(odd.clone(), None), None, "{odd}");
+            assert_eq!(parsed(odd.clone(), None), None, "{odd}");
         }
         let fallback = Some(("https://meet.google.com/a".to_owned(), "google_meet".to_owned()));
-        assert_eq!(told(entry("data:text/html,x"), Some("https://meet.google.com/a")), fallback);
+        assert_eq!(parsed(entry("data:text/html,x"), Some("https://meet.google.com/a")), fallback);
     }
 }

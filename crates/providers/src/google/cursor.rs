@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What a cursor says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Place {
+pub(super) struct GoogleCursor {
     /// Only what changed since; everything where there is none.
     #[serde(rename = "sync", default, skip_serializing_if = "Option::is_none")]
     pub(super) sync_token: Option<String>,
@@ -17,7 +17,7 @@ pub(super) struct Place {
     pub(super) page_token: Option<String>,
 }
 
-impl Place {
+impl GoogleCursor {
     /// Reads a cursor; none where it is not one of Google's.
     pub(super) fn of(cursor: &ProviderCursor) -> Option<Self> {
         serde_json::from_str(cursor.as_str()).ok()

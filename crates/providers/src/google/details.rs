@@ -4,7 +4,7 @@ use evercal_domain::event::{Attachment, Reminder, ReminderMethod, Reminders};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What can be opened. Addresses come from whoever made the event, so no others are handed on.
+/// What can be opened. Addresses come from whoever made the event, so no others are passed on.
 const SCHEMES: [&str; 2] = ["https://", "http://"];
 
 /// When the user is reminded: by the calendar's own reminders, or by the event's.

@@ -66,7 +66,8 @@ pub(super) fn unreadable_answer(call: &'static str, answer: &HttpResponse) -> Pr
 fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
     use ProviderErrorKind as Kind;
 
-    if body.has_any(&DEAD_GRANT_REASONS) {
+    // The revocation endpoint's word for a token of a grant that is dead already.
+    if body.has_any(&DEAD_GRANT_REASONS) || (call == REVOKE && body.has_any(&["invalid_token"])) {
         return Kind::GrantRevoked;
     }
     if call == TOKEN {
@@ -145,7 +146,7 @@ impl ErrorBody {
         );
         // Such as `PERMISSION_DENIED`; for people, when there is nothing more exact.
         reasons.extend(text_at("/error/status"));
-        // Google names no location for it, only the message tells. It is looked at and not kept.
+        // Google names no location for it, only the message says so. The message is checked and not kept.
         let has_message =
             |path: &str, words: &str| text_at(path).is_some_and(|message| message.to_ascii_lowercase().contains(words));
         let refuses_list_token =

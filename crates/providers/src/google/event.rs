@@ -12,14 +12,14 @@ use super::details::{attachments, reminders};
 /// Guests of one event; more are beyond what Google allows and beyond what we keep in memory.
 const ATTENDEES_MAX: usize = 2_000;
 
-/// Understands one entry of a page, given as its own JSON text.
+/// Parses one entry of a page from its own JSON text.
 pub(super) fn remote_item(raw: &str) -> RemoteItem {
     if raw.len() > EVENT_BYTES_MAX {
         return unreadable(raw, format!("the event is larger than {EVENT_BYTES_MAX} bytes"));
     }
     match serde_json::from_str::<WireEvent>(raw) {
-        Ok(wire) => understand(wire, raw).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
-        // Only the place: the parser's own words can repeat what somebody wrote into the event.
+        Ok(wire) => parse_event(wire, raw).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
+        // Only the position: the parser's own words can repeat what somebody wrote into the event.
         Err(error) => unreadable(
             raw,
             format!("a field is missing or of the wrong type near line {}, column {}", error.line(), error.column()),
@@ -27,7 +27,7 @@ pub(super) fn remote_item(raw: &str) -> RemoteItem {
     }
 }
 
-fn understand(wire: WireEvent, raw: &str) -> Result<RemoteItem, &'static str> {
+fn parse_event(wire: WireEvent, raw: &str) -> Result<RemoteItem, &'static str> {
     if wire.id.is_empty() {
         return Err("the event has no id");
     }
@@ -35,14 +35,14 @@ fn understand(wire: WireEvent, raw: &str) -> Result<RemoteItem, &'static str> {
         return Err("an id is too long, or has a character that cannot be stored");
     }
     let has_unknown_zone = wire.start.as_ref().is_some_and(WireTime::names_an_unknown_zone);
-    let start = wire.start.map(WireTime::understand);
+    let start = wire.start.map(WireTime::parse);
     let series = match wire.recurring_event_id {
         Some(master_id) => {
-            let said = wire.original_start_time.map(WireTime::understand).transpose()?;
+            let said = wire.original_start_time.map(WireTime::parse).transpose()?;
             let start = start.and_then(Result::ok);
-            let original_start = match said.or_else(|| place_by_id(&wire.id, start)) {
-                Some(place) => Some(place),
-                // It may have been moved, and a place that is wrong would take another occurrence away.
+            let original_start = match said.or_else(|| original_start_in_id(&wire.id, start)) {
+                Some(original_start) => Some(original_start),
+                // It may have been moved, and a wrong original start would take another occurrence away.
                 None if wire.status == WireStatus::Cancelled => None,
                 None => start,
             };
@@ -70,7 +70,7 @@ fn understand(wire: WireEvent, raw: &str) -> Result<RemoteItem, &'static str> {
     }
     let start = start.ok_or("the event has no start")??;
     let end = match wire.end {
-        Some(end) => end.understand()?,
+        Some(end) => end.parse()?,
         None => start,
     };
     check_order(start, end)?;
@@ -131,15 +131,15 @@ fn show_as(event_type: Option<&str>, transparency: Option<&str>, status: EventSt
     }
 }
 
-/// The place of an instance in its series, as its id says it: `{series}_20260301T090000Z`, or `{series}_20260301` where it
-/// was whole days. Those who may see only when somebody is busy get instances that say it nowhere else.
-fn place_by_id(id: &str, start: Option<EventTime>) -> Option<EventTime> {
-    let (_, place) = id.rsplit_once('_')?;
-    let has_digits = |digits: usize| place.bytes().filter(u8::is_ascii_digit).count() == digits;
-    match place.len() {
-        8 if has_digits(8) => NaiveDate::parse_from_str(place, "%Y%m%d").ok().map(|date| EventTime::Date { date }),
+/// The original start of an instance of a series, as its id has it: `{series}_20260301T090000Z`, or `{series}_20260301` where it
+/// was whole days. Those who may see only when somebody is busy get instances that have it nowhere else.
+fn original_start_in_id(id: &str, start: Option<EventTime>) -> Option<EventTime> {
+    let (_, suffix) = id.rsplit_once('_')?;
+    let has_digits = |digits: usize| suffix.bytes().filter(u8::is_ascii_digit).count() == digits;
+    match suffix.len() {
+        8 if has_digits(8) => NaiveDate::parse_from_str(suffix, "%Y%m%d").ok().map(|date| EventTime::Date { date }),
         16 if has_digits(14) => {
-            let at = NaiveDateTime::parse_from_str(place, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
+            let at = NaiveDateTime::parse_from_str(suffix, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
             let zone = match start {
                 Some(EventTime::Instant { zone, .. }) => zone,
                 _ => None,
@@ -172,7 +172,7 @@ fn end_in_years(start: EventTime, end: EventTime) -> EventTime {
     }
 }
 
-/// Whether a time has no place in four digits of a year in every zone.
+/// Whether the year of a time may have other than four digits in some zone.
 fn is_beyond_years(time: EventTime) -> bool {
     let year = match time {
         EventTime::Date { date } => date.year(),
@@ -292,7 +292,7 @@ impl WireTime {
         self.date_time.is_some() && self.time_zone.as_deref().is_some_and(|name| name.parse::<Zone>().is_err())
     }
 
-    fn understand(self) -> Result<EventTime, &'static str> {
+    fn parse(self) -> Result<EventTime, &'static str> {
         match (self.date, self.date_time) {
             (Some(date), None) => date
                 .parse::<NaiveDate>()
@@ -356,7 +356,7 @@ impl WireAttendee {
                 Some("accepted") => Response::Accepted,
                 Some("tentative") => Response::Tentative,
                 Some("declined") => Response::Declined,
-                // `needsAction`, and anything that is no answer that we understand.
+                // `needsAction`, and any value that we do not know.
                 _ => Response::NeedsAction,
             },
             optional: self.optional,

@@ -19,6 +19,7 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use evercal_domain::account::Secret;
 use evercal_domain::{GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
@@ -30,18 +31,20 @@ use crate::call::{CallContext, error_without_answer};
 use crate::channels::Channels;
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
 use calls::LIST_EVENTS;
-use cursor::Place;
+use cursor::GoogleCursor;
 
-/// Google, or the simulator that stands in for it.
+/// Google, or a server that speaks as Google does, such as the simulator.
 pub struct GoogleProvider {
     settings: GoogleSettings,
+    /// The OAuth client's.
+    client_secret: Secret,
     transport: Arc<dyn Transport>,
 }
 
 impl GoogleProvider {
-    /// Calls go out through `transport`.
-    pub fn new(settings: GoogleSettings, transport: Arc<dyn Transport>) -> Self {
-        Self { settings, transport }
+    /// A provider whose calls go out through `transport`; `client_secret` is the OAuth client's.
+    pub fn new(settings: GoogleSettings, client_secret: Secret, transport: Arc<dyn Transport>) -> Self {
+        Self { settings, client_secret, transport }
     }
 
     /// Sends a request; a status other than 2xx is an error.
@@ -80,18 +83,18 @@ impl CalendarProvider for GoogleProvider {
         position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
-        let place = match position {
-            Position::Beginning => Place::default(),
+        let cursor = match position {
+            Position::Beginning => GoogleCursor::default(),
             // What cannot be read leads nowhere, like a token that Google refuses.
-            Position::At(cursor) => Place::of(cursor)
+            Position::At(text) => GoogleCursor::of(text)
                 .ok_or_else(|| ProviderError::without_answer(ProviderErrorKind::PositionLost, LIST_EVENTS))?,
         };
-        let request = requests::list_events(&self.settings, context, calendar, &place, page_events_max);
+        let request = requests::list_events(&self.settings, context, calendar, &cursor, page_events_max);
         let answer = self.transport.send(request).await.map_err(|error| match error.kind {
             TransportErrorKind::TooLarge => ProviderError::without_answer(ProviderErrorKind::PageTooLarge, error.call),
             _ => error_without_answer(&error),
         })?;
-        parse::events_page(&checked(LIST_EVENTS, answer)?, &place, page_events_max)
+        parse::events_page(&checked(LIST_EVENTS, answer)?, &cursor, page_events_max)
     }
 
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError> {

@@ -20,7 +20,7 @@ pub struct GoogleNotices;
 
 impl NoticeReader for GoogleNotices {
     /// The token proves whose the channel is, and has to be the one that was made for this channel.
-    fn prove(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused> {
+    fn verify(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused> {
         let header = head.header;
         let token = header(CHANNEL_TOKEN).ok_or(NoticeRefused::NotOurs("no channel token"))?;
         let token = str::from_utf8(token).map_err(|_| NoticeRefused::NotOurs("a malformed channel token"))?;
@@ -57,7 +57,7 @@ mod tests {
     fn read(headers: &[(&'static str, String)]) -> Result<Vec<Notice>, NoticeRefused> {
         let header =
             |name: &'static str| headers.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_bytes());
-        GoogleNotices.prove(&keys(), &NoticeHead { header: &header })
+        GoogleNotices.verify(&keys(), &NoticeHead { header: &header })
     }
 
     fn claim() -> ChannelClaim {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_notice_is_believed_by_its_token_and_says_what_google_calls_its_channel() {
+    fn a_notice_is_verified_by_its_token_and_says_what_google_calls_its_channel() {
         let claim = claim();
         let (id, token) = (claim.channel_id.to_string(), keys().sign(claim));
         for (state, announces_change) in [("exists", true), ("sync", false), ("not_exists", true)] {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proves_nothing_is_refused_and_a_contradiction_is_told_apart() {
+    fn what_proves_nothing_is_refused_and_a_contradiction_has_a_kind_of_its_own() {
         let (one, other) = (claim(), claim());
         let (id, token) = (one.channel_id.to_string(), keys().sign(one));
         let foreign = ChannelTokenKeys::parse("another-key-of-16-chars").unwrap().sign(one);

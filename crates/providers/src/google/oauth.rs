@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use evercal_domain::ProviderError;
 use evercal_domain::account::Secret;
+use evercal_domain::{ProviderError, ProviderErrorKind};
 use evercal_http::{Body, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use url::Url;
@@ -57,28 +57,27 @@ impl OAuthProvider for GoogleProvider {
         code_verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<RedeemedCode, ProviderError> {
-        let answer = self.send(redeem_code_request(&self.settings, code, code_verifier, redirect_uri)).await?;
+        let answer = self.send(redeem_code_request(self, code, code_verifier, redirect_uri)).await?;
         let grant = token_grant(&answer)?;
         Ok(with_all_scopes(&self.settings, grant))
     }
 
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError> {
-        let answer = self.send(refresh_request(&self.settings, refresh_token)).await?;
+        let answer = self.send(refresh_request(self, refresh_token)).await?;
         token_grant(&answer)
     }
 
     async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
         match self.send(revoke_request(&self.settings, token)).await {
             Ok(_) => Ok(()),
-            // The token endpoint knows nothing to end: the grant is dead already.
-            Err(error) if error.reason.as_deref() == Some("invalid_token") => Ok(()),
+            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
 fn redeem_code_request(
-    settings: &GoogleSettings,
+    google: &GoogleProvider,
     code: &Secret,
     code_verifier: &Secret,
     redirect_uri: &str,
@@ -88,20 +87,20 @@ fn redeem_code_request(
         ("code", code.expose().to_owned()),
         ("code_verifier", code_verifier.expose().to_owned()),
         ("redirect_uri", redirect_uri.to_owned()),
-        ("client_id", settings.client_id.clone()),
-        ("client_secret", settings.client_secret.expose().to_owned()),
+        ("client_id", google.settings.client_id.clone()),
+        ("client_secret", google.client_secret.expose().to_owned()),
     ];
-    HttpRequest::post(TOKEN, settings.token_url.clone(), Body::Form(fields))
+    HttpRequest::post(TOKEN, google.settings.token_url.clone(), Body::Form(fields))
 }
 
-fn refresh_request(settings: &GoogleSettings, refresh_token: &Secret) -> HttpRequest {
+fn refresh_request(google: &GoogleProvider, refresh_token: &Secret) -> HttpRequest {
     let fields = vec![
         ("grant_type", "refresh_token".to_owned()),
         ("refresh_token", refresh_token.expose().to_owned()),
-        ("client_id", settings.client_id.clone()),
-        ("client_secret", settings.client_secret.expose().to_owned()),
+        ("client_id", google.settings.client_id.clone()),
+        ("client_secret", google.client_secret.expose().to_owned()),
     ];
-    HttpRequest::post(TOKEN, settings.token_url.clone(), Body::Form(fields))
+    HttpRequest::post(TOKEN, google.settings.token_url.clone(), Body::Form(fields))
 }
 
 fn revoke_request(settings: &GoogleSettings, token: &Secret) -> HttpRequest {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
-use super::cursor::Place;
+use super::cursor::GoogleCursor;
 use super::errors::unreadable_answer;
 use super::event::{is_usable_id, remote_item};
 use crate::provider::{CalendarsPage, EventsPage, Next, PageToken};
@@ -25,10 +25,10 @@ struct WirePage<'body> {
     access_role: Option<String>,
 }
 
-/// A page of `events.list`, which was asked for at a place.
+/// A page of `events.list`, which was asked for at a cursor.
 pub(super) fn events_page(
     answer: &HttpResponse,
-    place: &Place,
+    cursor: &GoogleCursor,
     page_events_max: u32,
 ) -> Result<EventsPage, ProviderError> {
     let text = text_of(answer);
@@ -38,8 +38,8 @@ pub(super) fn events_page(
         return Err(unreadable().with_reason("pageTooLong"));
     }
     let next = match (page.next_page_token, page.next_sync_token) {
-        (Some(token), _) => Next::More(place.next(token)),
-        (None, Some(token)) => Next::Done(Place::done(token)),
+        (Some(token), _) => Next::More(cursor.next(token)),
+        (None, Some(token)) => Next::Done(GoogleCursor::done(token)),
         (None, None) => return Err(unreadable().with_reason("noNextToken")),
     };
     // Nobody is `none` who can read; a role of a newer API changes nothing.
@@ -86,12 +86,19 @@ fn owner(primary_calendar_id: &str) -> GrantSubject {
     GrantSubject::new(primary_calendar_id)
 }
 
-/// The resource and the end of a channel, in the answer of `events.watch` and `calendarList.watch`.
-pub(super) fn channel(call: &'static str, answer: &HttpResponse) -> Result<(String, DateTime<Utc>), ProviderError> {
+/// A channel that Google has opened.
+pub(super) struct OpenedChannel {
+    /// What it watches: the same for all channels on it.
+    pub(super) resource_id: String,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// The answer of `events.watch` and `calendarList.watch`.
+pub(super) fn channel(call: &'static str, answer: &HttpResponse) -> Result<OpenedChannel, ProviderError> {
     let unreadable = || unreadable_answer(call, answer);
     let wire: WireChannel = serde_json::from_str(&text_of(answer)).map_err(|_| unreadable())?;
     let expires_at = wire.expiration.instant().ok_or_else(unreadable)?;
-    Ok((wire.resource_id, expires_at))
+    Ok(OpenedChannel { resource_id: wire.resource_id, expires_at })
 }
 
 /// The body as text. Bytes that are no UTF-8 are replaced, so that they spoil one entry and not the page.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use evercal_config::reading::{optional, optional_secret, or_default, secret};
-use evercal_config::{About, ConfigError, GATEWAY_AND_WORKER, GivenBy, Lookup, Otherwise, Setting, Shown, WORKER};
+use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Setting, WORKER};
 use evercal_domain::SyncStrategy;
 use evercal_domain::account::Secret;
 use evercal_http::Transport;
@@ -15,7 +15,7 @@ use super::{GoogleNotices, GoogleProvider, GoogleSettings};
 use crate::registration::{Calls, Connect, Edge, Registration};
 use crate::tokens::SignInCalls;
 
-/// What the registry is told of Google.
+/// Google, as the registry lists it.
 pub static REGISTRATION: Registration = Registration {
     profile: &PROFILE,
     turned_on_by: &CLIENT_ID,
@@ -25,7 +25,7 @@ pub static REGISTRATION: Registration = Registration {
     connect,
 };
 
-/// What it means that no OAuth client is given.
+/// What it means that no OAuth client is set.
 const NO_ACCOUNTS: &str = "no accounts at Google";
 
 /// The OAuth client at Google.
@@ -33,16 +33,15 @@ static CLIENT_ID: Setting<Option<String>> = Setting {
     about: About {
         name: "GOOGLE_CLIENT_ID",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Nothing(NO_ACCOUNTS),
+        kind: Kind::Plain,
+        default: DefaultValue::Nothing(NO_ACCOUNTS),
         example: "1234.apps.googleusercontent.com",
         meaning: "the OAuth client at Google",
     },
-    read: |given| {
-        let (client_id, other) = (given.text(), &CLIENT_SECRET.about);
-        if client_id.is_none() && given.is_given(other) {
-            return Err(given.error(format!("is not set, although {} is", other.name)));
+    read: |reader| {
+        let (client_id, other) = (reader.text(), &CLIENT_SECRET.about);
+        if client_id.is_none() && reader.is_set(other) {
+            return Err(reader.error(format!("is not set, although {} is", other.name)));
         }
         Ok(client_id)
     },
@@ -53,13 +52,12 @@ static CLIENT_SECRET: Setting<Option<Secret>> = Setting {
     about: About {
         name: "GOOGLE_CLIENT_SECRET",
         read_by: WORKER,
-        given_by: GivenBy::ValueOrFile,
-        shown: Shown::Nothing,
-        otherwise: Otherwise::Nothing(NO_ACCOUNTS),
+        kind: Kind::Secret,
+        default: DefaultValue::Nothing(NO_ACCOUNTS),
         example: "the secret that Google's console shows beside the client id",
         meaning: "the OAuth client's secret; only the worker redeems codes",
     },
-    read: |given| if given.is_given(&CLIENT_ID.about) { secret(given).map(Some) } else { optional_secret(given) },
+    read: |reader| if reader.is_set(&CLIENT_ID.about) { secret(reader).map(Some) } else { optional_secret(reader) },
 };
 
 /// Another server that has all of Google's paths.
@@ -67,9 +65,8 @@ static BASE_URL: Setting<Option<Url>> = Setting {
     about: About {
         name: "EVERCAL_GOOGLE_BASE_URL",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Address,
-        otherwise: Otherwise::Nothing("Google's own servers"),
+        kind: Kind::Address,
+        default: DefaultValue::Nothing("Google's own servers"),
         example: "http://127.0.0.1:9000",
         meaning: "another server with all of Google's paths, such as the simulator",
     },
@@ -81,9 +78,8 @@ static AUTH_URL: Setting<Option<Url>> = Setting {
     about: About {
         name: "EVERCAL_GOOGLE_AUTH_URL",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Address,
-        otherwise: Otherwise::Nothing("Google's own consent page"),
+        kind: Kind::Address,
+        default: DefaultValue::Nothing("Google's own consent page"),
         example: "http://127.0.0.1:9000/o/oauth2/v2/auth",
         meaning: "another consent page",
     },
@@ -95,9 +91,8 @@ static STRATEGY: Setting<SyncStrategy> = Setting {
     about: About {
         name: "SYNC_STRATEGY_GOOGLE",
         read_by: GATEWAY_AND_WORKER,
-        given_by: GivenBy::Value,
-        shown: Shown::Whole,
-        otherwise: Otherwise::Value(PROFILE.defaults.strategy.as_str()),
+        kind: Kind::Plain,
+        default: DefaultValue::Value(PROFILE.defaults.strategy.as_str()),
         example: "hybrid",
         meaning: "how changes at Google are found: `webhook` (notices; the poller only while there is no channel), `polling` (no \
                   channel is ever opened), `hybrid` (both)",
@@ -107,35 +102,26 @@ static STRATEGY: Setting<SyncStrategy> = Setting {
 
 /// A gateway only builds the consent page's address and verifies notices: it has no use for the OAuth client's secret.
 fn edge(lookup: &Lookup<'_>) -> Result<Option<Edge>, ConfigError> {
-    let settings = settings(lookup, || Ok(Some(Secret::new(String::new()))))?;
-    Ok(settings.map(|settings| Edge { notices: Arc::new(GoogleNotices), consent: Arc::new(settings) }))
+    Ok(settings(lookup)?.map(|settings| Edge { notices: Arc::new(GoogleNotices), consent: Arc::new(settings) }))
 }
 
 /// A worker redeems codes.
 fn connect(lookup: &Lookup<'_>) -> Result<Option<Connect>, ConfigError> {
-    let settings = settings(lookup, || CLIENT_SECRET.read(lookup))?;
-    Ok(settings.map(|settings| {
-        let connect = move |transport: Arc<dyn Transport>| {
-            let provider = Arc::new(GoogleProvider::new(settings.clone(), transport));
-            Calls { calendars: provider.clone(), sign_in: SignInCalls::OAuth(provider) }
-        };
-        Arc::new(connect) as Connect
-    }))
+    let Some((settings, client_secret)) = settings(lookup)?.zip(CLIENT_SECRET.read(lookup)?) else { return Ok(None) };
+    Ok(Some(Arc::new(move |transport: Arc<dyn Transport>| {
+        let provider = Arc::new(GoogleProvider::new(settings.clone(), client_secret.clone(), transport));
+        Calls { calendars: provider.clone(), sign_in: SignInCalls::OAuth(provider) }
+    })))
 }
 
-fn settings(
-    lookup: &Lookup<'_>,
-    client_secret: impl FnOnce() -> Result<Option<Secret>, ConfigError>,
-) -> Result<Option<GoogleSettings>, ConfigError> {
-    let (client_id, client_secret) = (CLIENT_ID.read(lookup)?, client_secret()?);
-    let (base, auth_url) = (BASE_URL.read(lookup)?, AUTH_URL.read(lookup)?);
-    let Some((client_id, client_secret)) = client_id.zip(client_secret) else { return Ok(None) };
+fn settings(lookup: &Lookup<'_>) -> Result<Option<GoogleSettings>, ConfigError> {
+    let (client_id, base, auth_url) = (CLIENT_ID.read(lookup)?, BASE_URL.read(lookup)?, AUTH_URL.read(lookup)?);
+    let Some(client_id) = client_id else { return Ok(None) };
     let settings = match base {
-        Some(base) => GoogleSettings::at(&base, client_id, client_secret),
-        None => GoogleSettings::google(client_id, client_secret),
+        Some(base) => GoogleSettings::at(&base, client_id),
+        None => GoogleSettings::google(client_id),
     };
-    let mut settings =
-        settings.map_err(|error| ConfigError::new(BASE_URL.about.name, error, BASE_URL.about.example))?;
+    let mut settings = settings.map_err(|error| BASE_URL.about.error(error))?;
     if let Some(auth_url) = auth_url {
         settings.auth_url = auth_url;
     }

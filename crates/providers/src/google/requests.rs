@@ -6,7 +6,7 @@ use serde_json::json;
 use url::Url;
 
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS, STOP_CHANNEL, WATCH_CALENDARS, WATCH_EVENTS};
-use super::cursor::Place;
+use super::cursor::GoogleCursor;
 use super::event::EVENT_FIELDS;
 use super::settings::GoogleSettings;
 use crate::call::{Access, CallContext};
@@ -50,7 +50,7 @@ pub(super) fn list_events(
     settings: &GoogleSettings,
     context: &CallContext,
     calendar: &ProviderCalendarId,
-    place: &Place,
+    cursor: &GoogleCursor,
     page_events_max: u32,
 ) -> HttpRequest {
     let mut url = endpoint(settings, &["calendars", calendar.as_str(), "events"]);
@@ -60,10 +60,10 @@ pub(super) fn list_events(
         query.append_pair("singleEvents", "false");
         query.append_pair("prettyPrint", "false");
         query.append_pair("fields", &format!("accessRole,nextPageToken,nextSyncToken,items({EVENT_FIELDS})"));
-        if let Some(sync_token) = &place.sync_token {
+        if let Some(sync_token) = &cursor.sync_token {
             query.append_pair("syncToken", sync_token);
         }
-        if let Some(page_token) = &place.page_token {
+        if let Some(page_token) = &cursor.page_token {
             query.append_pair("pageToken", page_token);
         }
     }

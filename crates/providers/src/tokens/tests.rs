@@ -130,7 +130,7 @@ impl World {
         self.tokens.access_token(self.account).await.map(|token| bearer(&token.access))
     }
 
-    /// Makes a call that gets these answers, and tells which tokens it was made with.
+    /// Makes a call that gets these answers, and returns the tokens that it was made with.
     async fn call(&self, answers: &[Result<u32, ProviderErrorKind>]) -> (Result<u32, TokenError>, Vec<String>) {
         let used = Mutex::default();
         let outcome = self.tokens.with_token(self.account, scripted(answers, &used)).await;
@@ -390,7 +390,7 @@ async fn a_new_consent_during_a_refused_refresh_is_taken() {
 }
 
 #[tokio::test]
-async fn a_dead_grant_is_told_and_changes_nothing_in_the_store() {
+async fn a_dead_grant_is_an_error_and_changes_nothing_in_the_store() {
     let dead = Err(refused(ProviderErrorKind::GrantRevoked));
     let world = world(Some(stored_token("a1", TimeDelta::zero())), [dead]);
     assert_eq!(kind(&world.token().await.unwrap_err()), ProviderErrorKind::GrantRevoked);

@@ -92,7 +92,7 @@ impl Sources {
             if let Some(value) = self.given(source, name) {
                 return Some((value, source));
             }
-            // A secret that is named by its file here goes over one that stands further down.
+            // A secret's file that this source names goes over a value of the sources below.
             if is_secret(name) && self.given(source, &by_file).is_some() {
                 return None;
             }
@@ -115,7 +115,7 @@ fn from_command_line(setting: &str) -> Result<(String, String), ConfigError> {
     let Some((name, value)) = setting.split_once('=') else {
         return Err(ConfigError::new("--set", "it has no `=` between name and value", EXAMPLE));
     };
-    // What is no name at all may be a value, and that a secret.
+    // A text that is no name may be a value, perhaps a secret: the error does not repeat it.
     if !name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
         return Err(ConfigError::new("--set", "what stands before the `=` is not the name of a setting", EXAMPLE));
     }
@@ -157,7 +157,7 @@ fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// What is read nowhere is an error, since it would change nothing.
+/// A name that nobody reads is an error, since it would change nothing.
 fn check(name: &str) -> Result<(), String> {
     if name.starts_with("TEMPORAL_") {
         Err(format!("{name} is read by Temporal's SDK: use the environment, or a profile in TEMPORAL_CONFIG_FILE"))

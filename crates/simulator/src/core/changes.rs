@@ -27,7 +27,7 @@ pub enum ChangeKind {
     DeleteSeries,
 }
 
-/// What the channels hear of a bulk change.
+/// Which notices channels get for a bulk change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeNotices {
@@ -57,7 +57,7 @@ pub struct BulkChanges {
     /// Pause after each change, in milliseconds of real time.
     #[serde(default)]
     pub spacing_ms: u64,
-    /// What the channels hear.
+    /// Which notices channels get.
     #[serde(default)]
     pub notices: ChangeNotices,
 }

@@ -161,7 +161,7 @@ impl Deliveries {
     }
 
     /// Signals `sender` when the first attempt of a notice has ended.
-    pub(crate) fn tell_of_first_attempt(&mut self, number: u64, sender: oneshot::Sender<()>) {
+    pub(crate) fn report_first_attempt(&mut self, number: u64, sender: oneshot::Sender<()>) {
         self.first_attempts.insert(number, sender);
     }
 

@@ -20,7 +20,7 @@ pub enum FaultAction {
         #[serde(default)]
         retry_after_s: Option<u64>,
     },
-    /// Answers with this status and a page for people, as what stands in front of the API does: without a reason.
+    /// Answers with this status and a page for people, as a proxy in front of the API does: without a reason.
     ErrorPage {
         /// HTTP status, 400 to 599.
         status: u16,

@@ -54,7 +54,7 @@ impl ChannelRecord {
         self.created_at <= now && now < self.ends_at()
     }
 
-    fn hears_of(&self, event_type: Option<&str>) -> bool {
+    fn wants(&self, event_type: Option<&str>) -> bool {
         event_type
             .is_none_or(|changed| self.event_types.is_empty() || self.event_types.iter().any(|own| own == changed))
     }
@@ -213,7 +213,7 @@ pub(crate) fn stop(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
     Ok(ApiResponse::empty(204))
 }
 
-/// Queues one `exists` notice for each live channel of a collection that wants to hear of events of this type.
+/// Queues one `exists` notice for each live channel of a collection that watches events of this type.
 pub(crate) fn announce(world: &mut World, collection: &Collection, event_type: Option<&str>, now: DateTime<Utc>) {
     let after_stop = world.notices.plan().send_after_stop;
     let numbers: Vec<u64> = world
@@ -224,7 +224,7 @@ pub(crate) fn announce(world: &mut World, collection: &Collection, event_type: O
         .into_iter()
         .flatten()
         .filter(|number| {
-            world.provider.channels.get(**number).filter(|record| record.hears_of(event_type)).is_some_and(|record| {
+            world.provider.channels.get(**number).filter(|record| record.wants(event_type)).is_some_and(|record| {
                 record.is_live_at(now) || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
             })
         })

@@ -20,7 +20,7 @@ pub(crate) fn is_supported(query: &Query) -> Result<bool, ApiError> {
 }
 
 /// Answers a request for a conference at once, and sets the link beside the data.
-pub(crate) fn settle(event: &mut Map<String, Value>) {
+pub(crate) fn complete(event: &mut Map<String, Value>) {
     let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let Some(data) = event.get_mut(DATA).and_then(Value::as_object_mut) else {
         event.remove(LINK);

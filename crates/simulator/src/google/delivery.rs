@@ -120,7 +120,7 @@ impl World {
                 next_attempt_at: (status == DeliveryStatus::Pending).then(|| real_now + delay),
             };
             if let Some(sender) = first_attempt.take().filter(|_| status == DeliveryStatus::Pending) {
-                self.deliveries.tell_of_first_attempt(record.number, sender);
+                self.deliveries.report_first_attempt(record.number, sender);
             }
             self.save_delivery(record);
         }

@@ -74,7 +74,7 @@ impl ApiError {
             .at_parameter(parameter)
     }
 
-    /// Whatever is wrong with a token, the parameters around it included: nothing but the message tells which it is.
+    /// Whatever is wrong with a token, the parameters around it included: nothing but the message says which it is.
     pub(crate) fn invalid_sync_token() -> Self {
         Self::invalid("Invalid sync token value.")
     }

@@ -179,8 +179,8 @@ pub(crate) fn check(event: &mut Map<String, Value>, calendar_zone: Zone, calenda
         if lines.is_empty() {
             event.remove("recurrence");
         } else {
-            let zone_given = event.get("start").is_some_and(|start| start.get("timeZone").is_some());
-            if !start.is_date() && !zone_given {
+            let has_zone = event.get("start").is_some_and(|start| start.get("timeZone").is_some());
+            if !start.is_date() && !has_zone {
                 return Err(ApiError::required("Missing time zone definition for start time."));
             }
             Series::parse(event, calendar_zone)?;

@@ -58,7 +58,7 @@ pub(crate) fn insert_event(
     }
     let given = body.clone();
     resource::merge(&mut fresh, body);
-    conference::settle(&mut fresh);
+    conference::complete(&mut fresh);
     resource::check(&mut fresh, zone, calendar_id)?;
     event_types::check_new(&fresh, &given, place)?;
     Ok(world.store_event(calendar_id, fresh, now))
@@ -89,7 +89,7 @@ pub(crate) fn import(world: &mut World, caller: &Caller, request: &ApiRequest) -
         imported.insert("organizer".to_owned(), organizer);
     }
     resource::merge(&mut imported, body);
-    conference::settle(&mut imported);
+    conference::complete(&mut imported);
     resource::check(&mut imported, zone, &opened.id)?;
     let stored = world.store_event(&opened.id, imported, now);
     Ok(ApiResponse::resource(&stored))
@@ -152,7 +152,7 @@ pub(crate) fn change_event(
         Change::Replace => resource::without_writable(&before),
     };
     resource::merge(&mut after, body);
-    conference::settle(&mut after);
+    conference::complete(&mut after);
     if after.get("status") == Some(&json!("cancelled")) {
         return cancel(world, calendar_id, id, now);
     }

@@ -89,7 +89,7 @@ async fn faults_calls_and_clocks_are_set_and_read() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told() {
+async fn mistakes_are_errors() {
     let world = World::start().await;
     assert_eq!(control(&world, Method::GET, "state/nobody", None).await.status, 404);
     let unknown = control(&world, Method::PUT, "faults", Some(json!({"rule": []}))).await;

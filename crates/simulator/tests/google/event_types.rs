@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Receiver, World, ids, meeting, object, wait_until_settled};
+use crate::support::{Receiver, World, ids, meeting, object, wait_until_delivered};
 
 const AT: &str = "2026-03-16T09:00:00";
 const EVENTS: &str = "calendars/primary/events";
@@ -150,7 +150,7 @@ async fn an_imported_event_is_an_ordinary_one() {
 }
 
 #[tokio::test]
-async fn a_channel_hears_of_the_types_that_it_asked_for() {
+async fn a_channel_gets_notices_of_the_types_that_it_asked_for() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     let body = json!({"id": "c1", "type": "web_hook", "address": receiver.address});
@@ -158,7 +158,7 @@ async fn a_channel_hears_of_the_types_that_it_asked_for() {
     receiver.wait_for(1).await;
     world.insert(meeting("Ordinary", AT)).await;
     world.insert(away()).await;
-    wait_until_settled(&world.control).await;
+    wait_until_delivered(&world.control).await;
     let states: Vec<String> = receiver.notices().iter().map(|notice| notice.state().to_owned()).collect();
     assert_eq!(states, ["sync", "exists"]);
     world.post(&format!("{EVENTS}/watch?eventTypes=party"), body).await.fails(400, "invalidParameter");

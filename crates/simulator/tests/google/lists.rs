@@ -88,7 +88,7 @@ async fn a_page_token_belongs_to_its_query() {
 }
 
 #[tokio::test]
-async fn a_page_token_that_has_ended_is_called_invalid_and_nothing_else_tells() {
+async fn a_page_token_that_has_ended_is_called_invalid_by_its_message_alone() {
     let world = world_with_events(4).await;
     let first = world.list("maxResults=3").await.ok();
     let page_token = first["nextPageToken"].as_str().unwrap();
@@ -269,7 +269,7 @@ async fn sorted_pages_continue_after_the_last_entry() {
 }
 
 #[tokio::test]
-async fn filters_look_at_text_properties_and_types() {
+async fn filters_match_text_properties_and_types() {
     let world = World::start().await;
     let mut event = meeting("Blue whale", "2026-03-02T09:00:00");
     event["extendedProperties"] = json!({"private": {"job": "7"}});

@@ -8,7 +8,7 @@ use evercal_simulator::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{ADA, Notice, Receiver, World, answer, meeting, options, wait_for, wait_until_settled};
+use crate::support::{ADA, Notice, Receiver, World, answer, meeting, options, wait_for, wait_until_delivered};
 
 const AT: &str = "2026-03-02T09:00:00";
 
@@ -69,11 +69,11 @@ async fn one_change_is_announced_on_every_live_channel() {
     receiver.wait_for(3).await;
     world.post("channels/stop", first).await.ok();
     world.insert(meeting("New", AT)).await;
-    wait_until_settled(&world.control).await;
-    let mut told: Vec<String> =
+    wait_until_delivered(&world.control).await;
+    let mut notified: Vec<String> =
         receiver.notices()[3..].iter().map(|notice| notice.header("x-goog-channel-id").to_owned()).collect();
-    told.sort_unstable();
-    assert_eq!(told, ["c2", "c3"]);
+    notified.sort_unstable();
+    assert_eq!(notified, ["c2", "c3"]);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn an_expired_channel_is_silent() {
     let later = world.control.clock().unwrap().now + TimeDelta::days(8);
     let request = world.request(Method::POST, "calendars/primary/events").json(&meeting("Late", AT));
     answer(request.header(SIMULATED_NOW_HEADER, later.timestamp_millis())).await.ok();
-    wait_until_settled(&world.control).await;
+    wait_until_delivered(&world.control).await;
     assert_eq!(receiver.notices().len(), 1);
 }
 
@@ -96,7 +96,7 @@ async fn four_server_errors_are_repeated_with_growing_pauses() {
         let receiver = Receiver::start().await;
         receiver.answer_next([status, status]);
         world.watch("c1", &receiver.address).await;
-        let summary = wait_until_settled(&world.control).await;
+        let summary = wait_until_delivered(&world.control).await;
         assert_eq!(summary.count(DeliveryStatus::Delivered), 1, "{status}");
         let history = &world.control.channels().unwrap()[0].deliveries[0];
         let statuses: Vec<_> = history.attempts.iter().map(|attempt| attempt.status).collect();
@@ -115,7 +115,7 @@ async fn a_notice_that_never_gets_through_is_given_up() {
     let receiver = Receiver::start().await;
     receiver.answer_next([503; 10]);
     world.watch("c1", &receiver.address).await;
-    let summary = wait_until_settled(&world.control).await;
+    let summary = wait_until_delivered(&world.control).await;
     assert_eq!(summary.count(DeliveryStatus::Exhausted), 1);
     assert_eq!(receiver.notices().len(), 3);
 }
@@ -137,7 +137,7 @@ async fn any_other_answer_drops_the_notice_and_five_codes_accept_it() {
         let receiver = Receiver::start().await;
         receiver.answer_next([status]);
         world.watch("c1", &receiver.address).await;
-        let summary = wait_until_settled(&world.control).await;
+        let summary = wait_until_delivered(&world.control).await;
         assert_eq!(summary.count(expected), 1, "{status}");
         assert_eq!(receiver.notices().len(), 1, "{status}");
     }
@@ -147,7 +147,7 @@ async fn any_other_answer_drops_the_notice_and_five_codes_accept_it() {
 async fn a_receiver_that_is_down_loses_the_notice() {
     let world = World::start().await;
     world.watch("c1", "http://127.0.0.1:9/hook").await;
-    let summary = wait_until_settled(&world.control).await;
+    let summary = wait_until_delivered(&world.control).await;
     assert_eq!(summary.count(DeliveryStatus::Refused), 1);
     let history = &world.control.channels().unwrap()[0].deliveries[0];
     assert!(history.attempts[0].error.is_some());
@@ -169,7 +169,7 @@ async fn a_script_drops_repeats_and_delays_single_notices() {
     for number in 0..4 {
         world.insert(meeting(&format!("Event {number}"), AT)).await;
     }
-    let summary = wait_until_settled(&world.control).await;
+    let summary = wait_until_delivered(&world.control).await;
     assert_eq!(summary.count(DeliveryStatus::Lost), 1);
     let mut numbers: Vec<u64> = receiver.notices()[1..].iter().map(Notice::number).collect();
     assert_eq!(numbers.last(), Some(&4), "the delayed one comes last: {numbers:?}");
@@ -194,7 +194,7 @@ async fn by_seed_notices_are_lost_repeated_overtaken_and_numbered_with_gaps() {
     };
     world.control.set_notice_plan(plan).unwrap();
     world.control.make_changes(&inserts(100, ChangeNotices::Each)).await.unwrap();
-    let summary = wait_until_settled(&world.control).await;
+    let summary = wait_until_delivered(&world.control).await;
     assert!(summary.count(DeliveryStatus::Lost) > 5, "{summary:?}");
     let numbers: Vec<u64> = receiver.notices()[1..].iter().map(Notice::number).collect();
     let mut sorted = numbers.clone();
@@ -239,12 +239,12 @@ async fn a_bulk_change_may_be_announced_once_or_not_at_all() {
     receiver.wait_for(1).await;
     world.control.make_changes(&inserts(10, ChangeNotices::None)).await.unwrap();
     world.control.make_changes(&inserts(10, ChangeNotices::Once)).await.unwrap();
-    wait_until_settled(&world.control).await;
+    wait_until_delivered(&world.control).await;
     assert_eq!(receiver.notices().len(), 2);
 }
 
 #[tokio::test]
-async fn a_watched_calendar_list_tells_of_renamed_and_rezoned_calendars() {
+async fn a_watched_calendar_list_announces_renamed_and_rezoned_calendars() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     let body = json!({"id": "list", "type": "web_hook", "address": receiver.address});
@@ -262,7 +262,7 @@ async fn a_watched_calendar_list_tells_of_renamed_and_rezoned_calendars() {
 }
 
 #[tokio::test]
-async fn a_watched_calendar_list_tells_of_new_calendars() {
+async fn a_watched_calendar_list_announces_new_calendars() {
     let world = World::start().await;
     let receiver = Receiver::start().await;
     let body = json!({"id": "list", "type": "web_hook", "address": receiver.address});

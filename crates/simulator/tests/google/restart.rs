@@ -9,7 +9,7 @@ use evercal_simulator::{
 };
 use serde_json::json;
 
-use crate::support::{ADA, Receiver, World, ids, meeting, options, wait_until_settled, weekly};
+use crate::support::{ADA, Receiver, World, ids, meeting, options, wait_until_delivered, weekly};
 
 const AT: &str = "2026-03-02T09:00:00";
 
@@ -38,7 +38,7 @@ async fn everything_that_was_answered_survives_a_kill() {
     let rule = FaultRule { after: 1, ..FaultRule::once("calendar.events.list", FaultAction::Quota { status: 429 }) };
     world.control.set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
     world.list("").await.ok();
-    wait_until_settled(&world.control).await;
+    wait_until_delivered(&world.control).await;
     let truth = world.control.truth(ADA).unwrap();
     let calls = world.control.calls().unwrap();
 
@@ -63,14 +63,14 @@ async fn pending_notices_go_on_after_a_kill() {
     let receiver = Receiver::start().await;
     world.watch("c1", &receiver.address).await;
     receiver.wait_for(1).await;
-    wait_until_settled(&world.control).await;
+    wait_until_delivered(&world.control).await;
     let delayed = NoticePlan { delay_percent: 100, delay_ms_max: 500, ..NoticePlan::default() };
     world.control.set_notice_plan(delayed).unwrap();
     world.insert(meeting("New", AT)).await;
     let copy = killed_copy(folder.path());
     drop(world);
     let again = World::with(in_folder(copy.path())).await;
-    let summary = wait_until_settled(&again.control).await;
+    let summary = wait_until_delivered(&again.control).await;
     assert_eq!(summary.count(DeliveryStatus::Delivered), 2);
     assert_eq!(receiver.wait_for(2).await.last().unwrap().number(), 2);
 }

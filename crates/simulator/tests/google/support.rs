@@ -285,7 +285,7 @@ async fn receive(State(state): State<Arc<Mutex<ReceiverState>>>, headers: Header
 
 /// Waits until no notice is pending.
 #[track_caller]
-pub fn wait_until_settled(control: &Control) -> impl Future<Output = evercal_simulator::DeliverySummary> {
+pub fn wait_until_delivered(control: &Control) -> impl Future<Output = evercal_simulator::DeliverySummary> {
     let control = control.clone();
     wait_for(move || {
         let summary = control.deliveries().unwrap();

@@ -125,8 +125,8 @@ async fn the_exceptions_of_a_series_come_back_with_it() {
         let back = world.patch(&event(id), json!({"status": "confirmed"})).await.ok();
         assert_eq!((&back["summary"], &back["recurrence"]), (&master["summary"], &master["recurrence"]));
         assert_eq!(stable(world.list_all("").await.0), before, "silent: {silent}");
-        let (told, _) = world.list_all(&format!("syncToken={token}")).await;
-        assert_eq!(ids(&told), [moved.as_str(), cancelled.as_str(), id], "the exceptions are told, and first");
+        let (listed, _) = world.list_all(&format!("syncToken={token}")).await;
+        assert_eq!(ids(&listed), [moved.as_str(), cancelled.as_str(), id], "the exceptions are listed, and first");
     }
 }
 

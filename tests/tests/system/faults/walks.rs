@@ -34,7 +34,7 @@ fn faults() -> Vec<Fault> {
         (FaultAction::ResetAfter, To::All),
         (FaultAction::Hang, To::All),
         (FaultAction::SlowBody { chunk_bytes: 64, delay_ms: 1 }, To::All),
-        // Slower than the client's patience: each piece comes in time, the whole does not.
+        // Slower than the client's timeout: each piece comes in time, the whole does not.
         (FaultAction::SlowBody { chunk_bytes: 1, delay_ms: 50 }, To::All),
         (FaultAction::TruncatedBody, To::All),
         (FaultAction::GarbageBody, To::All),

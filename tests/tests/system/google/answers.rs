@@ -1,4 +1,4 @@
-//! What a reader is told of an event, from the provider to the API.
+//! An event's fields, from the provider to the API.
 
 use evercal_http::Method;
 use evercal_tests::{Google, USER, World, eventually};
@@ -20,7 +20,7 @@ fn meeting(title: &str, more: &Value) -> Map<String, Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conference_and_an_invitation_that_was_declined_reach_the_reader() {
     let world = World::start::<Google>().await;
-    let (_, calendar) = world.connect_and_settle().await;
+    let (_, calendar) = world.connect_and_mirror().await;
     let own_answer = |answer: &str| json!({"attendees": [{"email": USER, "responseStatus": answer}]});
     let zoom = json!({"conferenceData": {
         "conferenceSolution": {"key": {"type": "addOn"}, "name": "Zoom Meeting"},

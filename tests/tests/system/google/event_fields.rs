@@ -39,11 +39,11 @@ fn whole() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
+async fn each_field_reaches_the_reader_and_a_change_of_it_the_feed() {
     let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let control = control(&world);
     control.insert_event(USER, fields(whole())).unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     mirror::equals_provider(&world, calendar).await;
 
     let path = format!("/v1/calendars/{calendar}/events/fullevent1");
@@ -77,9 +77,9 @@ async fn each_field_reaches_the_reader_and_a_change_of_it_is_told() {
     ] {
         let before = last_change(&world, calendar).await;
         control.patch_event(USER, "fullevent1", fields(change.clone())).unwrap();
-        eventually("the change is told", || async {
-            let told = world.store.changes(calendar, before, 10).await.unwrap();
-            match told.as_slice() {
+        eventually("the change is in the feed", || async {
+            let changes = world.store.changes(calendar, before, 10).await.unwrap();
+            match changes.as_slice() {
                 [only] if only.kind == ChangeKind::Updated => Ok(()),
                 others => Err(format!("{change}: {} changes", others.len())),
             }
@@ -112,7 +112,7 @@ async fn the_providers_own_text_is_shown_to_keys_that_may_see_it_as_long_as_it_i
     for calendar in [USER, &team] {
         control(&world).insert_event(calendar, fields(whole())).unwrap();
     }
-    world.connect_and_settle().await;
+    world.connect_and_mirror().await;
     let all = world.api_key.clone();
     let narrow = Secret::new(random::token().unwrap());
     let tenant = world.store.tenants().await.unwrap()[0].id;

@@ -12,7 +12,7 @@ async fn watch_rate_403_backs_off_and_never_disables() {
     let reason = Some("subscriptionRateLimitExceeded".to_owned());
     let limit = FaultAction::Status { status: 403, reason, retry_after_s: None };
     arm(&world, FaultRule { times: Some(3), ..world.once(ProviderCall::OpenChannel, limit) });
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let mut attempts = world.control().calls().unwrap().calls;
     attempts.retain(|call| call.method == world.method(ProviderCall::OpenChannel));
     let count = u64::try_from(attempts.len()).unwrap();

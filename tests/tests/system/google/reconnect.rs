@@ -32,7 +32,7 @@ async fn consent_to_too_little(world: &World, account: Option<AccountId>) -> Acc
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_consent_that_is_refused_leaves_the_one_that_works() {
     let world = World::start::<Google>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let refresh_token = async || {
         let (Credentials::OAuth(tokens), _) = world.store.credentials(account).await.unwrap().unwrap();
         tokens.refresh_token
@@ -61,7 +61,7 @@ async fn a_refused_code_is_not_tried_again_by_the_next_gateway() {
     world.stop_gateway().await;
     let beat = world.store.last_beat(HEARTBEAT).await.unwrap();
     world.start_gateway().await.unwrap();
-    eventually("the next gateway has settled", || async {
+    eventually("the next gateway has caught up", || async {
         let moved = world.store.last_beat(HEARTBEAT).await.unwrap();
         if moved > beat { Ok(()) } else { Err(moved) }
     })

@@ -1,4 +1,4 @@
-//! What must not be found where people look: in Temporal, in logs, in the database file.
+//! What must not be found where others can read: in Temporal, in logs, in the database file.
 
 use std::collections::HashMap;
 
@@ -101,7 +101,7 @@ async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_databas
     let world = World::start::<Google>().await;
     let (account, mut secrets) = connect(&world).await;
     let calendar = world.calendar_of(USER).await.id;
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     secrets.extend(use_everything(&world, account, calendar).await);
     let client = evercal_simulator::OauthClient::default();
     let channels = world.control().channels().unwrap();

@@ -45,7 +45,7 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
     control(&world).expire_page_tokens(USER).unwrap();
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
     world.try_connect(again).await.unwrap();
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     let tried = answers(&world, ProviderCall::ReadEvents, 400).try_into().unwrap();
     made(&world, calendar, tried, 1, "the token was tried, and not again").await;
     mirror::follows_from_its_changes(&*world.store, calendar).await;
@@ -56,10 +56,10 @@ async fn a_pass_that_rested_until_its_page_token_had_ended_begins_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn throttled_refreshes_end_no_calendar() {
     let world = World::start::<Google>().await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     for status in [403, 404] {
         world.control().expire_access_tokens(Some(USER)).unwrap();
-        // More than it takes to believe that a calendar is gone.
+        // More than it takes to confirm that a calendar is gone.
         arm(&world, FaultRule { times: Some(4), ..world.once(ProviderCall::Refresh, refusal(status, "throttled")) });
         world.change_events(USER, 3).await;
         mirror::equals_provider(&world, calendar).await;
@@ -77,7 +77,7 @@ async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_ac
     arm(&world, world.always(ProviderCall::OpenChannel, refusal(401, "push.webhookUrlUnauthorized")));
     let account = world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
-    eventually("the poller stands in", || async {
+    eventually("the poller runs as a fallback", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();
         let runs = world.store.sync_runs(calendar, 50).await.unwrap();
         let polled = runs.iter().any(|run| run.reason == SyncReason::Poll);
@@ -89,7 +89,7 @@ async fn an_address_that_google_does_not_accept_costs_the_channel_and_not_the_ac
     made(&world, calendar, calls(&world, ProviderCall::Redeem), 1, "the code was redeemed, and nothing refreshed")
         .await;
     world.control().set_faults(FaultPlan::default()).unwrap();
-    world.settled(calendar).await;
+    world.wait_until_mirrored(calendar).await;
     world.end().await;
 }
 
@@ -109,7 +109,7 @@ async fn events_of_which_an_answer_holds_few_are_read_in_smaller_pages() {
         });
         control(&world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     }
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().event_count, 60);
     mirror::follows_from_its_changes(&*world.store, calendar).await;
     world.end().await;
@@ -185,7 +185,7 @@ async fn odd_series_have_the_occurrences_that_the_provider_shows() {
     control(&world).patch_event(USER, &instance(1), noon.as_object().unwrap().clone()).unwrap();
     world.control().delete_event(USER, &instance(3)).unwrap();
 
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     shown::shows_what_the_provider_shows(&world, calendar).await.unwrap();
     let days = shown::days(&*world.store, calendar).await.unwrap();
     let read = async |path: &str| world.api(Method::GET, path, None).await;

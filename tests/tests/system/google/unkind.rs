@@ -80,7 +80,7 @@ async fn shows_the_same(world: &World, calendar: CalendarId, provider_id: &str, 
     .await
 }
 
-/// The instances of a series come one by one, and where they stand in it is said by their ids alone.
+/// The instances of a series come one by one, and only their ids say where in the series they are.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_of_which_only_busy_times_are_seen_is_mirrored_years_ahead() {
     for free_busy_without_original_start in [false, true] {
@@ -95,7 +95,7 @@ async fn a_calendar_of_which_only_busy_times_are_seen_is_mirrored_years_ahead() 
         insert(&world, &team, json!({"start": {"date": "2029-01-01"}, "end": {"date": "2029-01-02"}}));
         world.connect().await;
         let calendar = world.calendar_of(&team).await.id;
-        world.settled(calendar).await;
+        world.wait_until_mirrored(calendar).await;
         let quarantined = world.store.quarantined(calendar, 10).await.unwrap();
         assert!(quarantined.is_empty(), "{quarantined:?}");
         let in_2029 = ("2029-01-01T00:00:00Z", "2029-04-01T00:00:00Z");
@@ -158,7 +158,7 @@ async fn special_events_are_mirrored_with_their_type_and_count_as_busy_as_the_pr
     let flight = json!({"id": "flight1", "status": "confirmed", "summary": "fromGmail", "eventType": "fromGmail",
         "start": {"dateTime": "2026-12-01T12:00:00+01:00"}, "end": {"dateTime": "2026-12-01T14:00:00+01:00"}});
     control(&world).put_raw_event(USER, fields(flight)).unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     mirror::equals_provider(&world, calendar).await;
     let path = format!("/v1/calendars/{calendar}/events?from=2026-12-01T00:00:00Z&to=2026-12-02T00:00:00Z");
     let page = world.api(Method::GET, &path, None).await.unwrap();
@@ -193,7 +193,7 @@ async fn special_events_are_mirrored_with_their_type_and_count_as_busy_as_the_pr
 async fn a_user_whose_address_changed_keeps_the_mirror() {
     for keeps_alias in [false, true] {
         let world = World::start::<Google>().await;
-        let (account, calendar) = world.connect_and_settle().await;
+        let (account, calendar) = world.connect_and_mirror().await;
         let before = world.store.calendar(calendar).await.unwrap().unwrap();
         let email = "lovelace@example.com";
         control(&world).change_address(USER, &AddressChange { email: email.to_owned(), keeps_alias }).unwrap();
@@ -205,7 +205,7 @@ async fn a_user_whose_address_changed_keeps_the_mirror() {
         .await;
         insert(&world, email, series("After", "FREQ=WEEKLY;COUNT=3"));
         mirror::equals_provider(&world, calendar).await;
-        world.settled(calendar).await;
+        world.wait_until_mirrored(calendar).await;
         let calendars = world.store.calendars_of_account(account).await.unwrap();
         assert_eq!(calendars.len(), 1, "no second calendar: {calendars:?}");
         assert_eq!(calendars[0].id, before.id);
@@ -215,7 +215,7 @@ async fn a_user_whose_address_changed_keeps_the_mirror() {
         world.control().expire_access_tokens(Some(email)).unwrap();
         insert(&world, email, series("After the consent", "FREQ=WEEKLY;COUNT=3"));
         mirror::equals_provider(&world, calendar).await;
-        world.settled(calendar).await;
+        world.wait_until_mirrored(calendar).await;
         world.end().await;
     }
 }
@@ -231,7 +231,7 @@ async fn a_series_that_is_restored_has_its_exceptions_again() {
         let id = insert(&world, USER, series("Stand-up", "FREQ=WEEKLY;COUNT=60"));
         patch(&world, USER, &format!("{id}_20261201T080000Z"), moved_to("2026-12-02T14:00:00", "2026-12-02T15:00:00"));
         world.control().delete_event(USER, &format!("{id}_20261208T080000Z")).unwrap();
-        let (_account, calendar) = world.connect_and_settle().await;
+        let (_account, calendar) = world.connect_and_mirror().await;
         mirror::equals_provider(&world, calendar).await;
         world.control().delete_event(USER, &id).unwrap();
         mirror::equals_provider(&world, calendar).await;
@@ -248,17 +248,17 @@ async fn a_series_that_is_restored_has_its_exceptions_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn google_410_starts_full_pass_and_shows_in_status() {
     let world = World::start::<Google>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.control().expire_sync_tokens(USER).unwrap();
     world.change_events(USER, 9).await;
     mirror::equals_provider(&world, calendar).await;
-    eventually("the status tells of the full pass", || async {
+    eventually("the status shows the full pass", || async {
         let status = world.api(Method::GET, &format!("/v1/calendars/{calendar}/status"), None).await.unwrap();
         let runs = status["recent_syncs"].as_array().unwrap();
-        let told = runs
+        let is_shown = runs
             .iter()
             .any(|run| run["detail"].as_str().is_some_and(|detail| detail.contains("everything was read again")));
-        if told { Ok(()) } else { Err(status) }
+        if is_shown { Ok(()) } else { Err(status) }
     })
     .await;
     world.end().await;

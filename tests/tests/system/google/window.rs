@@ -16,10 +16,10 @@ use super::control;
 /// More than are expanded in one transaction.
 const SERIES: usize = 250;
 const WEEK: TimeDelta = TimeDelta::days(7);
-/// How far ahead of each look series are stored at least.
+/// How far ahead of each reconciling sync series are stored at least.
 const AHEAD: TimeDelta = TimeDelta::days(365);
-/// Between two looks without a reason: a day, and a tenth of it by jitter.
-const SINCE_LOOK_MAX: TimeDelta = TimeDelta::hours(27);
+/// Between two reconciling syncs: a day, and a tenth of it by jitter.
+const SINCE_SYNC_MAX: TimeDelta = TimeDelta::hours(27);
 
 /// How often each series occurs in a week.
 async fn occurrences_in_week(world: &World, calendar: CalendarId, from: DateTime<Utc>) -> BTreeMap<String, usize> {
@@ -67,7 +67,7 @@ async fn series_without_end_reach_as_far_as_promised_day_after_day() {
         });
         control(&world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
     }
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let end = |world: &World| {
         let store = world.store.clone();
         async move { store.sync_position(calendar).await.unwrap().window_end }
@@ -89,7 +89,7 @@ async fn series_without_end_reach_as_far_as_promised_day_after_day() {
         let workflow = names::subscription_id(calendar);
         let time = Duration::from_hours(24);
         skipping::fast_forward(client, namespace, &workflow, &format!("day {day}"), time).await.unwrap();
-        let at_least = skipping::now(client, namespace, &workflow).await.unwrap() + AHEAD - SINCE_LOOK_MAX;
+        let at_least = skipping::now(client, namespace, &workflow).await.unwrap() + AHEAD - SINCE_SYNC_MAX;
         reached = eventually("the window has moved", || async {
             match end(&world).await {
                 Some(end) if end >= at_least => Ok(end),

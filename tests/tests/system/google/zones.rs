@@ -55,7 +55,7 @@ async fn series_in_zones_with_new_clocks_are_shown_as_the_provider_shows_them() 
     for zone in zones {
         insert_mondays(&world, zone);
     }
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     eventually("the mirror shows what the provider shows", || shown::shows_what_the_provider_shows(&world, calendar))
         .await;
     // What the provider shows is not taken from its own data here.
@@ -79,7 +79,7 @@ async fn series_in_zones_with_new_clocks_are_shown_as_the_provider_shows_them() 
 async fn series_that_stand_by_older_zone_data_are_expanded_again_without_a_restart() {
     let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let id = insert_mondays(&world, "America/Vancouver");
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let found =
         async || starts(&world, calendar, "America/Vancouver", "2026-12-01T00:00:00Z", "2027-02-01T00:00:00Z").await;
     let status = async || {
@@ -116,7 +116,7 @@ async fn series_that_stand_by_older_zone_data_are_expanded_again_without_a_resta
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_of_dates_in_an_unknown_zone_costs_that_line_and_is_told_with_the_event() {
+async fn a_line_of_dates_in_an_unknown_zone_costs_that_line_and_is_a_warning_of_the_event() {
     let world = World::with::<Google>(WorldOptions { events: 0, ..WorldOptions::default() }).await;
     let at = |hour: u32| json!({"dateTime": format!("2026-12-01T{hour:02}:00:00"), "timeZone": "Europe/Berlin"});
     let event = json!({
@@ -131,7 +131,7 @@ async fn a_line_of_dates_in_an_unknown_zone_costs_that_line_and_is_told_with_the
         ],
     });
     control(&world).insert_event(USER, object(&event)).unwrap();
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let found = eventually("the series is mirrored", || async {
         let found = starts(&world, calendar, "daily", "2026-12-01T00:00:00Z", "2026-12-31T00:00:00Z").await;
         if found.is_empty() { Err(found) } else { Ok(found) }

@@ -82,17 +82,17 @@ const NOT_IN_HISTORIES: [&str; 3] = [names::QUERY_STATUS, names::QUEUE_WORKFLOWS
 #[test]
 fn the_kept_histories_have_every_way_in_which_a_workflow_ends() {
     let completed = EventType::WorkflowExecutionCompleted;
-    let handed_over = EventType::WorkflowExecutionContinuedAsNew;
+    let continued_as_new = EventType::WorkflowExecutionContinuedAsNew;
     let cancelled = EventType::WorkflowExecutionCanceled;
     let wanted = [
         (names::SUBSCRIPTION, completed),
-        (names::SUBSCRIPTION, handed_over),
+        (names::SUBSCRIPTION, continued_as_new),
         (names::SUBSCRIPTION, cancelled),
         (names::ACCOUNT, completed),
-        (names::ACCOUNT, handed_over),
+        (names::ACCOUNT, continued_as_new),
         (names::ACCOUNT, cancelled),
         (names::POLLING, completed),
-        (names::POLLING, handed_over),
+        (names::POLLING, continued_as_new),
     ];
     let met: Vec<_> = histories::kept().iter().map(|(_, history)| (type_of(history), end_of(history))).collect();
     let is_missing = |(kind, end): &(&str, EventType)| !met.iter().any(|(met, ended)| met == kind && ended == end);

@@ -129,7 +129,7 @@ fn a_list_token_that_is_called_invalid_leads_to_a_full_pass_too() {
 }
 
 #[test]
-fn the_reason_is_kept_and_the_newer_form_is_understood() {
+fn the_reason_is_kept_and_the_newer_form_is_parsed() {
     let error = parse_error(LIST_EVENTS, &answer(404, api("notFound")));
     assert_eq!(error.reason.as_deref(), Some("notFound"));
     let newer = json!({"error": {"code": 403, "message": "m", "status": "PERMISSION_DENIED"}}).to_string();
@@ -171,7 +171,7 @@ fn retry_after_is_passed_on() {
 }
 
 #[tokio::test]
-async fn no_answer_at_all_is_told_apart_by_what_happened() {
+async fn no_answer_at_all_has_a_kind_by_what_happened() {
     use ProviderErrorKind as Kind;
     let table = [
         (TransportErrorKind::Unreachable, Kind::ConnectionRefused, None),

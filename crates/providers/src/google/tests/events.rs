@@ -1,29 +1,27 @@
-//! Single entries: what each becomes, and that nothing spoils anything else.
+//! Single entries that can be parsed: what each becomes.
 
 use evercal_domain::event::{
     Attachment, Attendee, Conference, ConferenceKind, EventWarning, Person, Reminder, ReminderMethod, Reminders,
     Response, ShowAs, Visibility,
 };
-use evercal_domain::limits::EVENT_BYTES_MAX;
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteItem, SeriesPosition, Zone};
-use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::event::{EVENT_FIELDS, remote_item};
 use super::super::parse::events_page;
 use super::{PAGE_EVENTS_MAX, answer, done};
-use crate::google::cursor::Place;
+use crate::google::cursor::GoogleCursor;
 use crate::provider::Next;
 
 /// A page as Google sends it, indented and with more fields than we read; the people in it do not exist.
 const PAGE: &str = include_str!("events_page.json");
 
-fn item(event: &Value) -> RemoteItem {
+pub(super) fn item(event: &Value) -> RemoteItem {
     remote_item(&event.to_string())
 }
 
 /// An event with the least that it needs, changed by `fields`.
-fn event_with(fields: Value) -> Value {
+pub(super) fn event_with(fields: Value) -> Value {
     let mut event = json!({
         "id": "e1",
         "start": {"dateTime": "2026-06-01T10:00:00+02:00"},
@@ -34,7 +32,7 @@ fn event_with(fields: Value) -> Value {
     event
 }
 
-fn understood(event: &Value) -> Event {
+fn parsed(event: &Value) -> Event {
     match item(event) {
         RemoteItem::Event(remote) => remote.event,
         other => panic!("{other:?}"),
@@ -125,7 +123,7 @@ fn is_of_time(name: &str) -> bool {
 
 #[test]
 fn a_date_that_google_excludes_nothing_by_is_not_kept() {
-    let lines = |lines: &[&str]| understood(&event_with(json!({"recurrence": lines}))).recurrence;
+    let lines = |lines: &[&str]| parsed(&event_with(json!({"recurrence": lines}))).recurrence;
     let rule = "RRULE:FREQ=DAILY";
     assert_eq!(lines(&[rule, "EXDATE;VALUE=DATE:20260602"]), [rule]);
     assert_eq!(lines(&[rule, "EXDATE:20260602,20260603"]), [rule]);
@@ -135,12 +133,12 @@ fn a_date_that_google_excludes_nothing_by_is_not_kept() {
     let all_day = json!({
         "start": {"date": "2026-06-01"}, "end": {"date": "2026-06-02"}, "recurrence": [rule, "EXDATE;VALUE=DATE:20260602"],
     });
-    assert_eq!(understood(&event_with(all_day)).recurrence, [rule, "EXDATE;VALUE=DATE:20260602"]);
+    assert_eq!(parsed(&event_with(all_day)).recurrence, [rule, "EXDATE;VALUE=DATE:20260602"]);
 }
 
 #[test]
-fn a_whole_page_is_understood_without_loss() {
-    let page = events_page(&answer(200, PAGE), &Place::default(), PAGE_EVENTS_MAX).unwrap();
+fn a_whole_page_is_parsed_without_loss() {
+    let page = events_page(&answer(200, PAGE), &GoogleCursor::default(), PAGE_EVENTS_MAX).unwrap();
     assert_eq!(page.next, Next::Done(done("CPiAr4mZ8YQDEPiAr4mZ8YQDGAU=")));
     let [master, exception, cancelled, all_day, deleted, stub, private] = page.items.as_slice() else {
         panic!("{} items", page.items.len());
@@ -245,14 +243,14 @@ fn starts_and_ends_are_read_in_each_form() {
     ];
     for (time, expected) in table {
         let event = event_with(json!({"start": time, "end": time}));
-        let event = understood(&event);
+        let event = parsed(&event);
         assert_eq!(event.start, expected, "{time}");
     }
 }
 
 #[test]
 fn an_all_day_event_that_ends_where_it_starts_lasts_its_day() {
-    let day = |end: &str| understood(&event_with(json!({"start": {"date": "2026-06-01"}, "end": {"date": end}}))).end;
+    let day = |end: &str| parsed(&event_with(json!({"start": {"date": "2026-06-01"}, "end": {"date": end}}))).end;
     assert_eq!(day("2026-06-01"), date("2026-06-02"));
     assert_eq!(day("2026-06-03"), date("2026-06-03"));
 }
@@ -260,11 +258,10 @@ fn an_all_day_event_that_ends_where_it_starts_lasts_its_day() {
 #[test]
 fn no_stamp_leaves_the_years_that_four_digits_hold_in_every_zone() {
     // Google's own, of events that were imported.
-    let event =
-        understood(&event_with(json!({"created": "0000-12-29T00:00:00.000Z", "updated": "9999-12-31T23:59:59Z"})));
+    let event = parsed(&event_with(json!({"created": "0000-12-29T00:00:00.000Z", "updated": "9999-12-31T23:59:59Z"})));
     assert_eq!((event.created_at, event.updated_at), (None, None));
     // "For ever", as some programs write it.
-    let end = |start: Value, end: Value| understood(&event_with(json!({"start": start, "end": end}))).end;
+    let end = |start: Value, end: Value| parsed(&event_with(json!({"start": start, "end": end}))).end;
     assert_eq!(end(json!({"date": "2026-06-01"}), json!({"date": "9999-12-31"})), date("9998-12-31"));
     let instant = end(json!({"dateTime": "2026-06-01T10:00:00Z"}), json!({"dateTime": "9999-12-31T23:59:59-12:00"}));
     assert_eq!(instant, at("9998-12-31T00:00:00Z", None));
@@ -281,8 +278,7 @@ fn no_stamp_leaves_the_years_that_four_digits_hold_in_every_zone() {
 #[test]
 fn a_series_in_a_zone_that_nobody_knows_says_so() {
     let time = json!({"dateTime": "2026-06-01T08:00:00Z", "timeZone": "Mars/Olympus"});
-    let with =
-        |lines: Value| understood(&event_with(json!({"start": time, "end": time, "recurrence": lines}))).warnings;
+    let with = |lines: Value| parsed(&event_with(json!({"start": time, "end": time, "recurrence": lines}))).warnings;
     assert_eq!(with(json!(["RRULE:FREQ=DAILY"])), [EventWarning::UnknownZone]);
     assert_eq!(with(json!([])), []);
 }
@@ -290,21 +286,21 @@ fn a_series_in_a_zone_that_nobody_knows_says_so() {
 #[test]
 fn a_wall_clock_time_that_happens_twice_is_the_earlier_one() {
     let time = json!({"dateTime": "2026-10-25T02:30:00", "timeZone": "Europe/Berlin"});
-    let event = understood(&event_with(json!({"start": time, "end": time})));
+    let event = parsed(&event_with(json!({"start": time, "end": time})));
     assert_eq!(event.start, at("2026-10-25T00:30:00Z", Some(zone("Europe/Berlin"))));
 }
 
 #[test]
 fn a_missing_end_is_what_rfc_5545_says() {
-    let instant = understood(&json!({"id": "a", "start": {"dateTime": "2026-06-01T08:00:00Z"}}));
+    let instant = parsed(&json!({"id": "a", "start": {"dateTime": "2026-06-01T08:00:00Z"}}));
     assert_eq!(instant.end, instant.start);
-    let day = understood(&json!({"id": "a", "start": {"date": "2026-12-31"}}));
+    let day = parsed(&json!({"id": "a", "start": {"date": "2026-12-31"}}));
     assert_eq!(day.end, date("2027-01-01"));
 }
 
 #[test]
 fn defaults_are_those_of_the_discovery_document() {
-    let event = understood(&event_with(json!({})));
+    let event = parsed(&event_with(json!({})));
     assert_eq!(
         (event.status, event.show_as, event.visibility),
         (EventStatus::Confirmed, ShowAs::Busy, Visibility::Public)
@@ -314,18 +310,18 @@ fn defaults_are_those_of_the_discovery_document() {
 }
 
 #[test]
-fn visibility_and_type_are_understood() {
+fn visibility_and_type_are_parsed() {
     for (visibility, expected) in [
         ("default", Visibility::Public),
         ("public", Visibility::Public),
         ("private", Visibility::Private),
         ("confidential", Visibility::Confidential),
     ] {
-        let event = understood(&event_with(json!({"visibility": visibility})));
+        let event = parsed(&event_with(json!({"visibility": visibility})));
         assert_eq!((event.visibility, event.is_private()), (expected, expected != Visibility::Public), "{visibility}");
     }
     for (kind, expected) in [("default", None), ("focusTime", Some("focusTime")), ("aNewKind", Some("aNewKind"))] {
-        assert_eq!(understood(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
+        assert_eq!(parsed(&event_with(json!({"eventType": kind}))).event_type.as_deref(), expected);
     }
 }
 
@@ -341,14 +337,14 @@ fn how_an_event_shows_comes_from_its_type_then_its_transparency_then_its_status(
         ("workingLocation", "transparent", "confirmed", ShowAs::WorkingElsewhere, false),
         ("birthday", "transparent", "confirmed", ShowAs::Free, false),
     ] {
-        let event = understood(&event_with(json!({"eventType": kind, "transparency": transparency, "status": status})));
+        let event = parsed(&event_with(json!({"eventType": kind, "transparency": transparency, "status": status})));
         assert_eq!((event.show_as, event.is_busy()), (expected, is_busy), "{kind}, {transparency}, {status}");
     }
 }
 
 #[test]
 fn an_event_is_not_lost_over_when_it_was_made() {
-    let event = understood(&event_with(json!({"created": "0000-99-31T00:00:00.000Z", "updated": "yesterday"})));
+    let event = parsed(&event_with(json!({"created": "0000-99-31T00:00:00.000Z", "updated": "yesterday"})));
     assert_eq!((event.created_at, event.updated_at), (None, None));
 }
 
@@ -380,7 +376,7 @@ fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_start
     ] {
         let event = json!({"id": id, "recurringEventId": "m", "start": start, "end": end});
         let position = SeriesPosition { master_id: ProviderEventId::new("m"), original_start: place };
-        assert_eq!(understood(&event).series, Some(position.clone()), "{id}");
+        assert_eq!(parsed(&event).series, Some(position.clone()), "{id}");
         let cancelled = json!({"id": id, "status": "cancelled", "recurringEventId": "m", "start": start});
         let provider_id = ProviderEventId::new(id);
         let expected = if place == at("2030-06-01T08:00:00Z", berlin) {
@@ -392,122 +388,7 @@ fn an_instance_that_does_not_say_its_place_has_it_in_its_id_or_is_where_it_start
     }
     let said = json!({"id": "m_20300601T060000Z", "recurringEventId": "m", "start": start, "end": end,
         "originalStartTime": {"date": "2030-07-01"}});
-    assert_eq!(understood(&said).series.unwrap().original_start, date("2030-07-01"));
-}
-
-/// Each entry that cannot be understood is kept with its text, and only that one.
-#[test]
-fn an_odd_event_is_quarantined_with_its_raw_text() {
-    let table = [
-        (event_with(json!({"start": null})), "no start"),
-        (event_with(json!({"start": {}})), "exactly one"),
-        (event_with(json!({"start": {"date": "2026-06-01", "dateTime": "2026-06-01T08:00:00Z"}})), "exactly one"),
-        (event_with(json!({"start": {"date": "2026-06-31"}})), "a date cannot be read"),
-        (event_with(json!({"start": {"date": "+12026-06-01"}})), "a date cannot be read"),
-        (event_with(json!({"start": {"dateTime": "10 o'clock"}})), "a time cannot be read"),
-        (event_with(json!({"start": {"dateTime": "2026-06-01T10:00:00"}})), "a time cannot be read"),
-        (event_with(json!({"start": {"date": "2026-06-01"}})), "one of start and end"),
-        (event_with(json!({"start": {"dateTime": "2026-06-01T12:00:00Z"}})), "ends before"),
-        (event_with(json!({"status": "marker"})), "wrong type"),
-        (event_with(json!({"summary": {"marker": 1}})), "wrong type"),
-        (event_with(json!({"recurrence": "RRULE:FREQ=DAILY"})), "wrong type"),
-        (event_with(json!({"attendees": [{"email": 7}]})), "wrong type"),
-        (event_with(json!({"attendees": vec![json!({}); 2_001]})), "too many guests"),
-        (
-            event_with(json!({
-                "recurringEventId": "m", "originalStartTime": {"date": "2026-06-01"}, "recurrence": ["RRULE:FREQ=DAILY"]
-            })),
-            "both a series and an exception",
-        ),
-    ];
-    for (event, expected) in table {
-        let text = event.to_string();
-        let RemoteItem::Unreadable { provider_id, reason, raw } = remote_item(&text) else { panic!("{text}") };
-        assert_eq!((provider_id.unwrap().as_str(), raw), ("e1", text));
-        assert!(reason.contains(expected) && !reason.contains("marker"), "{reason:?} instead of {expected:?}");
-    }
-}
-
-#[test]
-fn an_entry_without_an_id_is_quarantined_too() {
-    for event in [json!({}), event_with(json!({"id": ""})), json!({"id": 7}), json!("text"), json!(null), json!([1])] {
-        let RemoteItem::Unreadable { provider_id, raw, .. } = item(&event) else { panic!("{event}") };
-        assert_eq!((provider_id, raw), (None, event.to_string()));
-    }
-}
-
-/// They would be keys, and not every database takes them: one such event must not fail the whole page for ever.
-#[test]
-fn an_id_that_no_database_could_keep_is_quarantined_without_it() {
-    for id in ["e\u{0}1".to_owned(), "e".repeat(1_025)] {
-        let event = event_with(json!({"id": id}));
-        let RemoteItem::Unreadable { provider_id, reason, .. } = item(&event) else { panic!("{event}") };
-        assert_eq!((provider_id, reason.contains("an id is too long")), (None, true), "{reason}");
-        let exception = event_with(json!({"recurringEventId": id, "originalStartTime": {"date": "2026-06-01"}}));
-        assert!(matches!(item(&exception), RemoteItem::Unreadable { provider_id: Some(_), .. }), "{exception}");
-    }
-}
-
-#[test]
-fn an_event_over_the_limit_is_quarantined_and_its_text_is_cut() {
-    let event = event_with(json!({"description": "é".repeat(EVENT_BYTES_MAX)}));
-    let RemoteItem::Unreadable { provider_id, raw, reason } = item(&event) else { panic!("understood") };
-    assert_eq!(provider_id, Some(ProviderEventId::new("e1")));
-    assert!(raw.len() <= EVENT_BYTES_MAX && raw.len() > EVENT_BYTES_MAX - 4, "{}", raw.len());
-    assert!(reason.contains("larger"), "{reason}");
-}
-
-/// Any JSON at all, with the names of our fields among its keys so that it gets past the first check.
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
-        prop::sample::select(vec!["cancelled", "2026-06-01", "+262142-12-31", "2026-06-01T08:00:00Z", "Europe/Berlin"])
-            .prop_map(Value::from),
-    ];
-    let key = prop::sample::select(vec![
-        "id",
-        "status",
-        "start",
-        "end",
-        "date",
-        "dateTime",
-        "timeZone",
-        "recurrence",
-        "recurringEventId",
-        "originalStartTime",
-        "attendees",
-        "organizer",
-        "email",
-        "self",
-        "summary",
-    ]);
-    leaf.prop_recursive(4, 48, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map(key.clone(), inner, 0..8)
-                .prop_map(|map| Value::Object(map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>())),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn each_entry_of_any_page_becomes_exactly_one_item(entries in prop::collection::vec(any_json(), 0..6)) {
-        let good = event_with(json!({}));
-        let items: Vec<&Value> = entries.iter().chain([&good]).collect();
-        let body = json!({"items": items, "nextSyncToken": "s"}).to_string();
-        let page = events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX).unwrap();
-        prop_assert_eq!(page.items.len(), entries.len() + 1);
-        prop_assert!(matches!(page.items.last(), Some(RemoteItem::Event(_))));
-    }
-
-    #[test]
-    fn no_bytes_make_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
-        drop(events_page(&answer(200, body), &Place::default(), PAGE_EVENTS_MAX));
-    }
+    assert_eq!(parsed(&said).series.unwrap().original_start, date("2030-07-01"));
 }
 
 #[test]
@@ -519,7 +400,7 @@ fn what_the_accounts_user_declined_takes_no_time_of_theirs() {
         ]);
         let event =
             json!({"id": "e", "start": {"date": "2026-06-02"}, "end": {"date": "2026-06-03"}, "attendees": guests});
-        understood(&event).is_busy()
+        parsed(&event).is_busy()
     };
     assert!(!event("declined", true));
     assert!(event("declined", false), "somebody else's no");

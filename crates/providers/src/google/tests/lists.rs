@@ -184,7 +184,7 @@ async fn closing_a_channel_that_is_gone_succeeds() {
 }
 
 #[tokio::test]
-async fn one_channel_tells_how_another_on_the_same_thing_is_stopped() {
+async fn the_remote_id_of_a_channel_follows_from_another_on_the_same_thing() {
     let (google, transport) = provider(Ok(answer(204, "")));
     let (known, lost) = (ChannelId::generate(), ChannelId::generate());
     let known = RemoteChannelId::new(format!("{known} res"));

@@ -5,6 +5,7 @@ mod events;
 mod lists;
 mod oauth;
 mod requests;
+mod unreadable;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use evercal_domain::ProviderCursor;
 use evercal_domain::account::Secret;
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 
-use super::cursor::Place;
+use super::cursor::GoogleCursor;
 use super::{GoogleProvider, GoogleSettings};
 use crate::call::{Access, CallContext};
 
@@ -38,15 +39,15 @@ impl Transport for LiteralTransport {
     }
 }
 
-/// A provider that gets this one answer, and the transport that tells what was asked.
+/// A provider that gets this one answer, and the transport that has the request.
 fn provider(answer: Result<HttpResponse, TransportErrorKind>) -> (GoogleProvider, Arc<LiteralTransport>) {
     let transport = Arc::new(LiteralTransport::default());
     transport.answers.lock().unwrap().push_back(answer);
-    (GoogleProvider::new(settings(), transport.clone()), transport)
+    (GoogleProvider::new(settings(), Secret::new("our-secret"), transport.clone()), transport)
 }
 
 fn settings() -> GoogleSettings {
-    GoogleSettings::google("our-client", Secret::new("our-secret")).unwrap()
+    GoogleSettings::google("our-client").unwrap()
 }
 
 fn context() -> CallContext {
@@ -55,16 +56,16 @@ fn context() -> CallContext {
 
 /// The next page of a pass over everything, and of one over what changed since `s`.
 fn in_full_pass(page: &str) -> ProviderCursor {
-    Place::default().next(page.to_owned())
+    GoogleCursor::default().next(page.to_owned())
 }
 
 fn in_changes(page: &str) -> ProviderCursor {
-    Place::of(&done("s")).unwrap().next(page.to_owned())
+    GoogleCursor::of(&done("s")).unwrap().next(page.to_owned())
 }
 
 /// The end of a pass.
 fn done(sync_token: &str) -> ProviderCursor {
-    Place::done(sync_token.to_owned())
+    GoogleCursor::done(sync_token.to_owned())
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {

@@ -10,15 +10,15 @@ use super::{PAGE_EVENTS_MAX, answer, context, done, in_changes, in_full_pass, pr
 use crate::call::Access;
 use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
-use crate::google::cursor::Place;
+use crate::google::cursor::GoogleCursor;
 use crate::provider::{CalendarProvider, Next, PageToken, Position};
 
-fn events_url(calendar: &str, place: &Place) -> String {
+fn events_url(calendar: &str, place: &GoogleCursor) -> String {
     list_events(&settings(), &context(), &ProviderCalendarId::new(calendar), place, PAGE_EVENTS_MAX).url.to_string()
 }
 
-fn place(cursor: &ProviderCursor) -> Place {
-    Place::of(cursor).unwrap()
+fn place(cursor: &ProviderCursor) -> GoogleCursor {
+    GoogleCursor::of(cursor).unwrap()
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn both_kinds_of_pass_send_the_same_parameters_but_for_the_tokens() {
     let sync_token = "CPDAlvWDx70CEPDAlvWDx70CGAU=";
     let changes = place(&done(sync_token));
     let table = [
-        (Place::default(), ""),
+        (GoogleCursor::default(), ""),
         (place(&in_full_pass("next page")), "&pageToken=next+page"),
         (changes.clone(), "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D"),
         (place(&changes.next("next page".to_owned())), "&syncToken=CPDAlvWDx70CEPDAlvWDx70CGAU%3D&pageToken=next+page"),
@@ -97,7 +97,7 @@ fn a_calendar_id_is_one_encoded_segment_of_the_path() {
         ("en.german#holiday@group.v.calendar.google.com", "en.german%23holiday@group.v.calendar.google.com"),
         ("a/b?c=d&e%20 f", "a%2Fb%3Fc=d&e%2520%20f"),
     ] {
-        let url = events_url(id, &Place::default());
+        let url = events_url(id, &GoogleCursor::default());
         assert!(url.contains(&format!("/calendars/{segment}/events?")), "{url}");
     }
 }
@@ -161,7 +161,7 @@ fn a_call_carries_its_token_and_nothing_else() {
 #[test]
 fn a_simulator_has_all_of_googles_paths_under_one_base() {
     let base = "http://127.0.0.1:4100".parse().unwrap();
-    let settings = GoogleSettings::at(&base, "id", evercal_domain::account::Secret::new("secret")).unwrap();
+    let settings = GoogleSettings::at(&base, "id").unwrap();
     let urls = [&settings.api_base, &settings.auth_url, &settings.token_url, &settings.revoke_url];
     let paths = ["/calendar/v3/", "/o/oauth2/v2/auth", "/token", "/revoke"];
     assert_eq!(urls.map(Url::as_str), paths.map(|path| format!("http://127.0.0.1:4100{path}")));

@@ -1,4 +1,4 @@
-//! Runs that hand over to the next one, and what may come in the same moment.
+//! Runs that continue as new, and what may come in the same moment.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ fn lists(world: &World) -> u64 {
     calls(world, ProviderCall::ListCalendars)
 }
 
-/// Has an account look at its list of calendars, and waits for that.
-async fn look(world: &World, account: AccountId) {
+/// Has an account read its list of calendars, and waits for that.
+async fn list_calendars(world: &World, account: AccountId) {
     let before = lists(world);
     discover(world, account).await;
     eventually("the list is read", || async {
@@ -35,9 +35,9 @@ async fn look(world: &World, account: AccountId) {
     .await;
 }
 
-pub async fn subscriptions_that_hand_over_replay<P: ProviderUnderTest>() {
+pub async fn subscriptions_that_continue_as_new_replay<P: ProviderUnderTest>() {
     let world = world::<P>(Timing { history_events_max: 40, ..quick() }, SyncStrategy::Webhook).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     for _ in 0..4 {
         world.change_events(USER, 2).await;
         mirror::equals_provider(&world, calendar).await;
@@ -45,32 +45,35 @@ pub async fn subscriptions_that_hand_over_replay<P: ProviderUnderTest>() {
     }
     disconnect(&world, account).await;
     let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
-    assert!(runs.len() > 1, "the subscription handed over");
-    histories::keep(&world, "hand-over", calendar, None).await;
+    assert!(runs.len() > 1, "the subscription continued as new");
+    histories::keep(&world, "continue-as-new", calendar, None).await;
     world.end().await;
 }
 
-pub async fn accounts_that_hand_over_replay<P: ProviderUnderTest>() {
+pub async fn accounts_that_continue_as_new_replay<P: ProviderUnderTest>() {
     let world = world::<P>(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     for _ in 0..5 {
-        look(&world, account).await;
+        list_calendars(&world, account).await;
     }
     disconnect(&world, account).await;
     reach(&world, calendar, CalendarState::Closed).await;
     let runs = histories::of_workflow(&world, &names::account_id(account)).await;
-    assert!(runs.len() > 1, "the account handed over");
-    histories::replay_and_record("account-hand-over", runs).await;
+    assert!(runs.len() > 1, "the account continued as new");
+    histories::replay_and_record("account-continue-as-new", runs).await;
     world.end().await;
 }
 
 pub async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run_started<P: ProviderUnderTest>() {
     let world = world::<P>(Timing { history_events_max: 60, ..quick() }, SyncStrategy::Webhook).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     for _ in 0..5 {
-        look(&world, account).await;
+        list_calendars(&world, account).await;
     }
-    assert!(histories::of_workflow(&world, &names::account_id(account)).await.len() > 1, "the account handed over");
+    assert!(
+        histories::of_workflow(&world, &names::account_id(account)).await.len() > 1,
+        "the account continued as new"
+    );
     account_workflow(&world, account).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach_account(&world, account, AccountState::Disconnected).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
@@ -78,10 +81,10 @@ pub async fn an_account_that_is_cancelled_ends_subscriptions_that_an_earlier_run
     world.end().await;
 }
 
-pub async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_down<P: ProviderUnderTest>() {
+pub async fn a_cancel_that_meets_continue_as_new_of_an_account_takes_everything_down<P: ProviderUnderTest>() {
     const EVENTS_MAX: u32 = 150;
     let mut world = world::<P>(Timing { history_events_max: EVENTS_MAX, ..quick() }, SyncStrategy::Webhook).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     // Without a worker, all of this waits for one moment: the history is full, and there is work, and a cancel.
     world.stop_worker().await.unwrap();
     for _ in 0..EVENTS_MAX {
@@ -94,14 +97,14 @@ pub async fn a_cancel_that_meets_the_hand_over_of_an_account_takes_everything_do
     assert!(world.store.credentials(account).await.unwrap().is_none());
     reach(&world, calendar, CalendarState::Closed).await;
     let runs = histories::of_workflow(&world, &names::account_id(account)).await;
-    assert_eq!(runs.len(), 2, "the cancel came with the hand-over, else this test saw nothing");
-    histories::replay_and_record("account-cancelled-at-hand-over", runs).await;
+    assert_eq!(runs.len(), 2, "the cancel came with continue as new, else this test saw nothing");
+    histories::replay_and_record("account-cancelled-at-continue-as-new", runs).await;
     world.end().await;
 }
 
 pub async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays<P: ProviderUnderTest>() {
     let world = World::start::<P>().await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.subscription(calendar).cancel(WorkflowCancelOptions::default()).await.unwrap();
     reach(&world, calendar, CalendarState::Closed).await;
     channels::are_stopped(&world, USER).await;
@@ -111,9 +114,11 @@ pub async fn a_subscription_that_an_operator_cancels_closes_in_order_and_replays
     world.end().await;
 }
 
-pub async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_that_was_lost<P: ProviderUnderTest>() {
+pub async fn a_cancelled_subscription_signals_its_account_and_waits_for_no_poller_that_was_lost<
+    P: ProviderUnderTest,
+>() {
     let world = world::<P>(quick(), SyncStrategy::Hybrid).await;
-    let (account, calendar) = world.connect_and_settle().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     let poller = world.temporal.client.get_workflow_handle::<PollingWorkflow>(names::polling_id(calendar));
     eventually("the poller runs", || async {
         poller.describe(WorkflowDescribeOptions::default()).await.map(drop).map_err(|error| error.to_string())
@@ -128,7 +133,7 @@ pub async fn a_cancelled_subscription_tells_its_account_and_waits_for_no_poller_
     world.end().await;
 }
 
-pub async fn pollers_that_hand_over_replay<P: ProviderUnderTest>() {
+pub async fn pollers_that_continue_as_new_replay<P: ProviderUnderTest>() {
     const PARTS_MAX: u32 = 10;
     let world = world::<P>(Timing { polling_interval_s: 3600, ..quick() }, SyncStrategy::Polling).await;
     let account = world.connect().await;
@@ -141,18 +146,18 @@ pub async fn pollers_that_hand_over_replay<P: ProviderUnderTest>() {
     subscription.execute_update(SubscriptionWorkflow::pause, RawValue::empty(), options).await.unwrap();
     let (client, namespace) = (&world.temporal.client, &world.temporal.namespace);
     let poller = names::polling_id(calendar);
-    // How many looks a run has is the poller's affair.
+    // The poller decides how many polls a run has.
     for part in 1..=PARTS_MAX {
         let hours = Duration::from_hours(100);
-        skipping::fast_forward(client, namespace, &poller, &format!("many looks {part}"), hours).await.unwrap();
+        skipping::fast_forward(client, namespace, &poller, &format!("many polls {part}"), hours).await.unwrap();
         if histories::of_workflow(&world, &poller).await.len() > 1 {
             break;
         }
     }
     disconnect(&world, account).await;
     let runs = histories::of_workflow(&world, &poller).await;
-    assert!(runs.len() > 1, "the poller handed over");
-    histories::replay_and_record("polling-hand-over", runs).await;
+    assert!(runs.len() > 1, "the poller continued as new");
+    histories::replay_and_record("polling-continue-as-new", runs).await;
     world.end().await;
 }
 
@@ -161,7 +166,7 @@ pub async fn a_poller_whose_subscription_is_gone_ends_by_itself<P: ProviderUnder
     world.connect().await;
     let calendar = world.calendar_of(USER).await.id;
     reach(&world, calendar, CalendarState::PollOnly).await;
-    // It has looked.
+    // It has polled.
     signalled(&world, &names::subscription_id(calendar), names::SIGNAL_NOTIFY).await;
     world.subscription(calendar).terminate(WorkflowTerminateOptions::default()).await.unwrap();
     let poller = world.temporal.client.get_workflow_handle::<PollingWorkflow>(names::polling_id(calendar));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use anyhow::{Context, anyhow, bail};
-use evercal_devserver::supervise::{Ailing, ChildSpec, Supervisor};
+use evercal_devserver::supervise::{ChildSpec, FailingChild, Supervisor};
 use evercal_devserver::{TemporalOptions, TemporalServer, activity_pollers, cache_dir};
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
@@ -27,26 +27,11 @@ const DEMO_SEED: &str = "7";
 /// A file of the SDK's profiles in which there are none.
 const NO_PROFILES: &str = "/dev/null";
 
-/// The SDK's variables that say how to get into a server.
-const TEMPORAL_ACCESS: [&str; 11] = [
-    "TEMPORAL_PROFILE",
-    "TEMPORAL_API_KEY",
-    "TEMPORAL_TLS",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
-    "TEMPORAL_TLS_SERVER_CA_CERT_DATA",
-    "TEMPORAL_TLS_SERVER_NAME",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH",
-    "TEMPORAL_TLS_CLIENT_CERT_DATA",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA",
-    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
-];
-
-/// A setting of a deployment that would make of a part something else than `dev` shows.
+/// A setting of a deployment that changes how a worker gets its work.
 const BUILD_ID: &str = "EVERCAL_BUILD_ID";
 
-/// What any program may want to know of its surroundings.
-const OF_USE_TO_ALL: [&str; 17] = [
+/// The variables that any program may need.
+const KEPT_VARIABLES: [&str; 17] = [
     "PATH",
     "HOME",
     "USER",
@@ -67,15 +52,15 @@ const OF_USE_TO_ALL: [&str; 17] = [
 ];
 
 /// Everything that runs.
-pub(super) struct Parts {
+pub(super) struct Processes {
     temporal: TemporalServer,
     supervisor: Supervisor,
     pub(super) api: Url,
     pub(super) simulator: Url,
 }
 
-impl Parts {
-    /// Starts all parts, each when the one before is ready.
+impl Processes {
+    /// Starts all processes, each when the one before is ready.
     pub(super) async fn start(
         folder: &Folder,
         ports: HeldPorts,
@@ -87,21 +72,21 @@ impl Parts {
         let temporal = TemporalServer::start(options).await?;
         progress.say(&format!("Temporal: {}", temporal.origin()));
         if let Some(server) = running_server {
-            refuse_company(server, temporal.namespace(), &folder.kept.worker_identity).await?;
+            refuse_other_workers(server, temporal.namespace(), &folder.kept.worker_identity).await?;
         }
-        belong(folder, temporal.connection().clone(), temporal.namespace()).await?;
+        claim_namespace(folder, temporal.connection().clone(), temporal.namespace()).await?;
         progress.say("starting simulator, worker and gateway …");
         let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
         let HeldPorts { gateway, simulator: simulator_port } = ports;
         let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
-        for (part, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
-            let mut spec = ChildSpec::new(part, program.clone(), folder.log_file(part));
-            spec.args = arguments(part, folder);
-            (spec.env, spec.env_remove) = environment(part, folder, &temporal, &api, &simulator);
+        for (process, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
+            let mut spec = ChildSpec::new(process, program.clone(), folder.log_file(process));
+            spec.args = arguments(process, folder);
+            (spec.env, spec.env_remove) = environment(process, folder, &temporal, &api, &simulator);
             let address = port.as_ref().map(|port| local_url(port.number())).transpose()?;
-            // From here on it is the part's own.
+            // The process itself listens there from now on.
             drop(port);
             let ready = async || match &address {
                 // An answer, not a mere connection: a process that was started a moment ago may still have the port that we
@@ -124,13 +109,13 @@ impl Parts {
     }
 
     /// Those that do not run as they should.
-    pub(super) fn ailing(&self) -> Vec<Ailing> {
-        let mut ailing = self.temporal.ailing();
-        ailing.extend(self.supervisor.ailing());
-        ailing
+    pub(super) fn failing(&self) -> Vec<FailingChild> {
+        let mut failing = self.temporal.failing();
+        failing.extend(self.supervisor.failing());
+        failing
     }
 
-    /// Completes when a part is not looked after any more.
+    /// Completes when a process is not supervised any more.
     pub(super) async fn failed(&self) -> TaskFailure {
         tokio::select! {
             failure = self.temporal.failed() => failure,
@@ -138,9 +123,9 @@ impl Parts {
         }
     }
 
-    /// An error with what may have caused it: the parts that do not run.
+    /// An error with what may have caused it: the processes that do not run.
     pub(super) fn explained(&self, error: &anyhow::Error) -> anyhow::Error {
-        let causes: String = self.ailing().iter().map(|part| format!("\n{part}")).collect();
+        let causes: String = self.failing().iter().map(|process| format!("\n{process}")).collect();
         anyhow!("{error:#}{causes}")
     }
 
@@ -165,13 +150,14 @@ fn temporal_options(folder: &Folder, find: &dyn Fn(&str) -> Option<String>) -> a
     } else if let Some(namespace) = find("TEMPORAL_NAMESPACE") {
         options.namespace = namespace;
     }
-    options.env_remove = of_no_use();
+    options.env_remove = unneeded_variables();
     options.search_attributes = search_attributes();
     Ok(options)
 }
 
-/// Workers of another evercal in this namespace would get our calendars' work and we theirs, each with another store.
-async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: &str) -> anyhow::Result<()> {
+/// An error where workers of another evercal serve the namespace: they would get our calendars' work and we theirs, each with
+/// another store.
+async fn refuse_other_workers(server: ConnectionOptions, namespace: &str, own_worker: &str) -> anyhow::Result<()> {
     let connection = Connection::connect(server).await.context("asking Temporal who works in the namespace")?;
     let mut others = BTreeSet::new();
     // Every worker serves it, whatever its providers.
@@ -188,8 +174,8 @@ async fn refuse_company(server: ConnectionOptions, namespace: &str, own_worker: 
     );
 }
 
-/// The workflows of the namespace have to belong to this folder's database. Who begins anew forgets the one before.
-async fn belong(folder: &Folder, connection: Connection, namespace: &str) -> anyhow::Result<()> {
+/// Makes sure that the workflows of the namespace belong to this folder's database; `--fresh` forgets the one before.
+async fn claim_namespace(folder: &Folder, connection: Connection, namespace: &str) -> anyhow::Result<()> {
     let settings = StoreSettings::new(folder.database_url(), Keyring::none());
     let store = evercal_storage::open(&settings).await.context("opening the folder's database")?;
     let ours = store.try_writing(SystemClock.now()).await.context("writing into the folder's database")?;
@@ -207,31 +193,31 @@ async fn belong(folder: &Folder, connection: Connection, namespace: &str) -> any
     );
 }
 
-fn arguments(part: &str, folder: &Folder) -> Vec<OsString> {
-    let mut arguments = vec![OsString::from(part)];
-    if part == "simulator" {
+fn arguments(process: &str, folder: &Folder) -> Vec<OsString> {
+    let mut arguments = vec![OsString::from(process)];
+    if process == "simulator" {
         arguments.extend(["--seed", DEMO_SEED, "--port"].map(OsString::from));
         arguments.push(folder.kept.simulator_port.to_string().into());
         arguments.push("--data-dir".into());
         arguments.push(folder.path.join("simulator").into());
     }
-    if part == "worker" {
+    if process == "worker" {
         arguments.extend(["--identity".into(), OsString::from(&folder.kept.worker_identity)]);
     }
     arguments
 }
 
-/// What a part's environment has beside that of `dev`, and what it does not have of that: settings and keys that it does not
-/// read.
+/// The variables that a process gets beside those of `dev`, and those of `dev` that are removed: settings and keys that it does
+/// not read.
 fn environment(
-    part: &str,
+    process: &str,
     folder: &Folder,
     temporal: &TemporalServer,
     api: &Url,
     simulator: &Url,
 ) -> (Vec<(OsString, OsString)>, Vec<OsString>) {
-    if part == "simulator" {
-        return (Vec::new(), of_no_use());
+    if process == "simulator" {
+        return (Vec::new(), unneeded_variables());
     }
     let kept = &folder.kept;
     let mut environment = vec![
@@ -241,10 +227,11 @@ fn environment(
         ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
         ("EVERCAL_CHANNEL_KEYS", kept.webhook_key.expose().to_owned()),
     ];
-    environment.extend(setup::settings(simulator.as_str()).into_iter().filter(|(name, _)| reads(part, name)));
+    environment.extend(setup::settings(simulator.as_str()).into_iter().filter(|(name, _)| reads(process, name)));
     let mut hidden: Vec<OsString> = [BUILD_ID, CONFIG_FILE].map(OsString::from).into();
     if temporal.is_own() {
-        hidden.extend(TEMPORAL_ACCESS.map(OsString::from));
+        // The SDK would use what leads into another server.
+        hidden.extend(own_variables().filter(|name| name.to_string_lossy().starts_with("TEMPORAL_")));
     }
     // What is set above goes over it: no provider but the simulated one, and no key of a deployment's.
     let of_providers = PROVIDERS.iter().flat_map(|registration| registration.settings);
@@ -263,16 +250,20 @@ fn environment(
     (environment.collect(), hidden)
 }
 
-/// Whether a part reads a setting.
-fn reads(part: &str, name: &str) -> bool {
+/// Whether a process reads a setting.
+fn reads(process: &str, name: &str) -> bool {
     let mut settings = all().map(Described::about).filter(|about| about.name == name);
-    settings.any(|about| about.read_by.iter().any(|role| role.as_str() == part))
+    settings.any(|about| about.read_by.iter().any(|role| role.as_str() == process))
 }
 
-/// The variables of this process that simulator and Temporal have no use for: whatever may be a key of somebody's.
-fn of_no_use() -> Vec<OsString> {
-    let is_of_use = |name: &OsString| name.to_str().is_some_and(|name| OF_USE_TO_ALL.contains(&name));
-    std::env::vars_os().map(|(name, _)| name).filter(|name| !is_of_use(name)).collect()
+/// The variables of this process that simulator and Temporal do not need: each may be somebody's key.
+fn unneeded_variables() -> Vec<OsString> {
+    let is_kept = |name: &OsString| name.to_str().is_some_and(|name| KEPT_VARIABLES.contains(&name));
+    own_variables().filter(|name| !is_kept(name)).collect()
+}
+
+fn own_variables() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name)
 }
 
 fn local_url(port: u16) -> anyhow::Result<Url> {

@@ -1,4 +1,4 @@
-//! A run hands over to the next in whatever a subscription waits for, and the wait goes on. One that never did would be
+//! A run continues as new in whatever a subscription waits for, and the wait goes on. One that never did would be
 //! ended by the server for its long history.
 
 use evercal_domain::journal::{AuditEntry, AuditKind};
@@ -32,9 +32,9 @@ async fn run_of(world: &World, calendar: CalendarId) -> String {
 }
 
 /// Waits until the next run has begun.
-async fn hands_over(world: &World, calendar: CalendarId) {
+async fn continues_as_new(world: &World, calendar: CalendarId) {
     let before = run_of(world, calendar).await;
-    eventually("the run has handed over", || async {
+    eventually("the run has continued as new", || async {
         let now = run_of(world, calendar).await;
         if now == before { Err(now) } else { Ok(()) }
     })
@@ -42,9 +42,9 @@ async fn hands_over(world: &World, calendar: CalendarId) {
 }
 
 /// Has notices of channels that nobody knows make the history longer until the next run has begun.
-async fn hands_over_for_strays(world: &World, calendar: CalendarId) {
+async fn continues_as_new_for_strays(world: &World, calendar: CalendarId) {
     let before = run_of(world, calendar).await;
-    eventually("the run has handed over", || async {
+    eventually("the run has continued as new", || async {
         let hint = ChannelHint {
             channel_id: ChannelId::generate(),
             remote_id: Some(RemoteChannelId::new("r")),
@@ -75,7 +75,7 @@ async fn reads_fail(world: &World, status: u16, retry_after_s: Option<u64>) {
     .await;
 }
 
-/// Replays the runs that have handed over, and records some of them.
+/// Replays the runs that have continued as new, and records some of them.
 async fn keep_closed_runs(world: &World, name: &str, calendar: CalendarId) {
     let mut runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
     // The last one is still open.
@@ -91,7 +91,7 @@ async fn is_read_again(world: &World, calendar: CalendarId) {
     mirror::equals_provider(world, calendar).await;
 }
 
-pub async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_after_a_consent<
+pub async fn a_polled_calendar_whose_grant_is_dead_continues_as_new_and_is_read_again_after_a_consent<
     P: ProviderUnderTest,
 >() {
     let world = world::<P>(Timing { polling_interval_s: 1, reconcile_interval_s: 2, ..timing() }).await;
@@ -102,15 +102,15 @@ pub async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_
     mirror::equals_provider(&world, calendar).await;
     world.control().revoke_grants(USER).unwrap();
     reach(&world, calendar, CalendarState::NeedsReauth).await;
-    hands_over(&world, calendar).await;
+    continues_as_new(&world, calendar).await;
     let poller = world.temporal.client.get_workflow_handle::<UntypedWorkflow>(names::polling_id(calendar));
-    eventually("nobody asks for looks", || async {
+    eventually("nobody asks for listings", || async {
         let poller = poller.describe(WorkflowDescribeOptions::default()).await.unwrap();
         let info = poller.raw().workflow_execution_info.clone().unwrap();
         if info.close_time.is_some() { Ok(()) } else { Err(info.status) }
     })
     .await;
-    hands_over(&world, calendar).await;
+    continues_as_new(&world, calendar).await;
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});
     world.try_connect(again).await.unwrap();
     reach(&world, calendar, CalendarState::PollOnly).await;
@@ -122,7 +122,7 @@ pub async fn a_polled_calendar_whose_grant_is_dead_hands_over_and_is_read_again_
 
 pub async fn a_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUnderTest>() {
     let world = world::<P>(timing()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let written = async || {
         let of = AuditOf::Calendar(calendar);
         let entries = world.store.audit_entries(of, &PageRequest::first(500)).await.unwrap().items;
@@ -130,7 +130,7 @@ pub async fn a_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUn
     };
     let before: Vec<String> = written().await;
     for _ in 0..3 {
-        hands_over_for_strays(&world, calendar).await;
+        continues_as_new_for_strays(&world, calendar).await;
     }
     // A person's sync is answered by the run that is there now, after it has told readers what it has to.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
@@ -141,7 +141,7 @@ pub async fn a_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUn
 
 pub async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUnderTest>() {
     let world = world::<P>(timing()).await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     let written = async || {
         let entries = world.store.audit_entries(AuditOf::Everything, &PageRequest::first(500)).await.unwrap().items;
         let of_account = |entry: &AuditEntry| entry.account_id == Some(account) && entry.calendar_id.is_none();
@@ -156,20 +156,20 @@ pub async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state<P: 
     let before = written().await;
     for _ in 0..3 {
         let earlier = run().await;
-        eventually("the run has handed over", || async {
+        eventually("the run has continued as new", || async {
             discover(&world, account).await;
             let now = run().await;
             if now == earlier { Err(now) } else { Ok(()) }
         })
         .await;
     }
-    // What a run writes at its beginning is written before it looks at the list.
+    // What a run writes at its beginning is written before it reads the list.
     let listed = async || world.store.account(account).await.unwrap().unwrap().listed_at;
-    let before_look = listed().await;
+    let listed_before = listed().await;
     discover(&world, account).await;
-    eventually("the run that is there now has looked", || async {
+    eventually("the run that is there now has read the list", || async {
         let now = listed().await;
-        if now > before_look { Ok(()) } else { Err(now) }
+        if now > listed_before { Ok(()) } else { Err(now) }
     })
     .await;
     assert_eq!(written().await, before);
@@ -178,34 +178,34 @@ pub async fn an_accounts_run_that_continues_as_new_writes_no_change_of_state<P: 
 
 pub async fn a_pause_that_the_provider_asked_for_goes_on_in_the_next_run<P: ProviderUnderTest>() {
     let world = world::<P>(timing()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     let before = pulls(&world);
     reads_fail(&world, 429, Some(900)).await;
     for _ in 0..4 {
-        hands_over_for_strays(&world, calendar).await;
+        continues_as_new_for_strays(&world, calendar).await;
     }
     let made = pulls(&world) - before;
     assert!(made <= 3, "{made} calls although the provider asked for a quarter of an hour");
     is_read_again(&world, calendar).await;
-    keep_closed_runs(&world, "quota-hand-over", calendar).await;
+    keep_closed_runs(&world, "quota-continue-as-new", calendar).await;
     world.end().await;
 }
 
-pub async fn a_sync_in_its_backoff_does_not_hold_the_hand_over_up<P: ProviderUnderTest>() {
+pub async fn a_sync_in_its_backoff_does_not_hold_continue_as_new_up<P: ProviderUnderTest>() {
     let world = world::<P>(Timing { sync_backoff_initial_ms: 3_600_000, ..timing() }).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     reads_fail(&world, 503, None).await;
     for _ in 0..2 {
-        hands_over_for_strays(&world, calendar).await;
+        continues_as_new_for_strays(&world, calendar).await;
     }
     is_read_again(&world, calendar).await;
-    keep_closed_runs(&world, "backoff-hand-over", calendar).await;
+    keep_closed_runs(&world, "backoff-continue-as-new", calendar).await;
     world.end().await;
 }
 
-pub async fn a_cancellation_that_meets_the_hand_over_closes_in_order<P: ProviderUnderTest>() {
+pub async fn a_cancellation_that_meets_continue_as_new_closes_in_order<P: ProviderUnderTest>() {
     let mut world = world::<P>(timing()).await;
-    let (_account, calendar) = world.connect_and_settle().await;
+    let (_account, calendar) = world.connect_and_mirror().await;
     world.stop_worker().await.unwrap();
     // All of it is handled in one task: the history is long by then, and both lanes return.
     let subscription = world.subscription(calendar);
@@ -219,6 +219,6 @@ pub async fn a_cancellation_that_meets_the_hand_over_closes_in_order<P: Provider
     reach(&world, calendar, CalendarState::Closed).await;
     channels::are_stopped(&world, USER).await;
     let runs = histories::of_workflow(&world, &names::subscription_id(calendar)).await;
-    histories::replay_and_record("subscription-cancelled-hand-over", runs).await;
+    histories::replay_and_record("subscription-cancelled-continue-as-new", runs).await;
     world.end().await;
 }
