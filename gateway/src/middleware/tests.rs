@@ -30,7 +30,7 @@ async fn a_crowd_before_a_store_that_is_away_is_a_line_a_second() {
     let lines = Lines::default();
     let count = Arc::clone(&lines.0);
     let _heard = tracing::subscriber::set_default(lines);
-    let condition = StoreCondition::Unwell(StoreTrouble {
+    let condition = StoreCondition::Unhealthy(StoreTrouble {
         kind: TroubleKind::CannotRead,
         since: chrono::DateTime::UNIX_EPOCH,
         cause: "it is gone".to_owned(),

@@ -208,9 +208,9 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
         let detail = format!("{provider} refuses this installation ({cause}): its calendars are not read meanwhile.");
         problem(true, Component::Provider, &detail, Some(*since));
     }
-    for ProviderOff { title, turned_on_by } in &seen.providers.off {
+    for ProviderOff { title, turned_on_by } in &snapshot.providers.off {
         let detail = format!("{title} is off, although accounts are connected there: {turned_on_by} is not set.");
-        problem(true, Part::Provider, &detail, None);
+        problem(true, Component::Provider, &detail, None);
     }
     problems
 }

@@ -65,7 +65,7 @@ pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_ba
 pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left<P: ProviderUnderTest>() {
     let timing = Timing { failed_sync_pause_s: 1, ..quick() };
     let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (account, _calendar) = world.connect_and_settle().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
     turn(&mut world, false).await;
     disconnect(&world, account).await;
     assert!(world.store.credentials(account).await.unwrap().is_none(), "the tokens are erased");
