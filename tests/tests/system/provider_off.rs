@@ -4,7 +4,7 @@ use evercal_domain::AccountId;
 use evercal_http::Method;
 use evercal_tests::{
     ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, disconnect, discover, eventually,
-    mirror, quick,
+    histories, mirror, quick,
 };
 use evercal_workflows::Timing;
 
@@ -45,6 +45,7 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
         if said.is_empty() { Ok(()) } else { Err(said) }
     })
     .await;
+    histories::keep(&world, "provider-off", calendar, Some(account)).await;
     world.end().await;
 }
 
@@ -65,7 +66,7 @@ pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_ba
 pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left<P: ProviderUnderTest>() {
     let timing = Timing { failed_sync_pause_s: 1, ..quick() };
     let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
-    let (account, _calendar) = world.connect_and_mirror().await;
+    let (account, calendar) = world.connect_and_mirror().await;
     turn(&mut world, false).await;
     disconnect(&world, account).await;
     assert!(world.store.credentials(account).await.unwrap().is_none(), "the tokens are erased");
@@ -73,5 +74,6 @@ pub async fn an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_w
     assert_eq!(calls(&world, ProviderCall::Revoke), 0);
     let said = account_detail(&world, account).await;
     assert!(said.contains("could not be asked to end the grant"), "{said}");
+    histories::keep(&world, "only-erased", calendar, Some(account)).await;
     world.end().await;
 }
