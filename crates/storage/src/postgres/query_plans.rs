@@ -37,6 +37,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (accounts::LIST_OF_TENANT, "accounts_by_tenant"),
         (credentials::SHARES_GRANT, "accounts_by_grant"),
         (accounts::LIST_PENDING, "accounts_pending"),
+        (accounts::HAS_OPEN, "accounts_open"),
         (channels::OF_LIST, "channels_by_list"),
         (authorizations::DELETE_EXPIRED, "authorizations_by_expiry"),
         (authorizations::TAKE, "authorizations_pkey"),

@@ -24,7 +24,7 @@ fn built() -> [String; 4] {
     ]
 }
 
-const FIXED: [&str; 54] = [
+const FIXED: [&str; 55] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -37,6 +37,7 @@ const FIXED: [&str; 54] = [
     consents::DUPLICATE_OF,
     accounts::LIST_OPEN,
     accounts::LIST_PENDING,
+    accounts::HAS_OPEN,
     authorizations::DELETE_EXPIRED,
     authorizations::TAKE,
     authorizations::OUTCOME,
@@ -138,6 +139,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (accounts::LIST_OF_TENANT, "accounts_by_tenant (tenant_id=? AND id>?)"),
         (credentials::SHARES_GRANT, "accounts_by_grant (grant_subject=?)"),
         (accounts::LIST_PENDING, "accounts_pending"),
+        (accounts::HAS_OPEN, "accounts_open (provider=?)"),
         (consents::DUPLICATE_OF, "accounts_by_grant (grant_subject=?)"),
         (authorizations::LAST_OUTCOME, "authorizations_by_account (account_id=?"),
         (channels::OF_LIST, "channels_by_list (account_id=?)"),

@@ -33,7 +33,7 @@ pub const LIST_OF_TENANT: &str =
 
 pub const LIST_OPEN: &str = select_accounts!("WHERE id > $1 AND state <> 'disconnected' ORDER BY id LIMIT $2");
 
-const HAS_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE provider = $1 AND state <> 'disconnected')";
+pub const HAS_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM accounts WHERE provider = $1 AND state <> 'disconnected')";
 
 /// The condition of the index `accounts_pending`.
 pub const LIST_PENDING: &str = select_accounts!(

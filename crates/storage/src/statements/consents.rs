@@ -132,9 +132,9 @@ async fn grant(
 }
 
 /// Another account of the same tenant that lives on the same person's grant. Found by the grant: a tenant may have many
-/// accounts, so that the index by tenant is kept out of it.
+/// accounts, and a provider more, so that the indexes by them are kept out of it.
 pub const DUPLICATE_OF: &str = "SELECT other.id FROM accounts mine JOIN accounts other \
-     ON other.tenant_id || '' = mine.tenant_id AND other.provider = mine.provider AND other.id <> mine.id \
+     ON other.tenant_id || '' = mine.tenant_id AND other.provider || '' = mine.provider AND other.id <> mine.id \
      WHERE mine.id = $1 AND other.grant_subject = $2 AND other.state <> 'disconnected' \
      AND other.credentials IS NOT NULL ORDER BY other.id LIMIT 1";
 

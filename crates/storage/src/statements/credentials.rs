@@ -28,7 +28,7 @@ const SET_GRANT_SUBJECT: &str = "UPDATE accounts SET grant_subject = $2 WHERE id
 
 /// Across tenants on purpose: a grant belongs to a person at a provider, and revoking it would cut off the other tenant.
 pub const SHARES_GRANT: &str = "SELECT COUNT(*) FROM accounts mine JOIN accounts other \
-     ON other.grant_subject = mine.grant_subject AND other.provider = mine.provider AND other.id <> mine.id \
+     ON other.grant_subject = mine.grant_subject AND other.provider || '' = mine.provider AND other.id <> mine.id \
      WHERE mine.id = $1 AND other.state <> 'disconnected' AND other.credentials IS NOT NULL";
 
 #[async_trait]
