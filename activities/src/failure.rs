@@ -13,8 +13,6 @@ use evercal_workflows::{jitter, names};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::sync::PassLimit;
-
 /// Jitter on top of a backoff, in percent.
 const JITTER_PERCENT: u64 = 10;
 /// Longest backoff between two attempts: what is repeated here, nobody cuts short.
@@ -103,6 +101,27 @@ pub fn provider_off(provider: Provider) -> ActivityError {
         .build()
         .into()
 }
+
+/// A limit at which a pass is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassLimit {
+    /// So many pages in a row had no event that the list may have no end.
+    EmptyPages,
+    /// It has more pages than a list of events can have.
+    Pages,
+    /// It has more events than a calendar can have.
+    Events,
+    /// It takes longer than a day.
+    Duration,
+}
+
+// The words of people: sentences and audit entries show them.
+evercal_domain::names! { PassLimit {
+    EmptyPages = "too many empty pages in a row",
+    Pages = "too many pages",
+    Events = "too many events",
+    Duration = "it takes longer than a day",
+} }
 
 /// A list of the provider's that does not end, or is larger than one may be.
 pub fn endless_list(limit: PassLimit) -> ActivityError {

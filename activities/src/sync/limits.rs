@@ -2,32 +2,12 @@
 
 use chrono::TimeDelta;
 use evercal_domain::limits::{EMPTY_PAGES_IN_A_ROW_MAX, EVENTS_PER_PASS_MAX, PAGES_PER_PASS_MAX};
-use evercal_domain::names;
 use evercal_workflows::contract::SyncCounts;
+
+use crate::failure::PassLimit;
 
 /// How long a pass may take from its first page on. One that takes longer is read anew.
 const PASS_DURATION_MAX: TimeDelta = TimeDelta::hours(24);
-
-/// A limit at which a pass is given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PassLimit {
-    /// So many pages in a row had no event that the list may have no end.
-    EmptyPages,
-    /// It has more pages than a list of events can have.
-    Pages,
-    /// It has more events than a calendar can have.
-    Events,
-    /// It takes longer than a day.
-    Duration,
-}
-
-// The words of people: sentences and audit entries show them.
-names! { PassLimit {
-    EmptyPages = "too many empty pages in a row",
-    Pages = "too many pages",
-    Events = "too many events",
-    Duration = "it takes longer than a day",
-} }
 
 /// The limit that a pass has reached which has read so much and is so old.
 pub(super) fn reached(counts: &SyncCounts, age: TimeDelta) -> Option<PassLimit> {

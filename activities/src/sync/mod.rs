@@ -17,7 +17,6 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::attempt;
 use crate::deps::Deps;
 
-pub use limits::PassLimit;
 pub use roll::expand_again;
 
 /// Implements [`contract::SyncActivities`].

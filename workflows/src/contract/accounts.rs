@@ -90,7 +90,8 @@ pub enum ListLimit {
     TooManyCalendars,
     /// It has too many pages, as one that never ends has.
     TooManyPages,
-    /// Reading it took too long.
+    /// Reading it took too long. A limit that only a newer version knows reads so too.
+    #[serde(other)]
     TooSlow,
 }
 
