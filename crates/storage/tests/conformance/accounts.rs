@@ -193,7 +193,7 @@ pub async fn what_waits_for_a_workflow_is_listed_without_opening_anything(databa
         stranger.open_accounts_after(None, 10).await.unwrap().iter().map(|account| account.id).collect();
     assert_eq!(open, [account]);
     assert!(store.has_open_accounts(connecting.provider).await.unwrap());
-    assert!(!store.has_open_accounts(Provider::new("nobody's")).await.unwrap());
+    assert!(!store.has_open_accounts(Provider::new("nobodys")).await.unwrap());
     store.set_account_state(account, AccountState::Disconnected, None, at(2)).await.unwrap();
     assert!(!store.has_open_accounts(connecting.provider).await.unwrap());
 }
