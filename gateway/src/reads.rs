@@ -39,7 +39,7 @@ impl Reads {
         self.calendars.read((tenant, calendar), read).await
     }
 
-    /// See [`evercal_storage::Mirror::revision_of`].
+    /// See [`evercal_storage::Occurrences::revision_of`].
     pub(crate) async fn revision(&self, calendar: CalendarId, range: OccurrenceRange) -> Answer<i64> {
         let store = Arc::clone(&self.store);
         let read = move || async move { store.revision_of(calendar, &range).await.map_err(Arc::new) };

@@ -12,7 +12,7 @@ const SPACING: Duration = Duration::from_secs(1);
 /// Whoever was to report the count is gone after so long: its runtime has ended.
 const REPORTING_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// A kind of line. [`counted!`] makes one for each place.
+/// A kind of line. `counted!` makes one for each place.
 #[derive(Debug)]
 pub struct CountedLine(Mutex<Window>);
 

@@ -46,7 +46,7 @@ pub enum ChangeNotices {
 pub struct BulkChanges {
     /// The calendar's id.
     pub calendar: String,
-    /// How many changes, at most [`COUNT_MAX`].
+    /// How many changes, at most `COUNT_MAX`.
     pub count: u32,
     /// Chooses what is changed and how.
     #[serde(default)]
