@@ -144,7 +144,7 @@ macro_rules! behaviours {
             }
             provider_off {
                 an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when_it_is_on_again,
-                a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_back,
+                a_worker_with_wrong_settings_ends_no_grant_that_another_can_revoke,
                 an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left [has_push],
             }
             recovery {

@@ -1,10 +1,10 @@
 //! A provider that was turned off again, while accounts are connected there.
 
-use evercal_domain::AccountId;
+use evercal_domain::{AccountId, AccountState};
 use evercal_http::Method;
 use evercal_tests::{
     ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, disconnect, discover, eventually,
-    histories, mirror, quick,
+    histories, mirror, quick, reach_account,
 };
 use evercal_workflows::Timing;
 
@@ -49,8 +49,9 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
     world.end().await;
 }
 
-pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_back<P: ProviderUnderTest>() {
-    let mut world = World::start::<P>().await;
+pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_revoke<P: ProviderUnderTest>() {
+    let timing = Timing { failed_sync_pause_s: 3, ..quick() };
+    let mut world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     let (account, _calendar) = world.connect_and_mirror().await;
     turn(&mut world, false).await;
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
@@ -60,6 +61,10 @@ pub async fn a_worker_with_wrong_settings_ends_no_grant_that_another_can_give_ba
     })
     .await;
     assert!(world.store.credentials(account).await.unwrap().is_some(), "nothing is erased yet");
+    turn(&mut world, true).await;
+    reach_account(&world, account, AccountState::Disconnected).await;
+    assert_eq!(calls(&world, ProviderCall::Revoke), 1);
+    assert_eq!(account_detail(&world, account).await, "");
     world.end().await;
 }
 
