@@ -89,10 +89,10 @@ impl ChannelActivities {
         let mut found = match found.await {
             Ok(LostChannels::Found(found)) => found,
             Ok(LostChannels::TakesAnother { .. }) => BTreeMap::new(),
-            Err(error) => {
+            Err(_) => {
                 // They run out by themselves; that they could not be named costs the new one nothing.
                 let account_id = input.watched.account_id();
-                tracing::warn!(?error, %account_id, "channels whose answers were lost could not be found");
+                tracing::warn!(%account_id, "channels whose answers were lost could not be found");
                 BTreeMap::new()
             }
         };
@@ -229,7 +229,7 @@ impl ChannelActivities {
         if alive.is_empty() {
             return Ok(ChannelsClosed { stopped: 0 });
         }
-        let connection = self.deps.connection_of(watched.account_id()).await?;
+        let connection = self.deps.last_connection_of(ctx, watched.account_id()).await?;
         let known = alive.iter().find_map(|channel| channel.remote_id.clone());
         let lost: Vec<_> = nameless(&alive).collect();
         let mut found = match self.find_lost(ctx, connection, watched, &lost, known.as_ref()).await? {
@@ -274,7 +274,8 @@ impl ChannelActivities {
         };
         let remote = remote_of(calendar.as_ref());
         let call = |context| async move { channels_of(connection)?.find_lost(&context, remote, lost, known).await };
-        let found = connection.call(watched.account_id(), watched.calendar_id(), call).await;
+        // Of no calendar: a provider may find them without a call, which is no sign that it answers for one.
+        let found = connection.call(watched.account_id(), None, call).await;
         found.map_err(|error| from_token(ctx, &error, backoff(connection)))
     }
 

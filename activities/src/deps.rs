@@ -8,11 +8,11 @@ use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Profile, Provider, 
 use evercal_providers::{CalendarProvider, CallContext, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
-use temporalio_sdk::activities::ActivityError;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use url::Url;
 
 use crate::client_alert::ClientAlert;
-use crate::failure::{from_store, provider_off};
+use crate::failure::{from_store, provider_off, provider_off_at_last};
 use crate::outages::{Caller, Outages, Source};
 
 /// Everything that activities need; shared by all of them.
@@ -109,8 +109,22 @@ impl Deps {
 
     /// The connection of an account's provider.
     pub(crate) async fn connection_of(&self, account: AccountId) -> Result<&Connection, ActivityError> {
+        self.connection(self.provider_of(account).await?)
+    }
+
+    /// The connection of an account's provider, for what nobody tries again.
+    pub(crate) async fn last_connection_of(
+        &self,
+        ctx: &ActivityContext,
+        account: AccountId,
+    ) -> Result<&Connection, ActivityError> {
+        let provider = self.provider_of(account).await?;
+        self.connections.get(&provider).ok_or_else(|| provider_off_at_last(ctx, provider))
+    }
+
+    async fn provider_of(&self, account: AccountId) -> Result<Provider, ActivityError> {
         let account = self.store.account(account).await.map_err(from_store)?;
         let no_row = || from_store(StoreError::new(StoreErrorKind::NotFound, "the account has no row"));
-        self.connection(account.ok_or_else(no_row)?.provider)
+        Ok(account.ok_or_else(no_row)?.provider)
     }
 }

@@ -20,6 +20,9 @@ const BACKOFF_MAX: Duration = Duration::from_mins(5);
 /// A `Retry-After` is kept for so long before the provider is called again.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
+/// So many workers find a provider off before what it is needed for is given up.
+const OFF_ATTEMPTS: u32 = 4;
+
 /// When a failed attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -93,11 +96,21 @@ pub fn from_token(ctx: &ActivityContext, error: &TokenError, repeat: Repeat) -> 
 /// This worker is not set up for a provider, and all workers of an installation should have the same settings. The workflow
 /// says so to people, and tries again.
 pub fn provider_off(provider: Provider) -> ActivityError {
+    off(provider, true)
+}
+
+/// As [`provider_off`], where nobody tries again afterwards. One worker with wrong settings must not end what another one can do:
+/// Temporal offers it to some more of them first.
+pub fn provider_off_at_last(ctx: &ActivityContext, provider: Provider) -> ActivityError {
+    off(provider, ctx.info().attempt >= OFF_ATTEMPTS)
+}
+
+fn off(provider: Provider, is_final: bool) -> ActivityError {
     // Accounts, calendars and health say so; each attempt of each of them would be too many lines.
     tracing::debug!(%provider, "this worker is not set up for the provider");
     ApplicationFailure::builder(anyhow::anyhow!("this worker is not set up for {provider}"))
         .type_name(names::FAILURE_PROVIDER_OFF.to_owned())
-        .non_retryable(true)
+        .non_retryable(is_final)
         .build()
         .into()
 }

@@ -70,7 +70,7 @@ impl Work for NoticeWork {
     }
 
     async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
-        // Invalid here and not where the answer is given: the sender may have stopped waiting long ago.
+        // Noted here and not where the answer is given: the sender may have stopped waiting long ago.
         let in_flight = self.refusals.in_flight(calendar);
         match self.delivery.deliver(calendar, &notify).await {
             Ok(delivered) => {

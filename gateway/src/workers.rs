@@ -1,4 +1,4 @@
-//! Which workers are alive, by the signs of life that they write into the store (`worker/src/life.rs`).
+//! Which workers are alive, by the signs of life that they write into the store (`worker/src/heartbeat.rs`).
 //!
 //! A worker's time of day is not compared with ours, but for the first check: a worker whose sign changes is alive, whatever its
 //! clock says. Not for what a missing worker means: `routes/health.rs`.

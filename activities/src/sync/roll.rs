@@ -66,7 +66,9 @@ pub async fn expand_again(deps: &Deps) -> Result<usize, StoreError> {
                 Ok(()) => expanded += 1,
                 // A sync is at work there; it may have expanded them by now, and else the next check does.
                 Err(error) if error.is_conflict() => {}
-                Err(error) => tracing::warn!(calendar_id = %calendar, %error, "series still stand by older zone data"),
+                Err(error) => {
+                    tracing::warn!(calendar_id = %calendar, %error, "series still stand by older time zone data");
+                }
             }
         }
         match page.into_iter().next_back() {

@@ -8,8 +8,8 @@ use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
 use crate::shared::{jitter, waits};
 
-/// The next call after one that was refused as such, in seconds: Where a failed sync is
-/// repeated even sooner, so is this.
+/// The next call after one that was refused as such, in seconds. Where a failed sync is repeated even
+/// sooner, so is this.
 const REFUSED_RETRY_S: u32 = 240;
 /// So many failures in a row are not worth a word to people.
 const FAILURES_UNSPOKEN: u32 = 2;
@@ -65,12 +65,14 @@ pub(crate) fn after_failure(
     id: &str,
     now: UnixMs,
 ) -> Trouble {
+    // Attempts that found the provider off count for themselves: an account that is disconnected is erased because of them.
+    let is_off = failed.cause() == Cause::ProviderOff;
+    let before = before.filter(|before| (before.cause == Cause::ProviderOff) == is_off);
     let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
     // A wait that was kept to its end and is asked for again is a repeated one.
     let is_repeated = before.is_some_and(|trouble| trouble.retry_after.is_some() && trouble.until <= now);
     let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
-    let refused = failed.cause() == Cause::ProviderOff
-        || failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
+    let refused = is_off || failed.kind().is_some_and(|kind| kind.retry_class() == RetryClass::Permanent);
     let doubled_ms = timing.sync_backoff_initial_ms.saturating_mul(1 << failures.saturating_sub(1).min(16));
     let most_ms = u64::from(timing.account_retry_s) * 1_000;
     let refused_ms = u64::from(REFUSED_RETRY_S.min(timing.failed_sync_pause_s)) * 1_000;

@@ -40,6 +40,19 @@ fn after(before: Option<&Trouble>, failed: &FailedCall, now: UnixMs) -> Trouble 
 }
 
 #[test]
+fn attempts_that_found_the_provider_off_count_for_themselves() {
+    let off = FailedCall::of(Cause::ProviderOff);
+    let mut trouble = None;
+    for _ in 0..3 {
+        trouble = Some(after(trouble.as_ref(), &failed(ProviderErrorKind::TemporaryFailure, None), START));
+    }
+    let first = after(trouble.as_ref(), &off, at(MINUTE_MS));
+    assert_eq!((first.failures, first.since), (1, at(MINUTE_MS)), "an outage before it is none of them");
+    let second = after(Some(&first), &off, at(2 * MINUTE_MS));
+    assert_eq!((second.failures, second.since), (2, at(MINUTE_MS)));
+}
+
+#[test]
 fn subscriptions_hear_of_settings_that_changed_and_of_no_others() {
     let changed = |timing: Timing, strategy| settings_changed(&input(), timing, strategy);
     assert_eq!(changed(Timing::default(), SyncStrategy::Webhook), None);

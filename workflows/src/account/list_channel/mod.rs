@@ -154,17 +154,15 @@ impl ListChannel {
             ListAttempts::Failed { count, retry_after, .. } => (count, retry_after),
             ListAttempts::Fresh | ListAttempts::Unsupported => (0, None),
         };
-        let cause = failed.cause();
-        if cause.is_wider() {
-            // It says nothing about this channel: no rung of the ladder.
-            let next_at = now.plus_ms(waits::wider_pause_ms(cause, timing, id));
-            self.attempts = ListAttempts::Failed { count: before, next_at, retry_after: None };
-            return;
-        }
-        let rung = usize::try_from(before).unwrap_or(usize::MAX);
-        let count = before.saturating_add(1);
+        let (cause, rung) = (failed.cause(), usize::try_from(before).unwrap_or(usize::MAX));
+        // What is refused whatever the channel says nothing about this one: no rung of the ladder.
+        let count = if cause.is_wider() { before } else { before.saturating_add(1) };
         let regain_s = || jitter::around(timing.regain_interval_s, 10, id, u64::from(count));
-        let pause_ms = i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000;
+        let pause_ms = if cause.is_wider() {
+            waits::wider_pause_ms(cause, timing, id)
+        } else {
+            i64::from(timing.ladder_s.get(rung).copied().unwrap_or_else(regain_s)) * 1_000
+        };
         let is_repeated = waits::is_repeated(kept.map(|retry_after| retry_after.until), now);
         let retry_after_ms = failed.retry_after_ms.map(|retry_after_ms| waits::kept_ms(retry_after_ms, is_repeated));
         let next_at = now.plus_ms(pause_ms.max(retry_after_ms.unwrap_or(0)));

@@ -43,6 +43,16 @@ fn what_is_refused_whatever_the_channel_is_no_rung_of_its_ladder() {
 }
 
 #[test]
+fn a_wait_that_the_provider_asks_for_is_kept_whatever_it_refuses() {
+    let refused = Cause::Provider(ProviderErrorKind::ProjectRefused);
+    let failed = FailedCall { retry_after_ms: Some(30 * 60_000), ..FailedCall::of(refused) };
+    let mut channel = ListChannel::default();
+    channel.failed(&failed, &Timing::default(), "acc_1", START);
+    assert_eq!(next_at(&channel), START.plus_ms(30 * 60_000));
+    assert_eq!(channel.asked_until(), Some(next_at(&channel)), "which people see");
+}
+
+#[test]
 fn it_is_opened_at_once_and_renewed_a_day_before_it_ends_and_its_predecessor_is_stopped() {
     let mut channel = ListChannel::default();
     assert_eq!(next(&channel, START), ListChannelStep::Attempt);
