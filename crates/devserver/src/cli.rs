@@ -2,6 +2,7 @@
 //! of ours was built; not for tests, since what it brings is whatever version its user installed.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::binaries::find_program;
@@ -24,14 +25,20 @@ pub(crate) fn keeps(temporal_dir: &Path) -> bool {
     temporal_dir.join(DATABASE).exists()
 }
 
-pub(crate) fn arguments(options: &TemporalOptions, temporal_dir: &Path, ports: &PortPlan) -> Vec<OsString> {
+pub(crate) fn arguments(
+    options: &TemporalOptions,
+    temporal_dir: &Path,
+    ports: &PortPlan,
+    ui: SocketAddr,
+) -> Vec<OsString> {
     let mut arguments: Vec<OsString> =
         ["server", "start-dev", "--ip", "127.0.0.1", "--log-level", "warn"].map(OsString::from).into();
     let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
     add("--db-filename", temporal_dir.join(DATABASE).into());
     add("--port", ports.frontend.to_string().into());
     add("--http-port", ports.frontend_http.to_string().into());
-    add("--ui-port", ports.ui.to_string().into());
+    add("--ui-ip", ui.ip().to_string().into());
+    add("--ui-port", ui.port().to_string().into());
     add("--namespace", options.namespace.clone().into());
     for (name, kind) in &options.search_attributes {
         add("--search-attribute", format!("{name}={}", kind.as_str()).into());
@@ -39,6 +46,8 @@ pub(crate) fn arguments(options: &TemporalOptions, temporal_dir: &Path, ports: &
     for (key, value) in config::dynamic_settings(options) {
         add("--dynamic-config-value", format!("{key}={value}").into());
     }
+    // Its HTTP API cannot be turned off, and any page that a browser shows could send to it. Nobody has this name (RFC 2606).
+    add("--dynamic-config-value", "frontend.httpAllowedHosts=[\"nobody.invalid\"]".into());
     if !options.with_ui {
         arguments.push("--headless".into());
     }

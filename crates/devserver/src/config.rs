@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -34,6 +35,7 @@ pub(crate) fn write(
     temporal_dir: &Path,
     options: &TemporalOptions,
     ports: &PortPlan,
+    ui: SocketAddr,
 ) -> Result<PathBuf, DevserverError> {
     let folder = temporal_dir.join(FOLDER);
     fs::create_dir_all(&folder).map_err(DevserverError::io("create", &folder))?;
@@ -43,7 +45,7 @@ pub(crate) fn write(
     for (path, content) in [
         (&server, server_config(options, &datastores(options, &database), utf8(&dynamic)?, ports)),
         (&dynamic, dynamic_config(options)),
-        (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(options, ports)),
+        (&folder.join(format!("{UI_ENVIRONMENT}.yaml")), ui_config(options, ports, ui)),
     ] {
         fs::write(path, format!("{content:#}\n")).map_err(DevserverError::io("write", path))?;
     }
@@ -187,12 +189,12 @@ pub(crate) fn dynamic_settings(options: &TemporalOptions) -> Vec<(&'static str, 
     settings
 }
 
-fn ui_config(options: &TemporalOptions, ports: &PortPlan) -> Value {
+fn ui_config(options: &TemporalOptions, ports: &PortPlan, ui: SocketAddr) -> Value {
     json!({
         "temporalGrpcAddress": format!("127.0.0.1:{}", ports.frontend),
         "tls": options.security.ui_config(),
-        "host": "127.0.0.1",
-        "port": ports.ui,
+        "host": ui.ip(),
+        "port": ui.port(),
         "enableUi": true,
         "defaultNamespace": options.namespace,
         "disableNewsFetch": true,

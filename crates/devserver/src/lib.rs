@@ -29,6 +29,7 @@ mod security;
 mod server;
 pub mod small_disk;
 pub mod supervise;
+mod ui_guard;
 
 pub use binaries::{Binaries, ensure as ensure_binaries};
 pub use connecting::{activity_pollers, connect, connection_options};

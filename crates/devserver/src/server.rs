@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use evercal_process::{TaskFailure, make_private};
@@ -21,6 +22,7 @@ use crate::postgres_schema;
 use crate::supervise::{
     ChildSpec, FailingChild, SuperviseError, Supervisor, accepts_connections, wait_for_predecessor,
 };
+use crate::ui_guard::{Door, UiGuard};
 
 /// Names of the children, and of their log files.
 const SERVER: &str = "temporal";
@@ -67,6 +69,7 @@ struct Own {
     origin: Origin,
     supervisor: Supervisor,
     ui_url: Option<String>,
+    door: Option<Door>,
     /// Keeps a second process off the data folder; unlocked by being dropped, or by our death.
     _lock: File,
 }
@@ -136,7 +139,18 @@ impl TemporalServer {
     /// Completes when an own server is not supervised any more: then the process has to end.
     pub async fn failed(&self) -> TaskFailure {
         match &self.own {
-            Some(own) => own.supervisor.failed().await,
+            Some(own) => {
+                let door = async {
+                    match &own.door {
+                        Some(door) => door.failed().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    failure = own.supervisor.failed() => failure,
+                    failure = door => failure,
+                }
+            }
             None => std::future::pending().await,
         }
     }
@@ -144,6 +158,7 @@ impl TemporalServer {
     /// Stops UI and server, in this order. A server that somebody else runs goes on.
     pub async fn stop(self) {
         if let Some(own) = self.own {
+            drop(own.door);
             own.supervisor.stop().await;
         }
     }
@@ -169,12 +184,22 @@ async fn start_own(options: &TemporalOptions) -> Result<(String, Own), Devserver
     ports::check_fixed(options.ports)?;
     let mut tried = Vec::new();
     for plan in ports::candidates(&folder, options.ports).take(START_ATTEMPTS) {
+        let guard = match UiGuard::bind(plan.ui).await {
+            Ok(guard) => guard,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                tried.push(format!("127.0.0.1:{}", plan.ui));
+                continue;
+            }
+            Err(error) => return Err(DevserverError::io("listen for", "the UI")(error)),
+        };
         let mut supervisor = Supervisor::new();
-        match start_children(&mut supervisor, options, &programs, &folder, &plan, log_file).await {
+        let place = Place { folder: &folder, plan: &plan, ui: guard.behind() };
+        match start_children(&mut supervisor, options, &programs, &place, log_file).await {
             Ok(()) => {
                 plan.remember(&folder)?;
+                let door = options.with_ui.then(|| guard.serve());
                 let ui_url = options.with_ui.then(|| format!("http://127.0.0.1:{}", plan.ui));
-                let own = Own { origin: programs.origin(), supervisor, ui_url, _lock: lock };
+                let own = Own { origin: programs.origin(), supervisor, ui_url, door, _lock: lock };
                 return Ok((format!("127.0.0.1:{}", plan.frontend), own));
             }
             Err(DevserverError::Supervise(SuperviseError::EndedEarly { log_tail, .. }))
@@ -218,21 +243,28 @@ async fn programs(options: &TemporalOptions) -> Result<Programs, DevserverError>
     }
 }
 
+/// Where server and UI have their files, and where they listen.
+struct Place<'a> {
+    folder: &'a Path,
+    plan: &'a PortPlan,
+    ui: SocketAddr,
+}
+
 async fn start_children(
     supervisor: &mut Supervisor,
     options: &TemporalOptions,
     programs: &Programs,
-    folder: &Path,
-    plan: &PortPlan,
+    place: &Place<'_>,
     log_file: impl Fn(&str) -> PathBuf,
 ) -> Result<(), DevserverError> {
+    let Place { folder, plan, ui: ui_address } = *place;
     let (program, arguments, ui) = match programs {
         Programs::Built(binaries) => {
-            let server_config = config::write(folder, options, plan)?;
+            let server_config = config::write(folder, options, plan, ui_address)?;
             (&binaries.server, config::server_arguments(options, server_config), Some(&binaries.ui))
         }
         // It has the UI inside.
-        Programs::Cli(program) => (program, cli::arguments(options, folder, plan), None),
+        Programs::Cli(program) => (program, cli::arguments(options, folder, plan, ui_address), None),
     };
     let mut server = ChildSpec::new(SERVER, program, log_file(SERVER));
     server.args = arguments;
@@ -251,8 +283,7 @@ async fn start_children(
             config::UI_ENVIRONMENT.into(),
             "start".into(),
         ];
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, plan.ui));
-        supervisor.start(ui, || accepts_connections(address)).await?;
+        supervisor.start(ui, || accepts_connections(ui_address)).await?;
     }
     Ok(())
 }

@@ -150,6 +150,14 @@ fn pages_of_a_browser_are_refused(dev: &Installation) {
         matches!(status(&said), Some(400 | 403)) && !said.to_lowercase().contains("access-control-allow-origin"),
         "{said}"
     );
+    let at_ui = |host: &str| {
+        answer(&ui, &format!("GET /api/v1/namespaces HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    };
+    assert_eq!(status(&at_ui(&ui)), Some(200));
+    let port = ui.rsplit(':').next().unwrap();
+    for host in ["evil.example".to_owned(), format!("evil.example:{port}"), format!("localhost.evil.example:{port}")] {
+        assert_eq!(status(&at_ui(&host)), Some(403), "{host}");
+    }
     for address in dev.listening_addresses() {
         assert!(address.is_loopback(), "{address}");
     }

@@ -66,7 +66,8 @@ fn get(url: &str, path: &str) -> String {
     answer
 }
 
-#[tokio::test]
+// The guard of the UI runs here too, while a request is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_started_server_has_its_namespace_its_search_attributes_and_no_unknown_setting() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("100% ours? #1");
@@ -118,7 +119,8 @@ async fn two_servers_run_side_by_side_and_a_data_folder_takes_only_one() {
     second.stop().await;
 }
 
-#[tokio::test]
+// The guard of the UI runs here too, while a request is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_comes_back_on_its_port_with_its_workflows() {
     let folder = tempfile::tempdir().unwrap();
     let server = TemporalServer::start(options(folder.path())).await.unwrap();
@@ -133,8 +135,11 @@ async fn a_killed_server_comes_back_on_its_port_with_its_workflows() {
     .await;
     wait_for("its answer", async || connect(server.address()).await.map_err(|error| error.to_string())).await;
     assert_workflow_is_there(&server).await;
-    let ui = server.ui_url().unwrap().trim_start_matches("http://");
-    wait_for("the UI", async || TcpStream::connect(ui).map_err(|error| error.to_string())).await;
+    wait_for("the UI", async || {
+        let answer = get(server.ui_url().unwrap(), "/namespaces/evercal/workflows");
+        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
+    })
+    .await;
     server.stop().await;
 }
 
