@@ -46,7 +46,8 @@ impl ChannelActivities {
         attempt::run(&ctx, self.open(&ctx, &input)).await
     }
 
-    /// Opens the successor of a channel. The old one stays until the workflow has it stopped: overlap, never a gap.
+    /// Opens the successor of a channel. The old one stays until the workflow has it stopped: overlap, never a gap. Where a
+    /// provider replaces its channels that is another opening; the name is for who reads the history.
     #[activity(definition = contract::RenewChannel)]
     pub async fn renew_channel(
         self: Arc<Self>,

@@ -144,7 +144,7 @@ impl ChangeNotice {
         Self {
             channel_id: channel.id.clone(),
             token: channel.token.clone().unwrap_or_default(),
-            remote_id: channel.resource_id.clone(),
+            remote_id: channel.remote_id.clone(),
         }
     }
 }

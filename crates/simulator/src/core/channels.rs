@@ -38,8 +38,8 @@ pub struct ChannelReport {
     pub id: String,
     /// What it watches.
     pub collection: Collection,
-    /// The provider's id of the watched collection.
-    pub resource_id: String,
+    /// What the provider calls the channel or what it watches, as its notices have it.
+    pub remote_id: String,
     /// Who created it.
     pub user: String,
     /// With which OAuth client.

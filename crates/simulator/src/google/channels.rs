@@ -245,7 +245,7 @@ pub(crate) fn report(world: &World) -> Vec<ChannelReport> {
         .map(|record| ChannelReport {
             id: record.id.clone(),
             collection: record.collection.clone(),
-            resource_id: record.resource_id.clone(),
+            remote_id: record.resource_id.clone(),
             user: record.user.clone(),
             client: record.client.clone(),
             address: record.address.clone(),
