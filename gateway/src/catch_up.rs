@@ -26,7 +26,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::consent_backlog::ConsentBacklog;
 use crate::delivery::Delivery;
-use crate::providers::ProvidersHealth;
+use crate::providers::Providers;
 use crate::refusals::Refusals;
 use crate::workers::{Workers, WorkersHealth};
 use backlog::Backlog;
@@ -97,7 +97,7 @@ struct Memory {
     temporal: ComponentHealth,
     store: ComponentHealth,
     workers: Workers,
-    providers: ProvidersHealth,
+    providers: Providers,
     /// Whether it is known if a gateway ran here before.
     knows_the_past: bool,
     /// When the backlog was last empty.
@@ -175,9 +175,11 @@ impl CatchUp {
         self.fill_backlog(memory, now);
         self.note_turn(memory).await;
         let workers = self.check_workers(memory, now).await;
-        if memory.store.is_healthy() {
-            memory.providers.update(&*self.store, &self.providers_on, now).await;
-        }
+        let providers = if memory.store.is_healthy() {
+            memory.providers.update(&*self.store, &self.providers_on, now).await
+        } else {
+            memory.providers.known()
+        };
         self.health.set(HealthSnapshot {
             at: now,
             temporal: memory.temporal.answers,
@@ -185,7 +187,7 @@ impl CatchUp {
             store: memory.store.answers,
             store_away_since: memory.store.away_since,
             workers,
-            providers: memory.providers.clone(),
+            providers,
             catching_up: memory.has_backlog(),
             healthy_at,
         });

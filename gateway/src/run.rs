@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use evercal_domain::SystemClock;
+use evercal_domain::{ProviderOff, SystemClock};
 use evercal_providers::registry;
 use evercal_settings::TemporalTarget;
 use evercal_storage::{StoreCondition, StoreSettings, open_when_possible};
@@ -32,11 +32,8 @@ const STARTUP_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let mut config = GatewayConfig::from_lookup(&lookup)?;
-    for registration in registry::PROVIDERS {
-        if !config.fronts.contains_key(&registration.profile.provider) {
-            let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
-            tracing::warn!("{title} is off, and no account can be connected there: {variable} is not set");
-        }
+    for ProviderOff { title, turned_on_by, .. } in registry::those_off(|one| config.fronts.contains_key(&one)) {
+        tracing::warn!("{title} is off, and no account can be connected there: {turned_on_by} is not set");
     }
     evercal_settings::process::use_zone_data(&lookup)?;
     if let Some(descriptors_max) = descriptors_max() {

@@ -7,6 +7,7 @@ mod config;
 mod erasure;
 mod heartbeat;
 mod memory;
+mod providers_off;
 mod queues;
 mod recovery;
 mod zone_data;
@@ -18,7 +19,7 @@ use anyhow::Context;
 use evercal_activities::client_alert::ClientAlert;
 use evercal_activities::outages::Outages;
 use evercal_activities::{Connection, Deps, StoreCredentials};
-use evercal_domain::{Clock, SystemClock};
+use evercal_domain::{Clock, ProviderOff, SystemClock};
 use evercal_http::{HttpClient, Transport};
 use evercal_process::{Tasks, stop_signal};
 use evercal_providers::{Configured, TokenSource, registry};
@@ -44,11 +45,8 @@ pub async fn run(find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
 pub async fn run_as(identity: &str, find: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
     let lookup = Lookup::new(find);
     let config = WorkerConfig::from_lookup(&lookup)?;
-    for registration in registry::PROVIDERS {
-        if !config.providers.contains_key(&registration.profile.provider) {
-            let (title, variable) = (registration.profile.title, registration.turned_on_by.about().name);
-            tracing::warn!("{title} is off, and its accounts wait: {variable} is not set");
-        }
+    for ProviderOff { title, turned_on_by, .. } in registry::those_off(|one| config.providers.contains_key(&one)) {
+        tracing::warn!("{title} is off, and its accounts wait: {turned_on_by} is not set");
     }
     evercal_settings::process::use_zone_data(&lookup)?;
     let target = temporal_target(identity)?.sealing(&lookup)?;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::config::WorkerConfig;
 use crate::heartbeat::{self, Heartbeat};
-use crate::{builds, erasure, memory, recovery, zone_data};
+use crate::{builds, erasure, memory, providers_off, recovery, zone_data};
 
 /// Workflows kept in memory between their tasks.
 const CACHED_WORKFLOWS_MAX: usize = 5_000;
@@ -94,6 +94,10 @@ pub(crate) async fn serve(
     tasks.spawn_loop("heartbeat", heartbeat::SILENCE_MAX, |pulse| heartbeat.run(pulse));
     let erasing_deps = Arc::clone(&deps);
     tasks.spawn_loop("erasure", erasure::SILENCE_MAX, |pulse| erasure::run(pulse, erasing_deps));
+    let deps_of_providers_off = Arc::clone(&deps);
+    tasks.spawn_loop("providers that are off", providers_off::SILENCE_MAX, |pulse| {
+        providers_off::run(pulse, deps_of_providers_off)
+    });
     tasks.spawn_loop("recovery", recovery::SILENCE_MAX, |pulse| recovery::run(pulse, Arc::new(subscriptions), deps));
     let mut failed = None;
     let stop = async {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use evercal_activities::outages::{Probe, Refusal};
 use evercal_activities::{Connection, Deps};
-use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::journal::IncidentKind;
 use evercal_domain::{Account, AccountId, AccountState, Calendar, CalendarId, CalendarState, Provider};
 use evercal_process::Pulse;
-use evercal_storage::StoreError;
+use evercal_storage::{IncidentEnd, ProviderIncident, StoreError};
 use evercal_workflow_client::Workflows;
 use futures::StreamExt as _;
 
@@ -156,17 +156,15 @@ impl Alerts {
                 if self.written.as_deref() == Some(cause.as_str()) {
                     return Ok(());
                 }
-                let at = deps.clock.now();
-                let since = deps.store.open_incident(provider, &cause, at).await?;
                 let name = provider.as_str();
                 let message = format!(
                     "{name} refuses this installation ({cause}): an operator has to look at its project there; \
                      calendars are not read meanwhile, and it is tried again every minute"
                 );
-                let kind = AuditKind::AlertRaised;
-                let dedup_key = format!("incident/{name}/{}", since.timestamp_micros());
                 tracing::warn!(provider = name, cause, "alert: {message}");
-                deps.store.append_audit(&entry(dedup_key, kind, at, message)).await?;
+                let (kind, since) = (IncidentKind::Refused, deps.clock.now());
+                let incident = ProviderIncident { provider, kind, cause: cause.clone(), since, reported_at: since };
+                deps.store.open_incident(&incident, &message).await?;
                 self.written = Some(cause);
             }
             Refusal::Over => self.over = true,
@@ -174,21 +172,15 @@ impl Alerts {
         }
         // Another process may have opened it, and be gone by now: any process that the provider answers closes it.
         let is_check_due = self.ticks.is_multiple_of(INCIDENTS_INTERVAL) && connection.outages.is_answered();
-        if self.over || (is_check_due && deps.store.incidents().await?.iter().any(|open| open.provider == provider)) {
-            if let Some(since) = deps.store.close_incident(provider).await? {
-                let (at, name) = (deps.clock.now(), provider.as_str());
-                let dedup_key = format!("incident/{name}/{}/over", since.timestamp_micros());
-                let message = format!("{name} does not refuse this installation any more: calendars are read again");
-                deps.store.append_audit(&entry(dedup_key, AuditKind::AlertCleared, at, message)).await?;
-            }
+        let is_open = |one: &ProviderIncident| one.provider == provider && one.kind == IncidentKind::Refused;
+        if self.over || (is_check_due && deps.store.incidents().await?.iter().any(is_open)) {
+            let at = deps.clock.now();
+            let message = format!("{provider} does not refuse this installation any more: calendars are read again");
+            let (kind, message) = (IncidentKind::Refused, message.as_str());
+            deps.store.close_incident(&IncidentEnd { provider, kind, at, only_if_reported_at: None, message }).await?;
             self.over = false;
             self.written = None;
         }
         Ok(())
     }
-}
-
-/// An entry about the installation: every tenant sees it.
-fn entry(dedup_key: String, kind: AuditKind, at: chrono::DateTime<chrono::Utc>, message: String) -> AuditEntry {
-    AuditEntry { dedup_key, at, kind, tenant_id: None, account_id: None, calendar_id: None, message }
 }

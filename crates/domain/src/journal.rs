@@ -63,6 +63,22 @@ names! {
     }
 }
 
+/// What kind of trouble a provider is in with the whole installation, whoever's calendar it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IncidentKind {
+    /// It refuses the installation.
+    Refused,
+    /// A gateway or a worker has it off, although accounts are connected there.
+    Off,
+}
+
+names! {
+    IncidentKind {
+        Refused = "refused",
+        Off = "off",
+    }
+}
+
 /// An entry of the audit log. `dedup_key` makes writing it twice (an activity may run twice) one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {

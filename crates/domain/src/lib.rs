@@ -42,7 +42,7 @@ pub use ids::{
     ProviderEventId, RemoteChannelId, TenantId,
 };
 pub use profile::Profile;
-pub use provider::{ByProvider, Provider};
+pub use provider::{ByProvider, Provider, ProviderOff};
 pub use strategy::SyncStrategy;
 pub use sync::{JobType, Priority, SyncReason, Via};
 pub use unix_ms::UnixMs;

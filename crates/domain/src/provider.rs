@@ -45,6 +45,17 @@ impl Provider {
     }
 }
 
+/// A provider that a process has off, or that nobody has turned on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderOff {
+    /// Which one.
+    pub provider: Provider,
+    /// Its name, for people.
+    pub title: &'static str,
+    /// The setting that would turn it on.
+    pub turned_on_by: &'static str,
+}
+
 const fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return false;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use evercal_config::reading::{optional_secret, secret};
 use evercal_config::{About, ConfigError, DefaultValue, GATEWAY_AND_WORKER, Kind, Lookup, Setting};
 use evercal_domain::channel_token::ChannelTokenKeys;
-use evercal_domain::{ByProvider, Profile, Provider, SyncStrategy};
+use evercal_domain::{ByProvider, Profile, Provider, ProviderOff, SyncStrategy};
 
 use crate::registration::{Configured, Front, Read, Registration};
 
@@ -38,6 +38,17 @@ pub fn named(name: &str) -> Option<&'static Registration> {
 /// The natures of all of them.
 pub fn profiles() -> impl Iterator<Item = &'static Profile> {
     PROVIDERS.iter().map(|registration| registration.profile)
+}
+
+/// The providers that a process has off, which says of each whether it is on.
+pub fn those_off(is_on: impl Fn(Provider) -> bool) -> Vec<ProviderOff> {
+    let off = PROVIDERS.iter().filter(|registration| !is_on(registration.profile.provider));
+    off.map(|registration| ProviderOff {
+        provider: registration.profile.provider,
+        title: registration.profile.title,
+        turned_on_by: registration.turned_on_by.about().name,
+    })
+    .collect()
 }
 
 /// How changes are found, by provider.

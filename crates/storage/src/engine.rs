@@ -3,6 +3,7 @@
 //! The statements that all engines share are compiled once for each of them (`statements/mod.rs`), and use nothing of an engine
 //! but this trait. Another engine implements [`Engine`] for its store; the compiler reports what is missing.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 
 use evercal_sealing::Keyring;
@@ -61,6 +62,9 @@ pub trait Engine {
 
     /// Brings what was committed into the file, where an engine has a log beside it.
     fn checkpoint_log(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The file beside the database in which a process keeps what it cannot write into it; none for a server.
+    fn beside(&self) -> Option<PathBuf>;
 
     /// Checks the pages for damage; [`StoreErrorKind::Corrupt`] when some are damaged.
     fn check_for_damage(&self) -> impl Future<Output = Result<(), StoreError>> + Send;

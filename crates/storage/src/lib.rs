@@ -11,6 +11,7 @@
 
 pub mod error;
 
+mod beside;
 mod columns;
 mod condition;
 mod copy;
@@ -21,6 +22,7 @@ mod lookup;
 mod migrations;
 mod paging;
 mod postgres;
+mod providers_off;
 mod sqlite;
 mod tables;
 mod touched;
@@ -42,7 +44,7 @@ pub use entities::claims::{ClaimRounds, Claims};
 pub use entities::consents::{ConsentVersion, Consents, Settlement};
 pub use entities::credentials::{AccountCredentials, CredentialsVersion};
 pub use entities::heartbeats::{BEATS_MAX, Heartbeats};
-pub use entities::journal::{AuditOf, Journal, ProviderIncident};
+pub use entities::journal::{AuditOf, IncidentEnd, Journal, ProviderIncident};
 pub use entities::mirror::commit::{Expanded, MirrorPages, PageCommit, PageCommitted, PassFinish, WindowNow};
 pub use entities::mirror::erasure::Erasure;
 pub use entities::mirror::events::MirroredEvents;
@@ -58,6 +60,7 @@ pub use error::{StoreError, StoreErrorKind, cause_of};
 pub use evercal_sealing::{InvalidKeyring, Keyring};
 pub use migrations::MigrationState;
 pub use paging::{Page, PageRequest};
+pub use providers_off::ReportsOfProvidersOff;
 
 /// Connections to PostgreSQL that one process holds at most, when nobody says otherwise.
 pub const CONNECTIONS_MAX_DEFAULT: u32 = 10;

@@ -184,6 +184,27 @@ async fn a_file_that_was_taken_away_or_replaced_is_lost_although_its_connections
 }
 
 #[tokio::test]
+async fn what_is_kept_beside_a_file_is_there_for_the_next_process_bounded_and_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let database = fresh();
+    let (store, next) = (database.open().await, database.open().await);
+    assert_eq!(next.kept_beside().await.unwrap(), Vec::<String>::new());
+    next.delete_beside().await.unwrap();
+    store.keep_beside("first").await.unwrap();
+    next.keep_beside("second").await.unwrap();
+    assert_eq!(next.kept_beside().await.unwrap(), ["first", "second"]);
+    let DatabaseUrl::Sqlite(path) = &database.url else { panic!("it is a file") };
+    let file = path.with_file_name(format!("{}-troubles", path.file_name().unwrap().to_str().unwrap()));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    for _ in 0..100 {
+        store.keep_beside(&"x".repeat(1_000)).await.unwrap();
+    }
+    assert!(std::fs::metadata(&file).unwrap().len() < 70_000);
+    next.delete_beside().await.unwrap();
+    assert_eq!(store.kept_beside().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn damaged_pages_are_found() {
     let database = fresh();
     let seeded = seeded(&database).await;

@@ -80,7 +80,7 @@ async fn a_burst_does_not_close_its_own_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_nothing_is_told_to_go() {
+async fn a_connection_that_asks_nothing_is_closed() {
     let connections = connections(2, 2);
     let slot = connections.slot(ip(ONE)).await.unwrap();
     slot.closing(Duration::from_secs(10)).await;

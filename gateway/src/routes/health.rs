@@ -5,8 +5,10 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::journal::IncidentKind;
 use evercal_domain::zones;
 use evercal_process::{SilentTask, log_lines_lost};
+use evercal_providers::registry;
 use evercal_storage::ProviderIncident;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +16,6 @@ use utoipa::ToSchema;
 use crate::catch_up::HealthSnapshot;
 use crate::openapi::Unavailable;
 use crate::problem::{Problem, ProblemKind};
-use crate::providers::ProviderOff;
 use crate::state::AppState;
 use crate::vocabulary::{HealthStatus, HealthStatusName, ProviderName};
 
@@ -96,9 +97,10 @@ pub(super) struct ProviderTroubleBody {
     since: DateTime<Utc>,
 }
 
-impl From<ProviderIncident> for ProviderTroubleBody {
-    fn from(incident: ProviderIncident) -> Self {
-        Self { provider: ProviderName(incident.provider), cause: incident.cause, since: incident.since }
+impl ProviderTroubleBody {
+    fn of_refusal(incident: ProviderIncident) -> Option<Self> {
+        let ProviderIncident { provider, kind, cause, since, reported_at: _ } = incident;
+        (kind == IncidentKind::Refused).then_some(Self { provider: ProviderName(provider), cause, since })
     }
 }
 
@@ -166,7 +168,7 @@ pub(super) async fn sync(State(state): State<AppState>) -> Json<SyncHealth> {
         workers: snapshot.workers.alive,
         problems,
         warnings: warnings(&state, &snapshot),
-        providers: snapshot.providers.incidents.into_iter().map(ProviderTroubleBody::from).collect(),
+        providers: snapshot.providers.incidents.into_iter().filter_map(ProviderTroubleBody::of_refusal).collect(),
         healthy_at: snapshot.healthy_at,
         log_lines_lost: log_lines_lost(),
         zone_data: ZoneDataBody::now(),
@@ -204,13 +206,17 @@ fn problems(state: &AppState) -> Vec<HealthProblem> {
     // Workers show their signs of life in the store: without it nothing is known of them.
     let are_missing = snapshot.store && snapshot.workers.alive == 0;
     problem(are_missing, Component::Workers, NO_WORKER, snapshot.workers.missing_since);
-    for ProviderIncident { provider, cause, since } in &snapshot.providers.incidents {
-        let detail = format!("{provider} refuses this installation ({cause}): its calendars are not read meanwhile.");
+    for ProviderIncident { provider, kind, cause, since, reported_at: _ } in &snapshot.providers.incidents {
+        let title = registry::named(provider.as_str()).map_or(provider.as_str(), |known| known.profile.title);
+        let detail = match kind {
+            IncidentKind::Refused => {
+                format!("{title} refuses this installation ({cause}): its calendars are not read meanwhile.")
+            }
+            IncidentKind::Off => format!(
+                "{title} is off in a gateway or a worker, although accounts are connected there: {cause} is not set."
+            ),
+        };
         problem(true, Component::Provider, &detail, Some(*since));
-    }
-    for ProviderOff { title, turned_on_by } in &snapshot.providers.off {
-        let detail = format!("{title} is off, although accounts are connected there: {turned_on_by} is not set.");
-        problem(true, Component::Provider, &detail, None);
     }
     problems
 }

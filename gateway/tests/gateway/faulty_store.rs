@@ -21,10 +21,10 @@ use evercal_mirror::{Ends, Snapshot, StoredRow};
 use evercal_storage::{
     AccountAdmission, AccountCredentials, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars,
     CalendarsReconciled, ChangeFeed, Channels, ClaimRounds, Claims, ConsentVersion, Consents, CredentialsVersion,
-    Erasure, Expanded, Heartbeats, Journal, MirrorPages, MirroredEvents, OccurrenceRange, Occurrences, Page,
-    PageCommit, PageCommitted, PageRequest, ProviderIncident, Quarantine, QuarantinedEvent, ReadOccurrence, Settlement,
-    StateRecord, Store, StoreError, StoreErrorKind, SyncLog, SyncPosition, SyncPositions, SyncRun, TakenAttempt,
-    Tenants, Upkeep,
+    Erasure, Expanded, Heartbeats, IncidentEnd, Journal, MirrorPages, MirroredEvents, OccurrenceRange, Occurrences,
+    Page, PageCommit, PageCommitted, PageRequest, ProviderIncident, Quarantine, QuarantinedEvent, ReadOccurrence,
+    Settlement, StateRecord, Store, StoreError, StoreErrorKind, SyncLog, SyncPosition, SyncPositions, SyncRun,
+    TakenAttempt, Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -216,8 +216,8 @@ through! { Journal:
     audit_entries(of: AuditOf, page: &PageRequest) -> Page<AuditEntry>;
     count_security_event(event: &SecurityEvent) -> ();
     security_counts() -> Vec<SecurityCount>;
-    open_incident(provider: Provider, cause: &str, at: DateTime<Utc>) -> DateTime<Utc>;
-    close_incident(provider: Provider) -> Option<DateTime<Utc>>;
+    open_incident(incident: &ProviderIncident, message: &str) -> DateTime<Utc>;
+    close_incident(end: &IncidentEnd<'_>) -> Option<DateTime<Utc>>;
     incidents() -> Vec<ProviderIncident>;
     security_events(limit: u32) -> Vec<SecurityEvent>;
 }
@@ -244,4 +244,7 @@ through! { Upkeep { fn commits() -> u64; }:
     last_written_at() -> Option<DateTime<Utc>>;
     checkpoint() -> ();
     check_pages() -> ();
+    keep_beside(line: &str) -> ();
+    kept_beside() -> Vec<String>;
+    delete_beside() -> ();
 }

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use evercal_domain::journal::{AuditEntry, AuditKind};
+use evercal_domain::journal::{AuditEntry, AuditKind, IncidentKind};
 use evercal_domain::{AccountState, Clock as _, Provider, SystemClock};
+use evercal_storage::{AuditOf, IncidentEnd, PageRequest, ProviderIncident};
 use serde_json::{Value, json};
 
 use crate::support::{World, eventually};
@@ -67,7 +68,7 @@ async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken
     let world = World::running().await;
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
     let at = SystemClock.now();
-    let since = world.store.open_incident(Provider::new("google"), "accessNotConfigured", at).await.unwrap();
+    let since = world.store.open_incident(&refusal(at), "refused").await.unwrap();
     eventually(&json!("down"), async || health(&world).await["status"].clone()).await;
     let down = health(&world).await;
     assert_eq!(down["problems"][0]["part"], "provider", "{down}");
@@ -75,7 +76,9 @@ async fn a_provider_that_refuses_the_installation_is_named_and_notices_are_taken
     assert_eq!((&trouble["provider"], &trouble["cause"]), (&json!("google"), &json!("accessNotConfigured")));
     assert_eq!(trouble["since"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), since);
     assert_eq!(readiness(&world).await, 200);
-    world.store.close_incident(Provider::new("google")).await.unwrap();
+    let (provider, kind) = (Provider::new("google"), IncidentKind::Refused);
+    let end = IncidentEnd { provider, kind, at, only_if_reported_at: None, message: "over" };
+    world.store.close_incident(&end).await.unwrap();
     eventually(&json!([]), async || health(&world).await["providers"].clone()).await;
     assert_eq!(health(&world).await["status"], "ok");
 }
@@ -86,19 +89,37 @@ async fn a_provider_that_is_off_is_a_problem_where_accounts_are_connected_and_wh
     world.config.fronts.clear();
     world.start().await;
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
-    let customer = world.customer().await;
     let at = SystemClock.now();
-    world.store.open_incident(Provider::new("google"), "accessNotConfigured", at).await.unwrap();
+    let customer = world.customer().await;
+    world.store.open_incident(&refusal(at), "refused").await.unwrap();
     eventually(&json!("down"), async || health(&world).await["status"].clone()).await;
     let down = health(&world).await;
     let [problem] = down["problems"].as_array().unwrap().as_slice() else { panic!("{down}") };
     assert_eq!(problem["part"], "provider");
+    let since = problem["since"].as_str().expect("since when is known").parse::<DateTime<Utc>>().unwrap();
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("Google is off") && detail.contains("GOOGLE_CLIENT_ID is not set"), "{detail}");
     assert_eq!(down["providers"], json!([]), "nobody asks it any more");
     assert_eq!(readiness(&world).await, 200);
     world.store.set_account_state(customer.account, AccountState::Disconnected, None, at).await.unwrap();
     eventually(&json!("ok"), async || health(&world).await["status"].clone()).await;
+    let page = PageRequest::first(10);
+    let audit = world.store.audit_entries(AuditOf::Everything, &page).await.unwrap().items;
+    let of_off: Vec<_> = audit.iter().filter(|entry| entry.message.contains(" off ")).collect();
+    let [cleared, raised] = of_off.as_slice() else { panic!("one alert, however often it was reported: {audit:?}") };
+    assert_eq!((raised.kind, raised.at), (AuditKind::AlertRaised, since));
+    assert_eq!((cleared.kind, cleared.tenant_id), (AuditKind::AlertCleared, None));
+}
+
+fn refusal(since: DateTime<Utc>) -> ProviderIncident {
+    let cause = "accessNotConfigured".to_owned();
+    ProviderIncident {
+        provider: Provider::new("google"),
+        kind: IncidentKind::Refused,
+        cause,
+        since,
+        reported_at: since,
+    }
 }
 
 #[tokio::test]

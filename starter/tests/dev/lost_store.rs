@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use evercal_domain::journal::{AuditKind, SecurityKind};
 use evercal_http::Method;
-use evercal_storage::Store;
+use evercal_storage::{AuditOf, PageRequest, Store};
 use evercal_tests::{eventually, mirror};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
@@ -59,6 +60,23 @@ async fn is_equal(dev: &Installation, store: &dyn Store) {
     .await;
 }
 
+/// That it was another one's, and that this is over; and that somebody may have done that on purpose.
+async fn is_in_both_logs(store: &dyn Store) {
+    eventually("the audit log and the security log have it", || async {
+        let entries = store.audit_entries(AuditOf::Everything, &PageRequest::first(100)).await.unwrap().items;
+        let sentence = "not the one of this installation";
+        let has = |kind| entries.iter().any(|entry| entry.kind == kind && entry.message.contains(sentence));
+        let events = store.security_events(100).await.unwrap();
+        let is_noted = events.iter().any(|event| event.kind == SecurityKind::StoreReplaced);
+        if has(AuditKind::AlertRaised) && has(AuditKind::AlertCleared) && is_noted {
+            Ok(())
+        } else {
+            Err((entries, events))
+        }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_taken_away_is_missed_its_return_is_enough_and_another_can_be_adopted() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,8 +96,9 @@ async fn a_database_that_is_taken_away_is_missed_its_return_is_enough_and_anothe
     let returned_at = Instant::now();
     let again = store(folder.path()).await;
     let equal = tokio::time::timeout_at(returned_at + BACK_WITHIN, is_equal(&dev, &*again)).await;
-    assert!(equal.is_ok(), "not well within {BACK_WITHIN:?} of its return: {:?}", health(&dev).await);
-    println!("all was well after {:?}", returned_at.elapsed());
+    assert!(equal.is_ok(), "not equal within {BACK_WITHIN:?} of its return: {:?}", health(&dev).await);
+    println!("equal again after {:?}", returned_at.elapsed());
+    is_in_both_logs(&*again).await;
     drop(again);
 
     // For good this time.
@@ -100,5 +119,6 @@ async fn a_database_that_is_taken_away_is_missed_its_return_is_enough_and_anothe
         if health["workers"] == 1 && health["status"] == "ok" { Ok(()) } else { Err(health.to_string()) }
     })
     .await;
+    is_in_both_logs(&*store(folder.path()).await).await;
     assert!(dev.stop().success());
 }

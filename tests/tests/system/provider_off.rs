@@ -1,7 +1,9 @@
 //! A provider that was turned off again, while accounts are connected there.
 
+use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccountId, AccountState};
 use evercal_http::Method;
+use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
     ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, disconnect, discover, eventually,
     histories, mirror, quick, reach_account,
@@ -17,6 +19,13 @@ async fn turn(world: &mut World, is_on: bool) {
 async fn detail(world: &World, path: &str) -> String {
     let shown = world.api(Method::GET, path, None).await.unwrap();
     shown["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+/// What the audit log has of providers that are off, newest first.
+async fn alerts(world: &World) -> Vec<AuditEntry> {
+    let page = PageRequest::first(100);
+    let entries = world.store.audit_entries(AuditOf::Everything, &page).await.unwrap().items;
+    entries.into_iter().filter(|entry| entry.dedup_key.contains("/off/")).collect()
 }
 
 async fn account_detail(world: &World, account: AccountId) -> String {
@@ -38,11 +47,21 @@ pub async fn an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_
         if said.iter().all(|detail| detail.contains("not set up for")) { Ok(()) } else { Err(said) }
     })
     .await;
+    eventually("the audit log has its beginning", || async {
+        let alerts = alerts(&world).await;
+        if alerts.first().is_some_and(|newest| newest.kind == AuditKind::AlertRaised) { Ok(()) } else { Err(alerts) }
+    })
+    .await;
     turn(&mut world, true).await;
     mirror::equals_provider(&world, calendar).await;
     eventually("nothing is said of it any more", || async {
         let said = account_detail(&world, account).await;
         if said.is_empty() { Ok(()) } else { Err(said) }
+    })
+    .await;
+    eventually("the audit log has its end", || async {
+        let alerts = alerts(&world).await;
+        if alerts.first().is_some_and(|newest| newest.kind == AuditKind::AlertCleared) { Ok(()) } else { Err(alerts) }
     })
     .await;
     histories::keep(&world, "provider-off", calendar, Some(account)).await;

@@ -98,8 +98,8 @@ CREATE TABLE calendars (
     generation                   BIGINT  NOT NULL DEFAULT 0,
     sync_cursor                  TEXT    NOT NULL,
     window_end                   BIGINT,
-    -- The oldest zone data by which any of its series was expanded; empty before the first pass.
-    zone_data                    TEXT NOT NULL DEFAULT '',
+    -- The oldest zone data by which any of its series was expanded; NULL before the first pass.
+    zone_data                    TEXT,
     -- The last number given in the change feed.
     change_sequence              BIGINT  NOT NULL DEFAULT 0,
     event_count                  BIGINT  NOT NULL DEFAULT 0,
@@ -261,7 +261,7 @@ CREATE TABLE security_events (
 CREATE INDEX security_events_by_day ON security_events (day);
 CREATE INDEX security_events_by_time ON security_events (last_at);
 
--- When each service was last well; the names of workers begin with `worker/`.
+-- When each service was last healthy; the names of workers begin with `worker/`.
 CREATE TABLE heartbeats (
     service TEXT   NOT NULL PRIMARY KEY,
     at      BIGINT NOT NULL
@@ -275,7 +275,7 @@ CREATE TABLE installation (
     written_at BIGINT NOT NULL
 );
 
--- Work that one of several processes does for all, such as telling every calendar to catch up.
+-- Work that one of several processes does for all, such as signalling every calendar to catch up.
 CREATE TABLE claims (
     name       TEXT   NOT NULL PRIMARY KEY,
     -- Who does it, until when; afterwards anybody may.
@@ -286,9 +286,13 @@ CREATE TABLE claims (
     done       BIGINT NOT NULL
 );
 
--- What a provider refuses to the whole installation, as long as it does.
+-- The trouble that a provider is in with the whole installation, as long as it is: it refuses it, or a process has it off. Reported
+-- again and again where nobody can see its end.
 CREATE TABLE provider_incidents (
-    provider TEXT   NOT NULL PRIMARY KEY,
-    cause    TEXT   NOT NULL,
-    since    BIGINT NOT NULL
+    provider    TEXT   NOT NULL,
+    kind        TEXT   NOT NULL,
+    cause       TEXT   NOT NULL,
+    since       BIGINT NOT NULL,
+    reported_at BIGINT NOT NULL,
+    PRIMARY KEY (provider, kind)
 );

@@ -1,6 +1,8 @@
 //! Records in the audit log and the security log what was wrong with a store, and when that was over: as soon as the store
-//! can be written again, and only into a store that is ours.
+//! can be written again, and only into a store that is ours. What ends a process, or is another database than ours, is kept beside
+//! the database until a process finds ours there again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +11,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use evercal_domain::Clock;
 use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreCondition, StoreTrouble, StoreWatch, TroubleKind};
 use crate::entities::journal::Journal;
+use crate::entities::upkeep::Upkeep;
 use crate::error::StoreError;
 
 /// Between two attempts to write.
@@ -37,7 +41,15 @@ struct Pending {
     security: Vec<SecurityEvent>,
 }
 
-impl<J: Journal + ?Sized> StoreJournal<J> {
+/// A trouble as it is kept beside the database.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    kind: String,
+    since_us: i64,
+    cause: String,
+}
+
+impl<J: Journal + Upkeep + ?Sized> StoreJournal<J> {
     /// A journal of the store that `watch` reports on, which is also the one it writes into.
     pub fn new(journal: Arc<J>, clock: Arc<dyn Clock>, watch: StoreWatch) -> Self {
         Self { journal, clock, watch }
@@ -45,14 +57,23 @@ impl<J: Journal + ?Sized> StoreJournal<J> {
 
     /// Writes until it is cancelled.
     pub async fn run(self, stop: CancellationToken) {
+        let mut raised = None;
         // What could not be written is recorded by the next process that finds the same.
-        let _cancelled = stop.run_until_cancelled(self.keep()).await;
+        let _cancelled = stop.run_until_cancelled(self.keep(&mut raised)).await;
+        // The process may end because of what was found a moment ago.
+        let before = raised.map(|trouble| trouble.kind);
+        if let Some(trouble) = self.watch.condition().trouble().filter(|trouble| trouble.lasts)
+            && before != Some(trouble.kind)
+        {
+            self.keep_for_the_next(trouble).await;
+        }
     }
 
-    async fn keep(&self) {
+    async fn keep(&self, raised: &mut Option<StoreTrouble>) {
         let mut pending = Pending::default();
+        // What this process found itself: it may be kept beside the database as well, by this process or by another one.
+        let mut found = BTreeSet::new();
         let mut known = StoreCondition::Unknown;
-        let mut raised: Option<StoreTrouble> = None;
         loop {
             let changed = self.watch.until_other_than(&known);
             if pending.is_empty() {
@@ -68,15 +89,60 @@ impl<J: Journal + ?Sized> StoreJournal<J> {
             if raised.is_none()
                 && let Some(trouble) = lasting
             {
-                pending.add(begun(trouble, &known), suspicious(trouble));
-                raised = Some(trouble.clone());
+                let entry = begun(trouble, &known);
+                if found.len() >= PENDING_MAX {
+                    found.clear();
+                }
+                found.insert(entry.dedup_key.clone());
+                pending.add(entry, suspicious(trouble));
+                self.keep_for_the_next(trouble).await;
+                *raised = Some(trouble.clone());
             }
-            if known.is_usable()
-                && let Err(error) = pending.write(&*self.journal).await
-            {
-                tracing::warn!(%error, "what was wrong with the store is not recorded yet");
+            let kept = if known.is_healthy() { self.take_over().await } else { Vec::new() };
+            for trouble in &kept {
+                let entry = begun(trouble, &StoreCondition::Unhealthy(trouble.clone()));
+                if found.insert(entry.dedup_key.clone()) {
+                    pending.add(entry, suspicious(trouble));
+                    pending.add(over(trouble, self.clock.now()), None);
+                }
+            }
+            if known.is_usable() {
+                let mut written = pending.write(&*self.journal).await;
+                if written.is_ok() && !kept.is_empty() {
+                    written = self.journal.delete_beside().await;
+                }
+                if let Err(error) = written {
+                    tracing::warn!(%error, "what was wrong with the store is not recorded yet");
+                }
             }
         }
+    }
+
+    /// Keeps a trouble beside the database that this process cannot write into it: it ends, or the database is not ours.
+    async fn keep_for_the_next(&self, trouble: &StoreTrouble) {
+        if !matches!(trouble.kind, TroubleKind::Lost | TroubleKind::WrongInstallation) {
+            return;
+        }
+        let StoreTrouble { kind, since, cause, lasts: _ } = trouble;
+        let kept = Kept { kind: kind.as_str().to_owned(), since_us: since.timestamp_micros(), cause: cause.clone() };
+        let Ok(line) = serde_json::to_string(&kept) else { return };
+        if let Err(error) = self.journal.keep_beside(&line).await {
+            tracing::warn!(%error, "what is wrong with the store stands in this log alone");
+        }
+    }
+
+    /// What other processes, or this one, kept beside the database. A line that cannot be read says nothing.
+    async fn take_over(&self) -> Vec<StoreTrouble> {
+        let lines = self.journal.kept_beside().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was wrong with the store before cannot be read");
+            Vec::new()
+        });
+        let trouble = |line: &String| {
+            let Kept { kind, since_us, cause } = serde_json::from_str(line).ok()?;
+            let (kind, since) = (TroubleKind::from_name(&kind)?, DateTime::from_timestamp_micros(since_us)?);
+            Some(StoreTrouble { kind, since, cause, lasts: true })
+        };
+        lines.iter().filter_map(trouble).collect()
     }
 }
 

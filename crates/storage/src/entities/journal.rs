@@ -1,8 +1,8 @@
-//! The audit log, the security log, and what providers refuse to the whole installation.
+//! The audit log, the security log, and the incidents of providers.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::journal::{AuditEntry, AuditKind, SecurityCount, SecurityEvent, SecurityKind};
+use evercal_domain::journal::{AuditEntry, AuditKind, IncidentKind, SecurityCount, SecurityEvent, SecurityKind};
 use evercal_domain::{CalendarId, Provider, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -24,31 +24,47 @@ pub trait Journal: Send + Sync {
     async fn count_security_event(&self, event: &SecurityEvent) -> Result<(), StoreError>;
     /// How often each kind was seen, in all that is kept.
     async fn security_counts(&self) -> Result<Vec<SecurityCount>, StoreError>;
-    /// Notes that a provider refuses the whole installation, and answers since when. However many callers report it, the
-    /// incident is one.
-    async fn open_incident(
-        &self,
-        provider: Provider,
-        cause: &str,
-        at: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, StoreError>;
-    /// Ends a provider's incident, and answers since when it lasted; `None` where another caller has ended it.
-    async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError>;
+    /// Reports an incident, as one that begins with `incident.since`, and answers since when it is there. However many callers
+    /// report it, and how often, it is one, with one alert in the audit log, which says `message`.
+    async fn open_incident(&self, incident: &ProviderIncident, message: &str) -> Result<DateTime<Utc>, StoreError>;
+    /// Ends an incident, and notes that in the audit log; answers since when it lasted. `None` where there is none, where
+    /// another caller has ended it, or where another report than `end.only_if_reported_at` is the last one.
+    async fn close_incident(&self, end: &IncidentEnd<'_>) -> Result<Option<DateTime<Utc>>, StoreError>;
     /// The open incidents.
     async fn incidents(&self) -> Result<Vec<ProviderIncident>, StoreError>;
     /// Security events, newest first.
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError>;
 }
 
-/// Something that a provider refuses to the whole installation, whoever's calendar it is.
+/// The trouble that a provider is in with the whole installation, whoever's calendar it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderIncident {
     /// Which provider.
     pub provider: Provider,
-    /// The provider's own word for it, such as `accessNotConfigured`.
+    /// What kind of trouble.
+    pub kind: IncidentKind,
+    /// The provider's own word for what it refuses, such as `accessNotConfigured`; the setting that would turn on one that is
+    /// off.
     pub cause: String,
     /// Since when.
     pub since: DateTime<Utc>,
+    /// The time of its last report, by the clock of whoever reported it.
+    pub reported_at: DateTime<Utc>,
+}
+
+/// The end of an incident.
+#[derive(Debug, Clone, Copy)]
+pub struct IncidentEnd<'a> {
+    /// Which provider's.
+    pub provider: Provider,
+    /// Of what kind.
+    pub kind: IncidentKind,
+    /// When it ends.
+    pub at: DateTime<Utc>,
+    /// The last report, where a later one is to keep it open.
+    pub only_if_reported_at: Option<DateTime<Utc>>,
+    /// What the audit log says of it, for people.
+    pub message: &'a str,
 }
 
 /// Which entries of the audit log.
@@ -164,8 +180,10 @@ impl TryFrom<SecurityCountRow> for SecurityCount {
 #[derive(sqlx::FromRow)]
 pub struct IncidentRow {
     provider: String,
+    kind: String,
     cause: String,
     since: i64,
+    reported_at: i64,
 }
 
 impl TryFrom<IncidentRow> for ProviderIncident {
@@ -174,8 +192,10 @@ impl TryFrom<IncidentRow> for ProviderIncident {
     fn try_from(row: IncidentRow) -> Result<Self, StoreError> {
         Ok(Self {
             provider: Provider::from_name(&row.provider).ok_or_else(|| corrupt("provider_incidents.provider"))?,
+            kind: IncidentKind::from_name(&row.kind).ok_or_else(|| corrupt("provider_incidents.kind"))?,
             cause: row.cause,
             since: instant(row.since, "provider_incidents.since")?,
+            reported_at: instant(row.reported_at, "provider_incidents.reported_at")?,
         })
     }
 }

@@ -25,4 +25,11 @@ pub trait Upkeep: Send + Sync {
     async fn checkpoint(&self) -> Result<(), StoreError>;
     /// Checks the pages for damage; `Corrupt` when some are damaged.
     async fn check_pages(&self) -> Result<(), StoreError>;
+    /// Keeps a line beside the database, for the process that opens it next: about a trouble that cannot be written into it,
+    /// because it is not there. Nothing for a server, whose processes stay and write it themselves.
+    async fn keep_beside(&self, line: &str) -> Result<(), StoreError>;
+    /// The lines that are kept beside the database.
+    async fn kept_beside(&self) -> Result<Vec<String>, StoreError>;
+    /// Deletes them.
+    async fn delete_beside(&self) -> Result<(), StoreError>;
 }

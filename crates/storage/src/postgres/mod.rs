@@ -11,6 +11,7 @@ mod by_keys;
 mod statements;
 mod upkeep;
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -143,6 +144,10 @@ impl Engine for PostgresStore {
     /// The server does so by itself.
     async fn checkpoint_log(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn beside(&self) -> Option<PathBuf> {
+        None
     }
 
     async fn check_for_damage(&self) -> Result<(), StoreError> {

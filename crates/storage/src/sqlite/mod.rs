@@ -135,6 +135,12 @@ impl Engine for SqliteStore {
         upkeep::checkpoint_log(&self.write).await
     }
 
+    fn beside(&self) -> Option<PathBuf> {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-troubles");
+        Some(name.into())
+    }
+
     async fn check_for_damage(&self) -> Result<(), StoreError> {
         upkeep::check_for_damage(&self.path).await
     }

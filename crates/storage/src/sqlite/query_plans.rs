@@ -129,7 +129,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (deleted, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (of_owner, "occurrences_by_owner (calendar_id=? AND owner_id=?)"),
         (of_series, "events_by_series (calendar_id=? AND series_master_id=?)"),
-        (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data (zone_data>? AND zone_data<?)"),
+        (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data ((zone_data,id)>(?,?) AND zone_data<?)"),
         (events::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),
         (events::WARNED, "events_warned (calendar_id=?)"),
         (snapshot::ORPHANS, "events_cancelled (calendar_id=? AND series_master_id>?)"),

@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::Provider;
-use evercal_domain::journal::{AuditEntry, OTHER_SOURCES, SecurityCount, SecurityEvent};
+use evercal_domain::journal::{AuditEntry, AuditKind, IncidentKind, OTHER_SOURCES, SecurityCount, SecurityEvent};
 
-use super::{Backend, Engine, execute, failed, fetch_value};
+use super::{Backend, Engine, Query, execute, failed};
 use crate::columns::{instant, instant_or_none, micros, storable};
 use crate::entities::journal::{
-    AuditKey, AuditOf, AuditRow, IncidentRow, Journal, ProviderIncident, SecurityCountRow, SecurityRow,
+    AuditKey, AuditOf, AuditRow, IncidentEnd, IncidentRow, Journal, ProviderIncident, SecurityCountRow, SecurityRow,
 };
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
@@ -53,12 +53,15 @@ const FORGET_SECURITY: &str = "DELETE FROM security_events WHERE day < $1";
 const SECURITY_COUNTS: &str = "SELECT kind, CAST(SUM(count) AS BIGINT) AS count, MIN(at) AS first_at, \
      MAX(last_at) AS last_at, COUNT(*) AS sources FROM security_events GROUP BY kind ORDER BY kind";
 
-const OPEN_INCIDENT: &str = "INSERT INTO provider_incidents (provider, cause, since) VALUES ($1, $2, $3) \
-     ON CONFLICT (provider) DO UPDATE SET cause = excluded.cause RETURNING since";
+const OPEN_INCIDENT: &str = "INSERT INTO provider_incidents (provider, kind, cause, since, reported_at) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (provider, kind) DO UPDATE SET cause = excluded.cause, \
+     reported_at = excluded.reported_at RETURNING since";
 
-const CLOSE_INCIDENT: &str = "DELETE FROM provider_incidents WHERE provider = $1 RETURNING since";
+const CLOSE_INCIDENT: &str = "DELETE FROM provider_incidents WHERE provider = $1 AND kind = $2 \
+     AND reported_at = COALESCE($3, reported_at) RETURNING since";
 
-pub const INCIDENTS: &str = "SELECT provider, cause, since FROM provider_incidents ORDER BY provider";
+pub const INCIDENTS: &str =
+    "SELECT provider, kind, cause, since, reported_at FROM provider_incidents ORDER BY provider, kind";
 
 pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM security_events \
      ORDER BY last_at DESC, kind, source LIMIT $1";
@@ -66,15 +69,7 @@ pub const SECURITY: &str = "SELECT kind, source, at, message, count FROM securit
 #[async_trait]
 impl Journal for Backend {
     async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let query = sqlx::query(APPEND_AUDIT)
-            .bind(&entry.dedup_key)
-            .bind(micros(entry.at))
-            .bind(entry.kind.as_str())
-            .bind(entry.tenant_id.map(|id| id.to_string()))
-            .bind(entry.account_id.map(|id| id.to_string()))
-            .bind(entry.calendar_id.map(|id| id.to_string()))
-            .bind(storable(&entry.message));
-        self.write(query, "append to the audit log").await.map(drop)
+        self.write(append(entry), "append to the audit log").await.map(drop)
     }
 
     async fn audit_entry(&self, dedup_key: &str) -> Result<Option<AuditEntry>, StoreError> {
@@ -126,25 +121,41 @@ impl Journal for Backend {
         self.read_all(query, "count the security log").await
     }
 
-    async fn open_incident(
-        &self,
-        provider: Provider,
-        cause: &str,
-        at: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, StoreError> {
+    async fn open_incident(&self, incident: &ProviderIncident, message: &str) -> Result<DateTime<Utc>, StoreError> {
+        let mut transaction = self.begin().await?;
         let since: i64 = sqlx::query_scalar(OPEN_INCIDENT)
-            .bind(provider.as_str())
-            .bind(storable(cause))
-            .bind(micros(at))
-            .fetch_one(self.write_pool())
+            .bind(incident.provider.as_str())
+            .bind(incident.kind.as_str())
+            .bind(storable(&incident.cause))
+            .bind(micros(incident.since))
+            .bind(micros(incident.reported_at))
+            .fetch_one(&mut *transaction)
             .await
             .map_err(failed("open an incident"))?;
+        if since == micros(incident.since) {
+            let key = incident_key(incident.provider, incident.kind, since);
+            let alert = of_installation(key, incident.since, AuditKind::AlertRaised, message);
+            execute(&mut transaction, append(&alert), "raise the alert of an incident").await?;
+        }
+        self.commit(transaction, "commit an incident").await?;
         instant(since, "provider_incidents.since")
     }
 
-    async fn close_incident(&self, provider: Provider) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar::<_, i64>(CLOSE_INCIDENT).bind(provider.as_str());
-        let since = fetch_value(self.write_pool(), query, "close an incident").await?;
+    async fn close_incident(&self, end: &IncidentEnd<'_>) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let since: Option<i64> = sqlx::query_scalar(CLOSE_INCIDENT)
+            .bind(end.provider.as_str())
+            .bind(end.kind.as_str())
+            .bind(end.only_if_reported_at.map(micros))
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("close an incident"))?;
+        if let Some(since) = since {
+            let key = format!("{}/over", incident_key(end.provider, end.kind, since));
+            let cleared = of_installation(key, end.at, AuditKind::AlertCleared, end.message);
+            execute(&mut transaction, append(&cleared), "clear the alert of an incident").await?;
+        }
+        self.commit(transaction, "commit the end of an incident").await?;
         instant_or_none(since, "provider_incidents.since")
     }
 
@@ -156,5 +167,33 @@ impl Journal for Backend {
     async fn security_events(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
         let query = sqlx::query_as::<_, SecurityRow>(SECURITY).bind(i64::from(limit));
         self.read_all(query, "read the security log").await
+    }
+}
+
+fn append(entry: &AuditEntry) -> Query<'_> {
+    sqlx::query(APPEND_AUDIT)
+        .bind(&entry.dedup_key)
+        .bind(micros(entry.at))
+        .bind(entry.kind.as_str())
+        .bind(entry.tenant_id.map(|id| id.to_string()))
+        .bind(entry.account_id.map(|id| id.to_string()))
+        .bind(entry.calendar_id.map(|id| id.to_string()))
+        .bind(storable(&entry.message))
+}
+
+fn incident_key(provider: Provider, kind: IncidentKind, since_us: i64) -> String {
+    format!("incident/{}/{}/{since_us}", provider.as_str(), kind.as_str())
+}
+
+/// An entry about the installation: every tenant sees it.
+fn of_installation(dedup_key: String, at: DateTime<Utc>, kind: AuditKind, message: &str) -> AuditEntry {
+    AuditEntry {
+        dedup_key,
+        at,
+        kind,
+        tenant_id: None,
+        account_id: None,
+        calendar_id: None,
+        message: message.to_owned(),
     }
 }

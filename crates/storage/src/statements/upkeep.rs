@@ -9,6 +9,7 @@ use evercal_domain::InstallationId;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{Backend, Connection, Engine, failed, fetch_value};
+use crate::beside;
 use crate::columns::{instant_or_none, micros, parsed};
 use crate::condition::CLOCKS_APART_MAX;
 use crate::entities::upkeep::Upkeep;
@@ -58,6 +59,18 @@ impl Upkeep for Backend {
 
     async fn check_pages(&self) -> Result<(), StoreError> {
         self.check_for_damage().await
+    }
+
+    async fn keep_beside(&self, line: &str) -> Result<(), StoreError> {
+        self.beside().map_or(Ok(()), |path| beside::append(&path, line))
+    }
+
+    async fn kept_beside(&self) -> Result<Vec<String>, StoreError> {
+        self.beside().map_or(Ok(Vec::new()), |path| beside::lines(&path))
+    }
+
+    async fn delete_beside(&self) -> Result<(), StoreError> {
+        self.beside().map_or(Ok(()), |path| beside::delete(&path))
     }
 }
 

@@ -43,7 +43,7 @@ pub async fn a_page_moves_rows_cursor_and_revision_together(database: &Database)
     let position = seeded.store.sync_position(seeded.calendar).await.unwrap();
     assert_eq!(position, SyncPosition { revision: committed.revision, cursor, has_cancelled: true, ..begun });
     assert_eq!(seeded.ids().await, ["m1_1", "s1"]);
-    assert_eq!(seeded.told_after(0).await, ["created s1", "cancelled m1_1"]);
+    assert_eq!(seeded.feed_after(0).await, ["created s1", "cancelled m1_1"]);
     assert_eq!(seeded.event_count().await, 1);
 }
 
@@ -73,7 +73,7 @@ pub async fn a_commit_on_an_old_revision_writes_nothing(database: &Database) {
     }
     assert_eq!(seeded.store.sync_position(seeded.calendar).await.unwrap(), position);
     assert_eq!(seeded.ids().await, ["s1"]);
-    assert_eq!(seeded.told_after(0).await, ["created s1"]);
+    assert_eq!(seeded.feed_after(0).await, ["created s1"]);
     assert_eq!(seeded.store.calendar(seeded.calendar).await.unwrap().unwrap().confirmed_at, None);
 }
 
@@ -122,7 +122,7 @@ pub async fn a_commit_that_is_cut_off_leaves_all_or_nothing(database: &Database)
     assert_eq!(i64::try_from(rows).unwrap(), expected);
 }
 
-pub async fn only_true_differences_are_told(database: &Database) {
+pub async fn only_true_differences_are_reported(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[single("same", "a"), single("renamed", "a"), single("gone", "a")]).await;
     let before = seeded.last_sequence().await;
@@ -130,7 +130,7 @@ pub async fn only_true_differences_are_told(database: &Database) {
     let touched = RemoteEvent { event: event("same", "a"), version: version.clone(), raw: raw.clone() };
     let page = [RemoteItem::Event(Box::new(touched)), single("renamed", "b"), deleted("gone")];
     assert_eq!(seeded.commit(&page).await.changes, 2);
-    assert_eq!(seeded.told_after(before).await, ["updated renamed", "deleted gone"]);
+    assert_eq!(seeded.feed_after(before).await, ["updated renamed", "deleted gone"]);
     let versions: Vec<_> = seeded.items().await.into_iter().map(|item| item.version).collect();
     assert_eq!(versions, [None, version], "of what was renamed, and of what is the same");
     assert_eq!(seeded.store.event_raw(seeded.calendar, &id("same")).await.unwrap(), raw);
@@ -147,7 +147,7 @@ pub async fn the_same_item_twice_in_a_page_counts_once_and_the_last_wins(databas
     let page =
         [single("s1", "old"), single("s2", "a"), deleted("s2"), single("s1", "new"), deleted("s3"), single("s3", "a")];
     assert_eq!(seeded.commit(&page).await.changes, 2);
-    assert_eq!(seeded.told_after(0).await, ["created s1", "created s3"]);
+    assert_eq!(seeded.feed_after(0).await, ["created s1", "created s3"]);
     let StoredBody::Event(event) = &seeded.items().await[0].body else { panic!("expected an event") };
     assert_eq!(event.title.as_deref(), Some("new"));
     assert_eq!(seeded.event_count().await, 2);
@@ -156,17 +156,17 @@ pub async fn the_same_item_twice_in_a_page_counts_once_and_the_last_wins(databas
 pub async fn a_deletion_of_an_unknown_event_is_silent(database: &Database) {
     let seeded = seeded(database).await;
     assert_eq!(seeded.commit(&[deleted("unknown")]).await.changes, 0);
-    assert!(seeded.told_after(0).await.is_empty());
+    assert!(seeded.feed_after(0).await.is_empty());
     assert_eq!(seeded.event_count().await, 0);
 }
 
-pub async fn a_sweep_deletes_what_the_full_pass_did_not_see_and_tells_it(database: &Database) {
+pub async fn a_sweep_deletes_what_the_full_pass_did_not_see_and_reports_it(database: &Database) {
     let seeded = seeded(database).await;
     seeded.full_pass(&[single("kept", "a"), single("changed", "a"), single("gone", "a")]).await;
     let before = seeded.last_sequence().await;
     let committed = seeded.full_pass(&[single("kept", "a"), single("changed", "b"), single("new", "a")]).await;
     assert_eq!(committed.changes, 3);
-    assert_eq!(seeded.told_after(before).await, ["updated changed", "created new", "deleted gone"]);
+    assert_eq!(seeded.feed_after(before).await, ["updated changed", "created new", "deleted gone"]);
     assert_eq!(seeded.ids().await, ["changed", "kept", "new"]);
     assert_eq!(seeded.event_count().await, 3);
 }
@@ -277,7 +277,7 @@ pub async fn erasing_a_mirror_forgets_it_and_shuts_out_a_running_sync(database: 
     };
     assert!(seeded.store.commit_page(&page).await.unwrap_err().is_conflict());
     assert!(seeded.items().await.is_empty());
-    assert!(seeded.told_after(0).await.is_empty());
+    assert!(seeded.feed_after(0).await.is_empty());
     assert!(seeded.store.quarantined(seeded.calendar, 10).await.unwrap().is_empty());
     let read = seeded.store.occurrences(seeded.calendar, &range, &first(10)).await.unwrap();
     assert!(read.items.is_empty());

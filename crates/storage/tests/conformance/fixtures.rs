@@ -1,4 +1,4 @@
-//! A seeded store and believable items for the conformance tests.
+//! A seeded store and plausible items for the conformance tests.
 
 use std::sync::Arc;
 
@@ -308,7 +308,7 @@ impl Seeded {
     }
 
     /// The feed after a number, as `kind id`.
-    pub async fn told_after(&self, sequence: i64) -> Vec<String> {
+    pub async fn feed_after(&self, sequence: i64) -> Vec<String> {
         let changes = self.store.changes(self.calendar, sequence, 1_000).await.unwrap();
         changes.iter().map(|change| format!("{} {}", change.kind.as_str(), change.event_id.as_str())).collect()
     }

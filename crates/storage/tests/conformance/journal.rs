@@ -1,8 +1,10 @@
 //! The logs and the signs of life.
 
-use evercal_domain::journal::{AuditEntry, AuditKind, OTHER_SOURCES, SecurityCount, SecurityEvent, SecurityKind};
+use evercal_domain::journal::{
+    AuditEntry, AuditKind, IncidentKind, OTHER_SOURCES, SecurityCount, SecurityEvent, SecurityKind,
+};
 use evercal_domain::{CalendarId, Provider, TenantId};
-use evercal_storage::{AuditOf, PageRequest, ProviderIncident, StoreErrorKind};
+use evercal_storage::{AuditOf, IncidentEnd, PageRequest, ProviderIncident, StoreErrorKind};
 
 use super::Database;
 use super::fixtures::at;
@@ -167,16 +169,45 @@ pub async fn the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by
     }
 }
 
-pub async fn an_incident_is_one_however_many_tell_of_it(database: &Database) {
+pub async fn an_incident_is_one_with_one_alert_however_many_report_it(database: &Database) {
     let (one, two) = (database.open().await, database.open().await);
-    assert_eq!(one.close_incident(Provider::new("google")).await.unwrap(), None);
-    assert_eq!(one.open_incident(Provider::new("google"), "accessNotConfigured", at(1)).await.unwrap(), at(1));
-    assert_eq!(two.open_incident(Provider::new("google"), "SERVICE_DISABLED", at(2)).await.unwrap(), at(1));
-    let expected =
-        ProviderIncident { provider: Provider::new("google"), cause: "SERVICE_DISABLED".into(), since: at(1) };
+    assert_eq!(one.close_incident(&end(IncidentKind::Refused, 1, None)).await.unwrap(), None);
+    assert_eq!(one.open_incident(&incident("accessNotConfigured", 1), "begins").await.unwrap(), at(1));
+    assert_eq!(two.open_incident(&incident("SERVICE_DISABLED", 2), "again").await.unwrap(), at(1));
+    let expected = ProviderIncident { since: at(1), ..incident("SERVICE_DISABLED", 2) };
     assert_eq!(one.incidents().await.unwrap(), [expected]);
-    let (first, second) = (one.close_incident(Provider::new("google")), two.close_incident(Provider::new("google")));
+    let last = end(IncidentKind::Refused, 3, None);
+    let (first, second) = (one.close_incident(&last), two.close_incident(&last));
     let ended = [first.await.unwrap(), second.await.unwrap()];
     assert_eq!(ended, [Some(at(1)), None], "one caller is answered its end");
     assert!(two.incidents().await.unwrap().is_empty());
+    let audit = two.audit_entries(AuditOf::Everything, &PageRequest::first(10)).await.unwrap().items;
+    let audit: Vec<_> = audit.iter().map(|entry| (entry.at, entry.kind, entry.message.as_str())).collect();
+    let expected = [(at(3), AuditKind::AlertCleared, "ends"), (at(1), AuditKind::AlertRaised, "begins")];
+    assert_eq!(audit, expected);
+}
+
+pub async fn an_incident_that_was_reported_again_goes_on_beside_one_of_another_kind(database: &Database) {
+    let store = database.open().await;
+    store.open_incident(&incident("accessNotConfigured", 1), "refused").await.unwrap();
+    let off = ProviderIncident { kind: IncidentKind::Off, ..incident("GOOGLE_CLIENT_ID", 9) };
+    store.open_incident(&off, "off").await.unwrap();
+    // Another process's clock may be behind; its report is the last one all the same.
+    let again = ProviderIncident { since: at(4), reported_at: at(4), ..off.clone() };
+    assert_eq!(store.open_incident(&again, "off").await.unwrap(), at(9));
+    assert_eq!(store.close_incident(&end(IncidentKind::Off, 10, Some(9))).await.unwrap(), None);
+    let known = ProviderIncident { reported_at: at(4), ..off };
+    assert_eq!(store.incidents().await.unwrap(), [known, incident("accessNotConfigured", 1)]);
+    assert_eq!(store.close_incident(&end(IncidentKind::Off, 10, Some(4))).await.unwrap(), Some(at(9)));
+    assert_eq!(store.incidents().await.unwrap(), [incident("accessNotConfigured", 1)]);
+}
+
+fn incident(cause: &str, since_s: i64) -> ProviderIncident {
+    let (provider, kind) = (Provider::new("google"), IncidentKind::Refused);
+    ProviderIncident { provider, kind, cause: cause.to_owned(), since: at(since_s), reported_at: at(since_s) }
+}
+
+fn end(kind: IncidentKind, at_s: i64, reported_s: Option<i64>) -> IncidentEnd<'static> {
+    let only_if_reported_at = reported_s.map(at);
+    IncidentEnd { provider: Provider::new("google"), kind, at: at(at_s), only_if_reported_at, message: "ends" }
 }

@@ -156,10 +156,10 @@ macro_rules! conformance_tests {
                 a_commit_on_an_old_revision_writes_nothing,
                 who_takes_a_pass_over_goes_on_where_it_stands_and_shuts_out_the_one_before,
                 a_commit_that_is_cut_off_leaves_all_or_nothing,
-                only_true_differences_are_told,
+                only_true_differences_are_reported,
                 the_same_item_twice_in_a_page_counts_once_and_the_last_wins,
                 a_deletion_of_an_unknown_event_is_silent,
-                a_sweep_deletes_what_the_full_pass_did_not_see_and_tells_it,
+                a_sweep_deletes_what_the_full_pass_did_not_see_and_reports_it,
                 finishing_a_pass_confirms_the_mirror_and_never_moves_back,
                 an_unreadable_event_is_quarantined_and_the_rest_goes_on,
                 an_event_leaves_quarantine_when_it_reads_again_or_is_deleted,
@@ -170,8 +170,8 @@ macro_rules! conformance_tests {
                 the_sync_log_has_one_line_per_run_newest_first,
             }
             series {
-                deleting_a_master_deletes_its_series_and_tells_each_row,
-                an_exception_that_the_page_itself_tells_survives_its_master,
+                deleting_a_master_deletes_its_series_and_reports_each_row,
+                an_exception_that_the_page_itself_names_survives_its_master,
                 a_cancelled_occurrence_goes_with_its_master_in_any_order,
                 a_cancelled_occurrence_waits_for_a_master_in_quarantine,
                 related_rows_give_the_whole_series_of_what_is_named,
@@ -214,7 +214,8 @@ macro_rules! conformance_tests {
                 a_flood_from_many_networks_takes_a_bounded_place_and_hides_no_other_kind,
                 a_heartbeat_never_moves_back,
                 the_heartbeats_of_a_kind_are_told_apart_and_forgotten_by_age_and_by_name,
-                an_incident_is_one_however_many_tell_of_it,
+                an_incident_is_one_with_one_alert_however_many_report_it,
+                an_incident_that_was_reported_again_goes_on_beside_one_of_another_kind,
             }
             unreadable {
                 an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,

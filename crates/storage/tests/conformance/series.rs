@@ -9,27 +9,27 @@ use super::fixtures::{
     at, cancelled, deleted, exception, finish, id, instant, occurrence, occurrences_of, seeded, single, unreadable,
 };
 
-pub async fn deleting_a_master_deletes_its_series_and_tells_each_row(database: &Database) {
+pub async fn deleting_a_master_deletes_its_series_and_reports_each_row(database: &Database) {
     let seeded = seeded(database).await;
     let rows = [master("m1", "a"), exception("m1_1", "m1", "a"), cancelled("m1_2", "m1"), single("s1", "a")];
     let occurrences = [occurrences_of("m1", vec![occurrence("m1", instant(0), instant(30))])];
     seeded.try_commit(&rows, &occurrences, None).await.unwrap();
     let before = seeded.last_sequence().await;
     assert_eq!(seeded.commit(&[deleted("m1")]).await.changes, 3);
-    assert_eq!(seeded.told_after(before).await, ["deleted m1", "deleted m1_1", "deleted m1_2"]);
+    assert_eq!(seeded.feed_after(before).await, ["deleted m1", "deleted m1_1", "deleted m1_2"]);
     assert_eq!(seeded.ids().await, ["s1"]);
     assert_eq!(seeded.event_count().await, 1);
     let range = super::occurrences::range(0, 60);
     assert!(seeded.store.occurrences(seeded.calendar, &range, &first(10)).await.unwrap().items.is_empty());
 }
 
-pub async fn an_exception_that_the_page_itself_tells_survives_its_master(database: &Database) {
+pub async fn an_exception_that_the_page_itself_names_survives_its_master(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[master("m1", "a"), exception("m1_1", "m1", "a"), exception("m1_2", "m1", "a")]).await;
     let before = seeded.last_sequence().await;
     seeded.commit(&[exception("m1_1", "m1", "b"), deleted("m1"), unreadable(Some("m1_2"), "{}")]).await;
     assert_eq!(seeded.ids().await, ["m1_1", "m1_2"]);
-    assert_eq!(seeded.told_after(before).await, ["updated m1_1", "deleted m1"]);
+    assert_eq!(seeded.feed_after(before).await, ["updated m1_1", "deleted m1"]);
 }
 
 pub async fn a_cancelled_occurrence_goes_with_its_master_in_any_order(database: &Database) {
@@ -38,11 +38,11 @@ pub async fn a_cancelled_occurrence_goes_with_its_master_in_any_order(database: 
     let before = seeded.last_sequence().await;
     // In the same page, before and after the master; then in a later page of the same pass.
     seeded.commit(&[cancelled("m1_1", "m1"), deleted("m1"), cancelled("m1_3", "m1")]).await;
-    assert_eq!(seeded.told_after(before).await, ["deleted m1_1", "deleted m1", "deleted m1_2"]);
+    assert_eq!(seeded.feed_after(before).await, ["deleted m1_1", "deleted m1", "deleted m1_2"]);
     let before = seeded.last_sequence().await;
     let last = seeded.try_commit(&[cancelled("m1_4", "m1")], &[], Some(finish(false, at(1)))).await.unwrap();
     assert_eq!(last.changes, 0);
-    assert!(seeded.told_after(before).await.is_empty());
+    assert!(seeded.feed_after(before).await.is_empty());
     assert!(seeded.ids().await.is_empty());
 
     // A cancelled occurrence that comes a page before its new master is kept.

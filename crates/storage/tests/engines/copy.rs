@@ -1,9 +1,11 @@
 //! A store that grew in a SQLite file goes on in PostgreSQL.
 
-use evercal_domain::journal::{AuditEntry, AuditKind, SecurityEvent, SecurityKind};
+use evercal_domain::journal::{AuditEntry, AuditKind, IncidentKind, SecurityEvent, SecurityKind};
 use evercal_domain::tenant::ApiKey;
 use evercal_domain::{CalendarId, Channel, ChannelId, ChannelState, Provider, SyncReason, Watched};
-use evercal_storage::{AuditOf, Cursor, Keyring, PageRequest, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store};
+use evercal_storage::{
+    AuditOf, Cursor, Keyring, PageRequest, ProviderIncident, StoreErrorKind, SyncRun, SyncRunOutcome, copy_store,
+};
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::conformance::Database;
@@ -61,7 +63,7 @@ async fn grown(database: &Database) -> Seeded {
         tenant_id: Some(seeded.tenant),
         account_id: Some(seeded.account),
         calendar_id: Some(seeded.calendar),
-        message: "look".into(),
+        message: "raised".into(),
     };
     store.append_audit(&entry).await.unwrap();
     let event = SecurityEvent {
@@ -74,7 +76,10 @@ async fn grown(database: &Database) -> Seeded {
     store.count_security_event(&event).await.unwrap();
     store.beat("gateway", at(3)).await.unwrap();
     store.try_writing(at(3)).await.unwrap();
-    store.open_incident(Provider::new("google"), "accessNotConfigured", at(3)).await.unwrap();
+    let (provider, kind) = (Provider::new("google"), IncidentKind::Refused);
+    let incident =
+        ProviderIncident { provider, kind, cause: "accessNotConfigured".into(), since: at(3), reported_at: at(3) };
+    store.open_incident(&incident, "refused").await.unwrap();
     seeded
 }
 
@@ -168,7 +173,7 @@ async fn what_processes_left_in_an_empty_target_gives_way() {
         tenant_id: None,
         account_id: None,
         calendar_id: None,
-        message: "told".into(),
+        message: "signalled".into(),
     };
     copy.append_audit(&audit).await.unwrap();
     copy_store(&source.url, &target.url, None, |_, _| {}).await.unwrap();

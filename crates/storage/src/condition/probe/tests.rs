@@ -67,6 +67,18 @@ impl Upkeep for Played {
     async fn check_pages(&self) -> Result<(), StoreError> {
         answer(&self.pages)
     }
+
+    async fn keep_beside(&self, _line: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn kept_beside(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_beside(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// A namespace: whoever asks first owns it.
@@ -126,7 +138,7 @@ async fn is_healthy_again(watch: &StoreWatch) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_well_at_once_when_it_can() {
+async fn a_store_that_cannot_be_written_is_unfit_after_ten_seconds_and_healthy_at_once_when_it_can() {
     let probed = probed();
     is_healthy_again(&probed.watch).await;
     *probed.store.writing.lock().unwrap() = Some(StoreErrorKind::Unavailable);
@@ -243,7 +255,7 @@ async fn a_store_of_another_installation_is_unfit_until_it_is_ours_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_is_not_well_before_temporal_said_whose_it_is() {
+async fn a_store_is_not_healthy_before_temporal_said_whose_it_is() {
     let probed = probed();
     probed.namespace.away.store(true, Ordering::SeqCst);
     probed.watch.until(|condition| *condition == StoreCondition::Unverified).await;

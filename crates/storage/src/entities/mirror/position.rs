@@ -101,7 +101,7 @@ pub struct PositionRow {
     generation: i64,
     sync_cursor: String,
     window_end: Option<i64>,
-    zone_data: String,
+    zone_data: Option<String>,
     has_quarantine: bool,
     has_cancelled: bool,
 }
@@ -115,7 +115,7 @@ impl TryFrom<PositionRow> for SyncPosition {
             generation: row.generation,
             cursor: from_json(&row.sync_cursor, "calendars.sync_cursor")?,
             window_end: instant_or_none(row.window_end, "calendars.window_end")?,
-            zone_data: ZoneDataVersion::read(&row.zone_data),
+            zone_data: row.zone_data.as_deref().and_then(ZoneDataVersion::read),
             has_quarantine: row.has_quarantine,
             has_cancelled: row.has_cancelled,
         })

@@ -25,7 +25,7 @@ const IDS_OF_ACCOUNT: &str = "SELECT id FROM calendars WHERE account_id = $1 ORD
 macro_rules! reset_position {
     ($which:literal) => {
         concat!(
-            "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, zone_data = '', \
+            "UPDATE calendars SET revision = revision + 1, sync_cursor = $2, window_end = NULL, zone_data = NULL, \
              event_count = 0, confirmed_at = NULL, confirmed_via = NULL, last_sync_finished_at = NULL, last_sync_changes = NULL, \
              last_sync_notice_to_stored_ms = NULL WHERE id = $1",
             $which

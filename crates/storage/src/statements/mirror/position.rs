@@ -24,7 +24,7 @@ pub const POSITION: &str = concat!("SELECT ", position_columns!(), " FROM calend
 
 const BEGIN_FULL_PASS: &str = concat!(
     "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
-     sync_cursor = $3, zone_data = CASE WHEN zone_data = '' THEN $4 ELSE zone_data END \
+     sync_cursor = $3, zone_data = COALESCE(zone_data, $4) \
      WHERE id = $1 AND revision = $2 RETURNING ",
     position_columns!()
 );
@@ -36,7 +36,7 @@ const TAKE_OVER_PASS: &str = concat!(
 
 /// Those whose series stand by older zone data than `$1`, after the key `$2`, `$3`.
 pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
-     WHERE zone_data > '' AND zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
+     WHERE zone_data < $1 AND (zone_data, id) > ($2, $3) ORDER BY zone_data, id LIMIT $4";
 
 #[async_trait]
 impl SyncPositions for Backend {
