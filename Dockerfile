@@ -1,6 +1,6 @@
 # The one image of evercal: `evercal gateway`, `evercal worker`, `evercal migrate` and the rest are its subcommands.
 # Built from a checkout: docker build --tag evercal .
-# Without the default features, so without `evercal dev` and what only it needs: the simulated Google.
+# Without the default features, so without `evercal dev` and what only it needs: simulated providers.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
@@ -9,7 +9,7 @@ RUN cargo build --release --locked --package evercal-starter --no-default-featur
     && strip target/release/evercal
 
 FROM debian:bookworm-slim
-# The roots that TLS to Google, PostgreSQL and Temporal is checked by, and what the health check calls.
+# The roots that TLS to providers, PostgreSQL and Temporal is checked by, and what the health check calls.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \

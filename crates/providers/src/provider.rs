@@ -47,7 +47,8 @@ evercal_domain::redacted! {
 /// Where to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position<'a> {
-    /// At the beginning of everything that exists. Deletions are not listed: what no page of the pass has was deleted.
+    /// At the beginning of everything that exists. Its pages need not list deletions: what it means that none of them has
+    /// an event, the profile says ([`Absence`](evercal_domain::profile::Absence)).
     Beginning,
     /// Where the page before ended: inside a pass, or at the end of one, from where changes are listed, deletions included.
     At(&'a ProviderCursor),

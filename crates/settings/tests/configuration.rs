@@ -1,4 +1,5 @@
-//! `docs/configuration.md` has the providers that are compiled in, and the settings that are read.
+//! `docs/configuration.md` has the providers that are compiled in, and the settings that are read; `README.md` has the
+//! providers.
 
 use std::path::Path;
 
@@ -10,14 +11,20 @@ const BEGIN: &str =
     "<!-- The providers and the settings, from `crates/providers/src/` and `crates/settings/src/`: begin -->\n";
 const END: &str = "<!-- The providers and the settings: end -->\n";
 
-/// The tables of all providers and of all settings.
-fn tables() -> String {
+/// The table of all providers.
+fn table_of_providers() -> String {
     let mut table = "\n| provider | name | on with |\n|---|---|---|\n".to_owned();
     for registration in PROVIDERS {
         let (profile, turned_on_by) = (registration.profile, registration.turned_on_by.about());
         table += &format!("| {} | `{}` | `{}` |\n", profile.title, profile.provider, turned_on_by.name);
     }
-    table += "\n| setting | read by | without it | meaning | for example |\n|---|---|---|---|---|\n";
+    table + "\n"
+}
+
+/// The tables of all providers and of all settings.
+fn tables() -> String {
+    let mut table = table_of_providers();
+    table += "| setting | read by | without it | meaning | for example |\n|---|---|---|---|---|\n";
     for about in all().map(Described::about) {
         let mark = if about.is_secret() { " ¹" } else { "" };
         let read_by = about.read_by.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
@@ -49,6 +56,13 @@ fn the_document_has_the_settings_that_are_read() {
         return;
     }
     assert!(committed == tables, "docs/configuration.md is old: run this test with EVERCAL_WRITE_CONFIGURATION=1");
+}
+
+#[test]
+fn the_readme_has_the_providers_that_are_compiled_in() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let table = table_of_providers();
+    assert!(readme.contains(&table), "README.md does not have this table:\n{table}");
 }
 
 #[test]

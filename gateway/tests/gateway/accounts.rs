@@ -10,6 +10,7 @@ use evercal_domain::tenant::TenantLimits;
 use evercal_domain::{
     AccountId, AccountState, Clock as _, ConsentOutcome, PendingGrant, Provider, SyncStrategy, SystemClock,
 };
+use evercal_providers::registry::profiles;
 use evercal_storage::Settlement;
 use evercal_workflow_client::AccountSignal;
 use serde_json::json;
@@ -57,16 +58,44 @@ async fn a_consent_becomes_an_account_with_a_sealed_code_and_a_running_workflow(
     assert_eq!(redirect_uri, "https://calendar.example.com/v1/oauth/google/callback");
 }
 
+/// Asks each route that names a provider, as people, browsers and the provider do. It answers with this sentence.
+async fn each_route_of_a_provider_is_not_found(world: &World, customer: &Customer, provider: &str, sentence: &str) {
+    let mut with_key = bearer(&customer.key);
+    with_key.push(("content-type", "application/json".to_owned()));
+    let form = vec![("content-type", "application/x-www-form-urlencoded".to_owned())];
+    let notice = world.notice(customer.calendar, "exists");
+    for (method, path, headers, body) in [
+        (Method::POST, format!("/v1/oauth/{provider}/start"), with_key, "{}"),
+        (Method::GET, format!("/v1/oauth/{provider}/callback?state=s&code=c"), vec![], ""),
+        (Method::POST, format!("/v1/oauth/{provider}/again"), form, "state=s"),
+        (Method::POST, format!("/api/webhooks/{provider}"), notice, ""),
+    ] {
+        let answer = world.send(method, &path, &headers, Body::from(body)).await;
+        assert_eq!((answer.problem(), answer.kind().as_str()), (404, "provider-not-found"), "{path}: {answer:?}");
+        assert_eq!(answer.json()["detail"], sentence, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_nobody_knows_is_not_found_and_those_that_evercal_knows_are_named() {
+    let world = World::running().await;
+    let customer = world.customer().await;
+    let known: Vec<String> = profiles().map(|profile| format!("`{}`", profile.provider)).collect();
+    let sentence = format!("There is no provider of this name; evercal knows {}.", known.join(", "));
+    for unknown in ["nobody", "google-calendar"] {
+        each_route_of_a_provider_is_not_found(&world, &customer, unknown, &sentence).await;
+    }
+    assert_eq!(world.workflows.calls(), []);
+}
+
 #[tokio::test]
 async fn an_installation_that_is_not_set_up_for_google_says_so_and_takes_no_notice_of_it() {
     let mut world = World::new().await;
     world.config.fronts.clear();
     world.start().await;
     let customer = world.customer().await;
-    let start = world.post(&customer.key, START, &json!({})).await;
-    assert_eq!((start.status.as_u16(), start.kind().as_str()), (404, "provider-not-found"), "{start:?}");
-    assert!(start.body.contains("GOOGLE_CLIENT_ID is not set"), "{}", start.body);
-    assert_eq!(world.send_notice(&world.notice(customer.calendar, "exists")).await.status, 404);
+    let sentence = "This installation is not set up for Google: GOOGLE_CLIENT_ID is not set.";
+    each_route_of_a_provider_is_not_found(&world, &customer, "google", sentence).await;
     let accounts = world.get(&customer.key, "/v1/accounts").await.json();
     let detail = accounts["items"][0]["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("not set up for the account's provider"), "{accounts}");
@@ -230,7 +259,7 @@ async fn one_account_that_cannot_be_started_does_not_keep_the_others_waiting() {
 }
 
 #[tokio::test]
-async fn connecting_again_leaves_the_credentials_until_the_consent_is_settled_and_tells_the_running_workflow() {
+async fn connecting_again_leaves_the_credentials_until_the_consent_is_settled_and_signals_the_running_workflow() {
     let world = World::running().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({"account_id": customer.account})).await;
@@ -271,7 +300,7 @@ async fn patient_world() -> World {
 }
 
 #[tokio::test]
-async fn the_page_tells_what_really_happened() {
+async fn the_page_shows_what_really_happened() {
     let world = patient_world().await;
     let customer = world.customer().await;
     let refused = |outcome| Some(Settlement::Rejected(outcome));
@@ -321,7 +350,7 @@ async fn whoever_left_something_out_begins_again_from_the_page() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_connected_already_is_told_so_and_by_which_account() {
+async fn the_page_for_a_user_who_is_connected_already_names_the_account() {
     let world = patient_world().await;
     let customer = world.customer().await;
     let start = world.post(&customer.key, START, &json!({})).await;
@@ -406,7 +435,7 @@ async fn disconnecting_twice_is_the_same_and_what_is_disconnected_stays_so() {
 }
 
 #[tokio::test]
-async fn a_refresh_waits_for_a_look_that_began_after_it() {
+async fn a_refresh_waits_for_a_listing_that_began_after_it() {
     let world = World::running().await;
     let customer = world.customer().await;
     world.store.set_listed(customer.account, SystemClock.now()).await.unwrap();

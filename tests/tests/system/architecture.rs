@@ -1,6 +1,7 @@
 //! The rules of ARCHITECTURE.md that can be read off the manifests and the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
@@ -180,10 +181,13 @@ fn documents_name_only_paths_that_exist() {
         "docs/logging.md",
         "docs/benchmarks.md",
         "docs/adding-a-provider.md",
+        "crates/simulator/README.md",
     ];
+    let decisions = std::fs::read_dir(root.join("docs/decisions")).unwrap();
+    let decisions = decisions.map(|entry| format!("docs/decisions/{}", entry.unwrap().file_name().to_string_lossy()));
     let mut named = 0;
-    for document in documents {
-        let text = std::fs::read_to_string(root.join(document)).unwrap();
+    for document in documents.map(str::to_owned).into_iter().chain(decisions) {
+        let text = std::fs::read_to_string(root.join(&document)).unwrap();
         // What stands in backticks, has a slash inside and no spaces, and begins with one of our folders.
         for word in text.split('`').skip(1).step_by(2).filter(|word| !word.contains(char::is_whitespace)) {
             let Some((first, _)) = word.split_once('/') else { continue };
@@ -195,6 +199,10 @@ fn documents_name_only_paths_that_exist() {
         }
     }
     assert!(named > 50, "only {named} paths were found: does the test check anything?");
+    let contributing = std::fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let example = contributing.split("A name is a statement: `").nth(1).and_then(|rest| rest.split('`').next());
+    let example = example.expect("CONTRIBUTING.md has an example of a test's name");
+    assert!(include_str!("architecture.rs").contains(&format!("fn {example}()")), "no test here is called {example}");
 }
 
 /// Those that processes are made of.
@@ -215,18 +223,37 @@ const PACKAGES_THAT_RUN: [&str; 14] = [
     "crates/workflow-client",
 ];
 
-/// Each source file below a folder, without the tests at its end.
-fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
+/// Each wanted file below a folder, without the tests at its end. Folders that are not wanted are not entered.
+fn files_below(folder: &Path, is_wanted: fn(&Path) -> bool, found: &mut Vec<(PathBuf, String)>) {
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_wanted(path)) {
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            files_below(&path, is_wanted, found);
+        } else {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             found.push((path, code.to_owned()));
         }
     }
+}
+
+/// Source text, but for files and folders of tests.
+fn is_source(path: &Path) -> bool {
+    if path.is_dir() {
+        return !path.ends_with("tests");
+    }
+    path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")
+}
+
+/// What evercal is built of, configured with and deployed by: no tests, no measurements, not `xtask`, nothing that was
+/// built, and no prose.
+fn is_the_products(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    if path.is_dir() {
+        return !name.starts_with('.') && !["benches", "target", "tests", "xtask"].contains(&name);
+    }
+    let kinds = ["env", "json", "rs", "sh", "sql", "toml", "yaml", "yml"];
+    let is_of_a_kind = path.extension().and_then(OsStr::to_str).is_some_and(|extension| kinds.contains(&extension));
+    (is_of_a_kind && name != "tests.rs") || ["Caddyfile", "Dockerfile"].contains(&name)
 }
 
 #[test]
@@ -236,7 +263,7 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
     let root = metadata().workspace_root;
     let mut found = Vec::new();
     for package in PACKAGES_THAT_RUN {
-        sources(root.join(package).join("src").as_std_path(), &mut found);
+        files_below(root.join(package).join("src").as_std_path(), is_source, &mut found);
     }
     let starts = ["tokio::spawn(", "task::spawn(", "runtime.spawn(", "tracker.spawn(", "JoinSet::new("];
     let mut exceptions = BTreeSet::new();
@@ -253,19 +280,23 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
 /// What providers are called, and what theirs is called by: in code, comments and headers, in lower case.
 const PROVIDERS: [(&str, &[&str]); 1] = [("google", &["google", "x-goog", "hangout"])];
 
-/// How many lines of each source file below these folders name a provider, without what is its own.
-fn lines_that_name(provider: &str, names: &[&str], folders: &[&str], files_min: usize) -> BTreeMap<PathBuf, usize> {
+/// Files of the product that by their nature name each provider, and what makes them do so. Whoever adds a provider adds it
+/// to each of them, as `docs/adding-a-provider.md` says.
+const NAME_EACH_PROVIDER: [(&str, &str); 4] = [
+    ("docker-compose.yml", "gives gateways and workers the settings of each provider"),
+    ("deploy/compose/example.env", "has the settings of each provider, for people to fill in"),
+    ("gateway/src/openapi/examples.json", "shows accounts and events as they are at providers"),
+    ("docs/openapi.json", "is made of the code and of these examples"),
+];
+
+/// How many lines of each of these files name a provider, without what is its own.
+fn lines_that_name(provider: &str, names: &[&str], files: &[(PathBuf, String)]) -> BTreeMap<PathBuf, usize> {
     let root = metadata().workspace_root.into_std_path_buf();
-    let mut found = Vec::new();
-    for folder in folders {
-        sources(&root.join(folder), &mut found);
-    }
-    assert!(found.len() >= files_min, "only {} files were found: does the test check anything?", found.len());
     let own = ["crates/providers/src", "crates/simulator/src", "tests/src/providers"]
         .map(|folder| root.join(folder).join(provider));
     let is_own = |path: &Path| own.iter().any(|own| path.starts_with(own) || path == own.with_extension("rs"));
     let names_it = |line: &&str| names.iter().any(|name| line.to_lowercase().contains(name));
-    let counted = found
+    let counted = files
         .iter()
         .filter(|(path, _)| !is_own(path))
         .map(|(path, code)| (path, code.lines().filter(names_it).count()));
@@ -275,12 +306,18 @@ fn lines_that_name(provider: &str, names: &[&str], folders: &[&str], files_min: 
 
 #[test]
 fn of_the_product_only_a_providers_own_folders_and_the_registries_name_it() {
-    let crates = std::fs::read_dir(metadata().workspace_root.join("crates")).unwrap();
-    let crates = crates.map(|entry| format!("crates/{}/src", entry.unwrap().file_name().to_string_lossy()));
-    let roles = ["activities", "codec", "gateway", "starter", "worker", "workflows"].map(|role| format!("{role}/src"));
-    let folders: Vec<String> = crates.chain(roles).collect();
-    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let root = metadata().workspace_root;
+    let mut files = Vec::new();
+    files_below(root.as_std_path(), is_the_products, &mut files);
+    assert!(files.len() >= 400, "only {} files were found: does the test check anything?", files.len());
+    let guide = std::fs::read_to_string(root.join("docs/adding-a-provider.md")).unwrap();
     for (provider, names) in PROVIDERS {
+        let mut found = lines_that_name(provider, names, &files);
+        for (file, reason) in NAME_EACH_PROVIDER {
+            let lines = found.remove(Path::new(file));
+            assert!(lines.is_some(), "{file} does not name {provider}, and is in the list since it {reason}");
+            assert!(guide.contains(&format!("`{file}`")), "the guide does not name {file}, which {reason}");
+        }
         // The module, and the line in the list.
         let expected = [
             ("crates/providers/src/lib.rs", 1),
@@ -289,15 +326,18 @@ fn of_the_product_only_a_providers_own_folders_and_the_registries_name_it() {
             ("crates/simulator/src/registry.rs", 1),
         ];
         let expected = expected.map(|(file, lines)| (PathBuf::from(file), lines));
-        assert_eq!(lines_that_name(provider, names, &folders, 300), BTreeMap::from(expected), "{provider}");
+        assert_eq!(found, BTreeMap::from(expected), "{provider}");
     }
 }
 
 #[test]
 fn of_the_harness_only_a_providers_own_file_and_the_list_of_providers_name_it() {
+    let mut files = Vec::new();
+    files_below(metadata().workspace_root.join("tests/src").as_std_path(), is_source, &mut files);
+    assert!(files.len() >= 15, "only {} files were found: does the test check anything?", files.len());
     for (provider, names) in PROVIDERS {
         // The module, what it exports, and that it stands for any.
         let expected = [("tests/src/lib.rs".into(), 1), ("tests/src/providers/mod.rs".into(), 3)];
-        assert_eq!(lines_that_name(provider, names, &["tests/src"], 15), BTreeMap::from(expected), "{provider}");
+        assert_eq!(lines_that_name(provider, names, &files), BTreeMap::from(expected), "{provider}");
     }
 }
