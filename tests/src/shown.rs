@@ -95,14 +95,14 @@ pub fn by_provider(occurrences: &[TrueEvent]) -> Vec<Shown> {
 
 /// Compares two lists, in which one that is there twice is there twice.
 pub fn compare(provider: &[Shown], shown: &[Shown]) -> Result<(), Vec<String>> {
-    const TOLD: usize = 10;
+    const REPORTED_MAX: usize = 10;
     if provider == shown {
         return Ok(());
     }
     let only = |name: &str, these: &[Shown], those: &[Shown]| -> Vec<String> {
         let count = |all: &[Shown], one: &Shown| all.iter().filter(|other| *other == one).count();
         let more = these.iter().filter(|one| count(these, one) > count(those, one));
-        more.map(|one| format!("{name} shows {one:?}")).take(TOLD).collect()
+        more.map(|one| format!("{name} shows {one:?}")).take(REPORTED_MAX).collect()
     };
     let mut differences = only("only the provider", provider, shown);
     differences.extend(only("only the mirror", shown, provider));

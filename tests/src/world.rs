@@ -48,8 +48,8 @@ pub struct World {
     pub api_key: Secret,
     /// What gateway and worker share.
     pub settings: Settings,
-    /// What a calendar's state is when all is well with it.
-    well: CalendarState,
+    /// What a calendar's state is when it is healthy.
+    healthy: CalendarState,
     http: HttpClient,
     gateway: Option<Role>,
     workers: Vec<Role>,
@@ -84,7 +84,7 @@ impl World {
             tenant_id,
             api_key,
             settings,
-            well: if P::nature().has_push() { CalendarState::Live } else { CalendarState::PollOnly },
+            healthy: if P::nature().has_push() { CalendarState::Live } else { CalendarState::PollOnly },
             http: HttpClient::new(&HttpSettings::default())?,
             gateway: None,
             workers: Vec::new(),
@@ -206,11 +206,11 @@ impl World {
         .await
     }
 
-    /// Waits until all is well with a calendar, its mirror equals the provider, and nothing is running.
+    /// Waits until a calendar is healthy, its mirror equals the provider, and nothing is running.
     pub async fn wait_until_mirrored(&self, calendar: CalendarId) {
-        eventually("all is well with the calendar", || async {
+        eventually("the calendar is healthy", || async {
             let row = self.store.calendar(calendar).await.expect("the store answers").expect("a row");
-            let done = row.confirmed_at.is_some() && row.state == self.well;
+            let done = row.confirmed_at.is_some() && row.state == self.healthy;
             if done { Ok(()) } else { Err(format!("{:?} {:?}", row.state, row.confirmed_at)) }
         })
         .await;
@@ -355,7 +355,7 @@ impl World {
         self.workers.remove(0).stop().await
     }
 
-    /// Looks into another database from now on, and lets go of the one before, whose address it answers. Nothing may run.
+    /// Reads another database from now on, and lets go of the one before, whose address it answers. Nothing may run.
     pub async fn move_store(&mut self, to: &str) -> anyhow::Result<DatabaseUrl> {
         let from = std::mem::replace(&mut self.settings.database, to.to_owned());
         self.store = evercal_storage::open(&self.settings.store_at(to)?).await?;

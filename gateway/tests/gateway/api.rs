@@ -213,7 +213,7 @@ async fn each_route_with_a_key_is_known_to_the_test_of_what_tenants_may_see() {
 }
 
 #[tokio::test]
-async fn a_sync_that_was_asked_for_tells_how_it_went() {
+async fn a_sync_that_was_asked_for_returns_its_outcome() {
     let world = World::running().await;
     let customer = world.customer().await;
     let path = format!("/v1/calendars/{}/sync", customer.calendar);

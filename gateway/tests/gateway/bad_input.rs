@@ -58,7 +58,7 @@ const WORDS_OF_PARSERS: [&str; 8] =
     ["expected", "serde", "deserialize", "invalid digit", "invalid type", "EOF", "line 1", "trailing"];
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_query_is_told_at_once_by_parameter_and_in_our_own_words() {
+async fn all_that_is_wrong_with_a_query_is_reported_at_once_by_parameter_and_in_our_own_words() {
     let world = World::running().await;
     let customer = world.customer().await;
     let events = format!("/v1/calendars/{}/events", customer.calendar);
@@ -152,7 +152,7 @@ async fn without_a_valid_key_there_is_no_answer_and_a_note() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_problem_and_tells_nothing() {
+async fn a_panic_is_a_problem_and_reveals_nothing() {
     let world = World::running().await;
     let customer = world.customer().await;
     world.workflows.panics.store(true, Ordering::SeqCst);

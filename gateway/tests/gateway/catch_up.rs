@@ -21,7 +21,7 @@ async fn beats(world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn the_first_start_owes_nothing_and_every_later_one_tells_all_open_calendars() {
+async fn the_first_start_has_no_backlog_and_every_later_one_signals_all_open_calendars() {
     let mut world = World::new().await;
     let customer = world.customer().await;
     world.start().await;
@@ -37,7 +37,7 @@ async fn the_first_start_owes_nothing_and_every_later_one_tells_all_open_calenda
 }
 
 #[tokio::test]
-async fn when_temporal_comes_back_every_open_calendar_is_told() {
+async fn when_temporal_comes_back_every_open_calendar_is_signalled() {
     let world = World::running().await;
     let (one, other) = (world.customer().await, world.customer().await);
     eventually(&true, async || beats(&world).await).await;
@@ -52,7 +52,7 @@ async fn when_temporal_comes_back_every_open_calendar_is_told() {
 }
 
 #[tokio::test]
-async fn one_calendar_that_cannot_be_told_does_not_keep_the_others_from_it() {
+async fn one_calendar_that_cannot_be_signalled_keeps_no_other_from_its_signal() {
     let mut world = World::new().await;
     let (broken, healthy) = (world.customer().await, world.customer().await);
     world.start().await;
@@ -94,7 +94,7 @@ async fn a_refused_notice_about_a_list_of_calendars_is_caught_up_at_its_account_
 }
 
 #[tokio::test]
-async fn after_an_outage_every_account_looks_at_its_list_of_calendars_once() {
+async fn after_an_outage_every_account_is_signalled_once_that_its_list_may_have_changed() {
     let world = World::running().await;
     let customers = [world.customer().await, world.customer().await];
     eventually(&true, async || beats(&world).await).await;
@@ -118,7 +118,7 @@ const NEIGHBOURS: [bool; 9] = [true, true, false, false, false, false, false, fa
 const SCATTERED: [bool; 12] = [true, false, true, false, true, false, true, false, true, false, false, true];
 
 #[tokio::test]
-async fn many_calendars_that_cannot_be_told_neither_stop_the_others_nor_have_them_told_twice() {
+async fn many_calendars_that_cannot_be_signalled_neither_stop_the_others_nor_have_them_signalled_twice() {
     for healthy in [NEIGHBOURS.as_slice(), SCATTERED.as_slice()] {
         let mut world = World::new().await;
         let mut customers = Vec::new();
@@ -156,7 +156,7 @@ async fn a_refused_notice_is_caught_up_at_its_calendar_alone() {
 }
 
 #[tokio::test]
-async fn a_refused_notice_is_caught_up_while_another_calendar_still_cannot_be_told() {
+async fn a_refused_notice_is_caught_up_while_another_calendar_still_cannot_be_signalled() {
     let world = World::running().await;
     let (broken, refused) = (world.customer().await, world.customer().await);
     eventually(&true, async || beats(&world).await).await;
@@ -183,7 +183,7 @@ async fn one_slow_answer_of_temporal_is_no_outage() {
 }
 
 #[tokio::test]
-async fn when_the_store_comes_back_every_open_calendar_is_told() {
+async fn when_the_store_comes_back_every_open_calendar_is_signalled() {
     for method in ["last_beat", "beat"] {
         let world = World::running().await;
         let customers = [world.customer().await, world.customer().await];
@@ -227,7 +227,7 @@ async fn sync_health(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn of_two_gateways_that_owe_all_one_tells_them() {
+async fn of_two_gateways_with_all_calendars_in_their_backlogs_one_signals_them() {
     let mut world = World::new().await;
     // Wide enough for both to see the end of the outage before one of them begins, also on a busy machine.
     world.config.catch_up.heartbeat = Duration::from_millis(250);
@@ -254,7 +254,7 @@ async fn of_two_gateways_that_owe_all_one_tells_them() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_cut_off_while_it_tells_all_is_stood_in_for() {
+async fn the_claim_of_a_gateway_that_is_cut_off_while_it_signals_all_is_taken_over() {
     let mut world = World::new().await;
     let customer = world.customer().await;
     world.store.beat(HEARTBEAT, SystemClock.now()).await.unwrap();

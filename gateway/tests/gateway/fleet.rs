@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use evercal_domain::journal::{AuditEntry, AuditKind};
-use evercal_domain::{AccountState, Clock as _, SystemClock};
+use evercal_domain::{AccessRole, AccountState, Clock as _, ProviderCalendarId, RemoteCalendar, SystemClock};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_workflow_client::AccountSignal;
 use evercal_workflows::names;
@@ -74,7 +74,7 @@ async fn one_that_cannot_be_brought_back_keeps_the_others_neither_from_it_nor_fr
 }
 
 #[tokio::test]
-async fn a_look_that_was_cut_short_is_soon_somebodys_again() {
+async fn a_check_that_was_cut_short_can_soon_be_claimed_again() {
     let (mut world, _customer) = aged_world().await;
     world.config.fleet_interval = Duration::from_secs(3_600);
     world.faults.failing.lock().unwrap().insert("open_accounts_after");
@@ -127,7 +127,47 @@ async fn a_large_index_is_read_page_by_page() {
 }
 
 #[tokio::test]
-async fn of_two_gateways_one_looks_at_the_fleet() {
+async fn a_check_of_a_large_fleet_asks_temporal_a_few_times_per_thousand_calendars() {
+    const CALENDARS: usize = 2_500;
+    // As Temporal's index gives them (`crates/workflow-client/src/temporal.rs`).
+    const PAGE: usize = 1_000;
+    const NOT_IN_THE_INDEX: usize = 3;
+    let (mut world, customer) = aged_world().await;
+    // Time for one check alone.
+    world.config.fleet_interval = Duration::from_secs(20);
+    let listed: Vec<_> = (0..CALENDARS).map(calendar).collect();
+    let at = SystemClock.now() - TimeDelta::minutes(5);
+    world.store.reconcile_calendars(customer.account, &listed, at).await.unwrap();
+    let open = world.store.open_calendar_ids(None, 10_000).await.unwrap();
+    assert_eq!(open.len(), CALENDARS + 1, "with the one that was there before");
+    let indexed = open.iter().take(open.len() - NOT_IN_THE_INDEX);
+    let mut index: Vec<String> = indexed.map(|id| names::subscription_id(*id)).collect();
+    index.push(names::account_id(customer.account));
+    *world.workflows.index.lock().unwrap() = index;
+    world.workflows.index_page_size.store(PAGE, Ordering::SeqCst);
+    world.start().await;
+    eventually(&1, async || world.store.claim_rounds("fleet").await.unwrap().done).await;
+    let pages = world.workflows.index_pages.load(Ordering::SeqCst);
+    assert_eq!(pages, 1 + CALENDARS.div_ceil(PAGE), "the accounts' page, and one for each thousand calendars");
+    let asked = world.workflows.asked_by_name.load(Ordering::SeqCst);
+    assert_eq!(asked, NOT_IN_THE_INDEX, "by name only those that the index does not have");
+    assert_eq!(missing_entries(&world).await, []);
+}
+
+/// A calendar as the provider lists it.
+fn calendar(number: usize) -> RemoteCalendar {
+    RemoteCalendar {
+        provider_id: ProviderCalendarId::new(format!("c{number}@example.com")),
+        title: format!("Calendar {number}"),
+        time_zone: Some("Europe/Berlin".into()),
+        access_role: AccessRole::Owner,
+        primary: false,
+        id_follows_address: false,
+    }
+}
+
+#[tokio::test]
+async fn of_two_gateways_one_checks_the_fleet() {
     let (mut world, _customer) = aged_world().await;
     world.config.fleet_interval = Duration::from_secs(8);
     world.start().await;

@@ -105,7 +105,7 @@ fn with_cursor(path: &str, page: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_sync_that_changes_nothing_changes_no_tag_and_a_304_tells_how_fresh_it_is() {
+async fn a_sync_that_changes_nothing_changes_no_tag_and_a_304_reports_how_fresh_it_is() {
     let world = World::running().await;
     let customer = world.customer().await;
     let path = days(&customer, 10, 12);
@@ -299,7 +299,7 @@ async fn with_consistent_a_page_of_another_state_is_refused() {
 }
 
 #[tokio::test]
-async fn a_write_between_the_look_at_the_revision_and_the_rows_is_noticed() {
+async fn a_write_between_the_reads_of_the_revision_and_of_the_rows_is_noticed() {
     let world = World::running().await;
     let customer = world.customer().await;
     sync(&world, customer.calendar, &[single("one", "a", morning(10)), single("two", "a", morning(11))]).await;

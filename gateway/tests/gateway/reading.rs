@@ -119,7 +119,7 @@ async fn the_description_says_of_each_kind_of_problem_what_it_means() {
 }
 
 #[tokio::test]
-async fn who_has_the_answer_already_is_told_so_until_it_changes() {
+async fn who_has_the_answer_already_gets_a_304_until_it_changes() {
     let world = World::running().await;
     let customer = world.customer().await;
     let path = "/v1/accounts";

@@ -81,6 +81,10 @@ pub struct PlayedWorkflows {
     pub index: Mutex<Vec<String>>,
     /// Pages of it that were read.
     pub index_pages: AtomicUsize,
+    /// So many workflows are on each of them; with 0, two are, so that pages have to be followed.
+    pub index_page_size: AtomicUsize,
+    /// How often it was asked of a workflow by its name whether it runs.
+    pub asked_by_name: AtomicUsize,
     /// What `sync_now` answers; without it, it hangs as it does without a worker.
     pub sync: Mutex<Option<Result<SyncNowResult, WorkflowError>>>,
 }
@@ -184,6 +188,7 @@ impl Workflows for PlayedWorkflows {
     }
 
     async fn is_running(&self, workflow_id: &str) -> Result<bool, WorkflowError> {
+        self.asked_by_name.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(WorkflowError::Unavailable("down".into()));
         }
@@ -194,10 +199,13 @@ impl Workflows for PlayedWorkflows {
         self.index_pages.fetch_add(1, Ordering::SeqCst);
         let all = self.index.lock().unwrap().clone();
         let all: Vec<String> = all.into_iter().filter(|id| id.starts_with(&format!("{workflow_type}/"))).collect();
-        // Pages of two, so that they have to be followed.
-        let begin = page.first().map_or(0, |index| usize::from(*index));
-        let end = all.len().min(begin + 2);
-        let next = if end < all.len() { vec![u8::try_from(end).unwrap()] } else { Vec::new() };
+        let size = match self.index_page_size.load(Ordering::SeqCst) {
+            0 => 2,
+            size => size,
+        };
+        let begin = if page.is_empty() { 0 } else { String::from_utf8(page).unwrap().parse().unwrap() };
+        let end = all.len().min(begin + size);
+        let next = if end < all.len() { end.to_string().into_bytes() } else { Vec::new() };
         Ok(RunningPage { workflow_ids: all[begin..end].to_vec(), next })
     }
 

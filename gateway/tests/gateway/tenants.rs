@@ -65,7 +65,7 @@ async fn a_revoked_key_and_a_revoked_tenant_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_asks_too_often_is_told_when_to_come_back_and_others_are_not() {
+async fn a_tenant_that_asks_too_often_is_refused_with_a_retry_after_and_others_are_not() {
     let world = World::running().await;
     let others = world.customer().await;
     let key = tenant(&world, TenantLimits { requests_per_minute: 3, accounts_max: 9 }).await;

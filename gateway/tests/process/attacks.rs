@@ -151,3 +151,31 @@ async fn hundreds_of_half_sent_notices_are_refused_by_their_heads_counted_and_a_
     let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(lines <= 2 * (seconds + 2), "{lines} lines in {seconds} s: {}", gateway.log());
 }
+
+/// What is refused as none of ours, as in the test before this one, is worth no line at all; what cannot be served is.
+#[tokio::test]
+async fn hundreds_who_cannot_be_served_are_a_line_a_second_and_each_of_them_is_counted() {
+    const ASKING: u64 = 700;
+    let filled = Filled::new(1, 10).await;
+    let gateway = GatewayProcess::start(&filled, &[("EVERCAL_CONNECTIONS_PER_PEER", "768")]).await;
+    let begun = std::time::Instant::now();
+    let mut asking = Vec::new();
+    for _ in 0..ASKING {
+        // Nobody needs a key for it, and Temporal is away.
+        asking.push(gateway.sent(&request("none", "/health/ready", "")).await);
+    }
+    for stream in &mut asking {
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 503");
+    }
+    let is_about_them = |line: &Value| line["fields"]["message"] == "answered that the request could not be served now";
+    let lines = eventually("each is counted", async || {
+        let lines: Vec<_> = gateway.lines().into_iter().filter(is_about_them).collect();
+        let counted: u64 = lines.iter().map(|line| line["fields"]["left_out"].as_u64().unwrap_or(1)).sum();
+        (counted == ASKING).then_some(lines.len())
+    })
+    .await;
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    assert!(lines <= seconds + 2, "{lines} lines in {seconds} s: {}", gateway.log());
+}

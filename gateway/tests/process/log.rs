@@ -13,8 +13,8 @@ async fn goes_on_without_its_log(gateway: &GatewayProcess, filled: &Filled) {
     eventually("the gateway checks its parts, and counts what it could not log", async || {
         let (_, body) = gateway.get(&filled.key, "/api/health/sync").await;
         let health: Value = serde_json::from_str(&body).ok()?;
-        let has_looked = health["store"] == true && health["problems"][0]["part"] == "temporal";
-        (has_looked && health["log_lines_lost"].as_u64()? > 0).then_some(())
+        let has_checked = health["store"] == true && health["problems"][0]["part"] == "temporal";
+        (has_checked && health["log_lines_lost"].as_u64()? > 0).then_some(())
     })
     .await;
     let (head, _) = gateway.get(&filled.key, "/v1/calendars").await;

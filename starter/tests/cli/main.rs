@@ -1,4 +1,4 @@
-//! The built `evercal` against a small API with known answers.
+//! The built `evercal` against a small API with known answers, and what its processes say before they serve anybody.
 
 // The `cfg` is always true here; it shows clippy that helper functions are test code too.
 #[cfg(test)]
@@ -21,3 +21,5 @@ mod ports;
 mod server;
 #[cfg(test)]
 mod stub;
+#[cfg(test)]
+mod unfit_store;

@@ -55,7 +55,7 @@ async fn after_a_full_disk_dev_goes_on_by_itself_and_has_lost_nothing() {
         };
         tokio::time::timeout(BACK_WITHIN, back).await.expect("everything is back in time");
         println!("full for {seconds} s: everything was back after {:?}", free_since.elapsed());
-        eventually("health is well", || async {
+        eventually("health is ok", || async {
             let health = dev.api(Method::GET, "/api/health/sync", None).await.map_err(|error| error.to_string())?;
             if health["status"] == "ok" { Ok(()) } else { Err(health.to_string()) }
         })

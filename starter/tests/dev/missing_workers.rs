@@ -11,8 +11,8 @@ use crate::installation::{self, Installation, signal};
 /// After the last sign of life of a worker, with the check that finds none.
 const MISSED_WITHIN: Duration = Duration::from_secs(30);
 
-/// The health once it is as wanted. On a busy machine the store may seem to be away for a moment: that is not what is looked
-/// for here, and passes.
+/// The health once it is as wanted. On a busy machine the store may seem to be away for a moment: that is not what is
+/// waited for here, and passes.
 async fn health(dev: &Installation, wanted: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
     eventually(wanted, || async {
         let health = dev.api(Method::GET, "/api/health/sync", None).await.map_err(|error| error.to_string())?;
@@ -27,7 +27,7 @@ fn of_workers(health: &Value) -> Option<&Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_no_worker_alive_health_is_down_and_says_so_and_with_one_back_it_is_well_again() {
+async fn with_no_worker_alive_health_is_down_and_says_so_and_with_one_back_it_is_ok_again() {
     let folder = tempfile::tempdir().unwrap();
     let dev = Installation::start(folder.path(), "{}");
     health(&dev, "a worker is alive", |health| health["workers"] == 1 && of_workers(health).is_none()).await;
@@ -55,7 +55,7 @@ async fn with_no_worker_alive_health_is_down_and_says_so_and_with_one_back_it_is
     health(&dev, "nothing else is wrong", only_workers).await;
 
     signal(worker, "-CONT");
-    health(&dev, "it is well again", |health| health["status"] == "ok" && health["workers"] == 1).await;
+    health(&dev, "it is ok again", |health| health["status"] == "ok" && health["workers"] == 1).await;
     assert!(dev.stop().success());
     let store = installation::store(folder.path()).await;
     assert_eq!(store.beats_of("worker").await.unwrap(), [], "a worker that ends says good-bye");

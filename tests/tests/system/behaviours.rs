@@ -58,6 +58,7 @@ macro_rules! behaviours {
             disconnect {
                 a_disconnected_account_leaves_no_channel_no_token_and_no_grant [has_push],
                 while_the_provider_asks_to_wait_with_stopping_channels_the_account_says_until_when [has_push],
+                while_the_provider_asks_to_wait_with_revoking_the_account_says_until_when,
                 a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected [has_push],
                 a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_cancelled [has_push],
                 a_disconnect_while_many_calendars_are_being_connected_closes_each_of_them [has_push],
@@ -135,6 +136,7 @@ macro_rules! behaviours {
             outage {
                 a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible [has_push],
                 attempts_that_are_not_made_while_the_provider_refuses_everybody_leave_nothing_in_the_register [has_push],
+                while_the_provider_refuses_everybody_it_is_asked_neither_for_lists_nor_for_channels_on_them [has_push],
             }
             payloads {
                 with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on,
@@ -159,6 +161,7 @@ macro_rules! behaviours {
                 a_retry_that_is_asked_for_during_the_last_attempt_follows_too,
                 a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_anew,
                 a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_on_and_one_that_ended_nothing,
+                a_share_whose_role_is_none_from_now_on_serves_nothing_and_is_erased_a_day_later,
                 a_role_that_falls_is_seen_by_the_next_sync_too,
                 a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended [has_push],
             }
@@ -176,6 +179,7 @@ macro_rules! behaviours {
                 whoever_is_not_let_in_finds_no_database_or_may_not_write_says_so_and_goes_on_when_it_is_over,
                 a_restart_of_the_server_costs_no_calendar_more_than_the_restart,
                 a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_nobody_until_it_is_there,
+                a_worker_whose_store_goes_wrong_begins_nothing_until_it_is_right_again,
             }
             strategies {
                 where_polling_is_chosen_changes_arrive_and_no_channel_is_ever_asked_for,

@@ -84,7 +84,7 @@ async fn keep_closed_runs(world: &World, name: &str, calendar: CalendarId) {
     histories::replay_and_record(&format!("subscription-{name}"), runs).await;
 }
 
-/// Reads go well again, and a person asks for one.
+/// Reads succeed again, and a person asks for one.
 async fn is_read_again(world: &World, calendar: CalendarId) {
     world.control().set_faults(FaultPlan::default()).unwrap();
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
@@ -132,7 +132,7 @@ pub async fn a_run_that_continues_as_new_writes_no_change_of_state<P: ProviderUn
     for _ in 0..3 {
         continues_as_new_for_strays(&world, calendar).await;
     }
-    // A person's sync is answered by the run that is there now, after it has told readers what it has to.
+    // A person's sync is answered by the run that is there now, after it has written what it has to.
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
     let after: Vec<String> = written().await;
     assert_eq!(after, before);

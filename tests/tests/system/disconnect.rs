@@ -1,6 +1,6 @@
 //! Taking an account down.
 
-use evercal_domain::{AccountId, AccountState, CalendarState, Channel, ChannelId};
+use evercal_domain::{AccountId, AccountState, CalendarState, Channel, ChannelId, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan};
 use evercal_tests::{
@@ -51,6 +51,34 @@ pub async fn while_the_provider_asks_to_wait_with_stopping_channels_the_account_
         if is_said { Ok(()) } else { Err(shown.to_string()) }
     })
     .await;
+    world.end().await;
+}
+
+pub async fn while_the_provider_asks_to_wait_with_revoking_the_account_says_until_when<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
+    let (account, _calendar) = world.connect_and_mirror().await;
+    let wish = FaultAction::Status { status: 429, reason: None, retry_after_s: Some(86_400) };
+    let rules = vec![world.always(ProviderCall::Revoke, wish)];
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
+    world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.unwrap();
+    let detail = eventually("it says so", || async {
+        let shown = world.api(Method::GET, &format!("/v1/accounts/{account}"), None).await.unwrap();
+        let detail = shown["detail"].as_str().unwrap_or_default();
+        let is_said = shown["state"] == "disconnecting" && detail.contains("asked to wait until 20");
+        if is_said { Ok(detail.to_owned()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    let until = detail.split("wait until ").nth(1).and_then(|rest| rest.get(..16)).unwrap();
+    let until = chrono::NaiveDateTime::parse_from_str(until, "%Y-%m-%d %H:%M").unwrap().and_utc();
+    assert!(
+        until <= SystemClock.now() + chrono::TimeDelta::minutes(61),
+        "a wish of a day is kept for an hour: {detail}"
+    );
+    assert!(world.store.credentials(account).await.unwrap().is_some(), "there is something to give back still");
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    // Whoever asks again does not wait any longer.
+    disconnect(&world, account).await;
+    assert!(world.store.credentials(account).await.unwrap().is_none());
     world.end().await;
 }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use evercal_domain::{CalendarId, CalendarState, SyncReason};
-use evercal_simulator::{FaultAction, FaultPlan};
+use evercal_domain::{AccountId, CalendarId, CalendarState, SyncReason};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
 use evercal_tests::{
-    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, channels, eventually, histories, mirror,
-    quick, reach,
+    ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, arm, calls, channels, discover, eventually,
+    histories, list_is_watched, mirror, quick, reach,
 };
 use evercal_workflows::{Timing, names};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -102,5 +102,72 @@ pub async fn attempts_that_are_not_made_while_the_provider_refuses_everybody_lea
     assert!(rows().await <= rows_before + 1, "{rows_before} rows, now {}", rows().await);
     world.control().set_faults(FaultPlan::default()).unwrap();
     world.wait_until_mirrored(calendar).await;
+    world.end().await;
+}
+
+/// How often reading an account's list of calendars has failed, and how often opening a channel on it.
+async fn failures_with_the_list(world: &World, account: AccountId) -> [usize; 2] {
+    let mut failures = [0; 2];
+    for run in histories::of_workflow(world, &names::account_id(account)).await {
+        let mut scheduled = BTreeMap::new();
+        for event in run.events {
+            match event.attributes.unwrap() {
+                Attributes::ActivityTaskScheduledEventAttributes(it) => {
+                    scheduled.insert(event.event_id, it.activity_type.unwrap().name);
+                }
+                Attributes::ActivityTaskFailedEventAttributes(it) => {
+                    let failed = scheduled[&it.scheduled_event_id].as_str();
+                    let of = [names::LIST_CALENDARS, names::CREATE_CHANNEL].iter().position(|name| *name == failed);
+                    if let Some(of) = of {
+                        failures[of] += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    failures
+}
+
+/// Somebody wants the list read now, and it is neither read nor watched.
+async fn asks_for_the_list_in_vain(world: &World, account: AccountId) {
+    let before = failures_with_the_list(world, account).await;
+    discover(world, account).await;
+    eventually("both have failed once more", || async {
+        let now = failures_with_the_list(world, account).await;
+        if now[0] > before[0] && now[1] > before[1] { Ok(()) } else { Err((before, now)) }
+    })
+    .await;
+}
+
+pub async fn while_the_provider_refuses_everybody_it_is_asked_neither_for_lists_nor_for_channels_on_them<
+    P: ProviderUnderTest,
+>() {
+    let timing = Timing { failed_sync_pause_s: 2, ..quick() };
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
+    // So that there is a channel to be opened all the time.
+    let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
+    arm(&world, world.always(ProviderCall::OpenListChannel, down));
+    let (account, calendar) = world.connect_and_mirror().await;
+    let refused = world.provider.refusal(Refused::Installation);
+    arm(&world, FaultRule::always(world.provider.calls_with_token(), refused));
+    world.change_events(USER, 2).await;
+    eventually("the provider is known to refuse everybody", || async {
+        let incidents = world.store.incidents().await.unwrap();
+        if incidents.is_empty() { Err(incidents) } else { Ok(()) }
+    })
+    .await;
+    // What was on its way when that became known ends with this.
+    asks_for_the_list_in_vain(&world, account).await;
+    let of_lists = [ProviderCall::ListCalendars, ProviderCall::OpenListChannel, ProviderCall::WhoseGrant];
+    let asked = || of_lists.map(|call| calls(&world, call));
+    let before = asked();
+    for _ in 0..3 {
+        asks_for_the_list_in_vain(&world, account).await;
+    }
+    assert_eq!(asked(), before, "whether it is over is asked by an event of a calendar");
+    world.control().set_faults(FaultPlan::default()).unwrap();
+    list_is_watched(&world, account).await;
+    mirror::equals_provider(&world, calendar).await;
     world.end().await;
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use evercal_activities::failure::{PassLimit, endless_list};
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{AccessRole, AccountId, CalendarId, CalendarState, Clock as _, SystemClock};
 use evercal_http::{HttpSettings, Method};
@@ -12,9 +13,10 @@ use evercal_tests::{
     ProviderCall, ProviderUnderTest, Refused, USER, World, WorldOptions, arm, calls, disconnect, discover, eventually,
     histories, mirror, quick, reach,
 };
-use evercal_workflows::{SubscriptionWorkflow, Timing};
+use evercal_workflows::{SubscriptionWorkflow, Timing, names};
 use serde_json::Value;
 use temporalio_client::WorkflowSignalOptions;
+use temporalio_sdk::activities::ActivityError;
 
 const READ: ProviderCall = ProviderCall::ReadEvents;
 const BOB: &str = "bob@example.com";
@@ -294,13 +296,30 @@ pub async fn a_list_of_empty_pages_without_an_end_is_given_up_shown_and_read_ane
     let before = calls(&world, READ);
     arm(&world, world.always(READ, FaultAction::EmptyPage));
     world.change_events(USER, 2).await;
-    has_detail(&world, calendar, "the provider's list of events does not end").await;
+    let words = "the provider's list of events does not end (endless_list: too many empty pages in a row)";
+    has_detail(&world, calendar, words).await;
     let made = calls(&world, READ) - before;
     assert!(made < 1_000, "{made} calls");
     no_faults(&world);
     mirror::equals_provider(&world, calendar).await;
     has_no_detail(&world, calendar).await;
     world.end().await;
+}
+
+/// The words go into the calendar's state as they are, as the test before this one sees of one of them.
+#[test]
+fn each_limit_at_which_a_pass_is_given_up_has_its_words_in_the_failure() {
+    for (limit, words) in [
+        (PassLimit::EmptyPages, "too many empty pages in a row"),
+        (PassLimit::Pages, "too many pages"),
+        (PassLimit::Events, "too many events"),
+        (PassLimit::Duration, "it takes longer than a day"),
+    ] {
+        let ActivityError::Application(failure) = endless_list(limit) else { panic!("{limit}: no failure") };
+        assert_eq!(failure.type_name(), Some(names::FAILURE_ENDLESS_LIST));
+        assert!(failure.is_non_retryable(), "{limit}: going on where it is would end there again");
+        assert_eq!(failure.source_error().to_string(), format!("the provider's list does not end: {words}"));
+    }
 }
 
 /// The events of a calendar as the API answers, around now.
@@ -361,6 +380,36 @@ pub async fn a_reduced_share_shows_nothing_more_than_it_may_from_the_next_read_o
     let events = shown(&world, calendar).await;
     assert!(events["items"].as_array().unwrap().is_empty(), "{events:#}");
     assert_eq!((&events["state"], &events["confirmed_at"]), (&"closed".into(), &Value::Null));
+    world.end().await;
+}
+
+pub async fn a_share_whose_role_is_none_from_now_on_serves_nothing_and_is_erased_a_day_later<P: ProviderUnderTest>() {
+    let world = world::<P>(quick()).await;
+    let (account, calendar) = shared_calendar(&world).await;
+    let events = shown(&world, calendar).await;
+    let path = format!("/v1/calendars/{calendar}/events/{}", events["items"][0]["event_id"].as_str().unwrap());
+    let one = async || world.call(Method::GET, &path, None, Some(&world.api_key)).await.unwrap();
+    assert_eq!(one().await.status, 200);
+    share(&world, Some(RemoteRole::None));
+    discover(&world, account).await;
+    reach(&world, calendar, CalendarState::Closed).await;
+    let events = shown(&world, calendar).await;
+    assert!(events["items"].as_array().unwrap().is_empty(), "{events:#}");
+    assert_eq!((&events["state"], &events["confirmed_at"]), (&"closed".into(), &Value::Null));
+    assert_eq!(one().await.status, 404, "nor is it served by its id");
+
+    // As a worker asks for it every few minutes: of those that are gone for a day.
+    let erase_those_gone_before = async |at| world.store.erase_withdrawn(at).await.unwrap();
+    let now = SystemClock.now();
+    assert_eq!(erase_those_gone_before(now - chrono::TimeDelta::days(1)).await, 0, "it may come back");
+    assert_eq!(erase_those_gone_before(now + chrono::TimeDelta::minutes(1)).await, 1);
+    let row = world.store.calendar(calendar).await.unwrap().unwrap();
+    assert_eq!((row.state, row.event_count), (CalendarState::Closed, 0));
+
+    share(&world, Some(RemoteRole::Reader));
+    discover(&world, account).await;
+    world.wait_until_mirrored(calendar).await;
+    assert!(titles(&shown(&world, calendar).await) > 0, "it is read anew");
     world.end().await;
 }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use evercal_devserver::postgres::{PostgresOptions, PostgresServer};
 use evercal_devserver::{activity_pollers, connect};
-use evercal_domain::CalendarState;
+use evercal_domain::{CalendarId, CalendarState};
 use evercal_http::Method;
-use evercal_tests::{ProviderUnderTest, USER, World, WorldOptions, eventually, mirror, reach};
+use evercal_tests::{ProviderUnderTest, USER, World, WorldOptions, eventually, histories, mirror, reach};
 use evercal_workflows::names;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::store::{grant, is_back, is_in_the_audit_log, is_not_ready_because, limited};
 
@@ -164,5 +165,87 @@ pub async fn a_gateway_and_a_worker_that_start_without_a_right_or_a_table_serve_
     }
     world.start_worker().unwrap();
     reach(&world, calendar, CalendarState::Live).await;
+    world.end().await;
+}
+
+/// So many workers show a sign of life.
+async fn workers_are(world: &World, count: usize) {
+    eventually("so many workers are alive", || async {
+        let health = world.api(Method::GET, "/api/health/sync", None).await.unwrap();
+        if health["workers"] == count { Ok(()) } else { Err((count, health)) }
+    })
+    .await;
+}
+
+/// The workers that began the steps and the activities of a subscription, in their order. An activity that was tried again is
+/// written with its last attempt alone: whoever began the one before is not known.
+async fn begun_by(world: &World, calendar: CalendarId) -> Vec<String> {
+    let runs = histories::of_workflow(world, &names::subscription_id(calendar)).await;
+    let begun = runs.into_iter().flat_map(|run| run.events).filter_map(|event| match event.attributes? {
+        Attributes::WorkflowTaskStartedEventAttributes(it) => Some(it.identity),
+        Attributes::ActivityTaskStartedEventAttributes(it) if it.attempt > 1 => Some(format!("{} again", it.identity)),
+        Attributes::ActivityTaskStartedEventAttributes(it) => Some(it.identity),
+        _ => None,
+    });
+    begun.collect()
+}
+
+/// Changes something, waits until it is mirrored, and answers who has begun what was to be done for that.
+async fn change_is_mirrored_by(world: &World, calendar: CalendarId, changes: u32) -> Vec<String> {
+    let before = begun_by(world, calendar).await.len();
+    world.change_events(USER, changes).await;
+    mirror::equals_provider(world, calendar).await;
+    begun_by(world, calendar).await.split_off(before)
+}
+
+pub async fn a_worker_whose_store_goes_wrong_begins_nothing_until_it_is_right_again<P: ProviderUnderTest>() {
+    const ROUNDS: u32 = 6;
+    let (server, _role, database) = limited("sick").await;
+    let mut world = World::with::<P>(WorldOptions { database: Some(database), ..WorldOptions::default() }).await;
+    let (_account, calendar) = world.connect_and_mirror().await;
+    // By a role of its own: it alone loses a right, and another worker is there for all that it does not begin.
+    let all = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public";
+    let role = format!("CREATE ROLE sick_worker LOGIN PASSWORD 'limited'; GRANT {all} TO sick_worker");
+    server.query("sick", &role).unwrap();
+    world.start_worker_as("sick", &format!("postgres://sick_worker:limited@{}/sick", server.address())).unwrap();
+    workers_are(&world, 2).await;
+    world.stop_worker().await.unwrap();
+    let mut changes = 3;
+    let begun = change_is_mirrored_by(&world, calendar, changes).await;
+    assert!(begun.iter().any(|worker| worker == "sick"), "it works as any other: {begun:?}");
+    world.start_worker().unwrap();
+    workers_are(&world, 2).await;
+
+    server.query("sick", "REVOKE INSERT ON changes FROM sick_worker").unwrap();
+    workers_are(&world, 1).await;
+    eventually("what it was about to take when it stopped is over", || {
+        changes += 1;
+        let world = &world;
+        async move {
+            let begun = change_is_mirrored_by(world, calendar, changes).await;
+            if !begun.is_empty() && begun.iter().all(|worker| worker == "worker") { Ok(()) } else { Err(begun) }
+        }
+    })
+    .await;
+    for round in 1..=ROUNDS {
+        let begun = change_is_mirrored_by(&world, calendar, changes + round).await;
+        let is_its_own = !begun.is_empty() && begun.iter().all(|worker| worker == "worker");
+        assert!(is_its_own, "round {round}: {begun:?}");
+    }
+    workers_are(&world, 1).await;
+
+    server.query("sick", "GRANT INSERT ON changes TO sick_worker").unwrap();
+    workers_are(&world, 2).await;
+    changes += ROUNDS;
+    eventually("it works again", || {
+        changes += 1;
+        let world = &world;
+        async move {
+            let begun = change_is_mirrored_by(world, calendar, changes).await;
+            if begun.iter().any(|worker| worker == "sick") { Ok(()) } else { Err(begun) }
+        }
+    })
+    .await;
+    mirror::follows_from_its_changes(&*world.store, calendar).await;
     world.end().await;
 }

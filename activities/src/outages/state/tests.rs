@@ -208,7 +208,7 @@ fn one_accounts_refusal_is_everybodys_only_when_another_account_that_is_asked_fo
 }
 
 #[test]
-fn an_account_of_which_nobody_knows_another_is_believed_when_the_store_has_none_either() {
+fn the_refusal_of_the_only_known_account_is_confirmed_when_the_store_has_no_other_either() {
     let known @ [one, two] = siblings();
     let mut scene = Scene::new();
     for caller in known {

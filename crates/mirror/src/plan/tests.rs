@@ -124,7 +124,7 @@ fn texts(ids: &[ProviderEventId]) -> Vec<&str> {
 }
 
 #[test]
-fn in_whatever_order_a_page_tells_it_the_occurrences_are_the_same() {
+fn in_whatever_order_the_items_of_a_page_come_the_occurrences_are_the_same() {
     let rows = [stored(master()), stored(exception("m1_1", 1)), stored(exception("m1_2", 2))];
     for (what, page, wanted) in [
         (
@@ -171,7 +171,7 @@ fn of_the_same_id_the_last_item_counts() {
 }
 
 #[test]
-fn only_true_differences_are_told() {
+fn only_true_differences_are_reported() {
     let rows = [stored(single("same")), stored(single("renamed")), stored(single("gone"))];
     let new_version = RemoteEvent { event: single("same"), version: Some("2".into()), raw: Some("{}".into()) };
     let renamed = Event { title: Some("other".into()), ..single("renamed") };
@@ -193,7 +193,7 @@ fn only_true_differences_are_told() {
 }
 
 #[test]
-fn the_parts_of_a_deleted_series_go_with_it_each_told_but_for_those_that_the_page_names() {
+fn the_parts_of_a_deleted_series_go_with_it_each_reported_but_for_those_that_the_page_names() {
     let rows = [stored(master()), stored(exception("m1_2", 2)), stored_cancelled("m1_1", 1), stored(single("s1"))];
     let plan = planned(&rows, &[deleted("m1"), is(exception("m1_2", 2))]);
     assert_eq!(reported(&plan), ["deleted m1", "deleted m1_1"]);
@@ -242,9 +242,9 @@ fn a_cancelled_occurrence_without_its_series_stays_until_the_pass_ends_and_no_lo
         (plan.upserts.len(), texts(&plan.deletes).join(" "), reported(&plan).join(", "))
     };
     let nothing = Snapshot::default();
-    let told_alone = [cancelled("m1_1", 1)];
-    assert_eq!(left(Ends::No, &told_alone, &nothing), (1, String::new(), "cancelled m1_1".into()));
-    assert_eq!(left(Ends::Pass, &told_alone, &nothing), (0, String::new(), String::new()), "it never was there");
+    let alone = [cancelled("m1_1", 1)];
+    assert_eq!(left(Ends::No, &alone, &nothing), (1, String::new(), "cancelled m1_1".into()));
+    assert_eq!(left(Ends::Pass, &alone, &nothing), (0, String::new(), String::new()), "it never was there");
     let with_master = [cancelled("m1_1", 1), is(master())];
     assert_eq!(left(Ends::Pass, &with_master, &nothing).0, 2);
     let with_broken = [cancelled("m1_1", 1), is(broken_master())];
@@ -327,7 +327,7 @@ fn after(rows: &[StoredRow], plan: &Plan) -> Vec<StoredRow> {
 
 proptest! {
     #[test]
-    fn what_a_plan_says_is_what_it_does_and_told_again_it_does_nothing(
+    fn what_a_plan_says_is_what_it_does_and_planned_again_it_changes_nothing(
         first in prop::collection::vec(any_item(), 0..8),
         second in prop::collection::vec(any_item(), 0..8),
     ) {

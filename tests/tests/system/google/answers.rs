@@ -59,3 +59,35 @@ async fn a_conference_and_an_invitation_that_was_declined_reach_the_reader() {
     );
     world.end().await;
 }
+
+/// Google has such stamps, of events that were imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn stamps_of_the_years_0_and_9999_are_no_stamps_to_the_reader() {
+    let world = World::start::<Google>().await;
+    let (_, calendar) = world.connect_and_mirror().await;
+    let (first, last, made) = ("0000-12-29T00:00:00.000Z", "9999-12-31T23:59:59.000Z", "2026-11-02T08:00:00.000Z");
+    for (id, created, updated) in [("odd1", first, last), ("odd2", last, first), ("usual1", made, made)] {
+        let event = meeting(id, &json!({"id": id, "status": "confirmed", "created": created, "updated": updated}));
+        control(&world).put_raw_event(USER, event).unwrap();
+    }
+    let path = format!("/v1/calendars/{calendar}/events?from={DAY}T00:00:00Z&to={DAY}T23:00:00Z&limit=500");
+    let page = eventually("all are mirrored", || async {
+        let page = world.api(Method::GET, &path, None).await.unwrap();
+        let titles: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| item["title"].clone()).collect();
+        if ["odd1", "odd2", "usual1"].iter().all(|title| titles.contains(&json!(title))) {
+            Ok(page)
+        } else {
+            Err(titles)
+        }
+    })
+    .await;
+    for (id, expected) in [("odd1", Value::Null), ("odd2", Value::Null), ("usual1", json!("2026-11-02T08:00:00Z"))] {
+        let of_list = page["items"].as_array().unwrap().iter().find(|item| item["event_id"] == id).unwrap().clone();
+        let alone = world.api(Method::GET, &format!("/v1/calendars/{calendar}/events/{id}"), None).await.unwrap();
+        for shown in [of_list, alone] {
+            assert_eq!((&shown["created_at"], &shown["updated_at"]), (&expected, &expected), "{shown:#}");
+            assert!(!["\"0000-", "\"9999-"].iter().any(|year| shown.to_string().contains(year)), "{shown:#}");
+        }
+    }
+    world.end().await;
+}

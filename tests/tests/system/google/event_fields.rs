@@ -1,5 +1,5 @@
 //! Each field of an event on its way from the provider to whoever reads the API: what fills it, and what changes of it are
-//! told. The table is `docs/events.md`.
+//! reported. The table is `docs/events.md`.
 
 use evercal_domain::account::Secret;
 use evercal_domain::change::ChangeKind;

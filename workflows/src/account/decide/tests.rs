@@ -64,7 +64,7 @@ fn subscriptions_hear_of_settings_that_changed_and_of_no_others() {
 }
 
 #[test]
-fn a_connected_account_looks_again_when_it_is_due() {
+fn a_connected_account_lists_its_calendars_again_when_it_is_due() {
     assert_eq!(next_step(&connected(), at(999)), AccountStep::WaitUntil { at: at(1_000) });
     assert_eq!(next_step(&connected(), at(1_000)), AccountStep::Discover);
     let without_tokens = AccountProgress { access: Access::NoTokens, ..connected() };
@@ -161,7 +161,7 @@ fn a_refused_list_is_tried_again_within_five_minutes() {
 }
 
 #[test]
-fn a_wish_is_kept_for_an_hour_shown_when_it_is_long_and_believed_when_it_is_repeated() {
+fn a_wish_is_kept_for_an_hour_shown_when_it_is_long_and_kept_in_full_when_it_is_repeated() {
     let day = failed(ProviderErrorKind::RateLimited, Some(86_400_000));
     let first = after(None, &day, START);
     assert_eq!(first.until, at(60 * MINUTE_MS));
@@ -193,7 +193,7 @@ fn an_installation_that_is_not_accepted_is_said_at_once_to_be_the_operators() {
 }
 
 #[test]
-fn a_burst_of_notices_is_one_look_and_passes_no_wait() {
+fn a_burst_of_notices_is_one_listing_and_passes_no_wait() {
     let mut progress =
         AccountProgress { listed_at: Some(at(10_000)), discovery_due: Due::At(at(86_400_000)), ..connected() };
     assert_eq!(progress.due_after_notice(at(10_100)), Due::At(at(12_000)));

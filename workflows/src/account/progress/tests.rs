@@ -87,3 +87,26 @@ fn the_largest_account_fits_into_a_payload_in_the_worst_moment() {
     // Temporal takes 2 MiB, and sealing makes a payload a little larger.
     assert!(bytes < 1_536 * 1_024, "{bytes} bytes");
 }
+
+#[test]
+fn each_limit_at_which_a_list_was_not_read_any_further_is_named_until_one_is_read_to_its_end() {
+    for (limit, words) in [
+        (
+            ListLimit::TooManyCalendars,
+            "the provider lists more calendars than an account may have: the first 5,000 are mirrored",
+        ),
+        (
+            ListLimit::TooManyPages,
+            "the provider's list of calendars does not end: what it had until its 200th page is mirrored",
+        ),
+        (ListLimit::TooSlow, "the provider's list of calendars took too long: what it had until then is mirrored"),
+    ] {
+        let progress = AccountProgress { incomplete: Some(limit), ..connected() };
+        assert_eq!(progress.detail().as_deref(), Some(words), "{limit:?}");
+        assert_eq!(progress.readers_see().detail, progress.detail(), "it is written down");
+        assert_eq!(progress.state(), AccountState::Connected, "what was listed is kept fresh");
+    }
+    assert_eq!(connected().detail(), None);
+    let limits = (evercal_domain::limits::CALENDARS_PER_ACCOUNT_MAX, evercal_domain::limits::CALENDAR_LIST_PAGES_MAX);
+    assert_eq!(limits, (5_000, 200), "as the sentences say");
+}

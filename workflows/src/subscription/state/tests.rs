@@ -4,6 +4,7 @@ use evercal_domain::{ChannelId, RemoteChannelId};
 
 use super::*;
 use crate::contract::{ChannelHint, ChannelRef};
+use crate::shared::waits::Wait;
 use crate::subscription::PendingSync;
 use crate::subscription::channel::ToStop;
 use crate::subscription::channel::progress::{OVER_MAX, TO_STOP_MAX};
@@ -340,6 +341,22 @@ fn what_is_refused_to_everybody_and_a_store_that_fails_are_shown_and_count_as_no
         state.channel_failed(&FailedCall::of(cause), &Timing::default(), "cal_a", START);
         assert_eq!((state.channel.push.failed(), state.state()), (None, CalendarState::Live), "{cause:?}");
         assert!(state.detail().unwrap().contains(words), "{:?}", state.detail());
+    }
+}
+
+#[test]
+fn each_limit_at_which_a_pass_is_given_up_is_shown_until_everything_is_read() {
+    // As the activity says it (`activities/src/failure.rs`).
+    for limit in ["too many empty pages in a row", "too many pages", "too many events", "it takes longer than a day"] {
+        let mut state = watched(ChannelId::generate());
+        let failure = Failure { reason: Some(limit.to_owned()), ..Failure::of(Cause::EndlessList) };
+        let failed = FailedCall { failure, ..FailedCall::of(Cause::EndlessList) };
+        let wait = Wait { until: START, reason: WaitReason::Recovery };
+        state.sync.trouble = Trouble::of(&failed, Attempts::GivenUp, &wait, START);
+        let shown = format!("the provider's list of events does not end (endless_list: {limit}); it is read anew");
+        assert_eq!((state.state(), state.detail()), (CalendarState::Live, Some(shown)));
+        state.read_works();
+        assert_eq!((state.state(), state.detail()), (CalendarState::Live, None), "{limit}");
     }
 }
 

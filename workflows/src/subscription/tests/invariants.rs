@@ -154,7 +154,7 @@ fn assert_holds(state: &SubscriptionState, now: UnixMs) {
 
 proptest! {
     #[test]
-    fn whatever_happens_the_channel_follows_the_choice_and_somebody_looks_for_changes(
+    fn whatever_happens_the_channel_follows_the_choice_and_somebody_polls_or_opens_a_channel(
         first in prop::sample::select(SyncStrategy::ALL.to_vec()),
         events in prop::collection::vec(event(), 0..60),
     ) {

@@ -87,7 +87,7 @@ fn the_fallback_starts_the_poller_then_raises_the_alert_then_tries_again() {
 }
 
 #[test]
-fn a_channel_that_is_had_again_ends_the_poller_and_the_alert() {
+fn a_channel_that_is_open_again_ends_the_poller_and_the_alert() {
     let mut state = unwatched().in_fallback().with_poller().with_alert(Alert::Raised);
     let opened = ChannelOpened {
         channel_id: ChannelId::generate(),
@@ -112,10 +112,10 @@ fn a_calendar_that_cannot_be_watched_is_polled_without_an_alert_and_without_furt
 }
 
 #[test]
-fn nobody_asks_for_looks_while_nothing_can_be_read() {
-    let stand_in = unwatched().unwatchable().with_poller();
+fn nobody_polls_while_nothing_can_be_read() {
+    let fallback = unwatched().unwatchable().with_poller();
     let polled_beside = watched().choosing(SyncStrategy::Hybrid).with_poller();
-    for polled in [stand_in, polled_beside] {
+    for polled in [fallback, polled_beside] {
         for state in [polled.clone().with_dead_grant(), polled.clone().with_refusal(refusal())] {
             assert_eq!(step(&state, START), ChannelStep::StopPoller);
             assert_eq!(step(&state.without_poller(), START), ChannelStep::Park);
@@ -195,7 +195,7 @@ fn a_poller_that_is_there_for_good_is_paced_anew() {
 }
 
 #[test]
-fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_had() {
+fn a_poller_goes_on_until_the_channel_that_was_chosen_instead_is_open() {
     let polled = SubscriptionState::quiet(SyncStrategy::Polling).with_poller();
     let state = polled.choosing(SyncStrategy::Webhook);
     assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::First));
