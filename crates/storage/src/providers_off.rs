@@ -101,7 +101,8 @@ async fn report(store: &dyn Store, role: &str, off: &ProviderOff, now: DateTime<
         "{title} is off in a {role}, although accounts are connected there: {turned_on_by} is not set; an operator has to set it \
          or to disconnect the accounts"
     );
-    if store.open_incident(&incident, &message).await? == now {
+    // The store keeps microseconds.
+    if store.open_incident(&incident, &message).await?.timestamp_micros() == now.timestamp_micros() {
         tracing::warn!(%provider, "alert: {message}");
     }
     Ok(())

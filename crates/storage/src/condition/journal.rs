@@ -98,12 +98,12 @@ impl<J: Journal + Upkeep + ?Sized> StoreJournal<J> {
                 self.keep_for_the_next(trouble).await;
                 *raised = Some(trouble.clone());
             }
-            let kept = if known.is_healthy() { self.take_over().await } else { Vec::new() };
-            for trouble in &kept {
-                let entry = begun(trouble, &StoreCondition::Unhealthy(trouble.clone()));
+            let kept = if known.is_healthy() { self.kept().await } else { Vec::new() };
+            for trouble in kept.iter().filter_map(|line| read_kept(line)) {
+                let entry = begun(&trouble, &StoreCondition::Unhealthy(trouble.clone()));
                 if found.insert(entry.dedup_key.clone()) {
-                    pending.add(entry, suspicious(trouble));
-                    pending.add(over(trouble, self.clock.now()), None);
+                    pending.add(entry, suspicious(&trouble));
+                    pending.add(over(&trouble, self.clock.now()), None);
                 }
             }
             if known.is_usable() {
@@ -131,19 +131,20 @@ impl<J: Journal + Upkeep + ?Sized> StoreJournal<J> {
         }
     }
 
-    /// What other processes, or this one, kept beside the database. A line that cannot be read says nothing.
-    async fn take_over(&self) -> Vec<StoreTrouble> {
-        let lines = self.journal.kept_beside().await.unwrap_or_else(|error| {
+    /// What other processes, or this one, kept beside the database.
+    async fn kept(&self) -> Vec<String> {
+        self.journal.kept_beside().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was wrong with the store before cannot be read");
             Vec::new()
-        });
-        let trouble = |line: &String| {
-            let Kept { kind, since_us, cause } = serde_json::from_str(line).ok()?;
-            let (kind, since) = (TroubleKind::from_name(&kind)?, DateTime::from_timestamp_micros(since_us)?);
-            Some(StoreTrouble { kind, since, cause, lasts: true })
-        };
-        lines.iter().filter_map(trouble).collect()
+        })
     }
+}
+
+/// A line that cannot be read says nothing, and goes with the others.
+fn read_kept(line: &str) -> Option<StoreTrouble> {
+    let Kept { kind, since_us, cause } = serde_json::from_str(line).ok()?;
+    let (kind, since) = (TroubleKind::from_name(&kind)?, DateTime::from_timestamp_micros(since_us)?);
+    Some(StoreTrouble { kind, since, cause, lasts: true })
 }
 
 impl Pending {
