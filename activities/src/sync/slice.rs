@@ -26,21 +26,21 @@ const LOST_COMMITS_MAX: u32 = 3;
 
 /// Reads until done, until time is up, or until the provider says something that the workflow has to know.
 pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -> Result<SyncOutcome, ActivityError> {
-    let Some(calendar) = deps.store.calendar(input.calendar_id).await.map_err(from_store)? else {
+    let Some(start) = deps.store.sync_start(input.calendar_id).await.map_err(from_store)? else {
         tracing::warn!(calendar_id = %input.calendar_id, "the store has no row of a calendar that is to be read");
         return Ok(SyncOutcome::NoRow);
     };
     let now = attempt::started_at(ctx);
     let mut counts = input.so_far;
     counts.started_at.get_or_insert(now.into());
-    let connection = deps.connection_of(calendar.account_id).await?;
+    let connection = deps.connection(start.provider)?;
     let begun = Instant::now();
     let mut slice = Slice {
         deps,
         connection,
         ctx,
         input,
-        calendar,
+        calendar: start.calendar,
         now,
         begun,
         counts,
@@ -50,7 +50,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         lost_commits: 0,
         ended_at: None,
     };
-    let outcome = slice.read().await;
+    let outcome = slice.read(start.position).await;
     if let Err(error) = &outcome
         && slice.record_failure(error).await.is_err()
     {
@@ -81,9 +81,13 @@ struct Slice<'a> {
 }
 
 impl Slice<'_> {
-    async fn read(&mut self) -> Result<SyncOutcome, ActivityError> {
+    async fn read(&mut self, start: SyncPosition) -> Result<SyncOutcome, ActivityError> {
+        let mut start = Some(start);
         loop {
-            let mut position = self.position().await?;
+            let mut position = match start.take() {
+                Some(start) => start,
+                None => self.position().await?,
+            };
             if !self.owns_pass {
                 let owned = match position.cursor {
                     Cursor::Start => self.begin_full_pass(&position).await?,

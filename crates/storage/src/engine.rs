@@ -41,8 +41,14 @@ pub trait Engine {
     /// What kind of failure the engine's error is.
     fn error_kind(error: &sqlx::Error) -> StoreErrorKind;
 
-    /// Reads these columns of the rows of a calendar that have one of these keys.
-    fn select_by_keys(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Self::Database>;
+    /// Adds to a query: reads these columns of the rows of a calendar that have one of these keys.
+    fn push_select_by_keys(
+        query: &mut QueryBuilder<Self::Database>,
+        columns: &str,
+        lookup: Lookup,
+        calendar: &str,
+        keys: &[&str],
+    );
 
     /// Deletes the rows of a calendar that have one of these keys; `RETURNING` may follow.
     fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Self::Database>;

@@ -51,7 +51,7 @@ pub use entities::mirror::events::MirroredEvents;
 pub use entities::mirror::feed::ChangeFeed;
 pub use entities::mirror::occurrence_key::OccurrenceKey;
 pub use entities::mirror::occurrences::{OccurrenceRange, Occurrences, ReadOccurrence, SeriesRows};
-pub use entities::mirror::position::{Cursor, Reached, SyncPosition, SyncPositions};
+pub use entities::mirror::position::{Cursor, Reached, SyncPosition, SyncPositions, SyncStart};
 pub use entities::mirror::quarantine::{Quarantine, QuarantinedEvent};
 pub use entities::mirror::sync_runs::{SyncLog, SyncRun, SyncRunOutcome};
 pub use entities::tenants::Tenants;

@@ -87,6 +87,30 @@ async fn a_store_never_holds_more_connections_than_it_was_given() {
     assert!((1..=3).contains(&held), "{held} connections");
 }
 
+/// Connections that were used a moment ago are not asked whether they are still there, so that a caller may notice; but each of
+/// them once, and nobody any more after that.
+#[tokio::test]
+async fn each_connection_that_the_server_ends_fails_at_most_one_call() {
+    let database = fresh();
+    evercal_storage::migrate(&database.url).await.unwrap();
+    let connections_max = 3;
+    let settings = StoreSettings {
+        connections_max,
+        ..StoreSettings::new(database.url.clone(), Keyring::parse(&database.key).unwrap())
+    };
+    let store = evercal_storage::open(&settings).await.unwrap();
+    futures::future::try_join_all((0..50).map(|_| store.tenants())).await.unwrap();
+    let name = name(&database);
+    let end = format!("SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '{name}'");
+    let ended: u32 = server().query("postgres", &end).unwrap().parse().unwrap();
+    assert!((1..=connections_max).contains(&ended), "{ended} connections");
+    let mut failed = 0;
+    for _ in 0..50 {
+        failed += u32::from(store.tenants().await.is_err());
+    }
+    assert!(failed <= ended, "{failed} calls failed by {ended} connections");
+}
+
 /// A worker that is frozen in the middle of a commit holds the calendar's row. Its calendars are to go on within twenty
 /// seconds, whoever has them then.
 #[tokio::test]

@@ -24,7 +24,7 @@ use evercal_storage::{
     Erasure, Expanded, Heartbeats, IncidentEnd, Journal, MirrorPages, MirroredEvents, OccurrenceRange, Occurrences,
     Page, PageCommit, PageCommitted, PageRequest, ProviderIncident, Quarantine, QuarantinedEvent, ReadOccurrence,
     Settlement, StateRecord, Store, StoreError, StoreErrorKind, SyncLog, SyncPosition, SyncPositions, SyncRun,
-    TakenAttempt, Tenants, Upkeep,
+    SyncStart, TakenAttempt, Tenants, Upkeep,
 };
 
 /// What the gateway meets.
@@ -164,6 +164,7 @@ through! { Channels:
 }
 
 through! { SyncPositions:
+    sync_start(calendar: CalendarId) -> Option<SyncStart>;
     sync_position(calendar: CalendarId) -> SyncPosition;
     begin_full_pass(calendar: CalendarId, expected_revision: i64, page_events_max: u32) -> SyncPosition;
     take_over_pass(calendar: CalendarId, expected_revision: i64) -> SyncPosition;

@@ -10,10 +10,9 @@ use sqlx::{Postgres, QueryBuilder};
 use crate::lookup::Lookup;
 
 /// Reads these columns of the rows.
-pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
-    push_found(&mut query, columns, lookup, calendar, keys);
-    query
+pub fn push_select(query: &mut QueryBuilder<Postgres>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {
+    query.push("SELECT ").push(columns).push(" FROM ");
+    push_found(query, columns, lookup, calendar, keys);
 }
 
 /// Deletes the rows; `RETURNING` may follow. Whoever deletes holds the calendar's row, so that nobody moves them meanwhile.

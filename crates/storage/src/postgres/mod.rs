@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
 
 use self::PostgresStore as Backend;
 use self::statements::failed;
@@ -35,6 +35,9 @@ const ACQUIRE_TIMEOUT_S: u64 = 30;
 const LIFETIME_MAX_S: u64 = 30 * 60;
 /// How long an unused connection is kept, in seconds.
 const IDLE_TIMEOUT_S: u64 = 10 * 60;
+/// A connection that came back to the pool answered then. It is asked again before its next use only when that was longer ago
+/// than this: asking costs a round trip, as much as most statements do.
+const TESTED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// What the server ends by itself: a statement that hangs, and a transaction whose process went away or stands still. Others
 /// wait for the rows that it holds, and they are to go on within twenty seconds.
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
@@ -120,8 +123,14 @@ impl Engine for PostgresStore {
         })
     }
 
-    fn select_by_keys(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
-        by_keys::select(columns, lookup, calendar, keys)
+    fn push_select_by_keys(
+        query: &mut QueryBuilder<Postgres>,
+        columns: &str,
+        lookup: Lookup,
+        calendar: &str,
+        keys: &[&str],
+    ) {
+        by_keys::push_select(query, columns, lookup, calendar, keys);
     }
 
     fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
@@ -176,6 +185,15 @@ async fn pool(options: &PgConnectOptions, connections_max: u32) -> Result<PgPool
         .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
         .idle_timeout(Duration::from_secs(IDLE_TIMEOUT_S))
         .max_lifetime(Duration::from_secs(LIFETIME_MAX_S))
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for > TESTED_AGAIN_AFTER {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options.clone())
         .await
         .map_err(cannot_open)

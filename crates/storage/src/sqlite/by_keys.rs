@@ -5,27 +5,29 @@ use sqlx::{QueryBuilder, Sqlite};
 use crate::lookup::Lookup;
 
 /// Reads these columns of the rows.
-pub fn select(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
-    of_keys(&format!("SELECT {columns}"), lookup, calendar, keys)
+pub fn push_select(query: &mut QueryBuilder<Sqlite>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {
+    query.push("SELECT ").push(columns);
+    push_of_keys(query, lookup, calendar, keys);
 }
 
 /// Deletes the rows; `RETURNING` may follow.
 pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
-    of_keys("DELETE", lookup, calendar, keys)
+    let mut query = QueryBuilder::new("DELETE");
+    push_of_keys(&mut query, lookup, calendar, keys);
+    query
 }
 
-fn of_keys(verb: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
+fn push_of_keys(query: &mut QueryBuilder<Sqlite>, lookup: Lookup, calendar: &str, keys: &[&str]) {
     // The index is named because SQLite, which knows no statistics here, would walk through all occurrences of the calendar.
     let index = match lookup {
         Lookup::OccurrencesByOwner => " INDEXED BY occurrences_by_owner",
         Lookup::EventsById | Lookup::EventsBySeries => "",
     };
-    let mut query = QueryBuilder::new(format!("{verb} FROM {}{index} WHERE calendar_id = ", lookup.table()));
+    query.push(" FROM ").push(lookup.table()).push(index).push(" WHERE calendar_id = ");
     query.push_bind(calendar.to_owned()).push(" AND ").push(lookup.column()).push(" IN (");
     let mut list = query.separated(", ");
     for key in keys {
         list.push_bind((*key).to_owned());
     }
     query.push(")");
-    query
 }

@@ -106,8 +106,14 @@ impl Engine for SqliteStore {
         })
     }
 
-    fn select_by_keys(columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
-        by_keys::select(columns, lookup, calendar, keys)
+    fn push_select_by_keys(
+        query: &mut QueryBuilder<Sqlite>,
+        columns: &str,
+        lookup: Lookup,
+        calendar: &str,
+        keys: &[&str],
+    ) {
+        by_keys::push_select(query, columns, lookup, calendar, keys);
     }
 
     fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
@@ -218,6 +224,8 @@ async fn open_pools(path: &Path) -> Result<(SqlitePool, SqlitePool), MigrateErro
             .acquire_timeout(Duration::from_secs(ACQUIRE_TIMEOUT_S))
             .idle_timeout(None)
             .max_lifetime(None)
+            // A connection that lies in the pool has nobody who could hang up; it was tested when it came back.
+            .test_before_acquire(false)
     };
     let write_options =
         options.clone().pragma("cache_size", WRITE_CACHE).pragma("wal_autocheckpoint", WAL_CHECKPOINT_PAGES);

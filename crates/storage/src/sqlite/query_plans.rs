@@ -1,6 +1,6 @@
 //! Every statement that runs per request or per page finds its rows by an index.
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
 use super::statements::mirror::{
     erasure, events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs,
@@ -13,18 +13,25 @@ use super::{SqliteStore, by_keys};
 use crate::lookup::Lookup;
 use evercal_sealing::Keyring;
 
+/// A statement that reads the rows with these keys.
+fn selected(lookup: Lookup, keys: &[&str]) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::default();
+    by_keys::push_select(&mut query, "body", lookup, "calendar", keys);
+    query
+}
+
 /// Statements that are put together from parts, with two keys.
 fn built() -> [String; 4] {
     let keys = ["a", "b"];
     [
-        by_keys::select("body", Lookup::EventsById, "calendar", &keys).into_string(),
-        by_keys::select("body", Lookup::EventsBySeries, "calendar", &keys).into_string(),
+        selected(Lookup::EventsById, &keys).into_string(),
+        selected(Lookup::EventsBySeries, &keys).into_string(),
         by_keys::delete(Lookup::EventsById, "calendar", &keys).into_string(),
         by_keys::delete(Lookup::OccurrencesByOwner, "calendar", &keys).into_string(),
     ]
 }
 
-const FIXED: [&str; 55] = [
+const FIXED: [&str; 57] = [
     tenants::TENANT,
     tenants::OPEN_ACCOUNTS,
     tenants::API_KEYS_OF_TENANT,
@@ -63,7 +70,9 @@ const FIXED: [&str; 55] = [
     journal::SECURITY,
     journal::INCIDENTS,
     position::POSITION,
+    position::START,
     position::CLAIM_REVISION,
+    position::FINISH_PASS,
     events::RENEW_GENERATION,
     events::RAW,
     snapshot::STALE,

@@ -10,14 +10,19 @@ use crate::entities::calendars::{CalendarRow, Calendars, CalendarsReconciled, St
 use crate::error::StoreError;
 use crate::paging::{Page, PageRequest, after_id, page_of, rows_to_fetch};
 
+/// The columns of a [`CalendarRow`].
+macro_rules! calendar_columns {
+    () => {
+        "id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, \
+         id_follows_address, state, detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
+         last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end"
+    };
+}
+pub(super) use calendar_columns;
+
 macro_rules! select_calendars {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, tenant_id, account_id, provider_calendar_id, title, time_zone, access_role, is_primary, \
-             id_follows_address, state, detail, state_changed_at, channel_expires_at, event_count, confirmed_at, confirmed_via, \
-             last_sync_finished_at, last_sync_changes, last_sync_notice_to_stored_ms, window_end FROM calendars ",
-            $rest
-        )
+        concat!("SELECT ", calendar_columns!(), " FROM calendars ", $rest)
     };
 }
 

@@ -117,11 +117,26 @@ pub async fn recording_a_state_keeps_the_moment_of_its_last_change(database: &Da
     assert_eq!((read.state_changed_at, read.detail), (at(10), live.detail));
 }
 
+pub async fn a_sync_starts_at_the_calendar_the_provider_and_the_position_that_the_single_reads_answer(
+    database: &Database,
+) {
+    let seeded = seeded(database).await;
+    let store = &seeded.store;
+    for _ in 0..2 {
+        let start = store.sync_start(seeded.calendar).await.unwrap().unwrap();
+        assert_eq!(Some(start.calendar), store.calendar(seeded.calendar).await.unwrap());
+        assert_eq!(start.provider, store.account(seeded.account).await.unwrap().unwrap().provider);
+        assert_eq!(start.position, store.sync_position(seeded.calendar).await.unwrap());
+        seeded.full_pass(&[single("s1", "a")]).await;
+    }
+}
+
 pub async fn unknown_calendars_are_not_found(database: &Database) {
     let seeded = seeded(database).await;
     seeded.commit(&[single("s1", "a")]).await;
     let (store, unknown) = (&seeded.store, CalendarId::generate());
     assert_eq!(store.calendar(unknown).await.unwrap(), None);
+    assert_eq!(store.sync_start(unknown).await.unwrap(), None);
     let state = store.record_state(&record(unknown, CalendarState::Live, 1)).await.unwrap_err();
     assert_eq!(state.kind, StoreErrorKind::NotFound);
     assert_eq!(store.sync_position(unknown).await.unwrap_err().kind, StoreErrorKind::NotFound);

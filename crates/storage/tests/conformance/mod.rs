@@ -138,6 +138,7 @@ macro_rules! conformance_tests {
                 calendar_lists_page_and_leave_out_closed_ones,
                 an_older_state_never_overwrites_a_newer_one,
                 recording_a_state_keeps_the_moment_of_its_last_change,
+                a_sync_starts_at_the_calendar_the_provider_and_the_position_that_the_single_reads_answer,
                 unknown_calendars_are_not_found,
                 what_the_account_may_not_see_any_more_is_not_read_and_the_rest_is_read_anew,
                 with_another_zone_of_its_calendar_what_is_stored_of_series_counts_no_more,

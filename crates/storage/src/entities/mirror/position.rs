@@ -3,15 +3,18 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::zones::ZoneDataVersion;
-use evercal_domain::{CalendarId, ProviderCursor};
+use evercal_domain::{Calendar, CalendarId, Provider, ProviderCursor};
 use serde::{Deserialize, Serialize};
 
-use crate::columns::{from_json, instant_or_none};
+use crate::columns::{corrupt, from_json, instant_or_none};
+use crate::entities::calendars::CalendarRow;
 use crate::error::StoreError;
 
 /// How far the reading of calendars has come.
 #[async_trait]
 pub trait SyncPositions: Send + Sync {
+    /// What a sync needs to know before it can call the provider; none where the calendar has no row.
+    async fn sync_start(&self, calendar: CalendarId) -> Result<Option<SyncStart>, StoreError>;
     /// Where a calendar's reading stands.
     async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError>;
     /// Begins a full pass: a new generation, cursor at its first page. Conflict if the revision moved.
@@ -31,6 +34,17 @@ pub trait SyncPositions: Send + Sync {
         after: Option<&(CalendarId, ZoneDataVersion)>,
         limit: u32,
     ) -> Result<Vec<(CalendarId, ZoneDataVersion)>, StoreError>;
+}
+
+/// What a sync needs to know before it can call the provider, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncStart {
+    /// The calendar.
+    pub calendar: Calendar,
+    /// Whose calendar it is.
+    pub provider: Provider,
+    /// Where its reading stands.
+    pub position: SyncPosition,
 }
 
 /// Where a calendar's reading stands.
@@ -92,6 +106,27 @@ impl Cursor {
     /// Between passes: the last one ended here.
     pub fn ready(at: &str) -> Self {
         Self::Ready { at: ProviderCursor::new(at) }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+pub struct StartRow {
+    #[sqlx(flatten)]
+    calendar: CalendarRow,
+    #[sqlx(flatten)]
+    position: PositionRow,
+    provider: String,
+}
+
+impl TryFrom<StartRow> for SyncStart {
+    type Error = StoreError;
+
+    fn try_from(row: StartRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            calendar: row.calendar.try_into()?,
+            provider: Provider::from_name(&row.provider).ok_or_else(|| corrupt("accounts.provider"))?,
+            position: row.position.try_into()?,
+        })
     }
 }
 

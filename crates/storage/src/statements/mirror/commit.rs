@@ -5,7 +5,7 @@ use evercal_domain::{CalendarId, RemoteItem};
 use evercal_mirror::{Ends, Snapshot};
 
 use super::events::{self, WrittenRow};
-use super::position::Counted;
+use super::position::Claim;
 use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs};
 use crate::columns::{micros, to_json};
 use crate::entities::mirror::commit::{Expanded, MirrorPages, PageCommit, PageCommitted};
@@ -22,11 +22,18 @@ impl MirrorPages for Backend {
         let cursor = to_json(page.cursor, "calendars.sync_cursor")?;
         let calendar = page.calendar_id.to_string();
 
+        let changes = i64::try_from(plan.changes.len()).unwrap_or(i64::MAX);
+        let claim = Claim {
+            expected_revision: page.expected_revision,
+            cursor: Some(&cursor),
+            zone_data: page.zone_data,
+            changes,
+            event_count_delta: plan.event_count_delta,
+            finish: page.finish.as_ref(),
+        };
+
         let mut transaction = self.begin().await?;
-        let zone_data = page.zone_data.as_str();
-        let claimed =
-            position::claim_revision(&mut transaction, &calendar, page.expected_revision, Some(&cursor), zone_data)
-                .await?;
+        let claimed = position::claim_revision(&mut transaction, &calendar, &claim).await?;
         let mut touched = Touched::default();
         events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
         events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
@@ -43,19 +50,10 @@ impl MirrorPages for Backend {
         let spans = touched.into_spans();
         revisions::note(&mut transaction, &calendar, claimed.last_shown, &spans).await?;
 
-        let last_sequence =
-            feed::append(&mut transaction, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
-        let changes = i64::try_from(plan.changes.len()).unwrap_or(i64::MAX);
-        let counted = Counted { last_sequence, event_count_delta: plan.event_count_delta, changes };
-        match &page.finish {
-            Some(finish) => {
-                position::finish_pass(&mut transaction, &calendar, finish, &counted).await?;
-                if let Some(run) = &finish.run {
-                    let run = SyncRun { changes: run.changes + counted.changes, ..run.clone() };
-                    sync_runs::record(&mut *transaction, &run).await?;
-                }
-            }
-            None => position::count_changes(&mut transaction, &calendar, &counted).await?,
+        feed::append(&mut transaction, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
+        if let Some(run) = page.finish.as_ref().and_then(|finish| finish.run.as_ref()) {
+            let run = SyncRun { changes: run.changes + changes, ..run.clone() };
+            sync_runs::record(&mut *transaction, &run).await?;
         }
         self.commit(transaction, "commit a page").await?;
         Ok(PageCommitted { revision: claimed.revision, changes })
@@ -68,9 +66,16 @@ impl MirrorPages for Backend {
         expanded: &Expanded<'_>,
     ) -> Result<i64, StoreError> {
         let id = calendar.to_string();
-        let zone_data = expanded.zone_data.as_str();
+        let claim = Claim {
+            expected_revision,
+            cursor: None,
+            zone_data: expanded.zone_data,
+            changes: 0,
+            event_count_delta: 0,
+            finish: None,
+        };
         let mut transaction = self.begin().await?;
-        let claimed = position::claim_revision(&mut transaction, &id, expected_revision, None, zone_data).await?;
+        let claimed = position::claim_revision(&mut transaction, &id, &claim).await?;
         let mut touched = Touched::default();
         occurrences::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
         let spans = touched.into_spans();

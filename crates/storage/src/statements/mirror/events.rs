@@ -109,27 +109,28 @@ pub async fn related(
     named: &BTreeSet<&str>,
 ) -> Result<Vec<StoredRow>, StoreError> {
     let mut rows = BTreeMap::new();
-    collect(store, calendar, Lookup::EventsById, named, &mut rows).await?;
-    // The owners of what was named, and what was named itself: it may be a master that is not mirrored.
+    // What was named may be a master that is not mirrored.
+    collect(store, calendar, named, &mut rows).await?;
     let owners: BTreeSet<String> = rows.values().map(|row: &EventRow| row.owner().to_owned()).collect();
-    let owners: BTreeSet<&str> = owners.iter().map(String::as_str).chain(named.iter().copied()).collect();
-    let masters: BTreeSet<&str> = owners.difference(named).copied().collect();
-    collect(store, calendar, Lookup::EventsById, &masters, &mut rows).await?;
-    collect(store, calendar, Lookup::EventsBySeries, &owners, &mut rows).await?;
+    let masters = owners.iter().map(String::as_str).filter(|owner| !named.contains(owner)).collect();
+    collect(store, calendar, &masters, &mut rows).await?;
     Ok(rows.into_values().map(EventRow::read_or_unreadable).collect())
 }
 
-/// Adds the rows with these ids, their own or their series'.
+/// Adds the rows with these ids and those of the series with these ids, both in one round trip.
 async fn collect(
     store: &Backend,
     calendar: CalendarId,
-    lookup: Lookup,
     ids: &BTreeSet<&str>,
     found: &mut BTreeMap<String, EventRow>,
 ) -> Result<(), StoreError> {
+    let calendar = calendar.to_string();
     let ids: Vec<&str> = ids.iter().copied().collect();
     for ids in ids.chunks(IDS_PER_STATEMENT) {
-        let mut query = Backend::select_by_keys(EVENT_COLUMNS, lookup, &calendar.to_string(), ids);
+        let mut query = QueryBuilder::default();
+        Backend::push_select_by_keys(&mut query, EVENT_COLUMNS, Lookup::EventsById, &calendar, ids);
+        query.push(" UNION ALL ");
+        Backend::push_select_by_keys(&mut query, EVENT_COLUMNS, Lookup::EventsBySeries, &calendar, ids);
         let rows: Vec<EventRow> =
             query.build_query_as().fetch_all(store.read_pool()).await.map_err(failed("read related items"))?;
         found.extend(rows.into_iter().map(|row| (row.provider_event_id.clone(), row)));

@@ -28,14 +28,14 @@ impl ChangeFeed for Backend {
     }
 }
 
-/// Appends to the feed; answers the last number given.
+/// Appends to the feed, after the last number given.
 pub async fn append(
     connection: &mut Connection,
     calendar: &str,
     last_sequence: i64,
     changes: &[NewChange],
     committed_at: i64,
-) -> Result<i64, StoreError> {
+) -> Result<(), StoreError> {
     let mut sequence = last_sequence;
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(
@@ -55,5 +55,5 @@ pub async fn append(
         });
         query.build().execute(&mut *connection).await.map_err(failed("append to the change feed"))?;
     }
-    Ok(sequence)
+    Ok(())
 }

@@ -4,33 +4,43 @@ use async_trait::async_trait;
 use evercal_domain::CalendarId;
 use evercal_domain::zones::{self, ZoneDataVersion};
 
-use super::{Backend, Connection, Engine, calendars, conflict, execute, failed, not_found};
+use super::calendars::calendar_columns;
+use super::{Backend, Connection, Engine, calendars, conflict, failed, not_found};
 use crate::columns::{corrupt, micros, parsed, to_json};
 use crate::entities::mirror::commit::{PassFinish, WindowNow};
-use crate::entities::mirror::position::{Cursor, PositionRow, SyncPosition, SyncPositions};
+use crate::entities::mirror::position::{Cursor, PositionRow, StartRow, SyncPosition, SyncPositions, SyncStart};
 use crate::error::StoreError;
 
-/// The columns of a [`PositionRow`]; `$1` is the calendar.
+/// The columns of a [`PositionRow`], beside the end of the window; `$1` is the calendar.
 macro_rules! position_columns {
     () => {
-        "revision, generation, sync_cursor, window_end, zone_data, \
+        "revision, generation, sync_cursor, zone_data, \
          EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
          EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
          AS has_cancelled"
     };
 }
 
-pub const POSITION: &str = concat!("SELECT ", position_columns!(), " FROM calendars WHERE id = $1");
+pub const POSITION: &str = concat!("SELECT window_end, ", position_columns!(), " FROM calendars WHERE id = $1");
+
+pub const START: &str = concat!(
+    "SELECT ",
+    calendar_columns!(),
+    ", ",
+    position_columns!(),
+    ", (SELECT provider FROM accounts WHERE accounts.id = calendars.account_id) AS provider \
+     FROM calendars WHERE id = $1"
+);
 
 const BEGIN_FULL_PASS: &str = concat!(
     "UPDATE calendars SET revision = revision + 1, generation = generation + 1, \
      sync_cursor = $3, zone_data = COALESCE(zone_data, $4) \
-     WHERE id = $1 AND revision = $2 RETURNING ",
+     WHERE id = $1 AND revision = $2 RETURNING window_end, ",
     position_columns!()
 );
 
 const TAKE_OVER_PASS: &str = concat!(
-    "UPDATE calendars SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING ",
+    "UPDATE calendars SET revision = revision + 1 WHERE id = $1 AND revision = $2 RETURNING window_end, ",
     position_columns!()
 );
 
@@ -40,6 +50,11 @@ pub const BY_OLDER_ZONE_DATA: &str = "SELECT id, zone_data FROM calendars \
 
 #[async_trait]
 impl SyncPositions for Backend {
+    async fn sync_start(&self, calendar: CalendarId) -> Result<Option<SyncStart>, StoreError> {
+        let query = sqlx::query_as::<_, StartRow>(START).bind(calendar.to_string());
+        self.read_one(query, "read where a sync starts").await
+    }
+
     async fn sync_position(&self, calendar: CalendarId) -> Result<SyncPosition, StoreError> {
         let row: Option<PositionRow> = sqlx::query_as(POSITION)
             .bind(calendar.to_string())
@@ -114,17 +129,49 @@ async fn moved(
     Err(conflict(operation))
 }
 
-/// The compare-and-set that every commit begins with. Older zone data than the others' are noted.
-pub const CLAIM_REVISION: &str = "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor), \
-     zone_data = CASE WHEN zone_data > $4 THEN $4 ELSE zone_data END \
-     WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence AS last_sequence, \
-     (SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1) AS last_shown";
+/// The compare-and-set that every commit begins with, in which the calendar's row gets all that the commit says of it. Older
+/// zone data than the others' are noted.
+macro_rules! claim_revision {
+    ($columns:literal) => {
+        concat!(
+            "UPDATE calendars SET revision = revision + 1, sync_cursor = COALESCE($3, sync_cursor), \
+             zone_data = CASE WHEN zone_data > $4 THEN $4 ELSE zone_data END, \
+             change_sequence = change_sequence + $5, event_count = event_count + $6",
+            $columns,
+            " WHERE id = $1 AND revision = $2 RETURNING revision, change_sequence - $5 AS last_sequence, \
+             (SELECT COALESCE(MAX(revision), 0) FROM mirror_revisions WHERE calendar_id = $1) AS last_shown"
+        )
+    };
+}
+
+pub const CLAIM_REVISION: &str = claim_revision!("");
+
+/// The same for the last page of a pass. `confirmed_at` never moves back, and `confirmed_via` belongs to it.
+pub const FINISH_PASS: &str = claim_revision!(
+    ", confirmed_via = CASE WHEN confirmed_at > $7 THEN confirmed_via ELSE $8 END, \
+     confirmed_at = CASE WHEN confirmed_at > $7 THEN confirmed_at ELSE $7 END, \
+     window_end = $9, last_sync_finished_at = $10, last_sync_changes = $11, last_sync_notice_to_stored_ms = $12"
+);
+
+/// What a commit says of its calendar's row.
+pub struct Claim<'a> {
+    /// The revision that it builds on.
+    pub expected_revision: i64,
+    /// Where the reading stands after it; none where that stays.
+    pub cursor: Option<&'a str>,
+    pub zone_data: &'a ZoneDataVersion,
+    /// How many changes it appends to the feed.
+    pub changes: i64,
+    pub event_count_delta: i64,
+    /// Where it ends a pass.
+    pub finish: Option<&'a PassFinish>,
+}
 
 /// What a commit finds when it begins.
 #[derive(sqlx::FromRow)]
 pub struct Claimed {
     pub revision: i64,
-    /// The last number that was given in the feed.
+    /// The last number that was given in the feed, before this commit.
     pub last_sequence: i64,
     /// The last number of what readers see.
     pub last_shown: i64,
@@ -134,65 +181,31 @@ pub struct Claimed {
 pub async fn claim_revision(
     connection: &mut Connection,
     calendar: &str,
-    expected: i64,
-    cursor: Option<&str>,
-    zone_data: &str,
+    claim: &Claim<'_>,
 ) -> Result<Claimed, StoreError> {
-    let claimed: Option<Claimed> = sqlx::query_as(CLAIM_REVISION)
+    let statement = if claim.finish.is_some() { FINISH_PASS } else { CLAIM_REVISION };
+    let mut query = sqlx::query_as(statement)
         .bind(calendar)
-        .bind(expected)
-        .bind(cursor)
-        .bind(zone_data)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed("claim a revision"))?;
+        .bind(claim.expected_revision)
+        .bind(claim.cursor)
+        .bind(claim.zone_data.as_str())
+        .bind(claim.changes)
+        .bind(claim.event_count_delta);
+    if let Some(finish) = claim.finish {
+        query = query
+            .bind(micros(finish.confirmed_at))
+            .bind(finish.via.as_str())
+            .bind(finish.window_end.map(micros))
+            .bind(micros(finish.last_sync.finished_at))
+            .bind(finish.last_sync.changes + claim.changes)
+            .bind(finish.last_sync.notice_to_stored_ms);
+    }
+    let claimed: Option<Claimed> = query.fetch_optional(&mut *connection).await.map_err(failed("claim a revision"))?;
     if let Some(claimed) = claimed {
         return Ok(claimed);
     }
     let exists = calendars::exists(connection, calendar, "claim a revision").await?;
     Err(if exists { conflict("claim a revision") } else { not_found("claim a revision") })
-}
-
-const COUNT_CHANGES: &str = "UPDATE calendars SET change_sequence = $2, event_count = event_count + $3 WHERE id = $1";
-
-/// What a page did to the calendar's numbers.
-pub struct Counted {
-    pub last_sequence: i64,
-    pub event_count_delta: i64,
-    pub changes: i64,
-}
-
-/// Counts a page that does not end its pass.
-pub async fn count_changes(connection: &mut Connection, calendar: &str, counted: &Counted) -> Result<(), StoreError> {
-    let query = sqlx::query(COUNT_CHANGES).bind(calendar).bind(counted.last_sequence).bind(counted.event_count_delta);
-    execute(connection, query, "count changes").await.map(drop)
-}
-
-/// `confirmed_at` never moves back, and `confirmed_via` belongs to it.
-const FINISH_PASS: &str = "UPDATE calendars SET \
-     confirmed_via = CASE WHEN confirmed_at > $2 THEN confirmed_via ELSE $3 END, \
-     confirmed_at = CASE WHEN confirmed_at > $2 THEN confirmed_at ELSE $2 END, \
-     window_end = $4, last_sync_finished_at = $5, last_sync_changes = $6, last_sync_notice_to_stored_ms = $7, \
-     change_sequence = $8, event_count = event_count + $9 WHERE id = $1";
-
-/// Counts the last page of a pass, and writes down that the pass is over.
-pub async fn finish_pass(
-    connection: &mut Connection,
-    calendar: &str,
-    finish: &PassFinish,
-    counted: &Counted,
-) -> Result<(), StoreError> {
-    let query = sqlx::query(FINISH_PASS)
-        .bind(calendar)
-        .bind(micros(finish.confirmed_at))
-        .bind(finish.via.as_str())
-        .bind(finish.window_end.map(micros))
-        .bind(micros(finish.last_sync.finished_at))
-        .bind(finish.last_sync.changes + counted.changes)
-        .bind(finish.last_sync.notice_to_stored_ms)
-        .bind(counted.last_sequence)
-        .bind(counted.event_count_delta);
-    execute(connection, query, "finish a pass").await.map(drop)
 }
 
 const FORGET_WINDOW: &str = "UPDATE calendars SET window_end = NULL WHERE id = $1";
