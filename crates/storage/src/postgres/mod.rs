@@ -36,8 +36,9 @@ const LIFETIME_MAX_S: u64 = 30 * 60;
 /// How long an unused connection is kept, in seconds.
 const IDLE_TIMEOUT_S: u64 = 10 * 60;
 /// A connection that came back to the pool answered then. It is asked again before its next use only when that was longer ago
-/// than this: asking costs a round trip, as much as most statements do.
-const TESTED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// than this: asking costs a round trip, as much as most statements do, and what ends within so short a time ends under its
+/// user as well.
+const TESTED_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What the server ends by itself: a statement that hangs, and a transaction whose process went away or stands still. Others
 /// wait for the rows that it holds, and they are to go on within twenty seconds.
 const SERVER_TIMEOUTS: [(&str, &str); 2] =
