@@ -31,14 +31,12 @@ const ALLOWED: [&str; 13] = [
     "Zlib",
 ];
 /// Permissive too, and read one by one: their licence stands in a file, or has no name in the list above.
-const CHECKED_BY_HAND: [(&str, &str); 2] = [
+const CHECKED_BY_HAND: [(&str, &str); 1] = [
     // Brought along by the Temporal SDK; its files may be used unchanged by anybody (README).
     ("option-ext", "MPL-2.0"),
-    // Close to Zlib's.
-    ("libbz2-rs-sys", "bzip2-1.0.6"),
 ];
 
-fn metadata() -> Metadata {
+pub(crate) fn metadata() -> Metadata {
     // Other systems' packages need not be at hand.
     let ours = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let options = ["--offline", "--filter-platform", &ours].map(str::to_owned);
@@ -55,6 +53,16 @@ fn text_below(folder: &Path, text: &mut String) {
             text.push_str(&std::fs::read_to_string(&path).unwrap());
         }
     }
+}
+
+/// All source text of a package.
+pub(crate) fn sources(package: &Package) -> String {
+    let root = package.manifest_path.parent().unwrap();
+    let mut text = String::new();
+    for folder in ["src", "tests", "benches"] {
+        text_below(root.join(folder).as_std_path(), &mut text);
+    }
+    text
 }
 
 fn is_used(package: &Package, dependency: &Dependency) -> bool {

@@ -12,6 +12,7 @@ mod continue_as_new;
 mod dependencies;
 mod disconnect;
 mod faults;
+mod features;
 mod full_journal;
 mod google;
 mod histories;
