@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use evercal_domain::event::{Event, EventTime};
 use evercal_domain::{CalendarId, Clock as _, ProviderEventId, RemoteItem, SystemClock, Zone, zones};
-use evercal_mirror::{Ends, Window};
+use evercal_mirror::{Ends, Expansion, Window};
 use evercal_storage::{OccurrenceRange, PageCommit, SeriesRows, Store};
 
 use crate::effort::Effort;
@@ -83,11 +83,17 @@ async fn write(store: &dyn Store, calendar: CalendarId, events: &[Event]) -> any
     for _ in 0..ATTEMPTS_MAX {
         let position = store.sync_position(calendar).await?;
         let snapshot = store.snapshot(calendar, &position, &items, Ends::No).await?;
-        let plan = evercal_mirror::plan(items.clone(), Ends::No, &snapshot, None, &Window::around(now));
+        let plan = evercal_mirror::plan(
+            items.clone(),
+            Ends::No,
+            &snapshot,
+            &Expansion::ByRules { zone: None, window: Window::around(now) },
+        );
         let commit = PageCommit {
             calendar_id: calendar,
             expected_revision: position.revision,
             generation: position.generation,
+            has_worklist: false,
             plan: &plan,
             window: OccurrenceRange {
                 from: now,

@@ -89,7 +89,7 @@ impl Work {
     }
 
     async fn first_token(&self, id: &ProviderCalendarId) -> anyhow::Result<ProviderCursor> {
-        let mut next = self.read(id, Position::Beginning).await?.next;
+        let mut next = self.read(id, Position::Beginning(None)).await?.next;
         loop {
             match next {
                 Next::Done(token) => return Ok(token),

@@ -62,6 +62,9 @@ impl Work for NoticeWork {
     type Outcome = Result<Delivered, NotDelivered>;
 
     fn merge(into: &mut Notify, next: Notify) {
+        // One that says nothing of it is as urgent as its reason.
+        let urgency = into.urgency().min(next.urgency());
+        into.priority = into.priority.or(next.priority).map(|_| urgency);
         into.notices = into.notices.saturating_add(next.notices);
         into.received_at = into.received_at.into_iter().chain(next.received_at).min();
         for hint in next.channels {
@@ -87,7 +90,13 @@ impl Work for NoticeWork {
 }
 
 fn add_hint(channels: &mut Vec<ChannelHint>, hint: ChannelHint) {
-    match channels.iter_mut().find(|known| known.channel_id == hint.channel_id) {
+    // Two that a provider made under one id of ours are two channels.
+    let is_same = |known: &&mut ChannelHint| {
+        let are_named_alike =
+            known.remote_id.is_none() || hint.remote_id.is_none() || known.remote_id == hint.remote_id;
+        known.channel_id == hint.channel_id && are_named_alike
+    };
+    match channels.iter_mut().find(is_same) {
         Some(known) => {
             known.announces_change |= hint.announces_change;
             known.remote_id = known.remote_id.take().or(hint.remote_id);

@@ -153,6 +153,8 @@ struct LoadedSeries {
     master: Option<Event>,
     exceptions: Vec<Event>,
     cancelled: Vec<SeriesPosition>,
+    /// Whether its provider makes its occurrences.
+    is_made: bool,
 }
 
 async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreError> {
@@ -174,6 +176,8 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
                     bytes += size_of::<SeriesPosition>() + position.master_id.as_str().len();
                     whole.cancelled.push(position);
                 }
+                // A series whose occurrences its provider makes is not computed here.
+                StoredBody::Occurrence(_) => whole.is_made = true,
                 // A cancelled occurrence might come back otherwise; the master may be what cannot be read.
                 StoredBody::Unreadable => loaded.is_all = false,
             }
@@ -182,7 +186,8 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
                 return Ok(Loaded { series: Vec::new(), is_all: false });
             }
         }
-        loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some()));
+        loaded.is_all &= batch.values().all(|whole| !whole.is_made);
+        loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some() && !whole.is_made));
         if loaded.series.len() > SERIES_MAX {
             return Ok(Loaded { series: Vec::new(), is_all: false });
         }

@@ -54,7 +54,7 @@ pub async fn follows_from_its_changes(store: &dyn Store, calendar: CalendarId) {
     let fingerprint = |item: &StoredRow| match &item.body {
         StoredBody::Event(event) => Fingerprint::of_event(event),
         StoredBody::Cancelled(position) => Fingerprint::of_cancelled(position),
-        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Occurrence(_) | StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
     };
     let rows = rows(store, calendar).await;
     let mirror = rows.iter().map(|item| (item.provider_id.as_str().to_owned(), fingerprint(item))).collect();
@@ -101,7 +101,7 @@ fn mirrored(item: &StoredRow) -> TrueEvent {
             let position = TruePosition { series, original_start: time(&position.original_start) };
             TrueEvent::cancelled(id, Some(position))
         }
-        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Occurrence(_) | StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
     }
 }
 

@@ -14,6 +14,8 @@ pub const ACCOUNT: &str = "account";
 
 /// Signal to a subscription: something may have changed.
 pub const SIGNAL_NOTIFY: &str = "notify";
+/// Signal to a subscription: the provider says something of the channel itself.
+pub const SIGNAL_LIFECYCLE: &str = "lifecycle";
 /// Signal to a subscription: its account changed (grant lost, grant restored, new timing, new strategy).
 pub const SIGNAL_ACCOUNT_CHANGED: &str = "account_changed";
 /// Signal to a subscription: what failed works again, retry now.
@@ -130,11 +132,12 @@ pub fn search_attributes() -> Vec<(String, IndexedKind)> {
 }
 
 /// All names, in the order above: what a test pins, and what saved histories have to cover.
-pub const ALL: [&str; 34] = [
+pub const ALL: [&str; 35] = [
     SUBSCRIPTION,
     POLLING,
     ACCOUNT,
     SIGNAL_NOTIFY,
+    SIGNAL_LIFECYCLE,
     SIGNAL_ACCOUNT_CHANGED,
     SIGNAL_RETRY_NOW,
     SIGNAL_CLOSE,
@@ -200,7 +203,7 @@ mod tests {
     fn wire_names_never_change() {
         assert_eq!(
             ALL.join(" "),
-            "subscription polling account notify account_changed retry_now close stop interval authorized grant_lost \
+            "subscription polling account notify lifecycle account_changed retry_now close stop interval authorized grant_lost \
              subscription_missing subscription_closed list_changed discover disconnect sync_now pause resume status \
              create_channel renew_channel stop_channel close_channels sync_calendar record_state send_alert settle_consent \
              list_calendars record_account_state revoke_account list_open_calendars evercal evercal-store"

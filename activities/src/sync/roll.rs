@@ -1,11 +1,13 @@
 //! Series expanded anew: once a day, so that occurrences reach as far as promised, and when zones have got other clocks.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::profile::Occurrences;
 use evercal_domain::zones::{self, ZoneDataVersion};
-use evercal_domain::{Calendar, CalendarId, ProviderEventId, Zone};
-use evercal_mirror::expand_stored;
+use evercal_domain::{Calendar, CalendarId, Provider, ProviderEventId, Zone};
+use evercal_mirror::{Expansion, expand_stored};
 use evercal_recurrence::Window;
 use evercal_storage::{Expanded, OccurrenceRange, SeriesRows, StoreError, StoreErrorKind, SyncPosition, WindowNow};
+use evercal_workflows::jitter;
 use temporalio_sdk::activities::ActivityError;
 
 use crate::deps::Deps;
@@ -13,6 +15,9 @@ use crate::failure::from_store;
 
 /// Masters expanded per transaction.
 const MASTERS_PER_BATCH: u32 = 200;
+/// A window of the provider's reaches at least so far ahead, in days, less than a day.
+const REBASED_AHEAD_DAYS: i64 = 389;
+const DAY_S: u64 = 24 * 3_600;
 /// Calendars looked up at a time.
 const CALENDARS_PER_PAGE: u32 = 100;
 /// A window that was left so far behind is not kept while the new one is made: both together would be too long.
@@ -29,6 +34,14 @@ pub(super) fn is_due(position: &SyncPosition, window: &Window) -> bool {
     let is_far_enough = position.window_end.is_some_and(|end| end >= window.end);
     let is_of_today = position.zone_data.as_ref().is_none_or(|version| *version >= zones::version());
     !(is_far_enough && is_of_today)
+}
+
+/// Whether the window that ends then is so far behind that everything has to be read again, of a provider that makes the
+/// occurrences. By the calendar's id, at some time of the day at which it becomes so.
+pub(super) fn is_too_far_behind(window_end: Option<DateTime<Utc>>, id: &str, now: DateTime<Utc>) -> bool {
+    let spread_s = jitter::offset(id, "rebase", DAY_S);
+    let lead = TimeDelta::days(REBASED_AHEAD_DAYS) - TimeDelta::seconds(i64::try_from(spread_s).unwrap_or(0));
+    window_end.is_some_and(|end| end < now + lead)
 }
 
 /// The window as the store compares times: it has whole days.
@@ -79,17 +92,25 @@ pub async fn expand_again(deps: &Deps) -> Result<usize, StoreError> {
 }
 
 async fn expand_calendar_again(deps: &Deps, id: CalendarId) -> Result<(), StoreError> {
-    let calendar = deps.calendar(id).await?;
-    let window_end = deps.store.sync_position(id).await?.window_end;
+    let Some(start) = deps.store.sync_start(id).await? else { return Ok(()) };
+    if !rules_make_occurrences(start.provider) {
+        return Ok(());
+    }
+    let (calendar, window_end) = (start.calendar, start.position.window_end);
     // Before the first pass has ended there is no window yet; its end brings one.
     let Some(window_end) = window_end else { return Ok(()) };
     expand_all(deps, &calendar, &Window::ending(window_end)).await
 }
 
+/// Whether a provider's series have their occurrences by their rules.
+fn rules_make_occurrences(provider: Provider) -> bool {
+    let profile = evercal_providers::registry::named(provider.as_str()).map(|registration| registration.profile);
+    profile.is_none_or(|profile| profile.occurrences == Occurrences::ByRules)
+}
+
 async fn expand_all(deps: &Deps, calendar: &Calendar, window: &Window) -> Result<(), StoreError> {
     let store = &deps.store;
     let zone_data = zones::version();
-    let zone = calendar_zone(calendar);
     let position = store.sync_position(calendar.id).await?;
     let mut revision = position.revision;
     // While it goes on, readers go by the window of before, which all series still have.
@@ -100,12 +121,13 @@ async fn expand_all(deps: &Deps, calendar: &Calendar, window: &Window) -> Result
         revision = store.replace_occurrences(calendar.id, revision, &nothing).await?;
     }
     let both = kept.map_or(*window, |kept| kept.joined(window));
+    let expansion = Expansion::ByRules { zone: calendar_zone(calendar), window: both };
     let mut after: Option<ProviderEventId> = None;
     loop {
         let masters = store.master_ids(calendar.id, after.as_ref(), MASTERS_PER_BATCH).await?;
         let is_last = masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX);
         let rows = store.related_rows(calendar.id, &masters).await?;
-        let (occurrences, failed) = tokio::task::spawn_blocking(move || expand_stored(&rows, zone, &both))
+        let (occurrences, failed) = tokio::task::spawn_blocking(move || expand_stored(&rows, &expansion))
             .await
             .map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "expanding series was cut off"))?;
         for error in failed {
@@ -119,5 +141,26 @@ async fn expand_all(deps: &Deps, calendar: &Calendar, window: &Window) -> Result
             return Ok(());
         }
         after = masters.last().cloned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_the_providers_is_left_behind_a_week_after_it_was_made_at_a_time_of_the_day_of_its_own() {
+        let now: DateTime<Utc> = "2026-03-02T08:30:00Z".parse().unwrap();
+        let end = Window::asked_around(now).end;
+        assert!(!is_too_far_behind(None, "cal_1", now), "before there is one");
+        let mut left_behind_at = std::collections::BTreeSet::new();
+        for calendar in 0..50 {
+            let id = format!("cal_{calendar}");
+            let hours = (0..14 * 24).find(|hours| is_too_far_behind(Some(end), &id, now + TimeDelta::hours(*hours)));
+            let hours = hours.expect("within two weeks");
+            assert!((6 * 24..9 * 24).contains(&hours), "{id}: after {hours} h");
+            left_behind_at.insert(hours);
+        }
+        assert!(left_behind_at.len() > 10, "{left_behind_at:?}");
     }
 }

@@ -1,12 +1,14 @@
 //! One slice of a sync: pages until all is read or the time is up.
 
 mod commit;
+mod fetch;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use evercal_domain::profile::Occurrences;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, UnixMs};
-use evercal_providers::{EventsPage, Next, TokenError};
+use evercal_providers::{EventsPage, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, StoreError, SyncPosition, SyncRun, SyncRunOutcome};
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
@@ -92,14 +94,19 @@ impl Slice<'_> {
                 let owned = match position.cursor {
                     Cursor::Start => self.begin_full_pass(&position).await?,
                     Cursor::Full { .. } => self.take_over_pass(&position).await?,
-                    Cursor::Changes { .. } | Cursor::Ready { .. } => Some(position),
+                    Cursor::Ready { .. } if self.is_to_be_rebased(&position) => self.begin_full_pass(&position).await?,
+                    Cursor::Changes { .. } | Cursor::Fetching { .. } | Cursor::Ready { .. } => Some(position),
                 };
                 match owned {
                     Some(owned) => position = owned,
                     None => continue,
                 }
             }
-            let page = match self.call(&position).await {
+            let read = match position.cursor {
+                Cursor::Fetching { .. } => self.fetch(&position).await?,
+                _ => self.call(&position).await,
+            };
+            let page = match read {
                 Ok(page) => page,
                 Err(error) => match self.after_error(&position, &error).await? {
                     Some(outcome) => return Ok(outcome),
@@ -109,15 +116,14 @@ impl Slice<'_> {
             if self.sees_otherwise(&page).await? {
                 continue;
             }
-            let is_last = matches!(page.next, Next::Done(_));
             let items = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
             let began_at = self.pass_began_at(&position.cursor);
             let Some(committed) = self.commit(&position, page).await? else { continue };
             self.counts.pages += 1;
-            self.counts.changes += committed.changes;
+            self.counts.changes += committed.page.changes;
             self.counts.items = self.counts.items.saturating_add(items);
             self.counts.empty_pages = if items == 0 { self.counts.empty_pages + 1 } else { 0 };
-            if is_last {
+            if committed.ends_pass {
                 return self.finish().await;
             }
             if let Some(limit) = limits::reached(&self.counts, self.wall_clock() - began_at) {
@@ -176,7 +182,8 @@ impl Slice<'_> {
 
     async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
         let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
-        let (at, size) = (cursor::position(&position.cursor), self.page_events_max_of(&position.cursor));
+        let at = cursor::position(&position.cursor, self.window_asked_for(position));
+        let size = self.page_events_max_of(&position.cursor);
         let call = |context| async move { provider.read_events(&context, remote_id, at, size).await };
         self.connection.call(self.calendar.account_id, Some(self.calendar.id), call).await
     }
@@ -235,7 +242,9 @@ impl Slice<'_> {
         let finished_at = if let Some(ended_at) = self.ended_at {
             ended_at
         } else {
-            roll::roll_window(self.deps, &self.calendar, &Window::around(self.now)).await?;
+            if self.rules_make_occurrences() {
+                roll::roll_window(self.deps, &self.calendar, &Window::around(self.now)).await?;
+            }
             let run = self.run_of(self.wall_clock(), SyncRunOutcome::Done, self.full_pass_detail());
             self.deps.store.record_sync_run(&run).await.map_err(from_store)?;
             run.finished_at
@@ -302,6 +311,25 @@ impl Slice<'_> {
     /// When the sync began that this slice is a part of.
     fn started_at(&self) -> DateTime<Utc> {
         self.counts.started_at.map_or(self.now, UnixMs::to_datetime)
+    }
+
+    fn rules_make_occurrences(&self) -> bool {
+        self.connection.profile.occurrences == Occurrences::ByRules
+    }
+
+    /// The time for which a provider is asked that makes occurrences; none where rules make them.
+    fn window_asked_for(&self, position: &SyncPosition) -> Option<Window> {
+        if self.rules_make_occurrences() {
+            return None;
+        }
+        let of_last_pass = position.window_end.map(Window::asked_ending).filter(|_| !cursor::is_full(&position.cursor));
+        Some(of_last_pass.unwrap_or_else(|| Window::asked_around(self.pass_began_at(&position.cursor))))
+    }
+
+    /// Whether everything is to be read again because the window of the position is too far behind.
+    fn is_to_be_rebased(&self, position: &SyncPosition) -> bool {
+        let id = self.calendar.id.to_string();
+        !self.rules_make_occurrences() && roll::is_too_far_behind(position.window_end, &id, self.now)
     }
 
     fn wall_clock(&self) -> DateTime<Utc> {

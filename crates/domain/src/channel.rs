@@ -15,11 +15,45 @@ pub enum ChannelState {
     Live,
     /// Stopped by us, or known never to have existed. Kept until its expiry, since notices still arrive.
     Stopped,
-    /// Ran out by itself.
+    /// Ran out by itself, or was ended by the provider.
     Expired,
 }
 
 names! { ChannelState { Pending = "pending", Live = "live", Stopped = "stopped", Expired = "expired" } }
+
+/// How a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelEnd {
+    /// We stopped it, or it is known never to have existed.
+    Stopped,
+    /// The provider ended it.
+    Expired,
+}
+
+impl From<ChannelEnd> for ChannelState {
+    fn from(end: ChannelEnd) -> Self {
+        match end {
+            ChannelEnd::Stopped => Self::Stopped,
+            ChannelEnd::Expired => Self::Expired,
+        }
+    }
+}
+
+/// What a provider says of a channel itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LifecycleEvent {
+    /// Its end has to be put off, else nothing is announced any more.
+    MustBeExtended,
+    /// It is gone.
+    Removed,
+    /// Some notices could not be delivered.
+    NoticesLost,
+    /// Something that this version does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
 
 /// What a channel watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +103,10 @@ pub struct Channel {
     pub state: ChannelState,
     /// When the row was written.
     pub created_at: DateTime<Utc>,
+    /// When the provider's answer said that it is live; none where no answer came.
+    pub live_at: Option<DateTime<Utc>>,
+    /// When it was stopped, or found to be gone.
+    pub ended_at: Option<DateTime<Utc>>,
     /// When the provider ends it: asked for while pending, the provider's own answer once live.
     pub expires_at: DateTime<Utc>,
 }

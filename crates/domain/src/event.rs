@@ -259,6 +259,31 @@ pub enum RemoteItem {
         /// Its place in the series.
         position: SeriesPosition,
     },
+    /// One occurrence of a series, as its provider made it: of such a series nothing is computed by its rules.
+    Occurrence {
+        /// Its id at the provider.
+        provider_id: ProviderEventId,
+        /// Its place in the series, and its time.
+        occurrence: ProviderOccurrence,
+    },
+    /// It exists; its content is fetched later in the same pass.
+    Named {
+        /// Its id at the provider.
+        provider_id: ProviderEventId,
+        /// The provider's own mark of the version that it has now.
+        version: Option<String>,
+    },
+    /// All that there is of an owner: what else was mirrored of it is gone.
+    Whole {
+        /// The id of the series, or of the single event.
+        owner: ProviderEventId,
+        /// The provider's own mark of this version.
+        version: Option<String>,
+        /// The provider's own text of all of it.
+        raw: Option<String>,
+        /// What there is; nothing where the owner is gone.
+        parts: Vec<Part>,
+    },
     /// It does not exist any more; only the id is sure.
     Deleted {
         /// Its id at the provider.
@@ -273,6 +298,38 @@ pub enum RemoteItem {
         /// What the provider sent, cut to [`crate::limits::EVENT_BYTES_MAX`].
         raw: String,
     },
+}
+
+/// What there is of an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The single event, the master or an exception.
+    Event(Box<Event>),
+    /// A cancelled occurrence.
+    Cancelled {
+        /// Its id at the provider.
+        provider_id: ProviderEventId,
+        /// Its place in the series.
+        position: SeriesPosition,
+    },
+    /// An occurrence that its provider made.
+    Occurrence {
+        /// Its id at the provider.
+        provider_id: ProviderEventId,
+        /// Its place in the series, and its time.
+        occurrence: ProviderOccurrence,
+    },
+}
+
+/// An occurrence of a series that its provider made. It says what its master says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderOccurrence {
+    /// Its place in the series.
+    pub position: SeriesPosition,
+    /// Start.
+    pub start: EventTime,
+    /// End, exclusive.
+    pub end: EventTime,
 }
 
 /// An event as its provider gave it.

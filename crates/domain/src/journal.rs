@@ -32,6 +32,8 @@ pub enum AuditKind {
     OrphanStopped,
     /// Notices may have been lost for a while; all live subscriptions were signalled to catch up.
     CatchUp,
+    /// The provider had ended a channel before its time: for a while nothing may have been announced.
+    ChannelGap,
     /// A tenant was made.
     TenantCreated,
     /// A tenant was given other limits.
@@ -55,6 +57,7 @@ names! {
         WorkflowMissing = "workflow_missing",
         OrphanStopped = "orphan_stopped",
         CatchUp = "catch_up",
+        ChannelGap = "channel_gap",
         TenantCreated = "tenant_created",
         TenantLimited = "tenant_limited",
         TenantRevoked = "tenant_revoked",

@@ -31,11 +31,11 @@ pub mod unix_ms;
 
 pub use account::{Account, AccountState};
 pub use calendar::{AccessRole, Calendar, CalendarState, EventView, RemoteCalendar};
-pub use channel::{Channel, ChannelState, Watched};
+pub use channel::{Channel, ChannelEnd, ChannelState, LifecycleEvent, Watched};
 pub use clock::{Clock, SystemClock};
 pub use consent::{ConsentOutcome, PendingConsent, PendingGrant};
 pub use error::{ProviderError, ProviderErrorKind, RetryClass};
-pub use event::{Event, EventStatus, EventTime, RemoteEvent, RemoteItem, SeriesPosition};
+pub use event::{Event, EventStatus, EventTime, Part, ProviderOccurrence, RemoteEvent, RemoteItem, SeriesPosition};
 pub use evercal_zones::{self as zones, Zone};
 pub use ids::{
     AccountId, ApiKeyId, CalendarId, ChannelId, GrantSubject, InstallationId, ProviderCalendarId, ProviderCursor,

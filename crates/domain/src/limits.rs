@@ -40,5 +40,7 @@ pub const OCCURRENCES_PER_SERIES_MAX: usize = 20_000;
 pub const WINDOW_PAST_DAYS: i64 = 30;
 /// Days after today for which occurrences are kept.
 pub const WINDOW_FUTURE_DAYS: i64 = 365;
+/// The same of a provider that makes the occurrences: so far ahead it is asked, in days, so that its window need not move every day.
+pub const ASKED_FUTURE_DAYS: i64 = 395;
 /// Characters of an account label.
 pub const LABEL_CHARS_MAX: usize = 200;

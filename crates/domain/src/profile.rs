@@ -16,6 +16,8 @@ pub struct Profile {
     pub push: Push,
     /// What it means that a reading of everything does not have an event.
     pub absence: Absence,
+    /// Where the occurrences of series come from.
+    pub occurrences: Occurrences,
     /// What nobody set.
     pub defaults: Defaults,
 }
@@ -23,15 +25,18 @@ pub struct Profile {
 impl Profile {
     /// Whether channels can be opened there, whose notices say that something changed.
     pub fn has_push(&self) -> bool {
-        self.push == Push::Channels
+        self.push != Push::None
     }
 }
 
 /// Whether a provider announces changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Push {
-    /// By notices, for as long as a channel is open.
-    Channels,
+    /// By notices, for as long as a channel is open. Before one ends another is opened, and then the old one stopped: for a
+    /// while there are both.
+    Replaced,
+    /// By notices, for as long as a channel is open. Its end is put off; the channel stays the same.
+    Extended,
     /// Never: it has to be polled.
     None,
 }
@@ -41,8 +46,20 @@ pub enum Push {
 pub enum Absence {
     /// The event is gone.
     MeansDeleted,
-    /// Nothing: the provider says of each event that it is gone, or has to be asked.
+    /// Nothing: the provider says of each event that it is gone.
     ProvesNothing,
+    /// That the provider has to be asked for it.
+    HasToBeConfirmed,
+}
+
+/// Where the occurrences of series come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occurrences {
+    /// Their rules make them.
+    ByRules,
+    /// The provider makes them, for the window around the beginning of a pass over everything. A position goes on with the window of
+    /// that pass, so that everything has to be read again before the window is too far behind.
+    FromProvider,
 }
 
 /// What suits a provider, where an operator does not set it.
@@ -58,6 +75,8 @@ pub struct Defaults {
     pub code_lives_s: u32,
     /// Events asked for in one page. Fewer round trips beat smaller transactions.
     pub page_events_max: u32,
+    /// Events whose content is fetched at a time, where pages only name them.
+    pub fetch_max: u32,
     /// Events asked for in one page at least, however large they are: so many at several MiB each still fit into an answer.
     pub page_events_min: u32,
 }

@@ -49,8 +49,11 @@ struct Difference {
 }
 
 impl Differences {
-    /// Notes that a row went from one state to another. What it was before the page is what the first call says.
+    /// Notes that a row went from one state to another. What it was before the page is what the first call says. An occurrence that
+    /// its provider made is none of its own to readers: it is part of its series, as those that rules make.
     pub(crate) fn note(&mut self, id: &ProviderEventId, before: Option<RowState>, after: Option<RowState>) {
+        let of_its_own = |state: &RowState| state.kind != RowKind::Occurrence;
+        let (before, after) = (before.filter(of_its_own), after.filter(of_its_own));
         let known = self.index.get(id).and_then(|index| self.entries.get_mut(*index));
         if let Some(entry) = known {
             entry.after = after;

@@ -13,6 +13,6 @@ mod row;
 pub use changes::{NewChange, VisibleChange};
 pub use content::Unreadable;
 pub use evercal_recurrence::Window;
-pub use occurrences::{OwnerOccurrences, expand_stored};
-pub use plan::{Ends, Plan, Snapshot, plan, touched_ids};
+pub use occurrences::{Expansion, OwnerOccurrences, expand_stored};
+pub use plan::{Ends, Named, Plan, Snapshot, plan, touched_ids};
 pub use row::{NewBody, NewRow, RowKind, RowState, StoredBody, StoredRow};

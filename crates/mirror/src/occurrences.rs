@@ -3,13 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, ProviderEventId, SeriesPosition, Zone};
+use evercal_domain::{Event, ProviderEventId, ProviderOccurrence, SeriesPosition, Zone};
 use evercal_recurrence::{ExpandError, Series, Window, expand_series, single_occurrence};
 
 use crate::row::{StoredBody, StoredRow};
 
 const EVERYTHING: Window =
     Window { start: chrono::DateTime::<chrono::Utc>::MIN_UTC, end: chrono::DateTime::<chrono::Utc>::MAX_UTC };
+
+/// Where the occurrences of series come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Expansion {
+    /// Their rules make them.
+    ByRules {
+        /// The calendar's zone, in which a series repeats that names none.
+        zone: Option<Zone>,
+        /// The time for which they are made.
+        window: Window,
+    },
+    /// Their provider makes them: each is a row. Rules are for readers alone.
+    FromProvider {
+        /// The time for which it was asked: what lies outside of it stays as it was last seen.
+        window: Window,
+    },
+}
 
 /// All occurrences of one owner inside the window; replaces what the store had for that owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,14 +37,9 @@ pub struct OwnerOccurrences {
     pub occurrences: Vec<Occurrence>,
 }
 
-/// The series of these rows, expanded anew: for rolling the window forward. `zone` is the calendar's, in which a master repeats
-/// that names none. One that cannot be expanded any more keeps the occurrences that it has; its error is in the second part.
-pub fn expand_stored(
-    rows: &[StoredRow],
-    zone: Option<Zone>,
-    window: &Window,
-) -> (Vec<OwnerOccurrences>, Vec<ExpandError>) {
-    let (occurrences, unreadable) = Rows::of(rows).expand(zone, window);
+/// The series of these rows, expanded anew: for rolling the window forward. One that cannot be expanded any more keeps the occurrences that it has; its error is in the second part.
+pub fn expand_stored(rows: &[StoredRow], expansion: &Expansion) -> (Vec<OwnerOccurrences>, Vec<ExpandError>) {
+    let (occurrences, unreadable) = Rows::of(rows).expand(expansion);
     (occurrences, unreadable.into_values().collect())
 }
 
@@ -36,6 +48,7 @@ pub fn expand_stored(
 pub(crate) enum Row<'a> {
     Event(&'a Event),
     Cancelled(&'a SeriesPosition),
+    Occurrence(&'a ProviderOccurrence),
     /// Its body cannot be read; whose series it is a part of is known.
     Unreadable(&'a ProviderEventId),
 }
@@ -45,6 +58,7 @@ impl<'a> Row<'a> {
         match &row.body {
             StoredBody::Event(event) => Self::Event(event),
             StoredBody::Cancelled(position) => Self::Cancelled(position),
+            StoredBody::Occurrence(occurrence) => Self::Occurrence(occurrence),
             StoredBody::Unreadable => Self::Unreadable(row.owner()),
         }
     }
@@ -53,6 +67,7 @@ impl<'a> Row<'a> {
         match self {
             Self::Event(event) => event.series.as_ref().map(|series| &series.master_id),
             Self::Cancelled(position) => Some(&position.master_id),
+            Self::Occurrence(occurrence) => Some(&occurrence.position.master_id),
             Self::Unreadable(owner) => Some(owner),
         }
     }
@@ -76,11 +91,11 @@ impl<'a> Rows<'a> {
     /// The occurrences of each owner, and why there are none of some.
     pub(crate) fn expand(
         &self,
-        zone: Option<Zone>,
-        window: &Window,
+        expansion: &Expansion,
     ) -> (Vec<OwnerOccurrences>, BTreeMap<ProviderEventId, ExpandError>) {
         let mut exceptions: BTreeMap<&ProviderEventId, Vec<&Event>> = BTreeMap::new();
         let mut cancelled: BTreeMap<&ProviderEventId, Vec<&SeriesPosition>> = BTreeMap::new();
+        let mut made: BTreeMap<&ProviderEventId, Vec<&ProviderOccurrence>> = BTreeMap::new();
         let mut not_known_whole = BTreeSet::new();
         for row in self.rows.values() {
             match *row {
@@ -90,6 +105,9 @@ impl<'a> Rows<'a> {
                     }
                 }
                 Row::Cancelled(position) => cancelled.entry(&position.master_id).or_default().push(position),
+                Row::Occurrence(occurrence) => {
+                    made.entry(&occurrence.position.master_id).or_default().push(occurrence);
+                }
                 Row::Unreadable(owner) => {
                     not_known_whole.insert(owner);
                 }
@@ -103,11 +121,19 @@ impl<'a> Rows<'a> {
             let occurrences = match self.rows.get(owner).copied() {
                 Some(Row::Event(master)) if master.is_master() => {
                     let cancelled = cancelled.remove(owner).unwrap_or_default();
-                    match expand_series(&Series { master, exceptions, cancelled, calendar_zone: zone }, window) {
-                        Ok(occurrences) => occurrences,
-                        Err(error) => {
-                            unreadable.insert(owner.clone(), error);
-                            continue;
+                    match expansion {
+                        Expansion::FromProvider { .. } => {
+                            as_made(owner, &made.remove(owner).unwrap_or_default(), &exceptions, &cancelled)
+                        }
+                        Expansion::ByRules { zone, window } => {
+                            let series = Series { master, exceptions, cancelled, calendar_zone: *zone };
+                            match expand_series(&series, window) {
+                                Ok(occurrences) => occurrences,
+                                Err(error) => {
+                                    unreadable.insert(owner.clone(), error);
+                                    continue;
+                                }
+                            }
                         }
                     }
                 }
@@ -122,4 +148,25 @@ impl<'a> Rows<'a> {
         }
         (all, unreadable)
     }
+}
+
+/// The occurrences of a series as its provider made them. An exception or a cancellation of one counts more.
+fn as_made(
+    owner: &ProviderEventId,
+    made: &[&ProviderOccurrence],
+    exceptions: &[&Event],
+    cancelled: &[&SeriesPosition],
+) -> Vec<Occurrence> {
+    let changed = exceptions.iter().filter_map(|event| event.series.as_ref());
+    let taken: BTreeSet<String> =
+        changed.chain(cancelled.iter().copied()).map(|position| position.original_start.key()).collect();
+    let regular = made.iter().filter(|occurrence| !taken.contains(&occurrence.position.original_start.key()));
+    let regular = regular.map(|occurrence| Occurrence {
+        source_id: owner.clone(),
+        series_id: Some(owner.clone()),
+        original_start: occurrence.position.original_start,
+        start: occurrence.start,
+        end: occurrence.end,
+    });
+    regular.chain(exceptions.iter().filter_map(|event| single_occurrence(event, &EVERYTHING))).collect()
 }

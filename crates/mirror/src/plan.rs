@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evercal_domain::limits::EVENT_BYTES_MAX;
-use evercal_domain::{ProviderEventId, RemoteItem, Zone};
+use evercal_domain::{ProviderEventId, RemoteItem};
 use evercal_recurrence::{ExpandError, Window};
 
 use crate::changes::{Differences, NewChange, VisibleChange};
-use crate::content::{Unreadable, id_of, key_of, master_of, normalized};
-use crate::occurrences::{OwnerOccurrences, Row, Rows};
-use crate::row::{NewRow, RowKind, RowState, StoredRow};
+use crate::content::{Normalized, Unreadable, id_of, ids_of, key_of, master_of, normalized};
+use crate::occurrences::{Expansion, OwnerOccurrences, Row, Rows};
+use crate::row::{NewRow, RowKind, RowState, StoredBody, StoredRow};
 
 /// Whether a pass ends with a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub enum Ends {
     Pass,
     /// A pass over everything, of a provider where absence means deletion: what no page of it had is gone.
     FullPass,
+    /// More chunks come, perhaps: all of a pass over everything was listed, of a provider where absence has to be confirmed. What no
+    /// page of it had is to be fetched.
+    Listing,
 }
 
 /// What the store has of all that a page touches. Read after the revision that the commit will build on: who changes any of it
@@ -28,7 +31,7 @@ pub enum Ends {
 pub struct Snapshot {
     /// All rows of each owner that is touched ([`touched_ids`]).
     pub rows: Vec<StoredRow>,
-    /// Where a full pass ends: the ids of the rows that no page before this one contained.
+    /// Where all of a full pass was listed: the ids of the rows that no page before this one contained.
     pub stale: BTreeSet<ProviderEventId>,
     /// Where a pass ends: cancelled occurrences whose series is not mirrored.
     pub orphans: Vec<(ProviderEventId, RowState)>,
@@ -45,8 +48,13 @@ pub struct Plan {
     pub upserts: Vec<NewRow>,
     /// Rows to delete, with the occurrences that they own.
     pub deletes: Vec<ProviderEventId>,
-    /// Rows that the page contains in a form that could not be read: they stay as they are.
+    /// Rows that stay as they are: the page contains them in a form that could not be read, or a full pass did not list them
+    /// because they lie outside of its window.
     pub kept: Vec<ProviderEventId>,
+    /// What the pass has to fetch before it is over: what the page only named, and what is to be confirmed.
+    pub named: Vec<Named>,
+    /// What does not have to be fetched any more: the page has it, or says that it is gone.
+    pub answered: Vec<ProviderEventId>,
     /// What goes into quarantine.
     pub quarantine: Vec<Unreadable>,
     /// The keys of what leaves it.
@@ -63,20 +71,33 @@ pub struct Plan {
     pub visible: Vec<VisibleChange>,
 }
 
+/// Something that a pass has to fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its id at the provider.
+    pub provider_id: ProviderEventId,
+    /// The provider's own mark of the version that it has, where it said so.
+    pub version: Option<String>,
+}
+
 /// The ids whose owners a page touches: its items' own, and their masters'. A full pass that ends touches those of what it did
 /// not contain too.
 pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
-    items.iter().flat_map(|item| id_of(item).into_iter().chain(master_of(item))).collect()
+    items.iter().flat_map(|item| ids_of(item).chain(master_of(item))).collect()
 }
 
-/// Plans a page. `zone` is the calendar's, in which a series repeats that names none; series get their occurrences inside of
-/// `window`. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
-pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Option<Zone>, window: &Window) -> Plan {
-    let items = normalized(items);
-    let page = Page::of(&items, ends, snapshot);
-    let (occurrences, unreadable) = page.rows.expand(zone, window);
+/// Plans a page. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
+pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, expansion: &Expansion) -> Plan {
+    let Normalized { items, whole } = normalized(items);
+    let window = match expansion {
+        Expansion::FromProvider { window } => Some(*window),
+        Expansion::ByRules { .. } => None,
+    };
+    let page = Page::of(&items, whole, ends, window, snapshot);
+    let (occurrences, unreadable) = page.rows.expand(expansion);
     let orphans = page.orphans(&unreadable);
     let gone = page.gone_with_the_page();
+    let Unlisted { to_confirm, outside } = page.unlisted();
 
     let mut draft = Draft::beside(snapshot);
     draft.write(items, unreadable, &orphans);
@@ -84,13 +105,20 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Optio
         draft.delete(&id);
     }
     let released = draft.readable.iter().map(key_of).filter(|key| snapshot.quarantined.contains(key)).collect();
+    let held = draft.quarantine.iter().filter_map(|item| item.provider_id.clone());
+    let kept = held.chain(outside).collect();
+    let mut named: BTreeMap<ProviderEventId, Option<String>> = to_confirm;
+    named.extend(std::mem::take(&mut draft.named).into_iter().map(|named| (named.provider_id, named.version)));
+    let named = named.into_iter().map(|(provider_id, version)| Named { provider_id, version }).collect();
     Plan {
         upserts: draft.upserts,
         deletes: draft.deletes,
-        kept: draft.quarantine.iter().filter_map(|item| item.provider_id.clone()).collect(),
+        kept,
+        named,
+        answered: draft.readable,
         quarantine: draft.quarantine,
         released,
-        sweeps_quarantine: ends == Ends::FullPass,
+        sweeps_quarantine: matches!(ends, Ends::FullPass | Ends::Listing),
         occurrences,
         event_count_delta: draft.differences.event_count_delta(),
         visible: draft.differences.visible(),
@@ -101,28 +129,40 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, zone: Optio
 /// A page beside what is there.
 struct Page<'a> {
     ends: Ends,
+    /// The time for which the provider was asked; none where it is asked for all.
+    window: Option<Window>,
     snapshot: &'a Snapshot,
     before: BTreeMap<&'a ProviderEventId, &'a RowState>,
     /// What the page says anything about.
     named: BTreeSet<&'a ProviderEventId>,
     /// What it says is gone.
     deleted: BTreeSet<&'a ProviderEventId>,
+    /// The owners of which it has all that there is.
+    whole: BTreeSet<ProviderEventId>,
     /// The rows of all touched owners, as they will be.
     rows: Rows<'a>,
 }
 
 impl<'a> Page<'a> {
-    fn of(items: &'a [RemoteItem], ends: Ends, snapshot: &'a Snapshot) -> Self {
+    fn of(
+        items: &'a [RemoteItem],
+        whole: BTreeSet<ProviderEventId>,
+        ends: Ends,
+        window: Option<Window>,
+        snapshot: &'a Snapshot,
+    ) -> Self {
         let deleted = items.iter().filter_map(|item| match item {
             RemoteItem::Deleted { provider_id } => Some(provider_id),
             _ => None,
         });
         let mut page = Self {
             ends,
+            window,
             snapshot,
             before: snapshot.rows.iter().map(|row| (&row.provider_id, &row.state)).collect(),
             named: items.iter().filter_map(id_of).collect(),
             deleted: deleted.collect(),
+            whole,
             rows: Rows::of(&snapshot.rows),
         };
         page.apply(items);
@@ -138,8 +178,13 @@ impl<'a> Page<'a> {
             let (id, row) = match item {
                 RemoteItem::Event(remote) => (&remote.event.provider_id, Row::Event(&remote.event)),
                 RemoteItem::CancelledOccurrence { provider_id, position } => (provider_id, Row::Cancelled(position)),
-                // The old row of what cannot be read stands until it can be read again.
-                RemoteItem::Deleted { .. } | RemoteItem::Unreadable { .. } => continue,
+                RemoteItem::Occurrence { provider_id, occurrence } => (provider_id, Row::Occurrence(occurrence)),
+                // The old row of what is fetched later stands until then, and that of what cannot be read until it can be read again;
+                // a whole is here in its parts.
+                RemoteItem::Named { .. }
+                | RemoteItem::Whole { .. }
+                | RemoteItem::Deleted { .. }
+                | RemoteItem::Unreadable { .. } => continue,
             };
             self.rows.owners.insert(row.master().unwrap_or(id));
             self.rows.rows.insert(id, row);
@@ -147,19 +192,56 @@ impl<'a> Page<'a> {
     }
 
     /// Rows that the page does not name, and that go: the parts of a series whose master it deletes (its deletion is reported for
-    /// the master alone), and what a full pass did not see.
+    /// the master alone), what is not part of an owner any more that the page has as a whole, and what a full pass did not see.
     fn gone_with_the_page(&self) -> BTreeSet<ProviderEventId> {
+        let outside = self.outside();
         let is_part_of_deleted =
             |state: &RowState| state.series_master_id.as_ref().is_some_and(|master| self.deleted.contains(master));
-        let parts = self.before.iter().filter(|(_, state)| is_part_of_deleted(state)).map(|(id, _)| *id);
+        let is_gone = |id: &ProviderEventId, state: &RowState| {
+            is_part_of_deleted(state) || (self.whole.contains(state.owner(id)) && !outside.contains(id))
+        };
+        let parts = self.before.iter().filter(|(id, state)| is_gone(id, state)).map(|(id, _)| *id);
         let stale = self.snapshot.stale.iter().filter(|_| self.ends == Ends::FullPass);
         parts.chain(stale).filter(|id| !self.named.contains(id)).cloned().collect()
+    }
+
+    /// Where absence has to be confirmed: what a full pass did not list.
+    fn unlisted(&self) -> Unlisted {
+        let mut unlisted = Unlisted::default();
+        if self.ends != Ends::Listing {
+            return unlisted;
+        }
+        let outside = self.outside();
+        let rows = self.snapshot.rows.iter().filter(|row| self.snapshot.stale.contains(&row.provider_id));
+        for row in rows.filter(|row| !self.named.contains(&row.provider_id)) {
+            if outside.contains(&row.provider_id) {
+                unlisted.outside.push(row.provider_id.clone());
+            } else {
+                // Of what belongs to a series, the series is asked for.
+                let version = row.version.clone().filter(|_| row.owner() == &row.provider_id);
+                unlisted.to_confirm.insert(row.owner().clone(), version);
+            }
+        }
+        unlisted
+    }
+
+    /// The rows outside of the time for which the provider was asked: it was not asked for them, so that they stay as they were
+    /// last seen. A series is there where any part of it is.
+    fn outside(&self) -> BTreeSet<&'a ProviderEventId> {
+        let Some(window) = self.window else { return BTreeSet::new() };
+        let rows = &self.snapshot.rows;
+        let inside: BTreeSet<&ProviderEventId> = rows
+            .iter()
+            .filter(|row| reaches_into(row, &window))
+            .flat_map(|row| [&row.provider_id, row.owner()])
+            .collect();
+        rows.iter().map(|row| &row.provider_id).filter(|id| !inside.contains(id)).collect()
     }
 
     /// Cancelled occurrences that are left without a series. They come when a page after the one that deleted the master still
     /// has its cancelled occurrences; only at the end of a pass is it known that no later page brings the master.
     fn orphans(&self, unreadable: &BTreeMap<ProviderEventId, ExpandError>) -> BTreeSet<ProviderEventId> {
-        if self.ends == Ends::No {
+        if matches!(self.ends, Ends::No | Ends::Listing) {
             return BTreeSet::new();
         }
         let is_there = |master: &ProviderEventId| {
@@ -169,7 +251,7 @@ impl<'a> Page<'a> {
         let loaded = self.rows.rows.iter().filter(|(id, row)| match row {
             Row::Cancelled(_) => true,
             Row::Unreadable(_) => self.before.get(*id).is_some_and(|state| state.kind == RowKind::Cancelled),
-            Row::Event(_) => false,
+            Row::Event(_) | Row::Occurrence(_) => false,
         });
         let loaded = loaded.filter_map(|(id, row)| Some((*id, row.master()?)));
         let others = self.snapshot.orphans.iter().filter(|(id, _)| !self.before.contains_key(id));
@@ -186,8 +268,29 @@ impl<'a> Page<'a> {
         if self.named.contains(id) {
             return unreadable.contains_key(id) || !(self.rows.rows.contains_key(id) || self.deleted.contains(id));
         }
-        let is_swept = self.ends == Ends::FullPass && self.snapshot.stale_quarantined.contains(&key);
+        let sweeps = matches!(self.ends, Ends::FullPass | Ends::Listing);
+        let is_swept = sweeps && self.snapshot.stale_quarantined.contains(&key);
         self.snapshot.quarantined.contains(&key) && !is_swept
+    }
+}
+
+/// What a full pass did not list, of a provider where absence has to be confirmed.
+#[derive(Default)]
+struct Unlisted {
+    /// What is to be asked for, with the version that is mirrored.
+    to_confirm: BTreeMap<ProviderEventId, Option<String>>,
+    /// Rows outside of the window.
+    outside: Vec<ProviderEventId>,
+}
+
+/// Whether a row lies inside of a window, wholly or in part. A master says nothing of that itself.
+fn reaches_into(row: &StoredRow, window: &Window) -> bool {
+    match &row.body {
+        StoredBody::Event(event) if event.is_master() => false,
+        StoredBody::Event(event) => window.overlaps(&event.start, &event.end),
+        StoredBody::Occurrence(occurrence) => window.overlaps(&occurrence.start, &occurrence.end),
+        StoredBody::Cancelled(position) => window.overlaps(&position.original_start, &position.original_start),
+        StoredBody::Unreadable => true,
     }
 }
 
@@ -200,6 +303,7 @@ struct Draft<'a> {
     quarantine: Vec<Unreadable>,
     /// The ids of the page's items that could be read.
     readable: Vec<ProviderEventId>,
+    named: Vec<Named>,
     differences: Differences,
 }
 
@@ -236,6 +340,12 @@ impl<'a> Draft<'a> {
                 RemoteItem::CancelledOccurrence { provider_id, position } => {
                     self.upsert(NewRow::of_cancelled(provider_id, position));
                 }
+                RemoteItem::Occurrence { provider_id, occurrence } => {
+                    self.upsert(NewRow::of_occurrence(provider_id, occurrence));
+                }
+                RemoteItem::Named { provider_id, version } => self.named.push(Named { provider_id, version }),
+                // It is here in its parts.
+                RemoteItem::Whole { .. } => {}
                 RemoteItem::Deleted { provider_id } => deleted.push(provider_id),
                 RemoteItem::Unreadable { provider_id, reason, raw } => {
                     self.quarantine.push(Unreadable::new(provider_id, reason, raw));

@@ -1,7 +1,7 @@
 //! Rows of a mirror: what the store has, and what is to be written.
 
 use evercal_domain::event::Fingerprint;
-use evercal_domain::{Event, ProviderEventId, RemoteEvent, SeriesPosition, names};
+use evercal_domain::{Event, ProviderEventId, ProviderOccurrence, RemoteEvent, SeriesPosition, names};
 
 /// What kind of row an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +14,19 @@ pub enum RowKind {
     Exception,
     /// A cancelled occurrence of a series.
     Cancelled,
+    /// An occurrence that its provider made.
+    Occurrence,
 }
 
-names! { RowKind { Single = "single", Master = "master", Exception = "exception", Cancelled = "cancelled" } }
+names! {
+    RowKind {
+        Single = "single",
+        Master = "master",
+        Exception = "exception",
+        Cancelled = "cancelled",
+        Occurrence = "occurrence",
+    }
+}
 
 impl RowKind {
     fn of(event: &Event) -> Self {
@@ -58,9 +68,18 @@ impl RowState {
         }
     }
 
-    /// Cancelled occurrences are rows but not events.
+    /// Of an occurrence that its provider made.
+    pub fn of_occurrence(occurrence: &ProviderOccurrence) -> Self {
+        Self {
+            kind: RowKind::Occurrence,
+            series_master_id: Some(occurrence.position.master_id.clone()),
+            fingerprint: Fingerprint::of_occurrence(occurrence),
+        }
+    }
+
+    /// Cancelled occurrences, and those that a provider made, are rows but not events.
     pub(crate) fn counted(&self) -> i64 {
-        i64::from(self.kind != RowKind::Cancelled)
+        i64::from(!matches!(self.kind, RowKind::Cancelled | RowKind::Occurrence))
     }
 
     /// Whose occurrences the row has a say in: the master's of its series, or its own.
@@ -76,6 +95,8 @@ pub enum StoredBody {
     Event(Box<Event>),
     /// A cancelled occurrence.
     Cancelled(SeriesPosition),
+    /// An occurrence that its provider made.
+    Occurrence(ProviderOccurrence),
     /// Something that cannot be read, because it is damaged or because a newer version wrote it.
     Unreadable,
 }
@@ -107,6 +128,8 @@ pub enum NewBody {
     Event(Box<RemoteEvent>),
     /// A cancelled occurrence.
     Cancelled(SeriesPosition),
+    /// An occurrence that its provider made.
+    Occurrence(ProviderOccurrence),
 }
 
 /// A row to write.
@@ -128,6 +151,10 @@ impl NewRow {
 
     pub(crate) fn of_cancelled(provider_id: ProviderEventId, position: SeriesPosition) -> Self {
         Self { provider_id, state: RowState::of_cancelled(&position), body: NewBody::Cancelled(position) }
+    }
+
+    pub(crate) fn of_occurrence(provider_id: ProviderEventId, occurrence: ProviderOccurrence) -> Self {
+        Self { provider_id, state: RowState::of_occurrence(&occurrence), body: NewBody::Occurrence(occurrence) }
     }
 
     /// Whether something of it could not be taken as it was sent.

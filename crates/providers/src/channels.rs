@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::call::CallContext;
 
-/// Opens and closes channels.
+/// Opens, extends and closes channels.
 #[async_trait]
 pub trait Channels: Send + Sync {
     /// Opens a channel. When the answer is lost, the channel may exist all the same.
@@ -22,6 +22,18 @@ pub trait Channels: Send + Sync {
         request: &ChannelRequest,
     ) -> Result<ChannelGrant, ProviderError>;
 
+    /// Puts off the end of a channel, which stays the same. Only asked of providers whose channels are
+    /// [extended](evercal_domain::profile::Push::Extended); of others there is no such channel.
+    async fn extend(
+        &self,
+        _context: &CallContext,
+        _watched: WatchedRemote<'_>,
+        _remote_id: &RemoteChannelId,
+        _until: DateTime<Utc>,
+    ) -> Result<Extended, ProviderError> {
+        Ok(Extended::Gone)
+    }
+
     /// Closes a channel; one that does not exist any more is closed.
     async fn close(
         &self,
@@ -31,14 +43,23 @@ pub trait Channels: Send + Sync {
     ) -> Result<(), ProviderError>;
 
     /// Finds out what the provider calls channels whose answers were lost: they may exist, and only by that can they be closed.
-    /// `known` is what it calls another one on the same thing, where there is one.
+    /// `known` is what it calls all others on the same thing.
     async fn find_lost(
         &self,
         context: &CallContext,
         watched: WatchedRemote<'_>,
         lost: &[ChannelId],
-        known: Option<&RemoteChannelId>,
+        known: &[RemoteChannelId],
     ) -> Result<LostChannels, ProviderError>;
+}
+
+/// What became of a channel whose end was to be put off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extended {
+    /// It lives until then; the provider may decide on an earlier end than it was asked for.
+    Until(DateTime<Utc>),
+    /// The provider does not know it (any more).
+    Gone,
 }
 
 /// What a channel watches, as its provider knows it.

@@ -15,7 +15,7 @@ pub mod registry;
 mod tokens;
 
 pub use call::{Access, CallContext};
-pub use channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
+pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
 pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};

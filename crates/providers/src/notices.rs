@@ -1,8 +1,8 @@
 //! Notices: what a provider sends when something has changed. Pure; the answers are the gateway's. Whoever proves nothing causes
 //! nothing, so a notice is verified by its head alone, before a byte of its body is read.
 
-use evercal_domain::RemoteChannelId;
 use evercal_domain::channel_token::{ChannelClaim, ChannelTokenKeys};
+use evercal_domain::{Priority, RemoteChannelId};
 
 /// Reads the notices of one provider.
 pub trait NoticeReader: Send + Sync {
@@ -28,6 +28,8 @@ pub struct Notice {
     pub remote_id: Option<RemoteChannelId>,
     /// Whether something has changed; false for one that only greets a new channel.
     pub announces_change: bool,
+    /// How urgent it is, where the provider tells its notices apart.
+    pub priority: Option<Priority>,
 }
 
 /// Why a notice is refused. For the security log; all senders get the same answer.

@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use evercal_domain::{
-    AccessRole, GrantSubject, ProviderCalendarId, ProviderCursor, ProviderError, RemoteCalendar, RemoteItem,
+    AccessRole, GrantSubject, ProviderCalendarId, ProviderCursor, ProviderError, ProviderErrorKind, ProviderEventId,
+    RemoteCalendar, RemoteItem,
 };
+use evercal_recurrence::Window;
 
 use crate::call::CallContext;
 use crate::channels::Channels;
@@ -21,7 +23,7 @@ pub trait CalendarProvider: Send + Sync {
     /// Whose grant the call is made by.
     async fn whose_grant(&self, context: &CallContext) -> Result<GrantSubject, ProviderError>;
 
-    /// One page of a calendar's events: masters and exceptions, not occurrences. All pages of a pass are asked for with the same
+    /// One page of a calendar's events: masters and exceptions, and occurrences where the provider makes them. All pages of a pass are asked for with the same
     /// size. An answer that is too large for us is [`PageTooLarge`](evercal_domain::ProviderErrorKind::PageTooLarge), a cursor that does not lead on is
     /// [`PositionLost`](evercal_domain::ProviderErrorKind::PositionLost).
     async fn read_events(
@@ -31,6 +33,20 @@ pub trait CalendarProvider: Send + Sync {
         position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
+
+    /// The content of events that pages only named, or that are missing where everything was listed; at most
+    /// [`fetch_max`](evercal_domain::profile::Defaults) of them. Each id is answered by an item with that id, or by one that has all
+    /// of it; what does not exist any more by a deletion. `window` is the time for which occurrences are asked, where the provider
+    /// makes them. Only asked of providers that name events or whose absence has to be confirmed.
+    async fn fetch_events(
+        &self,
+        _context: &CallContext,
+        _calendar: &ProviderCalendarId,
+        _ids: &[ProviderEventId],
+        _window: &Window,
+    ) -> Result<Vec<RemoteItem>, ProviderError> {
+        Err(ProviderError::without_answer(ProviderErrorKind::InvalidRequest, "fetch events"))
+    }
 
     /// Reads as little of a calendar as possible, to find out whether the provider answers for it.
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError>;
@@ -47,9 +63,9 @@ evercal_domain::redacted! {
 /// Where to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position<'a> {
-    /// At the beginning of everything that exists. Its pages need not list deletions: what it means that none of them has
+    /// At the beginning of everything that exists, or of all in this window where the provider makes occurrences. Its pages need not list deletions: what it means that none of them has
     /// an event, the profile says ([`Absence`](evercal_domain::profile::Absence)).
-    Beginning,
+    Beginning(Option<Window>),
     /// Where the page before ended: inside a pass, or at the end of one, from where changes are listed, deletions included.
     At(&'a ProviderCursor),
 }

@@ -142,6 +142,7 @@ mod tests {
             conference_kinds: &[],
             push: Push::None,
             absence: announces.absence,
+            occurrences: announces.occurrences,
             defaults: Defaults { strategy: SyncStrategy::Polling, ..announces.defaults },
         };
         for strategy in SyncStrategy::ALL {

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use evercal_domain::{
     EventTime,
-    limits::{WINDOW_FUTURE_DAYS, WINDOW_PAST_DAYS},
+    limits::{ASKED_FUTURE_DAYS, WINDOW_FUTURE_DAYS, WINDOW_PAST_DAYS},
 };
+
+/// By how much a provider that makes the occurrences is asked for more than the standard window has.
+const MORE_AHEAD: Days = Days::new(ASKED_FUTURE_DAYS.abs_diff(WINDOW_FUTURE_DAYS));
 
 /// The span of time for which occurrences are kept, half open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,17 @@ impl Window {
         Self { start: end.checked_sub_days(days).unwrap_or(DateTime::<Utc>::MIN_UTC), end }
     }
 
+    /// The window for which a provider is asked that makes the occurrences: as the standard one, and up to [`ASKED_FUTURE_DAYS`].
+    pub fn asked_around(now: DateTime<Utc>) -> Self {
+        let standard = Self::around(now);
+        Self { end: standard.end.checked_add_days(MORE_AHEAD).unwrap_or(standard.end), ..standard }
+    }
+
+    /// The window of that kind that has this end.
+    pub fn asked_ending(end: DateTime<Utc>) -> Self {
+        Self { start: Self::ending(end.checked_sub_days(MORE_AHEAD).unwrap_or(end)).start, end }
+    }
+
     /// From the start of the first of both to the end of the last.
     #[must_use]
     pub fn joined(&self, other: &Self) -> Self {
@@ -47,7 +61,7 @@ impl Window {
 
     /// Whether an event with this start and (exclusive) end is inside, wholly or in part. One without length is inside
     /// when its start is. A date counts as that day in UTC.
-    pub(crate) fn overlaps(&self, start: &EventTime, end: &EventTime) -> bool {
+    pub fn overlaps(&self, start: &EventTime, end: &EventTime) -> bool {
         let (start, end) = (instant(start), instant(end));
         let ends_inside_or_later = end > self.start || (end <= start && start >= self.start);
         start < self.end && ends_inside_or_later
@@ -87,7 +101,16 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_is_asked_for_the_standard_window_and_a_month_more() {
+        let now = utc("2026-06-10T12:00:00Z");
+        let asked = Window::asked_around(now);
+        assert_eq!((asked.start, asked.end), (Window::around(now).start, utc("2027-07-11T00:00:00Z")));
+        assert_eq!(Window::asked_ending(asked.end), asked);
+    }
+
+    #[test]
     fn the_edge_of_the_calendar_is_no_panic() {
+        assert!(Window::asked_around(DateTime::<Utc>::MAX_UTC).start < DateTime::<Utc>::MAX_UTC);
         let last = Window::around(DateTime::<Utc>::MAX_UTC);
         assert!(last.start < last.end);
         let first = Window::around(DateTime::<Utc>::MIN_UTC);

@@ -50,8 +50,9 @@ pub trait Engine {
         keys: &[&str],
     );
 
-    /// Deletes the rows of a calendar that have one of these keys; `RETURNING` may follow.
-    fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Self::Database>;
+    /// Adds to a statement, behind the name of the lookup's table or what is set in it: that it is about the rows of a calendar
+    /// that have one of these keys. `RETURNING` may follow.
+    fn push_where_keys(query: &mut QueryBuilder<Self::Database>, lookup: Lookup, calendar: &str, keys: &[&str]);
 
     /// Whether each table may be written; [`StoreErrorKind::AccessDenied`] when a right is missing.
     fn may_write_each_table(

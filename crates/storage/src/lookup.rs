@@ -9,6 +9,8 @@ pub enum Lookup {
     EventsBySeries,
     /// Occurrences by the events that own them.
     OccurrencesByOwner,
+    /// What a pass has to fetch, by its ids.
+    WorklistById,
 }
 
 impl Lookup {
@@ -16,13 +18,14 @@ impl Lookup {
         match self {
             Self::EventsById | Self::EventsBySeries => "events",
             Self::OccurrencesByOwner => "occurrences",
+            Self::WorklistById => "pass_worklist",
         }
     }
 
     /// The column that is compared with the keys, beside `calendar_id`.
     pub fn column(self) -> &'static str {
         match self {
-            Self::EventsById => "provider_event_id",
+            Self::EventsById | Self::WorklistById => "provider_event_id",
             Self::EventsBySeries => "series_master_id",
             Self::OccurrencesByOwner => "owner_id",
         }

@@ -1,7 +1,7 @@
 //! The tables of a store.
 
 /// Every table, those first that others refer to.
-pub const TABLES: [&str; 18] = [
+pub const TABLES: [&str; 19] = [
     "tenants",
     "api_keys",
     "accounts",
@@ -13,6 +13,7 @@ pub const TABLES: [&str; 18] = [
     "occurrences",
     "changes",
     "quarantine",
+    "pass_worklist",
     "sync_runs",
     "audit_log",
     "security_events",

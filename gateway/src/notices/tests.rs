@@ -6,7 +6,7 @@ use super::*;
 fn notice(channel_id: ChannelId, received_at_ms: i64, announces_change: bool, remote_id: Option<&str>) -> Notify {
     let hint = ChannelHint { channel_id, remote_id: remote_id.map(RemoteChannelId::new), announces_change };
     let received_at = Some(UnixMs::new(received_at_ms));
-    Notify { reason: SyncReason::Notice, notices: 1, received_at, channels: vec![hint] }
+    Notify { reason: SyncReason::Notice, notices: 1, received_at, channels: vec![hint], priority: None }
 }
 
 #[test]
@@ -23,6 +23,33 @@ fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
         announces_change: true,
     };
     assert_eq!(merged.channels, [hint(old, "r1"), hint(new, "r2")]);
+}
+
+#[test]
+fn what_a_provider_made_twice_under_one_id_are_two_channels() {
+    let id = ChannelId::generate();
+    let mut merged = notice(id, 1, true, Some("r1"));
+    NoticeWork::merge(&mut merged, notice(id, 2, true, Some("r2")));
+    NoticeWork::merge(&mut merged, notice(id, 3, true, Some("r1")));
+    assert_eq!((merged.channels.len(), merged.notices), (2, 3));
+}
+
+#[test]
+fn merged_notices_are_as_urgent_as_the_most_urgent_of_them() {
+    use evercal_domain::Priority::{High, Medium};
+    let of = |priority| Notify { priority, ..notice(ChannelId::generate(), 1, true, None) };
+    for (one, next, merged) in [
+        (Some(Medium), Some(Medium), Some(Medium)),
+        (Some(Medium), Some(High), Some(High)),
+        (Some(High), Some(Medium), Some(High)),
+        (Some(Medium), None, Some(High)),
+        (None, Some(Medium), Some(High)),
+        (None, None, None),
+    ] {
+        let mut into = of(one);
+        NoticeWork::merge(&mut into, of(next));
+        assert_eq!(into.priority, merged, "{one:?} and {next:?}");
+    }
 }
 
 proptest! {

@@ -87,6 +87,7 @@ async fn take_one(
         notices: 1,
         received_at: Some(received_at.into()),
         channels: vec![hint.clone()],
+        priority: notice.priority,
     };
     match state.notices.take(calendar_id, notify).await {
         // In another's store there are none of our calendars.

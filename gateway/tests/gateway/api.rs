@@ -9,7 +9,7 @@ use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::{
     CalendarId, CalendarState, Clock, ProviderErrorKind, ProviderEventId, RemoteItem, SyncReason, SystemClock, Via,
 };
-use evercal_mirror::{Ends, Window};
+use evercal_mirror::{Ends, Expansion, Window};
 use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows, StateRecord};
 use evercal_workflow_client::WorkflowError;
 use evercal_workflows::contract::{Cause, Failure, SyncNowResult};
@@ -45,11 +45,17 @@ async fn fill(world: &World, calendar: CalendarId) {
     };
     let items: Vec<_> = [single, all_day, moved].map(RemoteItem::from).into();
     let snapshot = world.store.snapshot(calendar, &position, &items, Ends::FullPass).await.unwrap();
-    let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
+    let plan = evercal_mirror::plan(
+        items,
+        Ends::FullPass,
+        &snapshot,
+        &Expansion::ByRules { zone: None, window: Window::around(now) },
+    );
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
+        has_worklist: false,
         plan: &plan,
         window: OccurrenceRange {
             from: now,

@@ -13,11 +13,11 @@ use evercal_domain::journal::{AuditEntry, SecurityCount, SecurityEvent};
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant, TenantLimits};
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{
-    AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelId, ChannelState,
+    AccessRole, Account, AccountId, AccountState, ApiKeyId, Calendar, CalendarId, Channel, ChannelEnd, ChannelId,
     ConsentOutcome, Event, InstallationId, PendingConsent, Provider, ProviderEventId, RemoteCalendar, RemoteChannelId,
     RemoteItem, TenantId, Watched,
 };
-use evercal_mirror::{Ends, Snapshot, StoredRow};
+use evercal_mirror::{Ends, Named, Snapshot, StoredRow};
 use evercal_storage::{
     AccountAdmission, AccountCredentials, Accounts, AuditOf, AuthorizationAttempt, Authorizations, Calendars,
     CalendarsReconciled, ChangeFeed, Channels, ClaimRounds, Claims, ConsentVersion, Consents, CredentialsVersion,
@@ -155,8 +155,10 @@ through! { Calendars:
 
 through! { Channels:
     insert_channel(channel: &Channel) -> ();
-    activate_channel(id: ChannelId, remote_id: Option<&RemoteChannelId>, expires_at: DateTime<Utc>) -> ();
-    set_channel_state(id: ChannelId, state: ChannelState) -> ();
+    activate_channel(
+        id: ChannelId, remote_id: Option<&RemoteChannelId>, expires_at: DateTime<Utc>, at: DateTime<Utc>
+    ) -> ();
+    end_channel(id: ChannelId, end: ChannelEnd, at: DateTime<Utc>) -> ();
     channel(id: ChannelId) -> Option<Channel>;
     channels_alive(watched: Watched) -> Vec<Channel>;
     channels_of_calendar(calendar: CalendarId) -> Vec<Channel>;
@@ -175,6 +177,7 @@ through! { SyncPositions:
 
 through! { MirrorPages:
     snapshot(calendar: CalendarId, position: &SyncPosition, items: &[RemoteItem], ends: Ends) -> Snapshot;
+    worklist(calendar: CalendarId, limit: u32) -> Vec<Named>;
     commit_page(commit: &PageCommit<'_>) -> PageCommitted;
     replace_occurrences(calendar: CalendarId, expected: i64, expanded: &Expanded<'_>) -> i64;
 }

@@ -9,7 +9,7 @@ use evercal_domain::calendar::LastSync;
 use evercal_domain::event::Occurrence;
 use evercal_domain::{AccessRole, CalendarId, Clock, Event, EventTime, RemoteItem, Via};
 use evercal_domain::{ProviderCalendarId, RemoteCalendar, SystemClock};
-use evercal_mirror::{Ends, OwnerOccurrences, Plan, Window};
+use evercal_mirror::{Ends, Expansion, OwnerOccurrences, Plan, Window};
 use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows};
 
 use crate::api::event;
@@ -52,11 +52,17 @@ async fn sync_until(
     let position = world.store.sync_position(calendar).await.unwrap();
     let (from, to) = (morning(1), morning(30));
     let snapshot = world.store.snapshot(calendar, &position, &items, Ends::Pass).await.unwrap();
-    let plan = evercal_mirror::plan(items, Ends::Pass, &snapshot, None, &Window::around(now));
+    let plan = evercal_mirror::plan(
+        items,
+        Ends::Pass,
+        &snapshot,
+        &Expansion::ByRules { zone: None, window: Window::around(now) },
+    );
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
+        has_worklist: false,
         plan: &Plan { occurrences, ..plan },
         window: OccurrenceRange {
             from,

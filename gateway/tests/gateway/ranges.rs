@@ -12,7 +12,7 @@ use evercal_domain::{
     CalendarId, Clock, Event, EventTime, ProviderEventId, RemoteCalendar, RemoteItem, SeriesPosition, SystemClock, Via,
     Zone, zones,
 };
-use evercal_mirror::{Ends, OwnerOccurrences, Plan};
+use evercal_mirror::{Ends, Expansion, OwnerOccurrences, Plan};
 use evercal_recurrence::{Series, Window, expand_series, single_occurrence};
 use evercal_storage::{Cursor, OccurrenceRange, PageCommit, PassFinish, SeriesRows};
 use serde_json::Value;
@@ -87,11 +87,12 @@ async fn add(world: &World, calendar: CalendarId, items: &[RemoteItem], owners: 
     // Planned for a day before all of them, where each series can be expanded: what is stored of them is given.
     let before: DateTime<Utc> = "2000-01-01T00:00:00Z".parse().unwrap();
     let day = Window { start: before, end: before + TimeDelta::days(1) };
-    let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &day);
+    let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, &Expansion::ByRules { zone: None, window: day });
     let commit = PageCommit {
         calendar_id: calendar,
         expected_revision: position.revision,
         generation: position.generation,
+        has_worklist: false,
         plan: &Plan { occurrences: owners.to_vec(), ..plan },
         zone_data: &zones::version(),
         window: OccurrenceRange {

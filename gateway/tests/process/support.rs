@@ -13,7 +13,7 @@ use evercal_domain::{
     AccessRole, Account, AccountId, CalendarId, Clock as _, Event, EventTime, PendingConsent, PendingGrant,
     ProviderCalendarId, ProviderEventId, RemoteCalendar, RemoteItem, SystemClock, Via,
 };
-use evercal_mirror::{Ends, Window};
+use evercal_mirror::{Ends, Expansion, Window};
 use evercal_storage::{
     AccountAdmission, Cursor, DatabaseUrl, Keyring, OccurrenceRange, PageCommit, PassFinish, SeriesRows, Store,
     StoreSettings,
@@ -235,7 +235,12 @@ impl Filled {
         let made: Vec<Event> = (0..events).map(|number| event(number, description_bytes)).collect();
         let items: Vec<_> = made.into_iter().map(RemoteItem::from).collect();
         let snapshot = self.store.snapshot(self.calendar, &position, &items, Ends::FullPass).await.unwrap();
-        let plan = evercal_mirror::plan(items, Ends::FullPass, &snapshot, None, &Window::around(now));
+        let plan = evercal_mirror::plan(
+            items,
+            Ends::FullPass,
+            &snapshot,
+            &Expansion::ByRules { zone: None, window: Window::around(now) },
+        );
         let finish = PassFinish {
             confirmed_at: now,
             via: Via::Push,
@@ -247,6 +252,7 @@ impl Filled {
             calendar_id: self.calendar,
             expected_revision: position.revision,
             generation: position.generation,
+            has_worklist: false,
             plan: &plan,
             window: OccurrenceRange {
                 from: now,

@@ -42,7 +42,7 @@ fn crates_depend_only_in_the_direction_of_the_architecture() {
         ("devserver", &["process", "workflow-client"]),
         ("workflows", &["domain"]),
         ("workflow-client", &["domain", "process", "storage", "workflows"]),
-        ("providers", &["config", "domain", "http"]),
+        ("providers", &["config", "domain", "http", "recurrence"]),
         ("settings", &["config", "domain", "payload-codec", "providers", "sealing", "storage", "workflows"]),
         ("activities", &["domain", "mirror", "providers", "recurrence", "storage", "workflows"]),
         ("codec", &["payload-codec", "process", "settings"]),

@@ -89,6 +89,7 @@ macro_rules! behaviours {
                 a_lost_grant_and_a_new_consent_replay,
                 a_calendar_that_is_taken_away_and_given_back_replays,
                 a_calendar_that_vanishes_from_the_list_replays,
+                what_a_provider_says_of_a_channel_is_acted_on_and_replays [has_push],
                 a_wait_for_the_quota_that_an_operator_overtakes_replays,
                 a_read_in_many_slices_replays,
                 workflows_that_an_operator_cancels_close_in_order_and_replay [has_push],

@@ -50,7 +50,8 @@ async fn continues_as_new_for_strays(world: &World, calendar: CalendarId) {
             remote_id: Some(RemoteChannelId::new("r")),
             announces_change: true,
         };
-        let notify = Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint] };
+        let notify =
+            Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint], priority: None };
         let options = WorkflowSignalOptions::default();
         world.subscription(calendar).signal(SubscriptionWorkflow::notify, pack(&notify), options).await.unwrap();
         let now = run_of(world, calendar).await;

@@ -55,7 +55,11 @@ const USES: [(&str, &str, Use); 63] = [
     ("sqlx", "sqlite", Named("sqlx::sqlite")),
     ("sqlx", "tls-rustls-ring", Behaviour("servers that ask for TLS are reached")),
     ("temporalio-client", "vendored-protox", Behaviour("building needs no protoc")),
-    ("temporalio-common-wasm", "serde_serialize", Behaviour("the protocol is built once, with the features of `temporalio-protos`")),
+    (
+        "temporalio-common-wasm",
+        "serde_serialize",
+        Behaviour("the protocol is built once, with the features of `temporalio-protos`"),
+    ),
     ("temporalio-protos", "grpc-clients", Behaviour("the protocol is built once, with what the client asks for")),
     ("temporalio-protos", "serde_serialize", Behaviour("the protocol is built once, with what the SDK asks for")),
     ("temporalio-protos", "vendored-protox", Behaviour("building needs no protoc")),

@@ -6,14 +6,14 @@ mod kept;
 
 pub use continue_as_new::*;
 
-use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, SyncStrategy};
+use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Channel, LifecycleEvent, SyncStrategy};
 use evercal_http::Method;
-use evercal_simulator::{FaultAction, FaultPlan, FaultRule};
+use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
 use evercal_tests::{
     ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror,
     quick, reach, reach_account, reconfigure,
 };
-use evercal_workflows::contract::pack;
+use evercal_workflows::contract::{ChannelHint, Lifecycle, pack};
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
 use serde_json::json;
 use temporalio_client::{
@@ -143,6 +143,44 @@ pub async fn a_calendar_that_vanishes_from_the_list_replays<P: ProviderUnderTest
     workflow.signal(AccountWorkflow::subscription_missing, pack(&missing), options()).await.unwrap();
     disconnect(&world, account).await;
     histories::keep(&world, "vanished", gone, Some(account)).await;
+    world.end().await;
+}
+
+pub async fn what_a_provider_says_of_a_channel_is_acted_on_and_replays<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
+    let (account, calendar) = world.connect_and_mirror().await;
+    channels::are_owned(&world, calendar, 1).await;
+    let before = world.store.channels_of_calendar(calendar).await.unwrap().pop().unwrap();
+    assert!(
+        before.live_at.is_some_and(|live_at| live_at >= before.created_at) && before.ended_at.is_none(),
+        "{before:?}"
+    );
+    let says = async |event, channel: &Channel| {
+        let remote_id = channel.remote_id.clone();
+        let hint = ChannelHint { channel_id: channel.id, remote_id, announces_change: false };
+        let lifecycle = Lifecycle { event, channel: Some(hint) };
+        let options = WorkflowSignalOptions::default();
+        let workflow = world.subscription(calendar);
+        workflow.signal(SubscriptionWorkflow::lifecycle, pack(&lifecycle), options).await.unwrap();
+    };
+
+    says(LifecycleEvent::Removed, &before).await;
+    eventually("another channel has taken its place", || async {
+        let rows = world.store.channels_of_calendar(calendar).await.unwrap();
+        let old = rows.iter().find(|row| row.id == before.id).unwrap();
+        if rows.len() == 2 && old.ended_at.is_some() { Ok(()) } else { Err(rows) }
+    })
+    .await;
+    channels::are_owned(&world, calendar, 1).await;
+    says(LifecycleEvent::Removed, &before).await;
+
+    world.control().set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() }).unwrap();
+    world.change_events(USER, 5).await;
+    says(LifecycleEvent::NoticesLost, &before).await;
+    mirror::equals_provider(&world, calendar).await;
+    assert_eq!(world.store.channels_of_calendar(calendar).await.unwrap().len(), 2, "what is late opens nothing");
+    disconnect(&world, account).await;
+    histories::keep(&world, "lifecycle", calendar, Some(account)).await;
     world.end().await;
 }
 

@@ -45,21 +45,34 @@ pub struct OpenChannelInput {
     pub watched: Watched,
     /// The lifetime to ask for, in seconds. The provider may grant less.
     pub lifetime_s: u32,
+    /// The live channel, where its end may be put off instead of opening another.
+    pub renews: Option<Renewed>,
+}
+
+/// A live channel that is to be renewed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewed {
+    /// Which.
+    pub channel: ChannelRef,
+    /// When it was last known to be alive.
+    pub alive_at: UnixMs,
 }
 
 /// A channel that is live, and those that it makes superfluous.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelOpened {
-    /// The new channel.
+    /// The channel.
     pub channel_id: ChannelId,
     /// What the provider calls it.
     pub remote_id: Option<RemoteChannelId>,
-    /// When it was opened.
+    /// When it was opened, or its end put off.
     pub opened_at: UnixMs,
     /// When the provider ends it.
     pub expires_at: UnixMs,
     /// All other channels on the same that may be alive: the old one, and those whose answer was lost.
     pub superseded: Vec<ChannelRef>,
+    /// Whether it is the channel from before, whose end was put off: it announced changes all the time.
+    pub kept: bool,
 }
 
 /// A channel that may be alive at the provider.

@@ -6,8 +6,8 @@
 use temporalio_common::{HasWorkflowDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
 use super::{
-    AccountChanged, AccountInput, Close, Ended, GrantLost, ListChanged, Notify, PollingInput, PollingInterval,
-    SubscriptionClosed, SubscriptionInput, SubscriptionMissing, SyncNowResult,
+    AccountChanged, AccountInput, Close, Ended, GrantLost, Lifecycle, ListChanged, Notify, PollingInput,
+    PollingInterval, SubscriptionClosed, SubscriptionInput, SubscriptionMissing, SyncNowResult,
 };
 use crate::names;
 
@@ -71,6 +71,8 @@ workflow! {
 messages! { SignalDefinition, SubscriptionDefinition:
     /// Something may have changed.
     NotifySignal = names::SIGNAL_NOTIFY, Notify;
+    /// The provider says something of the channel itself.
+    LifecycleSignal = names::SIGNAL_LIFECYCLE, Lifecycle;
     /// Something about the account concerns its subscriptions.
     AccountChangedSignal = names::SIGNAL_ACCOUNT_CHANGED, AccountChanged;
     /// The provider was seen to answer again: what failed is retried now.

@@ -3,7 +3,9 @@
 
 use std::num::NonZeroU32;
 
-use evercal_domain::{CalendarId, ChannelId, RemoteChannelId, SyncReason, SyncStrategy, UnixMs};
+use evercal_domain::{
+    CalendarId, ChannelId, LifecycleEvent, Priority, RemoteChannelId, SyncReason, SyncStrategy, UnixMs,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Timing;
@@ -20,12 +22,31 @@ pub struct Notify {
     pub received_at: Option<UnixMs>,
     /// The channels that they came on, each once; empty for reasons of our own.
     pub channels: Vec<ChannelHint>,
+    /// How urgent the most urgent of them is, where the provider tells them apart.
+    pub priority: Option<Priority>,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { reason: SyncReason::Reconcile, notices: 0, received_at: None, channels: Vec::new() }
+        Self { reason: SyncReason::Reconcile, notices: 0, received_at: None, channels: Vec::new(), priority: None }
     }
+}
+
+impl Notify {
+    /// How urgent it is.
+    pub fn urgency(&self) -> Priority {
+        self.priority.unwrap_or_else(|| self.reason.priority())
+    }
+}
+
+/// The provider says something of a channel itself, and not of what it watches.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lifecycle {
+    /// What.
+    pub event: LifecycleEvent,
+    /// Which channel.
+    pub channel: Option<ChannelHint>,
 }
 
 /// What a notice says about its channel. The token proved that the channel is ours.

@@ -5,7 +5,7 @@ use evercal_domain::{ChannelId, RemoteChannelId, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::jitter;
-use crate::contract::{ChannelOpened, ChannelRef};
+use crate::contract::{ChannelHint, ChannelOpened, ChannelRef, Renewed};
 use crate::retry::{CHANNEL_LIFETIME_MIN_S, Timing};
 
 /// A live channel.
@@ -15,7 +15,7 @@ pub struct LiveChannel {
     pub channel_id: ChannelId,
     /// What the provider calls it.
     pub remote_id: Option<RemoteChannelId>,
-    /// When it was opened.
+    /// When it was opened, or its end put off last.
     pub opened_at: UnixMs,
     /// When the provider ends it.
     pub expires_at: UnixMs,
@@ -26,6 +26,20 @@ impl LiveChannel {
     pub(crate) fn of(opened: &ChannelOpened) -> Self {
         let ChannelOpened { channel_id, opened_at, expires_at, .. } = *opened;
         Self { channel_id, remote_id: opened.remote_id.clone(), opened_at, expires_at }
+    }
+
+    /// Whether a notice came on it: by what the provider calls the channel, where both say so. Of two that a provider made under
+    /// one id of ours, because it had lost an answer, only one is this.
+    pub(crate) fn is_of(&self, hint: &ChannelHint) -> bool {
+        match (&self.remote_id, &hint.remote_id) {
+            (Some(known), Some(named)) => known == named,
+            _ => self.channel_id == hint.channel_id,
+        }
+    }
+
+    /// The channel as its renewal names it.
+    pub(crate) fn renewed(&self) -> Renewed {
+        Renewed { channel: self.clone().into(), alive_at: self.opened_at }
     }
 }
 

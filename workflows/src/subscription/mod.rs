@@ -25,8 +25,8 @@ use temporalio_workflow::{
 };
 
 pub use channel::{
-    ChannelProgress, Cover, FailedAttempts, NextAttempt, Poller, Push, RunningAttempt, StopReason, ToStop,
-    WantedChannel,
+    ChannelProgress, Cover, EarlyExtension, FailedAttempts, NextAttempt, Poller, Push, RunningAttempt, StopReason,
+    ToStop, WantedChannel,
 };
 pub use life::{EndingStage, Life};
 pub use publish::Published;
@@ -36,10 +36,10 @@ pub use trouble::{Refusal, RefusedCall, Trouble};
 use wakeups::Wakeups;
 
 use crate::contract::{
-    AccountChanged, Begins, Close, Ended, Grant, Notify, SubscriptionInput, SubscriptionStatus, SyncEnd, SyncNowResult,
-    unpack,
+    AccountChanged, Begins, Close, Ended, Grant, Lifecycle, Notify, SubscriptionInput, SubscriptionStatus, SyncEnd,
+    SyncNowResult, unpack,
 };
-use crate::shared::time::condition;
+use crate::shared::time::{condition, instant};
 use crate::{names, retry};
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
@@ -141,6 +141,12 @@ impl SubscriptionWorkflow {
     #[signal(name = names::SIGNAL_NOTIFY)]
     pub fn notify(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
         self.state.receive(&unpack::<Notify>(&payload));
+    }
+
+    /// The provider says something of the channel itself ([`Lifecycle`]).
+    #[signal(name = names::SIGNAL_LIFECYCLE)]
+    pub fn lifecycle(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
+        self.state.lifecycle(&unpack::<Lifecycle>(&payload), instant(ctx.workflow_time()));
     }
 
     /// The account changed ([`AccountChanged`]).

@@ -4,12 +4,13 @@
 
 use evercal_domain::{CalendarState, ChannelId, ProviderErrorKind, SyncReason, SyncStrategy, UnixMs};
 
-use super::SubscriptionState;
 use super::channel::decide::{AfterFailure, after_failure};
+use super::channel::lifecycle::{self, LifecycleStep};
 use super::channel::{ChannelProgress, Cover, NextAttempt, Push, StopReason, WantedChannel};
 use super::sync::decide::{is_gone, refused_pause_ms};
 use super::trouble::{Attempts, Refusal, RefusedCall, Trouble};
-use crate::contract::{AccountChanged, Cause, ChannelOpened, Failure, Grant, Notify};
+use super::{PendingSync, SubscriptionState};
+use crate::contract::{AccountChanged, Cause, ChannelOpened, Failure, Grant, Lifecycle, Notify};
 use crate::due::Due;
 use crate::retry::Timing;
 use crate::shared::failure::FailedCall;
@@ -108,7 +109,7 @@ impl SubscriptionState {
     /// Takes a signal in.
     pub fn receive(&mut self, notify: &Notify) {
         if notify.reason != SyncReason::Notice || notify.channels.is_empty() {
-            self.sync.add(notify.reason, notify.notices, notify.received_at);
+            self.sync.merge(PendingSync::asked_by(notify));
             return;
         }
         let mut announced = false;
@@ -116,7 +117,17 @@ impl SubscriptionState {
             announced |= self.channel.identify(hint) && hint.announces_change;
         }
         if announced {
-            self.sync.add(SyncReason::Notice, notify.notices, notify.received_at);
+            self.sync.merge(PendingSync::asked_by(notify));
+        }
+    }
+
+    /// Takes in what the provider says of the channel itself.
+    pub fn lifecycle(&mut self, lifecycle: &Lifecycle, now: UnixMs) {
+        match lifecycle::decide(&self.channel.push, lifecycle, now) {
+            LifecycleStep::Nothing => {}
+            LifecycleStep::Extend { at } => self.channel.push.extend_early(at),
+            LifecycleStep::Replace => self.channel.push.suspect(),
+            LifecycleStep::Sync => self.sync.add(SyncReason::CatchUp, 0, None),
         }
     }
 
@@ -248,10 +259,18 @@ impl SubscriptionState {
         self.paused || self.grant == Grant::Dead || self.refusal.as_ref().is_some_and(|refusal| !refusal.trying)
     }
 
-    /// A channel was opened. That none is wanted any more may have been said during the attempt.
+    /// A channel was opened, or its end put off. That none is wanted any more may have been said during the attempt.
     pub fn channel_opened(&mut self, opened: &ChannelOpened) {
         let channel = &mut self.channel;
-        let unwanted = channel.push.opened(LiveChannel::of(opened));
+        // A provider that asks for its channel to be extended may have paused what it announces until then.
+        let may_have_paused = opened.kept && channel.push.is_extended_early();
+        let unwanted = if opened.kept {
+            // It was to be stopped while no channel was wanted; now one is, and this is it.
+            channel.to_stop.retain(|entry| entry.channel.channel_id != opened.channel_id);
+            channel.push.extended(LiveChannel::of(opened))
+        } else {
+            channel.push.opened(LiveChannel::of(opened))
+        };
         for superseded in &opened.superseded {
             channel.add_to_stop(superseded.clone(), StopReason::Superfluous);
         }
@@ -259,8 +278,12 @@ impl SubscriptionState {
         channel.stop_unwanted(unwanted);
         self.retry_after_until = None;
         self.refusals_confirmed = 0;
-        self.sync.missed_pushes = 0;
-        self.sync.add(SyncReason::NewChannel, 0, None);
+        if !opened.kept {
+            self.sync.missed_pushes = 0;
+            self.sync.add(SyncReason::NewChannel, 0, None);
+        } else if may_have_paused {
+            self.sync.add(SyncReason::CatchUp, 0, None);
+        }
     }
 
     /// An attempt at a channel failed.
@@ -296,9 +319,13 @@ impl SubscriptionState {
     }
 
     /// A channel was opened that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
-    /// same. The live channel stays.
+    /// same. The live channel stays, also where its own end was put off by too little.
     pub(crate) fn channel_ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
-        self.channel.stop_unwanted(Some(LiveChannel::of(opened)));
+        if opened.kept {
+            self.channel.push.ends_at(opened.expires_at);
+        } else {
+            self.channel.stop_unwanted(Some(LiveChannel::of(opened)));
+        }
         self.channel_failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Event, SeriesPosition};
+use super::{Event, ProviderOccurrence, SeriesPosition};
 
 /// SHA-256 over all that a reader of an event is answered. The change feed has an entry exactly where the fingerprint before
 /// differs from the one after.
@@ -20,6 +20,11 @@ impl Fingerprint {
     /// Of a cancelled occurrence.
     pub fn of_cancelled(position: &SeriesPosition) -> Self {
         Self::of(&("cancelled", position))
+    }
+
+    /// Of an occurrence that its provider made.
+    pub fn of_occurrence(occurrence: &ProviderOccurrence) -> Self {
+        Self::of(&("occurrence", occurrence))
     }
 
     fn of(content: &impl Serialize) -> Self {

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::change::ChangeKind;
 use evercal_domain::event::Occurrence;
-use evercal_domain::{Event, EventTime, RemoteEvent, SeriesPosition};
+use evercal_domain::{Event, EventTime, Part, ProviderOccurrence, RemoteEvent, SeriesPosition};
 use proptest::prelude::*;
 
 use super::*;
 use crate::expand_stored;
 use crate::row::{NewBody, StoredBody};
+
+mod from_provider;
 
 fn at(hours: i64) -> DateTime<Utc> {
     "2026-06-01T08:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
@@ -27,6 +29,10 @@ fn id(text: &str) -> ProviderEventId {
 /// Three days from the first occurrence on.
 fn window() -> Window {
     Window { start: at(0), end: at(3 * 24) }
+}
+
+fn by_rules() -> Expansion {
+    Expansion::ByRules { zone: None, window: window() }
 }
 
 /// An hour at the beginning of the window.
@@ -88,7 +94,7 @@ fn beside(rows: &[StoredRow]) -> Snapshot {
 }
 
 fn planned(rows: &[StoredRow], page: &[RemoteItem]) -> Plan {
-    plan(page.to_vec(), Ends::No, &beside(rows), None, &window())
+    plan(page.to_vec(), Ends::No, &beside(rows), &by_rules())
 }
 
 /// What a page makes of the occurrences, by owner, as `source+hours`.
@@ -215,7 +221,7 @@ fn what_could_be_read_leaves_the_quarantine_and_so_does_what_is_gone() {
     let held = ["id:s1", "id:s2", "id:s3", "id:other"].map(str::to_owned);
     let snapshot = Snapshot { quarantined: held.into(), ..beside(&[]) };
     let page = vec![is(single("s1")), deleted("s2"), unreadable("s3"), is(single("s4"))];
-    let plan = plan(page, Ends::No, &snapshot, None, &window());
+    let plan = plan(page, Ends::No, &snapshot, &by_rules());
     assert_eq!(plan.released, ["id:s1", "id:s2"]);
     assert_eq!(plan.quarantine[0].item_key, "id:s3");
 }
@@ -225,12 +231,12 @@ fn a_full_pass_takes_away_what_it_did_not_see_and_no_other_page_does() {
     let rows = [stored(master()), stored(single("s1")), stored(single("s2"))];
     let snapshot = Snapshot { stale: [id("s1"), id("s2")].into(), ..beside(&rows) };
     let page = || vec![cancelled("m1_1", 1), unreadable("s2")];
-    let swept = plan(page(), Ends::FullPass, &snapshot, None, &window());
+    let swept = plan(page(), Ends::FullPass, &snapshot, &by_rules());
     assert_eq!(readable(&swept.occurrences), expected(&[("m1", &["m1+0", "m1+48"]), ("s1", &[]), ("s2", &["s2+0"])]));
     assert_eq!((texts(&swept.deletes), swept.sweeps_quarantine), (vec!["s1"], true));
     assert_eq!(reported(&swept), ["cancelled m1_1", "deleted s1"]);
     for ends in [Ends::No, Ends::Pass] {
-        let kept = plan(page(), ends, &snapshot, None, &window());
+        let kept = plan(page(), ends, &snapshot, &by_rules());
         assert_eq!((kept.deletes.len(), kept.sweeps_quarantine), (0, false), "{ends:?}");
     }
 }
@@ -238,7 +244,7 @@ fn a_full_pass_takes_away_what_it_did_not_see_and_no_other_page_does() {
 #[test]
 fn a_cancelled_occurrence_without_its_series_stays_until_the_pass_ends_and_no_longer() {
     let left = |ends, page: &[RemoteItem], snapshot: &Snapshot| {
-        let plan = plan(page.to_vec(), ends, snapshot, None, &window());
+        let plan = plan(page.to_vec(), ends, snapshot, &by_rules());
         (plan.upserts.len(), texts(&plan.deletes).join(" "), reported(&plan).join(", "))
     };
     let nothing = Snapshot::default();
@@ -265,14 +271,14 @@ fn a_cancelled_occurrence_without_its_series_stays_until_the_pass_ends_and_no_lo
 fn a_window_that_moves_on_brings_new_occurrences_and_keeps_what_was_said_of_single_ones() {
     let rows = [stored(master()), stored(exception("m1_4", 4)), stored_cancelled("m1_3", 3)];
     let tomorrow = Window { start: at(24), end: at(5 * 24) };
-    let (rolled, unreadable) = expand_stored(&rows, None, &tomorrow);
+    let (rolled, unreadable) = expand_stored(&rows, &Expansion::ByRules { zone: None, window: tomorrow });
     assert_eq!(readable(&rolled), expected(&[("m1", &["m1+24", "m1+48", "m1_4+98"])]));
     assert!(unreadable.is_empty());
 }
 
 #[test]
 fn a_series_that_cannot_be_expanded_for_a_new_window_keeps_what_it_has() {
-    let (rolled, unreadable) = expand_stored(&[stored(broken_master())], None, &window());
+    let (rolled, unreadable) = expand_stored(&[stored(broken_master())], &by_rules());
     assert_eq!((rolled, unreadable.len()), (vec![], 1));
 }
 
@@ -283,7 +289,7 @@ fn a_series_of_which_a_stored_row_cannot_be_read_keeps_what_it_has_until_a_fresh
         [stored(master()), stored(exception("m1_1", 1)), damaged(stored_cancelled("m1_2", 2))].to_vec(),
         [damaged(stored(master())), stored(exception("m1_1", 1))].to_vec(),
     ] {
-        assert_eq!(expand_stored(&rows, None, &window()).0, []);
+        assert_eq!(expand_stored(&rows, &by_rules()).0, []);
         let page = [is(Event { title: Some("Moved".into()), ..exception("m1_1", 1) })];
         assert_eq!(planned(&rows, &page).occurrences, []);
         let fresh = [is(master()), cancelled("m1_2", 2)];
@@ -315,6 +321,7 @@ fn after(rows: &[StoredRow], plan: &Plan) -> Vec<StoredRow> {
         let body = match &row.body {
             NewBody::Event(remote) => StoredBody::Event(Box::new(remote.event.clone())),
             NewBody::Cancelled(position) => StoredBody::Cancelled(position.clone()),
+            NewBody::Occurrence(occurrence) => StoredBody::Occurrence(occurrence.clone()),
         };
         let row = StoredRow { provider_id: row.provider_id.clone(), state: row.state.clone(), version: None, body };
         all.insert(row.provider_id.clone(), row);

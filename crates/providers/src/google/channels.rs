@@ -57,10 +57,10 @@ impl Channels for GoogleProvider {
         _context: &CallContext,
         _watched: WatchedRemote<'_>,
         lost: &[ChannelId],
-        known: Option<&RemoteChannelId>,
+        known: &[RemoteChannelId],
     ) -> Result<LostChannels, ProviderError> {
         // Google lists no channels; the answer to another one on the same thing has the resource of all of them.
-        let Some(known) = known else { return Ok(LostChannels::TakesAnother { lifetime: HELPER_LIFETIME }) };
+        let [known, ..] = known else { return Ok(LostChannels::TakesAnother { lifetime: HELPER_LIFETIME }) };
         let named = |id: &ChannelId| Some((*id, remote_id(*id, resource_of(known))?));
         Ok(LostChannels::Found(lost.iter().filter_map(named).collect()))
     }

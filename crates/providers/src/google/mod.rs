@@ -84,7 +84,7 @@ impl CalendarProvider for GoogleProvider {
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
         let cursor = match position {
-            Position::Beginning => GoogleCursor::default(),
+            Position::Beginning(_) => GoogleCursor::default(),
             // What cannot be read leads nowhere, like a token that Google refuses.
             Position::At(text) => GoogleCursor::of(text)
                 .ok_or_else(|| ProviderError::without_answer(ProviderErrorKind::PositionLost, LIST_EVENTS))?,
@@ -98,7 +98,7 @@ impl CalendarProvider for GoogleProvider {
     }
 
     async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError> {
-        self.read_events(context, calendar, Position::Beginning, 1).await.map(drop)
+        self.read_events(context, calendar, Position::Beginning(None), 1).await.map(drop)
     }
 
     fn channels(&self) -> Option<&dyn Channels> {

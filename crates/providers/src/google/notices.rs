@@ -35,6 +35,7 @@ impl NoticeReader for GoogleNotices {
             claim,
             remote_id: resource_id.and_then(|resource_id| remote_id(claim.channel_id, resource_id)),
             announces_change: !only_greets,
+            priority: None,
         }])
     }
 
@@ -77,10 +78,10 @@ mod tests {
                 (RESOURCE_STATE, state.into()),
             ]);
             let remote_id = Some(RemoteChannelId::new(format!("{id} res")));
-            assert_eq!(notice, Ok(vec![Notice { claim, remote_id, announces_change }]), "{state}");
+            assert_eq!(notice, Ok(vec![Notice { claim, remote_id, announces_change, priority: None }]), "{state}");
         }
         let bare = read(&[(CHANNEL_ID, id), (CHANNEL_TOKEN, token)]);
-        assert_eq!(bare, Ok(vec![Notice { claim, remote_id: None, announces_change: true }]));
+        assert_eq!(bare, Ok(vec![Notice { claim, remote_id: None, announces_change: true, priority: None }]));
     }
 
     #[test]

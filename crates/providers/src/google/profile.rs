@@ -1,6 +1,6 @@
 //! Google's nature.
 
-use evercal_domain::profile::{Absence, Defaults, Push};
+use evercal_domain::profile::{Absence, Defaults, Occurrences, Push};
 use evercal_domain::{Profile, Provider, SyncStrategy};
 
 /// Google Meet.
@@ -13,9 +13,10 @@ pub(super) static PROFILE: Profile = Profile {
     provider: Provider::new("google"),
     title: "Google",
     conference_kinds: &[MEET, HANGOUTS],
-    push: Push::Channels,
+    push: Push::Replaced,
     // A full sync lists all that is there, and no deletions.
     absence: Absence::MeansDeleted,
+    occurrences: Occurrences::ByRules,
     defaults: Defaults {
         strategy: SyncStrategy::Webhook,
         sync_backoff_initial_ms: 30_000,
@@ -24,6 +25,8 @@ pub(super) static PROFILE: Profile = Profile {
         code_lives_s: 10 * 60,
         // Google's maximum.
         page_events_max: 2_500,
+        // Its pages have all content.
+        fetch_max: 1,
         page_events_min: 10,
     },
 };

@@ -138,6 +138,9 @@ CREATE TABLE channels (
     remote_id   TEXT,
     state       TEXT   NOT NULL,
     created_at  BIGINT NOT NULL,
+    -- When the provider answered that it is live, and when it was stopped or found to be gone.
+    live_at     BIGINT,
+    ended_at    BIGINT,
     expires_at  BIGINT NOT NULL
 );
 CREATE INDEX channels_by_calendar ON channels (calendar_id, id);
@@ -151,7 +154,7 @@ CREATE TABLE events (
     provider_event_id TEXT   NOT NULL,
     -- The full pass that saw the row last; a sweep deletes older ones.
     generation        BIGINT NOT NULL,
-    -- single, master, exception or cancelled.
+    -- single, master, exception, cancelled or occurrence.
     kind              TEXT   NOT NULL,
     series_master_id  TEXT,
     fingerprint       TEXT   NOT NULL,
@@ -159,7 +162,7 @@ CREATE TABLE events (
     version           TEXT,
     -- Whether something of it could not be taken as it was sent.
     warned            BOOLEAN NOT NULL,
-    -- JSON: an event, or for a cancelled occurrence its place in the series.
+    -- JSON: an event, or for an occurrence its place in the series.
     body              TEXT   NOT NULL,
     -- The provider's own text, where it is kept. The last column, so that whoever reads the body does not go through it.
     raw               TEXT,
@@ -216,6 +219,14 @@ CREATE TABLE quarantine (
     raw               TEXT   NOT NULL,
     first_seen_at     BIGINT NOT NULL,
     PRIMARY KEY (calendar_id, item_key)
+);
+
+-- What the running pass has named and not fetched yet, with the provider's own mark of the version where it said so.
+CREATE TABLE pass_worklist (
+    calendar_id       TEXT   NOT NULL REFERENCES calendars (id),
+    provider_event_id TEXT NOT NULL,
+    version           TEXT,
+    PRIMARY KEY (calendar_id, provider_event_id)
 );
 
 -- The sync log: one line per run and attempt.

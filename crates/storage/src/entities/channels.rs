@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelEnd, ChannelId, ChannelState, RemoteChannelId, Watched};
 
-use crate::columns::{corrupt, instant, parsed};
+use crate::columns::{corrupt, instant, instant_or_none, parsed};
 use crate::error::StoreError;
 
 /// The register of channels.
@@ -12,15 +12,16 @@ use crate::error::StoreError;
 pub trait Channels: Send + Sync {
     /// Writes a pending channel before the provider is called. The same id again is no error.
     async fn insert_channel(&self, channel: &Channel) -> Result<(), StoreError>;
-    /// The provider answered: the channel is live.
+    /// The provider answered: the channel is live, or lives longer.
     async fn activate_channel(
         &self,
         id: ChannelId,
         remote_id: Option<&RemoteChannelId>,
         expires_at: DateTime<Utc>,
+        at: DateTime<Utc>,
     ) -> Result<(), StoreError>;
-    /// Sets a channel's state. Never from `stopped` or `expired` back.
-    async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError>;
+    /// A channel has ended. One that has ended before keeps how and when.
+    async fn end_channel(&self, id: ChannelId, end: ChannelEnd, at: DateTime<Utc>) -> Result<(), StoreError>;
     /// A channel.
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
     /// The channels on something that the provider may still serve, oldest first: those that have neither been stopped nor
@@ -40,6 +41,8 @@ pub struct ChannelRow {
     remote_id: Option<String>,
     state: String,
     created_at: i64,
+    live_at: Option<i64>,
+    ended_at: Option<i64>,
     expires_at: i64,
 }
 
@@ -58,6 +61,8 @@ impl TryFrom<ChannelRow> for Channel {
             remote_id: row.remote_id.map(RemoteChannelId::new),
             state: ChannelState::from_name(&row.state).ok_or_else(|| corrupt("channels.state"))?,
             created_at: instant(row.created_at, "channels.created_at")?,
+            live_at: instant_or_none(row.live_at, "channels.live_at")?,
+            ended_at: instant_or_none(row.ended_at, "channels.ended_at")?,
             expires_at: instant(row.expires_at, "channels.expires_at")?,
         })
     }

@@ -15,13 +15,12 @@ pub fn push_select(query: &mut QueryBuilder<Postgres>, columns: &str, lookup: Lo
     push_found(query, columns, lookup, calendar, keys);
 }
 
-/// Deletes the rows; `RETURNING` may follow. Whoever deletes holds the calendar's row, so that nobody moves them meanwhile.
-pub fn delete(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
-    let mut query =
-        QueryBuilder::new(format!("DELETE FROM {} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ", lookup.table()));
-    push_found(&mut query, "ctid", lookup, calendar, keys);
+/// Adds to a statement that changes or deletes rows which ones. Whoever does that holds the calendar's row, so that nobody
+/// moves them meanwhile.
+pub fn push_where(query: &mut QueryBuilder<Postgres>, lookup: Lookup, calendar: &str, keys: &[&str]) {
+    query.push(" WHERE ctid = ANY(ARRAY(SELECT ctid FROM ");
+    push_found(query, "ctid", lookup, calendar, keys);
     query.push("))");
-    query
 }
 
 fn push_found(query: &mut QueryBuilder<Postgres>, columns: &str, lookup: Lookup, calendar: &str, keys: &[&str]) {

@@ -134,8 +134,8 @@ impl Engine for PostgresStore {
         by_keys::push_select(query, columns, lookup, calendar, keys);
     }
 
-    fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Postgres> {
-        by_keys::delete(lookup, calendar, keys)
+    fn push_where_keys(query: &mut QueryBuilder<Postgres>, lookup: Lookup, calendar: &str, keys: &[&str]) {
+        by_keys::push_where(query, lookup, calendar, keys);
     }
 
     async fn may_write_each_table(connection: &mut PgConnection) -> Result<(), StoreError> {

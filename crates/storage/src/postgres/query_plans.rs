@@ -5,7 +5,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::by_keys;
-use super::statements::mirror::{events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs};
+use super::statements::mirror::{
+    events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs, worklist,
+};
 use super::statements::{accounts, authorizations, calendars, channels, credentials, journal, tenants};
 use crate::lookup::Lookup;
 
@@ -27,6 +29,13 @@ fn plan(statement: &str) -> String {
 fn selected(lookup: Lookup, keys: &[&str]) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::default();
     by_keys::push_select(&mut query, "body", lookup, "calendar", keys);
+    query
+}
+
+/// A statement that deletes the rows with these keys.
+fn deleted(lookup: Lookup, keys: &[&str]) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(format!("DELETE FROM {}", lookup.table()));
+    by_keys::push_where(&mut query, lookup, "calendar", keys);
     query
 }
 
@@ -65,6 +74,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
         (events::WARNED, "events_warned"),
         (feed::CHANGES, "changes_pkey"),
         (quarantine::QUARANTINED, "quarantine_pkey"),
+        (worklist::WORKLIST, "pass_worklist_pkey"),
         (sync_runs::RUNS, "sync_runs_by_calendar"),
         (revisions::LAST, "mirror_revisions_pkey"),
         (revisions::OF_RANGE, "mirror_revisions_pkey"),
@@ -81,8 +91,9 @@ async fn each_statement_uses_the_index_that_was_made_for_it_and_reads_no_whole_t
     for (statement, index, column) in [
         (selected(Lookup::EventsById, &["a"]), "events_pkey", "provider_event_id"),
         (selected(Lookup::EventsBySeries, &["a"]), "events_by_series", "series_master_id"),
-        (by_keys::delete(Lookup::EventsById, "calendar", &["a"]), "events_pkey", "provider_event_id"),
-        (by_keys::delete(Lookup::OccurrencesByOwner, "calendar", &["a"]), "occurrences_by_owner", "owner_id"),
+        (deleted(Lookup::EventsById, &["a"]), "events_pkey", "provider_event_id"),
+        (deleted(Lookup::OccurrencesByOwner, &["a"]), "occurrences_by_owner", "owner_id"),
+        (deleted(Lookup::WorklistById, &["a"]), "pass_worklist_pkey", "provider_event_id"),
     ] {
         let statement = statement.into_string();
         let sql = format!(

@@ -116,8 +116,8 @@ impl Engine for SqliteStore {
         by_keys::push_select(query, columns, lookup, calendar, keys);
     }
 
-    fn delete_by_keys(lookup: Lookup, calendar: &str, keys: &[&str]) -> QueryBuilder<Sqlite> {
-        by_keys::delete(lookup, calendar, keys)
+    fn push_where_keys(query: &mut QueryBuilder<Sqlite>, lookup: Lookup, calendar: &str, keys: &[&str]) {
+        by_keys::push_where(query, lookup, calendar, keys);
     }
 
     /// SQLite knows no rights but those of the file, which writing shows.

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
 
 use super::statements::mirror::{
-    erasure, events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs,
+    erasure, events, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs, worklist,
 };
 use super::statements::{
     accounts, authorizations, calendars, channels, claims, consents, credentials, heartbeats, journal, reconciliation,
@@ -20,14 +20,22 @@ fn selected(lookup: Lookup, keys: &[&str]) -> QueryBuilder<Sqlite> {
     query
 }
 
+/// A statement that deletes the rows with these keys.
+fn deleted(lookup: Lookup, keys: &[&str]) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(format!("DELETE FROM {}", lookup.table()));
+    by_keys::push_where(&mut query, lookup, "calendar", keys);
+    query
+}
+
 /// Statements that are put together from parts, with two keys.
-fn built() -> [String; 4] {
+fn built() -> [String; 5] {
     let keys = ["a", "b"];
     [
         selected(Lookup::EventsById, &keys).into_string(),
         selected(Lookup::EventsBySeries, &keys).into_string(),
-        by_keys::delete(Lookup::EventsById, "calendar", &keys).into_string(),
-        by_keys::delete(Lookup::OccurrencesByOwner, "calendar", &keys).into_string(),
+        deleted(Lookup::EventsById, &keys).into_string(),
+        deleted(Lookup::OccurrencesByOwner, &keys).into_string(),
+        deleted(Lookup::WorklistById, &keys).into_string(),
     ]
 }
 
@@ -73,7 +81,7 @@ const FIXED: [&str; 57] = [
     position::START,
     position::CLAIM_REVISION,
     position::FINISH_PASS,
-    events::RENEW_GENERATION,
+    worklist::WORKLIST,
     events::RAW,
     snapshot::STALE,
     snapshot::ORPHANS,
@@ -124,7 +132,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = empty_store(&folder).await;
     let built = built();
-    let [of_id, of_series, deleted, of_owner] = built.each_ref().map(String::as_str);
+    let [of_id, of_series, deleted, of_owner, fetched] = built.each_ref().map(String::as_str);
     for (statement, index) in [
         (
             occurrences::OCCURRENCES,
@@ -137,6 +145,7 @@ async fn each_statement_uses_the_index_that_was_made_for_it() {
         (of_id, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (deleted, "events_1 (calendar_id=? AND provider_event_id=?)"),
         (of_owner, "occurrences_by_owner (calendar_id=? AND owner_id=?)"),
+        (fetched, "pass_worklist_1 (calendar_id=? AND provider_event_id=?)"),
         (of_series, "events_by_series (calendar_id=? AND series_master_id=?)"),
         (position::BY_OLDER_ZONE_DATA, "calendars_by_zone_data ((zone_data,id)>(?,?) AND zone_data<?)"),
         (events::MASTER_IDS, "events_masters (calendar_id=? AND provider_event_id>?)"),

@@ -2,37 +2,44 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelEnd, ChannelId, ChannelState, RemoteChannelId, Watched};
 
 use super::Backend;
 use crate::columns::micros;
 use crate::entities::channels::{ChannelRow, Channels};
 use crate::error::StoreError;
 
-const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, remote_id, state, created_at, expires_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
+/// The columns of a [`ChannelRow`].
+macro_rules! select_channels {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, account_id, calendar_id, remote_id, state, created_at, live_at, ended_at, expires_at FROM channels ",
+            $rest
+        )
+    };
+}
+
+const INSERT: &str = "INSERT INTO channels (id, account_id, calendar_id, remote_id, state, created_at, live_at, ended_at, \
+     expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
 
 /// A channel that has ended meanwhile stays ended, but its resource is kept: without it nobody could stop it.
-const ACTIVATE: &str = "UPDATE channels SET remote_id = $2, expires_at = $3, \
+const ACTIVATE: &str = "UPDATE channels SET remote_id = $2, expires_at = $3, live_at = COALESCE(live_at, $4), \
      state = CASE WHEN state = 'pending' THEN 'live' ELSE state END WHERE id = $1";
 
-const SET_STATE: &str =
-    "UPDATE channels SET state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
+/// What has ended keeps how and when.
+const END: &str = "UPDATE channels SET ended_at = COALESCE(ended_at, $3), \
+     state = CASE WHEN state IN ('stopped', 'expired') THEN state ELSE $2 END WHERE id = $1";
 
-pub const BY_ID: &str =
-    "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at FROM channels WHERE id = $1";
+pub const BY_ID: &str = select_channels!("WHERE id = $1");
 
-const ALIVE_OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
-     FROM channels WHERE calendar_id = $1 AND state IN ('pending', 'live') ORDER BY id";
+const ALIVE_OF_CALENDAR: &str = select_channels!("WHERE calendar_id = $1 AND state IN ('pending', 'live') ORDER BY id");
 
-const ALIVE_OF_LIST: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
-     FROM channels WHERE account_id = $1 AND calendar_id IS NULL AND state IN ('pending', 'live') ORDER BY id";
+const ALIVE_OF_LIST: &str =
+    select_channels!("WHERE account_id = $1 AND calendar_id IS NULL AND state IN ('pending', 'live') ORDER BY id");
 
-pub const OF_LIST: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
-     FROM channels WHERE account_id = $1 AND calendar_id IS NULL ORDER BY id";
+pub const OF_LIST: &str = select_channels!("WHERE account_id = $1 AND calendar_id IS NULL ORDER BY id");
 
-pub const OF_CALENDAR: &str = "SELECT id, account_id, calendar_id, remote_id, state, created_at, expires_at \
-     FROM channels WHERE calendar_id = $1 ORDER BY id";
+pub const OF_CALENDAR: &str = select_channels!("WHERE calendar_id = $1 ORDER BY id");
 
 #[async_trait]
 impl Channels for Backend {
@@ -44,6 +51,8 @@ impl Channels for Backend {
             .bind(channel.remote_id.as_ref().map(RemoteChannelId::as_str))
             .bind(channel.state.as_str())
             .bind(micros(channel.created_at))
+            .bind(channel.live_at.map(micros))
+            .bind(channel.ended_at.map(micros))
             .bind(micros(channel.expires_at));
         self.write(query, "insert a channel").await.map(drop)
     }
@@ -53,17 +62,19 @@ impl Channels for Backend {
         id: ChannelId,
         remote_id: Option<&RemoteChannelId>,
         expires_at: DateTime<Utc>,
+        at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let query = sqlx::query(ACTIVATE)
             .bind(id.to_string())
             .bind(remote_id.map(RemoteChannelId::as_str))
-            .bind(micros(expires_at));
+            .bind(micros(expires_at))
+            .bind(micros(at));
         self.write_one(query, "activate a channel").await
     }
 
-    async fn set_channel_state(&self, id: ChannelId, state: ChannelState) -> Result<(), StoreError> {
-        let query = sqlx::query(SET_STATE).bind(id.to_string()).bind(state.as_str());
-        self.write_one(query, "set a channel's state").await
+    async fn end_channel(&self, id: ChannelId, end: ChannelEnd, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let query = sqlx::query(END).bind(id.to_string()).bind(ChannelState::from(end).as_str()).bind(micros(at));
+        self.write_one(query, "end a channel").await
     }
 
     async fn channel(&self, id: ChannelId) -> Result<Option<Channel>, StoreError> {

@@ -1,6 +1,6 @@
 //! The register of channels.
 
-use evercal_domain::{AccountId, CalendarId, Channel, ChannelId, ChannelState, RemoteChannelId, Watched};
+use evercal_domain::{AccountId, CalendarId, Channel, ChannelEnd, ChannelId, ChannelState, RemoteChannelId, Watched};
 use evercal_storage::StoreErrorKind;
 
 use super::Database;
@@ -13,6 +13,8 @@ fn pending(seeded: &Seeded) -> Channel {
         remote_id: None,
         state: ChannelState::Pending,
         created_at: at(0),
+        live_at: None,
+        ended_at: None,
         expires_at: at(100),
     }
 }
@@ -26,19 +28,20 @@ pub async fn a_channel_goes_from_pending_to_live(database: &Database) {
     let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
     assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(channel.clone()));
-    for _ in 0..2 {
-        seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90)).await.unwrap();
+    for seconds in [1, 2] {
+        seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90), at(seconds)).await.unwrap();
     }
     let live = Channel {
         remote_id: Some(remote("resource")),
         state: ChannelState::Live,
+        live_at: Some(at(1)),
         expires_at: at(90),
         ..channel.clone()
     };
     assert_eq!(seeded.store.channel(channel.id).await.unwrap(), Some(live));
     let unknown = ChannelId::generate();
     assert_eq!(seeded.store.channel(unknown).await.unwrap(), None);
-    let error = seeded.store.activate_channel(unknown, Some(&remote("resource")), at(90)).await.unwrap_err();
+    let error = seeded.store.activate_channel(unknown, Some(&remote("resource")), at(90), at(1)).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::NotFound);
 }
 
@@ -46,22 +49,34 @@ pub async fn inserting_a_channel_twice_changes_nothing(database: &Database) {
     let seeded = seeded(database).await;
     let channel = pending(&seeded);
     seeded.store.insert_channel(&channel).await.unwrap();
-    seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90)).await.unwrap();
+    seeded.store.activate_channel(channel.id, Some(&remote("resource")), at(90), at(1)).await.unwrap();
     seeded.store.insert_channel(&channel).await.unwrap();
     assert_eq!(seeded.store.channel(channel.id).await.unwrap().unwrap().state, ChannelState::Live);
 }
 
 pub async fn an_ended_channel_stays_ended_but_learns_its_resource(database: &Database) {
     let seeded = seeded(database).await;
-    for ended in [ChannelState::Stopped, ChannelState::Expired] {
+    for (end, other) in [(ChannelEnd::Stopped, ChannelEnd::Expired), (ChannelEnd::Expired, ChannelEnd::Stopped)] {
         let channel = pending(&seeded);
         seeded.store.insert_channel(&channel).await.unwrap();
-        seeded.store.set_channel_state(channel.id, ended).await.unwrap();
-        seeded.store.set_channel_state(channel.id, ChannelState::Live).await.unwrap();
-        seeded.store.activate_channel(channel.id, Some(&remote("late answer")), at(90)).await.unwrap();
+        seeded.store.end_channel(channel.id, end, at(1)).await.unwrap();
+        seeded.store.end_channel(channel.id, other, at(2)).await.unwrap();
+        seeded.store.activate_channel(channel.id, Some(&remote("late answer")), at(90), at(3)).await.unwrap();
         let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
-        assert_eq!((read.state, read.remote_id), (ended, Some(remote("late answer"))));
+        assert_eq!((read.state, read.ended_at), (end.into(), Some(at(1))));
+        assert_eq!(read.remote_id, Some(remote("late answer")));
     }
+}
+
+pub async fn a_channel_that_is_extended_keeps_when_it_became_live(database: &Database) {
+    let seeded = seeded(database).await;
+    let channel = pending(&seeded);
+    seeded.store.insert_channel(&channel).await.unwrap();
+    for (expires_at, now) in [(at(90), at(1)), (at(180), at(80))] {
+        seeded.store.activate_channel(channel.id, Some(&remote("theirs")), expires_at, now).await.unwrap();
+    }
+    let read = seeded.store.channel(channel.id).await.unwrap().unwrap();
+    assert_eq!((read.state, read.live_at, read.expires_at), (ChannelState::Live, Some(at(1)), at(180)));
 }
 
 pub async fn channels_of_a_calendar_are_listed_oldest_first(database: &Database) {
@@ -83,9 +98,10 @@ pub async fn channels_that_are_over_are_not_among_those_alive(database: &Databas
         for channel in &channels {
             seeded.store.insert_channel(channel).await.unwrap();
         }
-        seeded.store.set_channel_state(channels[0].id, ChannelState::Stopped).await.unwrap();
-        seeded.store.set_channel_state(channels[2].id, ChannelState::Expired).await.unwrap();
-        seeded.store.activate_channel(channels[3].id, Some(&remote("resource")), channels[3].expires_at).await.unwrap();
+        seeded.store.end_channel(channels[0].id, ChannelEnd::Stopped, at(1)).await.unwrap();
+        seeded.store.end_channel(channels[2].id, ChannelEnd::Expired, at(1)).await.unwrap();
+        let expires_at = channels[3].expires_at;
+        seeded.store.activate_channel(channels[3].id, Some(&remote("resource")), expires_at, at(1)).await.unwrap();
         let alive = seeded.store.channels_alive(watched).await.unwrap();
         let ids: Vec<ChannelId> = alive.iter().map(|channel| channel.id).collect();
         assert_eq!(ids, [channels[1].id, channels[3].id], "{watched:?}");

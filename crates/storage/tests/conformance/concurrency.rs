@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evercal_mirror::{Ends, Window};
+use evercal_mirror::{Ends, Expansion, Window};
 use evercal_storage::{ClaimRounds, PageCommit, StoreError, TakenAttempt};
 use futures::future::join_all;
 
@@ -39,11 +39,17 @@ pub async fn of_two_commits_on_one_revision_exactly_one_wins(database: &Database
             tokio::spawn(async move {
                 let (items, cursor) = (vec![single(&name, "a")], ready());
                 let snapshot = store.snapshot(calendar_id, &position, &items, Ends::No).await?;
-                let plan = evercal_mirror::plan(items, Ends::No, &snapshot, None, &Window::around(at(0)));
+                let plan = evercal_mirror::plan(
+                    items,
+                    Ends::No,
+                    &snapshot,
+                    &Expansion::ByRules { zone: None, window: Window::around(at(0)) },
+                );
                 let page = PageCommit {
                     calendar_id,
                     expected_revision: position.revision,
                     generation: position.generation,
+                    has_worklist: false,
                     plan: &plan,
                     window: window(),
                     zone_data: &zone_data(),

@@ -109,7 +109,7 @@ fn fingerprint_of(item: &StoredRow) -> (String, String) {
     let fingerprint = match &item.body {
         StoredBody::Event(event) => Fingerprint::of_event(event),
         StoredBody::Cancelled(position) => Fingerprint::of_cancelled(position),
-        StoredBody::Unreadable => panic!("lists leave such rows out: {item:?}"),
+        StoredBody::Occurrence(_) | StoredBody::Unreadable => panic!("no such row was written: {item:?}"),
     };
     (item.provider_id.as_str().to_owned(), fingerprint.as_str().to_owned())
 }
@@ -156,6 +156,9 @@ impl Model {
                 RemoteItem::Unreadable { .. } => {
                     self.held.insert(id.clone());
                 }
+                RemoteItem::Occurrence { .. } | RemoteItem::Named { .. } | RemoteItem::Whole { .. } => {
+                    panic!("rules make the occurrences, and pages have all content")
+                }
             }
         }
     }
@@ -165,7 +168,7 @@ impl Model {
         let state = match &body {
             StoredBody::Event(event) => RowState::of_event(event),
             StoredBody::Cancelled(position) => RowState::of_cancelled(position),
-            StoredBody::Unreadable => panic!("a page brings no such row"),
+            StoredBody::Occurrence(_) | StoredBody::Unreadable => panic!("a page brings no such row"),
         };
         self.rows.insert(id.to_owned(), StoredRow { provider_id: provider_id.clone(), state, version: None, body });
     }
@@ -178,7 +181,7 @@ impl Model {
         let known: BTreeSet<String> = self.rows.keys().chain(&self.held).cloned().collect();
         self.rows.retain(|_, row| match &row.body {
             StoredBody::Cancelled(position) => known.contains(position.master_id.as_str()),
-            StoredBody::Event(_) | StoredBody::Unreadable => true,
+            StoredBody::Event(_) | StoredBody::Occurrence(_) | StoredBody::Unreadable => true,
         });
     }
 
@@ -199,5 +202,8 @@ fn id_of(item: &RemoteItem) -> String {
             provider_id.as_str().to_owned()
         }
         RemoteItem::Unreadable { provider_id, .. } => id_or_none(provider_id.as_ref()),
+        RemoteItem::Occurrence { .. } | RemoteItem::Named { .. } | RemoteItem::Whole { .. } => {
+            panic!("rules make the occurrences, and pages have all content")
+        }
     }
 }

@@ -12,7 +12,7 @@ use evercal_domain::{
     PendingGrant, Provider, ProviderCalendarId, ProviderCursor, ProviderEventId, RemoteCalendar, RemoteItem,
     SeriesPosition, TenantId, Via, Zone,
 };
-use evercal_mirror::{Ends, OwnerOccurrences, Plan, StoredRow, Window};
+use evercal_mirror::{Ends, Expansion, OwnerOccurrences, Plan, StoredRow, Window};
 use evercal_storage::{
     AccountAdmission, Cursor, OccurrenceRange, Page, PageCommit, PageCommitted, PageRequest, PassFinish, Reached,
     SeriesRows, Settlement, Store, StoreError,
@@ -255,7 +255,8 @@ impl Seeded {
         let position = self.store.sync_position(self.calendar).await.unwrap();
         let snapshot = self.store.snapshot(self.calendar, &position, items, ends).await.unwrap();
         let all = Window { start: at(-60 * 24), end: at(60 * 24) };
-        let plan = evercal_mirror::plan(items.to_vec(), ends, &snapshot, None, &all);
+        let plan =
+            evercal_mirror::plan(items.to_vec(), ends, &snapshot, &Expansion::ByRules { zone: None, window: all });
         Plan { occurrences: occurrences.to_vec(), ..plan }
     }
 
@@ -278,6 +279,7 @@ impl Seeded {
             calendar_id: self.calendar,
             expected_revision: position.revision,
             generation: position.generation,
+            has_worklist: position.has_worklist,
             plan: &plan,
             window: window(),
             zone_data: &zone_data(),

@@ -15,6 +15,7 @@ pub mod series;
 pub mod tenants;
 pub mod unreadable;
 pub mod upkeep;
+pub mod worklist;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -148,6 +149,7 @@ macro_rules! conformance_tests {
                 a_channel_goes_from_pending_to_live,
                 inserting_a_channel_twice_changes_nothing,
                 an_ended_channel_stays_ended_but_learns_its_resource,
+                a_channel_that_is_extended_keeps_when_it_became_live,
                 channels_of_a_calendar_are_listed_oldest_first,
                 channels_that_are_over_are_not_among_those_alive,
                 channels_of_a_list_of_calendars_are_the_accounts,
@@ -222,6 +224,11 @@ macro_rules! conformance_tests {
                 an_event_that_cannot_be_read_leaves_the_others_alone_and_is_healed_by_a_fresh_copy,
                 an_event_that_cannot_be_read_is_swept_like_any_other,
                 lists_leave_out_what_cannot_be_read,
+            }
+            worklist {
+                what_pages_name_is_to_be_fetched_until_a_page_has_it_or_says_that_it_is_gone,
+                a_mirror_that_is_erased_has_nothing_to_fetch,
+                an_occurrence_that_its_provider_makes_is_a_row_and_no_event,
             }
             upkeep {
                 an_empty_database_is_given_an_id_that_all_its_processes_see,

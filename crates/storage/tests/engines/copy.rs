@@ -33,6 +33,8 @@ async fn grown(database: &Database) -> Seeded {
         remote_id: Some(evercal_domain::RemoteChannelId::new("resource")),
         state: ChannelState::Live,
         created_at: at(0),
+        live_at: Some(at(1)),
+        ended_at: None,
         expires_at: at(9),
     };
     store.insert_channel(&channel).await.unwrap();
@@ -41,6 +43,9 @@ async fn grown(database: &Database) -> Seeded {
         seeded.commit(&items).await;
     }
     seeded.commit(&[master("m1", "weekly"), cancelled("m1_x", "m1"), unreadable(Some("bad"), "{}")]).await;
+    let named =
+        evercal_domain::RemoteItem::Named { provider_id: evercal_domain::ProviderEventId::new("m2"), version: None };
+    seeded.commit(&[named]).await;
     let occurrences = [occurrences_of("s0_0", vec![occurrence("s0_0", instant(0), instant(30))])];
     seeded.try_commit(&[], &occurrences, Some(finish(false, at(2)))).await.unwrap();
     let run = SyncRun {

@@ -9,7 +9,7 @@ use crate::contract::{ChannelActivities, ChannelRef, OpenChannelInput, StopChann
 use crate::due::Due;
 use crate::retry::{self, STOP_TIMEOUT_MIN_S};
 use crate::shared::failure::FailedCall;
-use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::live_channel::{LiveChannel, grants_too_little, lifetime_s};
 use crate::shared::time::{condition, now, sleep_unless};
 
 /// Runs until the account ends or continues as new.
@@ -46,12 +46,13 @@ fn next(workflow: &AccountWorkflow, now: UnixMs) -> ListChannelStep {
 async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
     let (provider, timing, account_id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.account_id));
     let id = account_id.to_string();
-    let (is_renewal, grant) = ctx.state_mut(|s| {
+    let (renews, grant) = ctx.state_mut(|s| {
         s.progress.list_channel.attempting = true;
-        (s.progress.list_channel.live.is_some(), s.progress.grant.number)
+        (s.progress.list_channel.live.as_ref().map(LiveChannel::renewed), s.progress.grant.number)
     });
-    let input =
-        OpenChannelInput { watched: Watched::CalendarList { account_id }, lifetime_s: lifetime_s(&timing, &id) };
+    let is_renewal = renews.is_some();
+    let watched = Watched::CalendarList { account_id };
+    let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id), renews };
     let summary = if is_renewal { "renew" } else { "open" }.to_owned() + " the channel on the list of calendars";
     let options = retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, &summary);
     let result = if is_renewal {

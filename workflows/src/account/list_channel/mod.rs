@@ -136,9 +136,12 @@ impl ListChannel {
     }
 
     /// A channel was opened that is of no use, and is to be stopped: a failed attempt, since another one at once would get the
-    /// same. The live channel stays.
+    /// same. The live channel stays, also where its own end was put off by too little.
     pub(crate) fn ends_at_once(&mut self, opened: &ChannelOpened, timing: &Timing, id: &str, now: UnixMs) {
-        self.add_to_stop(LiveChannel::of(opened).into());
+        match &mut self.live {
+            Some(live) if opened.kept => live.expires_at = opened.expires_at,
+            _ => self.add_to_stop(LiveChannel::of(opened).into()),
+        }
         self.failed(&FailedCall::of(Cause::LifetimeTooShort), timing, id, now);
     }
 
@@ -188,7 +191,7 @@ impl ListChannel {
 
     /// A notice came on this channel: one that nobody knows is stopped.
     pub fn receive(&mut self, hint: &ChannelHint) {
-        let is_live = self.live.as_ref().is_some_and(|live| live.channel_id == hint.channel_id);
+        let is_live = self.live.as_ref().is_some_and(|live| live.is_of(hint));
         // The first notice may overtake the answer that makes the channel known.
         if !is_live && !self.attempting && !self.over.contains(&hint.channel_id) {
             let remote_id = hint.remote_id.clone();

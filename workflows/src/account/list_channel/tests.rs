@@ -13,6 +13,7 @@ fn opened(at: UnixMs, superseded: Vec<ChannelRef>) -> ChannelOpened {
         opened_at: at,
         expires_at: at.plus_ms(7 * DAY_MS),
         superseded,
+        kept: false,
     }
 }
 
@@ -119,14 +120,32 @@ fn a_list_that_cannot_be_watched_is_not_tried_again() {
 }
 
 #[test]
+fn a_channel_whose_end_is_put_off_stays_the_live_one_and_is_not_stopped() {
+    let mut channel = ListChannel::default();
+    channel.opened(&opened(START, vec![]));
+    let live = channel.live.clone().unwrap();
+    let later = START.plus_ms(6 * DAY_MS);
+    let extended = |expires_at| ChannelOpened {
+        channel_id: live.channel_id,
+        remote_id: live.remote_id.clone(),
+        opened_at: later,
+        expires_at,
+        superseded: vec![],
+        kept: true,
+    };
+    channel.opened(&extended(later.plus_ms(7 * DAY_MS)));
+    let kept = channel.live.clone().unwrap();
+    assert_eq!((kept.channel_id, kept.opened_at, kept.expires_at), (live.channel_id, later, later.plus_ms(7 * DAY_MS)));
+    channel.ends_at_once(&extended(later.plus_ms(1)), &Timing::default(), "acc_1", later);
+    assert_eq!(channel.live.as_ref().map(|live| live.expires_at), Some(later.plus_ms(1)), "by too little");
+    assert!(channel.to_stop.is_empty());
+}
+
+#[test]
 fn a_notice_on_a_channel_that_nobody_knows_has_it_stopped_once() {
     let mut channel = ListChannel::default();
     channel.opened(&opened(START, vec![]));
-    let hint = |channel_id| ChannelHint {
-        channel_id,
-        remote_id: Some(evercal_domain::RemoteChannelId::new("r")),
-        announces_change: true,
-    };
+    let hint = |channel_id| ChannelHint { channel_id, remote_id: None, announces_change: true };
     let (own, stray) = (channel.live.as_ref().unwrap().channel_id, ChannelId::generate());
     channel.receive(&hint(own));
     assert!(channel.to_stop.is_empty());

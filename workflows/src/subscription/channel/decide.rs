@@ -2,7 +2,7 @@
 
 use evercal_domain::{ProviderErrorKind, UnixMs};
 
-use super::{NextAttempt, Poller, Push, StopReason};
+use super::{NextAttempt, Poller, Push, StopReason, WantedChannel};
 use crate::contract::{Alert, Cause, ChannelRef, Grant};
 use crate::due::Due;
 use crate::retry::{STOP_TIMEOUT_MAX_S, STOP_TIMEOUT_MIN_S, Timing};
@@ -48,8 +48,10 @@ pub enum ChannelStep {
 pub enum AttemptKind {
     /// None is live.
     First,
-    /// One is live that this one replaces.
+    /// One is live whose time ends.
     Renewal,
+    /// One is live that may announce nothing any more.
+    Replacement,
 }
 
 /// Decides the next step. Waiting comes last: whatever can be done now is done first.
@@ -84,8 +86,11 @@ pub fn next_step(state: &SubscriptionState, timing: &Timing, id: &str, now: Unix
     }
     let attempt_due = attempt_due(state, timing, id);
     if attempt_due.is_some_and(|due| due.has_come(now)) {
-        let has_channel = channel.push.live().is_some();
-        return ChannelStep::Attempt(if has_channel { AttemptKind::Renewal } else { AttemptKind::First });
+        return ChannelStep::Attempt(match &channel.push {
+            Push::Wanted(WantedChannel { live: Some(_), is_suspect: true, .. }) => AttemptKind::Replacement,
+            Push::Wanted(WantedChannel { live: Some(_), .. }) => AttemptKind::Renewal,
+            _ => AttemptKind::First,
+        });
     }
     if let Some(next) = channel.to_stop.iter().find(|entry| entry.not_before.has_come(now)) {
         return ChannelStep::Stop { channel: next.channel.clone(), reason: next.reason };
@@ -106,7 +111,10 @@ pub fn attempt_due(state: &SubscriptionState, timing: &Timing, id: &str) -> Opti
     Some(match (&wanted.next, &wanted.live) {
         (NextAttempt::Repeated { due, .. }, _) => *due,
         (NextAttempt::AtOnce, _) | (NextAttempt::Planned, None) => Due::Now,
-        (NextAttempt::Planned, Some(live)) => Due::At(renewal_due_at(live, timing, id)),
+        (NextAttempt::Planned, Some(live)) => {
+            let due_at = renewal_due_at(live, timing, id);
+            Due::At(wanted.extension.and_then(|extension| extension.due_at).map_or(due_at, |early| early.min(due_at)))
+        }
     })
 }
 

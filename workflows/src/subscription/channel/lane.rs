@@ -14,7 +14,7 @@ use crate::contract::{
     PollingDefinition, PollingInput, PollingInterval, RecordActivities, StopChannelInput, StopOutcome, StopSignal,
 };
 use crate::shared::failure::FailedCall;
-use crate::shared::live_channel::{grants_too_little, lifetime_s};
+use crate::shared::live_channel::{LiveChannel, grants_too_little, lifetime_s};
 use crate::shared::time::{condition, now, sleep_unless};
 use crate::subscription::publish::{is_due, publish};
 use crate::subscription::signals::{own_token, signal_closed, signal_grant_lost, signal_options};
@@ -76,12 +76,18 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: Atte
     });
     let (provider, timing, id) = ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id));
     let watched = ctx.state(SubscriptionWorkflow::watched);
-    let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()) };
+    let renews = ctx.state(|s| s.state.channel.push.live().map(LiveChannel::renewed));
+    let renews = renews.filter(|_| kind == AttemptKind::Renewal);
+    let input = OpenChannelInput { watched, lifetime_s: lifetime_s(&timing, &id.to_string()), renews };
     let options = |summary| retry::channel_call(provider, &timing, timing.channel_timeout_s, detached, summary);
     let result = match kind {
         AttemptKind::Renewal => {
             publish(ctx, detached).await;
             ctx.execute_activity(ChannelActivities::renew_channel, input, options("renew the channel")).await
+        }
+        AttemptKind::Replacement => {
+            publish(ctx, detached).await;
+            ctx.execute_activity(ChannelActivities::renew_channel, input, options("replace a suspect channel")).await
         }
         AttemptKind::First => {
             ctx.execute_activity(ChannelActivities::create_channel, input, options("open a channel")).await

@@ -69,7 +69,7 @@ impl ChannelProgress {
 
     /// Finds out whose notice a hint is; whether it may announce something.
     pub(in crate::subscription) fn identify(&mut self, hint: &ChannelHint) -> bool {
-        if self.is_live(hint.channel_id) {
+        if self.push.live().is_some_and(|live| live.is_of(hint)) {
             return true;
         }
         if self.is_to_stop(hint.channel_id, StopReason::Superfluous) {
@@ -95,14 +95,11 @@ impl ChannelProgress {
         for hint in attempt.unidentified {
             let id = hint.channel_id;
             let is_listed = self.to_stop.iter().any(|entry| entry.channel.channel_id == id);
-            if made != Some(id) && !self.is_live(id) && !is_listed {
+            let is_live = self.push.live().is_some_and(|live| live.is_of(&hint));
+            if made != Some(id) && !is_live && !is_listed {
                 self.add_stray(&hint);
             }
         }
-    }
-
-    fn is_live(&self, id: ChannelId) -> bool {
-        self.push.live().is_some_and(|live| live.channel_id == id)
     }
 
     fn add_stray(&mut self, hint: &ChannelHint) {

@@ -31,12 +31,25 @@ pub enum Push {
 pub struct WantedChannel {
     /// The channel that is live.
     pub live: Option<LiveChannel>,
+    /// Whether the live channel may announce nothing any more: then another one takes its place, and its end is not put off.
+    pub is_suspect: bool,
+    /// The provider's wish that it be extended before its time, where it had one.
+    pub extension: Option<EarlyExtension>,
     /// When the next attempt at one is made.
     pub next: NextAttempt,
     /// The attempts that failed since a channel was last opened.
     pub failed: Option<FailedAttempts>,
     /// Who finds changes until there is a channel.
     pub cover: Cover,
+}
+
+/// The provider's wish that a channel be extended before its time. Of one life of a channel it is kept once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyExtension {
+    /// When the channel ended as it was then.
+    pub expires_at: UnixMs,
+    /// When it is extended; none where that is done.
+    pub due_at: Option<UnixMs>,
 }
 
 /// When the next attempt at a channel is made.
@@ -132,10 +145,40 @@ impl Push {
         }
     }
 
+    /// The live channel ends then.
+    pub(in crate::subscription) fn ends_at(&mut self, expires_at: UnixMs) {
+        if let Self::Wanted(WantedChannel { live: Some(live), .. }) | Self::Unsupported { live: Some(live) } = self {
+            live.expires_at = expires_at;
+        }
+    }
+
+    /// The live channel was extended; answers it back where nobody wants it. What makes it suspect may have come meanwhile.
+    pub(in crate::subscription) fn extended(&mut self, live: LiveChannel) -> Option<LiveChannel> {
+        let Self::Wanted(wanted) = self else { return Some(live) };
+        let extension = wanted.extension.map(|extension| EarlyExtension { due_at: None, ..extension });
+        let is_suspect = wanted.is_suspect;
+        let next = if is_suspect { NextAttempt::AtOnce } else { NextAttempt::Planned };
+        *wanted = WantedChannel { live: Some(live), is_suspect, extension, next, ..WantedChannel::default() };
+        None
+    }
+
+    /// The provider wishes that the live channel be extended, then.
+    pub(in crate::subscription) fn extend_early(&mut self, at: UnixMs) {
+        if let Self::Wanted(WantedChannel { live: Some(live), extension, .. }) = self {
+            *extension = Some(EarlyExtension { expires_at: live.expires_at, due_at: Some(at) });
+        }
+    }
+
+    /// Whether the provider's wish that the channel be extended is still to be kept.
+    pub(in crate::subscription) fn is_extended_early(&self) -> bool {
+        matches!(self, Self::Wanted(WantedChannel { extension: Some(EarlyExtension { due_at: Some(_), .. }), .. }))
+    }
+
     /// An attempt failed. What ran out meanwhile is forgotten.
     pub(in crate::subscription) fn count_failure(&mut self, failed: &FailedCall, now: UnixMs) {
         let Self::Wanted(wanted) = self else { return };
         wanted.live.take_if(|live| live.expires_at <= now);
+        wanted.is_suspect &= wanted.live.is_some();
         if is_counted(failed.cause()) {
             let (count, refusals) = wanted.failed.as_ref().map_or((0, 0), |failed| (failed.count, failed.refusals));
             let refusals = if failed.cause().is_refusal() { refusals.saturating_add(1) } else { 0 };
@@ -160,13 +203,17 @@ impl Push {
         if let Self::Wanted(wanted) = self {
             wanted.failed = None;
             wanted.next = NextAttempt::AtOnce;
+            wanted.is_suspect = wanted.live.is_some();
         }
     }
 
     /// The live channel is suspect: it is replaced now, or when the pause after a failed attempt is over.
     pub(in crate::subscription) fn suspect(&mut self) {
-        if let Self::Wanted(WantedChannel { live: Some(_), next: next @ NextAttempt::Planned, .. }) = self {
-            *next = NextAttempt::AtOnce;
+        if let Self::Wanted(wanted @ WantedChannel { live: Some(_), .. }) = self {
+            wanted.is_suspect = true;
+            if wanted.next == NextAttempt::Planned {
+                wanted.next = NextAttempt::AtOnce;
+            }
         }
     }
 

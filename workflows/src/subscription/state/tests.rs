@@ -1,6 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests make ids")]
 
-use evercal_domain::{ChannelId, RemoteChannelId};
+use evercal_domain::{ChannelId, Priority, RemoteChannelId};
 
 use super::*;
 use crate::contract::{ChannelHint, ChannelRef};
@@ -18,21 +18,33 @@ fn at(ms: i64) -> UnixMs {
     UnixMs::new(ms)
 }
 
+/// What the provider calls a channel: each another name.
+fn remote_id(channel_id: ChannelId) -> RemoteChannelId {
+    RemoteChannelId::new(format!("{channel_id} r"))
+}
+
 fn hint(channel_id: ChannelId) -> ChannelHint {
-    ChannelHint { channel_id, remote_id: Some(RemoteChannelId::new("r")), announces_change: true }
+    ChannelHint { channel_id, remote_id: Some(remote_id(channel_id)), announces_change: true }
 }
 
 fn notice(channel_id: ChannelId) -> Notify {
-    Notify { reason: SyncReason::Notice, notices: 1, received_at: Some(at(5)), channels: vec![hint(channel_id)] }
+    Notify {
+        reason: SyncReason::Notice,
+        notices: 1,
+        received_at: Some(at(5)),
+        channels: vec![hint(channel_id)],
+        priority: None,
+    }
 }
 
 fn opened(channel_id: ChannelId, superseded: Vec<ChannelRef>) -> ChannelOpened {
     ChannelOpened {
         channel_id,
-        remote_id: Some(RemoteChannelId::new("r")),
+        remote_id: Some(remote_id(channel_id)),
         opened_at: START,
         expires_at: at(7 * DAY_MS),
         superseded,
+        kept: false,
     }
 }
 
@@ -82,6 +94,22 @@ fn a_notice_of_the_live_channel_is_a_reason_to_sync() {
 }
 
 #[test]
+fn a_notice_is_as_urgent_as_its_provider_says_and_the_most_urgent_counts() {
+    let channel_id = ChannelId::generate();
+    let mut state = watched(channel_id);
+    let said = |priority| Notify { priority, ..notice(channel_id) };
+    let urgency = |state: &SubscriptionState| state.sync.pending.as_ref().unwrap().priority;
+    state.receive(&said(Some(Priority::Medium)));
+    assert_eq!(urgency(&state), Priority::Medium);
+    state.receive(&said(Some(Priority::High)));
+    state.receive(&said(Some(Priority::Medium)));
+    assert_eq!(urgency(&state), Priority::High);
+    state.sync.pending = None;
+    state.receive(&said(None));
+    assert_eq!(urgency(&state), Priority::High, "where it does not tell them apart");
+}
+
+#[test]
 fn a_sync_message_announces_nothing() {
     let channel_id = ChannelId::generate();
     let mut state = watched(channel_id);
@@ -116,6 +144,57 @@ fn while_a_channel_is_being_opened_a_notice_of_an_unknown_one_counts_and_is_sort
     state.channel_opened(&opened(new, vec![]));
     let strays: Vec<ChannelId> = state.channel.to_stop.iter().map(|entry| entry.channel.channel_id).collect();
     assert_eq!(strays, [stray]);
+}
+
+#[test]
+fn a_channel_whose_end_is_put_off_is_the_same_one_and_nothing_has_to_be_read() {
+    let channel_id = ChannelId::generate();
+    let mut state = watched(channel_id);
+    let (later, expires_at) = (at(6 * DAY_MS), at(13 * DAY_MS));
+    let mut extended = ChannelOpened { opened_at: later, expires_at, kept: true, ..opened(channel_id, vec![]) };
+    state.channel_opened(&extended);
+    let live = state.channel.push.live().cloned().unwrap();
+    assert_eq!((live.channel_id, live.opened_at, live.expires_at), (channel_id, later, expires_at));
+    assert_eq!((&state.sync.pending, state.state()), (&None, CalendarState::Live));
+
+    extended.expires_at = later.plus_ms(1);
+    state.channel_ends_at_once(&extended, &Timing::default(), "cal_a", later);
+    assert_eq!(state.channel.push.live().map(|live| live.expires_at), Some(later.plus_ms(1)), "by too little");
+    assert_eq!(state.channel.to_stop, [], "and nobody stops the channel that is left");
+    assert_eq!(state.state(), CalendarState::Renewing);
+}
+
+#[test]
+fn a_channel_that_became_suspect_or_unwanted_while_its_end_was_put_off_is_not_what_it_was() {
+    let channel_id = ChannelId::generate();
+    let extended = ChannelOpened { expires_at: at(13 * DAY_MS), kept: true, ..opened(channel_id, vec![]) };
+    let mut suspect = watched(channel_id).attempting().with_renewal_requested();
+    suspect.channel_opened(&extended);
+    assert_eq!(attempt_due(&suspect), Some(Due::Now), "it is replaced");
+
+    let mut unwanted = watched(channel_id).attempting().choosing(SyncStrategy::Polling);
+    unwanted.channel_opened(&extended);
+    assert_eq!((unwanted.channel.push.live(), unwanted.channel.to_stop.len()), (None, 1));
+
+    let back = watched(channel_id).attempting().choosing(SyncStrategy::Polling);
+    let mut back = back.choosing(SyncStrategy::Webhook);
+    back.channel_opened(&extended);
+    assert!(back.channel.push.live().is_some() && back.channel.to_stop.is_empty(), "wanted again, it is not stopped");
+}
+
+#[test]
+fn a_notice_is_of_the_channel_that_the_provider_names_whatever_our_id_says() {
+    let channel_id = ChannelId::generate();
+    let mut state = watched(channel_id);
+    // Its creation was asked for twice, under two ids of ours, and the provider answered with what it had made the first time.
+    let mut notice = notice(ChannelId::generate());
+    notice.channels[0].remote_id = Some(remote_id(channel_id));
+    state.receive(&notice);
+    assert!(state.sync.pending.take().is_some() && state.channel.to_stop.is_empty());
+    // And a second one that it made under one id of ours is another.
+    notice.channels[0] = ChannelHint { remote_id: Some(RemoteChannelId::new("twin")), ..hint(channel_id) };
+    state.receive(&notice);
+    assert_eq!((state.sync.pending, state.channel.to_stop.len()), (None, 1));
 }
 
 #[test]

@@ -15,17 +15,17 @@ pub fn reconcile_due_at(timing: &Timing, id: &str, round: u64, now: UnixMs) -> U
     now.plus_s(jitter::around(timing.reconcile_interval_s, 10, id, round))
 }
 
-/// Whether a waiting reason may push aside the sync that is running (or sits in its backoff): when it is more urgent, and
+/// Whether a reason that waits, so urgent, may push aside the sync that is running (or sits in its backoff): when it is more urgent, and
 /// somebody waits for it or the provider said that something changed. Routine waits its turn; a first read in particular is
 /// not restarted by the channel that opens beside it. Pages are committed with their cursor, so the new attempt goes on
 /// where the old one was.
-pub fn overtakes(waiting: Option<SyncReason>, running: Priority) -> bool {
-    waiting.is_some_and(|reason| reason.priority() < running && reason.priority() <= Priority::High)
+pub fn overtakes(waiting: Option<Priority>, running: Priority) -> bool {
+    waiting.is_some_and(|waiting| waiting < running && waiting <= Priority::High)
 }
 
 /// Whether a waiting reason passes a wait before the next attempt: it may push the job aside, or a person asks.
-pub fn passes_wait(waiting: Option<SyncReason>, running: Priority) -> bool {
-    waiting == Some(SyncReason::Operator) || overtakes(waiting, running)
+pub fn passes_wait(waiting: Option<Priority>, running: Priority) -> bool {
+    waiting == Some(Priority::Critical) || overtakes(waiting, running)
 }
 
 /// What a failed attempt at a sync leads to.

@@ -154,10 +154,10 @@ async fn may_go_on(
     wakeups_before: Wakeups,
 ) -> bool {
     let Some(wait) = job.wait else { return true };
-    let priority = job.reason.priority();
+    let priority = job.priority;
     let is_woken = move |s: &SubscriptionWorkflow| s.wakeups.end_wait(wait.reason, wakeups_before) && !s.ends();
     let is_passed = move |s: &SubscriptionWorkflow| {
-        let pending = s.state.sync.pending.as_ref().map(|pending| pending.reason);
+        let pending = s.state.sync.pending.as_ref().map(|pending| pending.priority);
         s.ends() || decide::passes_wait(pending, priority)
     };
     let summary = match wait.reason {
@@ -189,7 +189,7 @@ enum Slice {
 async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
     let (provider, timing, calendar_id, tenant_id) =
         ctx.state(|s| (s.input.provider, s.input.timing.clone(), s.input.calendar_id, s.input.tenant_id));
-    let priority = job.reason.priority();
+    let priority = job.priority;
     let input = SyncInput {
         calendar_id,
         reason: job.reason,
@@ -247,7 +247,7 @@ async fn grant_lost(ctx: &Context) -> Slice {
 /// Whether something must not wait for this slice: a more urgent reason, the end of the subscription, or that it
 /// continues as new, for which the channel lane waits without renewing anything.
 fn is_overtaken(workflow: &SubscriptionWorkflow, running: Priority) -> bool {
-    let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.reason);
+    let pending = workflow.state.sync.pending.as_ref().map(|pending| pending.priority);
     workflow.ends() || decide::overtakes(pending, running)
 }
 

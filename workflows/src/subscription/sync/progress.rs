@@ -1,10 +1,10 @@
 //! What the sync lane knows: what the next sync serves, how the last ones went, and when the next reconcile is due.
 
-use evercal_domain::{SyncReason, UnixMs};
+use evercal_domain::{Priority, SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::decide;
-use crate::contract::{SyncCounts, SyncEnd};
+use crate::contract::{Notify, SyncCounts, SyncEnd};
 use crate::due::Due;
 use crate::shared::waits::Wait;
 use crate::subscription::trouble::Trouble;
@@ -45,6 +45,8 @@ pub struct SyncProgress {
 pub struct PendingSync {
     /// The most urgent of its reasons.
     pub reason: SyncReason,
+    /// How urgent it is: as its reason, or as the most urgent of its notices says.
+    pub priority: Priority,
     /// The notices that it answers.
     pub notices: u32,
     /// When the first of them reached the gateway, where there was one.
@@ -59,7 +61,13 @@ pub struct PendingSync {
 
 impl PendingSync {
     pub(in crate::subscription) fn of(reason: SyncReason, notices: u32, received_at: Option<UnixMs>) -> Self {
-        Self { reason, notices, received_at, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
+        let priority = reason.priority();
+        Self { reason, priority, notices, received_at, so_far: SyncCounts::default(), failed_attempts: 0, wait: None }
+    }
+
+    /// For what a signal asks for.
+    pub(in crate::subscription) fn asked_by(notify: &Notify) -> Self {
+        Self { priority: notify.urgency(), ..Self::of(notify.reason, notify.notices, notify.received_at) }
     }
 
     /// What is left of it when it failed. Whoever asked for a sync has an answer and waits no longer; a notice is still one
@@ -74,9 +82,9 @@ impl PendingSync {
     }
 
     /// What is left of its attempts where another reason joins it: one that may pass the wait begins anew.
-    fn joined_by(&self, reason: SyncReason) -> Tried {
+    fn joined_by(&self, priority: Priority) -> Tried {
         match self.wait {
-            Some(_) if decide::passes_wait(Some(reason), self.reason.priority()) => Tried::default(),
+            Some(_) if decide::passes_wait(Some(priority), self.priority) => Tried::default(),
             wait => Tried { failed_attempts: self.failed_attempts, wait },
         }
     }
@@ -110,9 +118,10 @@ impl SyncProgress {
         self.pending = Some(match self.pending.take() {
             None => other,
             Some(pending) => {
-                let tried = pending.joined_by(other.reason).with(other.joined_by(pending.reason));
+                let tried = pending.joined_by(other.priority).with(other.joined_by(pending.priority));
                 PendingSync {
                     reason: pending.reason.most_urgent(other.reason),
+                    priority: pending.priority.min(other.priority),
                     notices: pending.notices.saturating_add(other.notices),
                     received_at: pending.received_at.into_iter().chain(other.received_at).min(),
                     so_far: if pending.so_far.started_at.is_none() { other.so_far } else { pending.so_far },

@@ -29,6 +29,7 @@ enum Event {
     TimePasses { ms: i64 },
     LaneDoesItsStep,
     AttemptOpensChannel,
+    AttemptExtendsChannel,
     AttemptFails(Cause),
     RunContinuesAsNew,
 }
@@ -55,6 +56,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..(8 * 24 * HOUR_MS)).prop_map(|ms| Event::TimePasses { ms }),
         6 => Just(Event::LaneDoesItsStep),
         2 => Just(Event::AttemptOpensChannel),
+        2 => Just(Event::AttemptExtendsChannel),
         4 => cause.prop_map(Event::AttemptFails),
         1 => Just(Event::RunContinuesAsNew),
     ]
@@ -62,7 +64,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn notice(channel_id: ChannelId) -> Notify {
     let hint = ChannelHint { channel_id, remote_id: None, announces_change: true };
-    Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint] }
+    Notify { reason: SyncReason::Notice, notices: 1, received_at: None, channels: vec![hint], priority: None }
 }
 
 /// Does what the channel lane does, with activities that succeed. Answers whether that was more than to wait.
@@ -108,8 +110,20 @@ fn happens(state: &mut SubscriptionState, event: Event, now: &mut UnixMs) {
         Event::AttemptOpensChannel if is_attempting => {
             let superseded = state.channel.push.live().cloned().map(Into::into).into_iter().collect();
             let (channel_id, expires_at) = (ChannelId::generate(), now.plus_ms(7 * 24 * HOUR_MS));
-            let opened = ChannelOpened { channel_id, remote_id: None, opened_at: *now, expires_at, superseded };
+            let opened =
+                ChannelOpened { channel_id, remote_id: None, opened_at: *now, expires_at, superseded, kept: false };
             state.channel_opened(&opened);
+        }
+        Event::AttemptExtendsChannel if is_attempting => {
+            let Some(live) = state.channel.push.live().cloned() else { return };
+            state.channel_opened(&ChannelOpened {
+                channel_id: live.channel_id,
+                remote_id: live.remote_id,
+                opened_at: *now,
+                expires_at: now.plus_ms(7 * 24 * HOUR_MS),
+                superseded: vec![],
+                kept: true,
+            });
         }
         Event::AttemptFails(cause) if is_attempting => {
             state.channel_failed(&FailedCall::of(cause), &timing, ID, *now);
@@ -119,7 +133,11 @@ fn happens(state: &mut SubscriptionState, event: Event, now: &mut UnixMs) {
             assert_eq!(serde_json::from_str::<SubscriptionState>(&carried).unwrap(), *state, "{carried}");
             *state = state.clone().in_next_run();
         }
-        Event::LaneDoesItsStep | Event::AttemptOpensChannel | Event::AttemptFails(_) | Event::RunContinuesAsNew => {}
+        Event::LaneDoesItsStep
+        | Event::AttemptOpensChannel
+        | Event::AttemptExtendsChannel
+        | Event::AttemptFails(_)
+        | Event::RunContinuesAsNew => {}
     }
 }
 

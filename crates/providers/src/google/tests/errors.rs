@@ -184,7 +184,7 @@ async fn no_answer_at_all_has_a_kind_by_what_happened() {
     for (transport, kind, reason) in table {
         let (google, _) = provider(Err(transport));
         let calendar = ProviderCalendarId::new("ada@example.com");
-        let outcome = google.read_events(&context(), &calendar, Position::Beginning, 2_500).await;
+        let outcome = google.read_events(&context(), &calendar, Position::Beginning(None), 2_500).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind, error.reason.as_deref()), (kind, reason));
         assert_eq!((error.call, error.status), (LIST_EVENTS, None));

@@ -13,7 +13,7 @@ use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageTok
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
     let calendar = ProviderCalendarId::new("primary");
-    google.read_events(&context(), &calendar, Position::Beginning, PAGE_EVENTS_MAX).await
+    google.read_events(&context(), &calendar, Position::Beginning(None), PAGE_EVENTS_MAX).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
@@ -188,9 +188,11 @@ async fn the_remote_id_of_a_channel_follows_from_another_on_the_same_thing() {
     let (google, transport) = provider(Ok(answer(204, "")));
     let (known, lost) = (ChannelId::generate(), ChannelId::generate());
     let known = RemoteChannelId::new(format!("{known} res"));
-    let find = async |known| google.find_lost(&context(), WatchedRemote::CalendarList, &[lost], known).await.unwrap();
-    assert!(matches!(find(None).await, LostChannels::TakesAnother { .. }), "Google lists no channels");
-    let LostChannels::Found(found) = find(Some(&known)).await else { panic!("it is known by the other") };
+    let find = async |known: &[RemoteChannelId]| {
+        google.find_lost(&context(), WatchedRemote::CalendarList, &[lost], known).await.unwrap()
+    };
+    assert!(matches!(find(&[]).await, LostChannels::TakesAnother { .. }), "Google lists no channels");
+    let LostChannels::Found(found) = find(&[known]).await else { panic!("it is known by the other") };
     google.close(&context(), lost, &found[&lost]).await.unwrap();
     let sent = transport.requests.lock().unwrap().remove(0);
     let expected = json!({"id": lost.to_string(), "resourceId": "res"});

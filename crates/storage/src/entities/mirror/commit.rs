@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use evercal_domain::calendar::LastSync;
 use evercal_domain::zones::ZoneDataVersion;
 use evercal_domain::{CalendarId, RemoteItem, Via};
-use evercal_mirror::{Ends, OwnerOccurrences, Plan, Snapshot};
+use evercal_mirror::{Ends, Named, OwnerOccurrences, Plan, Snapshot};
 
 use super::occurrences::OccurrenceRange;
 use super::position::{Cursor, SyncPosition};
@@ -23,6 +23,8 @@ pub trait MirrorPages: Send + Sync {
         items: &[RemoteItem],
         ends: Ends,
     ) -> Result<Snapshot, StoreError>;
+    /// The first of what the running pass has still to fetch, by their ids.
+    async fn worklist(&self, calendar: CalendarId, limit: u32) -> Result<Vec<Named>, StoreError>;
     /// Carries out the plan of a page, and moves the cursor, in one transaction. Conflict if the revision moved.
     async fn commit_page(&self, commit: &PageCommit<'_>) -> Result<PageCommitted, StoreError>;
     /// Replaces occurrences outside of a pass; answers the new revision.
@@ -45,6 +47,8 @@ pub struct PageCommit<'a> {
     pub generation: i64,
     /// What the page does.
     pub plan: &'a Plan,
+    /// Whether anything is to be fetched already, some of which the page may answer.
+    pub has_worklist: bool,
     /// Where the occurrences of series are all there; outside of it there may be more of them.
     pub window: OccurrenceRange,
     /// The zone data by which they were made.

@@ -22,7 +22,7 @@ pub trait MirroredEvents: Send + Sync {
         after: Option<&ProviderEventId>,
         limit: u32,
     ) -> Result<Vec<ProviderEventId>, StoreError>;
-    /// One event: a single one, a master or an exception. Not a cancelled occurrence.
+    /// One event: a single one, a master or an exception. Not an occurrence that has a row, cancelled or made by its provider.
     async fn event(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<Event>, StoreError>;
     /// The provider's own text of an event, where it is kept and the account may see all of the event.
     async fn event_raw(&self, calendar: CalendarId, id: &ProviderEventId) -> Result<Option<String>, StoreError>;
@@ -63,6 +63,7 @@ impl EventRow {
     fn read_body(&self) -> Result<StoredBody, StoreError> {
         match RowKind::from_name(&self.kind).ok_or_else(|| corrupt("events.kind"))? {
             RowKind::Cancelled => from_json(&self.body, "events.body").map(StoredBody::Cancelled),
+            RowKind::Occurrence => from_json(&self.body, "events.body").map(StoredBody::Occurrence),
             RowKind::Single | RowKind::Master | RowKind::Exception => {
                 from_json(&self.body, "events.body").map(StoredBody::Event)
             }

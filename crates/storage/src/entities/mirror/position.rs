@@ -64,6 +64,8 @@ pub struct SyncPosition {
     pub has_quarantine: bool,
     /// Whether any occurrence is cancelled.
     pub has_cancelled: bool,
+    /// Whether the running pass has anything still to fetch.
+    pub has_worklist: bool,
 }
 
 /// How far the reading of a calendar has come.
@@ -84,6 +86,15 @@ pub enum Cursor {
         /// As in a full pass.
         page_events_max: u32,
         /// Where it got to.
+        reached: Reached,
+    },
+    /// All pages of a pass are read; what they only named is fetched.
+    Fetching {
+        /// Whether the pass reads everything.
+        full: bool,
+        /// As in a full pass.
+        page_events_max: u32,
+        /// Where the next pass begins.
         reached: Reached,
     },
     /// The last pass ended here; changes since then can be asked for.
@@ -139,6 +150,7 @@ pub struct PositionRow {
     zone_data: Option<String>,
     has_quarantine: bool,
     has_cancelled: bool,
+    has_worklist: bool,
 }
 
 impl TryFrom<PositionRow> for SyncPosition {
@@ -153,6 +165,7 @@ impl TryFrom<PositionRow> for SyncPosition {
             zone_data: row.zone_data.as_deref().and_then(ZoneDataVersion::read),
             has_quarantine: row.has_quarantine,
             has_cancelled: row.has_cancelled,
+            has_worklist: row.has_worklist,
         })
     }
 }

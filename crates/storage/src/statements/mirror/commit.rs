@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use evercal_domain::{CalendarId, RemoteItem};
-use evercal_mirror::{Ends, Snapshot};
+use evercal_mirror::{Ends, Named, Snapshot};
 
 use super::events::{self, WrittenRow};
 use super::position::Claim;
-use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs};
+use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs, worklist};
 use crate::columns::{micros, to_json};
 use crate::entities::mirror::commit::{Expanded, MirrorPages, PageCommit, PageCommitted};
 use crate::entities::mirror::position::SyncPosition;
@@ -37,9 +37,11 @@ impl MirrorPages for Backend {
         let mut touched = Touched::default();
         events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
         events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
-        for id in &plan.kept {
-            events::renew_generation(&mut transaction, &calendar, id, page.generation).await?;
+        events::renew_generation(&mut transaction, &calendar, &plan.kept, page.generation).await?;
+        if page.has_worklist {
+            worklist::take_off(&mut transaction, &calendar, &plan.answered).await?;
         }
+        worklist::add(&mut transaction, &calendar, &plan.named).await?;
         quarantine::add(&mut transaction, &calendar, page, &plan.quarantine).await?;
         quarantine::release(&mut transaction, &calendar, &plan.released).await?;
         if plan.sweeps_quarantine {
@@ -83,6 +85,10 @@ impl MirrorPages for Backend {
         position::set_window(&mut transaction, &id, expanded.window, expanded.zone_data).await?;
         self.commit(transaction, "replace occurrences").await?;
         Ok(claimed.revision)
+    }
+
+    async fn worklist(&self, calendar: CalendarId, limit: u32) -> Result<Vec<Named>, StoreError> {
+        worklist::read(self, calendar, limit).await
     }
 
     async fn snapshot(

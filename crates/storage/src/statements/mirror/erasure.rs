@@ -60,11 +60,12 @@ impl Erasure for Backend {
     }
 }
 
-pub const ERASE: [&str; 4] = [
+pub const ERASE: [&str; 5] = [
     "DELETE FROM occurrences WHERE calendar_id = $1",
     "DELETE FROM events WHERE calendar_id = $1",
     "DELETE FROM changes WHERE calendar_id = $1",
     "DELETE FROM quarantine WHERE calendar_id = $1",
+    "DELETE FROM pass_worklist WHERE calendar_id = $1",
 ];
 
 /// Erases what is mirrored of those calendars that `reset` finds, one at a time, so that other writers get their turn between

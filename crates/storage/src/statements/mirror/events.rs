@@ -9,8 +9,8 @@ use evercal_mirror::{NewBody, NewRow, StoredRow};
 use sqlx::QueryBuilder;
 
 use super::{
-    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, execute, failed,
-    fetch_value, occurrences,
+    Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, fetch_value,
+    occurrences,
 };
 use crate::columns::{from_json, storable, to_json};
 use crate::entities::mirror::events::{EVENT_COLUMNS, EventRow, MirroredEvents};
@@ -20,10 +20,10 @@ use crate::paging::{Page, PageRequest, page_of, rows_to_fetch};
 use crate::touched::Touched;
 
 const EVENT: &str = "SELECT body FROM events \
-     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
+     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind NOT IN ('cancelled', 'occurrence')";
 
 pub const RAW: &str = "SELECT body, raw FROM events \
-     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind <> 'cancelled'";
+     WHERE calendar_id = $1 AND provider_event_id = $2 AND kind NOT IN ('cancelled', 'occurrence')";
 
 pub const ITEMS: &str = "SELECT provider_event_id, kind, series_master_id, fingerprint, version, body FROM events \
      WHERE calendar_id = $1 AND provider_event_id > $2 ORDER BY provider_event_id LIMIT $3";
@@ -158,6 +158,9 @@ impl<'a> WrittenRow<'a> {
             NewBody::Cancelled(position) => {
                 Self { row, version: None, body: to_json(position, "events.body")?, raw: None }
             }
+            NewBody::Occurrence(occurrence) => {
+                Self { row, version: None, body: to_json(occurrence, "events.body")?, raw: None }
+            }
         })
     }
 }
@@ -198,18 +201,21 @@ pub async fn upsert(
     Ok(())
 }
 
-pub const RENEW_GENERATION: &str =
-    "UPDATE events SET generation = $3 WHERE calendar_id = $1 AND provider_event_id = $2";
-
-/// Keeps a row in a full pass whose page had it in a form that could not be read.
+/// Keeps rows in a full pass although no page had them, or had them in a form that could not be read.
 pub async fn renew_generation(
     connection: &mut Connection,
     calendar: &str,
-    id: &ProviderEventId,
+    ids: &[ProviderEventId],
     generation: i64,
 ) -> Result<(), StoreError> {
-    let query = sqlx::query(RENEW_GENERATION).bind(calendar).bind(id.as_str()).bind(generation);
-    execute(connection, query, "keep an event").await.map(drop)
+    let keys: Vec<&str> = ids.iter().map(ProviderEventId::as_str).collect();
+    for keys in keys.chunks(IDS_PER_STATEMENT) {
+        let mut query = QueryBuilder::new("UPDATE events SET generation = ");
+        query.push_bind(generation);
+        Backend::push_where_keys(&mut query, Lookup::EventsById, calendar, keys);
+        query.build().execute(&mut *connection).await.map_err(failed("keep events"))?;
+    }
+    Ok(())
 }
 
 /// Deletes rows and the occurrences that they own; those of an exception belong to its series, which the page replaces.
@@ -221,7 +227,8 @@ pub async fn delete(
 ) -> Result<(), StoreError> {
     let keys: Vec<&str> = ids.iter().map(ProviderEventId::as_str).collect();
     for keys in keys.chunks(IDS_PER_STATEMENT) {
-        let mut query = Backend::delete_by_keys(Lookup::EventsById, calendar, keys);
+        let mut query = QueryBuilder::new("DELETE FROM events");
+        Backend::push_where_keys(&mut query, Lookup::EventsById, calendar, keys);
         query.build().execute(&mut *connection).await.map_err(failed("delete events"))?;
     }
     occurrences::delete(connection, calendar, ids.iter(), touched).await

@@ -10,6 +10,7 @@ pub mod quarantine;
 pub mod revisions;
 pub mod snapshot;
 pub mod sync_runs;
+pub mod worklist;
 
 use super::{Backend, Connection, Database, Engine, calendars, conflict, execute, failed, fetch_value, not_found};
 

@@ -276,7 +276,8 @@ pub async fn delete(
 ) -> Result<(), StoreError> {
     let owners: Vec<&str> = owners.map(ProviderEventId::as_str).collect();
     for owners in owners.chunks(IDS_PER_STATEMENT) {
-        let mut query = Backend::delete_by_keys(Lookup::OccurrencesByOwner, calendar, owners);
+        let mut query = QueryBuilder::new("DELETE FROM occurrences");
+        Backend::push_where_keys(&mut query, Lookup::OccurrencesByOwner, calendar, owners);
         query.push(" RETURNING ").push(StoredOccurrence::COLUMNS);
         let rows = query.build_query_as().fetch_all(&mut *connection).await;
         touched.note_deleted(rows.map_err(failed("delete occurrences"))?);

@@ -17,7 +17,8 @@ macro_rules! position_columns {
         "revision, generation, sync_cursor, zone_data, \
          EXISTS (SELECT 1 FROM quarantine WHERE calendar_id = $1) AS has_quarantine, \
          EXISTS (SELECT 1 FROM events WHERE calendar_id = $1 AND kind = 'cancelled' AND series_master_id > '') \
-         AS has_cancelled"
+         AS has_cancelled, \
+         EXISTS (SELECT 1 FROM pass_worklist WHERE calendar_id = $1) AS has_worklist"
     };
 }
 

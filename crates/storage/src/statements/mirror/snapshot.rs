@@ -19,7 +19,7 @@ pub async fn read(
     ends: Ends,
 ) -> Result<Snapshot, StoreError> {
     let stale = match ends {
-        Ends::FullPass => stale(store, calendar, position.generation).await?,
+        Ends::FullPass | Ends::Listing => stale(store, calendar, position.generation).await?,
         Ends::No | Ends::Pass => Vec::new(),
     };
     let named = touched_ids(items).into_iter().map(ProviderEventId::as_str);

@@ -95,6 +95,7 @@ fn a_channel_that_is_open_again_ends_the_poller_and_the_alert() {
         opened_at: START,
         expires_at: at(7 * DAY_MS),
         superseded: vec![],
+        kept: false,
     };
     state.channel_opened(&opened);
     assert_eq!(step(&state, START), ChannelStep::StopPoller);
@@ -142,7 +143,29 @@ fn somebody_who_has_to_act_is_waited_for_but_old_channels_are_stopped() {
 #[test]
 fn a_due_attempt_goes_before_stopping_what_is_superfluous() {
     let state = watched().with_renewal_requested().with_channel_to_stop(to_stop(Due::Now));
-    assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::Renewal));
+    assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::Replacement));
+}
+
+#[test]
+fn a_suspect_channel_is_replaced_and_not_extended_however_often_that_fails() {
+    let state = watched().with_renewal_requested();
+    assert_eq!(step(&state, START), ChannelStep::Attempt(AttemptKind::Replacement));
+    let mut state = state.after_failures(1, Some(Due::At(at(5))));
+    assert_eq!(step(&state, at(5)), ChannelStep::Attempt(AttemptKind::Replacement));
+    let opened = ChannelOpened {
+        channel_id: ChannelId::generate(),
+        remote_id: None,
+        opened_at: START,
+        expires_at: at(7 * DAY_MS),
+        superseded: vec![],
+        kept: false,
+    };
+    state.channel_opened(&opened);
+    assert_eq!(
+        step(&state, renewal_at(&state)),
+        ChannelStep::Attempt(AttemptKind::Renewal),
+        "the new one is not suspect"
+    );
 }
 
 #[test]
@@ -386,6 +409,7 @@ proptest! {
             opened_at: at(DAY_MS),
             expires_at: at(DAY_MS + granted_ms),
             superseded: vec![],
+            kept: false,
         };
         let mut state = unwatched();
         if grants_too_little(&opened, &timing) {

@@ -24,8 +24,7 @@ fn who_chooses_polling_has_the_channel_stopped_and_is_not_alarmed() {
     assert_eq!(state.state(), CalendarState::PollOnly);
     assert_eq!(state.detail().unwrap(), "polled by choice: no channel is opened");
     let channel = &state.channel;
-    let to_stop =
-        ChannelRef { channel_id, remote_id: Some(RemoteChannelId::new("r")), expires_at: Some(at(7 * DAY_MS)) };
+    let to_stop = ChannelRef { channel_id, remote_id: Some(remote_id(channel_id)), expires_at: Some(at(7 * DAY_MS)) };
     assert_eq!(channel.to_stop, [ToStop { channel: to_stop, reason: StopReason::Superfluous, not_before: Due::Now }]);
     assert_eq!(channel.push, Push::Unwanted, "neither the channel nor what failed before is kept");
     state.receive(&notice(channel_id));

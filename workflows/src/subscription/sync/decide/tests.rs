@@ -2,10 +2,10 @@ use super::*;
 
 #[test]
 fn only_a_more_urgent_reason_overtakes() {
-    assert!(overtakes(Some(SyncReason::Operator), Priority::High));
-    assert!(overtakes(Some(SyncReason::Notice), Priority::Low));
-    assert!(!overtakes(Some(SyncReason::Notice), Priority::High), "a flood of notices must not restart itself");
-    assert!(!overtakes(Some(SyncReason::NewChannel), Priority::Low), "routine waits for the first read");
+    assert!(overtakes(Some(Priority::Critical), Priority::High));
+    assert!(overtakes(Some(Priority::High), Priority::Low));
+    assert!(!overtakes(Some(Priority::High), Priority::High), "a flood of notices must not restart itself");
+    assert!(!overtakes(Some(Priority::Medium), Priority::Low), "routine waits for the first read");
     assert!(!overtakes(None, Priority::Low));
 }
 
@@ -110,9 +110,9 @@ fn a_list_without_an_end_and_a_wrong_request_are_not_repeated_at_once() {
 
 #[test]
 fn a_person_passes_every_wait_and_a_notice_only_that_of_a_less_urgent_job() {
-    assert!(passes_wait(Some(SyncReason::Operator), Priority::Critical));
-    assert!(passes_wait(Some(SyncReason::Notice), Priority::Medium));
-    assert!(!passes_wait(Some(SyncReason::Notice), Priority::High));
+    assert!(passes_wait(Some(Priority::Critical), Priority::Critical));
+    assert!(passes_wait(Some(Priority::High), Priority::Medium));
+    assert!(!passes_wait(Some(Priority::High), Priority::High));
     assert!(!passes_wait(None, Priority::Low));
 }
 

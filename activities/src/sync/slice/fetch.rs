@@ -1,0 +1,65 @@
+//! Fetching what pages only named, and what was not listed and has to be confirmed: chunk by chunk, each of them committed, so
+//! that a killed attempt goes on at its chunk.
+
+use std::collections::BTreeSet;
+
+use evercal_domain::{ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem};
+use evercal_mirror::{Named, touched_ids};
+use evercal_providers::{EventsPage, Next, TokenError};
+use evercal_recurrence::Window;
+use evercal_storage::{Cursor, SyncPosition};
+use temporalio_sdk::activities::ActivityError;
+
+use super::Slice;
+use crate::failure::from_store;
+
+impl Slice<'_> {
+    /// The next chunk of what is to be fetched, as a page: the last one ends the pass.
+    pub(super) async fn fetch(&self, position: &SyncPosition) -> Result<Result<EventsPage, TokenError>, ActivityError> {
+        let Cursor::Fetching { reached, .. } = &position.cursor else { return Ok(self.call(position).await) };
+        let fetch_max = self.connection.profile.defaults.fetch_max.max(1);
+        let named =
+            self.deps.store.worklist(self.calendar.id, fetch_max.saturating_add(1)).await.map_err(from_store)?;
+        let is_last = named.len() <= usize::try_from(fetch_max).unwrap_or(usize::MAX);
+        let next = if is_last { Next::Done(reached.at.clone()) } else { Next::More(reached.at.clone()) };
+        let ids: Vec<ProviderEventId> =
+            named.into_iter().map(|Named { provider_id, .. }| provider_id).take(fetch_max as usize).collect();
+        if ids.is_empty() {
+            return Ok(Ok(EventsPage { items: Vec::new(), next, access_role: None }));
+        }
+        let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
+        let window = self.window_asked_for(position).unwrap_or_else(|| Window::around(self.now));
+        let (ids, window) = (&ids, &window);
+        let call = |context| async move {
+            let items = provider.fetch_events(&context, remote_id, ids, window).await?;
+            each_is_answered(ids, &items)?;
+            Ok(items)
+        };
+        let fetched = self.connection.call(self.calendar.account_id, Some(self.calendar.id), call).await;
+        Ok(fetched.map(|items| EventsPage { items, next, access_role: None }))
+    }
+}
+
+/// What an answer leaves out would stay on the list, and be asked for without end.
+fn each_is_answered(ids: &[ProviderEventId], items: &[RemoteItem]) -> Result<(), ProviderError> {
+    let answered: BTreeSet<&ProviderEventId> = touched_ids(items);
+    if ids.iter().all(|id| answered.contains(id)) {
+        return Ok(());
+    }
+    Err(ProviderError::without_answer(ProviderErrorKind::TemporaryFailure, "fetch events"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_leaves_something_out_is_no_answer() {
+        let ids = ["a", "b"].map(ProviderEventId::new);
+        let deleted = |id: &str| RemoteItem::Deleted { provider_id: ProviderEventId::new(id) };
+        let whole = RemoteItem::Whole { owner: ProviderEventId::new("b"), version: None, raw: None, parts: vec![] };
+        assert!(each_is_answered(&ids, &[deleted("a"), whole]).is_ok());
+        let error = each_is_answered(&ids, &[deleted("a"), deleted("c")]).unwrap_err();
+        assert_eq!(error.kind, ProviderErrorKind::TemporaryFailure);
+    }
+}
