@@ -30,7 +30,9 @@ impl ChannelActivities {
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
         let is_extended = connection.profile.push == Push::Extended;
         match input.renews.as_ref().filter(|_| is_extended) {
-            Some(Renewed { channel: ChannelRef { channel_id, remote_id: Some(remote_id), .. }, alive_at }) => {
+            Some(Renewed { channel: ChannelRef { channel_id, remote_id: Some(remote_id), .. }, alive_at })
+                if self.is_registered(*channel_id).await? =>
+            {
                 match self.extend(ctx, connection, input, *channel_id, remote_id).await? {
                     Some(extended) => Ok(extended),
                     None => self.reopen(ctx, input, *channel_id, *alive_at).await,
@@ -38,6 +40,13 @@ impl ChannelActivities {
             }
             _ => self.open(ctx, input).await,
         }
+    }
+
+    /// Whether the register has a channel as alive. An older database that was brought back may not: then another one is opened,
+    /// which it has, and the next notice of this one has it stopped.
+    async fn is_registered(&self, id: ChannelId) -> Result<bool, ActivityError> {
+        let row = self.deps.store.channel(id).await.map_err(from_store)?;
+        Ok(row.is_some_and(|row| row.ended_at.is_none()))
     }
 
     /// Puts off the end of a channel; none where the provider does not know it any more.

@@ -93,12 +93,15 @@ pub async fn expand_again(deps: &Deps) -> Result<usize, StoreError> {
 
 async fn expand_calendar_again(deps: &Deps, id: CalendarId) -> Result<(), StoreError> {
     let Some(start) = deps.store.sync_start(id).await? else { return Ok(()) };
-    if !rules_make_occurrences(start.provider) {
-        return Ok(());
-    }
-    let (calendar, window_end) = (start.calendar, start.position.window_end);
+    let (calendar, position) = (start.calendar, start.position);
     // Before the first pass has ended there is no window yet; its end brings one.
-    let Some(window_end) = window_end else { return Ok(()) };
+    let Some(window_end) = position.window_end else { return Ok(()) };
+    if !rules_make_occurrences(start.provider) {
+        // Its series stand by no zone data of ours; that is written down, so that nobody looks again.
+        let (zone_data, window) = (zones::version(), WindowNow::Until(window_end));
+        let nothing = Expanded { occurrences: &[], zone_data: &zone_data, window };
+        return deps.store.replace_occurrences(id, position.revision, &nothing).await.map(drop);
+    }
     expand_all(deps, &calendar, &Window::ending(window_end)).await
 }
 

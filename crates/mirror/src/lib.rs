@@ -14,5 +14,5 @@ pub use changes::{NewChange, VisibleChange};
 pub use content::Unreadable;
 pub use evercal_recurrence::Window;
 pub use occurrences::{Expansion, OwnerOccurrences, expand_stored};
-pub use plan::{Ends, Named, Plan, Snapshot, plan, touched_ids};
+pub use plan::{Ends, Named, Plan, Snapshot, answered_ids, plan, touched_ids};
 pub use row::{NewBody, NewRow, RowKind, RowState, StoredBody, StoredRow};

@@ -53,7 +53,7 @@ pub struct Plan {
     pub kept: Vec<ProviderEventId>,
     /// What the pass has to fetch before it is over: what the page only named, and what is to be confirmed.
     pub named: Vec<Named>,
-    /// What does not have to be fetched any more: the page has it, or says that it is gone.
+    /// What does not have to be fetched any more: the page has it, in whatever form, or says that it is gone.
     pub answered: Vec<ProviderEventId>,
     /// What goes into quarantine.
     pub quarantine: Vec<Unreadable>,
@@ -86,6 +86,11 @@ pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
     items.iter().flat_map(|item| ids_of(item).chain(master_of(item))).collect()
 }
 
+/// The ids of which items have the content, or say that it is gone.
+pub fn answered_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
+    items.iter().filter(|item| !matches!(item, RemoteItem::Named { .. })).flat_map(ids_of).collect()
+}
+
 /// Plans a page. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
 pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, expansion: &Expansion) -> Plan {
     let Normalized { items, whole } = normalized(items);
@@ -105,8 +110,10 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, expansion: 
         draft.delete(&id);
     }
     let released = draft.readable.iter().map(key_of).filter(|key| snapshot.quarantined.contains(key)).collect();
-    let held = draft.quarantine.iter().filter_map(|item| item.provider_id.clone());
-    let kept = held.chain(outside).collect();
+    let held: Vec<_> = draft.quarantine.iter().filter_map(|item| item.provider_id.clone()).collect();
+    // What could not be read has been fetched all the same: to stay on the list, it would be asked for without end.
+    let answered = draft.readable.into_iter().chain(held.iter().cloned()).collect();
+    let kept = held.into_iter().chain(outside).collect();
     let mut named: BTreeMap<ProviderEventId, Option<String>> = to_confirm;
     named.extend(std::mem::take(&mut draft.named).into_iter().map(|named| (named.provider_id, named.version)));
     let named = named.into_iter().map(|(provider_id, version)| Named { provider_id, version }).collect();
@@ -115,7 +122,7 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, expansion: 
         deletes: draft.deletes,
         kept,
         named,
-        answered: draft.readable,
+        answered,
         quarantine: draft.quarantine,
         released,
         sweeps_quarantine: matches!(ends, Ends::FullPass | Ends::Listing),

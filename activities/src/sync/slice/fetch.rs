@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use evercal_domain::{ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem};
-use evercal_mirror::{Named, touched_ids};
+use evercal_mirror::{Named, answered_ids};
 use evercal_providers::{EventsPage, Next, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, SyncPosition};
@@ -42,7 +42,7 @@ impl Slice<'_> {
 
 /// What an answer leaves out would stay on the list, and be asked for without end.
 fn each_is_answered(ids: &[ProviderEventId], items: &[RemoteItem]) -> Result<(), ProviderError> {
-    let answered: BTreeSet<&ProviderEventId> = touched_ids(items);
+    let answered: BTreeSet<&ProviderEventId> = answered_ids(items);
     if ids.iter().all(|id| answered.contains(id)) {
         return Ok(());
     }
@@ -51,6 +51,8 @@ fn each_is_answered(ids: &[ProviderEventId], items: &[RemoteItem]) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use evercal_domain::{EventTime, SeriesPosition};
+
     use super::*;
 
     #[test]
@@ -59,7 +61,13 @@ mod tests {
         let deleted = |id: &str| RemoteItem::Deleted { provider_id: ProviderEventId::new(id) };
         let whole = RemoteItem::Whole { owner: ProviderEventId::new("b"), version: None, raw: None, parts: vec![] };
         assert!(each_is_answered(&ids, &[deleted("a"), whole]).is_ok());
-        let error = each_is_answered(&ids, &[deleted("a"), deleted("c")]).unwrap_err();
-        assert_eq!(error.kind, ProviderErrorKind::TemporaryFailure);
+        let named = RemoteItem::Named { provider_id: ProviderEventId::new("b"), version: None };
+        let start = EventTime::Date { date: chrono::NaiveDate::MIN };
+        let part_of_b = SeriesPosition { master_id: ProviderEventId::new("b"), original_start: start };
+        let part_of_b = RemoteItem::CancelledOccurrence { provider_id: ProviderEventId::new("c"), position: part_of_b };
+        for other in [deleted("c"), named, part_of_b] {
+            let error = each_is_answered(&ids, &[deleted("a"), other]).unwrap_err();
+            assert_eq!(error.kind, ProviderErrorKind::TemporaryFailure);
+        }
     }
 }

@@ -138,6 +138,15 @@ fn what_was_not_listed_has_to_be_confirmed_unless_it_lies_outside_of_what_was_as
 }
 
 #[test]
+fn what_was_fetched_and_cannot_be_read_is_not_asked_for_again() {
+    let broken = Event { recurrence: vec!["RRULE:FREQ=SOMETIMES".into()], ..single("m2") };
+    let page = vec![unreadable("s1"), is(broken), named("s2"), is(single("s3"))];
+    let plan = plan(page, Ends::No, &beside(&[]), &by_rules());
+    assert_eq!(plan.quarantine.len(), 2);
+    assert_eq!(texts(&plan.answered), ["s3", "s1", "m2"]);
+}
+
+#[test]
 fn what_is_named_and_has_to_be_confirmed_is_fetched_once() {
     let rows = [stored(master()), stored_occurrence("o1", 1)];
     let snapshot = Snapshot { stale: [id("o1")].into(), ..beside(&rows) };
