@@ -1,11 +1,12 @@
-//! Brings a reason to sync to a calendar's subscription, and finds out what it means when there is no subscription.
+//! Brings a reason to sync, or what is said of its channel, to a calendar's subscription, and finds out what it means when there
+//! is no subscription.
 
 use std::sync::Arc;
 
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_storage::Store;
 use evercal_workflow_client::{AccountWorkflows, CallError, SignalOutcome, WorkflowError, Workflows};
-use evercal_workflows::contract::Notify;
+use evercal_workflows::contract::{Lifecycle, Notify};
 
 pub(crate) struct Delivery {
     store: Arc<dyn Store>,
@@ -34,7 +35,24 @@ impl Delivery {
 
     /// Delivers; after an error the reason is still to be delivered. A plain signal, never signal-with-start: a late notice must not bring a closed subscription back.
     pub(crate) async fn deliver(&self, calendar: CalendarId, notify: &Notify) -> Result<Delivered, CallError> {
-        match self.workflows.notify(calendar, notify).await {
+        self.settled(calendar, self.workflows.notify(calendar, notify).await).await
+    }
+
+    /// Delivers what a provider says of a channel of a calendar; after an error it is still to be delivered.
+    pub(crate) async fn deliver_lifecycle(
+        &self,
+        calendar: CalendarId,
+        lifecycle: &Lifecycle,
+    ) -> Result<Delivered, CallError> {
+        self.settled(calendar, self.workflows.tell_lifecycle(calendar, lifecycle).await).await
+    }
+
+    async fn settled(
+        &self,
+        calendar: CalendarId,
+        signalled: Result<(), WorkflowError>,
+    ) -> Result<Delivered, CallError> {
+        match signalled {
             Ok(()) => Ok(Delivered::ToSubscription),
             Err(WorkflowError::NotFound) => self.without_subscription(calendar).await,
             Err(error) => Err(error.into()),

@@ -23,8 +23,6 @@ use tracing::Instrument;
 use crate::answers::{RequestTenant, UntilSent};
 use crate::config::OAUTH_CALLBACK;
 use crate::problem::{Problem, ProblemKind};
-use crate::proven::Proven;
-use crate::refusals::Refusals;
 use crate::state::AppState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -111,37 +109,33 @@ fn in_one_form(response: Response, id: &str) -> Response {
 #[derive(Clone)]
 pub(crate) struct Admission {
     permits: Arc<Semaphore>,
-    timeout: Duration,
+    /// None where somebody outside of it bounds the time.
+    timeout: Option<Duration>,
     state: AppState,
-    /// Set for notices: one that is turned away here enqueues a catch-up.
-    refusals: Option<Arc<Refusals>>,
 }
 
 impl Admission {
-    /// At most `requests_max` at a time, none longer than `timeout`; notices that are turned away are added to `refusals`.
-    pub(crate) fn new(
-        requests_max: usize,
-        timeout: Duration,
-        state: AppState,
-        refusals: Option<Arc<Refusals>>,
-    ) -> Self {
-        Self { permits: Arc::new(Semaphore::new(requests_max)), timeout, state, refusals }
+    /// At most `requests_max` at a time, none longer than `timeout`.
+    pub(crate) fn new(requests_max: usize, timeout: Option<Duration>, state: AppState) -> Self {
+        Self { permits: Arc::new(Semaphore::new(requests_max)), timeout, state }
     }
 }
 
 /// Turns requests away at once when the group is full, and ends those that take too long. An answer to somebody with a key
-/// keeps its permit until it is sent; of those each tenant has a number of its own.
+/// keeps its permit until it is sent; of those each tenant has a number of its own. A notice that is turned away here is caught
+/// up with, since nobody has taken what it carries (`proven.rs`).
 pub(crate) async fn admit(State(admission): State<Admission>, mut request: Request, next: Next) -> Response {
     let Ok(permit) = Arc::clone(&admission.permits).try_acquire_owned() else {
-        let proven = request.extensions().get::<Proven>();
-        if let Some((refusals, proven)) = admission.refusals.as_ref().zip(proven) {
-            proven.notices.iter().for_each(|notice| refusals.add(notice.claim.watched));
-        }
         return Problem::of(ProblemKind::Overloaded).into_response();
     };
     let tenant = RequestTenant::default();
     request.extensions_mut().insert(tenant.clone());
-    let Ok(mut response) = tokio::time::timeout(admission.timeout, next.run(request)).await else {
+    let served = next.run(request);
+    let served = match admission.timeout {
+        Some(timeout) => tokio::time::timeout(timeout, served).await,
+        None => Ok(served.await),
+    };
+    let Ok(mut response) = served else {
         return Problem::of(ProblemKind::TimedOut).into_response();
     };
     if let Some(tenant) = tenant.get()

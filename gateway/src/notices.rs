@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use evercal_domain::CalendarId;
 use evercal_process::{Tasks, counted};
 use evercal_storage::cause_of;
-use evercal_workflows::contract::{ChannelHint, Notify};
+use evercal_workflows::contract::{ChannelHint, Lifecycle, Notify};
 
 use crate::delivery::{Delivered, Delivery};
 use crate::group_commit::{GroupCommit, GroupLimits, Work};
-use crate::refusals::{InFlightNotice, NoticeSubject, Refusals};
+use crate::refusals::{InFlightNotice, NoticeSubject, Refusals, UnprovenRequest};
 
 /// The notice could not be delivered; its sender should try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +21,15 @@ pub(crate) struct NotDelivered;
 
 pub(crate) struct Notices {
     group: GroupCommit<NoticeWork>,
+    delivery: Arc<Delivery>,
     refusals: Arc<Refusals>,
 }
 
 impl Notices {
     /// Delivers through `delivery`, remembering in `refusals` what could not be delivered.
     pub(crate) fn new(delivery: Arc<Delivery>, refusals: Arc<Refusals>, limits: GroupLimits, tasks: Tasks) -> Self {
-        let work = NoticeWork { delivery, refusals: Arc::clone(&refusals) };
-        Self { group: GroupCommit::new(work, limits, tasks), refusals }
+        let work = NoticeWork { delivery: Arc::clone(&delivery), refusals: Arc::clone(&refusals) };
+        Self { group: GroupCommit::new(work, limits, tasks), delivery, refusals }
     }
 
     /// Takes a notice. Once called, the notice goes its way even if the caller stops waiting.
@@ -38,6 +39,25 @@ impl Notices {
             return Err(NotDelivered);
         };
         answer.await.unwrap_or(Err(NotDelivered))
+    }
+
+    /// Tells a subscription what its provider says of a channel. It is told at once and by itself: it is rare, and what it leads
+    /// to may not wait. Nothing is told any more when the caller stops waiting.
+    pub(crate) async fn tell_lifecycle(
+        &self,
+        calendar: CalendarId,
+        lifecycle: &Lifecycle,
+    ) -> Result<Delivered, NotDelivered> {
+        self.delivery.deliver_lifecycle(calendar, lifecycle).await.map_err(|error| {
+            let (cause, event) = (cause_of(&error), lifecycle.event);
+            counted!(warn, "a notice about a channel could not be delivered", calendar_id = %calendar, ?event, %error, cause);
+            NotDelivered
+        })
+    }
+
+    /// A request that may bring notices, and has proven nothing yet.
+    pub(crate) fn unproven(&self) -> UnprovenRequest {
+        self.refusals.unproven()
     }
 
     /// A proven notice that is not taken yet.
@@ -62,14 +82,7 @@ impl Work for NoticeWork {
     type Outcome = Result<Delivered, NotDelivered>;
 
     fn merge(into: &mut Notify, next: Notify) {
-        // One that says nothing of it is as urgent as its reason.
-        let urgency = into.urgency().min(next.urgency());
-        into.priority = into.priority.or(next.priority).map(|_| urgency);
-        into.notices = into.notices.saturating_add(next.notices);
-        into.received_at = into.received_at.into_iter().chain(next.received_at).min();
-        for hint in next.channels {
-            add_hint(&mut into.channels, hint);
-        }
+        merge(into, next);
     }
 
     async fn perform(&self, calendar: CalendarId, notify: Notify) -> Result<Delivered, NotDelivered> {
@@ -86,6 +99,18 @@ impl Work for NoticeWork {
                 Err(NotDelivered)
             }
         }
+    }
+}
+
+/// Makes one of two for the same calendar.
+pub(crate) fn merge(into: &mut Notify, next: Notify) {
+    // One that says nothing of it is as urgent as its reason.
+    let urgency = into.urgency().min(next.urgency());
+    into.priority = into.priority.or(next.priority).map(|_| urgency);
+    into.notices = into.notices.saturating_add(next.notices);
+    into.received_at = into.received_at.into_iter().chain(next.received_at).min();
+    for hint in next.channels {
+        add_hint(&mut into.channels, hint);
     }
 }
 

@@ -47,6 +47,8 @@ kinds! {
     InvalidCursor: "invalid-cursor", BAD_REQUEST, "Invalid cursor";
     /// The body is not JSON.
     MalformedBody: "malformed-body", BAD_REQUEST, "Malformed body";
+    /// What came to a webhook is of the form of none of its provider's notices.
+    MalformedNotice: "malformed-notice", BAD_REQUEST, "Malformed notice";
     /// The request cannot be read as HTTP means it.
     MalformedRequest: "malformed-request", BAD_REQUEST, "Malformed request";
     /// No API key was sent, or one that is unknown or revoked.

@@ -64,6 +64,12 @@ impl Refusals {
         self.refused().unproven = true;
     }
 
+    /// A request that may bring notices and has proven nothing yet: somebody was turned away unless it is answered, whatever ends
+    /// it (its time, room for others, a panic).
+    pub(crate) fn unproven(self: &Arc<Self>) -> UnprovenRequest {
+        UnprovenRequest(Some(Arc::clone(self)))
+    }
+
     /// A proven notice in flight: refused unless it is delivered, whatever ends it (its time, a panic).
     pub(crate) fn in_flight(self: &Arc<Self>, about: impl Into<NoticeSubject>) -> InFlightNotice {
         InFlightNotice { refusals: Arc::clone(self), about: Some(about.into()) }
@@ -84,6 +90,25 @@ fn add_to<T: Ord>(single: &mut BTreeSet<T>, more: &mut bool, one: T) {
         single.insert(one);
     } else {
         *more |= !single.contains(&one);
+    }
+}
+
+/// See [`Refusals::unproven`].
+#[derive(Debug)]
+pub(crate) struct UnprovenRequest(Option<Arc<Refusals>>);
+
+impl UnprovenRequest {
+    /// It was looked at to its end: what it brought is known, and to send it again would change nothing.
+    pub(crate) fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UnprovenRequest {
+    fn drop(&mut self) {
+        if let Some(refusals) = &self.0 {
+            refusals.add_unproven();
+        }
     }
 }
 

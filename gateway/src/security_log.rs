@@ -37,6 +37,12 @@ impl SecurityLog {
 
     /// Notes an event. `message` says what was wrong and holds nothing from the request.
     pub(crate) fn note(&self, kind: SecurityKind, source: IpAddr, message: &str) {
+        self.note_times(kind, source, message, 1);
+    }
+
+    /// Notes so many events of one kind at once.
+    pub(crate) fn note_times(&self, kind: SecurityKind, source: IpAddr, message: &str, times: usize) {
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
         let mut waiting = self.waiting();
         let mut key = (kind, network(source));
         let of_kind = waiting.keys().filter(|(known, _)| *known == kind).count();
@@ -44,8 +50,8 @@ impl SecurityLog {
             OTHER_SOURCES.clone_into(&mut key.1);
         }
         let source = key.1.clone();
-        waiting.entry(key).and_modify(|event| event.count = event.count.saturating_add(1)).or_insert_with(|| {
-            SecurityEvent { at: self.clock.now(), kind, source, message: message.to_owned(), count: 1 }
+        waiting.entry(key).and_modify(|event| event.count = event.count.saturating_add(times)).or_insert_with(|| {
+            SecurityEvent { at: self.clock.now(), kind, source, message: message.to_owned(), count: times }
         });
         self.arrived.notify_one();
     }

@@ -31,6 +31,7 @@ use crate::extract::Peer;
 use crate::fleet::Fleet;
 use crate::group_commit::GroupLimits;
 use crate::middleware::RequestIds;
+use crate::notice_bodies::UnprovenBodies;
 use crate::notices::Notices;
 use crate::outgoing::outgoing;
 use crate::reads::Reads;
@@ -171,6 +172,7 @@ impl Gateway {
             tenant_rates: TenantRates::default(),
             security: Arc::clone(&security),
             health,
+            unproven_bodies: UnprovenBodies::new(limits.unproven_body_bytes_max),
             consents: Consents::new(limits.requests_max, background.group()),
             reads,
             event_pages: EventPages::new(),
@@ -192,7 +194,7 @@ impl Gateway {
         });
         background.spawn_loop("fleet check", limits.task_silence_max, |pulse| fleet.run(pulse));
         let serving = background.group();
-        let router = routes::router(state.clone(), Arc::clone(&refusals), ids);
+        let router = routes::router(state.clone(), ids);
         Acceptor { listener, router, limits, proxies, refusals }.open(&serving);
         tracing::info!(%address, "the gateway listens");
         Ok(Self { address, state, drain_timeout: limits.drain_timeout, serving, background })

@@ -14,6 +14,7 @@ use crate::config::GatewayConfig;
 use crate::consent_backlog::ConsentBacklog;
 use crate::consents::Consents;
 use crate::event_pages::EventPages;
+use crate::notice_bodies::UnprovenBodies;
 use crate::notices::Notices;
 use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub workflows: Arc<dyn Workflows>,
     pub clock: Arc<dyn Clock>,
     pub notices: Notices,
+    pub unproven_bodies: UnprovenBodies,
     pub sync_now: SyncNow,
     pub accounts: Arc<AccountWorkflows>,
     pub consent_backlog: Arc<ConsentBacklog>,

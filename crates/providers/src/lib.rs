@@ -16,7 +16,9 @@ mod tokens;
 
 pub use call::{Access, CallContext};
 pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
-pub use notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
+pub use notices::{
+    Met, Notice, NoticeBatch, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says, UnreadableNotices,
+};
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};

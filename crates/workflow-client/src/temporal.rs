@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use evercal_domain::{AccountId, CalendarId, InstallationId};
 use evercal_process::counted;
 use evercal_storage::InstallationOwner;
-use evercal_workflows::contract::{AccountInput, Close, ListChanged, Notify, SubscriptionMissing, SyncNowResult, pack};
+use evercal_workflows::contract::{
+    AccountInput, Close, Lifecycle, ListChanged, Notify, SubscriptionMissing, SyncNowResult, pack,
+};
 use evercal_workflows::names;
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError};
 use temporalio_client::grpc::WorkflowService;
@@ -130,6 +132,10 @@ impl InstallationOwner for TemporalWorkflows {
 impl Workflows for TemporalWorkflows {
     async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), WorkflowError> {
         self.signal(names::subscription_id(calendar), names::SIGNAL_NOTIFY, pack(notify)).await
+    }
+
+    async fn tell_lifecycle(&self, calendar: CalendarId, lifecycle: &Lifecycle) -> Result<(), WorkflowError> {
+        self.signal(names::subscription_id(calendar), names::SIGNAL_LIFECYCLE, pack(lifecycle)).await
     }
 
     async fn retry_now(&self, calendar: CalendarId) -> Result<(), WorkflowError> {

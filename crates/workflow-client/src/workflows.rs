@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use evercal_domain::{AccountId, CalendarId};
 use evercal_storage::InstallationOwner;
-use evercal_workflows::contract::{AccountInput, ChannelHint, Notify, SyncNowResult};
+use evercal_workflows::contract::{AccountInput, ChannelHint, Lifecycle, Notify, SyncNowResult};
 
 /// The workflows, for those outside of them. `Ok` of a signal means that Temporal has stored it. Every call but
 /// [`Self::sync_now`] ends within a bound that the implementation sets.
@@ -12,6 +12,8 @@ use evercal_workflows::contract::{AccountInput, ChannelHint, Notify, SyncNowResu
 pub trait Workflows: InstallationOwner + Send + Sync {
     /// Signals a calendar's subscription that something may have changed.
     async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), WorkflowError>;
+    /// Signals a calendar's subscription what its provider says of a channel itself.
+    async fn tell_lifecycle(&self, calendar: CalendarId, lifecycle: &Lifecycle) -> Result<(), WorkflowError>;
     /// Signals a calendar's subscription that what it waits for has ended: it tries again now.
     async fn retry_now(&self, calendar: CalendarId) -> Result<(), WorkflowError>;
     /// Signals an account's workflow.

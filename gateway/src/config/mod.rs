@@ -73,8 +73,8 @@ pub struct GatewayLimits {
     pub header_bytes_max: usize,
     /// Notices being served at a time: fewer than connections, so that one too many is refused at once.
     pub notices_max: usize,
-    /// How long a notice may take.
-    pub notice_timeout: Duration,
+    /// Memory of the bodies that are being read of requests which have proven nothing yet: more are refused at once.
+    pub unproven_body_bytes_max: usize,
     /// The least time between the first two signals to one subscription while notices keep coming; then it grows.
     pub notice_spacing: Duration,
     /// The most that it grows to: well within what providers wait for an answer.
@@ -113,7 +113,9 @@ impl Default for GatewayLimits {
             answer_bytes_max: 96 * 1024 * 1024,
             header_bytes_max: 8 * 1024,
             notices_max: 8_192,
-            notice_timeout: Duration::from_secs(8),
+            // Sixteen bodies of 4 MiB, of which no provider's are larger, fit into a small machine beside the answers. Of usual
+            // ones there may be thousands.
+            unproven_body_bytes_max: 64 * 1024 * 1024,
             notice_spacing: Duration::from_millis(500),
             notice_spacing_max: Duration::from_secs(1),
             notice_calendars_max: 4_096,

@@ -14,7 +14,7 @@ fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
     let (old, new) = (ChannelId::generate(), ChannelId::generate());
     let mut merged = notice(old, 20, false, None);
     for next in [notice(new, 10, true, Some("r2")), notice(old, 30, true, Some("r1")), notice(old, 40, false, None)] {
-        NoticeWork::merge(&mut merged, next);
+        merge(&mut merged, next);
     }
     assert_eq!((merged.notices, merged.received_at), (4, Some(UnixMs::new(10))));
     let hint = |channel_id, remote_id: &str| ChannelHint {
@@ -29,8 +29,8 @@ fn merged_notices_keep_the_earliest_arrival_and_name_each_channel_once() {
 fn what_a_provider_made_twice_under_one_id_are_two_channels() {
     let id = ChannelId::generate();
     let mut merged = notice(id, 1, true, Some("r1"));
-    NoticeWork::merge(&mut merged, notice(id, 2, true, Some("r2")));
-    NoticeWork::merge(&mut merged, notice(id, 3, true, Some("r1")));
+    merge(&mut merged, notice(id, 2, true, Some("r2")));
+    merge(&mut merged, notice(id, 3, true, Some("r1")));
     assert_eq!((merged.channels.len(), merged.notices), (2, 3));
 }
 
@@ -47,7 +47,7 @@ fn merged_notices_are_as_urgent_as_the_most_urgent_of_them() {
         (None, None, None),
     ] {
         let mut into = of(one);
-        NoticeWork::merge(&mut into, of(next));
+        merge(&mut into, of(next));
         assert_eq!(into.priority, merged, "{one:?} and {next:?}");
     }
 }
@@ -57,7 +57,7 @@ proptest! {
     fn no_announced_change_is_lost_by_merging(announcing in proptest::collection::vec((0_usize..3, any::<bool>()), 1..40)) {
         let channels = [ChannelId::generate(), ChannelId::generate(), ChannelId::generate()];
         let notices = announcing.iter().map(|(channel, change)| notice(channels[*channel], 1, *change, None));
-        let merged = notices.reduce(|mut merged, next| { NoticeWork::merge(&mut merged, next); merged }).unwrap();
+        let merged = notices.reduce(|mut merged, next| { merge(&mut merged, next); merged }).unwrap();
         for (number, channel) in channels.into_iter().enumerate() {
             let expected = announcing.iter().any(|(of, change)| *of == number && *change);
             let announced = merged.channels.iter().any(|hint| hint.channel_id == channel && hint.announces_change);

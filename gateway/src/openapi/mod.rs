@@ -108,7 +108,9 @@ problems! {
     /// Of routes that need no key.
     Unavailable: Internal, StoreUnavailable, TemporalUnavailable, Overloaded, TimedOut;
     /// Of what is no notice for one of our channels, or has too large a body.
-    NotANotice: InvalidNotice, BodyTooLarge;
+    NotANotice: MalformedNotice, MalformedRequest, InvalidNotice, BodyTooLarge;
+    /// Of routes that name a provider which says something of its channels.
+    MissingLifecycle: ProviderNotFound, PathNotFound;
 }
 
 /// One answer for each status, which names the kinds that come with it.

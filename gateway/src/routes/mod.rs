@@ -30,17 +30,17 @@ use crate::conditional::conditional;
 use crate::middleware::{Admission, REQUEST_ID, RequestIds, admit, observe, panicked, while_the_store_answers};
 use crate::openapi::{Common, finished};
 use crate::problem::{Problem, ProblemKind};
-use crate::refusals::Refusals;
 use crate::state::AppState;
 
 /// Added to the timeout of a sync, so that the handler answers before it is cut off.
 const SYNC_SLACK: Duration = Duration::from_secs(5);
 
-pub(crate) fn router(state: AppState, refusals: Arc<Refusals>, ids: Arc<RequestIds>) -> Router {
+pub(crate) fn router(state: AppState, ids: Arc<RequestIds>) -> Router {
     let limits = state.config.limits;
-    let notices = Admission::new(limits.notices_max, limits.notice_timeout, state.clone(), Some(refusals));
-    let requests = Admission::new(limits.requests_max, limits.request_timeout, state.clone(), None);
-    let syncs = Admission::new(limits.requests_max, limits.sync_timeout + SYNC_SLACK, state.clone(), None);
+    // How long a notice may take is its provider's affair: `webhooks::prove` sees to it.
+    let notices = Admission::new(limits.notices_max, None, state.clone());
+    let requests = Admission::new(limits.requests_max, Some(limits.request_timeout), state.clone());
+    let syncs = Admission::new(limits.requests_max, Some(limits.sync_timeout + SYNC_SLACK), state.clone());
     let cors = cors(&state.config.cors_origins);
 
     let api = api().layer(from_fn(conditional)).layer(CompressionLayer::new());
@@ -72,7 +72,7 @@ fn description() -> Value {
 }
 
 fn webhooks() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(webhooks::take))
+    OpenApiRouter::new().routes(routes!(webhooks::take)).routes(routes!(webhooks::take_lifecycle))
 }
 
 fn sync() -> OpenApiRouter<AppState> {

@@ -23,6 +23,7 @@ async fn every_error_is_a_problem() {
         (Method::PUT, "/v1/accounts".to_owned(), 405, "method-not-allowed"),
         (Method::GET, "/api/webhooks/google".to_owned(), 405, "method-not-allowed"),
         (Method::POST, "/api/webhooks/google".to_owned(), 401, "invalid-notice"),
+        (Method::POST, "/api/webhooks/google/lifecycle".to_owned(), 404, "path-not-found"),
         (Method::GET, "/v1/calendars/cal_nonsense/status".to_owned(), 404, "calendar-not-found"),
         (Method::GET, "/v1/accounts/%00".to_owned(), 404, "account-not-found"),
         (Method::GET, "/v1/accounts/%ff".to_owned(), 400, "malformed-request"),

@@ -16,11 +16,17 @@ mod faulty_store;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod handshakes;
+#[cfg(test)]
 mod health;
+#[cfg(test)]
+mod in_bodies;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod played_notices;
 #[cfg(test)]
 mod ranges;
 #[cfg(test)]

@@ -22,7 +22,7 @@ use evercal_domain::{
 use evercal_gateway::{Gateway, GatewayConfig, Lookup};
 use evercal_storage::{AccountAdmission, DatabaseUrl, InstallationOwner, Keyring, Settlement, Store, StoreSettings};
 use evercal_workflow_client::{AccountSignal, RunningPage, StartOutcome, WorkflowError, Workflows};
-use evercal_workflows::contract::{AccountInput, Notify, SyncNowResult};
+use evercal_workflows::contract::{AccountInput, Lifecycle, Notify, SyncNowResult};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -39,6 +39,7 @@ const TOKEN_KEY: &str = "a-key-of-sixteen-chars";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Notify(CalendarId, Notify),
+    Lifecycle(CalendarId, Lifecycle),
     Start(AccountId),
     Signal(AccountId, AccountSignal),
     RetryNow(CalendarId),
@@ -61,6 +62,8 @@ pub struct PlayedWorkflows {
     pub failing: Mutex<HashSet<CalendarId>>,
     /// A signal to a subscription, or the start of an account, has reached Temporal.
     pub reached: AtomicBool,
+    /// So many signals to subscriptions have reached Temporal.
+    pub reached_by: AtomicUsize,
     /// How long Temporal takes for those, and a subscription for a sync.
     pub delay: Mutex<Duration>,
     /// Signalling an account panics.
@@ -96,6 +99,21 @@ impl PlayedWorkflows {
         }
         self.calls.lock().unwrap().push(call);
         Ok(())
+    }
+
+    /// A signal to a subscription.
+    async fn signal(&self, calendar: CalendarId, signal: Call) -> Result<(), WorkflowError> {
+        self.reached.store(true, Ordering::SeqCst);
+        self.reached_by.fetch_add(1, Ordering::SeqCst);
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        if self.missing.lock().unwrap().contains(&calendar) {
+            return Err(WorkflowError::NotFound);
+        }
+        if self.failing.lock().unwrap().contains(&calendar) {
+            return Err(WorkflowError::Unavailable("as the test asked".into()));
+        }
+        self.call(signal)
     }
 
     fn is_running(&self, workflow_id: &str) -> bool {
@@ -137,16 +155,11 @@ impl InstallationOwner for PlayedWorkflows {
 #[async_trait]
 impl Workflows for PlayedWorkflows {
     async fn notify(&self, calendar: CalendarId, notify: &Notify) -> Result<(), WorkflowError> {
-        self.reached.store(true, Ordering::SeqCst);
-        let delay = *self.delay.lock().unwrap();
-        tokio::time::sleep(delay).await;
-        if self.missing.lock().unwrap().contains(&calendar) {
-            return Err(WorkflowError::NotFound);
-        }
-        if self.failing.lock().unwrap().contains(&calendar) {
-            return Err(WorkflowError::Unavailable("as the test asked".into()));
-        }
-        self.call(Call::Notify(calendar, notify.clone()))
+        self.signal(calendar, Call::Notify(calendar, notify.clone())).await
+    }
+
+    async fn tell_lifecycle(&self, calendar: CalendarId, lifecycle: &Lifecycle) -> Result<(), WorkflowError> {
+        self.signal(calendar, Call::Lifecycle(calendar, lifecycle.clone())).await
     }
 
     async fn retry_now(&self, calendar: CalendarId) -> Result<(), WorkflowError> {
@@ -288,11 +301,16 @@ impl World {
     /// Everything, with a running gateway.
     pub async fn running() -> Self {
         let mut world = Self::new().await;
-        world.start().await;
-        // Its checks at the start are done: accounts that a test makes from now on are nobody's but the test's.
-        eventually(&true, async || world.faults.called("pending_accounts")).await;
-        world.heartbeats(2).await;
+        world.start_quietly().await;
         world
+    }
+
+    /// Starts the gateway and waits until its checks at the start are done: accounts that a test makes from now on are nobody's
+    /// but the test's.
+    pub async fn start_quietly(&mut self) {
+        self.start().await;
+        eventually(&true, async || self.faults.called("pending_accounts")).await;
+        self.heartbeats(2).await;
     }
 
     pub async fn start(&mut self) {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::support::{World, eventually};
 
 /// A notice whose body never comes to its end.
-async fn half_sent(world: &World, headers: &[(&'static str, String)]) -> TcpStream {
+pub async fn half_sent(world: &World, headers: &[(&'static str, String)]) -> TcpStream {
     let mut head = "POST /api/webhooks/google HTTP/1.1\r\nhost: evercal\r\ncontent-length: 1000\r\n".to_owned();
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -23,7 +23,7 @@ async fn half_sent(world: &World, headers: &[(&'static str, String)]) -> TcpStre
 }
 
 /// The status line of the answer.
-async fn status(stream: &mut TcpStream) -> String {
+pub async fn status(stream: &mut TcpStream) -> String {
     let mut answer = vec![0; 64];
     let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut answer)).await;
     let bytes = read.expect("no answer").unwrap();
@@ -38,7 +38,7 @@ fn forged(calendar: CalendarId) -> Vec<(&'static str, String)> {
 }
 
 /// How often a calendar was signalled to catch up.
-fn caught_up(world: &World, calendar: CalendarId) -> usize {
+pub fn caught_up(world: &World, calendar: CalendarId) -> usize {
     let notifies = world.workflows.notifies(calendar);
     notifies.iter().filter(|notify| notify.reason == SyncReason::CatchUp).count()
 }
@@ -48,7 +48,7 @@ async fn a_notice_without_proof_is_refused_by_its_head_and_neither_takes_a_place
     let mut world = World::new().await;
     world.config.limits.notices_max = 1;
     // Whatever waits for a body waits longer than this test.
-    world.config.limits.notice_timeout = Duration::from_secs(60);
+    world.answer_notices_within(Duration::from_secs(60));
     world.start().await;
     let customer = world.customer().await;
     let mut senders = Vec::new();
@@ -80,7 +80,7 @@ async fn a_proven_notice_that_finds_no_place_is_caught_up_at_its_calendar_alone(
 #[tokio::test]
 async fn a_proven_notice_whose_body_never_ends_is_caught_up_at_its_calendar_alone() {
     let mut world = World::new().await;
-    world.config.limits.notice_timeout = Duration::from_millis(100);
+    world.answer_notices_within(Duration::from_millis(100));
     world.start().await;
     let (sender, other) = (world.customer().await, world.customer().await);
     let mut stream = half_sent(&world, &world.notice(sender.calendar, "exists")).await;

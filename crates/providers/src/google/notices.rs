@@ -1,9 +1,11 @@
 //! Google's notices (<https://developers.google.com/workspace/calendar/api/guides/push>): all in headers, one to a request.
 
+use std::time::Duration;
+
 use evercal_domain::channel_token::ChannelTokenKeys;
 
 use super::channels::remote_id;
-use crate::notices::{Notice, NoticeHead, NoticeReader, NoticeRefused};
+use crate::notices::{Met, Notice, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says};
 
 const CHANNEL_ID: &str = "x-goog-channel-id";
 const CHANNEL_TOKEN: &str = "x-goog-channel-token";
@@ -13,14 +15,25 @@ const RESOURCE_STATE: &str = "x-goog-resource-state";
 const STATE_SYNC: &str = "sync";
 /// Google sends no bodies; a proxy may add a little.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Well within what Google waits for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// Reads Google's notices.
 #[derive(Debug, Clone, Copy)]
 pub struct GoogleNotices;
 
 impl NoticeReader for GoogleNotices {
+    fn limits(&self) -> NoticeLimits {
+        NoticeLimits { body_bytes_max: BODY_BYTES_MAX, answer_within: ANSWER_WITHIN }
+    }
+
+    /// Google lets channels end without a word.
+    fn has_lifecycle(&self) -> bool {
+        false
+    }
+
     /// The token proves whose the channel is, and has to be the one that was made for this channel.
-    fn verify(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Vec<Notice>, NoticeRefused> {
+    fn meet(&self, keys: &ChannelTokenKeys, head: &NoticeHead<'_>) -> Result<Met, NoticeRefused> {
         let header = head.header;
         let token = header(CHANNEL_TOKEN).ok_or(NoticeRefused::NotOurs("no channel token"))?;
         let token = str::from_utf8(token).map_err(|_| NoticeRefused::NotOurs("a malformed channel token"))?;
@@ -31,16 +44,11 @@ impl NoticeReader for GoogleNotices {
         }
         let resource_id = header(RESOURCE_ID).and_then(|id| str::from_utf8(id).ok());
         let only_greets = header(RESOURCE_STATE).is_some_and(|state| state == STATE_SYNC.as_bytes());
-        Ok(vec![Notice {
+        Ok(Met::Notices(vec![Notice {
             claim,
             remote_id: resource_id.and_then(|resource_id| remote_id(claim.channel_id, resource_id)),
-            announces_change: !only_greets,
-            priority: None,
-        }])
-    }
-
-    fn body_bytes_max(&self) -> usize {
-        BODY_BYTES_MAX
+            says: if only_greets { Says::Hello } else { Says::Changed(None) },
+        }]))
     }
 }
 
@@ -55,10 +63,10 @@ mod tests {
         ChannelTokenKeys::parse("a-key-of-sixteen-chars").unwrap()
     }
 
-    fn read(headers: &[(&'static str, String)]) -> Result<Vec<Notice>, NoticeRefused> {
+    fn read(headers: &[(&'static str, String)]) -> Result<Met, NoticeRefused> {
         let header =
             |name: &'static str| headers.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_bytes());
-        GoogleNotices.verify(&keys(), &NoticeHead { header: &header })
+        GoogleNotices.meet(&keys(), &NoticeHead { header: &header, query: None })
     }
 
     fn claim() -> ChannelClaim {
@@ -70,7 +78,9 @@ mod tests {
     fn a_notice_is_verified_by_its_token_and_says_what_google_calls_its_channel() {
         let claim = claim();
         let (id, token) = (claim.channel_id.to_string(), keys().sign(claim));
-        for (state, announces_change) in [("exists", true), ("sync", false), ("not_exists", true)] {
+        for (state, says) in
+            [("exists", Says::Changed(None)), ("sync", Says::Hello), ("not_exists", Says::Changed(None))]
+        {
             let notice = read(&[
                 (CHANNEL_ID, id.clone()),
                 (CHANNEL_TOKEN, token.clone()),
@@ -78,10 +88,10 @@ mod tests {
                 (RESOURCE_STATE, state.into()),
             ]);
             let remote_id = Some(RemoteChannelId::new(format!("{id} res")));
-            assert_eq!(notice, Ok(vec![Notice { claim, remote_id, announces_change, priority: None }]), "{state}");
+            assert_eq!(notice, Ok(Met::Notices(vec![Notice { claim, remote_id, says }])), "{state}");
         }
         let bare = read(&[(CHANNEL_ID, id), (CHANNEL_TOKEN, token)]);
-        assert_eq!(bare, Ok(vec![Notice { claim, remote_id: None, announces_change: true, priority: None }]));
+        assert_eq!(bare, Ok(Met::Notices(vec![Notice { claim, remote_id: None, says: Says::Changed(None) }])));
     }
 
     #[test]
