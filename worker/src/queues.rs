@@ -33,9 +33,8 @@ const CONCURRENT_CALLS: usize = 50;
 /// busy machine would then seem lost.
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
-/// Set explicitly: unset, a namespace may switch to autoscaling. Not more: each poll of a frozen worker swallows one activity
-/// for the heartbeat timeout, the oldest polls first, and an activity that is tried again can meet one after the other.
-const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(2);
+/// Set explicitly: unset, a namespace may switch to autoscaling that goes down to one poller.
+const POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
 /// Four for workflows that are in memory, and two for the others. The SDK would leave one for the others: after a start all
 /// workflows are replayed, and one poller alone has them wait for each other. Not more: each poll of a frozen worker swallows
 /// one task for as long as a workflow task may take.

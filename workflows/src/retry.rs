@@ -84,7 +84,7 @@ impl Default for Timing {
             sync_retries_max: None,
             sync_timeout_ms: 600_000,
             sync_slice_ms: 60_000,
-            heartbeat_timeout_s: 6,
+            heartbeat_timeout_s: 5,
             channel_timeout_s: 5 * 60,
             close_timeout_s: 24 * 3600,
             missed_pushes_max: 3,
@@ -234,7 +234,7 @@ const UNLIMITED: u32 = 0;
 const QUICK_INTERVAL_MAX: Duration = Duration::from_secs(5);
 /// How long a worker may take for a step of a workflow, which takes milliseconds: when it is frozen, this is what its workflows
 /// lose before another takes them.
-pub const WORKFLOW_TASK: Duration = Duration::from_secs(5);
+pub const WORKFLOW_TASK: Duration = Duration::from_secs(3);
 /// Attempts at a slice that workers or the store may fail before the workflow gets the failure, and shows it.
 const SLICE_ATTEMPTS_MAX: u32 = 4;
 /// One call to a provider with its token refresh, including the wait for a hung peer.

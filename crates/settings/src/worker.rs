@@ -39,8 +39,8 @@ pub static MEMORY_MIB: Setting<NonZeroU64> = Setting {
         name: "EVERCAL_WORKER_MEMORY_MIB",
         read_by: WORKER,
         kind: Kind::Plain,
-        default: DefaultValue::Value("210"),
-        example: "210",
+        default: DefaultValue::Value("180"),
+        example: "180",
         meaning: "how large the process may grow, in MiB, before it lets go of workflows in memory, whose histories it then reads \
                   again when they have something to do",
     },

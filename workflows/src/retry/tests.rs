@@ -27,7 +27,7 @@ struct Row {
 fn row(options: &ActivityOptions) -> Row {
     let policy = options.retry_policy.as_ref().unwrap();
     assert!((policy.backoff_coefficient() - 2.0).abs() < f64::EPSILON, "each backoff is twice the one before");
-    assert_eq!(options.heartbeat_timeout, Some(Duration::from_secs(6)), "a lost worker is missed within seconds");
+    assert_eq!(options.heartbeat_timeout, Some(Duration::from_secs(5)), "a lost worker is missed within seconds");
     assert!(options.do_not_eagerly_execute, "eager execution goes around the limits of queues");
     assert!(options.summary.is_some(), "the Temporal UI shows what it is for");
     assert!(options.cancellation_token.is_some(), "the workflow's own cancellation must not reach the clean-up");
