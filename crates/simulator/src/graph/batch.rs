@@ -119,7 +119,7 @@ impl Part {
         Some(Self {
             id: text("id")?.to_owned(),
             method: Method::from_bytes(text("method")?.to_ascii_uppercase().as_bytes()).ok()?,
-            url: text("url").filter(|url| !url.contains("://"))?.to_owned(),
+            url: text("url")?.to_owned(),
             headers,
             body,
             depends_on: depends_on.filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -134,7 +134,8 @@ impl Part {
                 headers.insert(name, value.clone());
             }
         }
-        let url = self.url.trim_start_matches('/');
+        // Relative by documentation; Microsoft's own client for Python writes whole ones.
+        let url = self.url.strip_prefix(&outer.origin).unwrap_or(&self.url).trim_start_matches('/');
         let url = url.strip_prefix("v1.0/").unwrap_or(url);
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let path = format!("/v1.0/{path}");

@@ -104,10 +104,7 @@ pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> R
         let viewer = Viewer { world, calendar: &calendar.record, role: found.opened.role, preferences: &preferences };
         item.insert("cancelledOccurrences".to_owned(), json!(viewer.cancelled_ids(event)));
     }
-    item.insert(
-        "@odata.context".to_owned(),
-        json!(format!("{}/v1.0/$metadata#{}", request.origin, "users/events/$entity")),
-    );
+    item.insert("@odata.context".to_owned(), json!(format!("{}/v1.0/$metadata#users/events/$entity", request.origin)));
     Ok(ApiResponse::item(200, &item))
 }
 

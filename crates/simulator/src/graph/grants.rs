@@ -14,7 +14,7 @@ use crate::core::options::{OauthClient, SimulatorOptions};
 
 pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 const GRAPH: &str = "https://graph.microsoft.com/";
-/// Scopes of OpenID Connect: they are granted beside those that were asked for, and have no long form.
+/// Scopes of `openid`: they are granted beside those that were asked for, and have no long form.
 const OPENID: [&str; 3] = ["openid", "profile", "email"];
 const REFRESH_TOKEN_LIFETIME: TimeDelta = TimeDelta::days(90);
 

@@ -122,7 +122,10 @@ pub(crate) fn insert_as(
 ) -> Result<String, ApiError> {
     let fields = event_fields::read(body, author)?;
     let mut time = EventTime::parse(body, None)?;
-    let recurrence = read_recurrence(body, &mut time)?;
+    let recurrence = match read_recurrence(body, &mut time)? {
+        WantedRecurrence::AsBefore | WantedRecurrence::None => None,
+        WantedRecurrence::Some(recurrence) => Some(recurrence),
+    };
     let record = EventRecord {
         calendar: calendar_id.to_owned(),
         key: key.clone(),
@@ -135,7 +138,7 @@ pub(crate) fn insert_as(
         created: now,
         modified: now,
         time,
-        recurrence: recurrence.flatten(),
+        recurrence,
         fields,
         exceptions: std::collections::BTreeMap::new(),
         cancelled: std::collections::BTreeSet::new(),
@@ -189,7 +192,7 @@ pub(crate) fn patch(
 fn reschedule(event: &mut EventRecord, body: &Map<String, Value>) -> Result<(), ApiError> {
     let mut time = EventTime::parse(body, Some(&event.time))?;
     let recurrence = match read_recurrence(body, &mut time)? {
-        None => {
+        WantedRecurrence::AsBefore => {
             let mut kept = event.recurrence.clone();
             if let Some(recurrence) = &mut kept {
                 // A series that begins on another day has its range from there.
@@ -200,7 +203,8 @@ fn reschedule(event: &mut EventRecord, body: &Map<String, Value>) -> Result<(), 
             }
             kept
         }
-        Some(given) => given,
+        WantedRecurrence::None => None,
+        WantedRecurrence::Some(given) => Some(given),
     };
     if time == event.time && recurrence == event.recurrence {
         return Ok(());
@@ -224,15 +228,23 @@ fn reschedule(event: &mut EventRecord, body: &Map<String, Value>) -> Result<(), 
     Ok(())
 }
 
-/// `recurrence` of a body, if it says something of it; the event is then that of the first occurrence.
-fn read_recurrence(body: &Map<String, Value>, time: &mut EventTime) -> Result<Option<Option<Recurrence>>, ApiError> {
+/// What a body says of the recurrence of its event.
+enum WantedRecurrence {
+    /// Nothing.
+    AsBefore,
+    None,
+    Some(Recurrence),
+}
+
+/// Reads `recurrence` of a body; the event is then that of the first occurrence.
+fn read_recurrence(body: &Map<String, Value>, time: &mut EventTime) -> Result<WantedRecurrence, ApiError> {
     match body.get("recurrence") {
-        None => Ok(None),
-        Some(Value::Null) => Ok(Some(None)),
+        None => Ok(WantedRecurrence::AsBefore),
+        Some(Value::Null) => Ok(WantedRecurrence::None),
         Some(value) => {
             let recurrence = Recurrence::parse(value, time.start.date())?;
             move_to_first(&recurrence, time);
-            Ok(Some(Some(recurrence)))
+            Ok(WantedRecurrence::Some(recurrence))
         }
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod delta;
 mod events;
+mod official;
 mod receiver;
 mod subscriptions;
 
