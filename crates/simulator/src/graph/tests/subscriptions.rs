@@ -297,3 +297,22 @@ async fn the_list_of_calendars_can_be_watched_but_for_new_ones() {
         (Some("updated"), Some(&*calendar))
     );
 }
+
+#[tokio::test]
+async fn a_kill_forgets_neither_subscriptions_nor_notices_that_wait() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let in_folder = |folder: &std::path::Path| SimulatorOptions { data_dir: Some(folder.to_owned()), ..quick() };
+    let mailbox = Mailbox::start_with(in_folder(folder.path())).await;
+    let receiver = Receiver::start().await;
+    let subscription = mailbox.subscribe(&receiver, "me/events").await;
+    mailbox.quirks(Quirks { notice_delay_ms: 1_500, ..Quirks::default() });
+    let lunch = mailbox.create(&lunch()).await;
+    // What a kill leaves is what is in the file at any moment.
+    std::fs::copy(folder.path().join("simulator.jsonl"), copy.path().join("simulator.jsonl")).unwrap();
+    mailbox.simulator.shutdown().await;
+    let mailbox = Mailbox::start_with(in_folder(copy.path())).await;
+    let items = receiver.after(1).await;
+    assert_eq!((&items[0]["resourceData"]["id"], &items[0]["subscriptionId"]), (&json!(lunch), &json!(subscription)));
+    assert_eq!(mailbox.control.channels().unwrap()[0].remote_id, subscription);
+    mailbox.get(&format!("me/events/{lunch}")).await.expect(200);
+}
