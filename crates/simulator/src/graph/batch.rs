@@ -20,6 +20,8 @@ use crate::core::faults::{Dice, FaultAction};
 use crate::core::transmission::{Answer, Transmission};
 
 const PARTS_MAX: usize = 20;
+/// What Exchange does at a time for one mailbox.
+const PARTS_AT_A_TIME: usize = 4;
 
 /// Runs all parts; a fault that breaks the connection breaks it for the whole batch.
 pub(crate) async fn perform_all(shared: &Shared, request: ApiRequest) -> Answer {
@@ -37,10 +39,9 @@ pub(crate) async fn perform_all(shared: &Shared, request: ApiRequest) -> Answer 
         let refusal = parts.as_ref().err().cloned();
         let is_refused = refusal.is_some() || call::is_replaced(&begun);
         let response = is_refused.then(|| call::run_with_fault(world, &request, &begun, refusal).0);
-        let order = (world.seed(), world.provider.quirks.batch_in_order, world.provider.quirks.batch_part_left_out);
-        (response, parts, order)
+        (response, parts, world.seed(), world.provider.quirks.clone())
     });
-    let (refused, parts, (seed, in_order, leaves_out)) = match checked {
+    let (refused, parts, seed, quirks) = match checked {
         Ok(checked) => checked,
         Err(error) => return call::journal_failed(&error),
     };
@@ -48,13 +49,13 @@ pub(crate) async fn perform_all(shared: &Shared, request: ApiRequest) -> Answer 
         (Some(refused), _) => refused,
         (None, Err(_)) => ApiResponse::empty(400),
         (None, Ok(parts)) => {
-            let mut answers = run_parts(shared, &request, parts, &mut transmission).await;
-            if leaves_out && answers.len() > 1 {
+            let mut answers = run_parts(shared, &request, parts, quirks.batch_parts_throttled, &mut transmission).await;
+            if quirks.batch_part_left_out && answers.len() > 1 {
                 let count = u64::try_from(answers.len()).unwrap_or(u64::MAX);
                 let index = Dice::new(seed, "batch part", begun.call.index).below(count, 0);
                 answers.remove(usize::try_from(index).unwrap_or(0));
             }
-            if !in_order {
+            if !quirks.batch_in_order {
                 shuffle(seed, begun.call.index, &mut answers);
             }
             ApiResponse::json(&json!({"responses": answers}))
@@ -149,8 +150,10 @@ async fn run_parts(
     shared: &Shared,
     outer: &ApiRequest,
     mut parts: Vec<Part>,
+    throttles: bool,
     transmission: &mut Transmission,
 ) -> Vec<Value> {
+    let mut independent = 0;
     let mut statuses: BTreeMap<String, u16> = BTreeMap::new();
     let mut answers = Vec::new();
     while !parts.is_empty() {
@@ -159,7 +162,12 @@ async fn run_parts(
         let ready = parts.iter().position(is_ready);
         let part = parts.remove(ready.unwrap_or(0));
         let failed = |id: &String| statuses.get(id).is_none_or(|status| *status >= 400);
-        let answer = if part.depends_on.iter().any(failed) {
+        independent += usize::from(part.depends_on.is_empty());
+        let answer = if throttles && part.depends_on.is_empty() && independent > PARTS_AT_A_TIME {
+            let error = ApiError::mailbox_concurrency();
+            json!({"id": part.id, "status": error.status, "headers": {"Retry-After": "1"},
+                "body": {"error": {"code": error.code, "message": error.message}}})
+        } else if part.depends_on.iter().any(failed) {
             let message = "The request failed because one of the requests that it depends on failed.";
             json!({"id": part.id, "status": 424, "body": {"error": {"code": "FailedDependency", "message": message}}})
         } else {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::World;
+use super::announcements;
 use super::errors::ApiError;
 use super::grants::Caller;
 use super::ids::{change_key, long_id};
@@ -10,7 +11,6 @@ use super::request::{ApiRequest, CalendarRef};
 use super::response::ApiResponse;
 use super::selection::{page_of, select};
 use super::store::{Calendar, CalendarRecord};
-use super::subscriptions;
 use crate::core::access::AccessRole;
 use crate::core::channels::Collection;
 
@@ -303,14 +303,14 @@ impl World {
         let record = self.save_calendar(record);
         self.announce_lists_with(&record);
         if role.is_none() {
-            subscriptions::announce_calendar(self, &record, user);
+            announcements::announce_calendar(self, &record, user);
         }
     }
 
     /// Notifies those who watch the lists in which a calendar is.
     pub(crate) fn announce_lists_with(&mut self, record: &CalendarRecord) {
         for user in record.access.keys() {
-            subscriptions::announce_calendar(self, record, user);
+            announcements::announce_calendar(self, record, user);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `calendarView/delta`: the whole of a window at first, and then what changed. It is not a plain list of changes: a series that
 //! changed comes with all of its occurrences that are left, and nothing says which ones are not.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -11,8 +12,8 @@ use super::event_view::Viewer;
 use super::grants::Caller;
 use super::request::{ApiRequest, Preferences};
 use super::response::ApiResponse;
-use super::series::{is_in, occurrences};
-use super::store::EventRecord;
+use super::series::{Occurrence, is_in, occurrences};
+use super::store::{Calendar, EventRecord};
 use super::times::{Window, plain_timestamp};
 use crate::core::faults::Dice;
 use crate::core::sealed;
@@ -92,7 +93,10 @@ pub(crate) fn delta(world: &mut World, caller: &Caller, request: &ApiRequest) ->
     let preferences = request.preferences()?;
     let mut position = read_position(world, &opened, request)?;
     let calendar = calendar(world, &opened.id)?;
-    let end = position.round.unwrap_or(RoundEnd { version: calendar.last_version(), ordinal: calendar.last_ordinal() });
+    let end = position.round.unwrap_or_else(|| RoundEnd {
+        version: visible_version(world, calendar).max(position.known.unwrap_or(0)),
+        ordinal: calendar.last_ordinal(),
+    });
     position.round = Some(end);
     let asked = preferences.page_items_max.unwrap_or(PAGE_ITEMS_DEFAULT);
     let size = world.provider.quirks.page_size(asked).max(1);
@@ -124,6 +128,15 @@ pub(crate) fn delta(world: &mut World, caller: &Caller, request: &ApiRequest) ->
         body.insert(name.to_owned(), json!(link));
     }
     Ok(ApiResponse::json(&body))
+}
+
+/// Up to which change delta says anything by now.
+fn visible_version(world: &World, calendar: &Calendar) -> u64 {
+    let lag_ms = i64::try_from(world.provider.quirks.delta_lag_ms).unwrap_or(i64::MAX / 1_000);
+    if lag_ms == 0 {
+        return calendar.last_version();
+    }
+    calendar.version_at(world.clock.real_now() - TimeDelta::milliseconds(lag_ms))
 }
 
 fn read_position(world: &World, opened: &Opened, request: &ApiRequest) -> Result<Position, ApiError> {
@@ -217,11 +230,10 @@ fn shown_of(viewer: &Viewer<'_>, event: &EventRecord, position: &Position) -> Ve
         .map(|(slot, _)| removed(viewer.occurrence_id(event, *slot)));
     let quirks = &viewer.world.provider.quirks;
     let mut items = if quirks.exceptions_alone && event.is_series() && !changed(event.own_version) {
-        let of_exception = |occurrence: &super::series::Occurrence<'_>| {
-            occurrence.exception.is_some_and(|exception| changed(exception.version))
-        };
+        let of_exception =
+            |occurrence: &Occurrence<'_>| occurrence.exception.is_some_and(|exception| changed(exception.version));
         let changed = occurrences(event, window).into_iter().filter(of_exception);
-        changed.map(|occurrence| viewer.occurrence(event, &occurrence)).collect()
+        changed.map(|occurrence| viewer.listed_occurrence(event, &occurrence)).collect()
     } else if is_in(event, window) {
         whole(viewer, event, window)
     } else {
@@ -243,7 +255,7 @@ fn whole(viewer: &Viewer<'_>, event: &EventRecord, window: Window) -> Vec<Map<St
     for occurrence in occurrences(event, window) {
         items.push(match occurrence.exception {
             None => viewer.bare_occurrence(event, &occurrence),
-            Some(_) => typed(viewer.occurrence(event, &occurrence)),
+            Some(_) => typed(viewer.listed_occurrence(event, &occurrence)),
         });
     }
     items

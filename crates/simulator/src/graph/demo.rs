@@ -1,6 +1,6 @@
 //! Writes seeded plans down as Outlook's events: the demo tenant, and the events of bulk changes.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use super::World;
@@ -33,7 +33,7 @@ pub(crate) fn create(world: &mut World, demo: &DemoTenant) -> Result<(), ApiErro
     }
     let Some(owner) = world.user(user).cloned() else { return Ok(()) };
     // As if everything had been entered two months before.
-    let entered_at = (seed::week_of(demo.anchor) - TimeDelta::weeks(8)).and_time(chrono::NaiveTime::MIN).and_utc();
+    let entered_at = (seed::week_of(demo.anchor) - TimeDelta::weeks(8)).and_time(NaiveTime::MIN).and_utc();
     for plan in plans {
         let id = if plan.is_primary {
             owner.default_calendar.clone()
@@ -78,14 +78,14 @@ pub(crate) fn insert(
 }
 
 fn body(plan: &PlannedEvent) -> Map<String, Value> {
-    let point = |local: chrono::NaiveDateTime, zone: Zone| {
+    let point = |local: NaiveDateTime, zone: Zone| {
         // As Outlook's own programs name zones.
         let name = windows_name(zone).unwrap_or(zone.name());
         json!({"dateTime": local.format("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": name})
     };
     let (start, end, first, is_all_day) = match plan.time {
         PlannedTime::AllDay { first, days } => {
-            let midnight = |day: NaiveDate| point(day.and_time(chrono::NaiveTime::MIN), Zone::UTC);
+            let midnight = |day: NaiveDate| point(day.and_time(NaiveTime::MIN), Zone::UTC);
             (midnight(first), midnight(first + TimeDelta::days(days)), first, true)
         }
         PlannedTime::Timed { start, minutes, zone } => {
@@ -132,7 +132,7 @@ fn recurrence(rule: &str, first: NaiveDate) -> Value {
         .flat_map(|days| days.split(','))
         .filter_map(|day| DAYS.iter().find(|(short, _)| day.ends_with(short)).map(|(_, name)| *name))
         .collect();
-    let own_day = DAYS.get(usize::try_from(chrono::Datelike::weekday(&first).num_days_from_monday()).unwrap_or(0));
+    let own_day = DAYS.get(usize::try_from(first.weekday().num_days_from_monday()).unwrap_or(0));
     let days = if days.is_empty() { own_day.map(|(_, name)| *name).into_iter().collect() } else { days };
     let interval = part("INTERVAL").and_then(|interval| interval.parse::<u32>().ok()).unwrap_or(1);
     let mut pattern = json!({"interval": interval, "firstDayOfWeek": "monday"});
@@ -140,10 +140,10 @@ fn recurrence(rule: &str, first: NaiveDate) -> Value {
         (Some("WEEKLY"), _) => json!({"type": "weekly", "daysOfWeek": days}),
         (Some("MONTHLY"), Some(_)) => json!({"type": "relativeMonthly", "daysOfWeek": days, "index": "first"}),
         (Some("MONTHLY"), None) => {
-            json!({"type": "absoluteMonthly", "dayOfMonth": chrono::Datelike::day(&first)})
+            json!({"type": "absoluteMonthly", "dayOfMonth": first.day()})
         }
-        (Some("YEARLY"), _) => json!({"type": "absoluteYearly", "dayOfMonth": chrono::Datelike::day(&first),
-            "month": chrono::Datelike::month(&first)}),
+        (Some("YEARLY"), _) => json!({"type": "absoluteYearly", "dayOfMonth": first.day(),
+            "month": first.month()}),
         _ => json!({"type": "daily"}),
     };
     if let (Some(pattern), Value::Object(fields)) = (pattern.as_object_mut(), fields) {

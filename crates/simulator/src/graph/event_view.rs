@@ -52,7 +52,13 @@ impl Viewer<'_> {
         shown.insert("id".to_owned(), json!(self.id(event)));
         self.stamp(&mut shown, event, event.version, event.modified, None);
         if let Some(recurrence) = &event.recurrence {
-            let zone = if event.has_custom_zone { CUSTOM } else { &event.time.start_zone };
+            let zone = if event.time.is_all_day && self.world.provider.quirks.recurrence_zone_left_out {
+                ""
+            } else if event.has_custom_zone {
+                CUSTOM
+            } else {
+                &event.time.start_zone
+            };
             shown.insert("recurrence".to_owned(), recurrence.to_value(zone));
         }
         finished(event, shown)
@@ -69,9 +75,8 @@ impl Viewer<'_> {
         let mut shown = self.common(series, &fields, &occurrence.time, kind, Some(occurrence.slot));
         shown.insert("id".to_owned(), json!(self.occurrence_id(series, occurrence.slot)));
         shown.insert("seriesMasterId".to_owned(), json!(self.id(series)));
-        let original = series.time.on(occurrence.slot);
-        // Of a whole day it is the midnight of the day, as if that were of UTC.
-        let original = if original.is_all_day { original.start.and_utc() } else { original.start_at() };
+        // Also of a whole day: its midnight where the series was made, which is another day in UTC.
+        let original = series.time.on(occurrence.slot).start_at();
         shown.insert("originalStart".to_owned(), json!(original.format("%Y-%m-%dT%H:%M:%SZ").to_string()));
         self.stamp(&mut shown, series, version, modified, Some(occurrence.slot));
         finished(series, shown)
@@ -139,7 +144,16 @@ impl Viewer<'_> {
             "name": owner.map(|owner| owner.name.as_str()).unwrap_or_default(),
             "address": owner.map(|owner| owner.email.as_str()).unwrap_or_default(),
         }});
-        let zone = |name: &str| if event.has_custom_zone { CUSTOM.to_owned() } else { name.to_owned() };
+        let zone = |name: &str| {
+            if time.is_all_day {
+                // Whatever its author said.
+                self.preferences.display.name.clone()
+            } else if event.has_custom_zone {
+                CUSTOM.to_owned()
+            } else {
+                name.to_owned()
+            }
+        };
         let html = detail("body", json!({"contentType": "html", "content": ""}));
         let text = text_of(html.get("content").and_then(Value::as_str).unwrap_or_default());
         let subject = if sees_details {
@@ -204,6 +218,17 @@ impl Viewer<'_> {
         } else {
             html
         }
+    }
+}
+
+impl Viewer<'_> {
+    /// An occurrence among others: what lists and delta say of it.
+    pub(crate) fn listed_occurrence(&self, series: &EventRecord, occurrence: &Occurrence<'_>) -> Map<String, Value> {
+        let mut shown = self.occurrence(series, occurrence);
+        if self.world.provider.quirks.original_start_left_out {
+            shown.remove("originalStart");
+        }
+        shown
     }
 }
 

@@ -98,7 +98,8 @@ pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> R
     let item = shown(world, &found.opened, &found.key, found.slot, &preferences)?;
     let names = request.selected();
     let mut item = select(item, names.as_deref());
-    let asks_for_cancelled = names.is_some_and(|names| names.contains(&"cancelledOccurrences"));
+    let asks_for_cancelled = names.is_some_and(|names| names.contains(&"cancelledOccurrences"))
+        && !world.provider.quirks.cancelled_occurrences_left_out;
     let calendar = calendar(world, &found.opened.id)?;
     if let (true, None, Some(event)) = (asks_for_cancelled, found.slot, calendar.live(&found.key)) {
         let viewer = Viewer { world, calendar: &calendar.record, role: found.opened.role, preferences: &preferences };
@@ -140,7 +141,7 @@ pub(crate) fn instances(world: &mut World, caller: &Caller, request: &ApiRequest
     let items = with_viewer(world, &found.opened, &preferences, |viewer, calendar| {
         let event = calendar.live(&found.key).filter(|event| event.is_series() && found.slot.is_none());
         event.map(|event| {
-            occurrences(event, window).iter().map(|occurrence| viewer.occurrence(event, occurrence)).collect()
+            occurrences(event, window).iter().map(|occurrence| viewer.listed_occurrence(event, occurrence)).collect()
         })
     })?;
     let message = "Your request can't be completed. The event must be a series master.";
@@ -161,7 +162,7 @@ fn listed(
 pub(crate) fn expanded(viewer: &Viewer<'_>, calendar: &Calendar, window: Window) -> Vec<Map<String, Value>> {
     let of = |event: &EventRecord| -> Vec<Map<String, Value>> {
         if event.is_series() {
-            occurrences(event, window).iter().map(|occurrence| viewer.occurrence(event, occurrence)).collect()
+            occurrences(event, window).iter().map(|occurrence| viewer.listed_occurrence(event, occurrence)).collect()
         } else if event.time.overlaps(window) {
             vec![viewer.event(event)]
         } else {

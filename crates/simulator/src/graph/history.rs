@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::World;
+use super::announcements;
 use super::store::EventRecord;
-use super::subscriptions;
 
 /// What happened to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,7 @@ impl Change {
 impl World {
     /// Stores an event as the newest change of its calendar, and notifies those who watch it.
     pub(crate) fn store_event(&mut self, mut event: EventRecord, change: Change, now: DateTime<Utc>) {
+        let real_now = self.clock.real_now();
         let Some(calendar) = self.provider.calendars.get_mut(&event.calendar) else { return };
         let (ordinal, version) = calendar.next_position(&event.key);
         event.ordinal = ordinal;
@@ -44,8 +45,9 @@ impl World {
         }
         self.journal.put(&event.journal_key(), &event);
         calendar.put(event.clone());
+        calendar.note_change(real_now);
         if self.provider.announces_changes {
-            subscriptions::announce(self, &event, change, now);
+            announcements::announce(self, &event, change, now);
         }
     }
 }

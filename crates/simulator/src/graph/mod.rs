@@ -1,6 +1,7 @@
 //! Microsoft Graph, as far as it is about calendars. A request becomes a [`request::ApiRequest`], [`call::perform`] runs it with
 //! its faults, and one file for each subject does the work. `README.md` of this crate lists what is faithful.
 
+pub(crate) mod announcements;
 pub(crate) mod batch;
 pub(crate) mod calendars;
 pub(crate) mod call;

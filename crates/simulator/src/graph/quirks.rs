@@ -32,6 +32,14 @@ pub struct Quirks {
     pub items_shuffled: bool,
     /// An occurrence that was edited comes alone in delta, without its series.
     pub exceptions_alone: bool,
+    /// Lists and delta do not say the `originalStart` of exceptions.
+    pub original_start_left_out: bool,
+    /// `cancelledOccurrences` is not there, even where it is asked for.
+    pub cancelled_occurrences_left_out: bool,
+    /// `recurrenceTimeZone` of whole days is empty.
+    pub recurrence_zone_left_out: bool,
+    /// Delta says of changes only so long after they were made, while notices go out at once.
+    pub delta_lag_ms: u64,
     /// First pages of delta answer 504 where the window is longer than this many days; 0 is never.
     pub long_window_fails_days: u32,
     /// Links to next pages lead to another host.
@@ -44,6 +52,8 @@ pub struct Quirks {
     pub subscriptions_max: u32,
     /// `me/events` covers all calendars of the user instead of the default one.
     pub whole_mailbox_subscriptions: bool,
+    /// A second subscription for the same is accepted.
+    pub duplicate_subscriptions: bool,
     /// One change is told up to so many times; 0 and 1 are once.
     pub notice_duplicates_max: u8,
     /// So many items go in one request where they are due together; 0 and 1 are one.
@@ -52,6 +62,8 @@ pub struct Quirks {
     pub notice_delay_ms: u64,
     /// The answer of a batch lacks one of its parts.
     pub batch_part_left_out: bool,
+    /// Of the parts of a batch that wait for none, those after the fourth are too many at a time: 429.
+    pub batch_parts_throttled: bool,
     /// The parts of a batch are answered in their order.
     pub batch_in_order: bool,
     /// A refresh token is dead once it was used.

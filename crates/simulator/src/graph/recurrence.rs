@@ -206,11 +206,7 @@ impl Pattern {
                 let into_week = start.weekday().days_since(self.first_day_of_week);
                 let first = start.checked_sub_days(Days::new(u64::from(into_week)))?;
                 let first = first.checked_add_days(Days::new(u64::from(steps) * 7))?;
-                let mut days: Vec<NaiveDate> = Vec::new();
-                for day in first.iter_days().take(7).filter(|day| self.days.contains(&day.weekday())) {
-                    days.push(day);
-                }
-                Some(days)
+                Some(first.iter_days().take(7).filter(|day| self.days.contains(&day.weekday())).collect())
             }
             PatternKind::AbsoluteMonthly | PatternKind::RelativeMonthly => {
                 let months = start.month0().checked_add(steps)?;

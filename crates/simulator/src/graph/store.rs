@@ -1,7 +1,7 @@
 //! A calendar and its events with the indexes that lists and delta need. Who may read or write is decided elsewhere, and so is
 //! what a change means.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use super::recurrence::Recurrence;
 use super::times::EventTime;
 use crate::core::access::AccessRole;
+
+/// Changes whose real times are remembered.
+const TIMES_KEPT: usize = 1_000;
 
 /// A calendar without its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,6 +104,8 @@ pub(crate) struct Calendar {
     by_version: BTreeMap<u64, String>,
     by_ordinal: BTreeMap<u64, String>,
     by_transaction: HashMap<String, String>,
+    /// The real times of the newest changes, oldest first. Not journaled.
+    changed_at: VecDeque<(u64, DateTime<Utc>)>,
     last_version: u64,
     last_ordinal: u64,
 }
@@ -113,6 +118,7 @@ impl Calendar {
             by_version: BTreeMap::new(),
             by_ordinal: BTreeMap::new(),
             by_transaction: HashMap::new(),
+            changed_at: VecDeque::new(),
             last_version: 0,
             last_ordinal: 0,
         }
@@ -120,6 +126,21 @@ impl Calendar {
 
     pub(crate) fn last_version(&self) -> u64 {
         self.last_version
+    }
+
+    /// Notes when the newest change was made.
+    pub(crate) fn note_change(&mut self, now: DateTime<Utc>) {
+        self.changed_at.push_back((self.last_version, now));
+        if self.changed_at.len() > TIMES_KEPT {
+            self.changed_at.pop_front();
+        }
+    }
+
+    /// The version that the calendar had at an instant, as far as that is known.
+    pub(crate) fn version_at(&self, instant: DateTime<Utc>) -> u64 {
+        let before = self.changed_at.iter().rev().find(|(_, at)| *at <= instant).map(|(version, _)| *version);
+        let oldest = self.changed_at.front().map(|(version, _)| version.saturating_sub(1));
+        before.or(oldest).unwrap_or(self.last_version)
     }
 
     pub(crate) fn last_ordinal(&self) -> u64 {

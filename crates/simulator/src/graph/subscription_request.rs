@@ -12,6 +12,7 @@ use super::grants::Caller;
 use super::quirks::Quirks;
 use super::request::decode_segment;
 use super::subscriptions::{Watched, check_watchable};
+use super::times::parse_instant;
 
 const CLIENT_STATE_CHARS_MAX: usize = 128;
 const LIFETIME_MINUTES_MIN: i64 = 45;
@@ -170,7 +171,7 @@ pub(crate) fn parse_resource(world: &World, caller: &Caller, resource: &str) -> 
 }
 
 fn instant(text: &str) -> Result<DateTime<Utc>, ApiError> {
-    super::times::parse_instant(text).ok_or_else(|| refused("The expirationDateTime is not a valid DateTimeOffset."))
+    parse_instant(text).ok_or_else(|| refused("The expirationDateTime is not a valid DateTimeOffset."))
 }
 
 /// TLS is needed, but on this machine where that is allowed.

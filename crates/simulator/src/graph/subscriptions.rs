@@ -1,5 +1,5 @@
 //! `/subscriptions`: who wants to be told of which changes. The register never forgets one, so that a test can ask what was
-//! watched at any instant. The question to the addresses is in [`super::handshake`], sending in [`super::delivery`].
+//! watched at any instant. The question to the addresses is in [`super::handshake`], who is told of what in [`super::announcements`].
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,9 @@ use super::World;
 use super::calendars::{self, list_of};
 use super::errors::ApiError;
 use super::grants::Caller;
-use super::history::Change;
-use super::ids::{IdForm, change_key, guid};
-use super::notices::{NewNotice, NoticeContent};
+use super::ids::{IdForm, guid};
 use super::request::{ApiRequest, Handshake};
 use super::response::ApiResponse;
-use super::store::{CalendarRecord, EventRecord};
 use super::subscription_request::{ChangeTypes, Wanted, WantedChange, check_expiry, parse_resource};
 use super::times::plain_timestamp;
 use crate::core::channels::Collection;
@@ -178,7 +175,7 @@ fn check_wanted(world: &World, caller: &Caller, request: &ApiRequest) -> Result<
             && record.resource.eq_ignore_ascii_case(&wanted.resource)
             && record.change_types == wanted.change_types
     });
-    if let Some(same) = same {
+    if let Some(same) = same.filter(|_| !world.provider.quirks.duplicate_subscriptions) {
         let message = format!("Subscription with id {} already exists for the requested combination", same.id);
         return Err(ApiError::new(409, "Conflict", message));
     }
@@ -232,7 +229,7 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
         .values()
         .filter(|record| record.user == caller.user && record.client == caller.client)
         .filter(|record| record.is_live_at(world.clock.peek(&clock_of(world, caller, &record.watched))))
-        .map(SubscriptionRecord::resource)
+        .map(listed)
         .collect();
     let total = live.len();
     let page: Vec<_> = live.into_iter().skip(skip).take(size).collect();
@@ -246,6 +243,13 @@ pub(crate) fn list(world: &mut World, caller: &Caller, request: &ApiRequest) -> 
 
 pub(crate) fn get(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
     Ok(ApiResponse::json(&own(world, caller, request)?.resource()))
+}
+
+/// As lists have it: without the state of the client, which others could read there.
+fn listed(record: &SubscriptionRecord) -> Map<String, Value> {
+    let mut resource = record.resource();
+    resource.insert("clientState".to_owned(), Value::Null);
+    resource
 }
 
 /// `PATCH /subscriptions/{id}`: renews it, and authorizes it anew.
@@ -285,78 +289,6 @@ pub(crate) fn delete(world: &mut World, caller: &Caller, request: &ApiRequest) -
     record.stopped_at = Some(now);
     world.save_subscription(record);
     Ok(ApiResponse::empty(204))
-}
-
-/// Queues the notices of a change.
-pub(crate) fn announce(world: &mut World, event: &EventRecord, change: Change, now: DateTime<Utc>) {
-    let Some(calendar) = world.provider.calendars.get(&event.calendar) else { return };
-    let (owner, is_default) = (calendar.record.owner.clone(), calendar.record.is_default);
-    let whole_mailbox = world.provider.quirks.whole_mailbox_subscriptions;
-    let after_stop = world.notices.plan().send_after_stop;
-    let concerned: Vec<SubscriptionRecord> = world
-        .provider
-        .subscriptions
-        .records
-        .values()
-        .filter(|record| match &record.watched {
-            Watched::Calendar(id) => *id == event.calendar,
-            Watched::Mailbox => record.user == owner && (is_default || whole_mailbox),
-            Watched::List => false,
-        })
-        .filter(|record| record.change_types.has(change.word()) && delivers(world, record))
-        .filter(|record| {
-            record.is_live_at(now) || (after_stop && record.stopped_at.is_some() && now < record.expires_at)
-        })
-        .cloned()
-        .collect();
-    for record in concerned {
-        let form = if record.immutable_ids { IdForm::Immutable } else { IdForm::Folder };
-        let id = super::event_view::plain_id(world.seed(), event, None, form);
-        let etag = change_key(world.seed(), &format!("{}/{}/", event.calendar, event.key), event.version);
-        let content = NoticeContent::Change {
-            change_type: change.word().to_owned(),
-            resource: format!("Users/{owner}/Events/{id}"),
-            data_type: "#Microsoft.Graph.Event".to_owned(),
-            etag: format!("W/\"{etag}\""),
-            id,
-        };
-        world.queue_notice(&NewNotice { subscription: record.number, content, now });
-    }
-}
-
-/// Queues the notices of those who watch the list of a user's calendars. A new one is an update to them.
-pub(crate) fn announce_calendar(world: &mut World, calendar: &CalendarRecord, user: &str) {
-    let Some(email) = world.provider.users.get(user).map(|user| user.email.clone()) else { return };
-    if !world.provider.announces_changes {
-        return;
-    }
-    let now = world.now_for(&list_of(&email).key(), None);
-    let word = if calendar.deleted { "deleted" } else { "updated" };
-    let concerned: Vec<u64> = world
-        .provider
-        .subscriptions
-        .records
-        .values()
-        .filter(|record| record.watched == Watched::List && record.user == user)
-        .filter(|record| record.is_live_at(now) && record.change_types.has(word) && delivers(world, record))
-        .map(|record| record.number)
-        .collect();
-    for subscription in concerned {
-        let content = NoticeContent::Change {
-            change_type: word.to_owned(),
-            resource: format!("Users/{user}/Calendars/{}", calendar.id),
-            data_type: "#Microsoft.Graph.Calendar".to_owned(),
-            etag: format!("W/\"{}\"", change_key(world.seed(), &calendar.id, calendar.revision)),
-            id: calendar.id.clone(),
-        };
-        world.queue_notice(&NewNotice { subscription, content, now });
-    }
-}
-
-/// Whether Microsoft may and can still deliver.
-fn delivers(world: &World, record: &SubscriptionRecord) -> bool {
-    let is_granted = world.provider.oauth.grants.get(&record.grant).is_some_and(|grant| !grant.revoked);
-    is_granted && !record.is_corrupted
 }
 
 pub(crate) fn collection_of(world: &World, user: &str, watched: &Watched) -> Collection {

@@ -1,5 +1,7 @@
 //! Changing events: the calls of clients, and what the control API does as the calendar's owner would.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +18,8 @@ use super::request::{ApiRequest, Preferences};
 use super::response::ApiResponse;
 use super::series::occurrence_at;
 use super::store::{EventRecord, ExceptionRecord};
-use super::times::EventTime;
+use super::times::{EventTime, plain_timestamp};
+use crate::core::access::AccessRole;
 
 /// `POST …/events`.
 pub(crate) fn create(world: &mut World, caller: &Caller, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
@@ -78,7 +81,7 @@ pub(crate) fn respond(
         return Err(ApiError::invalid_request(message));
     }
     let now = world.now_for(&found.opened.id, request.simulated_now());
-    let status = json!({"response": response.status(), "time": super::times::plain_timestamp(now)});
+    let status = json!({"response": response.status(), "time": plain_timestamp(now)});
     let body = Map::from_iter([("responseStatus".to_owned(), status)]);
     patch(world, &found.opened.id, &found.key, found.slot, &body, Author::Control, now)?;
     Ok(ApiResponse::empty(202))
@@ -140,8 +143,8 @@ pub(crate) fn insert_as(
         time,
         recurrence,
         fields,
-        exceptions: std::collections::BTreeMap::new(),
-        cancelled: std::collections::BTreeSet::new(),
+        exceptions: BTreeMap::new(),
+        cancelled: BTreeSet::new(),
         transaction_id,
         has_custom_zone: false,
         raw: Map::new(),
@@ -171,6 +174,9 @@ pub(crate) fn patch(
             }
             let before = occurrence_at(&event, slot)?;
             let time = if changes_time { EventTime::parse(body, Some(&before.time))? } else { before.time.clone() };
+            if author == Author::Client {
+                check_boundaries(&event, slot, &time)?;
+            }
             let mut differing = before.exception.map(|exception| exception.fields.clone()).unwrap_or_default();
             differing.extend(fields);
             let exception = ExceptionRecord { version: 0, modified: now, time, fields: differing };
@@ -183,6 +189,27 @@ pub(crate) fn patch(
             event.modified = now;
             world.store_event(event, Change::Updated, now);
         }
+    }
+    Ok(())
+}
+
+/// An occurrence stays after the one before it and ahead of the next one, and not on a day of theirs.
+fn check_boundaries(series: &EventRecord, slot: NaiveDate, time: &EventTime) -> Result<(), ApiError> {
+    let Some(recurrence) = &series.recurrence else { return Ok(()) };
+    let day_of = |slot: NaiveDate| series.exceptions.get(&slot).map_or(slot, |exception| exception.time.start.date());
+    let mut before = None;
+    let mut after = None;
+    for other in recurrence.dates().filter(|other| *other != slot && !series.cancelled.contains(other)) {
+        if other > slot {
+            after = Some(day_of(other));
+            break;
+        }
+        before = Some(day_of(other));
+    }
+    let day = time.start_at().with_timezone(&series.time.zone()).date_naive();
+    if before.is_some_and(|before| day <= before) || after.is_some_and(|after| day >= after) {
+        let message = "Modified occurrence is crossing or overlapping adjacent occurrence.";
+        return Err(ApiError::new(400, "ErrorOccurrenceCrossingBoundary", message));
     }
     Ok(())
 }
@@ -306,5 +333,5 @@ pub(crate) fn move_to(
 
 /// How the control API sees a calendar: as its owner.
 pub(crate) fn as_owner(calendar_id: &str) -> Opened {
-    Opened { id: calendar_id.to_owned(), role: crate::core::access::AccessRole::Owner, is_own: true }
+    Opened { id: calendar_id.to_owned(), role: AccessRole::Owner, is_own: true }
 }

@@ -16,7 +16,7 @@ use super::store::Calendar;
 use super::subscriptions;
 use super::times::{Window, parse_instant};
 use super::users::UserRecord;
-use super::{Graph, World, changes, events, subscription_report, truth, writes};
+use super::{Graph, World, announcements, changes, events, subscription_report, truth, writes};
 use crate::core::changes::{BulkChanges, ChangeSummary};
 use crate::core::channels::ChannelReport;
 use crate::core::control::{
@@ -152,7 +152,7 @@ impl ProviderControl for Graph {
         let now = world.now_for(&id, None);
         if let Some(event) = newest {
             let change = if event.deleted { Change::Deleted } else { Change::Updated };
-            subscriptions::announce(world, &event, change, now);
+            announcements::announce(world, &event, change, now);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::graph::event_view::Viewer;
 use crate::graph::history::Change;
 use crate::graph::recurrence::RangeEnd;
 use crate::graph::request::Preferences;
+use crate::graph::store::EventRecord;
 use crate::graph::subscription_report::{self, SubscriptionReport};
 use crate::graph::{Control, EndpointRules, Quirks, Shared, TokenDeath, World, truth, writes};
 
@@ -58,7 +59,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/control/microsoft/subscriptions", get(subscriptions))
         .route("/control/microsoft/users/{user}/default-calendar", get(default_calendar))
         .route("/control/microsoft/subscriptions/{id}/lifecycle", post(send_lifecycle_notice))
-        .route("/control/microsoft/calendars/{calendar}/history", axum::routing::delete(shorten_history))
+        .route("/control/microsoft/calendars/{calendar}/history", delete(shorten_history))
         .route("/control/microsoft/calendars/{calendar}/events/{event}/move", post(move_event))
         .route("/control/microsoft/calendars/{calendar}/events/{event}/reschedule", post(reschedule_series))
         .route("/control/microsoft/calendars/{calendar}/events/{event}/cut", post(cut_series))
@@ -211,7 +212,7 @@ fn amend(
     world: &mut World,
     calendar: &str,
     event: &str,
-    change: impl FnOnce(&mut crate::graph::store::EventRecord),
+    change: impl FnOnce(&mut EventRecord),
 ) -> Result<(), ControlError> {
     let (calendar, key, _) = find(world, calendar, event)?;
     let found = need_calendar(world, &calendar)?.live(&key).cloned();

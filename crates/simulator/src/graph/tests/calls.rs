@@ -178,7 +178,7 @@ async fn errors_say_which_call_they_answer() {
 #[tokio::test]
 async fn more_than_four_requests_at_a_time_are_too_many() {
     let mailbox = Mailbox::start().await;
-    mailbox.quirks(Quirks { latency_ms: 200, ..Quirks::default() });
+    mailbox.quirks(Quirks { latency_ms: 500, ..Quirks::default() });
     let calls = futures::future::join_all((0..6).map(|_| mailbox.get("me/calendars"))).await;
     let refused: Vec<&Answer> = calls.iter().filter(|answer| answer.status == 429).collect();
     assert_eq!(refused.len(), 2);
@@ -226,6 +226,11 @@ async fn a_batch_has_twenty_parts_at_most_and_may_lose_one() {
     mailbox.quirks(Quirks { batch_part_left_out: true, ..Quirks::default() });
     let answers = mailbox.post("$batch", &batch(20)).await.expect(200);
     assert_eq!(answers["responses"].as_array().unwrap().len(), 19);
+    mailbox.quirks(Quirks { batch_parts_throttled: true, batch_in_order: true, ..Quirks::default() });
+    let answers = mailbox.post("$batch", &batch(6)).await.expect(200);
+    let statuses: Vec<&Value> = answers["responses"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 429, 429]);
+    assert_eq!(answers["responses"][4]["headers"]["Retry-After"], "1");
     let nobody = Mailbox { token: "none".to_owned(), ..mailbox };
     assert_eq!(nobody.post("$batch", &batch(1)).await.status, 401);
 }

@@ -256,6 +256,20 @@ async fn tokens_die_in_the_way_that_is_set() {
 }
 
 #[tokio::test]
+async fn changes_may_be_visible_late_but_are_not_lost() {
+    let (mailbox, _, _) = with_series().await;
+    let (_, link) = mailbox.first_round().await;
+    mailbox.quirks(Quirks { delta_lag_ms: 900, ..Quirks::default() });
+    let new = mailbox.create(&event("New", "2027-03-02T10:00:00", "2027-03-02T11:00:00")).await;
+    let (items, link) = mailbox.next_round(&link).await;
+    assert!(items.is_empty(), "{items:?}");
+    tokio::time::sleep(std::time::Duration::from_millis(1_000)).await;
+    let (items, link) = mailbox.next_round(&link).await;
+    assert_eq!(ids(&items), [new]);
+    assert!(mailbox.next_round(&link).await.0.is_empty());
+}
+
+#[tokio::test]
 async fn faults_take_pages_away() {
     let (mailbox, _, _) = with_series().await;
     let rule = FaultRule::once("graph.calendarView.delta", FaultAction::EmptyPage);

@@ -136,6 +136,15 @@ async fn the_whole_day_of_a_series_is_a_day() {
     let starts: Vec<Value> = mailbox.all(&path).await.iter().map(|one| one["start"]["dateTime"].clone()).collect();
     let expected = ["2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30"];
     assert_eq!(starts, expected.map(|day| json!(format!("{day}T00:00:00.0000000"))));
+    // Its midnight where it was made is on the day before in UTC, and its zone is that of whoever looks.
+    let second = &mailbox.all(&path).await[1];
+    assert_eq!(second["originalStart"], "2027-02-27T23:00:00Z");
+    assert_eq!(second["originalStartTimeZone"], "UTC");
+    let zone = |shown: &Value| shown["recurrence"]["range"]["recurrenceTimeZone"].clone();
+    assert_eq!(zone(&mailbox.get(&format!("me/events/{series}")).await.expect(200)), "W. Europe Standard Time");
+    mailbox.quirks(Quirks { recurrence_zone_left_out: true, original_start_left_out: true, ..Quirks::default() });
+    assert_eq!(zone(&mailbox.get(&format!("me/events/{series}")).await.expect(200)), "");
+    assert_eq!(mailbox.all(&path).await[1].get("originalStart"), None);
     let truth = mailbox.control.truth(ADA).unwrap();
     assert_eq!(truth.events[0].start.as_deref(), Some("2027-01-31"));
     assert_eq!(truth.events[0].recurrence, ["RRULE:FREQ=MONTHLY;BYMONTHDAY=28,29,30,31;BYSETPOS=-1"]);
@@ -165,6 +174,23 @@ async fn the_truth_has_what_became_of_a_series() {
     assert_eq!((position.series, position.original_start), (series, "2027-03-15T09:00:00+00:00".to_owned()));
     let occurrences = mailbox.control.occurrences(ADA, "2027-03-01T00:00:00Z", "2027-04-01T00:00:00Z").unwrap();
     assert_eq!(occurrences.len(), 4);
+}
+
+#[tokio::test]
+async fn an_occurrence_cannot_pass_its_neighbours() {
+    let mailbox = Mailbox::start().await;
+    let series = mailbox.create(&mondays()).await;
+    let instances = mailbox.all(&format!("me/events/{series}/instances?{WINDOW}")).await;
+    let second = format!("me/events/{}", id(&instances[1]));
+    for day in ["2027-03-01", "2027-03-15", "2027-03-20"] {
+        let change = event("Moved", &format!("{day}T15:00:00"), &format!("{day}T16:00:00"));
+        assert_eq!(mailbox.patch(&second, &change).await.code(), "ErrorOccurrenceCrossingBoundary", "{day}");
+    }
+    let change = event("Moved", "2027-03-14T15:00:00", "2027-03-14T16:00:00");
+    mailbox.patch(&second, &change).await.expect(200);
+    mailbox.quirks(Quirks { cancelled_occurrences_left_out: true, ..Quirks::default() });
+    let master = mailbox.get(&format!("me/events/{series}?$select=cancelledOccurrences")).await.expect(200);
+    assert_eq!(master.get("cancelledOccurrences"), None);
 }
 
 #[tokio::test]

@@ -132,6 +132,13 @@ async fn there_is_one_for_each_resource_and_only_so_many() {
     let resource = format!("me/calendars/{}/events", mailbox.second_calendar());
     assert_eq!(mailbox.post("subscriptions", &mailbox.wanted(&receiver, &resource)).await.status, 403);
     let listed = mailbox.get("subscriptions").await.expect(200);
+    assert_eq!(listed["value"][0]["clientState"], json!(null));
+    let read = mailbox.get(&format!("subscriptions/{first}")).await.expect(200);
+    assert_eq!(read["clientState"], "channel-1.secret");
+    mailbox.quirks(Quirks { duplicate_subscriptions: true, ..Quirks::default() });
+    let twin = mailbox.subscribe(&receiver, "me/events").await;
+    mailbox.delete(&format!("subscriptions/{twin}")).await.expect(204);
+    mailbox.quirks(Quirks { subscriptions_max: 1, ..Quirks::default() });
     assert_eq!(ids(listed["value"].as_array().unwrap()), [first.clone()]);
     mailbox.delete(&format!("subscriptions/{first}")).await.expect(204);
     assert_eq!(mailbox.get(&format!("subscriptions/{first}")).await.status, 404);
