@@ -53,10 +53,15 @@ pub(crate) fn open_id(world: &World, caller: &Caller, id: &str) -> Result<Opened
     if record.deleted {
         return Err(ApiError::not_found());
     }
+    let is_own = record.owner == caller.user;
+    let lacks_scope = !is_own
+        && world.provider.quirks.shared_scopes_needed
+        && !caller.scopes.iter().any(|scope| scope.to_ascii_lowercase().ends_with(".shared"));
     match record.access.get(&caller.user) {
         None => Err(ApiError::not_found()),
         Some(AccessRole::None) => Err(ApiError::access_denied()),
-        Some(role) => Ok(Opened { id: id.to_owned(), role: *role, is_own: record.owner == caller.user }),
+        Some(_) if lacks_scope => Err(ApiError::access_denied()),
+        Some(role) => Ok(Opened { id: id.to_owned(), role: *role, is_own }),
     }
 }
 

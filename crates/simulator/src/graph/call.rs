@@ -166,9 +166,12 @@ pub(crate) fn traced(mut response: ApiResponse, request: &ApiRequest, trace: &Tr
     }
     response.push_header(HeaderName::from_static("request-id"), &trace.request_id);
     response.push_header(HeaderName::from_static("client-request-id"), &trace.client_request_id);
-    if let Some(applied) = request.preferences().ok().filter(|found| !found.applied.is_empty() && response.status < 400)
-    {
-        response.push_header(HeaderName::from_static("preference-applied"), &applied.applied.join(", "));
+    let mut applied = request.preferences().map(|found| found.applied).unwrap_or_default();
+    if request.target.operation == Operation::Delta {
+        applied.push("odata.track-changes".to_owned());
+    }
+    if !applied.is_empty() && response.status < 400 {
+        response.push_header(HeaderName::from_static("preference-applied"), &applied.join(", "));
     }
     response
 }

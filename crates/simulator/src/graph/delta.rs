@@ -30,7 +30,8 @@ const REFUSED: [&str; 7] = ["$filter", "$orderby", "$expand", "$search", "$selec
 pub struct TokenDeath {
     /// HTTP status.
     pub status: u16,
-    /// The error's code, for example `syncStateNotFound`, `syncStateInvalid`, `resyncRequired`, `ErrorInvalidSyncStateData`.
+    /// The error's code, for example `SyncStateNotFound` (which the documentation begins with a small letter),
+    /// `syncStateInvalid`, `resyncRequired`, `ErrorInvalidSyncStateData`.
     pub code: String,
     /// Whether a `Location` says where to begin anew.
     pub with_location: bool,
@@ -38,7 +39,7 @@ pub struct TokenDeath {
 
 impl Default for TokenDeath {
     fn default() -> Self {
-        Self { status: 410, code: "syncStateNotFound".to_owned(), with_location: true }
+        Self { status: 410, code: "SyncStateNotFound".to_owned(), with_location: true }
     }
 }
 
@@ -92,6 +93,7 @@ pub(crate) fn delta(world: &mut World, caller: &Caller, request: &ApiRequest) ->
     request.refuse_options(&REFUSED)?;
     let preferences = request.preferences()?;
     let mut position = read_position(world, &opened, request)?;
+    let is_first = position.known.is_none() && position.round.is_none();
     let calendar = calendar(world, &opened.id)?;
     let end = position.round.unwrap_or_else(|| RoundEnd {
         version: visible_version(world, calendar).max(position.known.unwrap_or(0)),
@@ -100,7 +102,9 @@ pub(crate) fn delta(world: &mut World, caller: &Caller, request: &ApiRequest) ->
     position.round = Some(end);
     let asked = preferences.page_items_max.unwrap_or(PAGE_ITEMS_DEFAULT);
     let size = world.provider.quirks.page_size(asked).max(1);
-    let is_empty = request.empty_page || world.provider.next_page_is_empty();
+    let is_empty = request.empty_page
+        || world.provider.next_page_is_empty()
+        || (is_first && world.provider.quirks.first_pages_empty);
     let mut page = if is_empty {
         Page { items: Vec::new(), next: Some(position.cursor) }
     } else {
@@ -173,7 +177,7 @@ fn read_position(world: &World, opened: &Opened, request: &ApiRequest) -> Result
 fn dead(death: &TokenDeath, request: &ApiRequest, window: Window) -> ApiError {
     let (from, to) = (plain_timestamp(window.from), plain_timestamp(window.to));
     let anew = format!("{}{}?startDateTime={from}&endDateTime={to}", request.origin, request.path);
-    let message = "The sync state generation is not found; continuation is not possible.";
+    let message = "The sync state generation is not found; generation=149;[highest=157][157][155][156].";
     ApiError::new(death.status, &death.code, message).with_location(death.with_location.then_some(anew))
 }
 

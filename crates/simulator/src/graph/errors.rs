@@ -136,7 +136,7 @@ impl ApiError {
             403 => "ErrorAccessDenied",
             404 => "ErrorItemNotFound",
             409 => "Conflict",
-            410 => "syncStateNotFound",
+            410 => "SyncStateNotFound",
             412 => "ErrorIrresolvableConflict",
             429 => "ApplicationThrottled",
             503 => "ServiceUnavailable",

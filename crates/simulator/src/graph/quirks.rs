@@ -22,6 +22,8 @@ pub enum ScopeForm {
 pub struct Quirks {
     /// Each n-th page of delta is empty and carries a link to the next one; 0 is never.
     pub empty_page_every: u32,
+    /// The first page of a first round of delta is empty and carries a link to the next one.
+    pub first_pages_empty: bool,
     /// No page has more items than this, however many were asked for; 0 is no such limit.
     pub page_items_max: u32,
     /// Delta leaves the masters of series out.
@@ -46,6 +48,8 @@ pub struct Quirks {
     pub foreign_next_links: bool,
     /// `outlook.body-content-type="text"` is ignored.
     pub html_bodies_always: bool,
+    /// Calendars of others are open only to who has a scope that ends with `.Shared`.
+    pub shared_scopes_needed: bool,
     /// The longest life of a subscription; 4,230 in old texts.
     pub subscription_minutes_max: u32,
     /// The most subscriptions of a mailbox; 1,000 by documentation.

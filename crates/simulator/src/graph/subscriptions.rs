@@ -312,10 +312,7 @@ pub(crate) fn check_watchable(world: &World, caller: &Caller, id: &str) -> Resul
     if opened.is_own && calendars::calendar(world, id)?.record.watchable {
         return Ok(());
     }
-    Err(ApiError::extension(
-        403,
-        "Operation: Create; Exception: [Status Code: Forbidden; Reason: Access is denied. Check credentials and try again.]",
-    ))
+    Err(ApiError::extension(403, "Operation: Create; Exception: [Status Code: Forbidden; Reason: Forbidden]"))
 }
 
 impl World {

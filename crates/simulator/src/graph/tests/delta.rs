@@ -177,7 +177,7 @@ async fn pages_end_where_they_are_asked_to_and_links_take_no_parameters() {
     mailbox.create(&mondays()).await;
     let path = format!("me/calendarView/delta?{WINDOW}");
     let page = mailbox.call(Method::GET, &path, &[IMMUTABLE, "odata.maxpagesize=4"], None).await;
-    assert_eq!(page.headers["preference-applied"], "IdType=\"ImmutableId\", odata.maxpagesize=4");
+    assert_eq!(page.headers["preference-applied"], "IdType=\"ImmutableId\", odata.maxpagesize=4, odata.track-changes");
     let page = page.expect(200);
     assert_eq!(page["value"].as_array().unwrap().len(), 4);
     assert_eq!(page.get("@odata.deltaLink"), None);
@@ -235,6 +235,10 @@ async fn quirks_disturb_pages_but_lose_nothing() {
     assert!(page["@odata.nextLink"].as_str().unwrap().starts_with("https://graph.elsewhere.example/v1.0/me/"));
     mailbox.quirks(Quirks { long_window_fails_days: 30, ..Quirks::default() });
     assert_eq!(mailbox.get(&format!("me/calendarView/delta?{WINDOW}")).await.status, 504);
+    mailbox.quirks(Quirks { first_pages_empty: true, ..Quirks::default() });
+    let page = mailbox.get(&format!("me/calendarView/delta?{WINDOW}")).await.expect(200);
+    assert_eq!(page["value"], json!([]));
+    assert_eq!(mailbox.all(page["@odata.nextLink"].as_str().unwrap()).await.len(), 7);
     mailbox.quirks(Quirks { masters_left_out: true, ..Quirks::default() });
     mailbox.create(&mondays()).await;
     assert!(!kinds(&mailbox.first_round().await.0).contains(&"seriesMaster"));
@@ -245,7 +249,7 @@ async fn tokens_die_in_the_way_that_is_set() {
     let (mailbox, _, link) = with_series().await;
     mailbox.control.expire_sync_tokens(ADA).unwrap();
     let gone = mailbox.get(&link).await;
-    assert_eq!((gone.status, gone.code()), (410, "syncStateNotFound"));
+    assert_eq!((gone.status, gone.code()), (410, "SyncStateNotFound"));
     let anew = gone.headers["location"].to_str().unwrap().to_owned();
     assert_eq!(mailbox.round(&anew, &[IMMUTABLE]).await.0.len(), 6);
     let death = TokenDeath { status: 400, code: "ErrorInvalidSyncStateData".to_owned(), with_location: false };
@@ -300,6 +304,9 @@ async fn a_shared_calendar_is_read_by_its_own_path_alone() {
     ben.get(&format!("me/calendars/{calendar}/events/{series}")).await.expect(200);
     assert_eq!(ben.get(&format!("me/events/{series}")).await.code(), "ErrorItemNotFound");
     assert_eq!(ben.patch(&format!("me/calendars/{calendar}/events/{series}"), &json!({})).await.status, 403);
+    ben.quirks(Quirks { shared_scopes_needed: true, ..Quirks::default() });
+    assert_eq!(ben.get(&format!("me/calendars/{calendar}")).await.code(), "ErrorAccessDenied");
+    ben.quirks(Quirks::default());
     ben.control.set_access(&share(Some(AccessRole::None))).unwrap();
     assert_eq!(ben.get(&format!("me/calendars/{calendar}")).await.code(), "ErrorAccessDenied");
     ben.control.set_access(&share(None)).unwrap();
