@@ -9,6 +9,7 @@
 
 mod core;
 mod google;
+mod graph;
 mod registry;
 
 pub use crate::core::access::AccessRole;
@@ -28,7 +29,7 @@ pub use crate::core::journal::JournalError;
 pub use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
 pub use crate::core::options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
 pub use crate::core::simulator::run;
-pub use registry::{Control, Quirks, QuotaLimits, Simulator, setup};
+pub use registry::{Control, Quirks, QuotaLimits, Simulator, microsoft, setup};
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";

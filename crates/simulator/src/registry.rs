@@ -2,3 +2,10 @@
 //! is its simulator, its control, how evercal is set up for it, and what only it has.
 
 pub use crate::google::{Control, Quirks, QuotaLimits, Simulator, setup};
+
+/// Microsoft Graph.
+pub mod microsoft {
+    pub use crate::graph::{
+        Control, EndpointRules, LifecycleEvent, Quirks, ScopeForm, Simulator, SubscriptionReport, TokenDeath, setup,
+    };
+}

@@ -17,7 +17,7 @@ enum Use {
 }
 use Use::{Behaviour, Named};
 
-const USES: [(&str, &str, Use); 63] = [
+const USES: [(&str, &str, Use); 68] = [
     ("chrono", "serde", Named("pub began_at: DateTime<Utc>,")),
     ("clap", "derive", Named("derive(Parser")),
     ("clap", "wrap_help", Behaviour("help fits the terminal")),
@@ -35,6 +35,9 @@ const USES: [(&str, &str, Use); 63] = [
     ("jiff", "tzdb-bundle-always", Behaviour("zones are known where the system has none")),
     ("jiff", "tzdb-zoneinfo", Named("TimeZoneDatabase")),
     ("mimalloc", "no_thp", Behaviour("no huge pages that nobody uses (docs/benchmarks.md, memory of the worker)")),
+    ("rcgen", "crypto", Behaviour("it makes keys and signs with them")),
+    ("rcgen", "pem", Named(".pem()")),
+    ("rcgen", "ring", Behaviour("keys are made by the ring of `rustls`")),
     ("reqwest", "form", Named(".form(")),
     ("reqwest", "gzip", Behaviour("providers' answers come packed")),
     ("reqwest", "http2", Behaviour("many calls share a connection")),
@@ -72,6 +75,8 @@ const USES: [(&str, &str, Use); 63] = [
     ("tokio", "sync", Named("tokio::sync::")),
     ("tokio", "test-util", Named("start_paused")),
     ("tokio", "time", Named("tokio::time::")),
+    ("tokio-rustls", "ring", Behaviour("TLS with the ring of `rustls`")),
+    ("tokio-rustls", "tls12", Behaviour("clients that know no TLS 1.3 are served")),
     ("tokio-util", "rt", Named("TaskTracker")),
     ("tower", "util", Named("ServiceExt")),
     ("tower-http", "catch-panic", Named("CatchPanicLayer")),

@@ -178,6 +178,19 @@ impl Deliveries {
         }
     }
 
+    /// The notices that are due by now, the oldest first; they stay due.
+    pub(crate) fn due_by(&self, now: DateTime<Utc>) -> impl Iterator<Item = u64> {
+        let now = now.timestamp_millis();
+        self.due.iter().take_while(move |(at, _)| *at <= now).map(|(_, number)| *number)
+    }
+
+    /// A notice is on its way with another one: it is not due any more.
+    pub(crate) fn take(&mut self, number: u64) {
+        if let Some(at) = self.records.get(&number).and_then(|record| record.next_attempt_at) {
+            self.due.remove(&(at.timestamp_millis(), number));
+        }
+    }
+
     /// An attempt of a notice has ended: the notice is not waited for any more, until it is kept as pending again. Answers
     /// with who waits for the first attempt.
     pub(crate) fn attempt_ended(&mut self, record: &DeliveryRecord) -> Option<oneshot::Sender<()>> {

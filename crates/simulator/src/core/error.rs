@@ -31,6 +31,9 @@ pub enum SimulatorError {
     /// The client that sends notices could not be made.
     #[error("simulator: cannot make the webhook client: {0}")]
     WebhookClient(reqwest::Error),
+    /// The certificate could not be made, or not be written.
+    #[error("simulator: cannot make its certificate: {0}")]
+    Certificate(String),
     /// A background task failed.
     #[error("simulator: {0}")]
     Task(#[from] TaskFailure),

@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct SimulatorOptions {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where it listens with TLS as well, for clients that send no token without; port 0 takes a free one. Its certificate is
+    /// made at start.
+    pub listen_tls: Option<SocketAddr>,
     /// Folder of the journal; without it everything is gone when the simulator ends.
     pub data_dir: Option<PathBuf>,
     /// Makes ids, tokens and every random choice. Always the same for one data folder, or its tokens are refused.
@@ -38,6 +41,7 @@ impl Default for SimulatorOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen_tls: None,
             data_dir: None,
             seed: 1,
             clock: Arc::new(SystemClock),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,17 +23,26 @@ use super::journal::Journal;
 use super::net::{ConnectionHandle, ResettableListener};
 use super::options::SimulatorOptions;
 use super::shared::Shared;
+use super::tls::{self, TlsListener};
 use super::visitors;
 use super::world::World;
 
 /// How long open connections may take to end after shutdown was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
+/// The listener that speaks TLS.
+struct RunningTls {
+    root_url: String,
+    ca_path: PathBuf,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
 /// A running simulator. Dropping it ends it without waiting.
 pub struct Simulator<P> {
     shared: Arc<Shared<P>>,
     address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
+    tls: Option<RunningTls>,
     delivery: JoinHandle<()>,
 }
 
@@ -59,8 +69,12 @@ impl<P: SimulatedProvider> Simulator<P> {
         let server = shared.tasks.spawn("server", async move {
             axum::serve(ResettableListener(listener), app).with_graceful_shutdown(stop.cancelled_owned()).await
         });
+        let tls = match shared.options.listen_tls {
+            None => None,
+            Some(listen) => Some(serve_tls(&shared, listen).await?),
+        };
         let delivery = shared.tasks.spawn("delivery", P::deliver(Arc::clone(&shared)));
-        Ok(Self { shared, address, server, delivery })
+        Ok(Self { shared, address, server, tls, delivery })
     }
 
     /// Where it listens.
@@ -78,6 +92,21 @@ impl<P: SimulatedProvider> Simulator<P> {
         format!("{}{}", self.shared.root_url, P::API_PATH)
     }
 
+    /// The same as [`Self::root_url`] with TLS, where it listens so.
+    pub fn tls_root_url(&self) -> Option<&str> {
+        self.tls.as_ref().map(|tls| tls.root_url.as_str())
+    }
+
+    /// The same as [`Self::base_url`] with TLS, where it listens so.
+    pub fn tls_base_url(&self) -> Option<String> {
+        self.tls_root_url().map(|root| format!("{root}{}", P::API_PATH))
+    }
+
+    /// The file of the authority that clients have to trust for TLS, in PEM.
+    pub fn tls_ca_path(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|tls| tls.ca_path.as_path())
+    }
+
     /// The control API without HTTP.
     pub fn control(&self) -> Control<P> {
         Control::new(Arc::clone(&self.shared))
@@ -93,6 +122,9 @@ impl<P: SimulatedProvider> Simulator<P> {
         self.shared.shutdown.cancel();
         if tokio::time::timeout(SHUTDOWN_GRACE, &mut self.server).await.is_err() {
             self.server.abort();
+        }
+        if let Some(tls) = self.tls.take() {
+            tls.server.abort();
         }
         self.delivery.abort();
         self.shared.with_world_unpromised(|world| world.journal.close());
@@ -120,6 +152,25 @@ pub async fn run<P: SimulatedProvider>(
     };
     simulator.shutdown().await;
     failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+async fn serve_tls<P: SimulatedProvider>(
+    shared: &Arc<Shared<P>>,
+    listen: SocketAddr,
+) -> Result<RunningTls, SimulatorError> {
+    let listen_error = |source| SimulatorError::Listen { address: listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+    let certified = tls::certify(address, shared.options.data_dir.as_deref())?;
+    let listener = TlsListener::new(listener, address, certified.acceptor, Arc::clone(shared));
+    let app = app(Arc::clone(shared)).into_make_service_with_connect_info::<ConnectionHandle>();
+    let stop = shared.shutdown.clone();
+    let server = shared.tasks.spawn("server with TLS", async move {
+        axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
+    });
+    // By name, since not every client takes an address for one.
+    let root_url = format!("https://localhost:{}/", address.port());
+    Ok(RunningTls { root_url, ca_path: certified.ca_path, server })
 }
 
 fn app<P: SimulatedProvider>(shared: Arc<Shared<P>>) -> Router {

@@ -6,7 +6,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use chrono::{FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
+use chrono::{
+    DateTime, FixedOffset, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc,
+};
 
 static DATA: &[u8] = include_bytes!("../../zones/zones.bin");
 /// Hours of a fixed offset to both sides.
@@ -156,10 +158,21 @@ impl TimeZone for Zone {
     }
 }
 
+/// The instant of a wall-clock time. In a gap the offset before the gap counts, in an overlap the first instant.
+pub(crate) fn resolve_local(local: NaiveDateTime, zone: Zone) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
+        MappedLocalTime::None => {
+            // No gap of the time zone database is longer than a day.
+            let before = zone.offset_from_utc_datetime(&(local - TimeDelta::days(1)));
+            let offset = before.fix().local_minus_utc();
+            (local - TimeDelta::seconds(i64::from(offset))).and_utc()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
 
     fn hours(name: &str, at: &str) -> i32 {

@@ -5,11 +5,12 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::Shared;
-use super::call::{Answer, Transmission, perform};
+use super::call::perform;
 use super::errors::ApiError;
 use super::operations::{API_PATH, find};
 use super::request::{ApiRequest, Query, decode_segment};
 use super::response::ApiResponse;
+use crate::core::transmission::{Answer, Transmission};
 
 const CALLS_MAX: usize = 1_000;
 const BOUNDARY: &str = "batch_simulator";

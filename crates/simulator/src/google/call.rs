@@ -13,35 +13,11 @@ use super::{calendar_list, calendars, channels, events, fields, free_busy, write
 use crate::core::calls::CallRecord;
 use crate::core::faults::{CallSubject, FaultAction};
 use crate::core::journal::JournalError;
+use crate::core::transmission::{Answer, Transmission};
 use crate::core::world::BegunCall;
 
 /// How long the answer to a watch call waits for its `sync` message.
 const FIRST_ATTEMPT_WAIT: Duration = Duration::from_secs(5);
-
-/// An answer, and what happens to it on its way.
-pub(crate) struct Answer {
-    pub(crate) response: ApiResponse,
-    pub(crate) transmission: Transmission,
-}
-
-/// What happens to an answer on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Transmission {
-    Normal,
-    /// Nothing is sent; the connection is reset.
-    Reset,
-    /// Nothing is sent at all.
-    Hang,
-    Slow {
-        chunk_bytes: usize,
-        pause: Duration,
-    },
-    Truncated,
-    Garbage,
-    Oversized {
-        bytes: usize,
-    },
-}
 
 pub(crate) async fn perform(shared: &Shared, mut request: ApiRequest) -> Answer {
     let begun = match shared.with_world(|world| begin(world, &request)) {
@@ -55,11 +31,10 @@ pub(crate) async fn perform(shared: &Shared, mut request: ApiRequest) -> Answer 
         }
     }
     request.empty_page = begun.fault == Some(FaultAction::EmptyPage);
-    let transmission = transmission(begun.fault.as_ref());
+    let transmission = Transmission::of(begun.fault.as_ref());
     let ran = shared.with_world(|world| {
         let (response, user) = run_with_fault(world, &request, begun.fault.as_ref());
-        let answered = !matches!(transmission, Transmission::Reset | Transmission::Hang);
-        finish(world, &request, &begun, answered.then_some(response.status), user);
+        finish(world, &request, &begun, transmission.answers().then_some(response.status), user);
         response
     });
     let mut response = match ran {
@@ -97,20 +72,6 @@ fn finish(world: &mut World, request: &ApiRequest, begun: &BegunCall, status: Op
         ended_at,
         simulated_now: request.simulated_now(),
     });
-}
-
-fn transmission(fault: Option<&FaultAction>) -> Transmission {
-    match fault {
-        Some(FaultAction::ResetBefore | FaultAction::ResetAfter) => Transmission::Reset,
-        Some(FaultAction::Hang) => Transmission::Hang,
-        Some(FaultAction::SlowBody { chunk_bytes, delay_ms }) => {
-            Transmission::Slow { chunk_bytes: (*chunk_bytes).max(1), pause: Duration::from_millis(*delay_ms) }
-        }
-        Some(FaultAction::TruncatedBody) => Transmission::Truncated,
-        Some(FaultAction::GarbageBody) => Transmission::Garbage,
-        Some(FaultAction::OversizedBody { bytes }) => Transmission::Oversized { bytes: *bytes },
-        _ => Transmission::Normal,
-    }
 }
 
 /// The answer, and the user whose token was accepted.

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::World;
+use crate::core::oauth::Challenge;
 use crate::core::options::{OauthClient, SimulatorOptions};
 
 /// Live refresh tokens of one user and client; the oldest dies without a word.
@@ -43,12 +44,6 @@ pub(crate) struct Code {
     pub(crate) offline: bool,
     pub(crate) forces_consent: bool,
     pub(crate) expires_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Challenge {
-    pub(crate) value: String,
-    pub(crate) hashed: bool,
 }
 
 pub(crate) struct OauthServer {

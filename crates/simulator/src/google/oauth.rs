@@ -2,18 +2,16 @@
 //! Google's OAuth pages for web servers).
 
 use axum::http::{HeaderValue, header};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::World;
 use super::errors::ApiError;
-use super::grants::{Challenge, Code, Tokens};
+use super::grants::{Code, Tokens};
 use super::request::{ApiRequest, Query};
 use super::response::ApiResponse;
+use crate::core::oauth::{Challenge, client_credentials, redirect_with};
 use crate::core::options::OauthClient;
 
 /// How long an authorization code can be redeemed.
@@ -111,10 +109,7 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
         client,
         scopes,
         redirect_uri: redirect_uri.to_owned(),
-        challenge: query.get("code_challenge").map(|value| Challenge {
-            value: value.to_owned(),
-            hashed: query.get("code_challenge_method") == Some("S256"),
-        }),
+        challenge: Challenge::of(query),
         offline: query.get("access_type") == Some("offline"),
         forces_consent: query
             .get("prompt")
@@ -131,7 +126,7 @@ pub(crate) fn authorize(world: &mut World, query: &Query) -> ApiResponse {
 /// `POST /token`.
 pub(crate) fn token(world: &mut World, request: &ApiRequest) -> ApiResponse {
     let form = form(request);
-    let (client_id, secret) = client_credentials(request, &form);
+    let (client_id, secret) = client_credentials(request.header(header::AUTHORIZATION), &form);
     let client = client_id.and_then(|id| world.provider.oauth.client(&id));
     let Some(client) = client.filter(|client| Some(&client.secret) == secret.as_ref()) else {
         return oauth_error(401, "invalid_client", "The OAuth client was not found.");
@@ -205,9 +200,7 @@ fn redeem_code(world: &mut World, client: &OauthClient, form: &Query) -> Result<
     }
     if let Some(challenge) = &code.challenge {
         let verifier = form.get("code_verifier").ok_or("Missing code verifier.")?;
-        let answer =
-            if challenge.hashed { URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) } else { verifier.to_owned() };
-        if answer != challenge.value {
+        if !challenge.is_answered_by(verifier) {
             return Err("Invalid code verifier.");
         }
     }
@@ -238,29 +231,4 @@ fn refresh(world: &mut World, client: &OauthClient, form: &Query) -> Result<Toke
 
 fn form(request: &ApiRequest) -> Query {
     Query::parse(&String::from_utf8_lossy(&request.body))
-}
-
-/// The client's id and secret, from the form or from HTTP Basic.
-fn client_credentials(request: &ApiRequest, form: &Query) -> (Option<String>, Option<String>) {
-    let basic = request
-        .header(header::AUTHORIZATION)
-        .and_then(|value| value.strip_prefix("Basic "))
-        .and_then(|encoded| STANDARD.decode(encoded).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    if let Some((id, secret)) = basic.as_deref().and_then(|text| text.split_once(':')) {
-        return (Some(id.to_owned()), Some(secret.to_owned()));
-    }
-    (form.get("client_id").map(str::to_owned), form.get("client_secret").map(str::to_owned))
-}
-
-fn redirect_with(mut to: Url, state: Option<&str>, parameters: &[(&str, &str)]) -> ApiResponse {
-    to.query_pairs_mut().extend_pairs(parameters);
-    if let Some(state) = state {
-        to.query_pairs_mut().append_pair("state", state);
-    }
-    let mut response = ApiResponse::empty(302);
-    if let Ok(location) = HeaderValue::from_str(to.as_str()) {
-        response.headers.push((header::LOCATION, location));
-    }
-    response
 }

@@ -3,13 +3,14 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 use super::operations::Operation;
 use crate::SIMULATED_NOW_HEADER;
 use crate::core::zones::Zone;
+
+pub(crate) use crate::core::query::{Query, decode_segment};
 
 pub(crate) struct ApiRequest {
     pub(crate) operation: Operation,
@@ -66,29 +67,8 @@ fn lists_etag(header: &str, etag: &str) -> bool {
     header.split(',').map(|item| item.trim().trim_start_matches("W/")).any(|item| item == "*" || item == etag)
 }
 
-/// The decoded query parameters in their order; a name may repeat.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
-
+/// What Google's parameters mean.
 impl Query {
-    pub(crate) fn parse(text: &str) -> Self {
-        Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
-    }
-
-    /// A query of these parameters.
-    pub(crate) fn of(parameters: &[(&str, &str)]) -> Self {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self(parameters.iter().map(own).collect())
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
     pub(crate) fn flag(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
         match self.get(name) {
             None => Ok(None),
@@ -124,21 +104,4 @@ impl Query {
             .map(|name| name.parse().map_err(|_| ApiError::invalid_parameter("timeZone", name)))
             .transpose()
     }
-
-    /// All parameters but those that may differ between the requests of one list, sorted.
-    pub(crate) fn without(&self, changeable: &[&str]) -> Vec<(&str, &str)> {
-        let mut kept: Vec<(&str, &str)> = self
-            .0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !changeable.contains(name))
-            .collect();
-        kept.sort_unstable();
-        kept
-    }
-}
-
-/// One segment of a path, percent-decoded.
-pub(crate) fn decode_segment(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }

@@ -1,34 +1,11 @@
-//! An answer of the API as a value, a refusal as well as any other.
+//! What answers of Google's have beside those of every provider.
 
-use axum::http::{HeaderName, HeaderValue, header};
-use serde::Serialize;
+use axum::http::{HeaderValue, header};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
 
-pub(crate) struct ApiResponse {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(crate) body: Vec<u8>,
-    /// The answer goes out only after this: the first attempt of a channel's `sync` message.
-    pub(crate) wait_for: Option<oneshot::Receiver<()>>,
-}
+pub(crate) use crate::core::response::ApiResponse;
 
 impl ApiResponse {
-    pub(crate) fn json<T: Serialize>(value: &T) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(body) => Self {
-                status: 200,
-                headers: vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"))],
-                body,
-                wait_for: None,
-            },
-            Err(error) => {
-                tracing::error!(%error, "an answer cannot be written as JSON");
-                Self::empty(500)
-            }
-        }
-    }
-
     /// A resource with its ETag as a header too.
     pub(crate) fn resource(resource: &Map<String, Value>) -> Self {
         let mut response = Self::json(resource);
@@ -47,9 +24,5 @@ impl ApiResponse {
         );
         let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"))];
         Self { headers, body: body.into_bytes(), ..Self::empty(status) }
-    }
-
-    pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), wait_for: None }
     }
 }

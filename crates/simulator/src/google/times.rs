@@ -2,10 +2,12 @@
 //! turned into instants except to compare them with a window.
 
 use crate::core::zones::Zone;
-use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::errors::ApiError;
+
+pub(crate) use crate::core::zones::resolve_local;
 
 /// A point in a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,19 +98,6 @@ impl EventPoint {
         match self {
             Self::Date(date) => date.format("%Y%m%d").to_string(),
             Self::Instant { at, .. } => at.format("%Y%m%dT%H%M%SZ").to_string(),
-        }
-    }
-}
-
-/// The instant of a wall-clock time. In a gap the offset before the gap counts, in an overlap the first instant.
-pub(crate) fn resolve_local(local: NaiveDateTime, zone: Zone) -> DateTime<Utc> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
-        LocalResult::None => {
-            // No gap of the time zone database is longer than a day.
-            let before = zone.offset_from_utc_datetime(&(local - TimeDelta::days(1)));
-            let offset = chrono::Offset::fix(&before).local_minus_utc();
-            (local - TimeDelta::seconds(i64::from(offset))).and_utc()
         }
     }
 }

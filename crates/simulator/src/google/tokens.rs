@@ -2,16 +2,15 @@
 //! restart. A sync token is a position in a collection's history; a page token is a place in one list, with the
 //! position at which that list began.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::World;
 use super::errors::ApiError;
+use crate::core::sealed;
 
-const SEAL_CHARS: usize = 10;
+const PURPOSE: &[u8] = b"list token";
 
 /// Where an incremental list begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,33 +95,13 @@ pub(crate) fn digest(parameters: &[(&str, &str)]) -> String {
         hash.update(value.as_bytes());
         hash.update([0]);
     }
-    short(&hash.finalize())
+    sealed::short(&hash.finalize())
 }
 
 pub(crate) fn write<T: Serialize>(world: &World, token: &T) -> String {
-    let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default());
-    let seal = seal(world, &payload);
-    format!("{payload}{seal}")
+    sealed::write(world.seed(), PURPOSE, token)
 }
 
 fn read<T: DeserializeOwned>(world: &World, text: &str) -> Option<T> {
-    let (payload, found) = text.split_at_checked(text.len().checked_sub(SEAL_CHARS)?)?;
-    if found != seal(world, payload) {
-        return None;
-    }
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
-}
-
-fn seal(world: &World, payload: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(world.seed().to_be_bytes());
-    hash.update(b"list token");
-    hash.update(payload.as_bytes());
-    short(&hash.finalize())
-}
-
-fn short(digest: &[u8]) -> String {
-    let mut text = URL_SAFE_NO_PAD.encode(digest);
-    text.truncate(SEAL_CHARS);
-    text
+    sealed::read(world.seed(), PURPOSE, text)
 }
