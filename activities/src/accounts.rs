@@ -8,7 +8,7 @@ mod list;
 use std::sync::Arc;
 
 use evercal_domain::{AccountId, CalendarState, GrantSubject, Provider, RetryClass};
-use evercal_providers::TokenError;
+use evercal_providers::{Revocation, TokenError};
 use evercal_workflows::contract::{
     self, AccountRef, AccountRevoked, CalendarsListed, ConsentSettled, OpenCalendars, RevokeInput, SettleConsentInput,
 };
@@ -19,6 +19,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::attempt;
 use crate::deps::Deps;
 use crate::failure::{Repeat, from_store, from_token};
+use list::ReadList;
 
 /// Implements [`contract::AccountActivities`].
 pub struct AccountActivities {
@@ -49,8 +50,11 @@ impl AccountActivities {
             let account_id = input.account_id;
             let (store, connection) = (&self.deps.store, self.deps.connection_of(account_id).await?);
             let at = attempt::started_at(&ctx);
-            let Some(list) = self.read_list(&ctx, account_id).await? else {
-                return Ok(CalendarsListed::NeedsReauth);
+            let list = match self.read_list(&ctx, account_id).await? {
+                ReadList::Read(list) => list,
+                ReadList::GrantDead { why } => {
+                    return Ok(CalendarsListed::NeedsReauth { why: why.map(str::to_owned) });
+                }
             };
             if let Some(subject) = &list.subject {
                 // A person's address may change, the person of a grant cannot.
@@ -134,7 +138,8 @@ impl AccountActivities {
             return Ok(AccountRevoked::KeptForOthers);
         }
         match self.deps.connection_of(account_id).await?.tokens.revoke(&credentials).await {
-            Ok(()) => Ok(AccountRevoked::Revoked),
+            Ok(Revocation::Ended) => Ok(AccountRevoked::Revoked),
+            Ok(Revocation::NotPossible) => Ok(AccountRevoked::NotRevocable),
             // Whatever the provider means by it, asking again is in vain, and the tokens must go.
             Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),
             Err(error) => Err(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow)),

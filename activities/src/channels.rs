@@ -132,7 +132,7 @@ fn named(channels: &[Channel]) -> impl Iterator<Item = &RemoteChannelId> {
 }
 
 fn remote_of(calendar: Option<&Calendar>) -> WatchedRemote<'_> {
-    calendar.map_or(WatchedRemote::CalendarList, |calendar| WatchedRemote::Calendar(&calendar.remote.provider_id))
+    calendar.map_or(WatchedRemote::CalendarList, |calendar| WatchedRemote::Calendar((&calendar.remote).into()))
 }
 
 /// How stopping is repeated when the provider fails it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use evercal_domain::channel_token::ChannelTokenKeys;
 use evercal_domain::{AccountId, Calendar, CalendarId, Clock, Profile, Provider, ProviderError, SyncStrategy};
-use evercal_providers::{CalendarProvider, CallContext, TokenError, TokenSource};
+use evercal_providers::{CalendarProvider, CallContext, RemoteCalendarRef, TokenError, TokenSource};
 use evercal_storage::{Store, StoreError, StoreErrorKind};
 use evercal_workflows::Timing;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -87,8 +87,8 @@ impl Connection {
 
     /// Reads as little of a calendar as possible, to see whether the provider answers for it.
     pub async fn probe(&self, calendar: &Calendar) -> Result<(), TokenError> {
-        let remote_id = &calendar.remote.provider_id;
-        let call = |context| async move { self.calendars.probe(&context, remote_id).await };
+        let remote = RemoteCalendarRef::from(&calendar.remote);
+        let call = |context| async move { self.calendars.probe(&context, remote).await };
         let answer = self.tokens.with_token(calendar.account_id, call).await;
         self.outages.note(Source::Probe, Caller { account: calendar.account_id, calendar: calendar.id }, &answer);
         answer

@@ -60,7 +60,7 @@ pub fn from_provider(
         .type_name(error.kind.as_str().to_owned())
         .non_retryable(permanent)
         .maybe_next_retry_delay(delay)
-        .details(FailureDetails { reason: error.reason.clone(), counts })
+        .details(FailureDetails { reason: error.reason.clone(), advice: error.advice.map(str::to_owned), counts })
         .build()
         .into()
 }
@@ -142,7 +142,7 @@ pub fn endless_list(limit: PassLimit) -> ActivityError {
     ApplicationFailure::builder(anyhow::anyhow!("the provider's list does not end: {limit}"))
         .type_name(names::FAILURE_ENDLESS_LIST.to_owned())
         .non_retryable(true)
-        .details(FailureDetails { reason: Some(limit.to_string()), counts: None })
+        .details(FailureDetails { reason: Some(limit.to_string()), ..FailureDetails::default() })
         .build()
         .into()
 }

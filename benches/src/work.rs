@@ -8,7 +8,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::{Calendar, ProviderCalendarId, ProviderCursor, RemoteItem};
 use evercal_http::{HttpClient, HttpSettings};
 use evercal_providers::google::{GoogleProvider, GoogleSettings};
-use evercal_providers::{Access, CalendarProvider as _, CallContext, EventsPage, Next, Position};
+use evercal_providers::{Access, CalendarProvider as _, CallContext, EventsPage, Next, Position, RemoteCalendarRef};
 use evercal_simulator::{OauthClient, TokenRequest};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -99,8 +99,9 @@ impl Work {
     }
 
     async fn read(&self, id: &ProviderCalendarId, position: Position<'_>) -> anyhow::Result<EventsPage> {
-        let context = CallContext { access: Access::Bearer(self.access.clone()) };
-        Ok(self.provider.read_events(&context, id, position, EVENTS_PER_PAGE).await?)
+        let context = CallContext { access: Access::Bearer(self.access.clone()), account: None };
+        let calendar = RemoteCalendarRef { id, is_primary: false };
+        Ok(self.provider.read_events(&context, calendar, position, EVENTS_PER_PAGE).await?)
     }
 }
 

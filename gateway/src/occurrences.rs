@@ -11,9 +11,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc};
 use evercal_domain::event::Occurrence;
 use evercal_domain::limits::{EVENTS_PAGE_BYTES_MAX, SERIES_YEARS};
+use evercal_domain::profile::Occurrences;
 use evercal_domain::zones::Clock;
 use evercal_domain::{Calendar, Event, EventTime, ProviderEventId, SeriesPosition, Zone};
 use evercal_mirror::StoredBody;
+use evercal_providers::registry;
 use evercal_recurrence::{ExpandError, Series, Steps, Window, expand_series_within};
 use evercal_storage::{
     OccurrenceKey, OccurrenceRange, Page, PageRequest, ReadOccurrence, SeriesRows, Store, StoreError, StoreErrorKind,
@@ -61,7 +63,9 @@ pub(crate) async fn read(
     }
     // Before their texts are read, so that these are in memory a few times at most. The semaphore is never closed.
     let _place = EXPANDING.acquire().await.ok();
-    let all = Arc::new(load(store, calendar).await?);
+    let all =
+        if rules_make_occurrences(store, calendar).await? { load(store, calendar).await? } else { Loaded::none() };
+    let all = Arc::new(all);
     let stored = calendar.window_end.map(Window::ending);
     // Before the first pass has ended nothing is sure to be stored.
     let window = stored.unwrap_or(Window { start: range.from, end: range.from });
@@ -140,11 +144,26 @@ struct Query {
     calendar_zone: Option<Zone>,
 }
 
+/// Whether the occurrences of a calendar's series can be computed. Those that its provider makes are known inside of the window
+/// alone.
+async fn rules_make_occurrences(store: &dyn Store, calendar: &Calendar) -> Result<bool, StoreError> {
+    let Some(account) = store.account(calendar.account_id).await? else { return Ok(false) };
+    let registration = registry::named(account.provider.as_str());
+    Ok(registration.is_some_and(|registration| registration.profile.occurrences == Occurrences::ByRules))
+}
+
 /// The series of a calendar.
 struct Loaded {
     series: Vec<LoadedSeries>,
     /// Whether these are all, and each of them whole.
     is_all: bool,
+}
+
+impl Loaded {
+    /// None of them.
+    fn none() -> Self {
+        Self { series: Vec::new(), is_all: false }
+    }
 }
 
 /// A series with all that changes it.
@@ -153,8 +172,6 @@ struct LoadedSeries {
     master: Option<Event>,
     exceptions: Vec<Event>,
     cancelled: Vec<SeriesPosition>,
-    /// Whether its provider makes its occurrences.
-    is_made: bool,
 }
 
 async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreError> {
@@ -176,20 +193,18 @@ async fn load(store: &dyn Store, calendar: &Calendar) -> Result<Loaded, StoreErr
                     bytes += size_of::<SeriesPosition>() + position.master_id.as_str().len();
                     whole.cancelled.push(position);
                 }
-                // A series whose occurrences its provider makes is not computed here.
-                StoredBody::Occurrence(_) => whole.is_made = true,
-                // A cancelled occurrence might come back otherwise; the master may be what cannot be read.
-                StoredBody::Unreadable => loaded.is_all = false,
+                // A cancelled occurrence might come back otherwise; the master may be what cannot be read. A series whose
+                // occurrences its provider makes is not computed here.
+                StoredBody::Unreadable | StoredBody::Occurrence(_) => loaded.is_all = false,
             }
             // A single series may have thousands of exceptions.
             if bytes > SERIES_BYTES_MAX {
-                return Ok(Loaded { series: Vec::new(), is_all: false });
+                return Ok(Loaded::none());
             }
         }
-        loaded.is_all &= batch.values().all(|whole| !whole.is_made);
-        loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some() && !whole.is_made));
+        loaded.series.extend(batch.into_values().filter(|whole| whole.master.is_some()));
         if loaded.series.len() > SERIES_MAX {
-            return Ok(Loaded { series: Vec::new(), is_all: false });
+            return Ok(Loaded::none());
         }
         if masters.len() < usize::try_from(MASTERS_PER_BATCH).unwrap_or(usize::MAX) {
             return Ok(loaded);

@@ -47,7 +47,7 @@ pub async fn are_stopped(world: &World, provider_id: &str) {
 
 /// The ids of the channels that live at the provider.
 pub fn alive_at_provider(world: &World, provider_id: &str) -> BTreeSet<String> {
-    let watched = Collection::Events { calendar: provider_id.to_owned() };
+    let watched = Collection::Events { calendar: world.provider.calendar_named(provider_id) };
     let channels = world.control().channels().expect("the provider's channels").into_iter();
     channels.filter(|channel| channel.live && channel.collection == watched).map(|channel| channel.id).collect()
 }

@@ -19,7 +19,9 @@ pub mod temporal;
 mod wait;
 mod world;
 
-pub use providers::{AnyProvider, ChangeNotice, Google, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
+pub use providers::{
+    AnyProvider, ChangeNotice, Google, Graph, ProviderCall, ProviderControl, ProviderUnderTest, Refused,
+};
 pub use reconfigure::{discover, reconfigure};
 pub use settings::{Settings, WorldOptions, quick};
 pub use steps::{

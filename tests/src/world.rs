@@ -197,11 +197,15 @@ impl World {
 
     /// The mirrored calendar with this id at the provider, as soon as it exists.
     pub async fn calendar_of(&self, provider_id: &str) -> Calendar {
+        let provider_id = self.provider.calendar_named(provider_id);
         eventually("the calendar is found", || async {
             let page = evercal_storage::PageRequest { after: None, limit: 500 };
             let calendars = self.store.calendars_of_tenant(self.tenant_id, &page).await.expect("calendars").items;
             let ids: Vec<String> = calendars.iter().map(|calendar| calendar.id.to_string()).collect();
-            calendars.into_iter().find(|calendar| calendar.remote.provider_id.as_str() == provider_id).ok_or(ids)
+            calendars
+                .into_iter()
+                .find(|calendar| calendar.remote.provider_id.as_str() == provider_id.as_str())
+                .ok_or(ids)
         })
         .await
     }

@@ -98,6 +98,7 @@ impl Timing {
     pub fn of(defaults: &Defaults) -> Self {
         Self {
             channel_lifetime_s: defaults.channel_lifetime_s,
+            channel_lifetime_spread_s: defaults.channel_lifetime_spread_s,
             code_lives_s: defaults.code_lives_s,
             sync_backoff_initial_ms: defaults.sync_backoff_initial_ms,
             ..Self::default()

@@ -26,6 +26,17 @@ pub(super) struct CalendarList {
     pub(super) limit: Option<ListLimit>,
 }
 
+/// What came of reading a list.
+pub(super) enum ReadList {
+    /// It was read, within the limits.
+    Read(CalendarList),
+    /// The grant is dead.
+    GrantDead {
+        /// Why, in a sentence for people, where the provider says more than that.
+        why: Option<&'static str>,
+    },
+}
+
 impl CalendarList {
     /// Whether a calendar that is not in it is not listed.
     pub(super) fn is_whole(&self) -> bool {
@@ -34,12 +45,12 @@ impl CalendarList {
 }
 
 impl AccountActivities {
-    /// The pages of the list; `None` when the grant is dead.
+    /// The pages of the list.
     pub(super) async fn read_list(
         &self,
         ctx: &ActivityContext,
         account_id: AccountId,
-    ) -> Result<Option<CalendarList>, ActivityError> {
+    ) -> Result<ReadList, ActivityError> {
         let connection = self.deps.connection_of(account_id).await?;
         let mut list = CalendarList { calendars: Vec::new(), subject: None, is_readable: true, limit: None };
         let mut page: Option<PageToken> = None;
@@ -49,8 +60,10 @@ impl AccountActivities {
             let call = |context| async move { provider.list_calendars(&context, token).await };
             let answer = match connection.call(account_id, None, call).await {
                 Ok(answer) => answer,
-                Err(TokenError::NotConnected) => return Ok(None),
-                Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => return Ok(None),
+                Err(TokenError::NotConnected) => return Ok(ReadList::GrantDead { why: None }),
+                Err(TokenError::Provider(error)) if error.kind == ProviderErrorKind::GrantRevoked => {
+                    return Ok(ReadList::GrantDead { why: error.advice });
+                }
                 Err(error) => return Err(from_token(ctx, &error, Repeat::ByWorkflow)),
             };
             list.is_readable &= answer.unreadable == 0;
@@ -60,14 +73,14 @@ impl AccountActivities {
             if let Some(limit) = limit {
                 tracing::warn!(calendars = list.calendars.len(), ?limit, "a list of calendars was not read to its end");
                 list.calendars.truncate(CALENDARS_PER_ACCOUNT_MAX);
-                return Ok(Some(CalendarList { limit: Some(limit), ..list }));
+                return Ok(ReadList::Read(CalendarList { limit: Some(limit), ..list }));
             }
             page = answer.next;
             if page.is_none() {
                 break;
             }
         }
-        Ok(Some(list))
+        Ok(ReadList::Read(list))
     }
 }
 

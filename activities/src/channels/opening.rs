@@ -13,6 +13,7 @@ use evercal_domain::{
 use evercal_providers::{ChannelGrant, ChannelRequest, Extended, LostChannels, TokenError};
 use evercal_workflows::contract::{ChannelOpened, ChannelRef, OpenChannelInput, Renewed};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::time::Instant;
 
 use super::{ChannelActivities, channels_of, named, nameless, remote_of};
 use crate::attempt;
@@ -62,7 +63,8 @@ impl ChannelActivities {
         let until = now + Duration::seconds(input.lifetime_s.into());
         let calendar = self.calendar_of(watched).await?;
         let remote = remote_of(calendar.as_ref());
-        let call = |context| async move { channels_of(connection)?.extend(&context, remote, remote_id, until).await };
+        let call =
+            |context| async move { channels_of(connection)?.extend(&context, remote, remote_id, now, until).await };
         match connection.call(watched.account_id(), watched.calendar_id(), call).await {
             Ok(Extended::Until(expires_at)) => {
                 let stored = self.deps.store.activate_channel(channel_id, Some(remote_id), expires_at, now).await;
@@ -90,28 +92,41 @@ impl ChannelActivities {
         gone: ChannelId,
         alive_at: UnixMs,
     ) -> Result<ChannelOpened, ActivityError> {
-        let (store, now) = (&self.deps.store, attempt::started_at(ctx));
-        store.end_channel(gone, ChannelEnd::Expired, now).await.map_err(from_store)?;
+        let now = attempt::started_at(ctx);
+        self.deps.store.end_channel(gone, ChannelEnd::Expired, now).await.map_err(from_store)?;
         let opened = self.open(ctx, input).await?;
-        let account_id = input.watched.account_id();
-        let account = store.account(account_id).await.map_err(from_store)?;
+        let cause = format!("the provider had ended {gone} before its time");
+        let gap = (alive_at.to_datetime(), now);
+        self.note_gap(input.watched, gone, &cause, gap, opened.channel_id).await?;
+        Ok(opened)
+    }
+
+    /// Writes down from when to when nothing may have been announced, and since when `open` does it again.
+    async fn note_gap(
+        &self,
+        watched: Watched,
+        about: ChannelId,
+        cause: &str,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        open: ChannelId,
+    ) -> Result<(), ActivityError> {
+        let account_id = watched.account_id();
+        let account = self.deps.store.account(account_id).await.map_err(from_store)?;
         let entry = AuditEntry {
-            dedup_key: format!("channel_gap/{gone}"),
-            at: now,
+            dedup_key: format!("channel_gap/{about}"),
+            at: to,
             kind: AuditKind::ChannelGap,
             tenant_id: account.map(|account| account.tenant_id),
             account_id: Some(account_id),
-            calendar_id: input.watched.calendar_id(),
+            calendar_id: watched.calendar_id(),
             message: format!(
-                "the provider had ended {gone} before its time: from {} to {} changes may not have been announced; \
-                 {} is open, and all changes since are read",
-                alive_at.to_datetime().to_rfc3339_opts(SecondsFormat::Secs, true),
-                now.to_rfc3339_opts(SecondsFormat::Secs, true),
-                opened.channel_id
+                "{cause}: from {} to {} changes may not have been announced; {open} is open, and all changes since are \
+                 read",
+                from.to_rfc3339_opts(SecondsFormat::Secs, true),
+                to.to_rfc3339_opts(SecondsFormat::Secs, true),
             ),
         };
-        store.append_audit(&entry).await.map_err(from_store)?;
-        Ok(opened)
+        self.deps.store.append_audit(&entry).await.map_err(from_store)
     }
 
     /// Opens a channel; all others on the same are superfluous from then on.
@@ -121,8 +136,13 @@ impl ChannelActivities {
         input: &OpenChannelInput,
     ) -> Result<ChannelOpened, ActivityError> {
         let now = attempt::started_at(ctx);
-        let lifetime = Duration::seconds(input.lifetime_s.into());
+        let (lifetime, begun) = (Duration::seconds(input.lifetime_s.into()), Instant::now());
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
+        if grant.has_displaced {
+            let cause = "a channel of ours that nobody knew stood in the way of the new one and was closed";
+            let until = now + Duration::from_std(begun.elapsed()).unwrap_or_default();
+            self.note_gap(input.watched, id, cause, (now, until), id).await?;
+        }
         let others = self.possibly_alive(input.watched, now).await?;
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
         let lost: Vec<_> = nameless(&others).filter(|lost| *lost != id).collect();
@@ -185,6 +205,7 @@ impl ChannelActivities {
             id,
             address: connection.webhook_address.clone(),
             token: Secret::new(connection.channel_token_keys.sign(ChannelClaim { watched, channel_id: id })),
+            asked_at: attempt::started_at(ctx),
             expires_at,
         };
         let request = &request;

@@ -37,11 +37,11 @@ pub(super) fn is_due(position: &SyncPosition, window: &Window) -> bool {
 }
 
 /// Whether the window that ends then is so far behind that everything has to be read again, of a provider that makes the
-/// occurrences. By the calendar's id, at some time of the day at which it becomes so.
+/// occurrences and was asked for a longer one. By the calendar's id, at some time of the day at which it becomes so.
 pub(super) fn is_too_far_behind(window_end: Option<DateTime<Utc>>, id: &str, now: DateTime<Utc>) -> bool {
     let spread_s = jitter::offset(id, "rebase", DAY_S);
     let lead = TimeDelta::days(REBASED_AHEAD_DAYS) - TimeDelta::seconds(i64::try_from(spread_s).unwrap_or(0));
-    window_end.is_some_and(|end| end < now + lead)
+    window_end.is_some_and(|end| Window::ending(end).asked().end < now + lead)
 }
 
 /// The window as the store compares times: it has whole days.
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_window_of_the_providers_is_left_behind_a_week_after_it_was_made_at_a_time_of_the_day_of_its_own() {
         let now: DateTime<Utc> = "2026-03-02T08:30:00Z".parse().unwrap();
-        let end = Window::asked_around(now).end;
+        let end = Window::around(now).end;
         assert!(!is_too_far_behind(None, "cal_1", now), "before there is one");
         let mut left_behind_at = std::collections::BTreeSet::new();
         for calendar in 0..50 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use evercal_domain::profile::Occurrences;
 use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, UnixMs};
-use evercal_providers::{EventsPage, TokenError};
+use evercal_providers::{EventsPage, RemoteCalendarRef, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, StoreError, SyncPosition, SyncRun, SyncRunOutcome};
 use evercal_workflows::contract::{SyncCounts, SyncInput, SyncOutcome};
@@ -181,10 +181,10 @@ impl Slice<'_> {
     }
 
     async fn call(&self, position: &SyncPosition) -> Result<EventsPage, TokenError> {
-        let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
+        let (provider, remote) = (&self.connection.calendars, RemoteCalendarRef::from(&self.calendar.remote));
         let at = cursor::position(&position.cursor, self.window_asked_for(position));
         let size = self.page_events_max_of(&position.cursor);
-        let call = |context| async move { provider.read_events(&context, remote_id, at, size).await };
+        let call = |context| async move { provider.read_events(&context, remote, at, size).await };
         self.connection.call(self.calendar.account_id, Some(self.calendar.id), call).await
     }
 
@@ -195,7 +195,7 @@ impl Slice<'_> {
         error: &TokenError,
     ) -> Result<Option<SyncOutcome>, ActivityError> {
         if let TokenError::NotConnected = error {
-            return Ok(Some(SyncOutcome::NeedsReauth));
+            return Ok(Some(SyncOutcome::NeedsReauth { why: None }));
         }
         if let TokenError::Provider(error @ ProviderError { kind, .. }) = error {
             match kind {
@@ -217,11 +217,14 @@ impl Slice<'_> {
                         return Ok(None);
                     }
                 }
-                ProviderErrorKind::GrantRevoked => return Ok(Some(SyncOutcome::NeedsReauth)),
+                ProviderErrorKind::GrantRevoked => {
+                    return Ok(Some(SyncOutcome::NeedsReauth { why: error.advice.map(str::to_owned) }));
+                }
                 ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden => {
                     return match refusal::judge(self.deps, self.ctx, &self.calendar, error.clone()).await? {
-                        Refused::ThisCalendar(ProviderError { kind, reason, .. }) => {
-                            Ok(Some(SyncOutcome::Refused { error: kind, reason }))
+                        Refused::ThisCalendar(ProviderError { kind, reason, advice, .. }) => {
+                            let advice = advice.map(str::to_owned);
+                            Ok(Some(SyncOutcome::Refused { error: kind, reason, advice }))
                         }
                         Refused::More(error) => Err(self.failed(&error)),
                     };
@@ -322,8 +325,9 @@ impl Slice<'_> {
         if self.rules_make_occurrences() {
             return None;
         }
-        let of_last_pass = position.window_end.map(Window::asked_ending).filter(|_| !cursor::is_full(&position.cursor));
-        Some(of_last_pass.unwrap_or_else(|| Window::asked_around(self.pass_began_at(&position.cursor))))
+        let of_last_pass = position.window_end.map(Window::ending).filter(|_| !cursor::is_full(&position.cursor));
+        let window = of_last_pass.unwrap_or_else(|| Window::around(self.pass_began_at(&position.cursor)));
+        Some(window.asked())
     }
 
     /// Whether everything is to be read again because the window of the position is too far behind.

@@ -113,12 +113,14 @@ pub struct ProviderError {
     pub reason: Option<String>,
     /// How long the provider asked us to wait.
     pub retry_after: Option<Duration>,
+    /// What a person has to know of it or can do, in a sentence of ours; none where the kind says it all.
+    pub advice: Option<&'static str>,
 }
 
 impl ProviderError {
     /// An error without an answer from the provider.
     pub fn without_answer(kind: ProviderErrorKind, call: &'static str) -> Self {
-        Self { kind, call, status: None, reason: None, retry_after: None }
+        Self { kind, call, status: None, reason: None, retry_after: None, advice: None }
     }
 
     /// Sets the reason, cut down to the characters and the length of a reason code so that nothing personal gets in.
@@ -132,6 +134,12 @@ impl ProviderError {
             .collect();
         self.reason = (!code.is_empty()).then_some(code);
         self
+    }
+
+    /// Sets the advice.
+    #[must_use]
+    pub fn with_advice(self, advice: Option<&'static str>) -> Self {
+        Self { advice, ..self }
     }
 
     fn status_text(&self) -> String {

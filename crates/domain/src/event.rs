@@ -150,6 +150,8 @@ pub enum EventWarning {
     UnknownZone,
     /// A line of added or excluded dates names a zone that nobody knows.
     DatesInUnknownZone,
+    /// The description is longer than what is kept of one.
+    DescriptionCut,
 }
 
 impl EventWarning {
@@ -160,6 +162,7 @@ impl EventWarning {
             Self::DatesInUnknownZone => {
                 "A line of added or excluded dates names an unknown time zone: those dates are left out."
             }
+            Self::DescriptionCut => "Its description is longer than 64 KiB: what is shown is the beginning of it.",
         }
     }
 }
@@ -272,6 +275,12 @@ pub enum RemoteItem {
         provider_id: ProviderEventId,
         /// The provider's own mark of the version that it has now.
         version: Option<String>,
+    },
+    /// It is not there any more where the provider looked: deleted, or moved away, or outside of the window. What is mirrored of it
+    /// is fetched later in the same pass; one that is not mirrored is of no interest.
+    Missing {
+        /// Its id at the provider.
+        provider_id: ProviderEventId,
     },
     /// All that there is of an owner: what else was mirrored of it is gone.
     Whole {

@@ -71,6 +71,8 @@ pub struct Defaults {
     pub sync_backoff_initial_ms: u64,
     /// The lifetime that channels are asked for, in seconds.
     pub channel_lifetime_s: u32,
+    /// By how much less a channel may ask to live, so that not all end together, in seconds.
+    pub channel_lifetime_spread_s: u32,
     /// How long an authorization code is good for, in seconds.
     pub code_lives_s: u32,
     /// Events asked for in one page. Fewer round trips beat smaller transactions.

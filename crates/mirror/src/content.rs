@@ -44,6 +44,7 @@ pub(crate) fn id_of(item: &RemoteItem) -> Option<&ProviderEventId> {
         RemoteItem::CancelledOccurrence { provider_id, .. }
         | RemoteItem::Occurrence { provider_id, .. }
         | RemoteItem::Named { provider_id, .. }
+        | RemoteItem::Missing { provider_id }
         | RemoteItem::Whole { owner: provider_id, .. }
         | RemoteItem::Deleted { provider_id } => Some(provider_id),
         RemoteItem::Unreadable { provider_id, .. } => provider_id.as_ref(),
@@ -69,6 +70,7 @@ pub(crate) fn master_of(item: &RemoteItem) -> Option<&ProviderEventId> {
         RemoteItem::CancelledOccurrence { position, .. } => Some(&position.master_id),
         RemoteItem::Occurrence { occurrence, .. } => Some(&occurrence.position.master_id),
         RemoteItem::Named { .. }
+        | RemoteItem::Missing { .. }
         | RemoteItem::Whole { .. }
         | RemoteItem::Deleted { .. }
         | RemoteItem::Unreadable { .. } => None,

@@ -39,7 +39,7 @@ pub struct OwnerOccurrences {
 
 /// The series of these rows, expanded anew: for rolling the window forward. One that cannot be expanded any more keeps the occurrences that it has; its error is in the second part.
 pub fn expand_stored(rows: &[StoredRow], expansion: &Expansion) -> (Vec<OwnerOccurrences>, Vec<ExpandError>) {
-    let (occurrences, unreadable) = Rows::of(rows).expand(expansion);
+    let (occurrences, unreadable) = Rows::of(rows.iter()).expand(expansion);
     (occurrences, unreadable.into_values().collect())
 }
 
@@ -81,10 +81,10 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn of(stored: &'a [StoredRow]) -> Self {
+    pub(crate) fn of(stored: impl Iterator<Item = &'a StoredRow> + Clone) -> Self {
         Self {
-            rows: stored.iter().map(|row| (&row.provider_id, Row::of(row))).collect(),
-            owners: stored.iter().map(StoredRow::owner).collect(),
+            rows: stored.clone().map(|row| (&row.provider_id, Row::of(row))).collect(),
+            owners: stored.map(StoredRow::owner).collect(),
         }
     }
 

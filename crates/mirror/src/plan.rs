@@ -88,7 +88,8 @@ pub fn touched_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
 
 /// The ids of which items have the content, or say that it is gone.
 pub fn answered_ids(items: &[RemoteItem]) -> BTreeSet<&ProviderEventId> {
-    items.iter().filter(|item| !matches!(item, RemoteItem::Named { .. })).flat_map(ids_of).collect()
+    let is_open = |item: &&RemoteItem| matches!(item, RemoteItem::Named { .. } | RemoteItem::Missing { .. });
+    items.iter().filter(|item| !is_open(item)).flat_map(ids_of).collect()
 }
 
 /// Plans a page. Expanding takes milliseconds for most pages and much more for a few: not for a thread that serves the network.
@@ -102,7 +103,8 @@ pub fn plan(items: Vec<RemoteItem>, ends: Ends, snapshot: &Snapshot, expansion: 
     let (occurrences, unreadable) = page.rows.expand(expansion);
     let orphans = page.orphans(&unreadable);
     let gone = page.gone_with_the_page();
-    let Unlisted { to_confirm, outside } = page.unlisted();
+    let Unlisted { mut to_confirm, outside } = page.unlisted();
+    to_confirm.extend(page.elsewhere().into_iter().map(|id| (id, None)));
 
     let mut draft = Draft::beside(snapshot);
     draft.write(items, unreadable, &orphans);
@@ -170,8 +172,10 @@ impl<'a> Page<'a> {
             named: items.iter().filter_map(id_of).collect(),
             deleted: deleted.collect(),
             whole,
-            rows: Rows::of(&snapshot.rows),
+            rows: Rows::default(),
         };
+        let at_rest = page.at_rest(items);
+        page.rows = Rows::of(snapshot.rows.iter().filter(|row| !at_rest.contains(row.owner())));
         page.apply(items);
         page
     }
@@ -189,6 +193,7 @@ impl<'a> Page<'a> {
                 // The old row of what is fetched later stands until then, and that of what cannot be read until it can be read again;
                 // a whole is here in its parts.
                 RemoteItem::Named { .. }
+                | RemoteItem::Missing { .. }
                 | RemoteItem::Whole { .. }
                 | RemoteItem::Deleted { .. }
                 | RemoteItem::Unreadable { .. } => continue,
@@ -205,11 +210,30 @@ impl<'a> Page<'a> {
         let is_part_of_deleted =
             |state: &RowState| state.series_master_id.as_ref().is_some_and(|master| self.deleted.contains(master));
         let is_gone = |id: &ProviderEventId, state: &RowState| {
-            is_part_of_deleted(state) || (self.whole.contains(state.owner(id)) && !outside.contains(id))
+            let is_left_out = self.whole.contains(state.owner(id)) && !outside.contains(id);
+            is_part_of_deleted(state) || (is_left_out && !self.may_be_elsewhere(state))
         };
         let parts = self.before.iter().filter(|(id, state)| is_gone(id, state)).map(|(id, _)| *id);
         let stale = self.snapshot.stale.iter().filter(|_| self.ends == Ends::FullPass);
         parts.chain(stale).filter(|id| !self.named.contains(id)).cloned().collect()
+    }
+
+    /// Whether a whole says nothing of a row that it leaves out: where it has what lies in a window, an exception may have been moved
+    /// out of that, and is asked for by itself.
+    fn may_be_elsewhere(&self, state: &RowState) -> bool {
+        self.window.is_some() && state.kind == RowKind::Exception
+    }
+
+    /// The exceptions that a whole leaves out and that may be elsewhere.
+    fn elsewhere(&self) -> Vec<ProviderEventId> {
+        let outside = self.outside();
+        let is_left_out = |id: &ProviderEventId, state: &RowState| {
+            self.whole.contains(state.owner(id)) && !self.named.contains(id) && !outside.contains(id)
+        };
+        let is_elsewhere = |(id, state): &(&&ProviderEventId, &&RowState)| {
+            is_left_out(id, state) && self.may_be_elsewhere(state) && !self.deleted.contains(state.owner(id))
+        };
+        self.before.iter().filter(is_elsewhere).map(|(id, _)| (*id).clone()).collect()
     }
 
     /// Where absence has to be confirmed: what a full pass did not list.
@@ -243,6 +267,21 @@ impl<'a> Page<'a> {
             .flat_map(|row| [&row.provider_id, row.owner()])
             .collect();
         rows.iter().map(|row| &row.provider_id).filter(|id| !inside.contains(id)).collect()
+    }
+
+    /// Owners of which a page over everything says nothing and that lie outside of what was asked for: the past of a calendar can
+    /// be most of it, and nothing of that is computed or written again.
+    fn at_rest(&self, items: &'a [RemoteItem]) -> BTreeSet<&'a ProviderEventId> {
+        if self.ends != Ends::Listing {
+            return BTreeSet::new();
+        }
+        let (outside, touched) = (self.outside(), touched_ids(items));
+        let is_moved = |row: &&StoredRow| {
+            !outside.contains(&row.provider_id) || touched.contains(&row.provider_id) || touched.contains(row.owner())
+        };
+        let rows = &self.snapshot.rows;
+        let moved: BTreeSet<&ProviderEventId> = rows.iter().filter(is_moved).map(StoredRow::owner).collect();
+        rows.iter().map(StoredRow::owner).filter(|owner| !moved.contains(owner)).collect()
     }
 
     /// Cancelled occurrences that are left without a series. They come when a page after the one that deleted the master still
@@ -351,6 +390,13 @@ impl<'a> Draft<'a> {
                     self.upsert(NewRow::of_occurrence(provider_id, occurrence));
                 }
                 RemoteItem::Named { provider_id, version } => self.named.push(Named { provider_id, version }),
+                // Of what belongs to a series, the series is asked for.
+                RemoteItem::Missing { provider_id } => {
+                    if let Some(state) = self.before.get(&provider_id) {
+                        let provider_id = state.owner(&provider_id).clone();
+                        self.named.push(Named { provider_id, version: None });
+                    }
+                }
                 // It is here in its parts.
                 RemoteItem::Whole { .. } => {}
                 RemoteItem::Deleted { provider_id } => deleted.push(provider_id),

@@ -1,7 +1,7 @@
 //! What every call to a provider carries, and the errors of calls without an answer.
 
 use evercal_domain::account::Secret;
-use evercal_domain::{ProviderError, ProviderErrorKind};
+use evercal_domain::{AccountId, ProviderError, ProviderErrorKind};
 use evercal_http::{TransportError, TransportErrorKind};
 
 /// What every call carries.
@@ -9,6 +9,8 @@ use evercal_http::{TransportError, TransportErrorKind};
 pub struct CallContext {
     /// The credential of the account.
     pub access: Access,
+    /// Whose call it is; none where the credential is no account's yet.
+    pub account: Option<AccountId>,
 }
 
 /// The credential of a call.

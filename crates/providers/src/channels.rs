@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use evercal_domain::account::Secret;
-use evercal_domain::{ChannelId, ProviderCalendarId, ProviderError, RemoteChannelId};
+use evercal_domain::{ChannelId, ProviderError, RemoteChannelId};
 use url::Url;
 
 use crate::call::CallContext;
+use crate::provider::RemoteCalendarRef;
 
 /// Opens, extends and closes channels.
 #[async_trait]
@@ -29,6 +30,7 @@ pub trait Channels: Send + Sync {
         _context: &CallContext,
         _watched: WatchedRemote<'_>,
         _remote_id: &RemoteChannelId,
+        _asked_at: DateTime<Utc>,
         _until: DateTime<Utc>,
     ) -> Result<Extended, ProviderError> {
         Ok(Extended::Gone)
@@ -66,7 +68,7 @@ pub enum Extended {
 #[derive(Debug, Clone, Copy)]
 pub enum WatchedRemote<'a> {
     /// The events of a calendar.
-    Calendar(&'a ProviderCalendarId),
+    Calendar(RemoteCalendarRef<'a>),
     /// The account's list of calendars.
     CalendarList,
 }
@@ -92,6 +94,8 @@ pub struct ChannelRequest {
     pub address: Url,
     /// What each notice brings back to prove itself (`domain::channel_token`).
     pub token: Secret,
+    /// When it is asked for.
+    pub asked_at: DateTime<Utc>,
     /// When it should end; the provider may decide on an earlier end.
     pub expires_at: DateTime<Utc>,
 }
@@ -103,4 +107,6 @@ pub struct ChannelGrant {
     pub remote_id: Option<RemoteChannelId>,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
+    /// Whether another channel of ours on the same thing stood in its way and was closed for it: between both there was none.
+    pub has_displaced: bool,
 }

@@ -6,7 +6,11 @@
 
 mod call;
 mod channels;
+mod entry;
 pub mod google;
+pub mod graph;
+#[cfg(test)]
+mod literal;
 mod notices;
 mod oauth;
 mod provider;
@@ -19,8 +23,10 @@ pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannel
 pub use notices::{
     Met, Notice, NoticeBatch, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says, UnreadableNotices,
 };
-pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
-pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
+pub use oauth::{
+    AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, Revocation, TokenGrant, pkce_challenge,
+};
+pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position, RemoteCalendarRef};
 pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,

@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evercal_domain::ProviderError;
 use evercal_domain::account::Secret;
+use evercal_http::HttpResponse;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -25,8 +27,19 @@ pub trait OAuthProvider: Send + Sync {
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError>;
 
     /// Ends a grant by one of its tokens; a grant that is already dead is ended. It may end grants of other clients of the same
-    /// operator for that user too.
-    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError>;
+    /// operator for that user too. Not every provider takes grants back.
+    async fn revoke(&self, _token: &Secret) -> Result<Revocation, ProviderError> {
+        Ok(Revocation::NotPossible)
+    }
+}
+
+/// What became of a grant that was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is ended.
+    Ended,
+    /// The provider takes none back: the person can end it there.
+    NotPossible,
 }
 
 /// A provider's consent page, as far as a browser and the person before it meet it. Pure.
@@ -71,6 +84,57 @@ pub struct TokenGrant {
     pub refresh_token: Option<Secret>,
     /// What was granted, space-separated, when the provider says so.
     pub scope: Option<String>,
+}
+
+/// The fields by which a code is redeemed (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+pub(crate) fn code_fields(
+    client_id: &str,
+    client_secret: &Secret,
+    code: &Secret,
+    code_verifier: &Secret,
+    redirect_uri: &str,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code.expose().to_owned()),
+        ("code_verifier", code_verifier.expose().to_owned()),
+        ("redirect_uri", redirect_uri.to_owned()),
+        ("client_id", client_id.to_owned()),
+        ("client_secret", client_secret.expose().to_owned()),
+    ]
+}
+
+/// The fields by which an access token is renewed (RFC 6749 section 6).
+pub(crate) fn refresh_fields(
+    client_id: &str,
+    client_secret: &Secret,
+    refresh_token: &Secret,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("grant_type", "refresh_token".to_owned()),
+        ("refresh_token", refresh_token.expose().to_owned()),
+        ("client_id", client_id.to_owned()),
+        ("client_secret", client_secret.expose().to_owned()),
+    ]
+}
+
+/// The answer of a token endpoint (RFC 6749 section 5.1); none where it is not of the form.
+pub(crate) fn read_grant(answer: &HttpResponse) -> Option<TokenGrant> {
+    #[derive(Deserialize)]
+    struct WireGrant {
+        access_token: Secret,
+        /// Seconds.
+        expires_in: u64,
+        refresh_token: Option<Secret>,
+        scope: Option<String>,
+    }
+    let wire: WireGrant = serde_json::from_slice(&answer.body).ok()?;
+    Some(TokenGrant {
+        access_token: wire.access_token,
+        expires_in: Duration::from_secs(wire.expires_in),
+        refresh_token: wire.refresh_token,
+        scope: wire.scope,
+    })
 }
 
 /// The `S256` challenge of a verifier (RFC 7636 section 4.2).

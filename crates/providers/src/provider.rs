@@ -29,7 +29,7 @@ pub trait CalendarProvider: Send + Sync {
     async fn read_events(
         &self,
         context: &CallContext,
-        calendar: &ProviderCalendarId,
+        calendar: RemoteCalendarRef<'_>,
         position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError>;
@@ -41,7 +41,7 @@ pub trait CalendarProvider: Send + Sync {
     async fn fetch_events(
         &self,
         _context: &CallContext,
-        _calendar: &ProviderCalendarId,
+        _calendar: RemoteCalendarRef<'_>,
         _ids: &[ProviderEventId],
         _window: &Window,
     ) -> Result<Vec<RemoteItem>, ProviderError> {
@@ -49,10 +49,25 @@ pub trait CalendarProvider: Send + Sync {
     }
 
     /// Reads as little of a calendar as possible, to find out whether the provider answers for it.
-    async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError>;
+    async fn probe(&self, context: &CallContext, calendar: RemoteCalendarRef<'_>) -> Result<(), ProviderError>;
 
     /// Its push channels; none where it has none.
     fn channels(&self) -> Option<&dyn Channels>;
+}
+
+/// A calendar, as its provider is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteCalendarRef<'a> {
+    /// Its id there.
+    pub id: &'a ProviderCalendarId,
+    /// Whether it is the account's main calendar.
+    pub is_primary: bool,
+}
+
+impl<'a> From<&'a RemoteCalendar> for RemoteCalendarRef<'a> {
+    fn from(calendar: &'a RemoteCalendar) -> Self {
+        Self { id: &calendar.provider_id, is_primary: calendar.primary }
+    }
 }
 
 evercal_domain::redacted! {

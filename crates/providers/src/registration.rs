@@ -23,6 +23,10 @@ pub struct Registration {
     pub strategy: &'static Setting<SyncStrategy>,
     /// Its other settings, in the order in which people are shown them.
     pub settings: &'static [&'static dyn Described],
+    /// The keys of its own that prove its notices, where they may be set; else they are made of those of all providers.
+    pub keys: Option<&'static Setting<Option<ChannelTokenKeys>>>,
+    /// How long its channels are asked to live, in seconds, where that has a setting; none leaves it at the profile's.
+    pub channel_lifetime_s: Read<u32>,
     /// Reads what a gateway needs; none where it is off.
     pub edge: Read<Edge>,
     /// Reads what a worker needs; none where it is off.

@@ -23,7 +23,11 @@ pub static CHANNEL_KEYS: Setting<Option<ChannelTokenKeys>> = Setting {
         meaning: "keys that prove the notices of all providers, comma-separated; the first signs, all verify",
     },
     read: |reader| {
-        let is_one_on = PROVIDERS.iter().any(|registration| reader.is_set(registration.turned_on_by.about()));
+        let needs_them = |registration: &Registration| {
+            let has_own = registration.keys.is_some_and(|own| reader.is_set(&own.about));
+            reader.is_set(registration.turned_on_by.about()) && !has_own
+        };
+        let is_one_on = PROVIDERS.iter().any(|registration| needs_them(registration));
         let keys = if is_one_on { secret(reader).map(Some) } else { optional_secret(reader) };
         let Some(keys) = keys? else { return Ok(None) };
         ChannelTokenKeys::parse(keys.expose()).map(Some).map_err(|error| reader.error(error))
@@ -94,10 +98,12 @@ fn those_on<S, T>(
     let keys = CHANNEL_KEYS.read(lookup)?;
     let mut found = BTreeMap::new();
     for registration in PROVIDERS {
-        // Whoever is on has keys: the setting does not read without.
-        if let (Some(settings), Some(keys)) = (read(registration)(lookup)?, &keys) {
-            let profile = registration.profile;
-            found.insert(profile.provider, make(profile, keys.of(profile.provider), settings));
+        let profile = registration.profile;
+        let own = registration.keys.map(|own| own.read(lookup)).transpose()?.flatten();
+        let derived = || keys.as_ref().map(|keys| keys.of(profile.provider));
+        // Whoever is on has keys: the setting of all does not read without.
+        if let (Some(settings), Some(keys)) = (read(registration)(lookup)?, own.or_else(derived)) {
+            found.insert(profile.provider, make(profile, keys, settings));
         }
     }
     Ok(found)

@@ -15,7 +15,7 @@ use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
 
 use crate::call::{Access, CallContext};
-use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
+use crate::oauth::{OAuthProvider, RedeemedCode, Revocation, TokenGrant};
 
 /// How long before its end a token is not used any more: longer than one call may take.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
@@ -160,7 +160,7 @@ impl TokenSource {
         loop {
             calls += 1;
             let access = token.access.clone();
-            let refusal = match call(CallContext { access }).await {
+            let refusal = match call(CallContext { access, account: Some(account) }).await {
                 Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => error,
                 outcome => return outcome.map_err(TokenError::from),
             };
@@ -205,7 +205,9 @@ impl TokenSource {
         F: Fn(CallContext) -> Fut,
         Fut: Future<Output = Result<T, ProviderError>>,
     {
-        let ask = |credentials: &Credentials| call(CallContext { access: AccessToken::kept_in(credentials).access });
+        let ask = |credentials: &Credentials| {
+            call(CallContext { access: AccessToken::kept_in(credentials).access, account: None })
+        };
         if !self.is_fresh(AccessToken::kept_in(credentials).expires_at) {
             *credentials = self.renew(credentials).await?;
         }
@@ -219,7 +221,7 @@ impl TokenSource {
     }
 
     /// Gives back what credentials were granted. It may end other grants of the same person too.
-    pub async fn revoke(&self, credentials: &Credentials) -> Result<(), ProviderError> {
+    pub async fn revoke(&self, credentials: &Credentials) -> Result<Revocation, ProviderError> {
         let (SignInCalls::OAuth(oauth), Credentials::OAuth(tokens)) = (&self.sign_in, credentials);
         oauth.revoke(&tokens.refresh_token).await
     }

@@ -37,3 +37,4 @@ pub use rule::INTERVAL_MAX;
 pub use rule_starts::{STEPS_PER_RULE_MAX, Steps};
 pub use series::Series;
 pub use window::Window;
+pub use zone_names::exact as zone_of_exact_name;

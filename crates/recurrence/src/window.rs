@@ -37,15 +37,11 @@ impl Window {
         Self { start: end.checked_sub_days(days).unwrap_or(DateTime::<Utc>::MIN_UTC), end }
     }
 
-    /// The window for which a provider is asked that makes the occurrences: as the standard one, and up to [`ASKED_FUTURE_DAYS`].
-    pub fn asked_around(now: DateTime<Utc>) -> Self {
-        let standard = Self::around(now);
-        Self { end: standard.end.checked_add_days(MORE_AHEAD).unwrap_or(standard.end), ..standard }
-    }
-
-    /// The window of that kind that has this end.
-    pub fn asked_ending(end: DateTime<Utc>) -> Self {
-        Self { start: Self::ending(end.checked_sub_days(MORE_AHEAD).unwrap_or(end)).start, end }
+    /// The window for which a provider is asked that makes the occurrences, so that this one is whole: up to
+    /// [`ASKED_FUTURE_DAYS`].
+    #[must_use]
+    pub fn asked(&self) -> Self {
+        Self { end: self.end.checked_add_days(MORE_AHEAD).unwrap_or(self.end), ..*self }
     }
 
     /// From the start of the first of both to the end of the last.
@@ -103,14 +99,13 @@ mod tests {
     #[test]
     fn a_provider_is_asked_for_the_standard_window_and_a_month_more() {
         let now = utc("2026-06-10T12:00:00Z");
-        let asked = Window::asked_around(now);
+        let asked = Window::around(now).asked();
         assert_eq!((asked.start, asked.end), (Window::around(now).start, utc("2027-07-11T00:00:00Z")));
-        assert_eq!(Window::asked_ending(asked.end), asked);
     }
 
     #[test]
     fn the_edge_of_the_calendar_is_no_panic() {
-        assert!(Window::asked_around(DateTime::<Utc>::MAX_UTC).start < DateTime::<Utc>::MAX_UTC);
+        assert!(Window::around(DateTime::<Utc>::MAX_UTC).asked().start < DateTime::<Utc>::MAX_UTC);
         let last = Window::around(DateTime::<Utc>::MAX_UTC);
         assert!(last.start < last.end);
         let first = Window::around(DateTime::<Utc>::MIN_UTC);

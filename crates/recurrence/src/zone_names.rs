@@ -77,8 +77,8 @@ impl Zones {
     }
 }
 
-/// An IANA name, or one of Windows (CLDR `windowsZones`).
-fn exact(name: &str) -> Option<Zone> {
+/// An IANA name, or one of Windows (CLDR `windowsZones`); none for any other.
+pub fn exact(name: &str) -> Option<Zone> {
     let name = name.trim();
     if let Some(zone) = Zone::of_iana(name) {
         return Some(zone);

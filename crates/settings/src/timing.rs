@@ -9,7 +9,8 @@ use std::time::Duration;
 use evercal_config::reading::optional;
 use evercal_config::{About, ConfigError, DefaultValue, Derived, GATEWAY_AND_WORKER, Kind, Lookup, Reader, Setting};
 use evercal_domain::{ByProvider, Profile, Provider};
-use evercal_providers::registry::profiles;
+use evercal_providers::Registration;
+use evercal_providers::registry::{PROVIDERS, profiles};
 use evercal_workflows::Timing;
 use serde_json::{Map, Value};
 
@@ -88,11 +89,23 @@ const FLEET_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// under those that have settings of their own.
 pub fn by_provider(lookup: &Lookup<'_>) -> Result<ByProvider<Timing>, ConfigError> {
     let document = TIMING.read(lookup)?.unwrap_or_default();
-    profiles().map(|profile| Ok((profile.provider, of_provider(lookup, &document, profile)?))).collect()
+    let one = |registration: &&Registration| {
+        Ok((registration.profile.provider, of_provider(lookup, &document, registration)?))
+    };
+    PROVIDERS.iter().map(one).collect()
 }
 
-fn of_provider(lookup: &Lookup<'_>, document: &TimingDocument, profile: &Profile) -> Result<Timing, ConfigError> {
-    let timing = document.over(Timing::of(&profile.defaults), Some(profile.provider));
+fn of_provider(
+    lookup: &Lookup<'_>,
+    document: &TimingDocument,
+    registration: &Registration,
+) -> Result<Timing, ConfigError> {
+    let profile = registration.profile;
+    let mut suited = Timing::of(&profile.defaults);
+    if let Some(lifetime_s) = (registration.channel_lifetime_s)(lookup)? {
+        suited.channel_lifetime_s = lifetime_s;
+    }
+    let timing = document.over(suited, Some(profile.provider));
     let mut timing = timing.map_err(|error| TIMING.about.error(error))?;
     if let Some(interval_ms) = POLLING_INTERVAL_MS.read(lookup)? {
         timing.polling_interval_s = u32::try_from(interval_ms.get().div_ceil(1_000)).unwrap_or(u32::MAX);

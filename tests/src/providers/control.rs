@@ -3,11 +3,11 @@
 
 use async_trait::async_trait;
 use evercal_simulator::{
-    BulkChanges, CalendarAccess, CallReport, ChangeSummary, ChannelReport, Control, ControlError, DeliverySummary,
-    FaultPlan, NewCalendar, NewUser, NoticePlan, TrueEvent, Truth,
+    BulkChanges, CalendarAccess, CallReport, ChangeSummary, ChannelReport, ControlError, DeliverySummary, FaultPlan,
+    NewCalendar, NewUser, NoticePlan, TrueEvent, Truth,
 };
 
-/// Makes a trait of these methods, and has the simulator's own control do them.
+/// Makes a trait of these methods, and has a simulator's own control do them.
 macro_rules! control {
     ($($(#[$what:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
         /// The control of a simulated provider.
@@ -19,15 +19,20 @@ macro_rules! control {
             async fn make_changes(&self, bulk: &BulkChanges) -> Result<ChangeSummary, ControlError>;
         }
 
-        #[async_trait]
-        impl ProviderControl for Control {
-            $(fn $name(&self, $($argument: $kind),*) -> Result<$answer, ControlError> {
-                Control::$name(self, $($argument),*)
-            })*
+        /// The same of a simulator's own control.
+        macro_rules! controlled_by {
+            ($own:ty) => {
+                #[async_trait]
+                impl ProviderControl for $own {
+                    $(fn $name(&self, $($argument: $kind),*) -> Result<$answer, ControlError> {
+                        <$own>::$name(self, $($argument),*)
+                    })*
 
-            async fn make_changes(&self, bulk: &BulkChanges) -> Result<ChangeSummary, ControlError> {
-                Control::make_changes(self, bulk).await
-            }
+                    async fn make_changes(&self, bulk: &BulkChanges) -> Result<ChangeSummary, ControlError> {
+                        <$own>::make_changes(self, bulk).await
+                    }
+                }
+            };
         }
     };
 }
@@ -72,3 +77,6 @@ control! {
     /// How many notices there are of each status.
     fn deliveries() -> DeliverySummary;
 }
+
+controlled_by!(evercal_simulator::Control);
+controlled_by!(evercal_simulator::microsoft::Control);

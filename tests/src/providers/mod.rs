@@ -3,6 +3,7 @@
 
 mod control;
 mod google;
+mod graph;
 
 use std::any::Any;
 
@@ -14,6 +15,7 @@ use url::Url;
 
 pub use control::ProviderControl;
 pub use google::Google;
+pub use graph::Graph;
 
 /// The provider of tests in which it does not matter.
 pub type AnyProvider = Google;
@@ -39,6 +41,11 @@ pub trait ProviderUnderTest: Any + Send + Sync {
 
     /// What can be done to it.
     fn control(&self) -> &dyn ProviderControl;
+
+    /// The id of a calendar: of a user's own one by their address, whatever its id is; any other has the name that it was given.
+    fn calendar_named(&self, name: &str) -> String {
+        name.to_owned()
+    }
 
     /// What it calls a call.
     fn method(&self, call: ProviderCall) -> &'static str;

@@ -61,8 +61,8 @@ pub(super) async fn discover(ctx: &Context, detached: &WorkflowCancellationToken
             // A subscription that waits for a person cannot see that somebody acted: these try again.
             signal_all(ctx, &action_required, &AccountChanged { listed: true, ..AccountChanged::default() }).await;
         }
-        Ok(CalendarsListed::NeedsReauth) => {
-            ctx.state_mut(|s| s.progress.grant_refused(grant));
+        Ok(CalendarsListed::NeedsReauth { why }) => {
+            ctx.state_mut(|s| s.progress.grant_refused(grant, why));
         }
         Err(error) => {
             let failed = FailedCall::from_error(&error);

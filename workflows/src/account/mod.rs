@@ -98,8 +98,8 @@ impl AccountWorkflow {
     /// A subscription found the grant dead ([`GrantLost`]).
     #[signal(name = names::SIGNAL_GRANT_LOST)]
     pub fn grant_lost(&mut self, ctx: &mut SyncWorkflowContext<Self>, payload: RawValue) {
-        let seen_by = unpack::<GrantLost>(&payload).calendar_id;
-        self.progress.grant_seen_dead(seen_by, now_in_signal(ctx));
+        let lost = unpack::<GrantLost>(&payload);
+        self.progress.grant_seen_dead(lost.calendar_id, lost.why, now_in_signal(ctx));
     }
 
     /// A notice came for a calendar whose subscription was not found ([`SubscriptionMissing`]).

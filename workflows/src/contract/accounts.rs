@@ -115,7 +115,10 @@ pub enum CalendarsListed {
         incomplete: Option<ListLimit>,
     },
     /// The grant is dead.
-    NeedsReauth,
+    NeedsReauth {
+        /// Why, in a sentence for people, where the provider says more than that.
+        why: Option<String>,
+    },
 }
 
 /// Answer of `list_open_calendars`.
@@ -135,6 +138,8 @@ pub enum AccountRevoked {
     KeptForOthers,
     /// The tokens are erased; the provider was not asked.
     OnlyErased,
+    /// The tokens are erased; the provider takes no grant back.
+    NotRevocable,
     /// The grant was dead already; the tokens are erased. An answer that only a newer version knows is parsed as this one:
     /// whatever else it says, the activity has succeeded.
     #[serde(other)]

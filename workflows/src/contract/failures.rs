@@ -92,21 +92,24 @@ pub struct Failure {
     pub cause: Cause,
     /// The provider's own word for it, such as `accessNotConfigured`; letters, digits, `_` and `-` only.
     pub reason: Option<String>,
+    /// What a person has to know of it or can do, in a sentence of ours.
+    pub advice: Option<String>,
 }
 
 impl Failure {
     /// A failure of which nothing more is known than its kind.
     pub fn of(cause: Cause) -> Self {
-        Self { cause, reason: None }
+        Self { cause, reason: None, advice: None }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
-            Some(reason) => write!(f, "{}: {reason}", self.cause.as_str()),
-            None => f.write_str(self.cause.as_str()),
+            Some(reason) => write!(f, "{}: {reason}", self.cause.as_str())?,
+            None => f.write_str(self.cause.as_str())?,
         }
+        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, ", {advice}"))
     }
 }
 
@@ -115,6 +118,8 @@ impl fmt::Display for Failure {
 pub struct FailureDetails {
     /// The provider's own word for it; letters, digits, `_` and `-` only.
     pub reason: Option<String>,
+    /// What a person has to know of it or can do, in a sentence of ours.
+    pub advice: Option<String>,
     /// What a sync had done by then.
     pub counts: Option<SyncCounts>,
 }

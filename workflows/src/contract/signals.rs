@@ -115,6 +115,8 @@ pub struct SubscriptionMissing {
 pub struct GrantLost {
     /// The calendar whose subscription found it out.
     pub calendar_id: Option<CalendarId>,
+    /// Why, in a sentence for people, where the provider says more than that.
+    pub why: Option<String>,
 }
 
 /// An account's list of calendars changed, by a notice.

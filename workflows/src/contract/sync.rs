@@ -77,9 +77,14 @@ pub enum SyncOutcome {
         error: ProviderErrorKind,
         /// The provider's own word for it.
         reason: Option<String>,
+        /// What a person has to know of it.
+        advice: Option<String>,
     },
     /// The grant is dead.
-    NeedsReauth,
+    NeedsReauth {
+        /// Why, in a sentence for people, where the provider says more than that.
+        why: Option<String>,
+    },
     /// The store has no row of this calendar.
     NoRow,
     /// Something that only a newer version knows; the next reconcile reads again.

@@ -33,7 +33,7 @@ impl FailedCall {
                 let details = application.details::<FailureDetails>().ok().flatten().unwrap_or_default();
                 let cause = application.type_name().map_or(Cause::NoAnswer, Cause::from_name);
                 return Self {
-                    failure: Failure { cause, reason: details.reason },
+                    failure: Failure { cause, reason: details.reason, advice: details.advice },
                     retry_after_ms: wait.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
                     counts: details.counts,
                 };

@@ -9,9 +9,9 @@ use crate::names;
 type Context = WorkflowContext<SubscriptionWorkflow>;
 
 /// The grant is dead for all calendars of the account, not only for this one.
-pub(super) async fn signal_grant_lost(ctx: &Context) {
+pub(super) async fn signal_grant_lost(ctx: &Context, why: Option<String>) {
     let account = ctx.state(|s| names::account_id(s.input.account_id));
-    let lost = GrantLost { calendar_id: ctx.state(|s| Some(s.input.calendar_id)) };
+    let lost = GrantLost { calendar_id: ctx.state(|s| Some(s.input.calendar_id)), why };
     // An account that is gone has asked its subscriptions to close.
     let _gone_is_fine = ctx.external_workflow(account, None).signal(GrantLostSignal, lost, signal_options()).await;
 }

@@ -2,7 +2,7 @@
 
 use evercal_domain::calendar::LastSync;
 use evercal_domain::profile::Absence;
-use evercal_domain::{RemoteItem, SyncReason, UnixMs, zones};
+use evercal_domain::{Event, Part, RemoteItem, SyncReason, UnixMs, zones};
 use evercal_mirror::{Ends, Expansion, Plan};
 use evercal_providers::{EventsPage, Next};
 use evercal_recurrence::Window;
@@ -38,7 +38,8 @@ enum Reading {
 impl Reading {
     fn of(position: &SyncPosition, page: &EventsPage) -> Self {
         let is_fetching = matches!(position.cursor, Cursor::Fetching { .. });
-        let names = page.items.iter().any(|item| matches!(item, RemoteItem::Named { .. }));
+        let may_name = |item: &RemoteItem| matches!(item, RemoteItem::Named { .. } | RemoteItem::Missing { .. });
+        let names = page.items.iter().any(may_name);
         match page.next {
             Next::More(_) => Self::GoesOn,
             Next::Done(_) if !is_fetching && (names || position.has_worklist) => Self::Listed,
@@ -95,8 +96,8 @@ impl Slice<'_> {
         };
         let finished_at = self.wall_clock();
         let finish = is_last.then(|| {
-            // Without a full pass no more is expanded than before.
-            let window_end = if full { Some(window.end) } else { position.window_end };
+            // Without a full pass no more is expanded than before. Where a provider was asked for more, that is a reserve.
+            let window_end = if full { Some(Window::around(began_at).end) } else { position.window_end };
             let pages = self.counts.pages + 1;
             // Nearly always nothing is left to do after this page: then the log is part of its transaction.
             let after = SyncPosition { window_end, ..position.clone() };
@@ -113,7 +114,8 @@ impl Slice<'_> {
             expected_revision: position.revision,
             generation: position.generation,
             plan: &plan,
-            has_worklist: position.has_worklist,
+            // While pages are read nothing comes off the list: what a page has of a series that an earlier one named is not all of it.
+            has_worklist: position.has_worklist && is_fetching,
             window: roll::kept_range(&both),
             zone_data: &zone_data,
             cursor: &cursor,
@@ -168,8 +170,13 @@ impl Slice<'_> {
             return;
         }
         let announced_by = self.started_at() - ANNOUNCEMENT_GRACE;
+        let is_late = |event: &Event| event.updated_at.is_some_and(|updated_at| updated_at < announced_by);
         let late = |item: &&RemoteItem| match item {
-            RemoteItem::Event(remote) => remote.event.updated_at.is_some_and(|updated_at| updated_at < announced_by),
+            RemoteItem::Event(remote) => is_late(&remote.event),
+            // One change of a series, whatever of it has changed.
+            RemoteItem::Whole { owner, parts, .. } => parts
+                .iter()
+                .any(|part| matches!(part, Part::Event(event) if event.provider_id == *owner && is_late(event))),
             _ => false,
         };
         self.counts.unannounced += i64::try_from(items.iter().filter(late).count()).unwrap_or(i64::MAX);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use evercal_domain::{ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem};
 use evercal_mirror::{Named, answered_ids};
-use evercal_providers::{EventsPage, Next, TokenError};
+use evercal_providers::{EventsPage, Next, RemoteCalendarRef, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, SyncPosition};
 use temporalio_sdk::activities::ActivityError;
@@ -27,11 +27,11 @@ impl Slice<'_> {
         if ids.is_empty() {
             return Ok(Ok(EventsPage { items: Vec::new(), next, access_role: None }));
         }
-        let (provider, remote_id) = (&self.connection.calendars, &self.calendar.remote.provider_id);
+        let (provider, remote) = (&self.connection.calendars, RemoteCalendarRef::from(&self.calendar.remote));
         let window = self.window_asked_for(position).unwrap_or_else(|| Window::around(self.now));
         let (ids, window) = (&ids, &window);
         let call = |context| async move {
-            let items = provider.fetch_events(&context, remote_id, ids, window).await?;
+            let items = provider.fetch_events(&context, remote, ids, window).await?;
             each_is_answered(ids, &items)?;
             Ok(items)
         };

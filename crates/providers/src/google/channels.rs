@@ -28,14 +28,14 @@ impl Channels for GoogleProvider {
     ) -> Result<ChannelGrant, ProviderError> {
         let (call, sent) = match watched {
             WatchedRemote::Calendar(calendar) => {
-                (WATCH_EVENTS, requests::watch_events(&self.settings, context, calendar, request))
+                (WATCH_EVENTS, requests::watch_events(&self.settings, context, calendar.id, request))
             }
             WatchedRemote::CalendarList => {
                 (WATCH_CALENDARS, requests::watch_calendars(&self.settings, context, request))
             }
         };
         let OpenedChannel { resource_id, expires_at } = parse::channel(call, &self.send(sent).await?)?;
-        Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at })
+        Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at, has_displaced: false })
     }
 
     async fn close(

@@ -48,6 +48,7 @@ pub(super) fn parse_error(call: &'static str, answer: &HttpResponse) -> Provider
         status: Some(answer.status),
         reason: None,
         retry_after: answer.retry_after(),
+        advice: None,
     };
     // Of several reasons people need the one that decided.
     let decisive = body.reasons.iter().find(|reason| PROJECT_REASONS.contains(&reason.as_str()));

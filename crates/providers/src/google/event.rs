@@ -1,16 +1,16 @@
 //! One event of Google's as the domain sees it. Pure, and alone: whatever is wrong with it stays with it.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use evercal_domain::event::{Attendee, EventWarning, Person, Response, ShowAs, Visibility};
-use evercal_domain::limits::{EVENT_BYTES_MAX, PROVIDER_ID_BYTES_MAX, YEARS};
+use evercal_domain::limits::EVENT_BYTES_MAX;
 use evercal_domain::{Event, EventStatus, EventTime, ProviderEventId, RemoteEvent, RemoteItem, SeriesPosition, Zone};
 use serde::Deserialize;
 
 use super::conference::conference;
 use super::details::{attachments, reminders};
-
-/// Guests of one event; more are beyond what Google allows and beyond what we keep in memory.
-const ATTENDEES_MAX: usize = 2_000;
+use crate::entry::{
+    ATTENDEES_MAX, check_order, end_in_years, informational, is_beyond_years, is_usable_id, misformed, unreadable,
+};
 
 /// Parses one entry of a page from its own JSON text.
 pub(super) fn remote_item(raw: &str) -> RemoteItem {
@@ -19,11 +19,7 @@ pub(super) fn remote_item(raw: &str) -> RemoteItem {
     }
     match serde_json::from_str::<WireEvent>(raw) {
         Ok(wire) => parse_event(wire, raw).unwrap_or_else(|reason| unreadable(raw, reason.to_owned())),
-        // Only the position: the parser's own words can repeat what somebody wrote into the event.
-        Err(error) => unreadable(
-            raw,
-            format!("a field is missing or of the wrong type near line {}, column {}", error.line(), error.column()),
-        ),
+        Err(error) => unreadable(raw, misformed(&error)),
     }
 }
 
@@ -150,46 +146,6 @@ fn original_start_in_id(id: &str, start: Option<EventTime>) -> Option<EventTime>
     }
 }
 
-/// Whether an id can be a key in any database: an index has a limit, and PostgreSQL takes no NUL.
-pub(super) fn is_usable_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= PROVIDER_ID_BYTES_MAX && !id.contains('\0')
-}
-
-/// RFC 5545 section 3.6.1: a date alone lasts that day, an instant alone takes no time. "For ever", which some write as
-/// the last day that their calendar knows, is the last one that we do.
-fn end_in_years(start: EventTime, end: EventTime) -> EventTime {
-    let last_day = NaiveDate::from_ymd_opt(*YEARS.end(), 12, 31).unwrap_or(NaiveDate::MAX);
-    match (start, end) {
-        (EventTime::Date { date: start }, EventTime::Date { date: end }) => {
-            let next = start.checked_add_days(Days::new(1)).unwrap_or(last_day);
-            EventTime::Date { date: end.max(next).min(last_day.max(next)) }
-        }
-        (_, EventTime::Instant { at, zone }) => {
-            let last = last_day.and_time(NaiveTime::MIN).and_utc();
-            EventTime::Instant { at: if is_beyond_years(end) { last } else { at }, zone }
-        }
-        _ => end,
-    }
-}
-
-/// Whether the year of a time may have other than four digits in some zone.
-fn is_beyond_years(time: EventTime) -> bool {
-    let year = match time {
-        EventTime::Date { date } => date.year(),
-        EventTime::Instant { at, .. } => at.year(),
-    };
-    !YEARS.contains(&year)
-}
-
-fn check_order(start: EventTime, end: EventTime) -> Result<(), &'static str> {
-    let in_order = match (start, end) {
-        (EventTime::Date { date: start }, EventTime::Date { date: end }) => start <= end,
-        (EventTime::Instant { at: start, .. }, EventTime::Instant { at: end, .. }) => start <= end,
-        _ => return Err("one of start and end is a date, the other one a time"),
-    };
-    if in_order { Ok(()) } else { Err("the event ends before it starts") }
-}
-
 /// Google accepts a date in the `EXDATE` of a series that has times, and shows that day's occurrence all the same. Elsewhere
 /// such a date excludes the day, so it must not stay.
 fn without_excluded_dates(lines: Vec<String>) -> Vec<String> {
@@ -202,26 +158,6 @@ fn without_excluded_dates(lines: Vec<String>) -> Vec<String> {
         _ => Some(line),
     };
     lines.into_iter().filter_map(without).collect()
-}
-
-/// When something was made or changed is good to know, but an event is not lost over it.
-fn informational(instant: Option<&str>) -> Option<DateTime<Utc>> {
-    // Google has events from imports that were made in the year 0.
-    let instant = DateTime::parse_from_rfc3339(instant?).ok()?.to_utc();
-    YEARS.contains(&instant.year()).then_some(instant)
-}
-
-fn unreadable(raw: &str, reason: String) -> RemoteItem {
-    #[derive(Deserialize)]
-    struct OnlyId {
-        id: String,
-    }
-    let provider_id = serde_json::from_str::<OnlyId>(raw).ok().filter(|only| is_usable_id(&only.id));
-    RemoteItem::Unreadable {
-        provider_id: provider_id.map(|only| ProviderEventId::new(only.id)),
-        reason,
-        raw: raw.get(..raw.floor_char_boundary(EVENT_BYTES_MAX)).unwrap_or_default().to_owned(),
-    }
 }
 
 /// The fields of [`WireEvent`], as the `fields` parameter names them.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::account::Secret;
-use evercal_domain::{GrantSubject, ProviderCalendarId, ProviderError, ProviderErrorKind};
+use evercal_domain::{GrantSubject, ProviderError, ProviderErrorKind};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportErrorKind};
 
 pub use notices::GoogleNotices;
@@ -29,7 +29,7 @@ pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
 use crate::call::{CallContext, error_without_answer};
 use crate::channels::Channels;
-use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position, RemoteCalendarRef};
 use calls::LIST_EVENTS;
 use cursor::GoogleCursor;
 
@@ -79,7 +79,7 @@ impl CalendarProvider for GoogleProvider {
     async fn read_events(
         &self,
         context: &CallContext,
-        calendar: &ProviderCalendarId,
+        calendar: RemoteCalendarRef<'_>,
         position: Position<'_>,
         page_events_max: u32,
     ) -> Result<EventsPage, ProviderError> {
@@ -89,7 +89,7 @@ impl CalendarProvider for GoogleProvider {
             Position::At(text) => GoogleCursor::of(text)
                 .ok_or_else(|| ProviderError::without_answer(ProviderErrorKind::PositionLost, LIST_EVENTS))?,
         };
-        let request = requests::list_events(&self.settings, context, calendar, &cursor, page_events_max);
+        let request = requests::list_events(&self.settings, context, calendar.id, &cursor, page_events_max);
         let answer = self.transport.send(request).await.map_err(|error| match error.kind {
             TransportErrorKind::TooLarge => ProviderError::without_answer(ProviderErrorKind::PageTooLarge, error.call),
             _ => error_without_answer(&error),
@@ -97,7 +97,7 @@ impl CalendarProvider for GoogleProvider {
         parse::events_page(&checked(LIST_EVENTS, answer)?, &cursor, page_events_max)
     }
 
-    async fn probe(&self, context: &CallContext, calendar: &ProviderCalendarId) -> Result<(), ProviderError> {
+    async fn probe(&self, context: &CallContext, calendar: RemoteCalendarRef<'_>) -> Result<(), ProviderError> {
         self.read_events(context, calendar, Position::Beginning(None), 1).await.map(drop)
     }
 

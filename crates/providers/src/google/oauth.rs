@@ -1,18 +1,18 @@
 //! Google's OAuth endpoints (<https://developers.google.com/identity/protocols/oauth2/web-server>).
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use evercal_domain::account::Secret;
 use evercal_domain::{ProviderError, ProviderErrorKind};
-use evercal_http::{Body, HttpRequest, HttpResponse};
-use serde::Deserialize;
+use evercal_http::{Body, HttpRequest};
 use url::Url;
 
 use super::calls::{REVOKE, TOKEN};
 use super::errors::unreadable_answer;
 use super::{GoogleProvider, GoogleSettings};
-use crate::oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant};
+use crate::oauth::{
+    AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, Revocation, TokenGrant, code_fields, read_grant,
+    refresh_fields,
+};
 
 /// What scopes mean, in the words of Google's consent page.
 const SCOPES_IN_WORDS: [(&str, &str); 2] = [
@@ -57,74 +57,33 @@ impl OAuthProvider for GoogleProvider {
         code_verifier: &Secret,
         redirect_uri: &str,
     ) -> Result<RedeemedCode, ProviderError> {
-        let answer = self.send(redeem_code_request(self, code, code_verifier, redirect_uri)).await?;
-        let grant = token_grant(&answer)?;
-        Ok(with_all_scopes(&self.settings, grant))
+        let fields = code_fields(&self.settings.client_id, &self.client_secret, code, code_verifier, redirect_uri);
+        Ok(with_all_scopes(&self.settings, self.token(fields).await?))
     }
 
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError> {
-        let answer = self.send(refresh_request(self, refresh_token)).await?;
-        token_grant(&answer)
+        self.token(refresh_fields(&self.settings.client_id, &self.client_secret, refresh_token)).await
     }
 
-    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
+    async fn revoke(&self, token: &Secret) -> Result<Revocation, ProviderError> {
         match self.send(revoke_request(&self.settings, token)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(()),
+            Ok(_) => Ok(Revocation::Ended),
+            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(Revocation::Ended),
             Err(error) => Err(error),
         }
     }
 }
 
-fn redeem_code_request(
-    google: &GoogleProvider,
-    code: &Secret,
-    code_verifier: &Secret,
-    redirect_uri: &str,
-) -> HttpRequest {
-    let fields = vec![
-        ("grant_type", "authorization_code".to_owned()),
-        ("code", code.expose().to_owned()),
-        ("code_verifier", code_verifier.expose().to_owned()),
-        ("redirect_uri", redirect_uri.to_owned()),
-        ("client_id", google.settings.client_id.clone()),
-        ("client_secret", google.client_secret.expose().to_owned()),
-    ];
-    HttpRequest::post(TOKEN, google.settings.token_url.clone(), Body::Form(fields))
-}
-
-fn refresh_request(google: &GoogleProvider, refresh_token: &Secret) -> HttpRequest {
-    let fields = vec![
-        ("grant_type", "refresh_token".to_owned()),
-        ("refresh_token", refresh_token.expose().to_owned()),
-        ("client_id", google.settings.client_id.clone()),
-        ("client_secret", google.client_secret.expose().to_owned()),
-    ];
-    HttpRequest::post(TOKEN, google.settings.token_url.clone(), Body::Form(fields))
+impl GoogleProvider {
+    async fn token(&self, fields: Vec<(&'static str, String)>) -> Result<TokenGrant, ProviderError> {
+        let answer = self.send(HttpRequest::post(TOKEN, self.settings.token_url.clone(), Body::Form(fields))).await?;
+        read_grant(&answer).ok_or_else(|| unreadable_answer(TOKEN, &answer))
+    }
 }
 
 fn revoke_request(settings: &GoogleSettings, token: &Secret) -> HttpRequest {
     let fields = vec![("token", token.expose().to_owned())];
     HttpRequest::post(REVOKE, settings.revoke_url.clone(), Body::Form(fields))
-}
-
-#[derive(Deserialize)]
-struct WireGrant {
-    access_token: Secret,
-    /// Seconds.
-    expires_in: u64,
-    refresh_token: Option<Secret>,
-    scope: Option<String>,
-}
-
-fn token_grant(answer: &HttpResponse) -> Result<TokenGrant, ProviderError> {
-    let wire: WireGrant = serde_json::from_slice(&answer.body).map_err(|_| unreadable_answer(TOKEN, answer))?;
-    Ok(TokenGrant {
-        access_token: wire.access_token,
-        expires_in: Duration::from_secs(wire.expires_in),
-        refresh_token: wire.refresh_token,
-        scope: wire.scope,
-    })
 }
 
 /// Users can untick single scopes on the consent page. No `scope` in the answer means all that was asked for (RFC 6749

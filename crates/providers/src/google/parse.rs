@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use super::calls::{GET_CALENDAR, LIST_CALENDARS, LIST_EVENTS};
 use super::cursor::GoogleCursor;
 use super::errors::unreadable_answer;
-use super::event::{is_usable_id, remote_item};
+use super::event::remote_item;
+use crate::entry::is_usable_id;
 use crate::provider::{CalendarsPage, EventsPage, Next, PageToken};
 
 /// A page of any list.

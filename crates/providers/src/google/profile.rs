@@ -22,6 +22,7 @@ pub(super) static PROFILE: Profile = Profile {
         sync_backoff_initial_ms: 30_000,
         // What Google grants at most.
         channel_lifetime_s: 7 * 24 * 3600,
+        channel_lifetime_spread_s: 12 * 3600,
         code_lives_s: 10 * 60,
         // Google's maximum.
         page_events_max: 2_500,

@@ -21,6 +21,8 @@ pub static REGISTRATION: Registration = Registration {
     turned_on_by: &CLIENT_ID,
     strategy: &STRATEGY,
     settings: &[&CLIENT_ID, &CLIENT_SECRET, &BASE_URL, &AUTH_URL],
+    keys: None,
+    channel_lifetime_s: |_| Ok(None),
     edge,
     connect,
 };

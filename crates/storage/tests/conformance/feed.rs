@@ -156,7 +156,10 @@ impl Model {
                 RemoteItem::Unreadable { .. } => {
                     self.held.insert(id.clone());
                 }
-                RemoteItem::Occurrence { .. } | RemoteItem::Named { .. } | RemoteItem::Whole { .. } => {
+                RemoteItem::Occurrence { .. }
+                | RemoteItem::Named { .. }
+                | RemoteItem::Missing { .. }
+                | RemoteItem::Whole { .. } => {
                     panic!("rules make the occurrences, and pages have all content")
                 }
             }
@@ -202,7 +205,10 @@ fn id_of(item: &RemoteItem) -> String {
             provider_id.as_str().to_owned()
         }
         RemoteItem::Unreadable { provider_id, .. } => id_or_none(provider_id.as_ref()),
-        RemoteItem::Occurrence { .. } | RemoteItem::Named { .. } | RemoteItem::Whole { .. } => {
+        RemoteItem::Occurrence { .. }
+        | RemoteItem::Named { .. }
+        | RemoteItem::Missing { .. }
+        | RemoteItem::Whole { .. } => {
             panic!("rules make the occurrences, and pages have all content")
         }
     }

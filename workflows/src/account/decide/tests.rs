@@ -128,14 +128,16 @@ fn the_end_comes_in_order() {
     assert_eq!(next_step(&progress, START), AccountStep::WaitUntil { at: at(5 * MINUTE_MS) });
     assert_eq!(next_step(&progress, at(5 * MINUTE_MS)), AccountStep::Revoke);
     assert_eq!(progress.state(), AccountState::Disconnecting);
-    for (revoked, has_detail) in [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true)] {
+    for (revoked, has_detail) in
+        [(AccountRevoked::Revoked, false), (AccountRevoked::OnlyErased, true), (AccountRevoked::NotRevocable, true)]
+    {
         reach(&mut progress, EndingStage::TakenDown { revoked });
         assert_eq!(next_step(&progress, UnixMs::MAX), AccountStep::Park);
         assert_eq!(progress.state(), AccountState::Disconnected);
         assert_eq!(
             progress.detail().is_some(),
             has_detail,
-            "what it waited for is over; that the provider was not asked is shown"
+            "what it waited for is over; that the grant may still stand is shown"
         );
     }
 }

@@ -81,7 +81,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken) {
                 let failed = FailedCall::from_error(&error);
                 channel.failed(&failed, &timing, &id, at);
                 if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
-                    s.progress.grant_refused(grant);
+                    s.progress.grant_refused(grant, failed.failure.advice.clone());
                 }
             }
         }

@@ -49,19 +49,24 @@ pub struct GrantProgress {
 
 impl AccountProgress {
     /// A call of the account's own, made with this grant, found it dead.
-    pub(in crate::account) fn grant_refused(&mut self, number: u64) {
+    pub(in crate::account) fn grant_refused(&mut self, number: u64, why: Option<String>) {
         if self.grant.number == number {
-            self.lose_grant();
+            self.lose_grant(why);
         } else {
             self.discovery_due = Due::Now;
         }
     }
 
     /// A subscription found the grant dead. Just after a consent, the account first checks with a call of its own.
-    pub(in crate::account) fn grant_seen_dead(&mut self, seen_by: Option<CalendarId>, now: UnixMs) {
+    pub(in crate::account) fn grant_seen_dead(
+        &mut self,
+        seen_by: Option<CalendarId>,
+        why: Option<String>,
+        now: UnixMs,
+    ) {
         let is_new = self.grant.since.is_some_and(|since| now.since_ms(since) < OLD_GRANT_ECHOES_MS);
         if !is_new || matches!(self.access, Access::Lost { .. }) {
-            self.lose_grant();
+            self.lose_grant(why);
             return;
         }
         self.grant.doubted_by.extend(seen_by);
@@ -75,10 +80,10 @@ impl AccountProgress {
         self.to_signal.extend(doubted_by.into_iter().map(|id| (id, Grant::Works)));
     }
 
-    fn lose_grant(&mut self) {
+    fn lose_grant(&mut self, why: Option<String>) {
         self.grant.doubted_by.clear();
         if matches!(self.access, Access::NoTokens | Access::Works) {
-            self.access = Access::Lost { why: DETAIL.to_owned() };
+            self.access = Access::Lost { why: why.unwrap_or_else(|| DETAIL.to_owned()) };
             self.trouble = None;
             self.queue_grant_signals(Grant::Dead);
         }

@@ -94,6 +94,9 @@ impl Ending {
             EndingStage::TakenDown { revoked: AccountRevoked::OnlyErased } => {
                 Some("the provider could not be asked to end the grant; its channels run out by themselves".to_owned())
             }
+            EndingStage::TakenDown { revoked: AccountRevoked::NotRevocable } => {
+                Some("the tokens are erased; at the provider the grant stays until the person ends it there".to_owned())
+            }
             EndingStage::TakenDown { .. } => None,
             EndingStage::Begun | EndingStage::Closing { .. } | EndingStage::Revoking { .. } => {
                 let until = self.stops_until?;

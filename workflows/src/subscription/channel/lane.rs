@@ -108,7 +108,7 @@ async fn attempt(ctx: &Context, detached: &WorkflowCancellationToken, kind: Atte
                 }
             });
             if failed.kind() == Some(ProviderErrorKind::GrantRevoked) {
-                signal_grant_lost(ctx).await;
+                signal_grant_lost(ctx, failed.failure.advice).await;
             }
         }
     }
@@ -128,7 +128,8 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     let input = StopChannelInput { watched: ctx.state(SubscriptionWorkflow::watched), channel };
     let stopped = ctx.execute_activity(ChannelActivities::stop_channel, input, options).await;
     let again_at = now(ctx).plus_ms(STOP_AGAIN_MS);
-    let failed = stopped.as_ref().err().and_then(|error| FailedCall::from_error(error).kind());
+    let failure = stopped.as_ref().err().map(FailedCall::from_error);
+    let failed = failure.as_ref().and_then(FailedCall::kind);
     ctx.state_mut(|s| match stopped {
         Ok(outcome) => {
             s.state.channel.mark_over(channel_id);
@@ -142,7 +143,7 @@ async fn stop(ctx: &Context, detached: &WorkflowCancellationToken, channel: Chan
     // Whichever call finds it out: nobody can read with a dead grant, and somebody has to consent again.
     if failed == Some(ProviderErrorKind::GrantRevoked) {
         ctx.state_mut(|s| s.state.grant = Grant::Dead);
-        signal_grant_lost(ctx).await;
+        signal_grant_lost(ctx, failure.and_then(|failed| failed.failure.advice)).await;
     }
 }
 

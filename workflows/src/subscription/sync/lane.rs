@@ -219,12 +219,12 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
             Slice::Over(SyncEnd::Done { changes: counts.changes })
         }
         Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts },
-        Ok(SyncOutcome::Refused { error, reason }) => {
-            let failure = Failure { cause: Cause::Provider(error), reason };
+        Ok(SyncOutcome::Refused { error, reason, advice }) => {
+            let failure = Failure { cause: Cause::Provider(error), reason, advice };
             refused(ctx, &failure);
             Slice::Over(SyncEnd::Failed(failure))
         }
-        Ok(SyncOutcome::NeedsReauth) => grant_lost(ctx).await,
+        Ok(SyncOutcome::NeedsReauth { why }) => grant_lost(ctx, why).await,
         Ok(SyncOutcome::NoRow) => {
             let at = now(ctx);
             ctx.state_mut(|s| s.state.row_missing(&s.input.timing, at));
@@ -232,15 +232,17 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
         }
         Ok(SyncOutcome::Unknown) => Slice::Over(SyncEnd::Failed(Failure::of(Cause::UnknownOutcome))),
         Err(error) => match FailedCall::from_error(&error) {
-            failed if failed.kind() == Some(ProviderErrorKind::GrantRevoked) => grant_lost(ctx).await,
+            failed if failed.kind() == Some(ProviderErrorKind::GrantRevoked) => {
+                grant_lost(ctx, failed.failure.advice).await
+            }
             failed => Slice::Failed(failed),
         },
     }
 }
 
-async fn grant_lost(ctx: &Context) -> Slice {
+async fn grant_lost(ctx: &Context, why: Option<String>) -> Slice {
     ctx.state_mut(|s| s.state.grant = Grant::Dead);
-    signal_grant_lost(ctx).await;
+    signal_grant_lost(ctx, why).await;
     Slice::Over(SyncEnd::Failed(Failure::of(Cause::Provider(ProviderErrorKind::GrantRevoked))))
 }
 

@@ -80,9 +80,10 @@ fn a_whole_replaces_all_rows_of_its_owner() {
     let rows = [stored(master()), stored(exception("x1", 1)), stored_occurrence("o0", 0), stored_occurrence("o2", 2)];
     let again = Part::Event(Box::new(Event { title: Some("Moved".into()), ..master() }));
     let plan = planned_at(&rows, &[whole("m1", vec![again, part("o2", 2), part("o9", 1)])], Ends::Pass);
-    assert_eq!(readable(&plan.occurrences), expected(&[("m1", &["m1+24", "m1+48"])]));
-    assert_eq!(texts(&plan.deletes), ["o0", "x1"]);
-    assert_eq!(reported(&plan), ["updated m1", "deleted x1"], "occurrences are no events of their own");
+    assert_eq!(readable(&plan.occurrences), expected(&[("m1", &["m1+48", "x1+26"])]));
+    assert_eq!(texts(&plan.deletes), ["o0"]);
+    assert_eq!(reported(&plan), ["updated m1"], "occurrences are no events of their own");
+    assert_eq!(names(&plan), ["x1"], "an exception may have been moved out of the window, and is asked for");
     let NewBody::Event(master) = &plan.upserts[0].body else { panic!("{:?}", plan.upserts) };
     assert_eq!((master.version.as_deref(), master.raw.as_deref()), (Some("v2"), Some("all of it")));
     assert!(texts(&plan.answered).contains(&"m1"));
@@ -103,6 +104,19 @@ fn what_lies_outside_of_the_time_that_was_asked_for_stays_as_it_was_last_seen() 
     let plan = planned_at(&rows, &[all], Ends::Pass);
     assert_eq!(texts(&plan.deletes), ["o1"]);
     assert_eq!(readable(&plan.occurrences), expected(&[("m1", &["m1+-48", "m1+48"])]));
+}
+
+#[test]
+fn what_is_missing_where_the_provider_looked_is_asked_for_where_it_is_mirrored_and_else_ignored() {
+    let rows = [stored(single("s1")), stored(master()), stored_occurrence("o1", 1), stored(exception("x2", 2))];
+    let missing = |provider_id: &str| RemoteItem::Missing { provider_id: id(provider_id) };
+    let page = ["s1", "o1", "x2", "unknown"].map(missing);
+    for ends in [Ends::No, Ends::Pass, Ends::Listing] {
+        let plan = planned_at(&rows, &page, ends);
+        assert_eq!(names(&plan), ["m1", "s1"], "of what belongs to a series, the series is asked for");
+        assert!(plan.deletes.is_empty() && plan.answered.is_empty() && plan.upserts.is_empty(), "{plan:?}");
+        assert_eq!(reported(&plan), [""; 0]);
+    }
 }
 
 #[test]
@@ -163,4 +177,16 @@ fn a_cancelled_occurrence_waits_for_the_master_that_is_still_to_be_fetched() {
     // An earlier page has named it.
     let plan = plan(vec![cancelled("c1", 1)], Ends::Listing, &Snapshot::default(), &from_provider());
     assert_eq!(plan.upserts.len(), 1);
+}
+
+#[test]
+fn a_past_of_which_a_page_over_everything_says_nothing_is_neither_computed_nor_written_again() {
+    let past = Event { start: instant(-90), end: instant(-89), ..single("past") };
+    let rows = [stored(past), stored(master()), stored_occurrence("o1", 1)];
+    let snapshot = Snapshot { stale: [id("past"), id("m1"), id("o1")].into(), ..beside(&rows) };
+    let plan = plan(vec![], Ends::Listing, &snapshot, &from_provider());
+    assert_eq!(texts(&plan.kept), ["past"]);
+    assert_eq!(readable(&plan.occurrences), expected(&[("m1", &["m1+24"])]));
+    assert!(plan.upserts.is_empty() && plan.deletes.is_empty());
+    assert_eq!(names(&plan), ["m1"]);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::calls::{LIST_CALENDARS, LIST_EVENTS, REVOKE, STOP_CHANNEL, TOKEN, WATCH_EVENTS};
 use super::super::errors::parse_error;
-use super::{answer, context, provider};
+use super::{answer, context, of, provider};
 use crate::provider::{CalendarProvider, Position};
 
 fn api(reason: &str) -> String {
@@ -184,7 +184,7 @@ async fn no_answer_at_all_has_a_kind_by_what_happened() {
     for (transport, kind, reason) in table {
         let (google, _) = provider(Err(transport));
         let calendar = ProviderCalendarId::new("ada@example.com");
-        let outcome = google.read_events(&context(), &calendar, Position::Beginning(None), 2_500).await;
+        let outcome = google.read_events(&context(), of(&calendar), Position::Beginning(None), 2_500).await;
         let error = outcome.unwrap_err();
         assert_eq!((error.kind, error.reason.as_deref()), (kind, reason));
         assert_eq!((error.call, error.status), (LIST_EVENTS, None));

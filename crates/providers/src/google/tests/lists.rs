@@ -6,14 +6,14 @@ use evercal_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{PAGE_EVENTS_MAX, answer, context, done, in_full_pass, provider};
+use super::{PAGE_EVENTS_MAX, answer, context, done, in_full_pass, of, provider};
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body)));
     let calendar = ProviderCalendarId::new("primary");
-    google.read_events(&context(), &calendar, Position::Beginning(None), PAGE_EVENTS_MAX).await
+    google.read_events(&context(), of(&calendar), Position::Beginning(None), PAGE_EVENTS_MAX).await
 }
 
 async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
@@ -27,9 +27,10 @@ async fn open(id: ChannelId, body: Value) -> Result<ChannelGrant, ProviderError>
         id,
         address: "https://evercal.example/".parse().unwrap(),
         token: evercal_domain::account::Secret::new("v1"),
+        asked_at: "2026-11-24T00:00:00Z".parse().unwrap(),
         expires_at: "2026-12-01T00:00:00Z".parse().unwrap(),
     };
-    google.open(&context(), WatchedRemote::Calendar(&ProviderCalendarId::new("primary")), &request).await
+    google.open(&context(), WatchedRemote::Calendar(of(&ProviderCalendarId::new("primary"))), &request).await
 }
 
 fn reason<T>(outcome: Result<T, ProviderError>) -> (ProviderErrorKind, String) {
@@ -155,7 +156,8 @@ async fn an_answer_that_names_nobody_is_a_temporary_failure() {
 async fn a_channels_expiry_is_read_as_text_and_as_a_number() {
     let id = ChannelId::generate();
     let remote_id = Some(RemoteChannelId::new(format!("{id} res")));
-    let expected = ChannelGrant { remote_id, expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() };
+    let expected =
+        ChannelGrant { remote_id, expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap(), has_displaced: false };
     for expiration in [json!("1796083200250"), json!(1_796_083_200_250_i64)] {
         let body = json!({"kind": "api#channel", "resourceId": "res", "expiration": expiration});
         assert_eq!(open(id, body).await.unwrap(), expected);

@@ -6,7 +6,7 @@ use serde_json::json;
 use url::Url;
 
 use super::super::requests::{list_calendars, list_events, stop_channel, watch_events};
-use super::{PAGE_EVENTS_MAX, answer, context, done, in_changes, in_full_pass, provider, settings};
+use super::{PAGE_EVENTS_MAX, answer, context, done, in_changes, in_full_pass, of, provider, settings};
 use crate::call::Access;
 use crate::channels::ChannelRequest;
 use crate::google::GoogleSettings;
@@ -52,7 +52,7 @@ async fn a_cursor_leads_from_page_to_page_and_from_pass_to_pass() {
     let kept = |cursor: ProviderCursor| ProviderCursor::new(cursor.as_str());
     let (begun, before) = (kept(done("s")), kept(in_changes("p1")));
     assert_eq!((place(&begun).sync_token.as_deref(), place(&begun).page_token), (Some("s"), None));
-    let page = google.read_events(&context(), &primary, Position::At(&before), 78).await.unwrap();
+    let page = google.read_events(&context(), of(&primary), Position::At(&before), 78).await.unwrap();
     assert_eq!(page.next, Next::More(in_changes("p2")));
     let asked = transport.requests.lock().unwrap()[0].url.clone();
     for (name, value) in [("maxResults", "78"), ("syncToken", "s"), ("pageToken", "p1")] {
@@ -65,7 +65,8 @@ async fn a_cursor_that_is_not_ours_is_a_lost_position_and_no_request() {
     for text in ["", "CPDAlvWDx70CEPDAlvWDx70CGAU=", r#"{"page":1}"#, r#"{"unknown":"x"}"#] {
         let (google, transport) = provider(Ok(answer(200, "{}")));
         let cursor = ProviderCursor::new(text);
-        let read = google.read_events(&context(), &ProviderCalendarId::new("primary"), Position::At(&cursor), 1).await;
+        let read =
+            google.read_events(&context(), of(&ProviderCalendarId::new("primary")), Position::At(&cursor), 1).await;
         assert_eq!(read.unwrap_err().kind, ProviderErrorKind::PositionLost, "{text}");
         assert!(transport.requests.lock().unwrap().is_empty(), "{text}");
     }
@@ -121,6 +122,7 @@ fn a_channel_is_opened_with_an_expiry_in_milliseconds_as_text() {
             id,
             address: "https://evercal.example/api/webhooks/google".parse().unwrap(),
             token: evercal_domain::account::Secret::new("v1.signed"),
+            asked_at: "2026-11-24T00:00:00Z".parse().unwrap(),
             expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap(),
         },
     );
