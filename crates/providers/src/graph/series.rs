@@ -161,7 +161,7 @@ impl GraphProvider {
             for raw in &wire.value {
                 match instance(raw.get(), series) {
                     Ok(part) => parts.push(part),
-                    Err(item) => others.extend(item),
+                    Err(item) => others.extend(item.map(|item| *item)),
                 }
             }
             if parts.len() > OCCURRENCES_PER_SERIES_MAX {
@@ -211,14 +211,14 @@ fn read(id: &ProviderEventId, text: &str) -> Read {
 }
 
 /// An instance as a part of its series, or what stands beside it: one that cannot be read.
-fn instance(raw: &str, series: &OfSeries) -> Result<Part, Option<RemoteItem>> {
+fn instance(raw: &str, series: &OfSeries) -> Result<Part, Option<Box<RemoteItem>>> {
     let wire = match entry(raw) {
         Entry::Event(wire, _) => wire,
         Entry::Removed(_) => return Err(None),
-        Entry::Unreadable(item) => return Err(Some(item)),
+        Entry::Unreadable(item) => return Err(Some(Box::new(item))),
     };
     let provider_id = wire.id();
-    let unreadable = |reason: &'static str| Some(unreadable(raw, reason.to_owned()));
+    let unreadable = |reason: &'static str| Some(Box::new(unreadable(raw, reason.to_owned())));
     match wire.kind() {
         Kind::Exception => wire.into_event(Some(series)).map(|event| Part::Event(Box::new(event))).map_err(unreadable),
         Kind::Occurrence => wire

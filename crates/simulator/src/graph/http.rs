@@ -36,9 +36,8 @@ async fn api(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match to_bytes(body, REQUEST_BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => return refused(&shared, ApiError::body_too_large()),
+    let Ok(body) = to_bytes(body, REQUEST_BODY_BYTES_MAX).await else {
+        return refused(&shared, ApiError::body_too_large());
     };
     let origin = origin(&connection, &parts.headers, &shared);
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
@@ -114,9 +113,8 @@ async fn token(
 
 async fn oauth(shared: &Shared, connection: &ConnectionHandle, request: Request, operation: Operation) -> Response {
     let (parts, body) = request.into_parts();
-    let body = match to_bytes(body, REQUEST_BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(_) => return refused(shared, ApiError::body_too_large()),
+    let Ok(body) = to_bytes(body, REQUEST_BODY_BYTES_MAX).await else {
+        return refused(shared, ApiError::body_too_large());
     };
     let request = ApiRequest {
         target: Target { operation, user: None, calendar: CalendarRef::Mailbox, item: None },

@@ -234,7 +234,7 @@ impl Pattern {
             WeekIndex::Second => fitting.nth(1),
             WeekIndex::Third => fitting.nth(2),
             WeekIndex::Fourth => fitting.nth(3),
-            WeekIndex::Last => fitting.last(),
+            WeekIndex::Last => fitting.next_back(),
         };
         Some(found.into_iter().collect())
     }

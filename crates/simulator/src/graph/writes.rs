@@ -166,29 +166,26 @@ pub(crate) fn patch(
     let mut event = calendar(world, calendar_id)?.live(key).ok_or_else(ApiError::not_found)?.clone();
     let fields = event_fields::read(body, author)?;
     let changes_time = ["start", "end", "isAllDay"].iter().any(|name| body.contains_key(*name));
-    match slot {
-        Some(slot) => {
-            if body.get("recurrence").is_some_and(|recurrence| !recurrence.is_null()) {
-                let message = "Your request can't be completed. The recurrence of an occurrence cannot be changed.";
-                return Err(ApiError::invalid_request(message));
-            }
-            let before = occurrence_at(&event, slot)?;
-            let time = if changes_time { EventTime::parse(body, Some(&before.time))? } else { before.time.clone() };
-            if author == Author::Client {
-                check_boundaries(&event, slot, &time)?;
-            }
-            let mut differing = before.exception.map(|exception| exception.fields.clone()).unwrap_or_default();
-            differing.extend(fields);
-            let exception = ExceptionRecord { version: 0, modified: now, time, fields: differing };
-            event.exceptions.insert(slot, exception);
-            world.store_event(event, Change::Exception(slot), now);
+    if let Some(slot) = slot {
+        if body.get("recurrence").is_some_and(|recurrence| !recurrence.is_null()) {
+            let message = "Your request can't be completed. The recurrence of an occurrence cannot be changed.";
+            return Err(ApiError::invalid_request(message));
         }
-        None => {
-            reschedule(&mut event, body)?;
-            event.fields.extend(fields);
-            event.modified = now;
-            world.store_event(event, Change::Updated, now);
+        let before = occurrence_at(&event, slot)?;
+        let time = if changes_time { EventTime::parse(body, Some(&before.time))? } else { before.time.clone() };
+        if author == Author::Client {
+            check_boundaries(&event, slot, &time)?;
         }
+        let mut differing = before.exception.map(|exception| exception.fields.clone()).unwrap_or_default();
+        differing.extend(fields);
+        let exception = ExceptionRecord { version: 0, modified: now, time, fields: differing };
+        event.exceptions.insert(slot, exception);
+        world.store_event(event, Change::Exception(slot), now);
+    } else {
+        reschedule(&mut event, body)?;
+        event.fields.extend(fields);
+        event.modified = now;
+        world.store_event(event, Change::Updated, now);
     }
     Ok(())
 }
@@ -292,17 +289,14 @@ pub(crate) fn remove(
 ) -> Result<(), ApiError> {
     let mut event = calendar(world, calendar_id)?.live(key).ok_or_else(ApiError::not_found)?.clone();
     event.modified = now;
-    match slot {
-        Some(slot) => {
-            occurrence_at(&event, slot)?;
-            event.exceptions.remove(&slot);
-            event.cancelled.insert(slot);
-            world.store_event(event, Change::Updated, now);
-        }
-        None => {
-            event.deleted = true;
-            world.store_event(event, Change::Deleted, now);
-        }
+    if let Some(slot) = slot {
+        occurrence_at(&event, slot)?;
+        event.exceptions.remove(&slot);
+        event.cancelled.insert(slot);
+        world.store_event(event, Change::Updated, now);
+    } else {
+        event.deleted = true;
+        world.store_event(event, Change::Deleted, now);
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ fn ok(body: &Value) -> Result<HttpResponse, TransportErrorKind> {
     answered(200, body)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a transport is given answers and failures")]
 fn answered(status: u16, body: &Value) -> Result<HttpResponse, TransportErrorKind> {
     Ok(crate::literal::answer(status, body.to_string()))
 }
