@@ -143,7 +143,8 @@ mod tests {
     async fn what_is_too_large_is_read_on_without_room() {
         let bodies = UnprovenBodies::new(ROOM);
         let announced = Body::from(vec![b'x'; 3]);
-        assert_eq!(bodies.read(announced, 2).await.unwrap_err(), NotKept::TooLarge);
+        let without_room = UnprovenBodies::new(0);
+        assert_eq!(without_room.read(announced, 2).await.unwrap_err(), NotKept::TooLarge, "it is not even begun");
         let (sender, body) = in_pieces();
         for _ in 0..3 {
             sender.send(Ok(Bytes::from_static(b"x"))).unwrap();

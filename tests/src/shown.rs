@@ -86,7 +86,10 @@ pub fn by_provider(occurrences: &[TrueEvent]) -> Vec<Shown> {
     let mut shown: Vec<Shown> = occurrences
         .iter()
         .map(|event| {
-            (event.id.clone(), text(event.start.as_deref()), text(event.end.as_deref()), text(event.title.as_deref()))
+            // An occurrence is named by its series and its place there, whatever its provider calls it.
+            let name = event.occurrence_of.as_ref().map(|at| format!("{}_{}", at.series, key(&at.original_start)));
+            let id = name.unwrap_or_else(|| event.id.clone());
+            (id, text(event.start.as_deref()), text(event.end.as_deref()), text(event.title.as_deref()))
         })
         .collect();
     shown.sort();
@@ -107,6 +110,13 @@ pub fn compare(provider: &[Shown], shown: &[Shown]) -> Result<(), Vec<String>> {
     let mut differences = only("only the provider", provider, shown);
     differences.extend(only("only the mirror", shown, provider));
     Err(differences)
+}
+
+fn key(original_start: &str) -> String {
+    match DateTime::parse_from_rfc3339(original_start) {
+        Ok(at) => at.to_utc().format("%Y%m%dT%H%M%SZ").to_string(),
+        Err(_) => original_start.replace('-', ""),
+    }
 }
 
 fn instant(text: &str) -> String {

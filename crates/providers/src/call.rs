@@ -1,7 +1,7 @@
 //! What every call to a provider carries, and the errors of calls without an answer.
 
 use evercal_domain::account::Secret;
-use evercal_domain::{AccountId, ProviderError, ProviderErrorKind};
+use evercal_domain::{AccountId, ProviderCalendarId, ProviderError, ProviderErrorKind, RemoteCalendar};
 use evercal_http::{TransportError, TransportErrorKind};
 
 /// What every call carries.
@@ -18,6 +18,21 @@ pub struct CallContext {
 pub enum Access {
     /// An access token (RFC 6750).
     Bearer(Secret),
+}
+
+/// A calendar, as its provider is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteCalendarRef<'a> {
+    /// Its id there.
+    pub id: &'a ProviderCalendarId,
+    /// Whether it is the account's main calendar.
+    pub is_primary: bool,
+}
+
+impl<'a> From<&'a RemoteCalendar> for RemoteCalendarRef<'a> {
+    fn from(calendar: &'a RemoteCalendar) -> Self {
+        Self { id: &calendar.provider_id, is_primary: calendar.primary }
+    }
 }
 
 /// The provider error of a call without an answer.

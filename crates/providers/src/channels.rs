@@ -9,8 +9,7 @@ use evercal_domain::account::Secret;
 use evercal_domain::{ChannelId, ProviderError, RemoteChannelId};
 use url::Url;
 
-use crate::call::CallContext;
-use crate::provider::RemoteCalendarRef;
+use crate::call::{CallContext, RemoteCalendarRef};
 
 /// Opens, extends and closes channels.
 #[async_trait]

@@ -18,7 +18,7 @@ mod registration;
 pub mod registry;
 mod tokens;
 
-pub use call::{Access, CallContext};
+pub use call::{Access, CallContext, RemoteCalendarRef};
 pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
 pub use notices::{
     Met, Notice, NoticeBatch, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says, UnreadableNotices,
@@ -26,7 +26,7 @@ pub use notices::{
 pub use oauth::{
     AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, Revocation, TokenGrant, pkce_challenge,
 };
-pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position, RemoteCalendarRef};
+pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use evercal_domain::{
-    AccessRole, GrantSubject, ProviderCalendarId, ProviderCursor, ProviderError, ProviderErrorKind, ProviderEventId,
-    RemoteCalendar, RemoteItem,
+    AccessRole, GrantSubject, ProviderCursor, ProviderError, ProviderErrorKind, ProviderEventId, RemoteCalendar,
+    RemoteItem,
 };
 use evercal_recurrence::Window;
 
-use crate::call::CallContext;
+use crate::call::{CallContext, RemoteCalendarRef};
 use crate::channels::Channels;
 
 /// Reads calendars. Each request is sent once: retries belong to the caller.
@@ -53,21 +53,6 @@ pub trait CalendarProvider: Send + Sync {
 
     /// Its push channels; none where it has none.
     fn channels(&self) -> Option<&dyn Channels>;
-}
-
-/// A calendar, as its provider is asked for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteCalendarRef<'a> {
-    /// Its id there.
-    pub id: &'a ProviderCalendarId,
-    /// Whether it is the account's main calendar.
-    pub is_primary: bool,
-}
-
-impl<'a> From<&'a RemoteCalendar> for RemoteCalendarRef<'a> {
-    fn from(calendar: &'a RemoteCalendar) -> Self {
-        Self { id: &calendar.provider_id, is_primary: calendar.primary }
-    }
 }
 
 evercal_domain::redacted! {

@@ -27,9 +27,10 @@ pub use notices::GoogleNotices;
 pub use registration::REGISTRATION;
 pub use settings::{DEFAULT_SCOPES, GoogleSettings};
 
+use crate::call::RemoteCalendarRef;
 use crate::call::{CallContext, error_without_answer};
 use crate::channels::Channels;
-use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position, RemoteCalendarRef};
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
 use calls::LIST_EVENTS;
 use cursor::GoogleCursor;
 

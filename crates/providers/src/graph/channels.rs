@@ -14,9 +14,9 @@ use super::delta::WirePage;
 use super::errors::{is_about_lifetime, somebody_elses, unreadable_answer};
 use super::requests::{self, CHANNEL_IN_ADDRESS};
 use super::{GraphProvider, checked};
+use crate::call::RemoteCalendarRef;
 use crate::call::{CallContext, error_without_answer};
 use crate::channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
-use crate::provider::RemoteCalendarRef;
 
 /// What was the longest life of a subscription on events for years, and is where the new one has not come yet.
 const SHORTER_LIFETIME: TimeDelta = TimeDelta::minutes(4_200);

@@ -34,9 +34,10 @@ pub use notices::GraphNotices;
 pub use registration::REGISTRATION;
 pub use settings::{DEFAULT_SCOPES, DEFAULT_TENANT, GraphSettings};
 
+use crate::call::RemoteCalendarRef;
 use crate::call::{CallContext, error_without_answer};
 use crate::channels::Channels;
-use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position, RemoteCalendarRef};
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
 use calls::{BATCH, DELTA, LIST_CALENDARS};
 use cursor::{GraphCursor, Round, own_link};
 use mailboxes::Mailboxes;

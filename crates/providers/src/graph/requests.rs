@@ -13,9 +13,9 @@ use super::calls::{
 };
 use super::event::EVENT_FIELDS;
 use super::settings::GraphSettings;
+use crate::call::RemoteCalendarRef;
 use crate::call::{Access, CallContext};
 use crate::channels::ChannelRequest;
-use crate::provider::RemoteCalendarRef;
 
 /// Calendars in one page.
 const CALENDARS_PER_PAGE: u32 = 100;

@@ -15,8 +15,9 @@ use super::errors::unreadable_answer;
 use super::event::{Entry, Kind, OfSeries, WireEvent, entry, raw_text};
 use super::requests::{self, INSTANCES_PER_PAGE, INSTANCES_PER_PAGE_MIN};
 use crate::call::CallContext;
+use crate::call::RemoteCalendarRef;
 use crate::entry::unreadable;
-use crate::provider::{CalendarProvider as _, RemoteCalendarRef};
+use crate::provider::CalendarProvider as _;
 
 /// Pages of the instances of one series: beyond it Microsoft is looping.
 const INSTANCE_PAGES_MAX: usize = 500;

@@ -3,13 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::World;
-use super::calendars::list_of;
 use super::event_view::plain_id;
-use super::history::Change;
 use super::ids::{IdForm, change_key};
 use super::notices::{NewNotice, NoticeContent};
-use super::store::{CalendarRecord, EventRecord};
-use super::subscriptions::{SubscriptionRecord, Watched};
+use super::store::{CalendarRecord, Change, EventRecord};
+use super::subscription_record::{SubscriptionRecord, Watched, list_of};
 
 /// Queues the notices of a change.
 pub(crate) fn announce(world: &mut World, event: &EventRecord, change: Change, now: DateTime<Utc>) {

@@ -7,12 +7,12 @@ use super::announcements;
 use super::errors::ApiError;
 use super::grants::Caller;
 use super::ids::{change_key, long_id};
-use super::request::{ApiRequest, CalendarRef};
+use super::operations::CalendarRef;
+use super::request::ApiRequest;
 use super::response::ApiResponse;
 use super::selection::{page_of, select};
 use super::store::{Calendar, CalendarRecord};
 use crate::core::access::AccessRole;
-use crate::core::channels::Collection;
 
 const COLORS: [(&str, &str); 10] = [
     ("auto", ""),
@@ -322,9 +322,4 @@ impl World {
 
 fn calendar_journal_key(id: &str) -> String {
     format!("microsoft/calendar/{id}")
-}
-
-/// The collection that the list of a user's calendars is.
-pub(crate) fn list_of(email: &str) -> Collection {
-    Collection::CalendarList { user: email.to_owned() }
 }

@@ -1,31 +1,10 @@
 //! What changes leave in a calendar's history, and whom they are told. Every change goes through [`World::store_event`].
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::World;
 use super::announcements;
-use super::store::EventRecord;
-
-/// What happened to an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    Created,
-    Updated,
-    /// One occurrence differs now, or differs otherwise.
-    Exception(NaiveDate),
-    Deleted,
-}
-
-impl Change {
-    /// The word of `changeType`.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Updated | Self::Exception(_) => "updated",
-            Self::Deleted => "deleted",
-        }
-    }
-}
+use super::store::{Change, EventRecord};
 
 impl World {
     /// Stores an event as the newest change of its calendar, and notifies those who watch it.

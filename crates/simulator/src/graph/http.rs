@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 
@@ -13,13 +13,11 @@ use super::Shared;
 use super::batch;
 use super::call::perform;
 use super::errors::{ApiError, Trace};
-use super::operations::{Operation, Target, find};
-use super::request::{ApiRequest, CalendarRef, Handshake, Query, decode_segment};
+use super::operations::{CalendarRef, Operation, Target};
+use super::request::{ApiRequest, Handshake, Query, request_of};
 use crate::core::net::ConnectionHandle;
 use crate::core::transmission::{Answer, into_http, transmit};
 
-/// Where the API begins in a path.
-const API_PATH: &str = "/v1.0/";
 /// Largest body of a request, a batch included: Graph's own limit.
 const REQUEST_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -54,30 +52,6 @@ async fn run(shared: &Shared, request: ApiRequest) -> Answer {
     } else {
         perform(shared, request).await
     }
-}
-
-/// The call that a request is, if it is one. `path` is the whole of it.
-pub(crate) fn request_of(
-    method: &Method,
-    path: &str,
-    query: &str,
-    headers: HeaderMap,
-    body: Bytes,
-    origin: String,
-) -> Option<ApiRequest> {
-    let below = path.strip_prefix(API_PATH)?.trim_end_matches('/');
-    let segments: Vec<String> = below.split('/').map(decode_segment).collect();
-    let target = find(method, &segments)?;
-    Some(ApiRequest {
-        target,
-        origin,
-        path: path.to_owned(),
-        query: Query::parse(query),
-        headers,
-        body,
-        empty_page: false,
-        handshake: Handshake::None,
-    })
 }
 
 /// How the client knows the server: links lead there.

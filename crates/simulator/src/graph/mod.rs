@@ -31,6 +31,7 @@ pub(crate) mod selection;
 pub(crate) mod series;
 pub mod setup;
 pub(crate) mod store;
+pub(crate) mod subscription_record;
 pub(crate) mod subscription_report;
 pub(crate) mod subscription_request;
 pub(crate) mod subscriptions;

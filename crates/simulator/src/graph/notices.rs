@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::endpoints::EndpointState;
-use super::subscriptions::SubscriptionRecord;
+use super::subscription_record::SubscriptionRecord;
 use super::times::plain_timestamp;
 use crate::core::deliveries::{DeliveryRecord, DeliveryStatus};
 use crate::core::faults::Dice;

@@ -2,7 +2,16 @@
 
 use axum::http::Method;
 
-use super::request::CalendarRef;
+/// Which calendar a path means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CalendarRef {
+    /// `/me/…`: the default calendar, or wherever in the mailbox an event is.
+    Mailbox,
+    /// `/me/calendar/…`.
+    Default,
+    /// `/me/calendars/{id}/…`.
+    Named(String),
+}
 
 /// A method of the API or of the OAuth server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,33 +1,48 @@
 //! A call of the API as a value: no sockets, so that a part of a batch is the same as a request.
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 use super::ids::IdForm;
-use super::operations::Target;
+use super::operations::{CalendarRef, Target, find};
 use super::times::{DisplayZone, Window, parse_instant};
 use super::zone_names::zone_named;
 use crate::SIMULATED_NOW_HEADER;
 
 pub(crate) use crate::core::query::{Query, decode_segment};
 
+/// Where the API begins in a path.
+const API_PATH: &str = "/v1.0/";
 /// The longest window that a calendar view may have, in days.
 const WINDOW_DAYS_MAX: i64 = 1_825;
 const PAGE_ITEMS_DEFAULT: usize = 10;
 const PAGE_ITEMS_MAX: usize = 1_000;
 
-/// Which calendar a path means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CalendarRef {
-    /// `/me/…`: the default calendar, or wherever in the mailbox an event is.
-    Mailbox,
-    /// `/me/calendar/…`.
-    Default,
-    /// `/me/calendars/{id}/…`.
-    Named(String),
+/// The call that a request is, if it is one. `path` is the whole of it.
+pub(crate) fn request_of(
+    method: &Method,
+    path: &str,
+    query: &str,
+    headers: HeaderMap,
+    body: Bytes,
+    origin: String,
+) -> Option<ApiRequest> {
+    let below = path.strip_prefix(API_PATH)?.trim_end_matches('/');
+    let segments: Vec<String> = below.split('/').map(decode_segment).collect();
+    let target = find(method, &segments)?;
+    Some(ApiRequest {
+        target,
+        origin,
+        path: path.to_owned(),
+        query: Query::parse(query),
+        headers,
+        body,
+        empty_page: false,
+        handshake: Handshake::None,
+    })
 }
 
 /// How the addresses of a new or changed subscription answered.

@@ -195,3 +195,24 @@ impl Calendar {
         self.events.insert(event.key.clone(), event);
     }
 }
+
+/// What happened to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Created,
+    Updated,
+    /// One occurrence differs now, or differs otherwise.
+    Exception(NaiveDate),
+    Deleted,
+}
+
+impl Change {
+    /// The word of `changeType`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated | Self::Exception(_) => "updated",
+            Self::Deleted => "deleted",
+        }
+    }
+}

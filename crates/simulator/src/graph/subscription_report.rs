@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use super::subscriptions::{SubscriptionRecord, collection_of};
+use super::subscription_record::SubscriptionRecord;
+use super::subscriptions::collection_of;
 use crate::core::channels::ChannelReport;
 
 /// The parts of evercal's tokens, the last but one of which is the channel.

@@ -1,7 +1,6 @@
 //! What a client may ask of a subscription: the bodies of its calls, checked.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
@@ -11,7 +10,7 @@ use super::errors::ApiError;
 use super::grants::Caller;
 use super::quirks::Quirks;
 use super::request::decode_segment;
-use super::subscriptions::{Watched, check_watchable};
+use super::subscription_record::{ChangeTypes, Watched};
 use super::times::parse_instant;
 
 const CLIENT_STATE_CHARS_MAX: usize = 128;
@@ -21,28 +20,13 @@ const CHANGES: [&str; 3] = ["created", "updated", "deleted"];
 /// What cannot be changed once a subscription is there.
 const FIXED: [&str; 4] = ["resource", "changeType", "clientState", "lifecycleNotificationUrl"];
 
-/// The kinds of changes, in no order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ChangeTypes(Vec<String>);
-
-impl ChangeTypes {
-    fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
-        if let Some(unknown) = words.iter().find(|word| !CHANGES.contains(&word.as_str())) {
-            return Err(refused(format!("The value '{unknown}' of changeType is invalid.")));
-        }
-        words.sort_unstable();
-        words.dedup();
-        Ok(Self(words))
+/// The words of `changeType`.
+fn parse_change_types(text: &str) -> Result<ChangeTypes, ApiError> {
+    let words: Vec<String> = text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+    if let Some(unknown) = words.iter().find(|word| !CHANGES.contains(&word.as_str())) {
+        return Err(refused(format!("The value '{unknown}' of changeType is invalid.")));
     }
-
-    pub(crate) fn has(&self, word: &str) -> bool {
-        self.0.iter().any(|own| own == word)
-    }
-
-    pub(crate) fn written(&self) -> String {
-        self.0.join(",")
-    }
+    Ok(ChangeTypes::of(words))
 }
 
 /// The body of a new subscription.
@@ -69,7 +53,7 @@ impl Wanted {
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| refused(format!("The value of '{name}' is required.")))
         };
-        let change_types = ChangeTypes::parse(needed("changeType")?)?;
+        let change_types = parse_change_types(needed("changeType")?)?;
         let address = check_address(needed("notificationUrl")?, allow_http)?;
         let lifecycle_address =
             text("lifecycleNotificationUrl").map(|address| check_address(address, allow_http)).transpose()?;
@@ -96,6 +80,15 @@ impl Wanted {
             expires_at,
         })
     }
+}
+
+/// Checks that the caller may watch a calendar.
+fn check_watchable(world: &World, caller: &Caller, id: &str) -> Result<(), ApiError> {
+    let opened = calendars::open_id(world, caller, id)?;
+    if opened.is_own && calendars::calendar(world, id)?.record.watchable {
+        return Ok(());
+    }
+    Err(ApiError::extension(403, "Operation: Create; Exception: [Status Code: Forbidden; Reason: Forbidden]"))
 }
 
 /// The body of a change.
@@ -213,7 +206,7 @@ mod tests {
 
     #[test]
     fn kinds_of_changes_have_no_order() {
-        assert_eq!(ChangeTypes::parse("updated, created").unwrap(), ChangeTypes::parse("Created,updated").unwrap());
-        assert!(ChangeTypes::parse("moved").is_err());
+        assert_eq!(parse_change_types("updated, created").unwrap(), parse_change_types("Created,updated").unwrap());
+        assert!(parse_change_types("moved").is_err());
     }
 }

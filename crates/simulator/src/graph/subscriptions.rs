@@ -3,18 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use super::World;
-use super::calendars::{self, list_of};
 use super::errors::ApiError;
 use super::grants::Caller;
 use super::ids::{IdForm, guid};
 use super::request::{ApiRequest, Handshake};
 use super::response::ApiResponse;
-use super::subscription_request::{ChangeTypes, Wanted, WantedChange, check_expiry, parse_resource};
+use super::subscription_record::{SubscriptionRecord, Watched, list_of};
+use super::subscription_request::{Wanted, WantedChange, check_expiry, parse_resource};
 use super::times::plain_timestamp;
 use crate::core::channels::Collection;
 
@@ -24,49 +23,7 @@ const RACE: TimeDelta = TimeDelta::minutes(10);
 /// Of one mailbox, over all applications.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
 
-/// What a subscription is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Watched {
-    /// `me/events`: the default calendar, or all of the user's own where that quirk is on.
-    Mailbox,
-    Calendar(String),
-    /// `me/calendars`.
-    List,
-}
-
-/// A subscription as the register keeps it. All times are the virtual times of what it watches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SubscriptionRecord {
-    /// Order of creation among all subscriptions.
-    pub(crate) number: u64,
-    pub(crate) id: String,
-    pub(crate) client: String,
-    pub(crate) user: String,
-    /// Delivery stops when it is revoked.
-    pub(crate) grant: String,
-    pub(crate) resource: String,
-    pub(crate) watched: Watched,
-    pub(crate) change_types: ChangeTypes,
-    pub(crate) address: String,
-    pub(crate) lifecycle_address: Option<String>,
-    pub(crate) client_state: Option<String>,
-    /// Notices have immutable ids.
-    pub(crate) immutable_ids: bool,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) expires_at: DateTime<Utc>,
-    pub(crate) stopped_at: Option<DateTime<Utc>>,
-    pub(crate) renewed_at: Option<DateTime<Utc>>,
-    pub(crate) reauthorized_at: Option<DateTime<Utc>>,
-    /// It was renewed in both ways at once, and silently delivers nothing any more.
-    pub(crate) is_corrupted: bool,
-    pub(crate) last_message_number: u64,
-}
-
 impl SubscriptionRecord {
-    pub(crate) fn is_live_at(&self, now: DateTime<Utc>) -> bool {
-        self.created_at <= now && now < self.stopped_at.map_or(self.expires_at, |at| at.min(self.expires_at))
-    }
-
     fn resource(&self) -> Map<String, Value> {
         let resource = json!({
             "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#subscriptions/$entity",
@@ -304,15 +261,6 @@ pub(crate) fn collection_of(world: &World, user: &str, watched: &Watched) -> Col
 
 fn clock_of(world: &World, caller: &Caller, watched: &Watched) -> String {
     collection_of(world, &caller.user, watched).key()
-}
-
-/// Checks that the caller may watch a calendar.
-pub(crate) fn check_watchable(world: &World, caller: &Caller, id: &str) -> Result<(), ApiError> {
-    let opened = calendars::open_id(world, caller, id)?;
-    if opened.is_own && calendars::calendar(world, id)?.record.watchable {
-        return Ok(());
-    }
-    Err(ApiError::extension(403, "Operation: Create; Exception: [Status Code: Forbidden; Reason: Forbidden]"))
 }
 
 impl World {

@@ -15,9 +15,9 @@ use evercal_http::{HttpResponse, TransportErrorKind};
 
 use super::cursor::GoogleCursor;
 use super::{GoogleProvider, GoogleSettings};
+use crate::call::RemoteCalendarRef;
 use crate::call::{Access, CallContext};
 use crate::literal::{LiteralTransport, answer};
-use crate::provider::RemoteCalendarRef;
 
 /// The size of pages.
 const PAGE_EVENTS_MAX: u32 = 2_500;

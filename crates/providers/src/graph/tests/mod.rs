@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::settings::DEFAULT_TENANT;
 use super::{GraphProvider, GraphSettings};
+use crate::call::RemoteCalendarRef;
 use crate::call::{Access, CallContext};
 use crate::literal::LiteralTransport;
-use crate::provider::RemoteCalendarRef;
 
 /// The size of pages.
 const PAGE_EVENTS_MAX: u32 = 500;

@@ -8,11 +8,11 @@ use serde_json::{Map, Value};
 
 use super::errors::ApiError;
 use super::event_fields::Author;
-use super::history::Change;
 use super::ids::long_id;
 use super::notices::{NewNotice, NoticeContent};
 use super::request::Preferences;
 use super::store::Calendar;
+use super::store::Change;
 use super::subscriptions;
 use super::times::{Window, parse_instant};
 use super::users::UserRecord;
