@@ -61,10 +61,11 @@ impl Channels for GraphProvider {
     ) -> Result<Extended, ProviderError> {
         let request = |until| requests::extend_subscription(&self.settings, context, remote_id, until);
         let answer = self.within_lifetime(context, request, asked_at, until).await?;
-        if answer.status == 404 {
-            return Ok(Extended::Gone);
-        }
-        let answer = checked(UPDATE_SUBSCRIPTION, answer)?;
+        let answer = match checked(UPDATE_SUBSCRIPTION, answer) {
+            // In Microsoft's own words: a page of HTML that says so comes from in front of it.
+            Err(error) if error.kind == ProviderErrorKind::NotFound => return Ok(Extended::Gone),
+            answer => answer?,
+        };
         let subscription = Subscription::read(UPDATE_SUBSCRIPTION, &answer)?;
         Ok(Extended::Until(subscription.expires_at))
     }

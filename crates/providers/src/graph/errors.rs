@@ -119,11 +119,11 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         403 if is_about_channel => Kind::WatchUnsupported,
         400 if is_about_channel && body.says("resource") && !body.says("validation") => Kind::WatchUnsupported,
         403 => Kind::Forbidden,
+        // A page of HTML comes from in front of the API, and says nothing of what is there.
+        404 if body.code.is_none() => Kind::TemporaryFailure,
         // What cannot be found there can be read all the same, or its reading says so.
         404 if call == CREATE_SUBSCRIPTION => Kind::WatchUnsupported,
         404 if body.has_code_of(&["mailboxnotenabledforrestapi"]) => Kind::Forbidden,
-        // A page of HTML comes from in front of the API, and says nothing of what is there.
-        404 if body.code.is_none() => Kind::TemporaryFailure,
         404 | 410 => Kind::NotFound,
         // An id that nobody gave it.
         400 if body.has_code_of(&["errorinvalididmalformed"]) => Kind::NotFound,
@@ -225,6 +225,8 @@ mod tests {
             let refused = create(status, "ExtensionError", message);
             assert_eq!(refused.kind, ProviderErrorKind::WatchUnsupported, "{message}");
         }
+        assert_eq!(create(404, "ExtensionError", "").kind, ProviderErrorKind::WatchUnsupported);
+        assert_eq!(answered(CREATE_SUBSCRIPTION, 404, "<html>").kind, ProviderErrorKind::TemporaryFailure);
         let unreachable = create(400, "ValidationError", "Subscription validation request failed for the resource.");
         assert_eq!(unreachable.kind, ProviderErrorKind::InvalidRequest);
         assert_eq!(unreachable.reason.as_deref(), Some("ValidationError"));

@@ -50,7 +50,7 @@ impl GraphProvider {
         let wanted: Vec<HttpRequest> =
             ids.iter().map(|id| requests::event(&self.settings, context, calendar, id)).collect();
         let answers = self.each(context, &wanted).await?;
-        if answers.iter().all(Result::is_err) {
+        if answers.iter().all(|answer| answer.as_ref().is_err_and(is_about_itself)) {
             // Perhaps it is the calendar that is gone or refused, and none of these: then this says so.
             self.probe(context, calendar).await?;
         }

@@ -117,6 +117,7 @@ async fn an_end_is_put_off_or_the_subscription_is_gone() {
         (ok(&subscription("s", OF_TEAM, ADDRESS)), Some(Extended::Until(time("2026-12-03T00:00:00Z")))),
         (refused(404, "ResourceNotFound", ""), Some(Extended::Gone)),
         (refused(503, "ServiceUnavailable", ""), None),
+        (Ok(crate::literal::answer(404, "<html>")), None),
     ] {
         let (graph, transport) = provider([answer]);
         let (asked_at, until) = (time("2026-11-30T00:00:00Z"), time("2026-12-03T00:00:00Z"));

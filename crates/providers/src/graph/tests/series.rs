@@ -170,3 +170,10 @@ async fn a_cancelled_slot_takes_no_instance_away_that_is_shown() {
     let (items, _) = fetched(&["m"], [ok(&with_cancelled), ok(&instances)]).await;
     assert_eq!(in_short(&items.unwrap()), ["whole m of 3"]);
 }
+
+#[tokio::test]
+async fn whoever_is_asked_to_wait_asks_for_nothing_more() {
+    let (items, transport) = fetched(&["s"], [refused(429, "ApplicationThrottled", "")]).await;
+    assert_eq!(items.unwrap_err().kind, ProviderErrorKind::RateLimited);
+    assert_eq!(transport.requests.lock().unwrap().len(), 1);
+}

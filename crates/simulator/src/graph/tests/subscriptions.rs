@@ -56,6 +56,22 @@ fn lunch() -> Value {
     event("Lunch", "2027-03-02T12:00:00", "2027-03-02T13:00:00")
 }
 
+/// How many notices there ever were: a change queues its own before it is answered.
+fn queued(mailbox: &Mailbox) -> u64 {
+    mailbox.control.deliveries().unwrap().counts.values().sum()
+}
+
+/// Waits until exactly one notice has this status.
+async fn once(mailbox: &Mailbox, status: DeliveryStatus) {
+    for _ in 0..500 {
+        if mailbox.control.deliveries().unwrap().count(status) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no notice is {status:?}: {:?}", mailbox.control.deliveries());
+}
+
 #[tokio::test]
 async fn both_addresses_are_asked_before_a_subscription_is_there() {
     let mailbox = Mailbox::start().await;
@@ -161,8 +177,7 @@ async fn renewal_moves_the_expiry_and_two_ways_at_once_break_it() {
     receiver.after(1).await;
     mailbox.post(&format!("{path}/reauthorize"), &json!({})).await.expect(204);
     mailbox.create(&lunch()).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(receiver.received().notices.len(), 1, "it is there, and says nothing");
+    assert_eq!(queued(&mailbox), 1, "it is there, and says nothing");
     mailbox.get(&path).await.expect(200);
     let report = mailbox.control.subscriptions().unwrap();
     assert!(report[0].is_corrupted && report[0].immutable_ids);
@@ -188,15 +203,13 @@ async fn changes_are_told_in_graphs_words() {
     let second = mailbox.second_calendar();
     let path = format!("me/calendars/{second}/events");
     mailbox.post(&path, &lunch()).await.expect(201);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(receiver.received().notices.len(), 2);
+    assert_eq!(queued(&mailbox), 2);
     mailbox.quirks(Quirks { whole_mailbox_subscriptions: true, ..Quirks::default() });
     mailbox.post(&path, &lunch()).await.expect(201);
     receiver.after(3).await;
     mailbox.control.revoke_grants(ADA).unwrap();
     mailbox.control.insert_event(ADA, object(lunch())).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(receiver.received().notices.len(), 3);
+    assert_eq!(queued(&mailbox), 3);
 }
 
 #[tokio::test]
@@ -208,15 +221,13 @@ async fn notices_are_repeated_until_they_are_accepted() {
     mailbox.create(&lunch()).await;
     let items = receiver.after(4).await;
     assert!(items.iter().all(|item| item["id"] == items[0]["id"]));
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(mailbox.control.deliveries().unwrap().count(DeliveryStatus::Delivered), 1);
+    once(&mailbox, DeliveryStatus::Delivered).await;
     let rules = EndpointRules { retry_for_ms: 30, ..EndpointRules::default() };
     mailbox.control.set_endpoint_rules(rules).unwrap();
     receiver.answer_with(&[500, 500, 500, 500]);
     mailbox.create(&lunch()).await;
     receiver.after(6).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(mailbox.control.deliveries().unwrap().count(DeliveryStatus::Exhausted), 1);
+    once(&mailbox, DeliveryStatus::Exhausted).await;
 }
 
 #[tokio::test]
@@ -261,7 +272,7 @@ async fn slow_receivers_are_not_told_at_once() {
     mailbox.control.set_endpoint_rules(rules).unwrap();
     mailbox.create(&lunch()).await;
     receiver.after(1).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    once(&mailbox, DeliveryStatus::Delivered).await;
     mailbox.create(&lunch()).await;
     assert_eq!(mailbox.control.deliveries().unwrap().count(DeliveryStatus::Lost), 1);
 }
