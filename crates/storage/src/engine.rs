@@ -22,6 +22,8 @@ pub trait Engine {
     /// Whether a statement names its index where the engine, which knows no statistics here, would take one that reads too
     /// much.
     const NAMES_INDEXES: bool;
+    /// Whether one statement can insert into several tables (`WITH … AS (INSERT …)`).
+    const JOINS_INSERTS: bool;
 
     /// The connections that all reads use.
     fn read_pool(&self) -> &Pool<Self::Database>;

@@ -87,6 +87,8 @@ impl Engine for PostgresStore {
     const LOCKS_ROWS: bool = true;
     /// The server knows its tables.
     const NAMES_INDEXES: bool = false;
+    /// Each statement is a round trip.
+    const JOINS_INSERTS: bool = true;
 
     fn read_pool(&self) -> &PgPool {
         &self.pool

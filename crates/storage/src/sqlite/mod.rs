@@ -77,6 +77,7 @@ impl Engine for SqliteStore {
     /// A transaction holds the lock for writing from its start.
     const LOCKS_ROWS: bool = false;
     const NAMES_INDEXES: bool = true;
+    const JOINS_INSERTS: bool = false;
 
     fn read_pool(&self) -> &SqlitePool {
         &self.read

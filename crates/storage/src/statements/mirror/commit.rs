@@ -5,6 +5,7 @@ use evercal_domain::{CalendarId, RemoteItem};
 use evercal_mirror::{Ends, Named, Snapshot};
 
 use super::events::{self, WrittenRow};
+use super::inserts::Inserts;
 use super::position::Claim;
 use super::{Backend, Engine, feed, occurrences, position, quarantine, revisions, snapshot, sync_runs, worklist};
 use crate::columns::{micros, to_json};
@@ -35,7 +36,6 @@ impl MirrorPages for Backend {
         let mut transaction = self.begin().await?;
         let claimed = position::claim_revision(&mut transaction, &calendar, &claim).await?;
         let mut touched = Touched::default();
-        events::upsert(&mut transaction, &calendar, page.generation, &rows).await?;
         events::delete(&mut transaction, &calendar, &plan.deletes, &mut touched).await?;
         events::renew_generation(&mut transaction, &calendar, &plan.kept, page.generation).await?;
         if page.has_worklist {
@@ -47,15 +47,22 @@ impl MirrorPages for Backend {
         if plan.sweeps_quarantine {
             quarantine::sweep(&mut transaction, &calendar, page.generation).await?;
         }
-        touched.note_rows(&plan.visible, &plan.occurrences, &page.window);
-        occurrences::replace(&mut transaction, &calendar, &plan.occurrences, &mut touched).await?;
-        let spans = touched.into_spans();
-        revisions::note(&mut transaction, &calendar, claimed.last_shown, &spans).await?;
+        let owners = plan.occurrences.iter().map(|of_owner| &of_owner.owner);
+        occurrences::delete(&mut transaction, &calendar, owners, &mut touched).await?;
 
-        feed::append(&mut transaction, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
+        touched.note_rows(&plan.visible, &plan.occurrences, &page.window);
+        let mut inserts = Inserts::into_tables_of(&mut transaction);
+        events::upsert(&mut inserts, &calendar, page.generation, &rows).await?;
+        occurrences::insert(&mut inserts, &calendar, &plan.occurrences, &mut touched).await?;
+        let spans = touched.into_spans();
+        let has_many = revisions::note(&mut inserts, &calendar, claimed.last_shown, &spans).await?;
+        feed::append(&mut inserts, &calendar, claimed.last_sequence, &plan.changes, micros(page.at)).await?;
         if let Some(run) = page.finish.as_ref().and_then(|finish| finish.run.as_ref()) {
-            let run = SyncRun { changes: run.changes + changes, ..run.clone() };
-            sync_runs::record(&mut *transaction, &run).await?;
+            sync_runs::add(&mut inserts, &SyncRun { changes: run.changes + changes, ..run.clone() }).await?;
+        }
+        inserts.send().await?;
+        if has_many {
+            revisions::drop_old(&mut transaction, &calendar).await?;
         }
         self.commit(transaction, "commit a page").await?;
         Ok(PageCommitted { revision: claimed.revision, changes })
@@ -79,9 +86,15 @@ impl MirrorPages for Backend {
         let mut transaction = self.begin().await?;
         let claimed = position::claim_revision(&mut transaction, &id, &claim).await?;
         let mut touched = Touched::default();
-        occurrences::replace(&mut transaction, &id, expanded.occurrences, &mut touched).await?;
-        let spans = touched.into_spans();
-        revisions::note(&mut transaction, &id, claimed.last_shown, &spans).await?;
+        let owners = expanded.occurrences.iter().map(|of_owner| &of_owner.owner);
+        occurrences::delete(&mut transaction, &id, owners, &mut touched).await?;
+        let mut inserts = Inserts::into_tables_of(&mut transaction);
+        occurrences::insert(&mut inserts, &id, expanded.occurrences, &mut touched).await?;
+        let has_many = revisions::note(&mut inserts, &id, claimed.last_shown, &touched.into_spans()).await?;
+        inserts.send().await?;
+        if has_many {
+            revisions::drop_old(&mut transaction, &id).await?;
+        }
         position::set_window(&mut transaction, &id, expanded.window, expanded.zone_data).await?;
         self.commit(transaction, "replace occurrences").await?;
         Ok(claimed.revision)

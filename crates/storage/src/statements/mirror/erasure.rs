@@ -85,7 +85,7 @@ async fn erase(store: &Backend, ids: &[String], reset: &'static str) -> Result<u
             execute(&mut transaction, query, "erase mirrors").await?;
         }
         let last = revisions::last(&mut transaction, id).await?;
-        revisions::note(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
+        revisions::note_alone(&mut transaction, id, last, &[Span::EVERYTHING]).await?;
         store.commit(transaction, "erase mirrors").await?;
     }
     Ok(erased)

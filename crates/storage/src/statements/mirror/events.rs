@@ -8,6 +8,7 @@ use evercal_domain::{CalendarId, Event, ProviderEventId};
 use evercal_mirror::{NewBody, NewRow, StoredRow};
 use sqlx::QueryBuilder;
 
+use super::inserts::Inserts;
 use super::{
     Backend, Connection, Database, Engine, IDS_PER_STATEMENT, ROWS_PER_STATEMENT, calendars, failed, fetch_value,
     occurrences,
@@ -167,36 +168,38 @@ impl<'a> WrittenRow<'a> {
 
 /// Writes rows, whether they were there or not.
 pub async fn upsert(
-    connection: &mut Connection,
+    inserts: &mut Inserts<'_>,
     calendar: &str,
     generation: i64,
     rows: &[WrittenRow<'_>],
 ) -> Result<(), StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Database>::new(
-            "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
-             version, warned, body, raw) ",
-        );
-        query.push_values(rows, |mut values, WrittenRow { row, version, body, raw }| {
-            values
-                .push_bind(calendar)
-                .push_bind(row.provider_id.as_str())
-                .push_bind(generation)
-                .push_bind(row.state.kind.as_str())
-                .push_bind(row.state.series_master_id.as_ref().map(ProviderEventId::as_str))
-                .push_bind(row.state.fingerprint.as_str())
-                .push_bind(version.as_deref())
-                .push_bind(row.is_warned())
-                .push_bind(body.as_str())
-                .push_bind(raw.as_deref());
-        });
-        query.push(
-            " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
-             kind = excluded.kind, series_master_id = excluded.series_master_id, \
-             fingerprint = excluded.fingerprint, version = excluded.version, warned = excluded.warned, \
-             body = excluded.body, raw = excluded.raw",
-        );
-        query.build().execute(&mut *connection).await.map_err(failed("write events"))?;
+        let push = |query: &mut QueryBuilder<Database>| {
+            query.push(
+                "INSERT INTO events (calendar_id, provider_event_id, generation, kind, series_master_id, fingerprint, \
+                 version, warned, body, raw) ",
+            );
+            query.push_values(rows, |mut values, WrittenRow { row, version, body, raw }| {
+                values
+                    .push_bind(calendar)
+                    .push_bind(row.provider_id.as_str())
+                    .push_bind(generation)
+                    .push_bind(row.state.kind.as_str())
+                    .push_bind(row.state.series_master_id.as_ref().map(ProviderEventId::as_str))
+                    .push_bind(row.state.fingerprint.as_str())
+                    .push_bind(version.as_deref())
+                    .push_bind(row.is_warned())
+                    .push_bind(body.as_str())
+                    .push_bind(raw.as_deref());
+            });
+            query.push(
+                " ON CONFLICT (calendar_id, provider_event_id) DO UPDATE SET generation = excluded.generation, \
+                 kind = excluded.kind, series_master_id = excluded.series_master_id, \
+                 fingerprint = excluded.fingerprint, version = excluded.version, warned = excluded.warned, \
+                 body = excluded.body, raw = excluded.raw",
+            );
+        };
+        inserts.add("write events", rows.len(), push).await?;
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ use evercal_domain::event::Fingerprint;
 use evercal_mirror::NewChange;
 use sqlx::QueryBuilder;
 
-use super::{Backend, Connection, Database, Engine, ROWS_PER_STATEMENT, failed};
+use super::inserts::Inserts;
+use super::{Backend, Database, Engine, ROWS_PER_STATEMENT, failed};
 use crate::entities::mirror::feed::{ChangeFeed, ChangeRow};
 use crate::error::StoreError;
 
@@ -30,7 +31,7 @@ impl ChangeFeed for Backend {
 
 /// Appends to the feed, after the last number given.
 pub async fn append(
-    connection: &mut Connection,
+    inserts: &mut Inserts<'_>,
     calendar: &str,
     last_sequence: i64,
     changes: &[NewChange],
@@ -38,22 +39,24 @@ pub async fn append(
 ) -> Result<(), StoreError> {
     let mut sequence = last_sequence;
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Database>::new(
-            "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
-             after_fingerprint, committed_at) ",
-        );
-        query.push_values(changes, |mut values, change| {
-            sequence += 1;
-            values
-                .push_bind(calendar)
-                .push_bind(sequence)
-                .push_bind(change.kind.as_str())
-                .push_bind(change.id.as_str())
-                .push_bind(change.before.as_ref().map(Fingerprint::as_str))
-                .push_bind(change.after.as_ref().map(Fingerprint::as_str))
-                .push_bind(committed_at);
-        });
-        query.build().execute(&mut *connection).await.map_err(failed("append to the change feed"))?;
+        let push = |query: &mut QueryBuilder<Database>| {
+            query.push(
+                "INSERT INTO changes (calendar_id, sequence, kind, provider_event_id, before_fingerprint, \
+                 after_fingerprint, committed_at) ",
+            );
+            query.push_values(changes, |mut values, change| {
+                sequence += 1;
+                values
+                    .push_bind(calendar)
+                    .push_bind(sequence)
+                    .push_bind(change.kind.as_str())
+                    .push_bind(change.id.as_str())
+                    .push_bind(change.before.as_ref().map(Fingerprint::as_str))
+                    .push_bind(change.after.as_ref().map(Fingerprint::as_str))
+                    .push_bind(committed_at);
+            });
+        };
+        inserts.add("append to the change feed", changes.len(), push).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod commit;
 pub mod erasure;
 pub mod events;
 pub mod feed;
+pub mod inserts;
 pub mod occurrences;
 pub mod position;
 pub mod quarantine;

@@ -16,6 +16,7 @@ use evercal_mirror::OwnerOccurrences;
 use futures::TryStreamExt as _;
 use sqlx::QueryBuilder;
 
+use super::inserts::Inserts;
 use super::{Backend, Connection, Database, Engine, IDS_PER_STATEMENT, calendars, failed, revisions};
 use crate::columns::{micros, midnight_micros, readable, time_us, zone_of};
 use crate::entities::mirror::occurrence_key::OccurrenceKey;
@@ -218,17 +219,15 @@ fn merged(
     (merged, next)
 }
 
-/// Replaces all occurrences of each owner; of an owner that is given twice the last entry counts.
-pub async fn replace(
-    connection: &mut Connection,
+/// Writes the occurrences of owners, of which none are left; of an owner that is given twice the last entry counts.
+pub async fn insert(
+    inserts: &mut Inserts<'_>,
     calendar: &str,
     owners: &[OwnerOccurrences],
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let owners: HashMap<&ProviderEventId, &[Occurrence]> =
         owners.iter().map(|owner| (&owner.owner, owner.occurrences.as_slice())).collect();
-    delete(connection, calendar, owners.keys().copied(), touched).await?;
-
     let mut rows: Vec<(&ProviderEventId, &Occurrence)> = owners
         .into_iter()
         .flat_map(|(owner, occurrences)| occurrences.iter().map(move |occurrence| (owner, occurrence)))
@@ -239,30 +238,32 @@ pub async fn replace(
         touched.note_written(owner, occurrence);
     }
     for rows in rows.chunks(OCCURRENCES_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Database>::new(
-            "INSERT INTO occurrences (calendar_id, all_day, start_us, owner_id, original_us, original_all_day, \
-             original_zone, source_id, series_id, start_zone, end_us, end_zone, length_class) ",
-        );
-        query.push_values(rows, |mut values, (owner, occurrence)| {
-            let (start_us, end_us) = (time_us(&occurrence.start), time_us(&occurrence.end));
-            values
-                .push_bind(calendar)
-                .push_bind(occurrence.start.is_all_day())
-                .push_bind(start_us)
-                .push_bind(owner.as_str())
-                .push_bind(time_us(&occurrence.original_start))
-                .push_bind(occurrence.original_start.is_all_day())
-                .push_bind(zone_of(&occurrence.original_start))
-                .push_bind(occurrence.source_id.as_str())
-                .push_bind(occurrence.series_id.as_ref().map(ProviderEventId::as_str))
-                .push_bind(zone_of(&occurrence.start))
-                .push_bind(end_us)
-                .push_bind(zone_of(&occurrence.end))
-                .push_bind(length_class(end_us.saturating_sub(start_us)));
-        });
-        // The key is the identity of an occurrence: the same one given twice is one.
-        query.push(" ON CONFLICT DO NOTHING");
-        query.build().execute(&mut *connection).await.map_err(failed("write occurrences"))?;
+        let push = |query: &mut QueryBuilder<Database>| {
+            query.push(
+                "INSERT INTO occurrences (calendar_id, all_day, start_us, owner_id, original_us, original_all_day, \
+                 original_zone, source_id, series_id, start_zone, end_us, end_zone, length_class) ",
+            );
+            query.push_values(rows, |mut values, (owner, occurrence)| {
+                let (start_us, end_us) = (time_us(&occurrence.start), time_us(&occurrence.end));
+                values
+                    .push_bind(calendar)
+                    .push_bind(occurrence.start.is_all_day())
+                    .push_bind(start_us)
+                    .push_bind(owner.as_str())
+                    .push_bind(time_us(&occurrence.original_start))
+                    .push_bind(occurrence.original_start.is_all_day())
+                    .push_bind(zone_of(&occurrence.original_start))
+                    .push_bind(occurrence.source_id.as_str())
+                    .push_bind(occurrence.series_id.as_ref().map(ProviderEventId::as_str))
+                    .push_bind(zone_of(&occurrence.start))
+                    .push_bind(end_us)
+                    .push_bind(zone_of(&occurrence.end))
+                    .push_bind(length_class(end_us.saturating_sub(start_us)));
+            });
+            // The key is the identity of an occurrence: the same one given twice is one.
+            query.push(" ON CONFLICT DO NOTHING");
+        };
+        inserts.add("write occurrences", rows.len(), push).await?;
     }
     Ok(())
 }

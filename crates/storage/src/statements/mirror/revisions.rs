@@ -3,6 +3,7 @@
 use evercal_domain::{CalendarId, random};
 use sqlx::QueryBuilder;
 
+use super::inserts::Inserts;
 use super::{Backend, Connection, Database, Engine, execute, failed};
 use crate::columns::{micros, midnight_micros};
 use crate::entities::mirror::occurrences::OccurrenceRange;
@@ -33,33 +34,50 @@ pub const DROP_OLD: &str = "DELETE FROM mirror_revisions WHERE calendar_id = $1 
 ///
 /// By how much it is larger is random: a database that was brought back from a backup counts on from there, and one number
 /// must not stand for two states of the calendar.
-pub async fn note(connection: &mut Connection, calendar: &str, last: i64, spans: &[Span]) -> Result<(), StoreError> {
+///
+/// Answers whether so many were given that old ones are to be dropped ([`drop_old`]).
+pub async fn note(inserts: &mut Inserts<'_>, calendar: &str, last: i64, spans: &[Span]) -> Result<bool, StoreError> {
     if spans.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let revision = after(last.max(BEFORE_THE_FIRST))?;
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ",
-    );
     // Ranges that nothing has touched yet are known by the number before the first one.
     let first = (last == 0).then_some((BEFORE_THE_FIRST, 0, &Span::NOTHING));
     let rows = (0_i64..).zip(spans).map(|(number, span)| (revision, number, span));
-    query.push_values(first.into_iter().chain(rows), |mut values, (revision, number, span)| {
-        values
-            .push_bind(calendar)
-            .push_bind(revision)
-            .push_bind(number)
-            .push_bind(span.all_day)
-            .push_bind(span.from_us)
-            .push_bind(span.to_us);
-    });
-    query.build().execute(&mut *connection).await.map_err(failed("write a mirror's revision"))?;
+    let push = |query: &mut QueryBuilder<Database>| {
+        query.push("INSERT INTO mirror_revisions (calendar_id, revision, span, all_day, from_us, to_us) ");
+        query.push_values(first.into_iter().chain(rows), |mut values, (revision, number, span)| {
+            values
+                .push_bind(calendar)
+                .push_bind(revision)
+                .push_bind(number)
+                .push_bind(span.all_day)
+                .push_bind(span.from_us)
+                .push_bind(span.to_us);
+        });
+    };
+    inserts.add("write a mirror's revision", spans.len() + 1, push).await?;
     // In leaps: each time that old numbers are dropped, ranges in which nothing changed for long get another one.
-    if revision % KEPT == 0 {
-        let query = sqlx::query(DROP_OLD).bind(calendar).bind(KEPT);
-        execute(connection, query, "drop old revisions").await?;
-    }
-    Ok(())
+    Ok(revision % KEPT == 0)
+}
+
+/// The same where nothing else is inserted.
+pub async fn note_alone(
+    connection: &mut Connection,
+    calendar: &str,
+    last: i64,
+    spans: &[Span],
+) -> Result<(), StoreError> {
+    let mut inserts = Inserts::into_tables_of(connection);
+    let has_many = note(&mut inserts, calendar, last, spans).await?;
+    inserts.send().await?;
+    if has_many { drop_old(connection, calendar).await } else { Ok(()) }
+}
+
+/// Drops the numbers of before the last [`KEPT`].
+pub async fn drop_old(connection: &mut Connection, calendar: &str) -> Result<(), StoreError> {
+    let query = sqlx::query(DROP_OLD).bind(calendar).bind(KEPT);
+    execute(connection, query, "drop old revisions").await.map(drop)
 }
 
 /// A larger number. Its remainder by [`KEPT`] counts up by one, and shows when to drop the old ones.

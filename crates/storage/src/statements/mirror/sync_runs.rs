@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use evercal_domain::CalendarId;
+use sqlx::QueryBuilder;
 
+use super::inserts::Inserts;
 use super::{Backend, Database, Engine, failed};
 use crate::columns::{micros, storable};
 use crate::entities::mirror::sync_runs::{RunRow, SyncLog, SyncRun};
@@ -19,30 +21,33 @@ impl SyncLog for Backend {
     }
 
     async fn record_sync_run(&self, run: &SyncRun) -> Result<(), StoreError> {
-        record(self.write_pool(), run).await
+        let mut query = QueryBuilder::default();
+        push_insert(&mut query, run);
+        query.build().execute(self.write_pool()).await.map(drop).map_err(failed("record a sync run"))
     }
 }
 
-const RECORD_RUN: &str = "INSERT INTO sync_runs (dedup_key, calendar_id, reason, started_at, finished_at, outcome, \
-     pages, changes, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (dedup_key) DO NOTHING";
+/// Adds a line of the sync log with the page that ends the sync.
+pub async fn add(inserts: &mut Inserts<'_>, run: &SyncRun) -> Result<(), StoreError> {
+    inserts.add("record a sync run", 1, |query| push_insert(query, run)).await
+}
 
-/// Writes a line of the sync log, alone or with the page that ends the sync.
-pub async fn record<'e>(
-    executor: impl sqlx::Executor<'e, Database = Database>,
-    run: &SyncRun,
-) -> Result<(), StoreError> {
-    sqlx::query(RECORD_RUN)
-        .bind(&run.dedup_key)
-        .bind(run.calendar_id.to_string())
-        .bind(run.reason.as_str())
-        .bind(micros(run.started_at))
-        .bind(micros(run.finished_at))
-        .bind(run.outcome.as_str())
-        .bind(run.pages)
-        .bind(run.changes)
-        .bind(run.detail.as_deref().map(storable))
-        .execute(executor)
-        .await
-        .map(drop)
-        .map_err(failed("record a sync run"))
+fn push_insert(query: &mut QueryBuilder<Database>, run: &SyncRun) {
+    query.push(
+        "INSERT INTO sync_runs (dedup_key, calendar_id, reason, started_at, finished_at, outcome, pages, changes, \
+         detail) ",
+    );
+    query.push_values([run], |mut values, run| {
+        values
+            .push_bind(run.dedup_key.as_str())
+            .push_bind(run.calendar_id.to_string())
+            .push_bind(run.reason.as_str())
+            .push_bind(micros(run.started_at))
+            .push_bind(micros(run.finished_at))
+            .push_bind(run.outcome.as_str())
+            .push_bind(run.pages)
+            .push_bind(run.changes)
+            .push_bind(run.detail.as_deref().map(storable));
+    });
+    query.push(" ON CONFLICT (dedup_key) DO NOTHING");
 }
