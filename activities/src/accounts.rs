@@ -8,7 +8,7 @@ mod list;
 use std::sync::Arc;
 
 use evercal_domain::{AccountId, CalendarState, GrantSubject, Provider, RetryClass};
-use evercal_providers::{Revocation, TokenError};
+use evercal_providers::TokenError;
 use evercal_workflows::contract::{
     self, AccountRef, AccountRevoked, CalendarsListed, ConsentSettled, OpenCalendars, RevokeInput, SettleConsentInput,
 };
@@ -137,9 +137,12 @@ impl AccountActivities {
         if store.shares_grant(account_id).await.map_err(from_store)? {
             return Ok(AccountRevoked::KeptForOthers);
         }
-        match self.deps.connection_of(account_id).await?.tokens.revoke(&credentials).await {
-            Ok(Revocation::Ended) => Ok(AccountRevoked::Revoked),
-            Ok(Revocation::NotPossible) => Ok(AccountRevoked::NotRevocable),
+        let connection = self.deps.connection_of(account_id).await?;
+        if !connection.profile.takes_grants_back() {
+            return Ok(AccountRevoked::NotRevocable);
+        }
+        match connection.tokens.revoke(&credentials).await {
+            Ok(()) => Ok(AccountRevoked::Revoked),
             // Whatever the provider means by it, asking again is in vain, and the tokens must go.
             Err(error) if error.kind.retry_class() == RetryClass::Permanent => Ok(AccountRevoked::WasDead),
             Err(error) => Err(from_token(ctx, &TokenError::Provider(error), Repeat::ByWorkflow)),

@@ -142,6 +142,18 @@ fn backoff(connection: &Connection) -> Repeat {
 
 /// The provider's channels; one that has none watches nothing.
 fn channels_of(connection: &Connection) -> Result<&dyn Channels, ProviderError> {
-    let none = || ProviderError::without_answer(ProviderErrorKind::WatchUnsupported, "channels");
-    connection.calendars.channels().ok_or_else(none)
+    connection.calendars.channels().ok_or_else(cannot_be_watched)
+}
+
+/// Whether the provider has channels on such a thing at all.
+fn can_be_watched(connection: &Connection, watched: Watched) -> Result<(), ProviderError> {
+    let can_be = match watched {
+        Watched::Calendar { .. } => connection.profile.has_push(),
+        Watched::CalendarList { .. } => connection.profile.has_list_push(),
+    };
+    if can_be { Ok(()) } else { Err(cannot_be_watched()) }
+}
+
+fn cannot_be_watched() -> ProviderError {
+    ProviderError::without_answer(ProviderErrorKind::WatchUnsupported, "channels")
 }

@@ -1,7 +1,8 @@
 //! Comparing the provider's channels with the register: no channel may live that nobody owns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use evercal_domain::{CalendarId, ChannelState};
 use evercal_simulator::{ChannelReport, Collection};
 
@@ -21,6 +22,13 @@ pub async fn are_owned(world: &World, calendar: CalendarId, count: usize) {
         if alive == owned && alive.len() == count { Ok(()) } else { Err((alive, registered)) }
     })
     .await;
+}
+
+/// When each channel of a calendar ends that the register has as live, by its id.
+pub async fn ends_in_register(world: &World, calendar: CalendarId) -> BTreeMap<String, DateTime<Utc>> {
+    let registered = world.store.channels_of_calendar(calendar).await.expect("the register").into_iter();
+    let live = registered.filter(|channel| channel.state == ChannelState::Live);
+    live.map(|channel| (channel.id.to_string(), channel.expires_at)).collect()
 }
 
 /// The provider's channels on events, in the order of creation: without those on lists of calendars.

@@ -33,7 +33,8 @@ pub async fn reach_account(world: &World, account: AccountId, wanted: AccountSta
     .await;
 }
 
-/// Waits until an account's list of calendars is watched, and was read since: then nothing more is called for it.
+/// Waits until an account's list of calendars is watched where that can be, and was read since: then nothing more is called
+/// for it.
 pub async fn list_is_watched(world: &World, account: AccountId) {
     eventually("the list is watched, and was read since", || async {
         if is_list_watched(world, account).await { Ok(()) } else { Err(world.store.account(account).await) }
@@ -41,9 +42,12 @@ pub async fn list_is_watched(world: &World, account: AccountId) {
     .await;
 }
 
-/// Whether an account's list of calendars is watched, and was read since.
+/// Whether an account's list of calendars is watched where that can be, and was read since.
 pub async fn is_list_watched(world: &World, account: AccountId) -> bool {
     let row = world.store.account(account).await.expect("the store").expect("the account");
+    if !world.provider.profile().has_list_push() {
+        return row.listed_at.is_some();
+    }
     let channels = world.store.channels_of_list(account).await.expect("the register");
     let live = channels.iter().find(|channel| channel.state == ChannelState::Live);
     let is_read = live.is_some_and(|live| row.listed_at.is_some_and(|at| at >= live.created_at));
@@ -77,7 +81,7 @@ pub async fn live_for(world: &World, calendar: CalendarId, id: &str, time: Durat
 /// How many calls of a kind the provider has had.
 pub fn calls(world: &World, call: ProviderCall) -> u64 {
     let calls = world.control().calls().expect("the calls");
-    calls.counts.get(world.method(call)).copied().unwrap_or(0)
+    world.provider.method(call).and_then(|method| calls.counts.get(method)).copied().unwrap_or(0)
 }
 
 /// Asserts that the provider had as many calls as expected, and not more than one more for each attempt that Temporal repeated:

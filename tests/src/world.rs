@@ -106,9 +106,9 @@ impl World {
         self.settings.channel_keys().of(self.provider.profile().provider).sign(claim)
     }
 
-    /// What the provider calls a call.
+    /// What the provider calls a call that it has.
     pub fn method(&self, call: ProviderCall) -> &'static str {
-        self.provider.method(call)
+        self.provider.method(call).expect("the provider has such a call")
     }
 
     /// The next call of this kind goes wrong.
@@ -281,6 +281,12 @@ impl World {
         self.send(self.notice_request(notice)?).await
     }
 
+    /// Brings a notice to the gateway, which takes it.
+    pub async fn notice_is_taken(&self, notice: &ChangeNotice) {
+        let answer = self.notice(notice).await.expect("an answer");
+        assert!(answer.is_success(), "HTTP {}", answer.status);
+    }
+
     /// Any request.
     pub async fn send(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
         Ok(self.http.send(request).await?)
@@ -339,7 +345,7 @@ impl World {
         let mut parts = evercal_worker::Parts::of(&config)?;
         if self.settings.simulated_time {
             let sign_in = ProviderCall::ALL.into_iter().filter(|call| call.is_sign_in());
-            let sign_in = sign_in.map(|call| self.method(call)).collect();
+            let sign_in = sign_in.filter_map(|call| self.provider.method(call)).collect();
             parts = evercal_worker::Parts {
                 clock: Arc::new(AttemptClock),
                 transport: Arc::new(SendsTime { http: HttpClient::new(&config.http)?, in_real_time: sign_in }),

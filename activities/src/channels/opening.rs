@@ -15,7 +15,7 @@ use evercal_workflows::contract::{ChannelOpened, ChannelRef, OpenChannelInput, R
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
 
-use super::{ChannelActivities, channels_of, named, nameless, remote_of};
+use super::{ChannelActivities, can_be_watched, channels_of, named, nameless, remote_of};
 use crate::attempt;
 use crate::deps::Connection;
 use crate::failure::{Repeat, from_provider, from_store, from_token};
@@ -187,6 +187,7 @@ impl ChannelActivities {
         let (store, account_id) = (&self.deps.store, watched.account_id());
         let calendar = self.calendar_of(watched).await?;
         let connection = self.deps.connection_of(account_id).await?;
+        can_be_watched(connection, watched).map_err(|error| from_provider(ctx, &error, repeat, None))?;
         // A row for each attempt at what is not even tried would make the register grow for as long as an outage lasts.
         connection.may_call(account_id, watched.calendar_id()).map_err(|error| from_token(ctx, &error, repeat))?;
         let id = ChannelId::generate();

@@ -12,8 +12,12 @@ pub struct Profile {
     pub title: &'static str,
     /// Whose services its conferences are, as far as they have names ([`ConferenceKind`](crate::event::ConferenceKind)).
     pub conference_kinds: &'static [&'static str],
-    /// Whether it announces changes.
+    /// Whether it announces changes of a calendar's events.
     pub push: Push,
+    /// Whether it announces changes of a user's list of calendars.
+    pub list_push: Push,
+    /// What becomes of a grant that is not needed any more.
+    pub grants: Grants,
     /// What it means that a reading of everything does not have an event.
     pub absence: Absence,
     /// Where the occurrences of series come from.
@@ -27,6 +31,16 @@ impl Profile {
     pub fn has_push(&self) -> bool {
         self.push != Push::None
     }
+
+    /// Whether a channel can be opened on a user's list of calendars.
+    pub fn has_list_push(&self) -> bool {
+        self.list_push != Push::None
+    }
+
+    /// Whether a grant can be given back.
+    pub fn takes_grants_back(&self) -> bool {
+        self.grants == Grants::TakenBack
+    }
 }
 
 /// Whether a provider announces changes.
@@ -39,6 +53,15 @@ pub enum Push {
     Extended,
     /// Never: it has to be polled.
     None,
+}
+
+/// What becomes of a grant that is not needed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grants {
+    /// The provider takes it back.
+    TakenBack,
+    /// It stays until the person ends it at the provider.
+    LeftToThePerson,
 }
 
 /// What it means that a reading of everything does not have an event.

@@ -23,9 +23,7 @@ pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannel
 pub use notices::{
     Met, Notice, NoticeBatch, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says, UnreadableNotices,
 };
-pub use oauth::{
-    AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, Revocation, TokenGrant, pkce_challenge,
-};
+pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
 pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};
 pub use tokens::{

@@ -27,19 +27,10 @@ pub trait OAuthProvider: Send + Sync {
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenGrant, ProviderError>;
 
     /// Ends a grant by one of its tokens; a grant that is already dead is ended. It may end grants of other clients of the same
-    /// operator for that user too. Not every provider takes grants back.
-    async fn revoke(&self, _token: &Secret) -> Result<Revocation, ProviderError> {
-        Ok(Revocation::NotPossible)
+    /// operator for that user too. Only asked of providers that [take grants back](evercal_domain::profile::Grants::TakenBack).
+    async fn revoke(&self, _token: &Secret) -> Result<(), ProviderError> {
+        Ok(())
     }
-}
-
-/// What became of a grant that was given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revocation {
-    /// It is ended.
-    Ended,
-    /// The provider takes none back: the person can end it there.
-    NotPossible,
 }
 
 /// A provider's consent page, as far as a browser and the person before it meet it. Pure.

@@ -147,6 +147,8 @@ mod tests {
             title: "Silent",
             conference_kinds: &[],
             push: Push::None,
+            list_push: Push::None,
+            grants: announces.grants,
             absence: announces.absence,
             occurrences: announces.occurrences,
             defaults: Defaults { strategy: SyncStrategy::Polling, ..announces.defaults },

@@ -15,7 +15,7 @@ use evercal_domain::account::{Credentials, OAuthTokens, Secret};
 use evercal_domain::{AccountId, Clock, ProviderError, ProviderErrorKind};
 
 use crate::call::{Access, CallContext};
-use crate::oauth::{OAuthProvider, RedeemedCode, Revocation, TokenGrant};
+use crate::oauth::{OAuthProvider, RedeemedCode, TokenGrant};
 
 /// How long before its end a token is not used any more: longer than one call may take.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(60);
@@ -221,7 +221,7 @@ impl TokenSource {
     }
 
     /// Gives back what credentials were granted. It may end other grants of the same person too.
-    pub async fn revoke(&self, credentials: &Credentials) -> Result<Revocation, ProviderError> {
+    pub async fn revoke(&self, credentials: &Credentials) -> Result<(), ProviderError> {
         let (SignInCalls::OAuth(oauth), Credentials::OAuth(tokens)) = (&self.sign_in, credentials);
         oauth.revoke(&tokens.refresh_token).await
     }

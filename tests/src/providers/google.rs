@@ -60,8 +60,8 @@ impl ProviderUnderTest for Google {
         &self.control
     }
 
-    fn method(&self, call: ProviderCall) -> &'static str {
-        match call {
+    fn method(&self, call: ProviderCall) -> Option<&'static str> {
+        Some(match call {
             ProviderCall::ReadEvents => "calendar.events.list",
             ProviderCall::OpenChannel => "calendar.events.watch",
             ProviderCall::CloseChannel => "calendar.channels.stop",
@@ -70,7 +70,13 @@ impl ProviderUnderTest for Google {
             ProviderCall::WhoseGrant => "calendar.calendarList.get",
             ProviderCall::Redeem | ProviderCall::Refresh => "oauth.token",
             ProviderCall::Revoke => "oauth.revoke",
-        }
+            // Channels are replaced and not listed, and pages have all that there is.
+            ProviderCall::ExtendChannel
+            | ProviderCall::ListChannels
+            | ProviderCall::FetchEvents
+            | ProviderCall::FetchEvent
+            | ProviderCall::FetchInstances => return None,
+        })
     }
 
     fn calls_with_token(&self) -> &'static str {
@@ -98,6 +104,10 @@ impl ProviderUnderTest for Google {
             ("x-goog-message-number", "7".to_owned()),
         ];
         HttpRequest { headers, ..HttpRequest::post("notice", webhook_address(gateway), Body::Empty) }
+    }
+
+    fn answer_to_forged_notices(&self) -> u16 {
+        401
     }
 
     async fn open_stray_channel(

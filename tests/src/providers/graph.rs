@@ -65,17 +65,22 @@ impl ProviderUnderTest for Graph {
         self.control.default_calendar(name).unwrap_or_else(|_no_user| name.to_owned())
     }
 
-    fn method(&self, call: ProviderCall) -> &'static str {
-        match call {
+    fn method(&self, call: ProviderCall) -> Option<&'static str> {
+        Some(match call {
             ProviderCall::ReadEvents => "graph.calendarView.delta",
-            // Lists are not watched.
-            ProviderCall::OpenChannel | ProviderCall::OpenListChannel => "graph.subscriptions.create",
+            ProviderCall::OpenChannel => "graph.subscriptions.create",
+            ProviderCall::ExtendChannel => "graph.subscriptions.update",
+            ProviderCall::ListChannels => "graph.subscriptions.list",
+            ProviderCall::FetchEvents => "graph.batch",
+            ProviderCall::FetchEvent => "graph.events.get",
+            ProviderCall::FetchInstances => "graph.events.instances",
             ProviderCall::CloseChannel => "graph.subscriptions.delete",
             ProviderCall::ListCalendars => "graph.calendars.list",
             ProviderCall::WhoseGrant => "graph.calendars.get",
-            // Nothing is given back.
-            ProviderCall::Redeem | ProviderCall::Refresh | ProviderCall::Revoke => "oauth.token",
-        }
+            ProviderCall::Redeem | ProviderCall::Refresh => "oauth.token",
+            // Lists are not watched, and no grant is taken back.
+            ProviderCall::OpenListChannel | ProviderCall::Revoke => return None,
+        })
     }
 
     fn calls_with_token(&self) -> &'static str {
@@ -100,6 +105,11 @@ impl ProviderUnderTest for Graph {
             "tenantId": "3",
         });
         HttpRequest::post("notice", webhook_address(gateway), Body::Json(json!({"value": [item]})))
+    }
+
+    /// One request has many of them, and the others count.
+    fn answer_to_forged_notices(&self) -> u16 {
+        202
     }
 
     async fn open_stray_channel(

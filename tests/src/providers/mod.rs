@@ -47,8 +47,8 @@ pub trait ProviderUnderTest: Any + Send + Sync {
         name.to_owned()
     }
 
-    /// What it calls a call.
-    fn method(&self, call: ProviderCall) -> &'static str;
+    /// What it calls a call; none where it has no such call.
+    fn method(&self, call: ProviderCall) -> Option<&'static str>;
 
     /// What the names of all calls match that are made with an access token, as faults have it.
     fn calls_with_token(&self) -> &'static str;
@@ -58,6 +58,9 @@ pub trait ProviderUnderTest: Any + Send + Sync {
 
     /// A notice as it sends it to a gateway.
     fn notice(&self, gateway: &Url, notice: &ChangeNotice) -> HttpRequest;
+
+    /// The status that a notice gets which proves nothing.
+    fn answer_to_forged_notices(&self) -> u16;
 
     /// Opens a channel on a user's calendar, as our worker would, without a row in the store.
     async fn open_stray_channel(
@@ -85,8 +88,18 @@ pub enum ProviderCall {
     ReadEvents,
     /// Opens a channel on a calendar's events.
     OpenChannel,
+    /// Puts off the end of a channel.
+    ExtendChannel,
     /// Closes a channel.
     CloseChannel,
+    /// Lists the channels of an account.
+    ListChannels,
+    /// Fetches what pages only named, many at a time.
+    FetchEvents,
+    /// Fetches one event.
+    FetchEvent,
+    /// Fetches the occurrences of a series.
+    FetchInstances,
     /// Reads a page of a user's list of calendars.
     ListCalendars,
     /// Opens a channel on a user's list of calendars.
@@ -103,10 +116,15 @@ pub enum ProviderCall {
 
 impl ProviderCall {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::ReadEvents,
         Self::OpenChannel,
+        Self::ExtendChannel,
         Self::CloseChannel,
+        Self::ListChannels,
+        Self::FetchEvents,
+        Self::FetchEvent,
+        Self::FetchInstances,
         Self::ListCalendars,
         Self::OpenListChannel,
         Self::WhoseGrant,

@@ -36,14 +36,14 @@ macro_rules! behaviours {
                 a_consent_of_another_user_heals_no_dead_grant_and_the_right_one_does,
                 the_same_user_twice_is_reported_at_once_and_mirrored_twice_only_when_asked_for,
                 a_wish_of_a_day_on_the_list_holds_neither_a_new_consent_nor_a_refresh_and_is_shown_with_its_end,
-                a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it [has_push],
+                a_wish_of_a_day_with_the_channel_on_the_list_is_shown_with_its_end_and_a_refresh_passes_it [has_list_push],
                 an_installation_that_the_provider_does_not_accept_is_the_operators_affair_and_heals_by_itself,
                 a_client_secret_that_is_not_accepted_any_more_is_the_operators_alert_and_no_users_state,
                 a_list_of_endless_empty_pages_costs_a_bounded_number_of_calls_and_is_said [has_push],
                 of_more_calendars_than_an_account_may_have_the_first_are_listed_with_a_warning,
                 more_calendars_than_one_run_of_the_account_can_start_are_all_watched_and_all_closed [has_push],
-                new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list [has_push],
-                the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped [has_push],
+                new_renamed_and_rezoned_calendars_show_by_the_channel_on_the_list [has_list_push],
+                the_channel_on_the_list_is_renewed_before_it_ends_and_the_old_one_stopped [has_list_push],
                 terminated_workflows_are_found_shown_and_started_again_by_the_check_of_the_fleet [has_push],
                 a_calendar_that_needed_action_is_tried_twice_with_each_listing_until_it_works [has_push],
                 a_listing_that_is_asked_for_during_one_comes_after_it [has_push],
@@ -58,13 +58,13 @@ macro_rules! behaviours {
             disconnect {
                 a_disconnected_account_leaves_no_channel_no_token_and_no_grant [has_push],
                 while_the_provider_asks_to_wait_with_stopping_channels_the_account_says_until_when [has_push],
-                while_the_provider_asks_to_wait_with_revoking_the_account_says_until_when,
+                while_the_provider_asks_to_wait_with_revoking_the_account_says_until_when [takes_grants_back],
                 a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_disconnected [has_push],
                 a_subscription_that_was_lost_leaves_no_channel_behind_when_its_account_is_cancelled [has_push],
                 a_disconnect_while_many_calendars_are_being_connected_closes_each_of_them [has_push],
                 a_disconnect_does_not_wait_for_a_provider_that_gives_no_tokens,
                 a_disconnect_does_not_wait_for_a_list_of_calendars_that_never_comes,
-                tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back,
+                tokens_and_mirror_are_erased_although_the_provider_never_takes_the_grant_back [takes_grants_back],
                 a_channel_that_cannot_be_stopped_keeps_no_other_one_alive [has_push],
             }
             faults {
@@ -137,7 +137,7 @@ macro_rules! behaviours {
             outage {
                 a_channel_that_runs_out_is_polled_for_and_opened_anew_when_that_is_possible [has_push],
                 attempts_that_are_not_made_while_the_provider_refuses_everybody_leave_nothing_in_the_register [has_push],
-                while_the_provider_refuses_everybody_it_is_asked_neither_for_lists_nor_for_channels_on_them [has_push],
+                while_the_provider_refuses_everybody_it_is_asked_neither_for_lists_nor_for_channels_on_them [has_list_push],
             }
             payloads {
                 with_a_key_temporal_keeps_nothing_readable_and_what_ran_before_goes_on,
@@ -147,7 +147,7 @@ macro_rules! behaviours {
             }
             provider_off {
                 an_account_of_a_provider_that_is_off_says_so_and_goes_on_by_itself_when_it_is_on_again,
-                a_worker_with_wrong_settings_ends_no_grant_that_another_can_revoke,
+                a_worker_with_wrong_settings_ends_no_grant_that_another_can_revoke [takes_grants_back],
                 an_account_of_a_provider_that_is_off_can_be_disconnected_and_says_what_was_left [has_push],
             }
             recovery {

@@ -31,7 +31,10 @@ pub async fn a_disconnected_account_leaves_no_channel_no_token_and_no_grant<P: P
     assert!(alive.is_empty(), "{alive:#?}");
     assert!(world.store.credentials(account).await.unwrap().is_none());
     assert_eq!(world.store.calendar(calendar).await.unwrap().unwrap().state, CalendarState::Closed);
-    assert!(calls(&world, ProviderCall::Revoke) >= 1);
+    let is_given_back = P::nature().takes_grants_back();
+    assert_eq!(calls(&world, ProviderCall::Revoke) >= 1, is_given_back);
+    let detail = world.store.account(account).await.unwrap().unwrap().detail.unwrap_or_default();
+    assert_eq!(detail.contains("until the person ends it"), !is_given_back, "{detail}");
     world.end().await;
 }
 

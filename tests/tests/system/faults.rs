@@ -5,9 +5,11 @@
 
 mod walks;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use evercal_domain::profile::Push;
 use evercal_domain::{AccountId, AccountState, Calendar, CalendarState, ChannelState};
 use evercal_http::{HttpSettings, Method};
 use evercal_simulator::{BulkChanges, ChangeNotices, FaultAction, NewUser};
@@ -108,7 +110,7 @@ pub async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel<P: Provide
     let mut number = 0;
     while let Some(hit) = walks.next() {
         number += 1;
-        let before = channels::alive_at_provider(&world, &walker.user);
+        let before = channels::ends_in_register(&world, walker.calendar.id).await;
         world.control().expire_access_tokens(Some(&walker.user)).unwrap();
         walks.begin(&world, hit.as_ref());
         live_through_a_renewal(&world, &walker, number).await;
@@ -120,7 +122,11 @@ pub async fn a_fault_at_any_call_of_a_renewal_leaves_one_live_channel<P: Provide
     }
     walks.met_everything(
         &world,
-        &[ProviderCall::Refresh, ProviderCall::OpenChannel, ProviderCall::CloseChannel, ProviderCall::ReadEvents],
+        if P::nature().push == Push::Extended {
+            &[ProviderCall::Refresh, ProviderCall::ExtendChannel]
+        } else {
+            &[ProviderCall::Refresh, ProviderCall::OpenChannel, ProviderCall::CloseChannel, ProviderCall::ReadEvents]
+        },
     );
     world.end().await;
 }
@@ -266,18 +272,23 @@ fn may_ask_for_consent(world: &World, hit: Option<&Hit>) -> bool {
                 | FaultAction::SlowBody { chunk_bytes: 1, .. }
         );
         let refused = matches!(hit.action, FaultAction::InvalidGrant | FaultAction::ExpiredToken);
-        refused || (answer_is_lost && hit.method == world.method(ProviderCall::Redeem))
+        refused || (answer_is_lost && world.provider.method(ProviderCall::Redeem) == Some(&hit.method))
     })
 }
 
 /// Waits for the right end state.
 async fn reaches_end_state(world: &World, walker: &Walker, hit: Option<&Hit>) {
-    reaches_end_state_on(world, walker, hit, &BTreeSet::new()).await;
+    reaches_end_state_on(world, walker, hit, &BTreeMap::new()).await;
 }
 
-/// Waits for the right end state, on other channels than those. A new consent, where it may be asked for, has to heal
+/// Waits for the right end state, on other channels than those, or the same with other ends. A new consent, where it may be asked for, has to heal
 /// everything.
-async fn reaches_end_state_on(world: &World, walker: &Walker, hit: Option<&Hit>, before: &BTreeSet<String>) {
+async fn reaches_end_state_on(
+    world: &World,
+    walker: &Walker,
+    hit: Option<&Hit>,
+    before: &BTreeMap<String, DateTime<Utc>>,
+) {
     let mut consented_again = false;
     loop {
         let needs_consent = eventually("the calendar is live, or the account asks for a consent", || async {
@@ -287,7 +298,7 @@ async fn reaches_end_state_on(world: &World, walker: &Walker, hit: Option<&Hit>,
             let live = account.state == AccountState::Connected
                 && calendar.state == CalendarState::Live
                 && is_live_and_idle(world, walker).await
-                && channels::alive_at_provider(world, &walker.user) != *before
+                && channels::ends_in_register(world, walker.calendar.id).await != *before
                 && is_list_watched(world, walker.account).await;
             match account.state {
                 AccountState::NeedsReauth if !consented_again => Ok(true),
@@ -325,7 +336,8 @@ async fn disconnected(world: &World, walker: &Walker, hit: Option<&Hit>) {
     let refused_twice = |hit: &Hit| hit.action == FaultAction::ExpiredToken && hit.after > 0;
     let dead_grant = hit.is_some_and(|hit| hit.action == FaultAction::InvalidGrant || refused_twice(hit));
     let is_refused = |hit: &Hit| matches!(hit.action, FaultAction::Status { status: 404, .. });
-    let keeps_grant = hit.is_some_and(|hit| hit.method == world.method(ProviderCall::Revoke) && is_refused(hit));
+    let keeps_grant =
+        hit.is_some_and(|hit| world.provider.method(ProviderCall::Revoke) == Some(&hit.method) && is_refused(hit));
     eventually("the account is disconnected", || async {
         let row = world.store.account(walker.account).await.unwrap().unwrap();
         if row.state == AccountState::Disconnected { Ok(()) } else { Err(row.state) }
@@ -342,6 +354,7 @@ async fn disconnected(world: &World, walker: &Walker, hit: Option<&Hit>) {
         assert!(alive.iter().all(|id| known.iter().any(|channel| channel.id.to_string() == *id)), "{alive:?}");
     } else {
         assert!(alive.is_empty(), "{hit:?} {alive:?} {:#?}", recent_calls(world));
+        let keeps_grant = keeps_grant || !world.provider.profile().takes_grants_back();
         let grants_left = world.control().revoke_grants(&walker.user).unwrap();
         assert_eq!(grants_left, usize::from(keeps_grant), "{hit:?}");
     }

@@ -205,7 +205,7 @@ pub async fn a_wait_for_the_quota_that_an_operator_overtakes_replays<P: Provider
 
 pub async fn a_read_in_many_slices_replays<P: ProviderUnderTest>() {
     let timing = Timing { sync_slice_ms: 1, ..quick() };
-    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
+    let world = World::with::<P>(WorldOptions { timing, events: 40, ..WorldOptions::default() }).await;
     world.provider.set_page_items_max(5);
     let (account, calendar) = world.connect_and_mirror().await;
     mirror::equals_provider(&world, calendar).await;
@@ -238,7 +238,8 @@ pub async fn a_disconnect_whose_workflows_were_lost_ends_in_order_and_replays<P:
     disconnect(&world, account).await;
     reach(&world, calendar, CalendarState::Closed).await;
     assert!(channels::alive_at_provider(&world, USER).is_empty());
-    assert_eq!(world.control().revoke_grants(USER).unwrap(), 0, "the grant was given back");
+    let left = usize::from(!P::nature().takes_grants_back());
+    assert_eq!(world.control().revoke_grants(USER).unwrap(), left, "the grant was given back where that can be");
     histories::keep(&world, "lost", calendar, Some(account)).await;
     world.end().await;
 }

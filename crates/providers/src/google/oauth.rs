@@ -10,8 +10,7 @@ use super::calls::{REVOKE, TOKEN};
 use super::errors::unreadable_answer;
 use super::{GoogleProvider, GoogleSettings};
 use crate::oauth::{
-    AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, Revocation, TokenGrant, code_fields, read_grant,
-    refresh_fields,
+    AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, code_fields, read_grant, refresh_fields,
 };
 
 /// What scopes mean, in the words of Google's consent page.
@@ -65,10 +64,10 @@ impl OAuthProvider for GoogleProvider {
         self.token(refresh_fields(&self.settings.client_id, &self.client_secret, refresh_token)).await
     }
 
-    async fn revoke(&self, token: &Secret) -> Result<Revocation, ProviderError> {
+    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
         match self.send(revoke_request(&self.settings, token)).await {
-            Ok(_) => Ok(Revocation::Ended),
-            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(Revocation::Ended),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == ProviderErrorKind::GrantRevoked => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -1,6 +1,6 @@
 //! Google's nature.
 
-use evercal_domain::profile::{Absence, Defaults, Occurrences, Push};
+use evercal_domain::profile::{Absence, Defaults, Grants, Occurrences, Push};
 use evercal_domain::{Profile, Provider, SyncStrategy};
 
 /// Google Meet.
@@ -14,6 +14,8 @@ pub(super) static PROFILE: Profile = Profile {
     title: "Google",
     conference_kinds: &[MEET, HANGOUTS],
     push: Push::Replaced,
+    list_push: Push::Replaced,
+    grants: Grants::TakenBack,
     // A full sync lists all that is there, and no deletions.
     absence: Absence::MeansDeleted,
     occurrences: Occurrences::ByRules,

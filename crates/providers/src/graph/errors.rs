@@ -121,8 +121,6 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         403 => Kind::Forbidden,
         // A page of HTML comes from in front of the API, and says nothing of what is there.
         404 if body.code.is_none() => Kind::TemporaryFailure,
-        // What cannot be found there can be read all the same, or its reading says so.
-        404 if call == CREATE_SUBSCRIPTION => Kind::WatchUnsupported,
         404 if body.has_code_of(&["mailboxnotenabledforrestapi"]) => Kind::Forbidden,
         404 | 410 => Kind::NotFound,
         // An id that nobody gave it.
@@ -225,7 +223,8 @@ mod tests {
             let refused = create(status, "ExtensionError", message);
             assert_eq!(refused.kind, ProviderErrorKind::WatchUnsupported, "{message}");
         }
-        assert_eq!(create(404, "ExtensionError", "").kind, ProviderErrorKind::WatchUnsupported);
+        // Whether it is there at all is for its reading to say.
+        assert_eq!(create(404, "ExtensionError", "").kind, ProviderErrorKind::NotFound);
         assert_eq!(answered(CREATE_SUBSCRIPTION, 404, "<html>").kind, ProviderErrorKind::TemporaryFailure);
         let unreachable = create(400, "ValidationError", "Subscription validation request failed for the resource.");
         assert_eq!(unreachable.kind, ProviderErrorKind::InvalidRequest);

@@ -1,6 +1,6 @@
 //! The nature of Microsoft 365 and of Outlook.com.
 
-use evercal_domain::profile::{Absence, Defaults, Occurrences, Push};
+use evercal_domain::profile::{Absence, Defaults, Grants, Occurrences, Push};
 use evercal_domain::{Profile, Provider, SyncStrategy};
 
 /// Microsoft Teams.
@@ -17,6 +17,9 @@ pub(super) static PROFILE: Profile = Profile {
     title: "Microsoft 365",
     conference_kinds: &[TEAMS, SKYPE],
     push: Push::Extended,
+    // `me/calendars` can be subscribed to, say some, but no page of Microsoft's says it.
+    list_push: Push::None,
+    grants: Grants::LeftToThePerson,
     // What a delta query over a window does not have may lie outside of the window.
     absence: Absence::HasToBeConfirmed,
     occurrences: Occurrences::FromProvider,

@@ -78,9 +78,9 @@ impl OAuthProvider for ScriptedOAuth {
         self.answer(refresh_token).await
     }
 
-    async fn revoke(&self, token: &Secret) -> Result<Revocation, ProviderError> {
+    async fn revoke(&self, token: &Secret) -> Result<(), ProviderError> {
         self.presented.lock().unwrap().push(token.expose().to_owned());
-        Ok(Revocation::Ended)
+        Ok(())
     }
 }
 
