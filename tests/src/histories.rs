@@ -1,6 +1,6 @@
 //! Histories of workflows: fetched whole, replayed against today's code, and kept in `tests/histories/`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use temporalio_client::WorkflowHistory;
@@ -17,7 +17,8 @@ use evercal_workflows::{AccountWorkflow, PollingWorkflow, SubscriptionWorkflow, 
 
 use crate::world::World;
 
-/// Set to any value, it makes the system tests write the histories that they make into `tests/histories/`.
+/// Set to a provider's name, it makes the system tests write the histories that they make into its folder below
+/// `tests/histories/`: those of this provider have to be run.
 const RECORD: &str = "EVERCAL_RECORD_HISTORIES";
 
 /// All runs of a workflow, oldest first.
@@ -109,14 +110,15 @@ fn replayer() -> anyhow::Result<WorkflowReplayer> {
 pub async fn replay_and_record(name: &str, runs: Vec<History>) {
     let named: Vec<(String, History)> =
         runs.into_iter().enumerate().map(|(number, run)| (format!("{name}-{number}"), run)).collect();
-    let record = std::env::var_os(RECORD).is_some();
-    if record {
+    if let Some(provider) = std::env::var_os(RECORD) {
+        let folder = folder().join(provider);
+        std::fs::create_dir_all(&folder).expect("the provider's folder");
         for (name, history) in &named {
-            let file = folder().join(format!("{name}.pb"));
+            let file = folder.join(format!("{name}.pb"));
             std::fs::write(&file, history.encode_to_vec()).expect("the history is written");
         }
         // What had more runs when it was recorded before would be replayed for ever.
-        let stale = (named.len()..).map(|number| folder().join(format!("{name}-{number}.pb")));
+        let stale = (named.len()..).map(|number| folder.join(format!("{name}-{number}.pb")));
         for file in stale.take_while(|file| file.exists()) {
             std::fs::remove_file(file).expect("a stale history is removed");
         }
@@ -134,19 +136,24 @@ pub async fn keep(world: &World, name: &str, calendar: CalendarId, account: Opti
     }
 }
 
-/// The histories that are kept, by name.
+/// The histories that are kept, by provider and name.
 pub fn kept() -> Vec<(String, History)> {
-    let entries = std::fs::read_dir(folder()).expect("the folder of histories").map(|entry| entry.expect("an entry"));
-    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "pb"));
-    let mut kept: Vec<(String, History)> = files
-        .map(|path| {
-            let bytes = std::fs::read(&path).expect("a history");
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            (name, History::decode(&bytes[..]).expect("a history as protobuf"))
-        })
-        .collect();
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).expect("a history");
+        let provider = path.parent().and_then(Path::file_name).expect("a provider").to_string_lossy().into_owned();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        (format!("{provider}/{name}"), History::decode(&bytes[..]).expect("a history as protobuf"))
+    };
+    let files = entries(&folder()).into_iter().flat_map(|provider| entries(&provider));
+    let is_kept = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "pb");
+    let mut kept: Vec<(String, History)> = files.filter(is_kept).map(read).collect();
     kept.sort_by(|one, other| one.0.cmp(&other.0));
     kept
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder of histories");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
 }
 
 fn folder() -> PathBuf {

@@ -20,12 +20,13 @@ mod wait;
 mod world;
 
 pub use providers::{
-    AnyProvider, ChangeNotice, Google, Graph, ProviderCall, ProviderControl, ProviderUnderTest, Refused,
+    AnyProvider, ChangeNotice, Google, Graph, MarkedEvent, ProviderCall, ProviderControl, ProviderUnderTest, Refused,
 };
 pub use reconfigure::{discover, reconfigure};
 pub use settings::{Settings, WorldOptions, quick};
 pub use steps::{
-    arm, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach, reach_account,
+    arm, ask_for_sync, calls, disconnect, is_list_watched, list_is_watched, live_for, made, poller_has_ended, reach,
+    reach_account,
 };
 pub use wait::{TIMEOUT, eventually};
 pub use world::{USER, World};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use evercal_domain::event::{Attendee, EventTime, Fingerprint, Response};
 use evercal_domain::profile::Occurrences;
-use evercal_domain::{CalendarId, EventStatus};
-use evercal_mirror::{StoredBody, StoredRow};
+use evercal_domain::{CalendarId, EventStatus, Profile};
+use evercal_mirror::{RowKind, StoredBody, StoredRow};
 use evercal_simulator::{TrueEvent, TrueGuest, TruePosition, Truth};
 use evercal_storage::{PageRequest, Store};
 
@@ -29,10 +29,13 @@ pub async fn equals_provider(world: &World, calendar: CalendarId) {
         // Of a calendar that the usual user does not see, what its owner has.
         let control = world.control();
         let truth = control.truth_for(&provider_id, USER).or_else(|_not_shared| control.truth(&provider_id));
-        let mut truth = truth.expect("the provider's state");
-        let window = in_window(world, calendar, &provider_id).await?;
-        truth.events.retain(|event| window.as_ref().is_none_or(|window| window.has(event)));
-        compare_within(&*world.store, calendar, &truth, window.as_ref()).await?;
+        let occurrences = async |from: &str, to: &str| {
+            let occurrences = control.occurrences_for(&provider_id, USER, from, to);
+            let occurrences = occurrences.or_else(|_not_shared| control.occurrences(&provider_id, from, to));
+            occurrences.expect("the provider's occurrences")
+        };
+        let truth = truth.expect("the provider's state");
+        compare_promised(&*world.store, calendar, world.provider.profile(), truth, occurrences).await?;
         if world.has_gateway() { shown::shows_what_the_provider_shows(world, calendar).await } else { Ok(()) }
     })
     .await;
@@ -49,7 +52,15 @@ async fn compare_within(
     truth: &Truth,
     window: Option<&InWindow>,
 ) -> Result<(), Vec<String>> {
-    let (truth, mut mirror) = (provider_facts(truth), mirror_facts(store, calendar).await);
+    let (mut truth, rows) = (provider_facts(truth), rows(store, calendar).await);
+    let mut mirror: Facts = rows.iter().map(|row| (row.provider_id.as_str().to_owned(), mirrored(row))).collect();
+    if window.is_some() {
+        // What was read as a whole has the version of its owner, exceptions included.
+        let exceptions = rows.iter().filter(|row| row.state.kind == RowKind::Exception);
+        for id in exceptions.map(|row| row.provider_id.as_str()) {
+            truth.get_mut(id).into_iter().chain(mirror.get_mut(id)).for_each(|event| event.version = None);
+        }
+    }
     // What lies outside may be there as it was last seen.
     mirror.retain(|_, event| window.is_none_or(|window| window.has(event)));
     if truth == mirror { Ok(()) } else { Err(difference(&truth, &mirror)) }
@@ -83,21 +94,26 @@ impl InWindow {
     }
 }
 
-/// The window of a calendar, where its provider is asked for one.
-async fn in_window(world: &World, calendar: CalendarId, provider_id: &str) -> Result<Option<InWindow>, Vec<String>> {
-    if world.provider.profile().occurrences == Occurrences::ByRules {
-        return Ok(None);
+/// Compares the mirror of a calendar with what is promised of its provider's state: with all of it, or with what lies in the
+/// window for which the provider was asked. `occurrences` are the provider's between two instants.
+pub async fn compare_promised(
+    store: &dyn Store,
+    calendar: CalendarId,
+    profile: &Profile,
+    mut truth: Truth,
+    occurrences: impl AsyncFn(&str, &str) -> Vec<TrueEvent>,
+) -> Result<(), Vec<String>> {
+    if profile.occurrences == Occurrences::ByRules {
+        return compare(store, calendar, &truth).await;
     }
-    let window_end = world.store.sync_position(calendar).await.expect("the position").window_end;
+    let window_end = store.sync_position(calendar).await.expect("the position").window_end;
     let to = window_end.ok_or_else(|| vec!["nothing is read yet".to_owned()])?;
     let from = to - WINDOW;
-    let control = world.control();
-    let occurrences = control
-        .occurrences_for(provider_id, USER, &from.to_rfc3339(), &to.to_rfc3339())
-        .or_else(|_not_shared| control.occurrences(provider_id, &from.to_rfc3339(), &to.to_rfc3339()))
-        .expect("the provider's occurrences");
-    let series = occurrences.into_iter().filter_map(|one| one.occurrence_of).map(|position| position.series);
-    Ok(Some(InWindow { from, to, series: series.collect() }))
+    let inside = occurrences(&from.to_rfc3339(), &to.to_rfc3339()).await;
+    let series = inside.into_iter().filter_map(|one| one.occurrence_of).map(|position| position.series);
+    let window = InWindow { from, to, series: series.collect() };
+    truth.events.retain(|event| window.has(event));
+    compare_within(store, calendar, &truth, Some(&window)).await
 }
 
 /// Asserts that the change feed, applied from its beginning, gives exactly the mirror: no change comes twice, nothing is
@@ -129,16 +145,13 @@ async fn rows(store: &dyn Store, calendar: CalendarId) -> Vec<StoredRow> {
     let mut after = None;
     loop {
         let page = store.items(calendar, &PageRequest { after, limit: 1_000 }).await.expect("the mirror's rows");
-        rows.extend(page.items);
+        // Occurrences that the provider made are the series' own: what readers are shown of them is compared elsewhere.
+        rows.extend(page.items.into_iter().filter(|row| row.state.kind != RowKind::Occurrence));
         match page.next {
             Some(next) => after = Some(next),
             None => return rows,
         }
     }
-}
-
-async fn mirror_facts(store: &dyn Store, calendar: CalendarId) -> Facts {
-    rows(store, calendar).await.iter().map(|item| (item.provider_id.as_str().to_owned(), mirrored(item))).collect()
 }
 
 /// What the mirror holds, as the provider says it.

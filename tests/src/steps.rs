@@ -54,6 +54,12 @@ pub async fn is_list_watched(world: &World, account: AccountId) -> bool {
     is_read && row.channel_expires_at.is_some()
 }
 
+/// Asks for a sync of a calendar, whatever is answered: that it cannot be read may be what the test is about.
+pub async fn ask_for_sync(world: &World, calendar: CalendarId) {
+    let path = format!("/v1/calendars/{calendar}/sync");
+    world.call(Method::POST, &path, None, Some(&world.api_key)).await.expect("an answer");
+}
+
 /// Disconnects an account, and waits until that is done.
 pub async fn disconnect(world: &World, account: AccountId) {
     world.api(Method::DELETE, &format!("/v1/accounts/{account}"), None).await.expect("the request to disconnect");

@@ -1,4 +1,4 @@
-//! The Python of the tests: a virtual environment in the cache, with the official Google client, Schemathesis, which
+//! The Python of the tests: a virtual environment in the cache, with the official clients of Google and Microsoft, Schemathesis, which
 //! tries the API by its description, a validator of that description and a generator of clients, and a checker of JSON
 //! schemas, which has the one of Compose files.
 
@@ -11,16 +11,18 @@ use anyhow::Context;
 use crate::run::{run, works};
 
 /// What the tests need, pinned.
-pub const PACKAGES: [&str; 5] = [
+pub const PACKAGES: [&str; 7] = [
     "google-api-python-client==2.202.0",
+    "msgraph-sdk==1.65.0",
+    // Microsoft's client needs it and does not say so.
+    "deprecated==1.3.1",
     "schemathesis==4.32.5",
     "check-jsonschema==0.39.0",
     "openapi-spec-validator==0.9.0",
     "openapi-python-client==0.29.1",
 ];
 /// They are there when this runs; after the system's Python was replaced, they are not.
-const IMPORTS: &str =
-    "import googleapiclient.discovery, schemathesis, check_jsonschema, openapi_spec_validator, openapi_python_client";
+const IMPORTS: &str = "import googleapiclient.discovery, msgraph_core, deprecated, schemathesis, check_jsonschema, openapi_spec_validator, openapi_python_client";
 
 /// Where it is kept.
 pub fn folder(cache: &Path) -> PathBuf {

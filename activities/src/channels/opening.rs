@@ -8,9 +8,13 @@ use evercal_domain::channel_token::ChannelClaim;
 use evercal_domain::journal::{AuditEntry, AuditKind};
 use evercal_domain::profile::Push;
 use evercal_domain::{
-    Calendar, Channel, ChannelEnd, ChannelId, ChannelState, ProviderErrorKind, RemoteChannelId, UnixMs, Watched,
+    Calendar, CalendarState, Channel, ChannelEnd, ChannelId, ChannelState, ProviderError, ProviderErrorKind,
+    RemoteChannelId, UnixMs, Watched,
 };
-use evercal_providers::{ChannelGrant, ChannelRequest, Extended, LostChannels, TokenError};
+use evercal_providers::{
+    Blocking, ChannelGrant, ChannelRequest, Extended, LostChannels, Opening, TokenError, WatchedRemote,
+};
+use evercal_storage::StoreError;
 use evercal_workflows::contract::{ChannelOpened, ChannelRef, OpenChannelInput, Renewed};
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::Instant;
@@ -20,6 +24,9 @@ use crate::attempt;
 use crate::deps::Connection;
 use crate::failure::{Repeat, from_provider, from_store, from_token};
 use crate::refusal::{self, Refused};
+
+/// When a channel is asked for again that another account here has.
+const WATCHED_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_hours(6);
 
 impl ChannelActivities {
     /// Extends the channel that is named, or opens another one.
@@ -97,7 +104,7 @@ impl ChannelActivities {
         let opened = self.open(ctx, input).await?;
         let cause = format!("the provider had ended {gone} before its time");
         let gap = (alive_at.to_datetime(), now);
-        self.note_gap(input.watched, gone, &cause, gap, opened.channel_id).await?;
+        self.note_gap(input.watched, gone, &cause, gap, Some(opened.channel_id)).await.map_err(from_store)?;
         Ok(opened)
     }
 
@@ -108,10 +115,10 @@ impl ChannelActivities {
         about: ChannelId,
         cause: &str,
         (from, to): (DateTime<Utc>, DateTime<Utc>),
-        open: ChannelId,
-    ) -> Result<(), ActivityError> {
+        open: Option<ChannelId>,
+    ) -> Result<(), StoreError> {
         let account_id = watched.account_id();
-        let account = self.deps.store.account(account_id).await.map_err(from_store)?;
+        let account = self.deps.store.account(account_id).await?;
         let entry = AuditEntry {
             dedup_key: format!("channel_gap/{about}"),
             at: to,
@@ -120,13 +127,16 @@ impl ChannelActivities {
             account_id: Some(account_id),
             calendar_id: watched.calendar_id(),
             message: format!(
-                "{cause}: from {} to {} changes may not have been announced; {open} is open, and all changes since are \
-                 read",
+                "{cause}: from {} to {} changes may not have been announced; {}",
                 from.to_rfc3339_opts(SecondsFormat::Secs, true),
                 to.to_rfc3339_opts(SecondsFormat::Secs, true),
+                open.map_or_else(
+                    || "none is open yet, and changes are read all the same".to_owned(),
+                    |open| format!("{open} is open, and all changes since are read")
+                ),
             ),
         };
-        self.deps.store.append_audit(&entry).await.map_err(from_store)
+        self.deps.store.append_audit(&entry).await
     }
 
     /// Opens a channel; all others on the same are superfluous from then on.
@@ -136,13 +146,8 @@ impl ChannelActivities {
         input: &OpenChannelInput,
     ) -> Result<ChannelOpened, ActivityError> {
         let now = attempt::started_at(ctx);
-        let (lifetime, begun) = (Duration::seconds(input.lifetime_s.into()), Instant::now());
+        let lifetime = Duration::seconds(input.lifetime_s.into());
         let (id, grant) = self.open_one(ctx, input.watched, now + lifetime, Repeat::ByWorkflow).await?;
-        if grant.has_displaced {
-            let cause = "a channel of ours that nobody knew stood in the way of the new one and was closed";
-            let until = now + Duration::from_std(begun.elapsed()).unwrap_or_default();
-            self.note_gap(input.watched, id, cause, (now, until), id).await?;
-        }
         let others = self.possibly_alive(input.watched, now).await?;
         let connection = self.deps.connection_of(input.watched.account_id()).await?;
         let lost: Vec<_> = nameless(&others).filter(|lost| *lost != id).collect();
@@ -212,7 +217,17 @@ impl ChannelActivities {
         let request = &request;
         let remote = remote_of(calendar.as_ref());
         let call = |context| async move { channels_of(connection)?.open(&context, remote, request).await };
-        match connection.call(account_id, watched.calendar_id(), call).await {
+        let opening = match connection.call(account_id, watched.calendar_id(), call).await {
+            Ok(Opening::Blocked(others)) => {
+                self.open_in_their_place(connection, watched, request, remote, &others).await?
+            }
+            opening => opening,
+        };
+        let granted = opening.and_then(|opening| match opening {
+            Opening::Open(grant) => Ok(grant),
+            Opening::Blocked(_) => Err(TokenError::Provider(blocked_again())),
+        });
+        match granted {
             Ok(grant) => {
                 let at = attempt::started_at(ctx);
                 let stored = store.activate_channel(id, grant.remote_id.as_ref(), grant.expires_at, at).await;
@@ -227,6 +242,48 @@ impl ChannelActivities {
                 Err(self.refused(ctx, calendar.as_ref(), error, repeat).await?)
             }
         }
+    }
+
+    /// Closes the channels that stand in the way of another one, and asks for that again. Those that another account of this
+    /// installation has are its own: then the calendar has to be polled for this one.
+    async fn open_in_their_place(
+        &self,
+        connection: &Connection,
+        watched: Watched,
+        request: &ChannelRequest,
+        remote: WatchedRemote<'_>,
+        others: &[Blocking],
+    ) -> Result<Result<Opening, TokenError>, ActivityError> {
+        let (store, account_id, begun) = (&self.deps.store, watched.account_id(), Instant::now());
+        for id in others.iter().filter_map(|other| other.id) {
+            let Some(row) = store.channel(id).await.map_err(from_store)? else { continue };
+            if row.ended_at.is_none() && row.watched != watched && self.is_open(row.watched).await? {
+                return Ok(Err(TokenError::Provider(another_accounts())));
+            }
+        }
+        let calendar_id = watched.calendar_id();
+        for Blocking { id, remote_id } in others {
+            let own = id.unwrap_or(request.id);
+            let call = |context| async move { channels_of(connection)?.close(&context, own, remote_id).await };
+            if let Err(error) = connection.call(account_id, calendar_id, call).await {
+                return Ok(Err(error));
+            }
+        }
+        let call = |context| async move { channels_of(connection)?.open(&context, remote, request).await };
+        let opening = connection.call(account_id, calendar_id, call).await;
+        let open = matches!(opening, Ok(Opening::Open(_))).then_some(request.id);
+        let cause = "a channel of ours that nobody knew stood in the way of the new one and was closed";
+        let until = request.asked_at + Duration::from_std(begun.elapsed()).unwrap_or_default();
+        let gap = (request.asked_at, until);
+        self.note_gap(watched, request.id, cause, gap, open).await.map_err(from_store)?;
+        Ok(opening)
+    }
+
+    /// Whether something is still watched: the channel of a calendar that has ended may not have been stopped.
+    async fn is_open(&self, watched: Watched) -> Result<bool, ActivityError> {
+        let Some(calendar) = watched.calendar_id() else { return Ok(true) };
+        let row = self.deps.store.calendar(calendar).await.map_err(from_store)?;
+        Ok(row.is_some_and(|row| row.state != CalendarState::Closed))
     }
 
     /// A failed call about a channel. A refusal may be about more than the calendar.
@@ -246,6 +303,20 @@ impl ChannelActivities {
             (error, _) => from_token(ctx, &error, repeat),
         })
     }
+}
+
+/// Another account has the channel that would be in the way.
+fn another_accounts() -> ProviderError {
+    let error = ProviderError::without_answer(ProviderErrorKind::RateLimited, "channels");
+    let error = ProviderError { retry_after: Some(WATCHED_AGAIN_AFTER), ..error };
+    let advice =
+        "another account here watches the same calendar, which takes one channel at a time; it is polled for this one";
+    error.with_reason("watchedByAnotherAccount").with_advice(Some(advice))
+}
+
+/// Something took the place of what was closed a moment ago.
+fn blocked_again() -> ProviderError {
+    ProviderError::without_answer(ProviderErrorKind::TemporaryFailure, "channels").with_reason("blockedAgain")
 }
 
 /// Whether the provider may have done what we asked although the call failed. Only a clear refusal says that it did not.

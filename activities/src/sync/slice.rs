@@ -5,9 +5,9 @@ mod fetch;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::profile::Occurrences;
-use evercal_domain::{Calendar, ProviderError, ProviderErrorKind, UnixMs};
+use evercal_domain::{Calendar, Priority, ProviderError, ProviderErrorKind, UnixMs};
 use evercal_providers::{EventsPage, RemoteCalendarRef, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, StoreError, SyncPosition, SyncRun, SyncRunOutcome};
@@ -23,6 +23,8 @@ use crate::refusal::{self, Refused};
 
 /// A pass that loses its token again and again in one slice is the provider's trouble, not ours to spin on.
 const FRESH_STARTS_MAX: u32 = 2;
+/// How long reading everything again for a later window is left to a sync that nobody waits for.
+const REBASE_PUT_OFF_MAX: TimeDelta = TimeDelta::days(2);
 /// Commits that another attempt beat to it, before this one gives up.
 const LOST_COMMITS_MAX: u32 = 3;
 
@@ -50,6 +52,7 @@ pub(super) async fn run(deps: &Deps, ctx: &ActivityContext, input: &SyncInput) -
         fresh_starts: 0,
         page_events_max: connection.profile.defaults.page_events_max,
         lost_commits: 0,
+        left: None,
         ended_at: None,
     };
     let outcome = slice.read(start.position).await;
@@ -78,6 +81,8 @@ struct Slice<'a> {
     /// How many events a pass that begins now asks for in each page.
     page_events_max: u32,
     lost_commits: u32,
+    /// Why some of the last chunk could not be fetched.
+    left: Option<ProviderError>,
     /// When the sync ended, where its line of the log was written with its last page.
     ended_at: Option<DateTime<Utc>>,
 }
@@ -94,7 +99,13 @@ impl Slice<'_> {
                 let owned = match position.cursor {
                     Cursor::Start => self.begin_full_pass(&position).await?,
                     Cursor::Full { .. } => self.take_over_pass(&position).await?,
-                    Cursor::Ready { .. } if self.is_to_be_rebased(&position) => self.begin_full_pass(&position).await?,
+                    Cursor::Ready { .. } if self.is_to_be_rebased(&position) => {
+                        if self.begin_full_pass(&position).await?.is_some() {
+                            // It is an import again, behind whatever others wait for.
+                            return Ok(SyncOutcome::More { counts: self.counts, priority: Some(Priority::Low) });
+                        }
+                        continue;
+                    }
                     Cursor::Changes { .. } | Cursor::Fetching { .. } | Cursor::Ready { .. } => Some(position),
                 };
                 match owned {
@@ -118,11 +129,15 @@ impl Slice<'_> {
             }
             let items = i64::try_from(page.items.len()).unwrap_or(i64::MAX);
             let began_at = self.pass_began_at(&position.cursor);
+            let left = self.left.take();
             let Some(committed) = self.commit(&position, page).await? else { continue };
             self.counts.pages += 1;
             self.counts.changes += committed.page.changes;
             self.counts.items = self.counts.items.saturating_add(items);
             self.counts.empty_pages = if items == 0 { self.counts.empty_pages + 1 } else { 0 };
+            if let Some(error) = left {
+                return Err(self.failed(&error));
+            }
             if committed.ends_pass {
                 return self.finish().await;
             }
@@ -132,7 +147,7 @@ impl Slice<'_> {
                 return Err(endless_list(limit));
             }
             if self.begun.elapsed() >= Duration::from_millis(self.input.slice_ms) {
-                return Ok(SyncOutcome::More { counts: self.counts });
+                return Ok(SyncOutcome::More { counts: self.counts, priority: None });
             }
         }
     }
@@ -330,10 +345,14 @@ impl Slice<'_> {
         Some(window.asked())
     }
 
-    /// Whether everything is to be read again because the window of the position is too far behind.
+    /// Whether everything is to be read again because the window of the position is too far behind. Nobody waits for it, so that a
+    /// sync has it for which nobody waits either; any other one only where there was none for so long.
     fn is_to_be_rebased(&self, position: &SyncPosition) -> bool {
         let id = self.calendar.id.to_string();
-        !self.rules_make_occurrences() && roll::is_too_far_behind(position.window_end, &id, self.now)
+        let is_due_at = |now| roll::is_too_far_behind(position.window_end, &id, now);
+        let is_nobodys_hurry = self.input.reason.priority() >= Priority::Medium;
+        !self.rules_make_occurrences()
+            && is_due_at(if is_nobodys_hurry { self.now } else { self.now - REBASE_PUT_OFF_MAX })
     }
 
     fn wall_clock(&self) -> DateTime<Utc> {

@@ -152,6 +152,8 @@ pub enum EventWarning {
     DatesInUnknownZone,
     /// The description is longer than what is kept of one.
     DescriptionCut,
+    /// The provider repeats it in a way that no rule is known for.
+    UnknownRecurrence,
 }
 
 impl EventWarning {
@@ -161,6 +163,9 @@ impl EventWarning {
             Self::UnknownZone => "Its time zone is unknown: it repeats by the clock of the calendar's zone.",
             Self::DatesInUnknownZone => {
                 "A line of added or excluded dates names an unknown time zone: those dates are left out."
+            }
+            Self::UnknownRecurrence => {
+                "It repeats in a way that no rule is known for: its occurrences are the provider's."
             }
             Self::DescriptionCut => "Its description is longer than 64 KiB: what is shown is the beginning of it.",
         }

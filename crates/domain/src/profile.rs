@@ -32,6 +32,11 @@ impl Profile {
         self.push != Push::None
     }
 
+    /// Whether another channel takes the place of one that ends.
+    pub fn replaces_channels(&self) -> bool {
+        self.push == Push::Replaced
+    }
+
     /// Whether a channel can be opened on a user's list of calendars.
     pub fn has_list_push(&self) -> bool {
         self.list_push != Push::None

@@ -35,6 +35,9 @@ impl<'a> From<&'a RemoteCalendar> for RemoteCalendarRef<'a> {
     }
 }
 
+/// The reason of an error: the answer is larger than what is taken.
+pub(crate) const ANSWER_TOO_LARGE: &str = "answerTooLarge";
+
 /// The provider error of a call without an answer.
 pub(crate) fn error_without_answer(error: &TransportError) -> ProviderError {
     let (kind, reason) = match error.kind {
@@ -44,7 +47,7 @@ pub(crate) fn error_without_answer(error: &TransportError) -> ProviderError {
         TransportErrorKind::InvalidRequest => (ProviderErrorKind::InvalidRequest, None),
         // Certificates are renewed and middleboxes are taken away again: worth another try.
         TransportErrorKind::Tls => (ProviderErrorKind::ConnectionRefused, Some("tls")),
-        TransportErrorKind::TooLarge => (ProviderErrorKind::TemporaryFailure, Some("answerTooLarge")),
+        TransportErrorKind::TooLarge => (ProviderErrorKind::TemporaryFailure, Some(ANSWER_TOO_LARGE)),
     };
     let unanswered = ProviderError::without_answer(kind, error.call);
     match reason {

@@ -20,7 +20,7 @@ pub trait Channels: Send + Sync {
         context: &CallContext,
         watched: WatchedRemote<'_>,
         request: &ChannelRequest,
-    ) -> Result<ChannelGrant, ProviderError>;
+    ) -> Result<Opening, ProviderError>;
 
     /// Puts off the end of a channel, which stays the same. Only asked of providers whose channels are
     /// [extended](evercal_domain::profile::Push::Extended); of others there is no such channel.
@@ -106,6 +106,23 @@ pub struct ChannelGrant {
     pub remote_id: Option<RemoteChannelId>,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
-    /// Whether another channel of ours on the same thing stood in its way and was closed for it: between both there was none.
-    pub has_displaced: bool,
+}
+
+/// What came of asking for a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// It is open.
+    Open(ChannelGrant),
+    /// The provider has one at a time on the same thing, and these stand in its way, whose notices come to this installation. They
+    /// may be lost ones of the same calendar, or live ones of another account that has it too: who keeps the register knows.
+    Blocked(Vec<Blocking>),
+}
+
+/// A channel that stands in the way of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocking {
+    /// Our id of it, where the provider keeps that.
+    pub id: Option<ChannelId>,
+    /// What the provider calls it.
+    pub remote_id: RemoteChannelId,
 }

@@ -19,12 +19,12 @@ pub mod registry;
 mod tokens;
 
 pub use call::{Access, CallContext, RemoteCalendarRef};
-pub use channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
+pub use channels::{Blocking, ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, Opening, WatchedRemote};
 pub use notices::{
     Met, Notice, NoticeBatch, NoticeHead, NoticeLimits, NoticeReader, NoticeRefused, Says, UnreadableNotices,
 };
 pub use oauth::{AuthorizationRequest, ConsentPage, OAuthProvider, RedeemedCode, TokenGrant, pkce_challenge};
-pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
+pub use provider::{CalendarProvider, CalendarsPage, EventsPage, Fetched, Next, PageToken, Position};
 pub use registration::{Calls, Configured, Connect, Edge, Front, Read, Registration};
 pub use tokens::{
     CredentialStore, CredentialStoreError, RedeemedTokens, SignInCalls, StoredCredentials, SwapOutcome, TokenError,

@@ -44,7 +44,7 @@ pub trait CalendarProvider: Send + Sync {
         _calendar: RemoteCalendarRef<'_>,
         _ids: &[ProviderEventId],
         _window: &Window,
-    ) -> Result<Vec<RemoteItem>, ProviderError> {
+    ) -> Result<Fetched, ProviderError> {
         Err(ProviderError::without_answer(ProviderErrorKind::InvalidRequest, "fetch events"))
     }
 
@@ -79,6 +79,15 @@ pub struct EventsPage {
     pub next: Next,
     /// In which role the account sees the calendar, where the provider says so.
     pub access_role: Option<AccessRole>,
+}
+
+/// What was fetched of some events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fetched {
+    /// Everything about those that were answered for.
+    pub items: Vec<RemoteItem>,
+    /// Why the others were not, where there are any: they are asked for again.
+    pub left: Option<ProviderError>,
 }
 
 /// What follows a page of events.

@@ -28,8 +28,8 @@ pub use crate::core::faults::{FaultAction, FaultPlan, FaultRule, RandomFaults};
 pub use crate::core::journal::JournalError;
 pub use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
 pub use crate::core::options::{DeliveryOptions, DemoTenant, OauthClient, SimulatorOptions, SyncMessageTiming};
-pub use crate::core::simulator::run;
-pub use registry::{Control, Quirks, QuotaLimits, Simulator, microsoft, setup};
+pub use crate::core::simulated::{Running, Simulated, run};
+pub use registry::{Control, Quirks, QuotaLimits, SIMULATED, Simulator, microsoft, setup};
 
 /// The request header that gives a calendar's virtual "now", in Unix milliseconds.
 pub const SIMULATED_NOW_HEADER: &str = "x-evercal-simulated-now";

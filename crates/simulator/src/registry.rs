@@ -1,11 +1,9 @@
-//! The providers that can be simulated. Each brings a [`crate::core::SimulatedProvider`] and one line here; what is exported
-//! is its simulator, its control, how evercal is set up for it, and what only it has.
+//! The providers that can be simulated. Each brings a [`SimulatedProvider`](crate::core::SimulatedProvider) and a line in
+//! [`SIMULATED`]; what is exported beside is its simulator, its control, how evercal is set up for it, and what only it has.
 
+use crate::core::simulated::Simulated;
 pub use crate::google::{Control, Quirks, QuotaLimits, Simulator, setup};
+pub use crate::graph::exports as microsoft;
 
-/// Microsoft Graph.
-pub mod microsoft {
-    pub use crate::graph::{
-        Control, EndpointRules, LifecycleEvent, Quirks, ScopeForm, Simulator, SubscriptionReport, TokenDeath, setup,
-    };
-}
+/// All of them.
+pub static SIMULATED: &[&Simulated] = &[&crate::google::setup::SIMULATED, &crate::graph::setup::SIMULATED];

@@ -8,13 +8,13 @@ use evercal_domain::account::Secret;
 use evercal_domain::tenant::{ApiKey, ApiKeyHash, Tenant};
 use evercal_domain::{Clock as _, SystemClock};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Transport as _};
-use evercal_simulator::{DemoTenant, setup};
+use evercal_simulator::DemoTenant;
 use evercal_storage::{Keyring, StoreSettings};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::folder::Folder;
-use super::processes::Processes;
+use super::processes::{Processes, RunningSimulator};
 use super::ready::{ProviderAccess, Ready};
 
 /// How long the first read of the demo calendars may take.
@@ -29,30 +29,29 @@ pub(super) async fn demo_tenant(folder: &Folder, processes: &Processes) -> anyho
     let browser = Browser {
         http: HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?,
         api: processes.api.clone(),
-        simulator: processes.simulator.clone(),
         api_key: folder.kept.api_key.clone(),
     };
-    if browser.account().await?.is_none() {
-        browser.consent(None).await?;
+    for simulator in &processes.simulators {
+        let provider = simulator.simulated.provider;
+        if browser.account(provider).await?.is_none() {
+            browser.consent(provider, None).await?;
+        }
     }
-    browser.wait_until_mirrored(processes).await?;
-    let tokens =
-        browser.post(browser.simulator.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
-    let access_token = text(&tokens, "access_token")?;
-    let access = ProviderAccess {
-        base_url: processes.simulator.join(setup::API_PATH)?.to_string(),
-        user: DemoTenant::USER.to_owned(),
-        calendars: browser.calendars(&access_token).await?,
-        access_token,
-    };
+    let mut providers = BTreeMap::new();
+    for simulator in &processes.simulators {
+        let provider = simulator.simulated.provider;
+        browser.wait_until_mirrored(provider, processes).await?;
+        providers.insert(provider.to_owned(), browser.access(simulator).await?);
+    }
+    let first = processes.simulators.first().context("no provider is simulated")?;
     Ok(Ready {
         ready: true,
         api: trimmed(&processes.api),
         api_key: folder.kept.api_key.expose().to_owned(),
         temporal: processes.temporal_address().to_owned(),
         temporal_ui: processes.temporal_ui().map(str::to_owned),
-        simulator: trimmed(&processes.simulator),
-        providers: BTreeMap::from([(setup::PROVIDER.to_owned(), access)]),
+        simulator: trimmed(&first.root),
+        providers,
     })
 }
 
@@ -80,20 +79,18 @@ async fn ensure_api_key(folder: &Folder) -> anyhow::Result<()> {
 struct Browser {
     http: HttpClient,
     api: Url,
-    simulator: Url,
     api_key: Secret,
 }
 
 impl Browser {
     /// The real OAuth path: the gateway's start, the consent page, and back to the gateway's callback.
-    async fn consent(&self, account_id: Option<String>) -> anyhow::Result<()> {
+    async fn consent(&self, provider: &str, account_id: Option<String>) -> anyhow::Result<()> {
         let mut start = json!({"label": "Robin Hale (demo)", "login_hint": DemoTenant::USER});
         if let (Some(account_id), Some(fields)) = (account_id, start.as_object_mut()) {
             fields.insert("account_id".to_owned(), account_id.into());
         }
-        let started = self
-            .post(self.api.join(&format!("v1/oauth/{}/start", setup::PROVIDER))?, start, Some(&self.api_key))
-            .await?;
+        let url = self.api.join(&format!("v1/oauth/{provider}/start"))?;
+        let started = self.post(url, start, Some(&self.api_key)).await?;
         let consent_page: Url =
             text(&started, "authorization_url")?.parse().context("reading the consent page's address")?;
         let redirect = self.http.send(HttpRequest::get("consent page", consent_page)).await?;
@@ -106,13 +103,14 @@ impl Browser {
         Ok(())
     }
 
-    /// The demo account, if it exists.
-    async fn account(&self) -> anyhow::Result<Option<Value>> {
+    /// The demo account at a provider, if it exists.
+    async fn account(&self, provider: &str) -> anyhow::Result<Option<Value>> {
         let accounts = self.api_get("v1/accounts").await?;
-        Ok(field(&accounts, "items").as_array().and_then(|accounts| accounts.first()).cloned())
+        let accounts = field(&accounts, "items").as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(accounts.iter().find(|account| field(account, "provider") == provider).cloned())
     }
 
-    async fn wait_until_mirrored(&self, processes: &Processes) -> anyhow::Result<()> {
+    async fn wait_until_mirrored(&self, provider: &str, processes: &Processes) -> anyhow::Result<()> {
         let mut last = Value::Null;
         let mut asked_again = false;
         let mirrored = async {
@@ -121,18 +119,20 @@ impl Browser {
                     bail!("the demo calendars cannot be mirrored");
                 }
                 last = self.api_get("v1/calendars").await?;
-                let calendars = field(&last, "items").as_array().map(Vec::as_slice).unwrap_or_default();
-                let fresh = |calendar: &Value| {
+                let account = self.account(provider).await?.unwrap_or_default();
+                let all = field(&last, "items").as_array().map(Vec::as_slice).unwrap_or_default();
+                let is_its = |calendar: &&Value| field(calendar, "account_id") == field(&account, "id");
+                let calendars: Vec<&Value> = all.iter().filter(is_its).collect();
+                let fresh = |calendar: &&Value| {
                     !field(calendar, "confirmed_at").is_null() && field(calendar, "state") != "creating"
                 };
                 if !calendars.is_empty() && calendars.iter().all(fresh) {
                     return anyhow::Ok(());
                 }
                 // A code is good for one use: killed while it was being redeemed, a run leaves an account without tokens.
-                let account = self.account().await?.unwrap_or_default();
                 if calendars.is_empty() && field(&account, "state") == "needs_reauth" && !asked_again {
                     asked_again = true;
-                    self.consent(Some(text(&account, "id")?)).await?;
+                    self.consent(provider, Some(text(&account, "id")?)).await?;
                 }
                 tokio::time::sleep(POLL).await;
             }
@@ -146,13 +146,26 @@ impl Browser {
         }
     }
 
-    /// The ids of the demo calendars at the provider.
-    async fn calendars(&self, access_token: &str) -> anyhow::Result<Vec<String>> {
-        let url = self.simulator.join(setup::API_PATH)?.join(setup::CALENDARS_PATH)?;
-        let request = HttpRequest { bearer: Some(Secret::new(access_token)), ..HttpRequest::get("calendars", url) };
+    /// What a client of a simulated provider needs.
+    async fn access(&self, simulator: &RunningSimulator) -> anyhow::Result<ProviderAccess> {
+        let RunningSimulator { simulated, root, tls } = simulator;
+        let tokens = self.post(root.join("control/tokens")?, json!({"user": DemoTenant::USER}), None).await?;
+        let access_token = text(&tokens, "access_token")?;
+        let base_url = root.join(simulated.api_path)?;
+        let url = base_url.join(simulated.calendars_path)?;
+        let request = HttpRequest { bearer: Some(Secret::new(&*access_token)), ..HttpRequest::get("calendars", url) };
         let list = json_of(&self.http.send(request).await?)?;
-        let ids = field(&list, "items").as_array().map(Vec::as_slice).unwrap_or_default();
-        ids.iter().map(|calendar| text(calendar, "id")).collect()
+        let calendars = field(&list, simulated.calendars_field).as_array().map(Vec::as_slice).unwrap_or_default();
+        let tls_base_url = tls.as_ref().map(|(root, _)| root.join(simulated.api_path)).transpose()?;
+        Ok(ProviderAccess {
+            base_url: base_url.to_string(),
+            tls_base_url: tls_base_url.map(|url| url.to_string()),
+            ca_file: tls.as_ref().map(|(_, ca_file)| ca_file.clone()),
+            control: root.join("control/")?.to_string(),
+            user: DemoTenant::USER.to_owned(),
+            calendars: calendars.iter().map(|calendar| text(calendar, "id")).collect::<anyhow::Result<_>>()?,
+            access_token,
+        })
     }
 
     async fn api_get(&self, path: &str) -> anyhow::Result<Value> {

@@ -1,5 +1,6 @@
 //! The data folder of `evercal dev`: what it keeps between runs, and the file by which the CLI finds a running one.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
@@ -11,6 +12,7 @@ use evercal_devserver::supervise::wait_for_predecessor;
 use evercal_domain::account::Secret;
 use evercal_domain::random;
 use evercal_process::make_private;
+use evercal_simulator::SIMULATED;
 use evercal_storage::{DatabaseUrl, Keyring};
 use serde::{Deserialize, Serialize};
 
@@ -43,16 +45,25 @@ pub(super) struct Kept {
     pub(super) webhook_key: Secret,
     pub(super) api_key: Secret,
     pub(super) gateway_port: u16,
-    pub(super) simulator_port: u16,
+    /// Of the simulated providers, by their names.
+    pub(super) simulators: BTreeMap<String, SimulatorPorts>,
     /// How the worker calls itself in Temporal, so that the next run recognises the worker of this run.
     #[serde(default)]
     pub(super) worker_identity: String,
 }
 
+/// The ports of a simulated provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SimulatorPorts {
+    pub(super) plain: u16,
+    /// Where it speaks TLS, where one of its clients needs that.
+    pub(super) tls: Option<u16>,
+}
+
 /// The ports of the processes, until these are started.
 pub(super) struct HeldPorts {
     pub(super) gateway: HeldPort,
-    pub(super) simulator: HeldPort,
+    pub(super) simulators: Vec<HeldPort>,
 }
 
 impl Folder {
@@ -81,9 +92,11 @@ impl Folder {
             Some(mut kept) => {
                 kept.gateway_port = port.unwrap_or(kept.gateway_port);
                 kept.worker_identity = worker_identity;
+                let numbers = kept.simulators.values().flat_map(|ports| [Some(ports.plain), ports.tls]).flatten();
+                let simulators = numbers.map(|number| hold(number, "the simulator", "begin anew with --fresh"));
                 let ports = HeldPorts {
                     gateway: hold(kept.gateway_port, "the API", "choose another with --port")?,
-                    simulator: hold(kept.simulator_port, "the simulator", "begin anew with --fresh")?,
+                    simulators: simulators.collect::<anyhow::Result<_>>()?,
                 };
                 (kept, ports)
             }
@@ -208,16 +221,27 @@ fn new_kept(port: Option<u16>, worker_identity: String) -> anyhow::Result<(Kept,
         Some(port) => hold(port, "the API", "choose another with --port")?,
         None => HeldPort::choose(Some(DEFAULT_PORT)).context("finding a free port")?,
     };
-    let simulator = HeldPort::choose(None).context("finding a free port")?;
+    let mut held = Vec::new();
+    let mut choose = || {
+        let port = HeldPort::choose(None).context("finding a free port")?;
+        let number = port.number();
+        held.push(port);
+        anyhow::Ok(number)
+    };
+    let mut simulators = BTreeMap::new();
+    for simulated in SIMULATED {
+        let ports = SimulatorPorts { plain: choose()?, tls: if simulated.wants_tls { Some(choose()?) } else { None } };
+        simulators.insert(simulated.provider.to_owned(), ports);
+    }
     let kept = Kept {
         master_key: Keyring::generate("dev")?,
         webhook_key: Secret::new(random::token()?),
         api_key: Secret::new(format!("evk_{}", random::token()?)),
         gateway_port: gateway.number(),
-        simulator_port: simulator.number(),
+        simulators,
         worker_identity,
     };
-    Ok((kept, HeldPorts { gateway, simulator }))
+    Ok((kept, HeldPorts { gateway, simulators: held }))
 }
 
 fn new_worker_identity() -> anyhow::Result<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use evercal_devserver::supervise::{ChildSpec, FailingChild, Supervisor};
@@ -11,7 +12,7 @@ use evercal_http::{HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_process::TaskFailure;
 use evercal_providers::registry::PROVIDERS;
 use evercal_settings::{CONFIG_FILE, Described, all, temporal_target};
-use evercal_simulator::setup;
+use evercal_simulator::{SIMULATED, Simulated};
 use evercal_storage::{Keyring, StoreSettings};
 use evercal_workflow_client::{Namespace, search_attributes};
 use evercal_workflows::names;
@@ -56,7 +57,17 @@ pub(super) struct Processes {
     temporal: TemporalServer,
     supervisor: Supervisor,
     pub(super) api: Url,
-    pub(super) simulator: Url,
+    /// The simulated providers.
+    pub(super) simulators: Vec<RunningSimulator>,
+}
+
+/// A simulated provider that runs.
+pub(super) struct RunningSimulator {
+    pub(super) simulated: &'static Simulated,
+    /// With a slash at the end.
+    pub(super) root: Url,
+    /// The same with TLS, and whom clients have to trust for that, where it speaks it.
+    pub(super) tls: Option<(Url, PathBuf)>,
 }
 
 impl Processes {
@@ -76,28 +87,37 @@ impl Processes {
         }
         claim_namespace(folder, temporal.connection().clone(), temporal.namespace()).await?;
         progress.say("starting simulator, worker and gateway …");
-        let (api, simulator) = (local_url(folder.kept.gateway_port)?, local_url(folder.kept.simulator_port)?);
+        let (api, simulators) = (local_url(folder.kept.gateway_port)?, simulators(folder)?);
         let mut supervisor = Supervisor::new();
         let program = std::env::current_exe().context("finding this program's own file")?;
-        let HeldPorts { gateway, simulator: simulator_port } = ports;
+        let HeldPorts { gateway, simulators: of_simulators } = ports;
         let http = HttpClient::new(&HttpSettings::default()).context("making the HTTP client")?;
-        for (process, port) in [("simulator", Some(simulator_port)), ("worker", None), ("gateway", Some(gateway))] {
+        let processes = [("simulator", of_simulators), ("worker", vec![]), ("gateway", vec![gateway])];
+        for (process, ports) in processes {
             let mut spec = ChildSpec::new(process, program.clone(), folder.log_file(process));
             spec.args = arguments(process, folder);
-            (spec.env, spec.env_remove) = environment(process, folder, &temporal, &api, &simulator);
-            let address = port.as_ref().map(|port| local_url(port.number())).transpose()?;
+            (spec.env, spec.env_remove) = environment(process, folder, &temporal, &api, &simulators);
+            // A worker answers nobody: it shows by what it does.
+            let addresses: Vec<Url> = match process {
+                "simulator" => simulators.iter().map(|simulator| simulator.root.clone()).collect(),
+                "gateway" => vec![api.clone()],
+                _ => Vec::new(),
+            };
             // The process itself listens there from now on.
-            drop(port);
-            let ready = async || match &address {
-                // An answer, not a mere connection: a process that was started a moment ago may still have the port that we
-                // held, until it has become its program, and takes connections that nobody will answer.
-                Some(address) => http.send(HttpRequest::get("ready", address.clone())).await.is_ok(),
-                // A worker answers nobody: it shows by what it does.
-                None => true,
+            drop(ports);
+            let ready = async || {
+                for address in &addresses {
+                    // An answer, not a mere connection: a process that was started a moment ago may still have the port that
+                    // we held, until it has become its program, and takes connections that nobody will answer.
+                    if http.send(HttpRequest::get("ready", address.clone())).await.is_err() {
+                        return false;
+                    }
+                }
+                true
             };
             supervisor.start(spec, ready).await?;
         }
-        Ok(Self { temporal, supervisor, api, simulator })
+        Ok(Self { temporal, supervisor, api, simulators })
     }
 
     pub(super) fn temporal_address(&self) -> &str {
@@ -193,13 +213,38 @@ async fn claim_namespace(folder: &Folder, connection: Connection, namespace: &st
     );
 }
 
+fn simulator_folder(folder: &Folder) -> PathBuf {
+    folder.path.join("simulator")
+}
+
+/// The simulated providers, as they will run.
+fn simulators(folder: &Folder) -> anyhow::Result<Vec<RunningSimulator>> {
+    let one = |simulated: &&'static Simulated| {
+        let name = simulated.provider;
+        let ports = folder.kept.simulators.get(name).with_context(|| {
+            format!(
+                "this folder is of a version that did not know {name}: begin anew with --fresh, or in another folder"
+            )
+        })?;
+        let ca_file = simulated.tls_ca_path(&simulator_folder(folder).join(name));
+        // By name, since not every client takes an address for one.
+        let tls = |port| anyhow::Ok((format!("https://localhost:{port}/").parse()?, ca_file));
+        Ok(RunningSimulator { simulated, root: local_url(ports.plain)?, tls: ports.tls.map(tls).transpose()? })
+    };
+    SIMULATED.iter().map(one).collect()
+}
+
 fn arguments(process: &str, folder: &Folder) -> Vec<OsString> {
     let mut arguments = vec![OsString::from(process)];
     if process == "simulator" {
-        arguments.extend(["--seed", DEMO_SEED, "--port"].map(OsString::from));
-        arguments.push(folder.kept.simulator_port.to_string().into());
-        arguments.push("--data-dir".into());
-        arguments.push(folder.path.join("simulator").into());
+        arguments.extend(["--seed", DEMO_SEED].map(OsString::from));
+        for (provider, ports) in &folder.kept.simulators {
+            arguments.extend(["--port-of".into(), format!("{provider}={}", ports.plain).into()]);
+            if let Some(port) = ports.tls {
+                arguments.extend(["--tls-port-of".into(), format!("{provider}={port}").into()]);
+            }
+        }
+        arguments.extend(["--data-dir".into(), simulator_folder(folder).into_os_string()]);
     }
     if process == "worker" {
         arguments.extend(["--identity".into(), OsString::from(&folder.kept.worker_identity)]);
@@ -214,7 +259,7 @@ fn environment(
     folder: &Folder,
     temporal: &TemporalServer,
     api: &Url,
-    simulator: &Url,
+    simulators: &[RunningSimulator],
 ) -> (Vec<(OsString, OsString)>, Vec<OsString>) {
     if process == "simulator" {
         return (Vec::new(), unneeded_variables());
@@ -227,7 +272,8 @@ fn environment(
         ("EVERCAL_MASTER_KEY", kept.master_key.expose().to_owned()),
         ("EVERCAL_CHANNEL_KEYS", kept.webhook_key.expose().to_owned()),
     ];
-    environment.extend(setup::settings(simulator.as_str()).into_iter().filter(|(name, _)| reads(process, name)));
+    let of_providers = simulators.iter().flat_map(|one| (one.simulated.settings)(one.root.as_str()));
+    environment.extend(of_providers.filter(|(name, _)| reads(process, name)));
     let mut hidden: Vec<OsString> = [BUILD_ID, CONFIG_FILE].map(OsString::from).into();
     if temporal.is_own() {
         // The SDK would use what leads into another server.

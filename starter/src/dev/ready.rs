@@ -1,7 +1,7 @@
 //! What `evercal dev` prints when it is ready: one line of JSON for programs, a few lines for people.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Ready {
     pub temporal: String,
     /// Temporal's UI; absent where somebody else's server is used.
     pub temporal_ui: Option<String>,
-    /// The simulator and its control API.
+    /// The simulator of the first provider, and its control API.
     pub simulator: String,
     /// What a client of the simulated provider needs, under the provider's name.
     #[serde(flatten)]
@@ -31,6 +31,14 @@ pub struct Ready {
 pub struct ProviderAccess {
     /// The endpoint that the provider's official client takes.
     pub base_url: String,
+    /// The same with TLS, for the official clients that send no token without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_base_url: Option<String>,
+    /// The certificate that has to be trusted for that, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The control API of its simulator.
+    pub control: String,
     /// The demo user.
     pub user: String,
     /// A token of the demo user.
@@ -64,6 +72,9 @@ mod tests {
     fn the_command_to_try_next_is_one_that_works_here() {
         let access = ProviderAccess {
             base_url: "http://127.0.0.1:1/api/".to_owned(),
+            tls_base_url: None,
+            ca_file: None,
+            control: "http://127.0.0.1:1/control/".to_owned(),
             user: "robin@example.com".to_owned(),
             access_token: "token".to_owned(),
             calendars: vec![],

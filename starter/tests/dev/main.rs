@@ -18,6 +18,8 @@ mod lost_store;
 #[cfg(test)]
 mod lost_worker;
 #[cfg(test)]
+mod microsoft;
+#[cfg(test)]
 mod missing_workers;
 #[cfg(test)]
 mod operations;

@@ -2,15 +2,16 @@
 
 use anyhow::bail;
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use evercal_domain::account::Secret;
 use evercal_domain::{ChannelId, Profile};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_providers::registry;
 use evercal_simulator::{Control, FaultAction, Quirks, Simulator, SimulatorOptions, TokenRequest, setup};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{ChangeNotice, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
+use super::{ChangeNotice, MarkedEvent, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
 
 /// The simulated Google.
 pub struct Google {
@@ -130,6 +131,29 @@ impl ProviderUnderTest for Google {
         Ok(())
     }
 
+    fn insert_marked_event(&self, calendar: &str, marked: &MarkedEvent<'_>) {
+        let event = json!({
+            "summary": marked.title, "location": marked.place, "attendees": [{"email": marked.guest}],
+            "start": {"dateTime": marked.start.to_rfc3339()},
+            "end": {"dateTime": (marked.start + TimeDelta::hours(1)).to_rfc3339()},
+        });
+        self.control.insert_event(calendar, object(event)).expect("an event");
+    }
+
+    fn insert_unreadable_events(&self, calendar: &str, marked: &MarkedEvent<'_>, nonsense: &str) {
+        let start = json!({"dateTime": marked.start.to_rfc3339()});
+        let end = json!({"dateTime": (marked.start + TimeDelta::hours(1)).to_rfc3339()});
+        let elsewhere = json!({"dateTime": "2026-12-01T10:00:00", "timeZone": nonsense});
+        for unreadable in [
+            json!({"id": "poison0001", "status": "confirmed", "summary": marked.title, "location": marked.place}),
+            json!({"id": "poison0002", "status": "confirmed", "start": nonsense, "end": end}),
+            json!({"id": "poison0003", "status": "confirmed", "start": elsewhere, "end": end}),
+            json!({"id": "poison0004", "start": start, "end": end, "recurrence": [format!("RRULE:{nonsense}")]}),
+        ] {
+            self.control.put_raw_event(calendar, object(unreadable)).expect("an event");
+        }
+    }
+
     fn set_page_items_max(&self, items: u32) {
         let quirks = Quirks { page_items_max: items, ..Quirks::default() };
         self.control.set_quirks(quirks).expect("the quirks");
@@ -141,6 +165,13 @@ impl ProviderUnderTest for Google {
 
     async fn stop(self: Box<Self>) {
         self.simulator.shutdown().await;
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        other => panic!("{other} is no object"),
     }
 }
 

@@ -2,16 +2,17 @@
 
 use anyhow::bail;
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use evercal_domain::account::Secret;
 use evercal_domain::{ChannelId, Profile};
 use evercal_http::{Body, HttpClient, HttpRequest, HttpSettings, Transport as _};
 use evercal_providers::registry;
 use evercal_simulator::microsoft::{Control, Quirks, Simulator, setup};
 use evercal_simulator::{FaultAction, SimulatorOptions, TokenRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
-use super::{ChangeNotice, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
+use super::{ChangeNotice, MarkedEvent, ProviderCall, ProviderControl, ProviderUnderTest, Refused};
 
 /// The simulated Microsoft Graph.
 pub struct Graph {
@@ -123,7 +124,7 @@ impl ProviderUnderTest for Graph {
         let access = Secret::new(self.control.issue_tokens(&client)?.access_token);
         let url = format!("{}subscriptions", self.simulator.base_url()).parse()?;
         let address = format!("{}?channel={channel}", webhook_address(gateway));
-        let expires_at = evercal_domain::Clock::now(&evercal_domain::SystemClock) + chrono::TimeDelta::days(2);
+        let expires_at = evercal_domain::Clock::now(&evercal_domain::SystemClock) + TimeDelta::days(2);
         let body = json!({
             "changeType": "created,updated", "notificationUrl": address, "resource": "me/events", "clientState": token,
             "expirationDateTime": expires_at.to_rfc3339(),
@@ -134,6 +135,23 @@ impl ProviderUnderTest for Graph {
             bail!("subscriptions: HTTP {} {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
         Ok(())
+    }
+
+    fn insert_marked_event(&self, calendar: &str, marked: &MarkedEvent<'_>) {
+        self.insert(calendar, marked);
+    }
+
+    fn insert_unreadable_events(&self, calendar: &str, marked: &MarkedEvent<'_>, nonsense: &str) {
+        for fields in [
+            json!({"start": null}),
+            json!({"start": {"dateTime": nonsense, "timeZone": "UTC"}}),
+            json!({"isAllDay": nonsense}),
+            json!({"end": nonsense}),
+        ] {
+            let id = self.insert(calendar, marked);
+            let Value::Object(fields) = fields else { panic!("{fields} is no object") };
+            self.control.set_raw_fields(&self.calendar_named(calendar), &id, fields).expect("an event");
+        }
     }
 
     fn set_page_items_max(&self, items: u32) {
@@ -147,6 +165,22 @@ impl ProviderUnderTest for Graph {
 
     async fn stop(self: Box<Self>) {
         self.simulator.shutdown().await;
+    }
+}
+
+impl Graph {
+    /// Inserts an event, and answers its id.
+    fn insert(&self, calendar: &str, marked: &MarkedEvent<'_>) -> String {
+        let point =
+            |at: DateTime<Utc>| json!({"dateTime": at.format("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": "UTC"});
+        let event = json!({
+            "subject": marked.title, "location": {"displayName": marked.place},
+            "attendees": [{"type": "required", "emailAddress": {"address": marked.guest, "name": "A guest"}}],
+            "start": point(marked.start), "end": point(marked.start + TimeDelta::hours(1)),
+        });
+        let Value::Object(event) = event else { panic!("{event} is no object") };
+        let made = self.control.insert_event(&self.calendar_named(calendar), event).expect("an event");
+        made["id"].as_str().expect("an id").to_owned()
     }
 }
 

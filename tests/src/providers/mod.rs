@@ -8,6 +8,7 @@ mod graph;
 use std::any::Any;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use evercal_domain::{ChannelId, Profile};
 use evercal_http::HttpRequest;
 use evercal_simulator::{ChannelReport, FaultAction};
@@ -71,6 +72,13 @@ pub trait ProviderUnderTest: Any + Send + Sync {
         gateway: &Url,
     ) -> anyhow::Result<()>;
 
+    /// Inserts an event with these texts into a calendar.
+    fn insert_marked_event(&self, calendar: &str, marked: &MarkedEvent<'_>);
+
+    /// Puts events into a calendar that cannot be read, some with these texts and some with nonsense where something else
+    /// belongs.
+    fn insert_unreadable_events(&self, calendar: &str, marked: &MarkedEvent<'_>, nonsense: &str);
+
     /// From now on no page of a list of events has more items than this.
     fn set_page_items_max(&self, items: u32);
 
@@ -81,8 +89,21 @@ pub trait ProviderUnderTest: Any + Send + Sync {
     async fn stop(self: Box<Self>);
 }
 
+/// Texts by which an event is found again wherever it went.
+#[derive(Debug, Clone, Copy)]
+pub struct MarkedEvent<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// Where it takes place.
+    pub place: &'a str,
+    /// The address of its guest.
+    pub guest: &'a str,
+    /// When it starts.
+    pub start: DateTime<Utc>,
+}
+
 /// The calls that we make to providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProviderCall {
     /// Reads a page of a calendar's events.
     ReadEvents,

@@ -25,101 +25,101 @@ fn ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
     dependencies.iter().filter_map(|name| name.strip_prefix("evercal-")).collect()
 }
 
+/// Which of our crates each of them may use.
+const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
+    ("zones", &[]),
+    ("domain", &["zones"]),
+    ("config", &["domain"]),
+    ("http", &["domain"]),
+    ("recurrence", &["domain"]),
+    ("mirror", &["domain", "recurrence"]),
+    ("process", &[]),
+    ("sealing", &["domain"]),
+    ("payload-codec", &["sealing"]),
+    ("storage", &["domain", "mirror", "sealing"]),
+    ("simulator", &["domain", "process"]),
+    ("devserver", &["process", "workflow-client"]),
+    ("workflows", &["domain"]),
+    ("workflow-client", &["domain", "process", "storage", "workflows"]),
+    ("providers", &["config", "domain", "http", "recurrence"]),
+    ("settings", &["config", "domain", "payload-codec", "providers", "sealing", "storage", "workflows"]),
+    ("activities", &["domain", "mirror", "providers", "recurrence", "storage", "workflows"]),
+    ("codec", &["payload-codec", "process", "settings"]),
+    (
+        "gateway",
+        &[
+            "domain",
+            "mirror",
+            "process",
+            "providers",
+            "recurrence",
+            "settings",
+            "storage",
+            "workflow-client",
+            "workflows",
+        ],
+    ),
+    (
+        "worker",
+        &[
+            "activities",
+            "domain",
+            "http",
+            "process",
+            "providers",
+            "settings",
+            "storage",
+            "workflow-client",
+            "workflows",
+        ],
+    ),
+    (
+        "starter",
+        &[
+            "codec",
+            "devserver",
+            "domain",
+            "gateway",
+            "http",
+            "process",
+            "providers",
+            "settings",
+            "simulator",
+            "storage",
+            "worker",
+            "workflow-client",
+            "workflows",
+        ],
+    ),
+    (
+        "tests",
+        &[
+            "activities",
+            "devserver",
+            "domain",
+            "gateway",
+            "http",
+            "mirror",
+            "payload-codec",
+            "providers",
+            "recurrence",
+            "settings",
+            "simulator",
+            "storage",
+            "worker",
+            "workflow-client",
+            "workflows",
+        ],
+    ),
+    ("benches", &["devserver", "domain", "http", "mirror", "providers", "simulator", "storage", "tests", "workflows"]),
+    ("xtask", &[]),
+];
+
 #[test]
 fn crates_depend_only_in_the_direction_of_the_architecture() {
-    let allowed: [(&str, &[&str]); 24] = [
-        ("zones", &[]),
-        ("domain", &["zones"]),
-        ("config", &["domain"]),
-        ("http", &["domain"]),
-        ("recurrence", &["domain"]),
-        ("mirror", &["domain", "recurrence"]),
-        ("process", &[]),
-        ("sealing", &["domain"]),
-        ("payload-codec", &["sealing"]),
-        ("storage", &["domain", "mirror", "sealing"]),
-        ("simulator", &["domain", "process"]),
-        ("devserver", &["process", "workflow-client"]),
-        ("workflows", &["domain"]),
-        ("workflow-client", &["domain", "process", "storage", "workflows"]),
-        ("providers", &["config", "domain", "http", "recurrence"]),
-        ("settings", &["config", "domain", "payload-codec", "providers", "sealing", "storage", "workflows"]),
-        ("activities", &["domain", "mirror", "providers", "recurrence", "storage", "workflows"]),
-        ("codec", &["payload-codec", "process", "settings"]),
-        (
-            "gateway",
-            &[
-                "domain",
-                "mirror",
-                "process",
-                "providers",
-                "recurrence",
-                "settings",
-                "storage",
-                "workflow-client",
-                "workflows",
-            ],
-        ),
-        (
-            "worker",
-            &[
-                "activities",
-                "domain",
-                "http",
-                "process",
-                "providers",
-                "settings",
-                "storage",
-                "workflow-client",
-                "workflows",
-            ],
-        ),
-        (
-            "starter",
-            &[
-                "codec",
-                "devserver",
-                "domain",
-                "gateway",
-                "http",
-                "process",
-                "providers",
-                "settings",
-                "simulator",
-                "storage",
-                "worker",
-                "workflow-client",
-                "workflows",
-            ],
-        ),
-        (
-            "tests",
-            &[
-                "activities",
-                "devserver",
-                "domain",
-                "gateway",
-                "http",
-                "mirror",
-                "payload-codec",
-                "providers",
-                "settings",
-                "simulator",
-                "storage",
-                "worker",
-                "workflow-client",
-                "workflows",
-            ],
-        ),
-        (
-            "benches",
-            &["devserver", "domain", "http", "mirror", "providers", "simulator", "storage", "tests", "workflows"],
-        ),
-        ("xtask", &[]),
-    ];
     for (package, dependencies) in direct_dependencies(&metadata()) {
         let name = package.strip_prefix("evercal-").unwrap_or(&package);
-        let (_, allowed) = allowed
+        let (_, allowed) = MAY_DEPEND_ON
             .iter()
             .find(|(known, _)| *known == name)
             .unwrap_or_else(|| panic!("{name} has no row: give it one"));
@@ -277,8 +277,43 @@ fn whatever_runs_in_the_background_is_started_so_that_its_panic_is_seen() {
     assert_eq!(exceptions, BTreeSet::from(may), "does the test check anything?");
 }
 
-/// What providers are called, and what theirs is called by: in code, comments and headers, in lower case.
-const PROVIDERS: [(&str, &[&str]); 1] = [("google", &["google", "x-goog", "hangout"])];
+/// A provider, and where it is named outside of its own folders.
+struct NamedProvider {
+    /// What its folders are called.
+    folder: &'static str,
+    /// What it and what is its own is called by: in code, comments and headers, in lower case.
+    names: &'static [&'static str],
+    /// Lines of the product: the module and the line in the list.
+    product: [(&'static str, usize); 4],
+    /// Lines of the harness: the module, what it exports, its control, and that it stands for any.
+    harness: &'static [(&'static str, usize)],
+}
+
+const PROVIDERS: [NamedProvider; 2] = [
+    NamedProvider {
+        folder: "google",
+        names: &["google", "x-goog", "hangout"],
+        product: [
+            ("crates/providers/src/lib.rs", 1),
+            ("crates/providers/src/registry.rs", 1),
+            ("crates/simulator/src/lib.rs", 1),
+            ("crates/simulator/src/registry.rs", 2),
+        ],
+        harness: &[("tests/src/lib.rs", 1), ("tests/src/providers/mod.rs", 3)],
+    },
+    NamedProvider {
+        folder: "graph",
+        // `mod graph`, `graph::` and `Graph` in lists of names, and no paragraphs.
+        names: &["microsoft", "outlook", " graph", "graph::", "::graph"],
+        product: [
+            ("crates/providers/src/lib.rs", 1),
+            ("crates/providers/src/registry.rs", 1),
+            ("crates/simulator/src/lib.rs", 2),
+            ("crates/simulator/src/registry.rs", 2),
+        ],
+        harness: &[("tests/src/lib.rs", 1), ("tests/src/providers/control.rs", 1), ("tests/src/providers/mod.rs", 2)],
+    },
+];
 
 /// Files of the product that by their nature name each provider, and what makes them do so. Whoever adds a provider adds it
 /// to each of them, as `docs/adding-a-provider.md` says.
@@ -290,10 +325,11 @@ const NAME_EACH_PROVIDER: [(&str, &str); 4] = [
 ];
 
 /// How many lines of each of these files name a provider, without what is its own.
-fn lines_that_name(provider: &str, names: &[&str], files: &[(PathBuf, String)]) -> BTreeMap<PathBuf, usize> {
+fn lines_that_name(provider: &NamedProvider, files: &[(PathBuf, String)]) -> BTreeMap<PathBuf, usize> {
+    let NamedProvider { folder: own_folder, names, .. } = provider;
     let root = metadata().workspace_root.into_std_path_buf();
     let own = ["crates/providers/src", "crates/simulator/src", "tests/src/providers"]
-        .map(|folder| root.join(folder).join(provider));
+        .map(|folder| root.join(folder).join(own_folder));
     let is_own = |path: &Path| own.iter().any(|own| path.starts_with(own) || path == own.with_extension("rs"));
     let names_it = |line: &&str| names.iter().any(|name| line.to_lowercase().contains(name));
     let counted = files
@@ -311,22 +347,16 @@ fn of_the_product_only_a_providers_own_folders_and_the_registries_name_it() {
     files_below(root.as_std_path(), is_the_products, &mut files);
     assert!(files.len() >= 400, "only {} files were found: does the test check anything?", files.len());
     let guide = std::fs::read_to_string(root.join("docs/adding-a-provider.md")).unwrap();
-    for (provider, names) in PROVIDERS {
-        let mut found = lines_that_name(provider, names, &files);
+    for provider in PROVIDERS {
+        let folder = provider.folder;
+        let mut found = lines_that_name(&provider, &files);
         for (file, reason) in NAME_EACH_PROVIDER {
             let lines = found.remove(Path::new(file));
-            assert!(lines.is_some(), "{file} does not name {provider}, and is in the list since it {reason}");
+            assert!(lines.is_some(), "{file} does not name {folder}, and is in the list since it {reason}");
             assert!(guide.contains(&format!("`{file}`")), "the guide does not name {file}, which {reason}");
         }
-        // The module, and the line in the list.
-        let expected = [
-            ("crates/providers/src/lib.rs", 1),
-            ("crates/providers/src/registry.rs", 1),
-            ("crates/simulator/src/lib.rs", 1),
-            ("crates/simulator/src/registry.rs", 1),
-        ];
-        let expected = expected.map(|(file, lines)| (PathBuf::from(file), lines));
-        assert_eq!(found, BTreeMap::from(expected), "{provider}");
+        let expected = provider.product.map(|(file, lines)| (PathBuf::from(file), lines));
+        assert_eq!(found, BTreeMap::from(expected), "{folder}");
     }
 }
 
@@ -335,9 +365,8 @@ fn of_the_harness_only_a_providers_own_file_and_the_list_of_providers_name_it() 
     let mut files = Vec::new();
     files_below(metadata().workspace_root.join("tests/src").as_std_path(), is_source, &mut files);
     assert!(files.len() >= 15, "only {} files were found: does the test check anything?", files.len());
-    for (provider, names) in PROVIDERS {
-        // The module, what it exports, and that it stands for any.
-        let expected = [("tests/src/lib.rs".into(), 1), ("tests/src/providers/mod.rs".into(), 3)];
-        assert_eq!(lines_that_name(provider, names, &files), BTreeMap::from(expected), "{provider}");
+    for provider in PROVIDERS {
+        let expected = provider.harness.iter().map(|(file, lines)| (PathBuf::from(file), *lines));
+        assert_eq!(lines_that_name(&provider, &files), expected.collect(), "{}", provider.folder);
     }
 }

@@ -111,7 +111,7 @@ macro_rules! behaviours {
                 a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass,
                 a_first_read_that_is_pushed_aside_goes_on_where_it_was_and_stops_behind,
                 renewal_404_moves_to_action_required_and_is_tried_more_and_more_rarely [has_push],
-                a_late_notice_of_a_stopped_channel_starts_nothing [has_push],
+                a_late_notice_of_a_stopped_channel_starts_nothing [replaces_channels],
             }
             main_job {
                 a_connected_calendar_is_mirrored_and_a_change_shows_without_anybody_asking,
@@ -166,6 +166,9 @@ macro_rules! behaviours {
                 a_role_that_falls_is_seen_by_the_next_sync_too,
                 a_calendar_that_is_listed_again_while_its_subscription_ends_is_watched_again_when_it_has_ended [has_push],
             }
+            secrets {
+                neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file,
+            }
             store {
                 a_disk_that_is_full_for_a_moment_or_a_minute_stops_nothing_for_longer,
                 a_subscription_whose_calendar_is_gone_from_the_store_ends_by_itself_and_the_calendar_is_found_anew [has_push],
@@ -201,7 +204,7 @@ macro_rules! behaviours {
 pub(crate) use {behaviours, tests_of};
 
 /// What is tested with each provider.
-const TESTED: [(&str, &[(&str, &str)]); 1] = [("google", crate::google::LISTED)];
+const TESTED: [(&str, &[(&str, &str)]); 2] = [("google", crate::google::LISTED), ("microsoft", crate::graph::LISTED)];
 
 /// The names of all behaviours in a file, or in the files of a folder.
 fn written(path: &Path, module: &str, found: &mut BTreeSet<(String, String)>) {

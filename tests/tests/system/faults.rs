@@ -326,7 +326,8 @@ async fn is_live_and_idle(world: &World, walker: &Walker) -> bool {
 async fn is_equal(world: &World, walker: &Walker) -> bool {
     let truth = world.control().truth(&walker.user).unwrap();
     let (store, calendar) = (&*world.store, walker.calendar.id);
-    mirror::compare(store, calendar, &truth).await.is_ok()
+    let between = async |from: &str, to: &str| world.control().occurrences(&walker.user, from, to).unwrap();
+    mirror::compare_promised(store, calendar, world.provider.profile(), truth, between).await.is_ok()
         && shown::shows_what_the_provider_shows(world, calendar).await.is_ok()
 }
 

@@ -10,8 +10,8 @@ use evercal_domain::{AccountId, AccountState, CalendarId, CalendarState, Channel
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan, FaultRule, NoticePlan};
 use evercal_tests::{
-    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, disconnect, eventually, histories, mirror,
-    quick, reach, reach_account, reconfigure,
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, ask_for_sync, channels, disconnect, eventually,
+    histories, mirror, quick, reach, reach_account, reconfigure,
 };
 use evercal_workflows::contract::{ChannelHint, Lifecycle, pack};
 use evercal_workflows::{AccountWorkflow, SubscriptionWorkflow, Timing, names};
@@ -91,6 +91,8 @@ pub async fn a_lost_grant_and_a_new_consent_replay<P: ProviderUnderTest>() {
     let (account, calendar) = world.connect_and_mirror().await;
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 3).await;
+    // Not every provider announces changes to who has no grant any more.
+    ask_for_sync(&world, calendar).await;
     reach_account(&world, account, AccountState::NeedsReauth).await;
     reach(&world, calendar, CalendarState::NeedsReauth).await;
     let again = json!({"label": "Ada", "login_hint": USER, "account_id": account.to_string()});

@@ -7,8 +7,8 @@ use evercal_domain::{AccountState, CalendarId, CalendarState, SyncReason};
 use evercal_http::Method;
 use evercal_simulator::{ChannelReport, DeliveryStatus, FaultAction, FaultPlan, FaultRule, NoticePlan};
 use evercal_tests::{
-    ChangeNotice, ProviderCall, ProviderUnderTest, USER, World, WorldOptions, arm, calls, channels, eventually,
-    live_for, made, mirror,
+    ChangeNotice, ProviderCall, ProviderUnderTest, USER, World, WorldOptions, arm, ask_for_sync, calls, channels,
+    eventually, live_for, made, mirror,
 };
 use evercal_workflows::Timing;
 
@@ -133,6 +133,8 @@ pub async fn a_revoked_grant_asks_for_a_consent_and_starts_no_full_pass<P: Provi
     let before = world.store.sync_position(calendar).await.unwrap();
     world.control().revoke_grants(USER).unwrap();
     world.change_events(USER, 2).await;
+    // Not every provider announces changes to who has no grant any more.
+    ask_for_sync(&world, calendar).await;
     eventually("the account asks for a consent", || async {
         let row = world.store.account(account).await.unwrap().unwrap();
         if row.state == AccountState::NeedsReauth { Ok(()) } else { Err((row.state, row.detail)) }
@@ -179,7 +181,10 @@ pub async fn renewal_404_moves_to_action_required_and_is_tried_more_and_more_rar
     let (_account, calendar) = world.connect_and_mirror().await;
     let before = calls(&world, ProviderCall::OpenChannel);
     let gone = FaultAction::Status { status: 404, reason: None, retry_after_s: None };
-    arm(&world, world.always(ProviderCall::OpenChannel, gone));
+    let renewing = [ProviderCall::OpenChannel, ProviderCall::ExtendChannel];
+    let renewing = renewing.into_iter().filter(|call| world.provider.method(*call).is_some());
+    let rules = renewing.map(|call| world.always(call, gone.clone())).collect();
+    world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
     live_for(&world, calendar, "until the renewal", 7 * DAY).await;
     eventually("somebody has to act", || async {
         let row = world.store.calendar(calendar).await.unwrap().unwrap();

@@ -77,8 +77,10 @@ pub async fn hung_provider_call_frees_its_slot<P: ProviderUnderTest>() {
     let other = world.calendar_of(&second).await.id;
     world.wait_until_mirrored(other).await;
     // Each call for the first calendar hangs, and there is one slot for both.
-    let rule =
-        FaultRule { calendar: Some(USER.to_owned()), ..world.always(ProviderCall::ReadEvents, FaultAction::Hang) };
+    let rule = FaultRule {
+        calendar: Some(world.provider.calendar_named(USER)),
+        ..world.always(ProviderCall::ReadEvents, FaultAction::Hang)
+    };
     world.control().set_faults(FaultPlan { rules: vec![rule], ..FaultPlan::default() }).unwrap();
     world.change_events(USER, 3).await;
     eventually("a call hangs", || async {

@@ -1,16 +1,19 @@
 //! Years of life on the real server, by its time skipping: no instant without a channel, each renewal in time, and what
 //! happens when no channel can be opened for long.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use evercal_domain::change::ChangeKind;
 use evercal_domain::journal::AuditKind;
+use evercal_domain::profile::{Occurrences, Push};
 use evercal_domain::{CalendarId, CalendarState};
 use evercal_simulator::{ChannelReport, Collection, FaultAction, FaultPlan, RandomFaults};
 use evercal_storage::{AuditOf, PageRequest};
 use evercal_tests::{
-    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, channels, eventually, histories, live_for, mirror,
-    poller_has_ended, skipping,
+    ProviderCall, ProviderUnderTest, USER, World, WorldOptions, calls, channels, eventually, histories, live_for,
+    mirror, poller_has_ended, quick, skipping,
 };
 use evercal_workflows::{Due, Timing, names};
 
@@ -18,14 +21,18 @@ const DAY: Duration = Duration::from_hours(24);
 const LEAD: TimeDelta = TimeDelta::hours(24);
 
 /// The product's own durations, but for the reconciling syncs: four times as many a day would only make it longer.
-fn options() -> WorldOptions {
-    let timing = Timing { reconcile_interval_s: 24 * 3600, sync_backoff_initial_ms: 30_000, ..Timing::default() };
+fn options<P: ProviderUnderTest>() -> WorldOptions {
+    let timing = Timing {
+        reconcile_interval_s: 24 * 3600,
+        sync_backoff_initial_ms: 30_000,
+        ..Timing::of(&P::nature().defaults)
+    };
     WorldOptions { timing, simulated_time: true, ..WorldOptions::default() }
 }
 
 /// The provider's channels of the calendar, oldest first.
 fn channels_ever(world: &World) -> Vec<ChannelReport> {
-    let watched = Collection::Events { calendar: USER.to_owned() };
+    let watched = Collection::Events { calendar: world.provider.calendar_named(USER) };
     let mut channels = world.control().channels().unwrap();
     channels.retain(|channel| channel.collection == watched);
     channels.sort_by_key(|channel| channel.created_at);
@@ -34,6 +41,14 @@ fn channels_ever(world: &World) -> Vec<ChannelReport> {
 
 fn end_of(channel: &ChannelReport) -> DateTime<Utc> {
     channel.stopped_at.map_or(channel.expires_at, |stopped_at| stopped_at.min(channel.expires_at))
+}
+
+/// The call that renews a channel.
+fn renewal<P: ProviderUnderTest>() -> ProviderCall {
+    match P::nature().push {
+        Push::Extended => ProviderCall::ExtendChannel,
+        Push::Replaced | Push::None => ProviderCall::OpenChannel,
+    }
 }
 
 /// Asserts from the provider's register that somebody watched at every instant. Channels whose answer was lost are among
@@ -57,8 +72,8 @@ async fn runs(world: &World, calendar: CalendarId) -> (String, String) {
 }
 
 pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
-    let timing = Timing { history_events_max: 400, ..options().timing };
-    let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
+    let timing = Timing { history_events_max: 400, ..options::<P>().timing };
+    let world = World::with::<P>(WorldOptions { timing, ..options::<P>() }).await;
     let (_account, calendar) = world.connect_and_mirror().await;
     live_for(&world, calendar, "a year", 365 * DAY).await;
 
@@ -71,6 +86,25 @@ pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
     for pair in channels.windows(2) {
         assert!(pair[1].created_at <= pair[0].expires_at - LEAD, "renewed less than a day ahead: {pair:#?}");
     }
+    let profile = P::nature();
+    if profile.push == Push::Extended {
+        assert_eq!(channels.len(), 1, "the same one all the time");
+        let lives_s = i64::from(profile.defaults.channel_lifetime_s);
+        let renewals = i64::try_from(calls(&world, ProviderCall::ExtendChannel)).unwrap();
+        let expected = 365 * 24 * 3600 / (lives_s - LEAD.num_seconds());
+        assert!((expected..=expected * 5 / 4).contains(&renewals), "{renewals} renewals of about {expected}");
+    }
+    if profile.occurrences == Occurrences::FromProvider {
+        let read_anew = world.store.sync_position(calendar).await.unwrap().generation;
+        assert!((40..=54).contains(&read_anew), "everything was read {read_anew} times, about once a week");
+    }
+    // Nothing was changed at the provider: however often all of it was read, nobody is told of a change.
+    mirror::follows_from_its_changes(&*world.store, calendar).await;
+    let told = world.store.changes(calendar, 0, u32::MAX).await.unwrap();
+    // What comes into the window is new, and nothing else.
+    let is_new = |kind| matches!(kind, ChangeKind::Created | ChangeKind::Cancelled);
+    let others: Vec<_> = told.iter().filter(|change| !is_new(change.kind)).collect();
+    assert!(others.is_empty(), "{others:#?}");
     let (now, first_run) = runs(&world, calendar).await;
     assert_ne!(now, first_run, "a year does not fit into one run");
     world.change_events(USER, 5).await;
@@ -85,14 +119,15 @@ pub async fn renewal_survives_without_any_cron<P: ProviderUnderTest>() {
 
 pub async fn renewal_has_zero_coverage_gap<P: ProviderUnderTest>() {
     // Where the ladder is used up a poller comes, which holds the calendar's clock: then tries are seconds apart.
-    let timing = Timing { regain_interval_s: 2, ..options().timing };
-    let world = World::with::<P>(WorldOptions { timing, ..options() }).await;
+    let timing = Timing { regain_interval_s: 2, ..options::<P>().timing };
+    let world = World::with::<P>(WorldOptions { timing, ..options::<P>() }).await;
     let (_account, calendar) = world.connect_and_mirror().await;
     // A third of the calls about channels go wrong, some of them after they had their effect.
     let random = RandomFaults {
         seed: 11,
         percent: 33,
         methods: vec![
+            world.method(renewal::<P>()).to_owned(),
             world.method(ProviderCall::OpenChannel).to_owned(),
             world.method(ProviderCall::CloseChannel).to_owned(),
         ],
@@ -106,7 +141,8 @@ pub async fn renewal_has_zero_coverage_gap<P: ProviderUnderTest>() {
     live_for(&world, calendar, "two months", 60 * DAY).await;
     world.control().set_faults(FaultPlan::default()).unwrap();
     let channels = channels_ever(&world);
-    assert!(channels.len() >= 10, "{}", channels.len());
+    let renewals = calls(&world, renewal::<P>());
+    assert!(renewals >= 10, "{renewals}");
     let faults = world.control().calls().unwrap().calls.iter().filter(|call| call.fault.is_some()).count();
     assert!(faults >= 5, "{faults} calls went wrong");
     assert_watched_without_a_gap(&channels);
@@ -118,14 +154,15 @@ pub async fn renewal_has_zero_coverage_gap<P: ProviderUnderTest>() {
 /// seconds apart here, not an hour.
 pub async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come_and_go<P: ProviderUnderTest>() {
     const OUTAGES: i32 = 4;
-    let timing = Timing { regain_interval_s: 2, ..options().timing };
-    let world = World::with::<P>(WorldOptions { timing: timing.clone(), ..options() }).await;
+    let timing = Timing { regain_interval_s: 2, ..options::<P>().timing };
+    let world = World::with::<P>(WorldOptions { timing: timing.clone(), ..options::<P>() }).await;
     let (_account, calendar) = world.connect_and_mirror().await;
     for outage in 1..=OUTAGES {
         live_for(&world, calendar, &format!("quarter {outage}"), 85 * DAY).await;
         let down = FaultAction::Status { status: 503, reason: None, retry_after_s: None };
-        let rule = world.always(ProviderCall::OpenChannel, down);
-        world.control().set_faults(FaultPlan { rules: vec![rule], random: None }).unwrap();
+        let rules = BTreeSet::from([renewal::<P>(), ProviderCall::OpenChannel]);
+        let rules = rules.into_iter().map(|call| world.always(call, down.clone())).collect();
+        world.control().set_faults(FaultPlan { rules, random: None }).unwrap();
         let calls_before = world.control().calls().unwrap().calls.last().unwrap().index;
         let old = channels_ever(&world).pop().unwrap();
 
@@ -138,7 +175,7 @@ pub async fn when_renewals_fail_for_days_the_ladder_the_poller_and_an_alert_come
         });
         wait_for_state(&world, calendar, CalendarState::Polling).await;
         wait_for_alerts(&world, calendar, AuditKind::AlertRaised, outage).await;
-        assert_ladder(&world, calls_before, &old, &timing.ladder_s);
+        assert_ladder(&world, renewal::<P>(), calls_before, &old, &timing.ladder_s);
         // No channel brings notices (the old one is past its end or ignored), but the mirror stays fresh.
         world.control().set_notice_plan(drop_all()).unwrap();
         world.change_events(USER, 4).await;
@@ -191,9 +228,9 @@ async fn wait_for_poll(world: &World, calendar: CalendarId) {
 
 /// The first attempts since `calls_before` begin a day before the old channel ends, and are the rungs of the ladder apart, in
 /// the calendar's own time.
-fn assert_ladder(world: &World, calls_before: u64, old: &ChannelReport, ladder_s: &[u32]) {
+fn assert_ladder(world: &World, renewal: ProviderCall, calls_before: u64, old: &ChannelReport, ladder_s: &[u32]) {
     let calls = world.control().calls().unwrap().calls.into_iter().filter(|call| call.index > calls_before);
-    let attempts = calls.filter(|call| call.method == world.method(ProviderCall::OpenChannel) && call.fault.is_some());
+    let attempts = calls.filter(|call| call.method == world.method(renewal) && call.fault.is_some());
     let at: Vec<DateTime<Utc>> = attempts.map(|call| call.simulated_now.unwrap()).take(ladder_s.len() + 1).collect();
     assert_eq!(at.len(), ladder_s.len() + 1, "the first attempt and one for each rung: {at:?}");
     assert!(at[0] <= old.expires_at - LEAD, "first tried at {}, and it ends at {}", at[0], old.expires_at);
@@ -207,7 +244,13 @@ fn assert_ladder(world: &World, calls_before: u64, old: &ChannelReport, ladder_s
 
 pub async fn bulk_connect_spreads_renewals<P: ProviderUnderTest>() {
     const CALENDARS: usize = 40;
-    let world = World::start::<P>().await;
+    let defaults = &P::nature().defaults;
+    let timing = Timing {
+        channel_lifetime_s: defaults.channel_lifetime_s,
+        channel_lifetime_spread_s: defaults.channel_lifetime_spread_s,
+        ..quick()
+    };
+    let world = World::with::<P>(WorldOptions { timing, ..WorldOptions::default() }).await;
     for number in 1..CALENDARS {
         world.new_calendar(&format!("Calendar {number}"));
     }
@@ -227,7 +270,8 @@ pub async fn bulk_connect_spreads_renewals<P: ProviderUnderTest>() {
     })
     .await;
     let (first, last) = (due.iter().min().unwrap(), due.iter().max().unwrap());
-    assert!(last - first > 6 * 3_600_000, "all renewals within {} min", (last - first) / 60_000);
+    let spread_ms = i64::from(P::nature().defaults.channel_lifetime_spread_s) * 1_000;
+    assert!(last - first > spread_ms / 2, "all renewals within {} min", (last - first) / 60_000);
     for hour in 0..=(last - first) / 3_600_000 {
         let in_hour = due.iter().filter(|due_ms| (*due_ms - first) / 3_600_000 == hour).count();
         assert!(in_hour <= CALENDARS / 4, "{in_hour} of {CALENDARS} renewals in one hour");

@@ -2,7 +2,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macros generate constants without documentation")]
 
-use evercal_domain::{CalendarId, ProviderErrorKind, SyncReason, UnixMs};
+use evercal_domain::{CalendarId, Priority, ProviderErrorKind, SyncReason, UnixMs};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -70,6 +70,8 @@ pub enum SyncOutcome {
     More {
         /// The sync so far.
         counts: SyncCounts,
+        /// How urgent the rest is, where that is less than what the sync began with.
+        priority: Option<Priority>,
     },
     /// The calendar does not exist any more, or not for us, while others of its account answer.
     Refused {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use evercal_domain::{ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem};
 use evercal_mirror::{Named, answered_ids};
-use evercal_providers::{EventsPage, Next, RemoteCalendarRef, TokenError};
+use evercal_providers::{EventsPage, Fetched, Next, RemoteCalendarRef, TokenError};
 use evercal_recurrence::Window;
 use evercal_storage::{Cursor, SyncPosition};
 use temporalio_sdk::activities::ActivityError;
@@ -15,7 +15,10 @@ use crate::failure::from_store;
 
 impl Slice<'_> {
     /// The next chunk of what is to be fetched, as a page: the last one ends the pass.
-    pub(super) async fn fetch(&self, position: &SyncPosition) -> Result<Result<EventsPage, TokenError>, ActivityError> {
+    pub(super) async fn fetch(
+        &mut self,
+        position: &SyncPosition,
+    ) -> Result<Result<EventsPage, TokenError>, ActivityError> {
         let Cursor::Fetching { reached, .. } = &position.cursor else { return Ok(self.call(position).await) };
         let fetch_max = self.connection.profile.defaults.fetch_max.max(1);
         let named =
@@ -31,12 +34,19 @@ impl Slice<'_> {
         let window = self.window_asked_for(position).unwrap_or_else(|| Window::around(self.now));
         let (ids, window) = (&ids, &window);
         let call = |context| async move {
-            let items = provider.fetch_events(&context, remote, ids, window).await?;
-            each_is_answered(ids, &items)?;
-            Ok(items)
+            let fetched = provider.fetch_events(&context, remote, ids, window).await?;
+            if fetched.left.is_none() {
+                each_is_answered(ids, &fetched.items)?;
+            }
+            Ok(fetched)
         };
         let fetched = self.connection.call(self.calendar.account_id, Some(self.calendar.id), call).await;
-        Ok(fetched.map(|items| EventsPage { items, next, access_role: None }))
+        Ok(fetched.map(|Fetched { items, left }| {
+            // What was answered is committed; then this attempt fails with why the rest was not.
+            let next = if left.is_some() { Next::More(reached.at.clone()) } else { next };
+            self.left = left;
+            EventsPage { items, next, access_role: None }
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use super::calls::{WATCH_CALENDARS, WATCH_EVENTS};
 use super::parse::{self, OpenedChannel};
 use super::requests;
 use crate::call::CallContext;
-use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
+use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, Opening, WatchedRemote};
 
 /// How long a channel lives that is opened only to learn which resource others watch.
 const HELPER_LIFETIME: Duration = Duration::from_hours(1);
@@ -25,7 +25,7 @@ impl Channels for GoogleProvider {
         context: &CallContext,
         watched: WatchedRemote<'_>,
         request: &ChannelRequest,
-    ) -> Result<ChannelGrant, ProviderError> {
+    ) -> Result<Opening, ProviderError> {
         let (call, sent) = match watched {
             WatchedRemote::Calendar(calendar) => {
                 (WATCH_EVENTS, requests::watch_events(&self.settings, context, calendar.id, request))
@@ -35,7 +35,7 @@ impl Channels for GoogleProvider {
             }
         };
         let OpenedChannel { resource_id, expires_at } = parse::channel(call, &self.send(sent).await?)?;
-        Ok(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at, has_displaced: false })
+        Ok(Opening::Open(ChannelGrant { remote_id: remote_id(request.id, &resource_id), expires_at }))
     }
 
     async fn close(

@@ -11,12 +11,13 @@ use url::Url;
 use super::calls::{CREATE_SUBSCRIPTION, LIST_SUBSCRIPTIONS, UPDATE_SUBSCRIPTION};
 use super::cursor::own_link;
 use super::delta::WirePage;
-use super::errors::{is_about_lifetime, somebody_elses, unreadable_answer};
+use super::errors::{is_about_lifetime, not_listed, somebody_elses, unreadable_answer};
 use super::requests::{self, CHANNEL_IN_ADDRESS};
 use super::{GraphProvider, checked};
-use crate::call::RemoteCalendarRef;
-use crate::call::{CallContext, error_without_answer};
-use crate::channels::{ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, WatchedRemote};
+use crate::call::{CallContext, RemoteCalendarRef, error_without_answer};
+use crate::channels::{
+    Blocking, ChannelGrant, ChannelRequest, Channels, Extended, LostChannels, Opening, WatchedRemote,
+};
 
 /// What was the longest life of a subscription on events for years, and is where the new one has not come yet.
 const SHORTER_LIFETIME: TimeDelta = TimeDelta::minutes(4_200);
@@ -32,23 +33,22 @@ impl Channels for GraphProvider {
         context: &CallContext,
         watched: WatchedRemote<'_>,
         request: &ChannelRequest,
-    ) -> Result<ChannelGrant, ProviderError> {
+    ) -> Result<Opening, ProviderError> {
         let WatchedRemote::Calendar(calendar) = watched else { return Err(lists_are_not_watched()) };
         if let Some(opened) = self.create(context, calendar, request).await? {
-            return Ok(opened.grant(false));
+            return Ok(Opening::Open(opened.grant()));
         }
         // There is one already: of ours, whose answer was lost or which went deaf, or of another service of the same application.
         let resource = requests::resource(calendar);
-        let others = self.subscriptions(context).await?;
-        let ours = others.iter().filter(|other| other.is_on(&resource) && other.comes_to(&request.address));
-        let ours: Vec<RemoteChannelId> = ours.filter_map(Subscription::remote_id).collect();
-        for id in &ours {
-            self.delete(context, id).await?;
+        let all = self.subscriptions(context).await?;
+        let others: Vec<&Subscription> = all.iter().filter(|other| other.is_on(&resource)).collect();
+        if others.is_empty() {
+            // It ended meanwhile, or the list is not up to date.
+            return Err(not_listed());
         }
-        if ours.is_empty() {
-            return Err(somebody_elses());
-        }
-        self.create(context, calendar, request).await?.map(|opened| opened.grant(true)).ok_or_else(somebody_elses)
+        let ours = others.into_iter().filter(|other| other.comes_to(&request.address));
+        let ours: Vec<Blocking> = ours.filter_map(Subscription::blocking).collect();
+        if ours.is_empty() { Err(somebody_elses()) } else { Ok(Opening::Blocked(ours)) }
     }
 
     async fn extend(
@@ -182,8 +182,12 @@ impl Subscription {
         if read.remote_id().is_some() { Ok(read) } else { Err(unreadable_answer(call, answer)) }
     }
 
-    fn grant(self, has_displaced: bool) -> ChannelGrant {
-        ChannelGrant { remote_id: self.remote_id(), expires_at: self.expires_at, has_displaced }
+    fn grant(self) -> ChannelGrant {
+        ChannelGrant { remote_id: self.remote_id(), expires_at: self.expires_at }
+    }
+
+    fn blocking(&self) -> Option<Blocking> {
+        Some(Blocking { id: self.channel(), remote_id: self.remote_id()? })
     }
 
     fn remote_id(&self) -> Option<RemoteChannelId> {

@@ -12,6 +12,8 @@ use super::calls::{CREATE_SUBSCRIPTION, DELTA, TOKEN, UPDATE_SUBSCRIPTION};
 /// Codes by which a delta query says that it does not go on from a link, in lower case.
 const LOST_POSITION_CODES: [&str; 5] =
     ["syncstatenotfound", "syncstateinvalid", "resyncrequired", "errorinvalidsyncstatedata", "syncstateexpired"];
+/// Codes of answers that ask for a pause.
+const THROTTLED_CODES: [&str; 3] = ["ApplicationThrottled", "TooManyRequests", "activityLimitReached"];
 /// Codes of answers that are about this application, whoever's calendar it is.
 const APPLICATION_CODES: [&str; 3] =
     ["Authorization_RequestDenied", "Authorization_IdentityDisabled", "ApplicationDisabled"];
@@ -59,6 +61,12 @@ pub(super) fn somebody_elses() -> ProviderError {
     let error = ProviderError { status: Some(409), retry_after: Some(LONG_PAUSE), ..error };
     let advice = "another service has a subscription on this calendar with the same application; it is not touched";
     error.with_reason("subscriptionOfAnotherService").with_advice(Some(advice))
+}
+
+/// A subscription is in the way of which the list does not know.
+pub(super) fn not_listed() -> ProviderError {
+    let error = ProviderError::without_answer(ProviderErrorKind::TemporaryFailure, CREATE_SUBSCRIPTION);
+    ProviderError { status: Some(409), ..error }.with_reason("subscriptionNotListed")
 }
 
 /// What people have to know of an error.
@@ -111,6 +119,8 @@ fn kind_of(call: &str, status: u16, body: &ErrorBody) -> ProviderErrorKind {
         410 if call == DELTA => Kind::PositionLost,
         400..=499 if call == DELTA && body.has_code_of(&LOST_POSITION_CODES) => Kind::PositionLost,
         429 => Kind::RateLimited,
+        // In whatever status it comes.
+        400..=499 if body.has_code_of(&THROTTLED_CODES) => Kind::RateLimited,
         // A page of HTML, or nothing at all, comes from in front of the API, which knows no calendars.
         403 if body.code.is_none() || body.has_code_of(&APPLICATION_CODES) => Kind::ProjectRefused,
         // Microsoft allows so many subscriptions for a mailbox, over all applications.
@@ -245,6 +255,7 @@ mod tests {
             (400, said("BadRequest", "").to_string(), ProviderErrorKind::InvalidRequest),
             (401, said("InvalidAuthenticationToken", "").to_string(), ProviderErrorKind::TokenRefreshNeeded),
             (429, said("ApplicationThrottled", "").to_string(), ProviderErrorKind::RateLimited),
+            (403, said("ApplicationThrottled", "").to_string(), ProviderErrorKind::RateLimited),
             (503, said("ServiceUnavailable", "").to_string(), ProviderErrorKind::TemporaryFailure),
             (504, String::new(), ProviderErrorKind::TemporaryFailure),
         ] {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::body::{Description, WireBody};
 use super::details::{self, WireAttendee, WireMeeting, WirePerson, WirePlace, WireStatus};
-use super::recurrence::WireRecurrence;
+use super::recurrence::{UNKNOWN_RULE, WireRecurrence};
 use super::times::{self, WireTime};
 use crate::entry::{
     ATTENDEES_MAX, check_order, end_in_years, informational, is_beyond_years, is_usable_id, misformed, unreadable,
@@ -168,16 +168,22 @@ impl WireEvent {
         let zone = of_master.map_or_else(|| self.zone(), |series| series.zone);
         let (start, end) = self.times(self.is_all_day, zone)?;
         let position = self.position(kind, start, of_master)?;
-        let recurrence = match (kind, self.parsed_recurrence()) {
-            (Kind::Master, Some(recurrence)) => vec![recurrence.rule(self.is_all_day, zone)?],
-            (Kind::Master, None) => return Err("it does not say in a known way how it repeats"),
+        // Its occurrences are Microsoft's, whether they follow a rule that we know or not.
+        let rule = self.parsed_recurrence().and_then(|recurrence| recurrence.rule(self.is_all_day, zone).ok());
+        let has_unknown_rule = kind == Kind::Master && rule.is_none();
+        let recurrence = match kind {
+            Kind::Master => vec![rule.unwrap_or_else(|| UNKNOWN_RULE.to_owned())],
             _ => vec![],
         };
         let body = self.body.and_then(|body| serde_json::from_str::<Option<WireBody>>(body.get()).ok().flatten());
         let Description { text: description, is_cut } = body.map(WireBody::into_description).unwrap_or_default();
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
         let has_unknown_zone = kind == Kind::Master && zone.is_none() && !self.is_all_day;
-        let warnings = [(has_unknown_zone, EventWarning::UnknownZone), (is_cut, EventWarning::DescriptionCut)];
+        let warnings = [
+            (has_unknown_zone, EventWarning::UnknownZone),
+            (is_cut, EventWarning::DescriptionCut),
+            (has_unknown_rule, EventWarning::UnknownRecurrence),
+        ];
         Ok(Event {
             provider_id: ProviderEventId::new(self.id),
             // Of an occurrence it is another one, which is nobody's UID.

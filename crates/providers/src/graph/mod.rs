@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use evercal_domain::account::Secret;
-use evercal_domain::{GrantSubject, ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem};
+use evercal_domain::{GrantSubject, ProviderError, ProviderErrorKind, ProviderEventId};
 use evercal_http::{HttpRequest, HttpResponse, Transport, TransportError, TransportErrorKind};
 use evercal_recurrence::Window;
 
@@ -34,10 +34,9 @@ pub use notices::GraphNotices;
 pub use registration::REGISTRATION;
 pub use settings::{DEFAULT_SCOPES, DEFAULT_TENANT, GraphSettings};
 
-use crate::call::RemoteCalendarRef;
-use crate::call::{CallContext, error_without_answer};
+use crate::call::{CallContext, RemoteCalendarRef, error_without_answer};
 use crate::channels::Channels;
-use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, PageToken, Position};
+use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Fetched, PageToken, Position};
 use calls::{BATCH, DELTA, LIST_CALENDARS};
 use cursor::{GraphCursor, Round, own_link};
 use mailboxes::Mailboxes;
@@ -227,7 +226,7 @@ impl CalendarProvider for GraphProvider {
         calendar: RemoteCalendarRef<'_>,
         ids: &[ProviderEventId],
         window: &Window,
-    ) -> Result<Vec<RemoteItem>, ProviderError> {
+    ) -> Result<Fetched, ProviderError> {
         self.whole(context, calendar, ids, window).await
     }
 

@@ -23,6 +23,7 @@ impl ConsentPage for GraphSettings {
         match short(scope).as_str() {
             "calendars.read" => Some("Read your calendars"),
             "calendars.readwrite" => Some("Have full access to your calendars"),
+            OFFLINE_ACCESS => Some("Keep the access while you are not there"),
             _ => None,
         }
     }
@@ -83,11 +84,15 @@ impl GraphProvider {
 fn with_all_scopes(settings: &GraphSettings, mut grant: TokenGrant) -> RedeemedCode {
     let granted = grant.scope.get_or_insert_with(|| settings.scopes.join(" "));
     let granted: Vec<String> = granted.split_whitespace().map(short).collect();
+    let is_kept = grant.refresh_token.is_some();
     let is_granted = |needed: &String| {
         let needed = short(needed);
+        if needed == OFFLINE_ACCESS {
+            return is_kept;
+        }
         // Who may write may read.
         let covering = needed.strip_suffix(".read").map(|name| format!("{name}.readwrite"));
-        needed == OFFLINE_ACCESS || granted.contains(&needed) || covering.is_some_and(|scope| granted.contains(&scope))
+        granted.contains(&needed) || covering.is_some_and(|scope| granted.contains(&scope))
     };
     let missing: Vec<String> = settings.scopes.iter().filter(|needed| !is_granted(needed)).cloned().collect();
     if missing.is_empty() { RedeemedCode::Granted(grant) } else { RedeemedCode::MissingScopes(missing) }
@@ -112,10 +117,14 @@ mod tests {
     }
 
     fn granted(scope: Option<&str>) -> RedeemedCode {
+        redeemed(scope, Some("refresh"))
+    }
+
+    fn redeemed(scope: Option<&str>, refresh_token: Option<&str>) -> RedeemedCode {
         let grant = TokenGrant {
             access_token: Secret::new("access"),
             expires_in: Duration::from_secs(3_600),
-            refresh_token: Some(Secret::new("refresh")),
+            refresh_token: refresh_token.map(Secret::new),
             scope: scope.map(str::to_owned),
         };
         with_all_scopes(&settings(), grant)
@@ -136,6 +145,12 @@ mod tests {
             let missing = RedeemedCode::MissingScopes(vec!["Calendars.Read".to_owned()]);
             assert_eq!(granted(Some(scope)), missing, "{scope}");
         }
+    }
+
+    #[test]
+    fn without_a_refresh_token_the_access_that_lasts_was_not_granted() {
+        let missing = RedeemedCode::MissingScopes(vec!["offline_access".to_owned()]);
+        assert_eq!(redeemed(Some("Calendars.Read"), None), missing);
     }
 
     #[test]

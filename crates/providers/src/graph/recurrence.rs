@@ -8,6 +8,9 @@ use serde::Deserialize;
 
 use super::times;
 
+/// In the place of a rule that is not known (RFC 5545 section 3.8.8.2): that there is one makes the event a master.
+pub(super) const UNKNOWN_RULE: &str = "X-RECURRENCE:UNKNOWN";
+
 /// A pattern and how long it goes on.
 #[derive(Deserialize)]
 pub(super) struct WireRecurrence {

@@ -6,18 +6,18 @@ use evercal_domain::limits::OCCURRENCES_PER_SERIES_MAX;
 use evercal_domain::{Part, ProviderError, ProviderErrorKind, ProviderEventId, RemoteItem, SeriesPosition};
 use evercal_http::{HttpRequest, HttpResponse};
 use evercal_recurrence::Window;
+use serde::de::IgnoredAny;
 
 use super::GraphProvider;
-use super::calls::INSTANCES;
+use super::calls::{GET_EVENT, INSTANCES};
 use super::cursor::own_link;
 use super::delta::{WirePage, item, single};
 use super::errors::unreadable_answer;
 use super::event::{Entry, Kind, OfSeries, WireEvent, entry, raw_text};
 use super::requests::{self, INSTANCES_PER_PAGE, INSTANCES_PER_PAGE_MIN};
-use crate::call::CallContext;
-use crate::call::RemoteCalendarRef;
+use crate::call::{ANSWER_TOO_LARGE, CallContext, RemoteCalendarRef};
 use crate::entry::unreadable;
-use crate::provider::CalendarProvider as _;
+use crate::provider::{CalendarProvider as _, Fetched};
 
 /// Pages of the instances of one series: beyond it Microsoft is looping.
 const INSTANCE_PAGES_MAX: usize = 500;
@@ -46,7 +46,7 @@ impl GraphProvider {
         calendar: RemoteCalendarRef<'_>,
         ids: &[ProviderEventId],
         window: &Window,
-    ) -> Result<Vec<RemoteItem>, ProviderError> {
+    ) -> Result<Fetched, ProviderError> {
         let wanted: Vec<HttpRequest> =
             ids.iter().map(|id| requests::event(&self.settings, context, calendar, id)).collect();
         let answers = self.each(context, &wanted).await?;
@@ -54,22 +54,40 @@ impl GraphProvider {
             // Perhaps it is the calendar that is gone or refused, and none of these: then this says so.
             self.probe(context, calendar).await?;
         }
-        let mut items = Vec::with_capacity(ids.len());
+        let mut fetched = Fetched { items: Vec::with_capacity(ids.len()), left: None };
+        let is_up = answers.iter().any(Result::is_ok);
         let mut masters = BTreeMap::new();
-        for (id, answer) in ids.iter().zip(answers) {
+        for ((id, request), answer) in ids.iter().zip(wanted).zip(answers) {
+            let answer = match answer {
+                // While others are answered it is about this one. A second time it is no accident.
+                Err(error) if is_up && is_broken(&error) => self.send(context, request).await,
+                answer => answer,
+            };
+            let items = &mut fetched.items;
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) if error.reason.as_deref() == Some(GONE) => {
                     items.push(RemoteItem::Deleted { provider_id: id.clone() });
                     continue;
                 }
-                Err(error) if is_about_itself(&error) => {
+                Err(error) if is_about_itself(&error) || (is_up && is_broken(&error)) => {
                     items.push(refused(id, &error));
                     continue;
                 }
-                Err(error) => return Err(error),
+                // The whole call is made again, with another token.
+                Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => return Err(error),
+                // What it keeps from being read is asked for again; the others are not.
+                Err(error) => {
+                    fetched.left.get_or_insert(error);
+                    continue;
+                }
             };
             let text = String::from_utf8_lossy(&answer.body);
+            if serde_json::from_str::<IgnoredAny>(&text).is_err() {
+                // Not even JSON: that is about the answer, and not about the event.
+                fetched.left.get_or_insert(unreadable_answer(GET_EVENT, &answer));
+                continue;
+            }
             match read(id, &text) {
                 Read::Item(item) => items.push(item),
                 Read::Master(wire) => {
@@ -77,8 +95,16 @@ impl GraphProvider {
                 }
             }
         }
-        items.extend(self.with_instances(context, calendar, masters, window).await?);
-        Ok(items)
+        // Whoever is asked to wait asks for nothing more: these series come with what is left.
+        if fetched.left.as_ref().is_none_or(|left| left.kind != ProviderErrorKind::RateLimited) {
+            let series = self.with_instances(context, calendar, masters, window).await?;
+            fetched.items.extend(series.items);
+            fetched.left = fetched.left.or(series.left);
+        }
+        match fetched {
+            Fetched { items, left: Some(error) } if items.is_empty() => Err(error),
+            fetched => Ok(fetched),
+        }
     }
 
     /// The slots of these series that are cancelled. Pages over everything leave them out like slots that never were.
@@ -112,34 +138,40 @@ impl GraphProvider {
         calendar: RemoteCalendarRef<'_>,
         masters: BTreeMap<ProviderEventId, Master>,
         window: &Window,
-    ) -> Result<Vec<RemoteItem>, ProviderError> {
+    ) -> Result<Fetched, ProviderError> {
         let first = |id: &ProviderEventId, per_page| {
             requests::instances(&self.settings, context, calendar, id, window, per_page)
         };
         let wanted: Vec<HttpRequest> = masters.keys().map(|id| first(id, INSTANCES_PER_PAGE)).collect();
-        let mut items = Vec::new();
+        let mut fetched = Fetched::default();
         let answers = self.each(context, &wanted).await?;
         for ((id, master), answer) in masters.into_iter().zip(answers) {
-            let answer = match answer {
-                Err(error) if error.reason.as_deref() == Some("answerTooLarge") => {
-                    self.send(context, first(&id, INSTANCES_PER_PAGE_MIN)).await
-                }
-                answer => answer,
-            };
             let series = master.wire.of_series();
-            match self.instances(context, answer, &series).await? {
-                Instances::Are(parts, others) => {
+            let mut instances = self.instances(context, answer, &series).await;
+            if instances.as_ref().is_err_and(is_too_large) {
+                // Whichever page it was: in smaller ones they may fit.
+                let answer = self.send(context, first(&id, INSTANCES_PER_PAGE_MIN)).await;
+                instances = self.instances(context, answer, &series).await;
+            }
+            let items = &mut fetched.items;
+            match instances {
+                Ok(Instances::Are(parts, others)) => {
                     items.extend(others);
                     items.push(whole_series(master, parts));
                 }
-                Instances::Gone => items.push(RemoteItem::Deleted { provider_id: id }),
-                Instances::TooMany => {
+                Ok(Instances::Gone) => items.push(RemoteItem::Deleted { provider_id: id }),
+                Ok(Instances::TooMany) => {
                     let reason = format!("the series has more than {OCCURRENCES_PER_SERIES_MAX} occurrences");
                     items.push(unreadable(&master.raw, reason));
                 }
+                Err(error) if is_about_itself(&error) || is_too_large(&error) => items.push(refused(&id, &error)),
+                Err(error) if error.kind == ProviderErrorKind::TokenRefreshNeeded => return Err(error),
+                Err(error) => {
+                    fetched.left.get_or_insert(error);
+                }
             }
         }
-        Ok(items)
+        Ok(fetched)
     }
 
     /// All pages of a series' instances, of which the first is there.
@@ -179,6 +211,15 @@ impl GraphProvider {
 /// Whether a refusal is one of this event, and says nothing of any other.
 fn is_about_itself(error: &ProviderError) -> bool {
     matches!(error.kind, ProviderErrorKind::NotFound | ProviderErrorKind::Forbidden | ProviderErrorKind::InvalidRequest)
+}
+
+/// Whether an error is one in Microsoft's service that comes of what is asked for: a service that is overloaded or down says so.
+fn is_broken(error: &ProviderError) -> bool {
+    error.kind == ProviderErrorKind::TemporaryFailure && matches!(error.status, Some(500..=502))
+}
+
+fn is_too_large(error: &ProviderError) -> bool {
+    error.reason.as_deref() == Some(ANSWER_TOO_LARGE)
 }
 
 /// An event that is there and that Microsoft does not show.

@@ -1,7 +1,6 @@
 //! Starting and stopping: inside a test, or as a process.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,23 +134,6 @@ impl<P> Drop for Simulator<P> {
     fn drop(&mut self) {
         self.shared.shutdown.cancel();
     }
-}
-
-/// Runs a simulator as a process until `shutdown` resolves. `ready` is called once it listens.
-pub async fn run<P: SimulatedProvider>(
-    options: SimulatorOptions,
-    ready: impl FnOnce(&Simulator<P>),
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), SimulatorError> {
-    let simulator = Simulator::start(options).await?;
-    tracing::info!(base_url = %simulator.base_url(), "the simulator listens");
-    ready(&simulator);
-    let failure = tokio::select! {
-        () = shutdown => None,
-        failure = simulator.failed() => Some(failure),
-    };
-    simulator.shutdown().await;
-    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 async fn serve_tls<P: SimulatedProvider>(

@@ -20,7 +20,7 @@ use super::error::SimulatorError;
 use super::net::{ConnectionHandle, ResettableStream};
 use super::shared::Shared;
 
-const CA_FILE: &str = "ca.pem";
+pub(crate) const CA_FILE: &str = "ca.pem";
 /// How long a client may take to agree on a cipher.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that wait to be served.

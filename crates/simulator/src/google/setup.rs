@@ -3,9 +3,21 @@
 use super::Google;
 use crate::core::SimulatedProvider as _;
 use crate::core::options::OauthClient;
+use crate::core::simulated::{self, Simulated};
 
 /// The provider's name.
 pub const PROVIDER: &str = Google::NAME;
+
+/// What a process that runs it, whichever it is, has to know of it.
+pub static SIMULATED: Simulated = Simulated {
+    provider: PROVIDER,
+    api_path: API_PATH,
+    calendars_path: CALENDARS_PATH,
+    calendars_field: "items",
+    wants_tls: false,
+    settings: |root_url| settings(root_url).to_vec(),
+    start: simulated::start::<Google>,
+};
 
 /// Where its API is below the simulator's root, with a slash at the end.
 pub const API_PATH: &str = Google::API_PATH;

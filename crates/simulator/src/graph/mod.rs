@@ -58,7 +58,8 @@ use crate::core::error::SimulatorError;
 use crate::core::options::{DemoTenant, SimulatorOptions};
 use crate::core::world::decode;
 
-use endpoints::Endpoints;
+use delta::TokenDeath;
+use endpoints::{EndpointRules, Endpoints};
 use errors::ApiError;
 use grants::{AccessToken, Code, OauthServer};
 use notices::NoticeContent;
@@ -67,11 +68,17 @@ use subscriptions::Subscriptions;
 use throttle::Throttle;
 use users::UserRecord;
 
-pub use control::LifecycleEvent;
-pub use delta::TokenDeath;
-pub use endpoints::EndpointRules;
-pub use quirks::{Quirks, ScopeForm};
-pub use subscription_report::SubscriptionReport;
+pub use quirks::Quirks;
+
+/// What tests use of it.
+pub mod exports {
+    pub use super::control::LifecycleEvent;
+    pub use super::delta::TokenDeath;
+    pub use super::endpoints::EndpointRules;
+    pub use super::quirks::{Quirks, ScopeForm};
+    pub use super::subscription_report::SubscriptionReport;
+    pub use super::{Control, Simulator, setup};
+}
 
 /// The simulated Microsoft with its journal, its clocks, its calls and its notices.
 pub(crate) type World = crate::core::world::World<Graph>;

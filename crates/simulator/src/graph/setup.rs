@@ -3,9 +3,22 @@
 use super::Graph;
 use crate::core::SimulatedProvider as _;
 use crate::core::options::OauthClient;
+use crate::core::simulated::{self, Simulated};
 
 /// The provider's name.
 pub const PROVIDER: &str = Graph::NAME;
+
+/// What a process that runs it, whichever it is, has to know of it.
+pub static SIMULATED: Simulated = Simulated {
+    provider: PROVIDER,
+    api_path: API_PATH,
+    calendars_path: CALENDARS_PATH,
+    calendars_field: "value",
+    // Of its official clients one sends no token without.
+    wants_tls: true,
+    settings: |root_url| settings(root_url).to_vec(),
+    start: simulated::start::<Graph>,
+};
 
 /// Where its API is below the simulator's root, with a slash at the end.
 pub const API_PATH: &str = Graph::API_PATH;

@@ -152,7 +152,10 @@ pub(crate) fn parse_resource(world: &World, caller: &Caller, resource: &str) -> 
         _ => return Err(unsupported()),
     };
     match rest {
-        ["events"] => Ok(Watched::Mailbox),
+        ["events"] => {
+            check_watchable(world, caller, &calendars::default_id(world, caller)?)?;
+            Ok(Watched::Mailbox)
+        }
         ["calendars"] => Ok(Watched::List),
         ["calendar", "events"] => Ok(Watched::Calendar(calendars::default_id(world, caller)?)),
         ["calendars", id, "events"] => {

@@ -14,7 +14,7 @@ async fn the_next_run_finds_the_same_keys_and_ports() {
     let second = opened(folder.path(), false, None).await.unwrap();
     assert_eq!(first.api_key, second.api_key);
     assert_eq!(first.gateway_port, second.gateway_port);
-    assert_eq!(first.simulator_port, second.simulator_port);
+    assert_eq!(first.simulators, second.simulators);
 }
 
 #[tokio::test]
@@ -95,9 +95,10 @@ async fn a_taken_port_is_an_error_that_names_the_port_and_the_way_out() {
     assert!(error.contains(&taken.number().to_string()) && error.contains("--port"), "{error}");
     drop(taken);
     let kept = opened(folder.path(), false, None).await.unwrap();
-    let _taken = HeldPort::hold(kept.simulator_port).unwrap();
+    let port = kept.simulators.values().next().unwrap().plain;
+    let _taken = HeldPort::hold(port).unwrap();
     let error = opened(folder.path(), false, None).await.err().unwrap().to_string();
-    assert!(error.contains(&kept.simulator_port.to_string()) && error.contains("--fresh"), "{error}");
+    assert!(error.contains(&port.to_string()) && error.contains("--fresh"), "{error}");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ mod answers;
 mod event_fields;
 mod limits;
 mod reconnect;
-mod secrets;
 mod undocumented;
 mod unkind;
 mod window;

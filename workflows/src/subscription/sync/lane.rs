@@ -124,8 +124,8 @@ async fn sync(ctx: &Context, detached: &WorkflowCancellationToken) {
                 });
                 return;
             }
-            Slice::Continue { so_far } => {
-                job.so_far = so_far;
+            Slice::Continue { so_far, priority } => {
+                (job.so_far, job.priority) = (so_far, priority);
                 job.failed_attempts = 0;
             }
             Slice::Failed(failed) => match after_failure(ctx, &mut job, &failed) {
@@ -179,6 +179,8 @@ enum Slice {
     Continue {
         /// The sync so far.
         so_far: SyncCounts,
+        /// How urgent the rest is.
+        priority: Priority,
     },
     /// The attempt failed.
     Failed(FailedCall),
@@ -218,7 +220,9 @@ async fn slice(ctx: &Context, job: &PendingSync) -> Slice {
             finished(ctx, job, counts.unannounced, finished_at);
             Slice::Over(SyncEnd::Done { changes: counts.changes })
         }
-        Ok(SyncOutcome::More { counts }) => Slice::Continue { so_far: counts },
+        Ok(SyncOutcome::More { counts, priority: rest }) => {
+            Slice::Continue { so_far: counts, priority: rest.map_or(priority, |rest| rest.max(priority)) }
+        }
         Ok(SyncOutcome::Refused { error, reason, advice }) => {
             let failure = Failure { cause: Cause::Provider(error), reason, advice };
             refused(ctx, &failure);

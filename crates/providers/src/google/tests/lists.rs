@@ -7,7 +7,7 @@ use evercal_domain::{
 use serde_json::{Value, json};
 
 use super::{PAGE_EVENTS_MAX, answer, context, done, in_full_pass, of, provider};
-use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, WatchedRemote};
+use crate::channels::{ChannelGrant, ChannelRequest, Channels, LostChannels, Opening, WatchedRemote};
 use crate::provider::{CalendarProvider, CalendarsPage, EventsPage, Next, PageToken, Position};
 
 async fn read(body: impl Into<Vec<u8>>) -> Result<EventsPage, ProviderError> {
@@ -21,7 +21,7 @@ async fn list(body: Value) -> Result<CalendarsPage, ProviderError> {
     google.list_calendars(&context(), None).await
 }
 
-async fn open(id: ChannelId, body: Value) -> Result<ChannelGrant, ProviderError> {
+async fn open(id: ChannelId, body: Value) -> Result<Opening, ProviderError> {
     let (google, _) = provider(Ok(answer(200, body.to_string())));
     let request = ChannelRequest {
         id,
@@ -156,8 +156,7 @@ async fn an_answer_that_names_nobody_is_a_temporary_failure() {
 async fn a_channels_expiry_is_read_as_text_and_as_a_number() {
     let id = ChannelId::generate();
     let remote_id = Some(RemoteChannelId::new(format!("{id} res")));
-    let expected =
-        ChannelGrant { remote_id, expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap(), has_displaced: false };
+    let expected = Opening::Open(ChannelGrant { remote_id, expires_at: "2026-12-01T00:00:00.250Z".parse().unwrap() });
     for expiration in [json!("1796083200250"), json!(1_796_083_200_250_i64)] {
         let body = json!({"kind": "api#channel", "resourceId": "res", "expiration": expiration});
         assert_eq!(open(id, body).await.unwrap(), expected);

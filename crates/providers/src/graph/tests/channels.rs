@@ -5,7 +5,9 @@ use evercal_domain::{ChannelId, ProviderError, ProviderErrorKind, RemoteChannelI
 use serde_json::json;
 
 use super::*;
-use crate::channels::{ChannelGrant, ChannelRequest, Channels as _, Extended, LostChannels, WatchedRemote};
+use crate::channels::{
+    Blocking, ChannelGrant, ChannelRequest, Channels as _, Extended, LostChannels, Opening, WatchedRemote,
+};
 
 const ADDRESS: &str = "https://cal.example.com/api/webhooks/microsoft";
 
@@ -31,7 +33,7 @@ fn subscription(id: &str, resource: &str, url: &str) -> Value {
 async fn opened(
     is_primary: bool,
     answers: impl IntoIterator<Item = Result<HttpResponse, TransportErrorKind>>,
-) -> (Result<ChannelGrant, ProviderError>, Arc<LiteralTransport>) {
+) -> (Result<Opening, ProviderError>, Arc<LiteralTransport>) {
     let (graph, transport) = provider(answers);
     let calendar = team();
     let watched = WatchedRemote::Calendar(RemoteCalendarRef { id: &calendar, is_primary });
@@ -46,8 +48,8 @@ async fn a_subscription_is_asked_for_with_both_addresses_and_its_proof() {
     for (is_primary, resource) in [(true, "me/events"), (false, OF_TEAM)] {
         let (grant, transport) = opened(is_primary, [answered(201, &subscription("s", resource, ADDRESS))]).await;
         let expires_at = time("2026-12-03T00:00:00Z");
-        let expected = ChannelGrant { remote_id: Some(RemoteChannelId::new("s")), expires_at, has_displaced: false };
-        assert_eq!(grant.unwrap(), expected);
+        let expected = ChannelGrant { remote_id: Some(RemoteChannelId::new("s")), expires_at };
+        assert_eq!(grant.unwrap(), Opening::Open(expected));
         let body = json_of(&transport.requests.lock().unwrap()[0]);
         assert_eq!(body["resource"], resource);
         assert_eq!(body["changeType"], "created,updated,deleted");
@@ -72,22 +74,22 @@ async fn a_lifetime_that_is_too_long_is_asked_for_once_more_and_shorter() {
 }
 
 #[tokio::test]
-async fn one_of_ours_that_is_in_the_way_is_ended_and_the_new_one_says_so() {
+async fn those_of_ours_that_are_in_the_way_are_named_and_none_is_ended() {
+    let known = ChannelId::generate();
     let list = json!({"value": [
-        subscription("ours", OF_TEAM, &format!("{ADDRESS}?channel=x")),
+        subscription("ours", OF_TEAM, &format!("{ADDRESS}?channel={known}")),
+        subscription("older", OF_TEAM, &format!("{ADDRESS}?channel=x")),
         subscription("ours-on-another", "me/events", ADDRESS),
         subscription("theirs", OF_TEAM, "https://other.example.com/api/webhooks/microsoft"),
         {"odd": true},
     ]});
     let conflict = || refused(409, "Conflict", "Subscription ours already exists.");
-    let created = answered(201, &subscription("new", OF_TEAM, ADDRESS));
-    let (grant, transport) = opened(false, [conflict(), ok(&list), Ok(crate::literal::answer(204, "")), created]).await;
-    assert!(grant.unwrap().has_displaced);
-    let sent = sent(&transport);
-    assert_eq!(
-        sent,
-        ["POST /subscriptions", "GET /subscriptions", "DELETE /subscriptions/ours", "POST /subscriptions"]
-    );
+    let (opening, transport) = opened(false, [conflict(), ok(&list)]).await;
+    let blocking = |id, remote_id: &str| Blocking { id, remote_id: RemoteChannelId::new(remote_id) };
+    assert_eq!(opening.unwrap(), Opening::Blocked(vec![blocking(Some(known), "ours"), blocking(None, "older")]));
+    assert_eq!(sent(&transport), ["POST /subscriptions", "GET /subscriptions"]);
+    let (opening, _) = opened(false, [conflict(), ok(&json!({"value": []}))]).await;
+    assert_eq!(opening.unwrap_err().reason.as_deref(), Some("subscriptionNotListed"));
 }
 
 #[tokio::test]

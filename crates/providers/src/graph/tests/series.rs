@@ -4,16 +4,25 @@ use evercal_domain::{Part, ProviderError, ProviderErrorKind};
 use serde_json::json;
 
 use super::*;
-use crate::provider::CalendarProvider as _;
+use crate::provider::{CalendarProvider as _, Fetched};
 
+/// All of these, or why some were left.
 async fn fetched(
     ids: &[&str],
     answers: impl IntoIterator<Item = Result<HttpResponse, TransportErrorKind>>,
 ) -> (Result<Vec<RemoteItem>, ProviderError>, Arc<LiteralTransport>) {
+    let (fetched, transport) = some_fetched(ids, answers).await;
+    (fetched.and_then(|Fetched { items, left }| left.map_or(Ok(items), Err)), transport)
+}
+
+async fn some_fetched(
+    ids: &[&str],
+    answers: impl IntoIterator<Item = Result<HttpResponse, TransportErrorKind>>,
+) -> (Result<Fetched, ProviderError>, Arc<LiteralTransport>) {
     let (graph, transport) = provider(answers);
     let (calendar, ids) = (team(), ids.iter().map(|id| self::id(id)).collect::<Vec<_>>());
-    let items = graph.fetch_events(&context(), other(&calendar), &ids, &window()).await;
-    (items, transport)
+    let fetched = graph.fetch_events(&context(), other(&calendar), &ids, &window()).await;
+    (fetched, transport)
 }
 
 fn parts(responses: &Value) -> Result<HttpResponse, TransportErrorKind> {
@@ -79,10 +88,33 @@ async fn a_throttled_part_is_like_a_plain_refusal() {
         {"id": "0", "status": 200, "body": single("s")},
         {"id": "1", "status": 429, "headers": {"Retry-After": "17"}, "body": {"error": {"code": "ApplicationThrottled"}}},
     ]));
-    let (items, _) = fetched(&["s", "t"], [throttled]).await;
-    let error = items.unwrap_err();
+    let (fetched, transport) = some_fetched(&["s", "t"], [throttled]).await;
+    let Fetched { items, left } = fetched.unwrap();
+    assert_eq!(in_short(&items), ["whole s of 1"], "what was answered does not have to be asked for again");
+    let error = left.unwrap();
     assert_eq!(error.kind, ProviderErrorKind::RateLimited);
     assert_eq!(error.retry_after, Some(std::time::Duration::from_secs(17)));
+    assert_eq!(transport.requests.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_at_which_the_service_breaks_while_it_answers_for_others_is_in_quarantine() {
+    let broken = || refused(500, "ErrorInternalServerError", "");
+    let first = || {
+        parts(&json!([
+            {"id": "0", "status": 500, "body": {"error": {"code": "ErrorInternalServerError"}}},
+            {"id": "1", "status": 200, "body": single("s")},
+        ]))
+    };
+    let (items, _) = fetched(&["odd", "s"], [first(), broken()]).await;
+    let expected = ["unreadable odd: Microsoft refuses to show it (ErrorInternalServerError)", "whole s of 1"];
+    assert_eq!(in_short(&items.unwrap()), expected);
+    let (items, _) = fetched(&["odd", "s"], [first(), ok(&single("odd"))]).await;
+    assert_eq!(in_short(&items.unwrap()), ["whole odd of 1", "whole s of 1"], "once may be an accident");
+    // Where it answers for nobody, it is down.
+    let (items, transport) = fetched(&["odd"], [broken()]).await;
+    assert_eq!(items.unwrap_err().kind, ProviderErrorKind::TemporaryFailure);
+    assert_eq!(transport.requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -111,6 +143,13 @@ async fn instances_that_are_too_large_for_us_come_in_smaller_pages() {
     let (items, transport) = fetched(&["m"], answers).await;
     assert_eq!(in_short(&items.unwrap()), ["whole m of 1"]);
     assert!(sent(&transport)[2].contains("$top=50"), "{:?}", sent(&transport));
+    let link = format!("{BASE}/me/calendars/AAMkTeam==/events/m/instances?$skip=1");
+    let first = json!({"value": [occurrence("o", "m", "2026-11-30")], "@odata.nextLink": link});
+    let all = json!({"value": [occurrence("o", "m", "2026-11-30")]});
+    let answers = [ok(&master("m")), ok(&first), Err(TransportErrorKind::TooLarge), ok(&all)];
+    let (items, transport) = fetched(&["m"], answers).await;
+    assert_eq!(in_short(&items.unwrap()), ["whole m of 2"], "a later page, too");
+    assert!(sent(&transport)[3].contains("$top=50"), "{:?}", sent(&transport));
 }
 
 #[tokio::test]
@@ -133,6 +172,12 @@ async fn an_instance_that_cannot_be_read_stands_beside_the_others() {
 async fn what_was_asked_for_is_answered_even_where_nothing_of_it_can_be_read() {
     let (items, _) = fetched(&["s"], [ok(&json!({"subject": 7}))]).await;
     assert!(in_short(&items.unwrap())[0].starts_with("unreadable s: "));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_json_says_nothing_of_the_event() {
+    let (items, _) = fetched(&["s"], [Ok(crate::literal::answer(200, "<html>"))]).await;
+    assert_eq!(items.unwrap_err().kind, ProviderErrorKind::TemporaryFailure);
 }
 
 #[tokio::test]

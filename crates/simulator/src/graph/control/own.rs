@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use super::{calendar_id, find, need_calendar, need_user, shown, tell};
 use crate::core::control::ControlError;
 use crate::core::control::routes::{Answer, Body, done};
+use crate::graph::delta::TokenDeath;
+use crate::graph::endpoints::EndpointRules;
 use crate::graph::event_fields::Author;
 use crate::graph::event_view::Viewer;
 use crate::graph::recurrence::RangeEnd;
@@ -20,7 +22,7 @@ use crate::graph::request::Preferences;
 use crate::graph::store::Change;
 use crate::graph::store::EventRecord;
 use crate::graph::subscription_report::{self, SubscriptionReport};
-use crate::graph::{Control, EndpointRules, Quirks, Shared, TokenDeath, World, truth, writes};
+use crate::graph::{Control, Quirks, Shared, World, truth, writes};
 
 /// What Microsoft says of a subscription itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

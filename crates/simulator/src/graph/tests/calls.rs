@@ -8,7 +8,7 @@ use super::*;
 use crate::core::control::Consent;
 use crate::core::faults::{FaultAction, FaultPlan, FaultRule};
 use crate::core::options::{DemoTenant, OauthClient};
-use crate::graph::ScopeForm;
+use crate::graph::exports::ScopeForm;
 
 impl Mailbox {
     fn faults(&self, method: &str, action: FaultAction) {

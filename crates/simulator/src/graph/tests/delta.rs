@@ -6,7 +6,7 @@ use super::*;
 use crate::core::access::AccessRole;
 use crate::core::control::{CalendarAccess, NewCalendar};
 use crate::core::faults::{FaultAction, FaultPlan, FaultRule};
-use crate::graph::TokenDeath;
+use crate::graph::exports::TokenDeath;
 
 async fn with_series() -> (Mailbox, String, String) {
     let mailbox = Mailbox::start().await;

@@ -1,6 +1,4 @@
-//! Microsoft's own clients work against the simulator unchanged but for their endpoint. Ignored where they are not installed:
-//! `EVERCAL_GRAPH_PYTHON` is a Python with `msgraph-sdk` 1.65.0, `EVERCAL_GRAPH_NODE_MODULES` a folder with
-//! `@microsoft/microsoft-graph-client` 3.0.7 in its `node_modules`.
+//! Microsoft's own clients work against the simulator unchanged but for their endpoint and whom they trust.
 
 use tokio::process::Command;
 
@@ -9,6 +7,10 @@ use super::*;
 
 const PYTHON_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/official_graph_client.py");
 const NODE_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node/official_graph_client.mjs");
+
+/// What to do when the clients are not there.
+const HOW_TO_INSTALL: &str =
+    "EVERCAL_PYTHON or EVERCAL_NODE_MODULES is not set: `cargo verify` brings Microsoft's clients";
 
 async fn succeeds(command: &mut Command) {
     let output = command.kill_on_drop(true).output().await.unwrap();
@@ -23,9 +25,8 @@ async fn with_tls() -> Mailbox {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Microsoft's client for Python"]
 async fn the_official_python_client_works_unchanged() {
-    let python = std::env::var_os("EVERCAL_GRAPH_PYTHON").expect("EVERCAL_GRAPH_PYTHON");
+    let python = std::env::var_os("EVERCAL_PYTHON").expect(HOW_TO_INSTALL);
     let (mailbox, receiver) = (with_tls().await, Receiver::start().await);
     let mut command = Command::new(python);
     command.arg(PYTHON_SCRIPT).arg(mailbox.simulator.tls_base_url().unwrap());
@@ -34,9 +35,8 @@ async fn the_official_python_client_works_unchanged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Microsoft's client for Node"]
 async fn the_official_node_client_works_unchanged() {
-    let modules = std::env::var_os("EVERCAL_GRAPH_NODE_MODULES").expect("EVERCAL_GRAPH_NODE_MODULES");
+    let modules = std::env::var_os("EVERCAL_NODE_MODULES").expect(HOW_TO_INSTALL);
     let (mailbox, receiver) = (with_tls().await, Receiver::start().await);
     let mut command = Command::new("node");
     command.arg(NODE_SCRIPT).arg(mailbox.simulator.tls_base_url().unwrap());

@@ -12,7 +12,7 @@ use crate::core::control::NewCalendar;
 use crate::core::deliveries::DeliveryStatus;
 use crate::core::notices::{NoticeAction, NoticePlan, NoticeRule};
 use crate::core::options::DeliveryOptions;
-use crate::graph::{EndpointRules, LifecycleEvent};
+use crate::graph::exports::{EndpointRules, LifecycleEvent};
 
 impl Mailbox {
     fn in_minutes(&self, minutes: i64) -> String {

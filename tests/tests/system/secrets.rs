@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
+use chrono::{SecondsFormat, TimeDelta};
 use evercal_domain::account::{Credentials, Secret};
 use evercal_domain::{AccountId, CalendarId, Clock as _, SystemClock};
 use evercal_http::Method;
 use evercal_simulator::{FaultAction, FaultPlan};
 use evercal_storage::TakenAttempt;
-use evercal_tests::{Google, ProviderCall, USER, World, logs, mirror};
-use serde_json::{Value, json};
+use evercal_tests::{MarkedEvent, ProviderCall, ProviderUnderTest, USER, World, logs, mirror};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
-
-use super::control;
 
 const TITLE: &str = "marker-of-a-private-meeting";
 const PLACE: &str = "marker-of-a-private-place";
@@ -32,30 +31,8 @@ async fn connect(world: &World) -> (AccountId, Vec<Secret>) {
     (account, vec![Secret::new(query["code"].clone()), attempt.code_verifier])
 }
 
-/// Events that cannot be read. They are quarantined with their text, and logged without it.
-fn poison() -> [Value; 4] {
-    let start = json!({"dateTime": "2026-12-01T10:00:00Z"});
-    let end = json!({"dateTime": "2026-12-01T11:00:00Z"});
-    let elsewhere = json!({"dateTime": "2026-12-01T10:00:00", "timeZone": NONSENSE});
-    [
-        json!({"id": "poison0001", "status": "confirmed", "summary": TITLE, "location": PLACE}),
-        json!({"id": "poison0002", "status": "confirmed", "start": NONSENSE, "end": end}),
-        json!({"id": "poison0003", "status": "confirmed", "start": elsewhere, "end": end}),
-        json!({"id": "poison0004", "start": start, "end": end, "recurrence": [format!("RRULE:{NONSENSE}")]}),
-    ]
-}
-
-/// An event that nobody else has.
-async fn insert_marked_event(world: &World, calendar: CalendarId) {
-    let event = json!({
-        "summary": TITLE,
-        "location": PLACE,
-        "attendees": [{"email": GUEST}],
-        "start": {"dateTime": "2026-12-01T10:00:00Z"},
-        "end": {"dateTime": "2026-12-01T11:00:00Z"},
-    });
-    control(world).insert_event(USER, event.as_object().unwrap().clone()).unwrap();
-    mirror::equals_provider(world, calendar).await;
+fn marked() -> MarkedEvent<'static> {
+    MarkedEvent { title: TITLE, place: PLACE, guest: GUEST, start: SystemClock.now() + TimeDelta::days(1) }
 }
 
 /// The tokens that the provider gave and that evercal holds now.
@@ -67,7 +44,8 @@ async fn tokens(world: &World, account: AccountId) -> Vec<Secret> {
 /// The whole flow: connect, read, renew tokens, fail in every way that is logged, read again.
 async fn use_everything(world: &World, account: AccountId, calendar: CalendarId) -> Vec<Secret> {
     let mut secrets = tokens(world, account).await;
-    insert_marked_event(world, calendar).await;
+    world.provider.insert_marked_event(USER, &marked());
+    mirror::equals_provider(world, calendar).await;
     let faults = [
         FaultAction::ExpiredToken,
         FaultAction::GarbageBody,
@@ -81,11 +59,11 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
         world.change_events(USER, 3).await;
         mirror::equals_provider(world, calendar).await;
     }
-    for poison in poison() {
-        control(world).put_raw_event(USER, poison.as_object().unwrap().clone()).unwrap();
-    }
+    // They are quarantined with their text, and logged without it.
+    world.provider.insert_unreadable_events(USER, &marked(), NONSENSE);
     world.api(Method::POST, &format!("/v1/calendars/{calendar}/sync"), None).await.unwrap();
-    let window = "from=2026-11-30T00:00:00Z&to=2026-12-02T00:00:00Z";
+    let day = |days| (SystemClock.now() + TimeDelta::days(days)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let window = format!("from={}&to={}", day(0), day(2));
     let read = world.api(Method::GET, &format!("/v1/calendars/{calendar}/events?{window}"), None).await.unwrap();
     assert!(read.to_string().contains(TITLE), "the marker went the whole way: {read}");
     let quarantined = world.store.quarantined(calendar, 10).await.unwrap();
@@ -96,9 +74,8 @@ async fn use_everything(world: &World, account: AccountId, calendar: CalendarId)
     secrets
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file() {
-    let world = World::start::<Google>().await;
+pub async fn neither_tokens_nor_event_text_are_found_in_temporal_logs_or_the_database_file<P: ProviderUnderTest>() {
+    let world = World::start::<P>().await;
     let (account, mut secrets) = connect(&world).await;
     let calendar = world.calendar_of(USER).await.id;
     world.wait_until_mirrored(calendar).await;
