@@ -19,10 +19,10 @@ use evercal_domain::{
     AccountId, Calendar, CalendarId, CalendarState, ChannelState, Clock as _, SyncReason, SystemClock, random,
 };
 use evercal_http::{Body, HttpClient, HttpRequest, HttpResponse, HttpSettings, Method, Transport as _};
-use evercal_simulator::{NewCalendar, NewUser};
+use evercal_simulator::{Control, NewCalendar, NewUser};
 use evercal_storage::{DatabaseUrl, Keyring, Store, StoreSettings};
 use evercal_tests::temporal::TestTemporal;
-use evercal_tests::{ChangeNotice, Google, ProviderControl, ProviderUnderTest, mirror};
+use evercal_tests::{ChangeNotice, Google, ProviderUnderTest as _, mirror};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -80,7 +80,7 @@ pub struct Installation {
     pub gateway: SocketAddr,
     pub api_key: Secret,
     database: String,
-    provider: Box<dyn ProviderUnderTest>,
+    provider: Google,
     channel_token_keys: ChannelTokenKeys,
     http: HttpClient,
     environment: Vec<(OsString, OsString)>,
@@ -90,16 +90,11 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Starts all parts with the first provider, with nobody connected.
+    /// Starts all parts, with nobody connected.
     pub async fn start(engine: Engine) -> anyhow::Result<Self> {
-        Self::with::<Google>(engine).await
-    }
-
-    /// Starts all parts with a provider, with nobody connected.
-    pub async fn with<P: ProviderUnderTest>(engine: Engine) -> anyhow::Result<Self> {
         let temporal = TestTemporal::start().await?;
         let folder = tempfile::tempdir()?;
-        let provider: Box<dyn ProviderUnderTest> = Box::new(P::start().await?);
+        let provider = Google::start().await?;
         let database = engine.new_database(folder.path()).await?;
         let (master_key, channel_keys) = (Keyring::generate("bench")?, random::token()?);
         let store = StoreSettings::new(database.parse()?, Keyring::parse(master_key.expose())?);
@@ -169,7 +164,7 @@ impl Installation {
     pub async fn end(mut self) {
         self.stop_worker().await;
         self.gateway_process.stop().await;
-        self.provider.stop().await;
+        Box::new(self.provider).stop().await;
     }
 
     /// The last warnings of gateway and worker: without them nobody knows why something failed.
@@ -190,9 +185,9 @@ impl Installation {
         &self.database
     }
 
-    /// The provider itself, for what only it has.
-    pub fn own_provider(&self) -> &dyn ProviderUnderTest {
-        &*self.provider
+    /// Where the provider is.
+    pub fn provider_url(&self) -> &str {
+        self.provider.root_url()
     }
 
     /// Stops the gateway and starts it again: how long the new process took until it said that it is ready.
@@ -215,16 +210,16 @@ impl Installation {
     }
 
     /// The provider's control API.
-    pub fn provider(&self) -> &dyn ProviderControl {
-        self.provider.control()
+    pub fn provider(&self) -> &Control {
+        self.provider.own_control()
     }
 
-    /// A user at the provider with so many calendars: the ids of the main one and of the others.
+    /// A user at the provider with so many calendars: the ids of the main one, which is the address, and of the others.
     pub fn new_user(&self, email: &str, calendars: u32) -> anyhow::Result<Vec<String>> {
         let control = self.provider();
         let user = NewUser { email: email.to_owned(), name: "User".to_owned(), time_zone: "Europe/Berlin".to_owned() };
         control.create_user(&user)?;
-        let mut ids = vec![self.provider.calendar_named(email)];
+        let mut ids = vec![email.to_owned()];
         for number in 1..calendars {
             let calendar = NewCalendar {
                 owner: email.to_owned(),
@@ -296,8 +291,8 @@ impl Installation {
         Ok(equal)
     }
 
-    /// A notice of a calendar's live channel as the provider would send it.
-    pub async fn notice_request(&self, calendar: CalendarId) -> anyhow::Result<HttpRequest> {
+    /// A notice of a calendar's live channel as the provider would send it, in bytes.
+    pub async fn notice(&self, calendar: CalendarId) -> anyhow::Result<Arc<[u8]>> {
         let channels = self.store.channels_of_calendar(calendar).await?;
         let channel = channels.into_iter().find(|channel| channel.state == ChannelState::Live);
         let channel = channel.context("no live channel")?;
@@ -308,12 +303,7 @@ impl Installation {
             token: self.channel_token_keys.sign(claim),
             remote_id: remote_id.as_str().to_owned(),
         };
-        Ok(self.provider.notice(&format!("http://{}/", self.gateway).parse()?, &notice))
-    }
-
-    /// The same in bytes, where all of it is in the head.
-    pub async fn notice(&self, calendar: CalendarId) -> anyhow::Result<Arc<[u8]>> {
-        let notice = self.notice_request(calendar).await?;
+        let notice = self.provider.notice(&format!("http://{}/", self.gateway).parse()?, &notice);
         let (path, gateway) = (notice.url.path(), self.gateway);
         let mut request = format!("POST {path} HTTP/1.1\r\nhost: {gateway}\r\ncontent-length: 0\r\n");
         for (name, value) in &notice.headers {
@@ -321,15 +311,6 @@ impl Installation {
         }
         request.push_str("\r\n");
         Ok(request.into_bytes().into())
-    }
-
-    /// Asks for a sync, as a person does.
-    pub async fn sync(&self, calendar: CalendarId) -> anyhow::Result<()> {
-        let url: Url = format!("http://{}/v1/calendars/{calendar}/sync", self.gateway).parse()?;
-        let request = HttpRequest { bearer: Some(self.api_key.clone()), ..HttpRequest::post("sync", url, Body::Empty) };
-        let answer = self.http.send(request).await?;
-        ensure!(answer.is_success(), "sync: HTTP {}", answer.status);
-        Ok(())
     }
 
     /// A call of the API, and its answer.

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use evercal_domain::{Calendar, SyncReason};
+use evercal_domain::SyncReason;
 use evercal_workflows::names;
 use serde_json::json;
 
 use crate::bare::history_events;
 use crate::effort::Effort;
 use crate::fixture::Fixture;
-use crate::installation::{Installation, TIMEOUT};
+use crate::installation::TIMEOUT;
 use crate::progress::{reach, say};
 use crate::report::{Bar, Row, median, percentile};
 
 /// The pause between two notices at light load: longer than the gateway's spacing of signals.
-pub const LIGHT_LOAD_PAUSE: Duration = Duration::from_millis(700);
+const LIGHT_LOAD_PAUSE: Duration = Duration::from_millis(700);
 /// Notices by which the history of a subscription grows; few enough that no run continues as new meanwhile.
 const CYCLES: u32 = 5;
 
@@ -27,7 +27,7 @@ pub async fn rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Result<Vec<
         let (mut ours, mut bare) = (Vec::new(), Vec::new());
         for _ in 0..effort.latency_samples {
             bare.push(fixture.yardstick.signal_to_activity().await?.as_secs_f64() * 1_000.0);
-            ours.push(notice_to_stored_ms(&fixture.installation, fixture.quiet_calendar()?).await?);
+            ours.push(notice_to_stored_ms(fixture).await?);
             tokio::time::sleep(LIGHT_LOAD_PAUSE).await;
         }
         p50.push(percentile(&ours, 50));
@@ -54,7 +54,7 @@ pub async fn history_rows(fixture: &mut Fixture, effort: &Effort) -> anyhow::Res
         let bare_before = fixture.yardstick.history_events().await?;
         for _ in 0..CYCLES {
             fixture.yardstick.signal_to_activity().await?;
-            notice_to_stored_ms(&fixture.installation, fixture.quiet_calendar()?).await?;
+            notice_to_stored_ms(fixture).await?;
             tokio::time::sleep(LIGHT_LOAD_PAUSE).await;
         }
         let after = history_events(&fixture.installation.temporal, &subscription).await?;
@@ -81,7 +81,8 @@ async fn notice_syncs(fixture: &Fixture) -> anyhow::Result<usize> {
 
 /// Changes an event at the provider, which sends a notice, and waits: the milliseconds from the notice's arrival at the
 /// gateway to the commit of what it announced, as the product itself records them.
-pub async fn notice_to_stored_ms(installation: &Installation, calendar: &Calendar) -> anyhow::Result<f64> {
+async fn notice_to_stored_ms(fixture: &Fixture) -> anyhow::Result<f64> {
+    let (installation, calendar) = (&fixture.installation, fixture.quiet_calendar()?);
     let last_sync = async || -> anyhow::Result<_> {
         Ok(installation.store.calendar(calendar.id).await?.context("a calendar")?.last_sync)
     };

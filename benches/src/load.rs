@@ -22,8 +22,6 @@ pub struct Answered {
     pub refused: usize,
     /// Requests that were answered with 304.
     pub not_modified: usize,
-    /// How long each answer took, in milliseconds.
-    pub answers_ms: Vec<f64>,
 }
 
 impl Answered {
@@ -59,16 +57,14 @@ pub async fn send(
     for mut stream in streams {
         let (next, request) = (Arc::clone(&next), Arc::clone(&request));
         senders.spawn(async move {
-            let (mut refused, mut not_modified, mut answers_ms, mut buffer) = (0, 0, Vec::new(), Vec::new());
+            let (mut refused, mut not_modified, mut buffer) = (0, 0, Vec::new());
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= total {
-                    return anyhow::Ok((refused, not_modified, answers_ms));
+                    return anyhow::Ok((refused, not_modified));
                 }
-                let sent_at = Instant::now();
                 stream.write_all(&request(number)).await?;
                 let status = read_answer(&mut stream, &mut buffer).await?;
-                answers_ms.push(sent_at.elapsed().as_secs_f64() * 1_000.0);
                 if status == 304 {
                     not_modified += 1;
                 } else if !(200..300).contains(&status) {
@@ -77,14 +73,13 @@ pub async fn send(
             }
         });
     }
-    let (mut refused, mut not_modified, mut answers_ms) = (0, 0, Vec::with_capacity(total));
+    let (mut refused, mut not_modified) = (0, 0);
     while let Some(sent) = senders.join_next().await {
-        let (more_refused, more_not_modified, more_answers_ms) = sent.context("a sender panicked")??;
+        let (more_refused, more_not_modified) = sent.context("a sender panicked")??;
         refused += more_refused;
         not_modified += more_not_modified;
-        answers_ms.extend(more_answers_ms);
     }
-    Ok(Answered { taken: begun.elapsed(), refused, not_modified, answers_ms })
+    Ok(Answered { taken: begun.elapsed(), refused, not_modified })
 }
 
 /// The status that a path is answered with.

@@ -12,7 +12,6 @@ mod installation;
 mod latency;
 mod load;
 mod memory;
-mod microsoft;
 mod notices;
 mod past;
 mod progress;
@@ -60,7 +59,6 @@ enum Group {
     Unique,
     Past,
     FullSync,
-    Microsoft,
     Memory,
     Start,
     Dev,
@@ -71,7 +69,7 @@ impl Group {
     const ON_FIXTURE: [Self; 7] =
         [Self::Reads, Self::History, Self::Latency, Self::FanOut, Self::Storm, Self::Unique, Self::Past];
     /// Those that make what they need.
-    const ALONE: [Self; 4] = [Self::FullSync, Self::Microsoft, Self::Start, Self::Memory];
+    const ALONE: [Self; 3] = [Self::FullSync, Self::Start, Self::Memory];
 }
 
 impl Arguments {
@@ -147,7 +145,7 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
                 Group::Storm => notices::storm_rows(&mut fixture, effort).await,
                 Group::Unique => notices::unique_rows(&mut fixture, effort).await,
                 Group::Past => past::rows(&fixture, effort).await,
-                Group::FullSync | Group::Microsoft | Group::Memory | Group::Start | Group::Dev => Ok(Vec::new()),
+                Group::FullSync | Group::Memory | Group::Start | Group::Dev => Ok(Vec::new()),
             };
             match measured {
                 Ok(measured) => rows.extend(measured),
@@ -166,7 +164,6 @@ async fn measure_on(engine: Engine, arguments: &Arguments, effort: &Effort, rows
     for group in Group::ALONE.into_iter().filter(|group| arguments.wants(*group)) {
         let measured = match group {
             Group::FullSync => full_sync::rows(engine, effort).await,
-            Group::Microsoft => microsoft::rows(engine, effort).await,
             Group::Start => start::rows(engine, effort).await,
             _ => rounds::rows(engine, effort).await,
         };

@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::ensure;
 use evercal_domain::{Calendar, Clock as _, SyncReason, SystemClock};
 use evercal_simulator::NoticePlan;
-use evercal_tests::Google;
 use serde_json::json;
 
 use crate::effort::Effort;
@@ -152,7 +151,7 @@ async fn storm(fixture: &Fixture, run: u32) -> anyhow::Result<Storm> {
         installation.insert_silently(calendar.remote.provider_id.as_str(), 3, seed).await?;
     }
     // The provider's own notices of the changes below would come on top of ours.
-    let provider = Google::of(installation.own_provider()).own_control();
+    let provider = installation.provider();
     provider.set_notice_plan(NoticePlan { drop_percent: 100, ..NoticePlan::default() })?;
     let ids: Vec<String> = calendars.iter().map(|calendar| calendar.remote.provider_id.as_str().to_owned()).collect();
     let notices = fixture.notices.clone();

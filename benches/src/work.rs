@@ -15,8 +15,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
-use evercal_tests::Google;
-
 use crate::installation::{Engine, Installation};
 
 /// Events asked for in one page, as a worker asks.
@@ -50,8 +48,7 @@ impl Work {
         calendars: &[Calendar],
     ) -> anyhow::Result<Arc<Self>> {
         let client = OauthClient::default();
-        let google = Google::of(installation.own_provider());
-        let base = google.root_url().parse()?;
+        let base = installation.provider_url().parse()?;
         let settings = GoogleSettings::at(&base, client.id)?;
         let request = TokenRequest { user: user.to_owned(), client_id: None, scopes: Vec::new() };
         let mut work = Self {
@@ -60,7 +57,7 @@ impl Work {
                 Secret::new(client.secret),
                 Arc::new(HttpClient::new(&HttpSettings::default())?),
             ),
-            access: Secret::new(google.own_control().issue_tokens(&request)?.access_token),
+            access: Secret::new(installation.provider().issue_tokens(&request)?.access_token),
             store: Rows::open(engine, installation.database()).await?,
             calendars: Vec::new(),
         };

@@ -10,7 +10,7 @@ use evercal_domain::{ByProvider, Profile, Provider, ProviderOff, SyncStrategy};
 use crate::registration::{Configured, Front, Read, Registration};
 
 /// All of them.
-pub static PROVIDERS: &[&Registration] = &[&crate::google::REGISTRATION, &crate::graph::REGISTRATION];
+pub static PROVIDERS: &[&Registration] = &[&crate::google::REGISTRATION];
 
 /// The keys of which each provider's own are derived. A provider that is on needs them.
 pub static CHANNEL_KEYS: Setting<Option<ChannelTokenKeys>> = Setting {

@@ -5,5 +5,5 @@ use crate::core::simulated::Simulated;
 pub use crate::google::{Control, Quirks, QuotaLimits, Simulator, setup};
 pub use crate::graph::exports as microsoft;
 
-/// All of them.
-pub static SIMULATED: &[&Simulated] = &[&crate::google::setup::SIMULATED, &crate::graph::setup::SIMULATED];
+/// Those at which `evercal dev` has an account: each of a provider that is in the registry of these.
+pub static SIMULATED: &[&Simulated] = &[&crate::google::setup::SIMULATED];

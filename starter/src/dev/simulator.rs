@@ -32,10 +32,10 @@ pub struct Options {
     seed: Option<u64>,
 }
 
-/// Reads `google=8081`.
+/// Reads a provider's name, an equals sign and a port.
 fn port_of(text: &str) -> Result<(String, u16), String> {
     let names = || SIMULATED.iter().map(|one| one.provider).collect::<Vec<_>>().join(", ");
-    let (name, port) = text.split_once('=').ok_or("a provider's name, an equals sign and a port, like google=8081")?;
+    let (name, port) = text.split_once('=').ok_or("a provider's name, an equals sign and a port")?;
     if !SIMULATED.iter().any(|one| one.provider == name) {
         return Err(format!("there is no `{name}`; there are {}", names()));
     }

@@ -44,15 +44,9 @@ fn filled(text: &str, has_provider: bool) -> String {
     let text = needed
         .iter()
         .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}:?set it in .env}}"), value));
-    let of_providers = [
-        ("GOOGLE_CLIENT_ID", "", "1234.apps.googleusercontent.com"),
-        ("GOOGLE_CLIENT_SECRET", "", "secret"),
-        ("MICROSOFT_CLIENT_ID", "", "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"),
-        ("MICROSOFT_CLIENT_SECRET", "", "secret"),
-        ("MICROSOFT_TENANT", "common", "organizations"),
-    ];
-    of_providers.iter().fold(text, |text, (name, default, value)| {
-        text.replace(&format!("${{{name}:-{default}}}"), if has_provider { value } else { default })
+    let of_provider = [("GOOGLE_CLIENT_ID", "1234.apps.googleusercontent.com"), ("GOOGLE_CLIENT_SECRET", "secret")];
+    of_provider.iter().fold(text, |text, (name, value)| {
+        text.replace(&format!("${{{name}:-}}"), if has_provider { value } else { "" })
     })
 }
 

@@ -122,22 +122,6 @@ impl Installation {
         self.call("simulator", method, &format!("/control/{path}"), body, None).await
     }
 
-    /// The same of the simulator at which a calendar lives.
-    pub async fn control_of(
-        &self,
-        calendar: &str,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> anyhow::Result<Value> {
-        let has_it = |provider: &&Value| {
-            provider["calendars"].as_array().is_some_and(|ids| ids.iter().any(|id| *id == calendar))
-        };
-        let provider = self.ready.as_object().unwrap().values().find(has_it).unwrap_or(&self.ready["google"]);
-        let url = format!("{}{path}", provider["control"].as_str().unwrap()).parse()?;
-        self.send(url, method, body, None).await
-    }
-
     async fn call(
         &self,
         server: &str,
@@ -147,17 +131,6 @@ impl Installation {
         bearer: Option<Secret>,
     ) -> anyhow::Result<Value> {
         let url: Url = format!("{}{path}", self.ready[server].as_str().unwrap()).parse()?;
-        self.send(url, method, body, bearer).await
-    }
-
-    async fn send(
-        &self,
-        url: Url,
-        method: Method,
-        body: Option<Value>,
-        bearer: Option<Secret>,
-    ) -> anyhow::Result<Value> {
-        let path = url.path().to_owned();
         let body = body.map_or(Body::Empty, Body::Json);
         let answer = self.http.send(HttpRequest { method, body, bearer, ..HttpRequest::get("test", url) }).await?;
         anyhow::ensure!(answer.is_success(), "{path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
@@ -181,14 +154,13 @@ impl Installation {
 
     /// What the provider has.
     pub async fn truth(&self, calendar: &str) -> anyhow::Result<Truth> {
-        let path = format!("state/{}", calendar.replace('@', "%40"));
-        let state = self.control_of(calendar, Method::GET, &path, None).await?;
+        let state = self.control(Method::GET, &format!("state/{}", calendar.replace('@', "%40")), None).await?;
         Ok(serde_json::from_value(state)?)
     }
 
     /// All channels that there ever were at the provider for a calendar.
     pub async fn channels(&self, calendar: &str) -> anyhow::Result<Vec<ChannelReport>> {
-        let channels = self.control_of(calendar, Method::GET, "channels", None).await?["channels"].take();
+        let channels = self.control(Method::GET, "channels", None).await?["channels"].take();
         let mut channels: Vec<ChannelReport> = serde_json::from_value(channels)?;
         channels.retain(|channel| channel.collection == Collection::Events { calendar: calendar.to_owned() });
         Ok(channels)
@@ -196,9 +168,9 @@ impl Installation {
 
     /// The occurrences that the simulated provider shows its owner.
     pub async fn occurrences(&self, calendar: &str, days: &Days) -> anyhow::Result<Vec<TrueEvent>> {
-        let escaped = calendar.replace('@', "%40");
-        let path = format!("state/{escaped}/occurrences?from={}&to={}", days.from, days.to);
-        Ok(serde_json::from_value(self.control_of(calendar, Method::GET, &path, None).await?)?)
+        let calendar = calendar.replace('@', "%40");
+        let path = format!("state/{calendar}/occurrences?from={}&to={}", days.from, days.to);
+        Ok(serde_json::from_value(self.control(Method::GET, &path, None).await?)?)
     }
 
     /// The ids of the channels that live at the provider for a calendar, in order.

@@ -18,8 +18,6 @@ mod lost_store;
 #[cfg(test)]
 mod lost_worker;
 #[cfg(test)]
-mod microsoft;
-#[cfg(test)]
 mod missing_workers;
 #[cfg(test)]
 mod operations;

@@ -102,7 +102,6 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 24] = [
             "mirror",
             "payload-codec",
             "providers",
-            "recurrence",
             "settings",
             "simulator",
             "storage",
@@ -289,31 +288,17 @@ struct NamedProvider {
     harness: &'static [(&'static str, usize)],
 }
 
-const PROVIDERS: [NamedProvider; 2] = [
-    NamedProvider {
-        folder: "google",
-        names: &["google", "x-goog", "hangout"],
-        product: [
-            ("crates/providers/src/lib.rs", 1),
-            ("crates/providers/src/registry.rs", 1),
-            ("crates/simulator/src/lib.rs", 1),
-            ("crates/simulator/src/registry.rs", 2),
-        ],
-        harness: &[("tests/src/lib.rs", 1), ("tests/src/providers/mod.rs", 3)],
-    },
-    NamedProvider {
-        folder: "graph",
-        // `mod graph`, `graph::` and `Graph` in lists of names, and no paragraphs.
-        names: &["microsoft", "outlook", " graph", "graph::", "::graph"],
-        product: [
-            ("crates/providers/src/lib.rs", 1),
-            ("crates/providers/src/registry.rs", 1),
-            ("crates/simulator/src/lib.rs", 2),
-            ("crates/simulator/src/registry.rs", 2),
-        ],
-        harness: &[("tests/src/lib.rs", 1), ("tests/src/providers/control.rs", 1), ("tests/src/providers/mod.rs", 2)],
-    },
-];
+const PROVIDERS: [NamedProvider; 1] = [NamedProvider {
+    folder: "google",
+    names: &["google", "x-goog", "hangout"],
+    product: [
+        ("crates/providers/src/lib.rs", 1),
+        ("crates/providers/src/registry.rs", 1),
+        ("crates/simulator/src/lib.rs", 1),
+        ("crates/simulator/src/registry.rs", 2),
+    ],
+    harness: &[("tests/src/lib.rs", 1), ("tests/src/providers/mod.rs", 3)],
+}];
 
 /// Files of the product that by their nature name each provider, and what makes them do so. Whoever adds a provider adds it
 /// to each of them, as `docs/adding-a-provider.md` says.

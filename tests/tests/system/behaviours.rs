@@ -204,7 +204,7 @@ macro_rules! behaviours {
 pub(crate) use {behaviours, tests_of};
 
 /// What is tested with each provider.
-const TESTED: [(&str, &[(&str, &str)]); 2] = [("google", crate::google::LISTED), ("microsoft", crate::graph::LISTED)];
+const TESTED: [(&str, &[(&str, &str)]); 1] = [("google", crate::google::LISTED)];
 
 /// The names of all behaviours in a file, or in the files of a folder.
 fn written(path: &Path, module: &str, found: &mut BTreeSet<(String, String)>) {

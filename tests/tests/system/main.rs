@@ -15,7 +15,6 @@ mod faults;
 mod features;
 mod full_journal;
 mod google;
-mod graph;
 mod histories;
 mod image;
 mod lessons;

@@ -15,6 +15,7 @@ pub(crate) mod errors;
 pub(crate) mod event_fields;
 pub(crate) mod event_view;
 pub(crate) mod events;
+pub mod exports;
 pub(crate) mod grants;
 pub(crate) mod handshake;
 pub(crate) mod history;
@@ -69,16 +70,6 @@ use throttle::Throttle;
 use users::UserRecord;
 
 pub use quirks::Quirks;
-
-/// What tests use of it.
-pub mod exports {
-    pub use super::control::LifecycleEvent;
-    pub use super::delta::TokenDeath;
-    pub use super::endpoints::EndpointRules;
-    pub use super::quirks::{Quirks, ScopeForm};
-    pub use super::subscription_report::SubscriptionReport;
-    pub use super::{Control, Simulator, setup};
-}
 
 /// The simulated Microsoft with its journal, its clocks, its calls and its notices.
 pub(crate) type World = crate::core::world::World<Graph>;
