@@ -45,7 +45,8 @@ pub(super) struct Kept {
     pub(super) webhook_key: Secret,
     pub(super) api_key: Secret,
     pub(super) gateway_port: u16,
-    /// Of the simulated providers, by their names.
+    /// Of the simulated providers, by their names. Of a folder that is older than these there are none, which the start says.
+    #[serde(default)]
     pub(super) simulators: BTreeMap<String, SimulatorPorts>,
     /// How the worker calls itself in Temporal, so that the next run recognises the worker of this run.
     #[serde(default)]
